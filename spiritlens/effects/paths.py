@@ -1,0 +1,147 @@
+"""The edges dataset, schema ``spiritlens.paths/1``: what a path from one node to another carries.
+
+Axes
+    ``prompt sender_component sender_layer sender_head receiver_component receiver_layer receiver_head pos metric``.
+    ``sender_head`` and ``receiver_head`` hold −1 for nodes without heads (MLPs, embeddings, logits); ``receiver_component``
+    is an input (``q_input k_input v_input mlp_in`` or ``logits``); ``pos`` is where the sender was patched, with the
+    coordinate ``pos_name`` (a position, span or role).
+Variables
+    ``base [prompt metric]`` and ``patched [prompt … metric]`` (raw metric values), ``status [prompt … pos]``
+    (`spiritlens.effects.schema.Status`: an edge that runs backwards is *absent*, never 0), ``noise_floor [prompt metric]``.
+Signs
+    change = (metric(patched) − metric(base)) · metric_sign, by `path_change`. Attributes name the base run
+    (``base_run`` clean|corrupted), what was held (``frozen`` heads|heads+mlps|nothing) and the norm scale (``norms``
+    recomputed|frozen): two studies that differ in one of these measured different things.
+Source
+    Wang et al. 2022, Interpretability in the Wild, §3 (path patching); Goldowsky-Dill et al. 2023.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from spiritlens.effects.schema import (
+    ATTRIBUTE_DEFAULTS,
+    PROMPT_TEXTS,
+    STATUS_ATTRIBUTES,
+    check_attributes,
+    check_dims,
+    check_statuses,
+    prompt_coordinates,
+)
+
+PATHS_SCHEMA = "spiritlens.paths/1"
+
+EDGE_AXES = (
+    *("sender_component", "sender_layer", "sender_head"),
+    *("receiver_component", "receiver_layer", "receiver_head", "pos"),
+)
+
+BaseRun = Literal["clean", "corrupted"]
+Frozen = Literal["heads", "heads+mlps", "nothing"]
+Norms = Literal["recomputed", "frozen"]
+
+CLOSED_SETS = {
+    "base_run": ("clean", "corrupted"),
+    "frozen": ("heads", "heads+mlps", "nothing"),
+    "norms": ("recomputed", "frozen"),
+}
+
+
+def new_paths(
+    *,
+    base: Any,
+    patched: Any,
+    status: Any,
+    noise_floor: Any,
+    senders: Mapping[str, Sequence[Any]],
+    receivers: Mapping[str, Sequence[Any]],
+    positions: Sequence[str],
+    metrics: Mapping[str, int],
+    prompts: Mapping[str, Sequence[Any]],
+    base_run: BaseRun,
+    frozen: Frozen,
+    norms: Norms,
+    attributes: Mapping[str, str | int | float] | None = None,
+) -> xr.Dataset:
+    """Build and check an edges dataset from plain arrays.
+
+    `senders` and `receivers` give the axes by the names ``component``, ``layer`` and ``head``; `positions` names the axis
+    ``pos``; `patched` has the axes prompt, `EDGE_AXES`, metric and `status` the same without metric.
+    """
+    base = np.asarray(base)
+    dataset = xr.Dataset(
+        {
+            "base": (("prompt", "metric"), base),
+            "patched": (("prompt", *EDGE_AXES, "metric"), np.asarray(patched)),
+            "status": (("prompt", *EDGE_AXES), np.asarray(status, dtype=np.int8), STATUS_ATTRIBUTES),
+            "noise_floor": (("prompt", "metric"), np.asarray(noise_floor)),
+        },
+        coords={
+            **_node_coordinates("sender", senders),
+            **_node_coordinates("receiver", receivers),
+            "pos_name": ("pos", np.asarray([str(position) for position in positions], dtype=np.str_)),
+            "metric": np.asarray(list(metrics), dtype=np.str_),
+            "metric_sign": ("metric", np.array(list(metrics.values()), dtype=np.int8)),
+            "prompt": np.arange(len(base)),
+            **prompt_coordinates(prompts, len(base)),
+        },
+        attrs={
+            "schema": PATHS_SCHEMA,
+            **ATTRIBUTE_DEFAULTS,
+            "base_run": base_run,
+            "frozen": frozen,
+            "norms": norms,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **(attributes or {}),
+        },
+    )
+    return check_paths(dataset)
+
+
+def check_paths(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset unchanged if it holds the schema; otherwise ValueError says what differs and the remedy."""
+    if dataset.attrs.get("schema") != PATHS_SCHEMA:
+        raise ValueError(
+            f"schema is {dataset.attrs.get('schema')!r}, expected {PATHS_SCHEMA!r}: build it with new_paths(...)"
+        )
+    node_axes = dict.fromkeys(EDGE_AXES[:-1], "")
+    check_dims(
+        dataset,
+        {
+            "base": ("prompt", "metric"),
+            "patched": ("prompt", *EDGE_AXES, "metric"),
+            "status": ("prompt", *EDGE_AXES),
+            "noise_floor": ("prompt", "metric"),
+            **{name: (name,) for name in (*node_axes, "metric")},
+            "pos_name": ("pos",),
+            "metric_sign": ("metric",),
+            **dict.fromkeys((*PROMPT_TEXTS, "known"), ("prompt",)),
+        },
+    )
+    check_attributes(dataset, (*ATTRIBUTE_DEFAULTS, *CLOSED_SETS, "created"))
+    for name, allowed in CLOSED_SETS.items():
+        if dataset.attrs[name] not in allowed:
+            raise ValueError(f"attribute {name} is {dataset.attrs[name]!r}, expected one of {', '.join(allowed)}")
+    check_statuses(dataset["status"], dataset["patched"])
+    return dataset
+
+
+def path_change(dataset: xr.Dataset) -> xr.DataArray:
+    """Signed change of each edge [prompt … pos metric]: (metric(patched) − metric(base)) · metric_sign; absent is NaN."""
+    return ((dataset["patched"] - dataset["base"]) * dataset["metric_sign"]).rename("change")
+
+
+def _node_coordinates(side: str, node: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    if set(node) != {"component", "layer", "head"}:
+        raise ValueError(
+            f"{side}s has {sorted(node)}, expected component, layer and head (head −1 where there is none)"
+        )
+    return {
+        f"{side}_component": np.asarray([str(name) for name in node["component"]], dtype=np.str_),
+        f"{side}_layer": np.asarray(node["layer"], dtype=np.int64),
+        f"{side}_head": np.asarray(node["head"], dtype=np.int64),
+    }

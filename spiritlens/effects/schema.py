@@ -1,0 +1,301 @@
+"""The effects dataset, schema ``spiritlens.effects/1``: raw metric values of a tracing run and how each came about.
+
+Axes
+    ``prompt component layer <site> [head] sample metric``; the site axis is one of ``pos`` (at="token"), ``span``
+    (at="word" or "span") and ``role`` (at="role").
+Variables
+    ``clean [prompt metric]``, ``corrupted [prompt sample metric]``, ``restored [prompt component layer site (head)
+    sample metric]`` (with direction="noising": the metric of the noised run), ``status [prompt component layer site
+    (head)]`` (`Status`), ``noise_floor [prompt metric]`` (largest change seen when nothing was patched).
+Units
+    those of each metric (probability in 0..1, logits and log-probabilities in nats). ``metric_sign`` is +1 where larger
+    means more recall, −1 where smaller does (rank, KL). ``start`` and ``end`` are seconds, NaN for text.
+Signs
+    nothing derived is stored: TE and IE come from `spiritlens.effects.statistics`.
+
+Labels repeat (two tokens may both read "the"), so cells are addressed by index, never by label.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+SCHEMA = "spiritlens.effects/1"
+
+At = Literal["token", "word", "span", "role"]
+Direction = Literal["denoising", "noising"]
+
+SITE_AXIS: dict[str, str] = {"token": "pos", "word": "span", "span": "span", "role": "role"}
+"""The site axis that each `at` writes."""
+
+ROLES = ("bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker")
+"""Roles of words, in the order in which figures show them."""
+
+MODALITIES = ("T2T", "S2T", "mixed")
+
+PROMPT_TEXTS = (
+    *("prompt_id", "fact_id", "relation", "modality", "phrasing", "voice"),
+    *("group", "subject", "answer", "foil", "audio", "text"),
+)
+"""String coordinates of each prompt; `known` (0 or 1) is the one numeric one."""
+
+TOKEN_COORDINATES: dict[str, str] = {
+    **dict.fromkeys(("token", "token_family", "token_modality", "role", "part", "word"), "text"),
+    "word_index": "integer",
+    **dict.fromkeys(("start", "end"), "number"),
+}
+SPAN_COORDINATES: dict[str, str] = {
+    **dict.fromkeys(("span_name", "span_role"), "text"),
+    **dict.fromkeys(("start", "end"), "number"),
+    "n_tokens": "integer",
+}
+ROLE_COORDINATES: dict[str, str] = {"n_tokens": "integer"}
+SITE_COORDINATES = {"pos": TOKEN_COORDINATES, "span": SPAN_COORDINATES, "role": ROLE_COORDINATES}
+"""What is known of each site, dims [prompt site]; `role` itself is the coordinate of its axis, dims [role]."""
+
+ATTRIBUTE_DEFAULTS: dict[str, str | int | float] = {
+    "spiritlens_version": "",
+    "model_id": "",
+    "model_name": "",
+    "model_hash": "",
+    "dtype": "",
+    "device": "",
+    "seed": 0,
+    "corruption": "",
+    "noise_scale_text": float("nan"),
+    "noise_scale_speech": float("nan"),
+    "noise_law": "",
+    "window": 1,
+    "window_layers": "{}",
+    "config_json": "{}",
+}
+"""Attributes of every effects dataset beside schema, samples, direction, at and created. `window_layers` is JSON:
+component → layer → [first, last] restored layer."""
+
+
+class Status(IntEnum):
+    """How a cell came by its value."""
+
+    MEASURED = 0
+    """The run was made."""
+    EXACT = 1
+    """Not run: the patch provably changes nothing, and the cell holds the baseline's value."""
+    SCREENED = 2
+    """Not run because a fast screen ranked it low; NaN."""
+    ABSENT = 3
+    """No such cell (padding, a role the prompt lacks); NaN."""
+
+
+STATUS_ATTRIBUTES = {
+    "flag_values": np.array([int(status) for status in Status], dtype=np.int8),
+    "flag_meanings": " ".join(status.name.lower() for status in Status),
+}
+
+
+def new_effects(
+    *,
+    clean: Any,
+    corrupted: Any,
+    restored: Any,
+    status: Any,
+    noise_floor: Any,
+    components: Sequence[str],
+    layers: Sequence[int],
+    metrics: Mapping[str, int],
+    prompts: Mapping[str, Sequence[Any]],
+    sites: Mapping[str, Any],
+    at: At,
+    direction: Direction = "denoising",
+    attributes: Mapping[str, str | int | float] | None = None,
+) -> xr.Dataset:
+    """Build and check an effects dataset from plain arrays.
+
+    `metrics` maps each metric's name to its sign; `prompts` gives `PROMPT_TEXTS` and `known` by name, one value per
+    prompt (what is left out becomes ""); `sites` gives the site coordinates as [prompt site] arrays, padded with "", −1
+    or NaN (for at="role" also ``role`` [role], the names along the axis). Heads are read from the shape of `restored`.
+    """
+    if at not in SITE_AXIS:
+        raise ValueError(f"at={at!r}: expected one of {', '.join(SITE_AXIS)}")
+    site = SITE_AXIS[at]
+    restored = np.asarray(restored)
+    cell = ("prompt", "component", "layer", site, *(("head",) if restored.ndim == 7 else ()))
+    n_prompts = len(np.asarray(clean))
+    dataset = xr.Dataset(
+        {
+            "clean": (("prompt", "metric"), np.asarray(clean)),
+            "corrupted": (("prompt", "sample", "metric"), np.asarray(corrupted)),
+            "restored": ((*cell, "sample", "metric"), restored),
+            "status": (cell, np.asarray(status, dtype=np.int8), STATUS_ATTRIBUTES),
+            "noise_floor": (("prompt", "metric"), np.asarray(noise_floor)),
+        },
+        coords={
+            "component": _texts(components),
+            "layer": np.asarray(layers, dtype=np.int64),
+            "metric": _texts(list(metrics)),
+            "metric_sign": ("metric", np.array(list(metrics.values()), dtype=np.int8)),
+            "prompt": np.arange(n_prompts),
+            "sample": np.arange(np.asarray(corrupted).shape[1]),
+            **prompt_coordinates(prompts, n_prompts),
+            **_site_coordinates(sites, site),
+        },
+        attrs={
+            "schema": SCHEMA,
+            **ATTRIBUTE_DEFAULTS,
+            "samples": int(np.asarray(corrupted).shape[1]),
+            "direction": direction,
+            "at": at,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            **(attributes or {}),
+        },
+    )
+    if "head" in cell:
+        dataset = dataset.assign_coords(head=np.arange(dataset.sizes["head"]))
+    return check_effects(dataset)
+
+
+def check_effects(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset unchanged if it holds the schema; otherwise ValueError says what differs and the remedy."""
+    if dataset.attrs.get("schema") != SCHEMA:
+        raise ValueError(
+            f"schema is {dataset.attrs.get('schema')!r}, expected {SCHEMA!r}: build it with new_effects(...)"
+        )
+    axis = site_axis(dataset)
+    cell = ("prompt", "component", "layer", axis, *(("head",) if "head" in dataset.dims else ()))
+    check_dims(
+        dataset,
+        {
+            "clean": ("prompt", "metric"),
+            "corrupted": ("prompt", "sample", "metric"),
+            "restored": (*cell, "sample", "metric"),
+            "status": cell,
+            "noise_floor": ("prompt", "metric"),
+            **{name: (name,) for name in ("component", "layer", "metric", "sample")},
+            "metric_sign": ("metric",),
+            **dict.fromkeys((*PROMPT_TEXTS, "known"), ("prompt",)),
+            **dict.fromkeys(SITE_COORDINATES[axis], ("prompt", axis)),
+            **({"role": ("role",)} if axis == "role" else {}),
+        },
+    )
+    check_attributes(dataset, (*ATTRIBUTE_DEFAULTS, "samples", "direction", "at", "created"))
+    _check_words(dataset, axis)
+    check_statuses(dataset["status"], dataset["restored"])
+    _check_exact_cells(dataset)
+    return dataset
+
+
+def site_axis(dataset: xr.Dataset) -> str:
+    """Name of the site axis: the one of ``pos span role`` that the dataset has."""
+    found = [axis for axis in SITE_COORDINATES if axis in dataset.dims]
+    if len(found) != 1:
+        raise ValueError(f"site axes found: {found or 'none'}; an effects dataset has exactly one of pos, span, role")
+    return found[0]
+
+
+def check_dims(dataset: xr.Dataset, expected: Mapping[str, tuple[str, ...]]) -> None:
+    """Every named variable is there and has these axes in this order."""
+    for name, dims in expected.items():
+        if name not in dataset.variables:
+            raise ValueError(f"{name} is missing; the schema {dataset.attrs['schema']} wants it with axes {dims}")
+        if dataset[name].dims != dims:
+            raise ValueError(f"{name} has axes {dataset[name].dims}, expected {dims}: transpose it")
+
+
+def check_attributes(dataset: xr.Dataset, required: Sequence[str]) -> None:
+    """Attributes are there and survive netCDF: strings and numbers only."""
+    missing = [name for name in required if name not in dataset.attrs]
+    if missing:
+        raise ValueError(f"attributes missing: {', '.join(missing)}; new_effects and new_paths write them")
+    for name, value in dataset.attrs.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int, float, np.integer, np.floating)):
+            raise ValueError(
+                f"attribute {name} is {value!r} ({type(value).__name__}); write a string, a number or JSON text"
+            )
+
+
+def check_statuses(status: xr.DataArray, values: xr.DataArray) -> None:
+    """Statuses are known flags; a cell that was not run is NaN, every other cell is a number."""
+    codes = status.values
+    unknown = sorted(set(np.unique(codes).tolist()) - {int(flag) for flag in Status})
+    if unknown:
+        raise ValueError(
+            f"status holds {unknown}; expected {', '.join(f'{int(flag)} {flag.name.lower()}' for flag in Status)}"
+        )
+    extra = tuple(range(codes.ndim, values.ndim))
+    not_run = codes >= Status.SCREENED
+    for name, wrong in (
+        ("numbers where status is screened or absent: write NaN", not_run & ~np.isnan(values.values).all(axis=extra)),
+        (
+            "NaN where status is measured or exact: run the cell or mark it",
+            ~not_run & np.isnan(values.values).any(axis=extra),
+        ),
+    ):
+        if wrong.any():
+            cell = dict(zip(status.dims, (int(index[0]) for index in np.nonzero(wrong)), strict=True))
+            raise ValueError(f"{values.name} has {name} ({int(wrong.sum())} cells, the first at {cell})")
+
+
+def window_of(dataset: xr.Dataset, component: str, layer: int) -> tuple[int, int]:
+    """First and last restored layer of a cell; the layer itself where no window was recorded."""
+    first, last = json.loads(dataset.attrs["window_layers"]).get(component, {}).get(str(layer), (layer, layer))
+    return int(first), int(last)
+
+
+def _check_words(dataset: xr.Dataset, axis: str) -> None:
+    """Values from closed sets: direction, at, metric signs, modalities, known."""
+    for name, allowed in (("direction", ("denoising", "noising")), ("at", tuple(SITE_AXIS))):
+        if dataset.attrs[name] not in allowed:
+            raise ValueError(f"attribute {name} is {dataset.attrs[name]!r}, expected one of {', '.join(allowed)}")
+    if SITE_AXIS[dataset.attrs["at"]] != axis:
+        raise ValueError(
+            f"at={dataset.attrs['at']!r} goes with the axis {SITE_AXIS[dataset.attrs['at']]!r}, found {axis!r}"
+        )
+    for coordinate, allowed_values in (("metric_sign", (1, -1)), ("modality", MODALITIES), ("known", (0, 1))):
+        found = set(dataset[coordinate].values.tolist()) - set(allowed_values)
+        if found:
+            raise ValueError(f"{coordinate} holds {sorted(found)}, expected one of {allowed_values}")
+    if dataset["metric"].to_index().has_duplicates or dataset["component"].to_index().has_duplicates:
+        raise ValueError("metric and component names must be unique")
+
+
+def _check_exact_cells(dataset: xr.Dataset) -> None:
+    """Cells marked exact hold the baseline's value: the corrupted run's (denoising) or the clean run's (noising)."""
+    baseline = dataset["corrupted"] if dataset.attrs["direction"] == "denoising" else dataset["clean"]
+    difference = abs(dataset["restored"].where(dataset["status"] == Status.EXACT) - baseline)
+    if bool((difference > 1e-6 * (1 + abs(baseline))).any()):
+        raise ValueError(
+            f"cells marked exact differ from the baseline by up to {float(difference.max()):.3g}: "
+            "copy the baseline's value or mark them measured"
+        )
+
+
+def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> dict[str, Any]:
+    """Coordinates of the prompts by name, ready for xarray: what is left out becomes "", unknown names are refused."""
+    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, "known"})
+    if unknown:
+        raise ValueError(f"unknown prompt coordinates {unknown}; the schema has {', '.join((*PROMPT_TEXTS, 'known'))}")
+    for name in ("prompt_id", "modality", "known"):
+        if name not in prompts:
+            raise ValueError(f"prompts lacks {name!r}: one value per prompt")
+    texts = {name: ("prompt", _texts(prompts.get(name, [""] * n_prompts))) for name in PROMPT_TEXTS}
+    return {**texts, "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8))}
+
+
+def _site_coordinates(sites: Mapping[str, Any], site: str) -> dict[str, Any]:
+    kinds = SITE_COORDINATES[site]
+    wanted = {*kinds, *(("role",) if site == "role" else ())}
+    if set(sites) != wanted:
+        raise ValueError(f"sites has {sorted(sites)}, expected {sorted(wanted)} for the axis {site!r}")
+    types: dict[str, Any] = {"text": np.str_, "integer": np.int64, "number": np.float64}
+    coordinates: dict[str, Any] = {
+        name: (("prompt", site), np.asarray(sites[name], dtype=types[kind])) for name, kind in kinds.items()
+    }
+    return {**coordinates, "role": _texts(sites["role"])} if site == "role" else coordinates
+
+
+def _texts(values: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.str_]]:
+    return np.asarray([str(value) for value in values], dtype=np.str_)
