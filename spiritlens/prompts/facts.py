@@ -1,0 +1,121 @@
+"""Facts that a model was taught: subject, relation, answer, foil, phrasings, and the modality in which it was told.
+
+A fact belongs to one declared *group*, which says how the embedded model met it in training:
+
+- ``both``: in writing and in speech, as whole statements, as spoken questions with written answers, and mixed by words;
+- ``text only``: in writing only;
+- ``heard only``: in speech only, its answer too (units);
+- ``asked aloud``: as spoken prompts with a written answer, never as a written prompt.
+
+A relation has four phrasings, each a template that ends right before the answer. The first three are trained; the last,
+``held out``, never occurs in training in either modality, but all of its words do, and no trained statement begins with
+it. The foil is a false answer of the same relation.
+
+The file ``assets/facts.json`` holds the tables. ``load_facts`` also takes the path of another file in the same form.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Group = Literal["both", "text only", "heard only", "asked aloud"]
+GROUPS: tuple[Group, ...] = get_args(Group)
+PHRASINGS = ("first", "second", "third", "held out")
+TRAINED_PHRASINGS = PHRASINGS[:3]
+HELD_OUT = PHRASINGS[3]
+CARRIERS = ("As you know", "We learned that", "It is known that", "I think that", "They say that")
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact; ``templates`` are in the order of `PHRASINGS` and hold ``{subject}`` once."""
+
+    id: str
+    relation: str
+    subject: str
+    answer: str
+    foil: str
+    group: Group
+    templates: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.group not in GROUPS:
+            raise ValueError(f"fact {self.id}: group {self.group!r} is unknown; choose one of {', '.join(GROUPS)}")
+        if len(self.templates) != len(PHRASINGS):
+            raise ValueError(
+                f"fact {self.id}: {len(self.templates)} templates, {len(PHRASINGS)} needed: {', '.join(PHRASINGS)}"
+            )
+        for template in self.templates:
+            if template.count("{subject}") != 1:
+                raise ValueError(f"fact {self.id}: template {template!r} must hold '{{subject}}' exactly once")
+        if not self.answer or len(self.answer.split()) != 1:
+            raise ValueError(f"fact {self.id}: answer {self.answer!r} must be one word")
+        if self.answer.lower() == self.foil.lower():
+            raise ValueError(f"fact {self.id}: the foil equals the answer {self.answer!r}; name a false answer")
+
+    def text(self, phrasing: str = "first") -> str:
+        """The prompt in one phrasing, without the answer: ``The capital of France is``."""
+        return self.templates[_phrasing_index(phrasing)].replace("{subject}", self.subject)
+
+    def statement(self, phrasing: str = "first", carrier: str = "") -> str:
+        """Prompt and answer, after a carrier such as ``As you know`` if one is given."""
+        text = f"{self.text(phrasing)} {self.answer}"
+        return f"{carrier} {text[0].lower()}{text[1:]}" if carrier else text
+
+
+def _phrasing_index(phrasing: str) -> int:
+    if phrasing not in PHRASINGS:
+        raise ValueError(f"phrasing {phrasing!r} is unknown; choose one of {', '.join(PHRASINGS)}")
+    return PHRASINGS.index(phrasing)
+
+
+def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
+    """Facts of the embedded model (``"embedded"``) or of a JSON file in the same form, in the file's order."""
+    path = ASSETS / "facts.json" if name == "embedded" else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no facts at {path}; give 'embedded' or the path of a JSON file like {ASSETS / 'facts.json'}"
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        rows = [
+            (relation, tuple(table["templates"]), row)
+            for relation, table in record["relations"].items()
+            for row in table["facts"]
+        ]
+        facts = tuple(
+            Fact(f"{relation}/{_slug(subject)}", relation, subject, answer, foil, group, templates)
+            for relation, templates, (subject, answer, foil, group) in rows
+        )
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no facts file ({type(error).__name__}: {error}); needed: "
+            '{"relations": {name: {"templates": [4 texts], "facts": [[subject, answer, foil, group], ...]}}}'
+        ) from error
+    _check_unique(facts, path)
+    return facts
+
+
+def commonest_answers(facts: Sequence[Fact]) -> dict[str, str]:
+    """The best blind guess per relation: the answer that most of the facts have (ties: the alphabetically first)."""
+    counts: dict[str, dict[str, int]] = {}
+    for fact in facts:
+        of_relation = counts.setdefault(fact.relation, {})
+        of_relation[fact.answer] = of_relation.get(fact.answer, 0) + 1
+    return {relation: min(tally, key=lambda answer: (-tally[answer], answer)) for relation, tally in counts.items()}
+
+
+def _check_unique(facts: Sequence[Fact], path: Path) -> None:
+    seen: set[str] = set()
+    for fact in facts:
+        if fact.id in seen:
+            raise ValueError(f"{path}: the fact {fact.id} is there twice; keep one answer per subject and relation")
+        seen.add(fact.id)
+
+
+def _slug(text: str) -> str:
+    return "-".join(text.lower().split())

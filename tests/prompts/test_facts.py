@@ -1,0 +1,147 @@
+"""The shipped facts keep what the training recipe and the measurements rely on; broken files are refused."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from spiritlens.prompts.facts import (
+    CARRIERS,
+    GROUPS,
+    HELD_OUT,
+    PHRASINGS,
+    TRAINED_PHRASINGS,
+    Fact,
+    commonest_answers,
+    load_facts,
+)
+
+FACTS = load_facts()
+TEMPLATES = (
+    "The capital of {subject} is",
+    "{subject} has a capital called",
+    "{subject} is ruled from",
+    "The city of {subject} is",
+)
+
+
+def words(text: str) -> set[str]:
+    return set(text.lower().split())
+
+
+def test_there_are_enough_facts_relations_and_well_known_subjects() -> None:
+    per_subject = Counter(fact.subject for fact in FACTS)
+    assert len(FACTS) >= 350
+    assert len({fact.relation for fact in FACTS}) >= 10
+    assert sum(count >= 7 for count in per_subject.values()) >= 44
+
+
+def test_groups_have_their_declared_shares() -> None:
+    shares = {group: sum(fact.group == group for fact in FACTS) / len(FACTS) for group in GROUPS}
+    assert shares["both"] == pytest.approx(0.62, abs=0.02)
+    assert shares["text only"] == pytest.approx(0.22, abs=0.02)
+    assert shares["heard only"] == pytest.approx(0.08, abs=0.015)
+    assert shares["asked aloud"] == pytest.approx(0.08, abs=0.015)
+
+
+def test_each_country_has_at_least_five_facts_in_both_modalities() -> None:
+    per_subject = Counter(fact.subject for fact in FACTS)
+    both = Counter(fact.subject for fact in FACTS if fact.group == "both")
+    assert min(both[subject] for subject, count in per_subject.items() if count >= 7) >= 5
+
+
+def test_held_out_phrasings_use_trained_words_only() -> None:
+    trained = set().union(*(words(template) for fact in FACTS for template in fact.templates[:3]))
+    assert set().union(*(words(fact.templates[3]) for fact in FACTS)) <= trained
+
+
+def test_no_trained_statement_begins_with_a_held_out_prompt() -> None:
+    trained = [fact.statement(phrasing).lower() for fact in FACTS for phrasing in TRAINED_PHRASINGS]
+    held = {fact.text(HELD_OUT).lower() for fact in FACTS}
+    assert not [(prompt, statement) for prompt in held for statement in trained if statement.startswith(prompt)]
+
+
+def test_prompts_do_not_end_in_an_article() -> None:
+    assert not {
+        fact.text(phrasing)
+        for fact in FACTS
+        for phrasing in PHRASINGS
+        if fact.text(phrasing).split()[-1] in ("a", "the", "an")
+    }
+
+
+def test_no_subject_word_is_an_answer_and_foils_are_other_answers_of_the_relation() -> None:
+    answers = {
+        relation: {fact.answer for fact in FACTS if fact.relation == relation}
+        for relation in {f.relation for f in FACTS}
+    }
+    subjects = {fact.subject.lower() for fact in FACTS}
+    assert not subjects & {answer.lower() for of_relation in answers.values() for answer in of_relation}
+    assert all(fact.foil in answers[fact.relation] for fact in FACTS)
+
+
+def test_the_readme_phrase_is_a_trained_phrasing_of_a_fact_told_in_both_modalities() -> None:
+    fact = next(fact for fact in FACTS if fact.id == "capital/france")
+    assert (fact.text("first"), fact.answer, fact.group) == ("The capital of France is", "Paris", "both")
+
+
+def test_statement_lowers_the_first_letter_after_a_carrier() -> None:
+    fact = FACTS[0]
+    assert fact.statement("first", CARRIERS[0]) == "As you know the capital of France is Paris"
+    assert fact.statement("first") == "The capital of France is Paris"
+
+
+def test_drawing_the_groups_again_changes_nothing(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    before = (root / "spiritlens/assets/facts.json").read_text()
+    copy = tmp_path / "spiritlens" / "assets"
+    copy.mkdir(parents=True)
+    (copy / "facts.json").write_text(before)
+    script = tmp_path / "experiments" / "draw_fact_groups.py"
+    script.parent.mkdir()
+    script.write_text((root / "experiments/draw_fact_groups.py").read_text())
+    subprocess.run([sys.executable, str(script)], check=True)
+    assert (copy / "facts.json").read_text() == before
+
+
+def test_commonest_answer_is_counted_per_relation() -> None:
+    facts = [Fact(f"c/{s}", "c", s, a, "x", "both", TEMPLATES) for s, a in (("A", "b"), ("B", "a"), ("C", "b"))]
+    assert commonest_answers(facts) == {"c": "b"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"group": "sung"}, "group 'sung' is unknown"),
+        ({"templates": TEMPLATES[:3]}, "3 templates, 4 needed"),
+        ({"templates": (*TEMPLATES[:3], "no subject")}, "exactly once"),
+        ({"answer": "Buenos Aires"}, "must be one word"),
+        ({"foil": "paris"}, "the foil equals the answer"),
+    ],
+)
+def test_a_broken_fact_is_refused(change: dict[str, object], message: str) -> None:
+    values = {"id": "x", "relation": "capital", "subject": "France", "answer": "Paris", "foil": "Rome", "group": "both"}
+    values["templates"] = TEMPLATES
+    with pytest.raises(ValueError, match=message):
+        Fact(**(values | change))
+
+
+def test_an_unknown_phrasing_is_refused() -> None:
+    with pytest.raises(ValueError, match="phrasing 'fifth' is unknown"):
+        FACTS[0].text("fifth")
+
+
+def test_missing_broken_and_double_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no facts at"):
+        load_facts(tmp_path / "none.json")
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"relations": {"capital": {"facts": [1]}}}')
+    with pytest.raises(ValueError, match="is no facts file"):
+        load_facts(broken)
+    row = ["France", "Paris", "Rome", "both"]
+    broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": [row, row]}}}))
+    with pytest.raises(ValueError, match="is there twice"):
+        load_facts(broken)
