@@ -2,12 +2,13 @@
 
 Axes
     ``prompt sender_component sender_layer sender_head receiver_component receiver_layer receiver_head pos metric``.
-    ``sender_head`` and ``receiver_head`` hold −1 for nodes without heads (MLPs, embeddings, logits); ``receiver_component``
-    is an input (``q_input k_input v_input mlp_in`` or ``logits``); ``pos`` is where the sender was patched, with the
-    coordinate ``pos_name`` (a position, span or role).
+    ``sender_head`` and ``receiver_head`` hold −1 for nodes without heads (MLPs, embeddings, logits);
+    ``receiver_component`` is an input (``q_input k_input v_input mlp_in`` or ``logits``); ``pos`` is where the sender
+    was patched, with the coordinate ``pos_name`` (a position, span or role).
 Variables
     ``base [prompt metric]`` and ``patched [prompt … metric]`` (raw metric values), ``status [prompt … pos]``
-    (`spiritlens.effects.schema.Status`: an edge that runs backwards is *absent*, never 0), ``noise_floor [prompt metric]``.
+    (`spiritlens.effects.schema.Status`: an edge that runs backwards is *absent*, never 0),
+    ``noise_floor [prompt metric]``.
 Signs
     change = (metric(patched) − metric(base)) · metric_sign, by `path_change`. Attributes name the base run
     (``base_run`` clean|corrupted), what was held (``frozen`` heads|heads+mlps|nothing) and the norm scale (``norms``
@@ -69,8 +70,8 @@ def new_paths(
 ) -> xr.Dataset:
     """Build and check an edges dataset from plain arrays.
 
-    `senders` and `receivers` give the axes by the names ``component``, ``layer`` and ``head``; `positions` names the axis
-    ``pos``; `patched` has the axes prompt, `EDGE_AXES`, metric and `status` the same without metric.
+    `senders` and `receivers` give the axes by the names ``component``, ``layer`` and ``head``; `positions` names the
+    axis ``pos``; `patched` has the axes prompt, `EDGE_AXES`, metric and `status` the same without metric.
     """
     base = np.asarray(base)
     dataset = xr.Dataset(
@@ -131,7 +132,7 @@ def check_paths(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def path_change(dataset: xr.Dataset) -> xr.DataArray:
-    """Signed change of each edge [prompt … pos metric]: (metric(patched) − metric(base)) · metric_sign; absent is NaN."""
+    """Signed change of each edge [prompt … pos metric]: (metric(patched) − metric(base)) · metric_sign; absent: NaN."""
     return ((dataset["patched"] - dataset["base"]) * dataset["metric_sign"]).rename("change")
 
 

@@ -1,0 +1,152 @@
+"""Files give back what they got; a run directory resumes, and refuses what it must refuse."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from effects_synthetic import token_effects
+
+from spiritlens.effects.schema import Status, check_effects
+from spiritlens.effects.statistics import indirect_effect
+from spiritlens.effects.store import RunDirectory, environment, join_effects, load, open_run, pad_sites, save
+
+
+def shorter(effects: xr.Dataset) -> xr.Dataset:
+    """The T2T prompts without their padding."""
+    return effects.isel(prompt=effects["modality"].values == "T2T", pos=slice(0, 8))
+
+
+def test_round_trip_keeps_everything(roles: xr.Dataset, tokens: xr.Dataset, tmp_path: Path) -> None:
+    for name, effects in (("roles", roles), ("tokens", tokens)):
+        xr.testing.assert_identical(load(save(effects, tmp_path / f"{name}.nc")), effects)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_unicode_labels_survive(tokens: xr.Dataset, tmp_path: Path) -> None:
+    labels = tokens["token"].copy(data=np.char.add("▁é", tokens["token"].values))
+    effects = tokens.assign_coords(token=labels)
+    assert load(save(effects, tmp_path / "e.nc"))["token"].values[0, 1] == "▁éthe"
+
+
+def test_padding_is_absent_and_changes_no_number(tokens: xr.Dataset) -> None:
+    short = shorter(tokens)
+    padded = check_effects(pad_sites(short, 12))
+    assert (padded["status"].isel(pos=slice(8, None)) == Status.ABSENT).all()
+    xr.testing.assert_identical(padded["restored"].isel(pos=slice(0, 8)), short["restored"])
+    with pytest.raises(ValueError, match="cannot pad"):
+        pad_sites(short, 3)
+
+
+def test_parts_of_different_length_join(tokens: xr.Dataset) -> None:
+    speech = tokens.isel(prompt=tokens["modality"].values == "S2T")
+    joined = join_effects([shorter(tokens), speech])
+    assert joined["prompt"].values.tolist() == list(range(6))
+    assert joined.sizes["pos"] == 10
+    order = np.argsort(joined["prompt_id"].values)
+    expected = tokens.isel(prompt=np.argsort(tokens["prompt_id"].values))
+    np.testing.assert_array_equal(indirect_effect(joined.isel(prompt=order)).values, indirect_effect(expected).values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ds: ds.assign_attrs(seed=7), "seed: '0' there, '7' here"),
+        (lambda ds: ds.isel(layer=slice(0, 3)), "parts differ in layer"),
+    ],
+)
+def test_parts_of_another_study_are_refused(tokens: xr.Dataset, change: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        join_effects([tokens, change(tokens)])  # type: ignore[operator]
+
+
+def test_parts_with_another_site_axis_are_refused(tokens: xr.Dataset, roles: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="site axes 'pos' and 'role'"):
+        join_effects([tokens, roles])
+    with pytest.raises(ValueError, match="no parts to join"):
+        join_effects([])
+
+
+def test_a_run_resumes_and_finishes_in_order(tmp_path: Path) -> None:
+    effects = token_effects(n_facts=2)
+    run = open_run(tmp_path / "run", {"seed": 0, "samples": 2})
+    run.write_part("b", effects.isel(prompt=[1]))
+    again = open_run(tmp_path / "run", {"samples": 2, "seed": 0})
+    assert again.done == ("b",)
+    again.write_part("a", effects.isel(prompt=[0]))
+    finished = again.finish(["b", "a"])
+    assert finished["prompt_id"].values.tolist() == effects["prompt_id"].values[[1, 0]].tolist()
+    xr.testing.assert_identical(load(tmp_path / "run" / "effects.nc"), finished)
+    assert (tmp_path / "run" / "environment.json").is_file()
+
+
+def test_finish_names_what_is_missing(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    with pytest.raises(ValueError, match="1 parts are not done yet, such as 'a'"):
+        run.finish(["a"])
+    with pytest.raises(ValueError, match="no parts to join"):
+        run.finish()
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
+    open_run(tmp_path, {"seed": 0, "samples": 2})
+    with pytest.raises(ValueError, match="samples: 2 there, 3 here"):
+        open_run(tmp_path, {"seed": 0, "samples": 3})
+    with pytest.raises(ValueError, match=r"scale: 'not set' there, 1\.5 here"):
+        open_run(tmp_path, {"seed": 0, "samples": 2, "scale": 1.5})
+
+
+def test_parts_without_a_configuration_are_refused(tmp_path: Path) -> None:
+    RunDirectory(tmp_path).write_part("a", token_effects(n_facts=1))
+    with pytest.raises(ValueError, match="what made them is unknown"):
+        open_run(tmp_path, {})
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    path = run.write_part("a", token_effects(n_facts=1))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"a\.nc cannot be read as netCDF"):
+        run.finish()
+
+
+def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
+    open_run(tmp_path, {})
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
+        open_run(tmp_path, {})
+
+
+def test_an_interrupted_write_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run(tmp_path, {})
+
+    def stop(dataset: xr.Dataset, path: Path, engine: str) -> None:
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run.write_part("a", token_effects(n_facts=1))
+    assert run.done == ()
+    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_wrong_files_and_names(tmp_path: Path) -> None:
+    xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match=r"other\.nc has the schema None"):
+        load(tmp_path / "other.nc")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load(tmp_path / "missing.nc")
+    with pytest.raises(ValueError, match="plain file name"):
+        open_run(tmp_path / "run", {}).write_part("../a", token_effects(n_facts=1))
+
+
+def test_prompts_round_trip(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    run.write_prompts([{"prompt_id": "a", "ids": [1, 2]}, {"prompt_id": "b", "ids": [3]}])
+    assert run.read_prompts()["prompt_id"].tolist() == ["a", "b"]
+    assert list(run.read_prompts()["ids"][1]) == [3]
+
+
+def test_environment_names_versions_without_importing() -> None:
+    assert environment()["packages"]["numpy"] == np.__version__
