@@ -1,0 +1,41 @@
+"""The speech encoder protocol: audio in, one unit id per frame out.
+
+An encoder returns a `UnitStream` of frames that is not deduplicated; what a model reads is ``encode(waveform).dedup()``
+where its family says so.
+"""
+
+from typing import Protocol
+
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import AudioError, Waveform
+
+
+class SpeechEncoder(Protocol):
+    """Turns 16 kHz audio into units: `rate` frames per second, ids from 0 to `n_units` - 1."""
+
+    @property
+    def name(self) -> str:
+        """What the encoder is, for results."""
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+
+    @property
+    def n_units(self) -> int:
+        """Number of different units."""
+
+    def encode(self, waveform: Waveform) -> UnitStream:
+        """One unit per frame."""
+
+
+def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
+    """Refuse audio at another rate than the encoder's, or of fewer samples than one unit needs."""
+    name = waveform.source or "waveform"
+    if waveform.rate != rate:
+        raise AudioError(f"{name} is at {waveform.rate} Hz; the encoder takes {rate} Hz. Read it by `read_waveform`.")
+    if len(waveform) < shortest:
+        raise AudioError(
+            f"{name} lasts {waveform.duration * 1000:.1f} ms, shorter than one unit ({shortest * 1000 / rate:.0f} ms); "
+            "give longer audio."
+        )

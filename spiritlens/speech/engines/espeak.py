@@ -1,0 +1,143 @@
+"""espeak-ng: formant synthesis with word and phoneme events, in many accents and variants.
+
+Two engines as far as bytes go: version 1.52 through the PyPI package espeakng-loader (``espeak:``, the default on every
+machine) and Debian's 1.51 (``espeak-debian:``). The library is GPL-3 and runs in a process of its own.
+
+Voices are named by accent and variant: ``en-us``, ``en-us+f2``, ``en-gb+m7``. Pitch: espeak-ng's 0-100 scale is
+logarithmic, an octave per 50 steps, 50 being the voice's own; rate: 175 words per minute are 1.0.
+Words run together by the engine ("in the") get one word event: they share one interval.
+"""
+
+import functools
+import importlib.util
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from spiritlens.speech.engines.assembling import join_phones, spans_of_phones, waveform_of, word_intervals
+from spiritlens.speech.engines.plain_text import PlainText, plain_text
+from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
+from spiritlens.speech.phones import ESPEAK_CONTINUES, ESPEAK_R_COLOURED, Phone, espeak_phone
+from spiritlens.speech.utterance import Utterance
+
+WORDS_PER_MINUTE = 175
+ACCENT_NAMES = {"en-gb": "en", "en-gb-scotland": "en-gb-scotland"}
+"""Names that the library's lookup needs in place of those that its command line takes."""
+RHOTIC_ACCENTS = ("en-us",)
+VOWEL_SHARE_OF_R_COLOURED = 0.6
+"""An r-coloured vowel is one phoneme of espeak-ng and two of the inventory: the vowel takes this share of its time."""
+
+
+@dataclass(frozen=True)
+class EspeakVoice:
+    """A voice of espeak-ng: `build` is ``espeak`` (1.52, PyPI) or ``espeak-debian`` (1.51), `variety` accent+variant."""
+
+    build: str
+    variety: str
+
+    @property
+    def name(self) -> str:
+        """Full name."""
+        return f"{self.build}:{self.variety}"
+
+    @property
+    def engine(self) -> str:
+        """Engine and version."""
+        return f"espeak-ng {self._process().hello['version']} ({self.build})"
+
+    def _process(self) -> EngineProcess:
+        return espeak_process(self.build)
+
+    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
+        """Speak `text`; the words are those spoken (numbers written out)."""
+        words_per_minute, level = _settings(rate, pitch)
+        accent, plus, variant = self.variety.partition("+")
+        plain = plain_text(text)
+        answer, samples = self._process().request(
+            {
+                "voice": ACCENT_NAMES.get(accent, accent) + plus + variant,
+                "text": plain.engine_text,
+                "words_per_minute": words_per_minute,
+                "pitch": level,
+            }
+        )
+        audio = waveform_of(samples, answer["rate"], self.name)
+        phones, group_of_phone, group_of_word = _phones_and_groups(
+            answer, plain, len(samples), rhotic=accent in RHOTIC_ACCENTS
+        )
+        spans = spans_of_phones(phones, group_of_phone)
+        missing = [word for word, group in zip(plain.words, group_of_word, strict=True) if group not in spans]
+        if missing:
+            raise EngineError(
+                f"{self.engine} gave no phones for {missing[0]!r} in {text!r}; write the word as it sounds."
+            )
+        words = word_intervals(plain.words, group_of_word, spans)
+        return Utterance(audio, text, words, join_phones(phones, audio.duration), self.name, self.engine)
+
+
+def _settings(rate: float, pitch: float) -> tuple[int, int]:
+    """Words per minute and pitch level of espeak-ng."""
+    words_per_minute = round(WORDS_PER_MINUTE * rate)
+    if not 80 <= words_per_minute <= 450:
+        raise ValueError(f"rate is {rate}; espeak-ng speaks at 0.46 to 2.57 times {WORDS_PER_MINUTE} words per minute.")
+    if not 0.5 <= pitch <= 1.95:
+        raise ValueError(f"pitch is {pitch}; espeak-ng takes 0.5 to 1.95 times the voice's own pitch.")
+    return words_per_minute, round(50 + 50 * math.log2(pitch))
+
+
+def _phones_and_groups(
+    answer: dict[str, Any], plain: PlainText, n_samples: int, rhotic: bool
+) -> tuple[list[Phone], list[int], list[int]]:
+    """Phones, the word group of each phone, and the group of each word: the index of the group's first word."""
+    rate = answer["rate"]
+    word_at = {position: index for index, position in enumerate(plain.positions())}
+    events = answer["events"]
+    heard = sorted({word_at[event[1]] for event in events if event[0] == "word" and event[1] in word_at} | {0})
+    group_of_word = [max(index for index in heard if index <= word) for word in range(len(plain.words))]
+    phones: list[Phone] = []
+    groups: list[int] = []
+    current = 0
+    sounds = [event for event in events if event[0] != "word" or event[1] in word_at]
+    for place, (kind, value, sample) in enumerate(sounds):
+        if kind == "word":
+            current = max(current, word_at[value])
+            continue
+        following = [event for event in sounds[place + 1 :] if event[0] == "phone"][:1]
+        end = following[0][2] if following else n_samples
+        if value in ESPEAK_CONTINUES and phones:
+            phones[-1] = Phone(phones[-1].label, phones[-1].start, end / rate)
+            continue
+        before_r = bool(following) and following[0][1].startswith("r")
+        new = _split_r_coloured(value, sample / rate, end / rate, rhotic and not before_r)
+        phones += new
+        groups += [current] * len(new)
+    return phones, groups, group_of_word
+
+
+def _split_r_coloured(mnemonic: str, start: float, end: float, r_coloured: bool) -> list[Phone]:
+    label = espeak_phone(mnemonic)
+    if not r_coloured or mnemonic.lstrip("',") not in ESPEAK_R_COLOURED:
+        return [Phone(label, start, max(start, end))]
+    middle = start + VOWEL_SHARE_OF_R_COLOURED * (end - start)
+    return [Phone(label, start, middle), Phone("er" if label == "ay" else "r", middle, end)]
+
+
+@functools.cache
+def _library_of(build: str) -> tuple[str, ...]:
+    """Arguments of the engine process: library and, where it is not the system's, data folder."""
+    if build == "espeak-debian":
+        return ("libespeak-ng.so.1",)
+    if importlib.util.find_spec("espeakng_loader") is None:
+        raise EngineError("espeak-ng 1.52 comes with the package espeakng-loader: pip install espeakng-loader")
+    import espeakng_loader
+
+    return (espeakng_loader.get_library_path(), espeakng_loader.get_data_path())
+
+
+def espeak_process(build: str) -> EngineProcess:
+    """The process that holds one build of espeak-ng."""
+    try:
+        return engine_process("espeak_child", *_library_of(build))
+    except EngineError as error:
+        remedy = "apt-get install espeak-ng" if build == "espeak-debian" else "pip install espeakng-loader"
+        raise EngineError(f"{error} Get it: {remedy}") from None

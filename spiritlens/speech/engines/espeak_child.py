@@ -1,0 +1,97 @@
+"""Holds libespeak-ng: ``python espeak_child.py LIBRARY [DATA]``; see `answering` for the protocol.
+
+Events come with the sample at which they happen: words (1-based character position in the text) and phonemes (mnemonics).
+Source: speak_lib.h of espeak-ng.
+"""
+
+import ctypes
+import os
+import sys
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(__file__))
+from answering import answer_requests, fail  # type: ignore[import-not-found]
+
+SYNCHRONOUS, PHONEME_EVENTS = 2, 1
+WORD, PHONEME, END = 1, 7, 6
+RATE_PARAMETER, PITCH_PARAMETER = 1, 3
+UTF8 = 1
+
+
+class Identifier(ctypes.Union):
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
+
+
+class Event(ctypes.Structure):
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", Identifier),
+    ]
+
+
+Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event))
+
+samples: list[bytes] = []
+events: list[tuple[str, Any, int]] = []
+
+
+def collect(wave: Any, n_samples: int, event: Any) -> int:
+    """espeak-ng's callback: keep samples and events."""
+    if wave and n_samples > 0:
+        samples.append(ctypes.string_at(wave, 2 * n_samples))
+    index = 0
+    while event[index].type != 0:
+        item = event[index]
+        if item.type == WORD:
+            events.append(("word", item.text_position - 1, item.sample))
+        elif item.type == PHONEME:
+            name = bytes(item.id.string).split(b"\0")[0].decode("utf-8", "ignore")
+            events.append(("phone", name, item.sample))
+        index += 1
+    return 0
+
+
+def main() -> None:
+    """Load the library and answer requests."""
+    try:
+        library = ctypes.CDLL(sys.argv[1])
+    except OSError as error:
+        fail(f"espeak-ng's library {sys.argv[1]} does not load: {error}")
+    data = sys.argv[2].encode() if len(sys.argv) > 2 else None
+    rate = library.espeak_Initialize(SYNCHRONOUS, 0, data, PHONEME_EVENTS)
+    if rate <= 0:
+        fail(f"espeak-ng does not find its data in {sys.argv[2:] or 'the default folder'}.")
+    library.espeak_Info.restype = ctypes.c_char_p
+    version = library.espeak_Info(None).decode()
+    callback = Callback(collect)
+    library.espeak_SetSynthCallback(callback)
+
+    def speak(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        if library.espeak_SetVoiceByName(request["voice"].encode()) != 0:
+            raise ValueError(f"espeak-ng {version} has no voice {request['voice']!r}")
+        library.espeak_SetParameter(RATE_PARAMETER, request["words_per_minute"], 0)
+        library.espeak_SetParameter(PITCH_PARAMETER, request["pitch"], 0)
+        text = request["text"].encode() + b"\0"
+        library.espeak_Synth(
+            ctypes.c_char_p(text),
+            ctypes.c_size_t(len(text)),
+            ctypes.c_uint(0),
+            1,
+            ctypes.c_uint(0),
+            ctypes.c_uint(UTF8),
+            None,
+            None,
+        )
+        return {"rate": rate, "events": events}, b"".join(samples)
+
+    answer_requests({"version": version, "rate": rate}, speak)
+
+
+if __name__ == "__main__":
+    main()

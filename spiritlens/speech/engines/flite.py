@@ -1,0 +1,70 @@
+"""flite: four US and Scottish voices of Carnegie Mellon with word and phone times, through Debian's libflite.
+
+Voices: ``slt`` (female), ``rms`` (male), ``awb`` (male, Scottish), ``kal16`` (male, diphones; the others are statistical).
+flite writes words like "didn't" as it speaks them, possibly as several words; they are joined by their letters.
+"""
+
+from dataclasses import dataclass
+
+from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
+from spiritlens.speech.engines.plain_text import plain_text
+from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
+from spiritlens.speech.phones import Phone, flite_phone
+from spiritlens.speech.utterance import Utterance
+
+MEAN_F0 = {"slt": 172.0, "rms": 102.0, "awb": 131.0, "kal16": 95.0}
+"""Mean fundamental frequency of each voice, Hz."""
+
+RESPELLED = {"baht": "bot"}
+"""Words that flite would spell letter by letter, and what it is given instead."""
+
+
+@dataclass(frozen=True)
+class FliteVoice:
+    """A voice of flite, by its short name."""
+
+    short_name: str
+
+    def __post_init__(self) -> None:
+        if self.short_name not in MEAN_F0:
+            raise ValueError(f"flite has no voice {self.short_name!r}; expected one of {', '.join(MEAN_F0)}.")
+
+    @property
+    def name(self) -> str:
+        """Full name."""
+        return f"flite:{self.short_name}"
+
+    @property
+    def engine(self) -> str:
+        """Engine and version."""
+        return f"flite {flite_process().hello['version']}"
+
+    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
+        """Speak `text`; the words are those spoken (numbers written out)."""
+        if not 0.3 <= rate <= 3 or not 0.5 <= pitch <= 2:
+            raise ValueError(f"rate {rate} and pitch {pitch}: flite takes rates of 0.3 to 3 and pitches of 0.5 to 2.")
+        plain = plain_text(text)
+        given = [RESPELLED.get(word.lower(), word.lower()) for word in plain.words]
+        said = " ".join(word + mark for word, mark in zip(given, plain.marks, strict=True))
+        f0_mean = MEAN_F0[self.short_name] * pitch if pitch != 1.0 else 0.0
+        answer, samples = flite_process().request(
+            {"voice": self.short_name, "text": said, "rate": rate, "f0_mean": f0_mean}
+        )
+        audio = waveform_of(samples, answer["rate"], self.name)
+        spans = spans_by_letters(given, answer["words"], audio.duration)
+        if spans is None:
+            spoken = " ".join(word for word, *_ in answer["words"])
+            raise EngineError(f"{self.engine} said {spoken!r} for {said!r}; write the words as they sound.")
+        words = word_intervals(plain.words, range(len(plain.words)), spans)
+        phones = join_phones(_phones(answer["segments"]), audio.duration)
+        return Utterance(audio, text, words, phones, self.name, self.engine)
+
+
+def _phones(segments: list[tuple[str, float]]) -> list[Phone]:
+    starts = [0.0, *(end for _, end in segments[:-1])]
+    return [Phone(flite_phone(name), start, end) for start, (name, end) in zip(starts, segments, strict=True)]
+
+
+def flite_process() -> EngineProcess:
+    """The process that holds flite."""
+    return engine_process("flite_child")

@@ -1,0 +1,105 @@
+"""Text to speech: voices by name, and what this machine has.
+
+A voice's name is ``engine:voice``. The default, ``espeak:en-us``, is the same on every machine (espeak-ng 1.52 from PyPI,
+no system package) and one of the embedded model's training voices; others are used only when named. The same text, voice,
+rate and pitch give the same samples in any order and process.
+
+Licences: espeak-ng and piper are GPL-3 programs beside this package (MIT), flite and festival are BSD-like.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spiritlens.speech.engines.espeak import EspeakVoice, espeak_process
+from spiritlens.speech.engines.festival import VOICES as FESTIVAL_VOICES
+from spiritlens.speech.engines.festival import FestivalVoice, festival_version
+from spiritlens.speech.engines.flite import MEAN_F0, FliteVoice, flite_process
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.utterance import Utterance, Voice
+
+__all__ = ["DEFAULT_VOICE", "EngineError", "Utterance", "Voice", "VoiceInfo", "voice", "voices"]
+
+DEFAULT_VOICE = "espeak:en-us"
+
+ESPEAK_ACCENTS = (
+    "en-us",
+    "en-gb",
+    "en-gb-scotland",
+    "en-gb-x-rp",
+    "en-gb-x-gbclan",
+    "en-gb-x-gbcwmd",
+    "en-029",
+    "en-us-nyc",
+)
+"""English accents of espeak-ng."""
+ESPEAK_VARIANTS = (
+    "f1",
+    "f2",
+    "f3",
+    "f4",
+    "f5",
+    "m1",
+    "m2",
+    "m3",
+    "m4",
+    "m5",
+    "m6",
+    "m7",
+    "m8",
+    "klatt2",
+    "Annie",
+    "whisper",
+)
+"""Variants of espeak-ng that `voices` names; any other of its variants can be named too: ``espeak:en-us+VARIANT``."""
+
+REMEDIES = {
+    "espeak": "pip install espeakng-loader",
+    "espeak-debian": "apt-get install espeak-ng",
+    "flite": "apt-get install flite",
+    "festival": "apt-get install festival festvox-kdlpc16k festvox-kallpc16k",
+}
+
+
+@dataclass(frozen=True)
+class VoiceInfo:
+    """A voice of `voices()`: its name, the engine, the engine's version, whether it speaks here, and how to get it."""
+
+    name: str
+    engine: str
+    version: str
+    available: bool
+    remedy: str
+
+
+def voice(name: str = DEFAULT_VOICE) -> Voice:
+    """The voice of a name such as ``espeak:en-us+f2``, ``espeak-debian:en-us``, ``flite:slt`` or ``festival:ked_diphone``."""
+    engine, colon, short_name = name.partition(":")
+    if not colon or not short_name or engine not in REMEDIES:
+        raise ValueError(
+            f"voice {name!r} is unknown; expected ENGINE:VOICE with one of the engines {', '.join(REMEDIES)}, "
+            f"such as {DEFAULT_VOICE!r} (`spiritlens voices` lists them)."
+        )
+    if engine == "flite":
+        return FliteVoice(short_name)
+    if engine == "festival":
+        return FestivalVoice(short_name)
+    return EspeakVoice(engine, short_name)
+
+
+def voices() -> tuple[VoiceInfo, ...]:
+    """The voices that this package knows of, whether they speak on this machine, and how to get those that do not."""
+    espeak_names = (*ESPEAK_ACCENTS, *(f"en-us+{variant}" for variant in ESPEAK_VARIANTS))
+    found: list[VoiceInfo] = []
+    for build in ("espeak", "espeak-debian"):
+        found += _infos(build, espeak_names, lambda build=build: str(espeak_process(build).hello["version"]))  # type: ignore[misc]
+    found += _infos("flite", tuple(MEAN_F0), lambda: str(flite_process().hello["version"]))
+    found += _infos("festival", FESTIVAL_VOICES, festival_version)
+    return tuple(found)
+
+
+def _infos(engine: str, names: tuple[str, ...], version: Callable[[], str]) -> list[VoiceInfo]:
+    try:
+        number, available = version(), True
+    except EngineError:
+        number, available = "", False
+    return [VoiceInfo(f"{engine}:{name}", engine, number, available, REMEDIES[engine]) for name in names]

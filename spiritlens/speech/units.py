@@ -1,0 +1,124 @@
+"""Unit streams: the discrete units of speech, each with its seconds.
+
+A speech encoder emits one unit id per *frame* (25 frames per second for SpiritLM's HuBERT). Language models read the
+*deduplicated* stream, where a run of equal ids is one unit. `UnitStream` keeps, for every unit, its start and end in
+seconds and its run length in frames, so that deduplication loses nothing: ``stream.dedup().expand()`` is the stream again.
+
+Axes: ``unit``. Units of measure: seconds, frames, frames per second. Frame i of a stream that starts at `offset` covers
+[offset + i / rate, offset + (i + 1) / rate).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+DECIMALS = 9
+"""Times are rounded to nanoseconds, so that a round trip through `dedup` and `expand` is exact."""
+
+
+@dataclass(frozen=True, eq=False)
+class UnitStream:
+    """Units with time: `ids`, `starts`, `ends` (seconds) and `frames` (run length), each [unit]; `rate` frames per second."""
+
+    ids: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    frames: np.ndarray
+    rate: float = 25.0
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("ids", np.int64), ("starts", np.float64), ("ends", np.float64), ("frames", np.int64)):
+            array = np.asarray(getattr(self, name))
+            if array.ndim != 1:
+                raise ValueError(f"{name} has shape {array.shape}; expected one axis (unit).")
+            if np.issubdtype(np.dtype(dtype), np.integer) and array.size and not np.issubdtype(array.dtype, np.integer):
+                raise ValueError(f"{name} are {array.dtype}; expected integers.")
+            array = array.astype(dtype)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        self._check()
+
+    def _check(self) -> None:
+        lengths = {name: len(getattr(self, name)) for name in ("ids", "starts", "ends", "frames")}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"ids, starts, ends and frames differ in length: {lengths}; give one entry per unit.")
+        if not self.rate > 0:
+            raise ValueError(f"rate is {self.rate}; expected a positive number of frames per second.")
+        if (self.ids < 0).any():
+            raise ValueError(f"unit id {self.ids.min()} is negative; unit ids count from 0.")
+        if (self.frames < 1).any():
+            raise ValueError("a unit has a run length of less than one frame; leave such units out.")
+        if (self.ends <= self.starts).any() or (self.starts[1:] < self.ends[:-1] - 1e-6).any():
+            raise ValueError(
+                "unit times overlap or run backwards; sort the units by time, each ending after it starts."
+            )
+
+    @classmethod
+    def from_frames(cls, ids: np.ndarray | Sequence[int], rate: float = 25.0, offset: float = 0.0) -> "UnitStream":
+        """One unit per frame: unit i covers [offset + i / rate, offset + (i + 1) / rate) seconds."""
+        ids = np.asarray(ids, dtype=np.int64) if len(ids) == 0 else np.asarray(ids)
+        edges = np.round(offset + np.arange(len(ids) + 1) / rate, DECIMALS)
+        return cls(ids, edges[:-1], edges[1:], np.ones(len(ids), np.int64), rate)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: slice) -> "UnitStream":
+        """The units of a slice, with their times unchanged."""
+        if not isinstance(key, slice):
+            raise TypeError(f"index a unit stream by a slice, not by {key!r}; read single ids from `.ids`.")
+        return UnitStream(self.ids[key], self.starts[key], self.ends[key], self.frames[key], self.rate)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first unit's start to the last unit's end."""
+        return float(self.ends[-1] - self.starts[0]) if len(self) else 0.0
+
+    @property
+    def is_deduplicated(self) -> bool:
+        """Whether no two adjoining units are equal."""
+        return not self._joins().any()
+
+    def _joins(self) -> np.ndarray:
+        """For each unit but the first: does it continue the unit before it (same id, no gap)?"""
+        same = self.ids[1:] == self.ids[:-1]
+        return np.asarray(same & (np.abs(self.starts[1:] - self.ends[:-1]) < 0.5 / self.rate))
+
+    def dedup(self) -> "UnitStream":
+        """Merge each run of equal adjoining units into one unit that keeps the run's start, end and number of frames."""
+        if len(self) == 0:
+            return self
+        first = np.flatnonzero(np.concatenate([[True], ~self._joins()]))
+        last = np.concatenate([first[1:], [len(self)]]) - 1
+        return UnitStream(
+            self.ids[first], self.starts[first], self.ends[last], np.add.reduceat(self.frames, first), self.rate
+        )
+
+    def expand(self) -> "UnitStream":
+        """One unit per frame again: the inverse of `dedup`."""
+        ids = np.repeat(self.ids, self.frames)
+        within = np.arange(len(ids)) - np.repeat(np.cumsum(self.frames) - self.frames, self.frames)
+        starts = np.repeat(self.starts, self.frames) + within / self.rate
+        return UnitStream(
+            ids,
+            np.round(starts, DECIMALS),
+            np.round(starts + 1 / self.rate, DECIMALS),
+            np.ones(len(ids), np.int64),
+            self.rate,
+        )
+
+    def slice_time(self, start: float, end: float) -> "UnitStream":
+        """The units whose centre lies in [start, end) seconds, with their times unchanged."""
+        if not start < end:
+            raise ValueError(f"time slice {start}-{end} s is empty; expected start < end.")
+        centres = (self.starts + self.ends) / 2
+        inside = np.flatnonzero((centres >= start) & (centres < end))
+        return self[int(inside[0]) : int(inside[-1]) + 1] if len(inside) else self[:0]
+
+    def __repr__(self) -> str:
+        if len(self) == 0:
+            return f"UnitStream(empty, {self.rate:g} frames/s)"
+        shown = " ".join(map(str, self.ids[:12])) + (" ..." if len(self) > 12 else "")
+        kind = "units" if self.is_deduplicated else "frames"
+        return f"UnitStream({len(self)} {kind}, {self.starts[0]:.2f}-{self.ends[-1]:.2f} s, {self.rate:g} frames/s: {shown})"
