@@ -48,7 +48,7 @@ PADDING: dict[str, Any] = {"token_modality": "none", "part": "none", "word_index
 """What a site coordinate holds where a shorter prompt has no such site; texts are "" and times NaN."""
 
 
-def save(dataset: xr.Dataset, path: str | Path) -> Path:
+def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
     """Check an effects or paths dataset and write it as netCDF; the file appears only when it is complete."""
     path = Path(path)
     _check(dataset, "this dataset")
@@ -62,8 +62,8 @@ def save(dataset: xr.Dataset, path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path) -> xr.Dataset:
-    """Read a dataset written by `save` into memory and check it."""
+def load_effects(path: str | Path) -> xr.Dataset:
+    """Read a dataset written by `save_effects` into memory and check it."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
@@ -140,11 +140,11 @@ class RunDirectory:
         """Write one part; from then on the name is in `done`."""
         if not name or name != Path(name).name or name.startswith("."):
             raise ValueError(f"part name {name!r}: use a plain file name, such as a prompt's id")
-        return save(effects, self.folder / "parts" / f"{name}.nc")
+        return save_effects(effects, self.folder / "parts" / f"{name}.nc")
 
     def read_part(self, name: str) -> xr.Dataset:
         """Read one finished part; an unreadable one is an error that names the file."""
-        return load(self.folder / "parts" / f"{name}.nc")
+        return load_effects(self.folder / "parts" / f"{name}.nc")
 
     def write_prompts(self, rows: Iterable[Mapping[str, Any]]) -> Path:
         """Write prompts.parquet, one row per prompt."""
@@ -166,7 +166,7 @@ class RunDirectory:
                 f"{len(missing)} parts are not done yet, such as {missing[0]!r}: run the same command again"
             )
         effects = join_effects([self.read_part(name) for name in wanted])
-        save(effects, self.folder / "effects.nc")
+        save_effects(effects, self.folder / "effects.nc")
         return effects
 
 

@@ -9,7 +9,15 @@ from effects_synthetic import token_effects
 
 from spiritlens.effects.schema import Status, check_effects
 from spiritlens.effects.statistics import indirect_effect
-from spiritlens.effects.store import RunDirectory, environment, join_effects, load, open_run, pad_sites, save
+from spiritlens.effects.store import (
+    RunDirectory,
+    environment,
+    join_effects,
+    load_effects,
+    open_run,
+    pad_sites,
+    save_effects,
+)
 
 
 def shorter(effects: xr.Dataset) -> xr.Dataset:
@@ -19,14 +27,14 @@ def shorter(effects: xr.Dataset) -> xr.Dataset:
 
 def test_round_trip_keeps_everything(roles: xr.Dataset, tokens: xr.Dataset, tmp_path: Path) -> None:
     for name, effects in (("roles", roles), ("tokens", tokens)):
-        xr.testing.assert_identical(load(save(effects, tmp_path / f"{name}.nc")), effects)
+        xr.testing.assert_identical(load_effects(save_effects(effects, tmp_path / f"{name}.nc")), effects)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_unicode_labels_survive(tokens: xr.Dataset, tmp_path: Path) -> None:
     labels = tokens["token"].copy(data=np.char.add("▁é", tokens["token"].values))
     effects = tokens.assign_coords(token=labels)
-    assert load(save(effects, tmp_path / "e.nc"))["token"].values[0, 1] == "▁éthe"
+    assert load_effects(save_effects(effects, tmp_path / "e.nc"))["token"].values[0, 1] == "▁éthe"
 
 
 def test_padding_is_absent_and_changes_no_number(tokens: xr.Dataset) -> None:
@@ -76,7 +84,7 @@ def test_a_run_resumes_and_finishes_in_order(tmp_path: Path) -> None:
     again.write_part("a", effects.isel(prompt=[0]))
     finished = again.finish(["b", "a"])
     assert finished["prompt_id"].values.tolist() == effects["prompt_id"].values[[1, 0]].tolist()
-    xr.testing.assert_identical(load(tmp_path / "run" / "effects.nc"), finished)
+    xr.testing.assert_identical(load_effects(tmp_path / "run" / "effects.nc"), finished)
     assert (tmp_path / "run" / "environment.json").is_file()
 
 
@@ -134,9 +142,9 @@ def test_an_interrupted_write_leaves_no_part(tmp_path: Path, monkeypatch: pytest
 def test_wrong_files_and_names(tmp_path: Path) -> None:
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"other\.nc has the schema None"):
-        load(tmp_path / "other.nc")
+        load_effects(tmp_path / "other.nc")
     with pytest.raises(FileNotFoundError, match="no such file"):
-        load(tmp_path / "missing.nc")
+        load_effects(tmp_path / "missing.nc")
     with pytest.raises(ValueError, match="plain file name"):
         open_run(tmp_path / "run", {}).write_part("../a", token_effects(n_facts=1))
 
