@@ -1,0 +1,232 @@
+"""The sweep against one plain TransformerLens pass per cell and sample, in float64; nothing is shared with the engine."""
+
+import pytest
+import torch
+from spiritlens.models.hooked import HookedLensModel
+from spiritlens.runs.plan import Action
+from spiritlens.runs.sweep import sweep
+from torch import Tensor
+from transformer_lens import HookedTransformer
+
+TOLERANCE = 1e-10
+TOKENS = torch.tensor([[1, 17, 5, 33, 8, 21, 40, 9]])
+SUBJECT = (2, 3)
+SAMPLES = 3
+NAMES = {
+    "resid_pre": "blocks.{}.hook_resid_pre",
+    "resid_mid": "blocks.{}.hook_resid_mid",
+    "resid_post": "blocks.{}.hook_resid_post",
+    "attn_out": "blocks.{}.hook_attn_out",
+    "mlp_out": "blocks.{}.hook_mlp_out",
+    "q": "blocks.{}.attn.hook_q",
+    "k": "blocks.{}.attn.hook_k",
+    "v": "blocks.{}.attn.hook_v",
+    "z": "blocks.{}.attn.hook_z",
+}
+SPANS = [(0,), (1,), (2,), (3,), (5,), (7,), (2, 3), (4, 6), (1, 2, 7), tuple(range(8))]
+
+
+def score(logits: Tensor) -> Tensor:
+    """Two numbers per row: the probability of token 11 and the logit of token 4, summed over read-outs."""
+    return torch.stack([logits.softmax(-1)[:, :, 11].sum(1), logits[:, :, 4].sum(1)], dim=-1)
+
+
+def corrupted_embeddings(llama: HookedTransformer, samples: int = SAMPLES, scale: float = 0.5) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    embeddings = llama.embed(TOKENS).repeat(samples, 1, 1)
+    noise = torch.randn(samples, len(SUBJECT), embeddings.shape[-1], generator=generator, dtype=torch.float64)
+    embeddings[:, list(SUBJECT)] += scale * noise.to(embeddings.dtype)
+    return embeddings
+
+
+def naive_values(llama, programs, direction, n_readouts=1, embeddings=None) -> Tensor:
+    """[cell sample metric], one run_with_hooks per cell and sample."""
+    embeddings = corrupted_embeddings(llama) if embeddings is None else embeddings
+    _, clean = llama.run_with_cache(TOKENS)
+    values = torch.zeros(len(programs), len(embeddings), 2, dtype=torch.float64)
+    for sample in range(len(embeddings)):
+        noise = ("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1].clone())
+        with llama.hooks(fwd_hooks=[noise]):
+            _, corrupted = llama.run_with_cache(TOKENS)
+        for cell, program in enumerate(programs):
+            hooks = [noise] if direction == "denoising" else []
+            for layer, actions in program.items():
+                for action in actions:
+                    from_clean = (action.run == "source") == (direction == "denoising")
+                    taken = (clean if from_clean else corrupted)[NAMES[action.component].format(layer)]
+
+                    def put(x, hook, action=action, taken=taken):
+                        x = x.clone()
+                        for position in action.positions:
+                            if action.head is None:
+                                x[0, position] = taken[0, position]
+                            else:
+                                x[0, position, action.head] = taken[0, position, action.head]
+                        return x
+
+                    hooks.append((NAMES[action.component].format(layer), put))
+            logits = llama.run_with_hooks(TOKENS, fwd_hooks=hooks)[:, -n_readouts:]
+            values[cell, sample] = score(logits)[0]
+    return values
+
+
+def run_sweep(inside, programs, direction, embeddings=None, **settings) -> Tensor:
+    if embeddings is None:
+        embeddings = corrupted_embeddings(inside.model)
+    base, source = (embeddings, None) if direction == "denoising" else (None, embeddings)
+    return sweep(
+        inside, programs, tokens=TOKENS, base_embeddings=base, source_embeddings=source, score=score, **settings
+    )
+
+
+def single_layer(component: str, head: int | None = None) -> list[dict[int, tuple[Action, ...]]]:
+    return [{layer: (Action(component, span, head),)} for layer in range(3) for span in SPANS]
+
+
+def windows(component: str, width: int) -> list[dict[int, tuple[Action, ...]]]:
+    programs = []
+    for span in SPANS:
+        for centre in range(3):
+            first = centre - width // 2
+            programs.append(
+                {layer: (Action(component, span),) for layer in range(max(0, first), min(3, first + width))}
+            )
+    return programs
+
+
+def severed(component: str, held: str) -> list[dict[int, tuple[Action, ...]]]:
+    order = list(NAMES)
+    programs = []
+    for span in SPANS:
+        for layer in range(3):
+            program = {layer: [Action(component, span)]}
+            for later in range(layer, 3):
+                if later > layer or order_of(held) > order_of(component):
+                    program.setdefault(later, []).append(Action(held, span, None, "base"))
+            programs.append({at: tuple(actions) for at, actions in program.items()})
+    assert len(order) == 9
+    return programs
+
+
+def order_of(component: str) -> int:
+    return ("resid_pre", "q", "k", "v", "z", "attn_out", "resid_mid", "mlp_out", "resid_post").index(component)
+
+
+GRIDS = {
+    **{name: single_layer(name) for name in NAMES},
+    **{f"{name} head 1": single_layer(name, 1) for name in ("q", "k", "v", "z")},
+    **{f"{name} window {width}": windows(name, width) for name in ("attn_out", "mlp_out") for width in (1, 2, 3, 10)},
+    **{
+        f"{name} severed {held}": severed(name, held)
+        for name, held in [
+            ("resid_pre", "mlp_out"),
+            ("resid_pre", "attn_out"),
+            ("resid_mid", "mlp_out"),
+            ("resid_post", "mlp_out"),
+            ("resid_post", "attn_out"),
+            ("attn_out", "mlp_out"),
+            ("mlp_out", "attn_out"),
+            ("z", "mlp_out"),
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+@pytest.mark.parametrize("grid", GRIDS)
+def test_equals_one_hooked_pass_per_cell(llama, inside, grid, direction) -> None:
+    expected = naive_values(llama, GRIDS[grid], direction)
+    found = run_sweep(inside, GRIDS[grid], direction)
+    assert (found.values - expected).abs().max() < TOLERANCE
+    assert expected.std(0).max() > 1e-4, "a grid on which nothing happens shows nothing"
+
+
+def test_cells_of_several_components_share_columns(llama, inside) -> None:
+    mixed = [
+        program for grid in ("resid_pre", "z head 1", "attn_out window 2", "mlp_out", "k") for program in GRIDS[grid]
+    ]
+    expected = naive_values(llama, mixed, "denoising")
+    assert (run_sweep(inside, mixed, "denoising").values - expected).abs().max() < TOLERANCE
+
+
+def test_several_readouts(llama, inside) -> None:
+    """Teacher-forced answers are scored at the last positions; a patch may lie on one of them."""
+    for grid in ("resid_pre", "mlp_out window 2", "attn_out", "z head 1", "q", "resid_post severed mlp_out"):
+        expected = naive_values(llama, GRIDS[grid], "denoising", n_readouts=3)
+        found = run_sweep(inside, GRIDS[grid], "denoising", n_readouts=3)
+        assert (found.values - expected).abs().max() < TOLERANCE
+
+
+def test_memory_budgets_agree(inside) -> None:
+    grid = GRIDS["attn_out window 3"] + GRIDS["resid_pre"]
+    whole = run_sweep(inside, grid, "denoising").values
+    for budget in (1, 100_000, 400_000):
+        assert (run_sweep(inside, grid, "denoising", memory_budget=budget).values - whole).abs().max() < TOLERANCE
+
+
+def test_one_cell_at_a_time_agrees(inside) -> None:
+    grid = GRIDS["mlp_out window 2"]
+    together = run_sweep(inside, grid, "noising").values
+    alone = torch.cat([run_sweep(inside, [program], "noising").values for program in grid])
+    assert (together - alone).abs().max() < TOLERANCE
+
+
+def test_user_hook_on_an_absolute_position_takes_effect(llama, inside) -> None:
+    def users(activation: Tensor, hook: object) -> Tensor:
+        changed = activation.clone()
+        changed[:, 5] = 2 * changed[:, 5] + changed[:, 1]
+        return changed
+
+    grids = (
+        GRIDS["resid_pre"] + GRIDS["resid_mid"] + GRIDS["resid_post"] + GRIDS["mlp_out window 2"] + GRIDS["z head 1"]
+    )
+    without = run_sweep(inside, grids, "denoising").values
+    for name in ("blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"):
+        with llama.hooks(fwd_hooks=[(name, users)]):
+            expected = naive_values(llama, grids, "denoising")
+            found = run_sweep(inside, grids, "denoising", memory_budget=2_000_000).values
+        assert (found - expected).abs().max() < TOLERANCE
+        assert (found - without).abs().max() > 1e-3
+
+
+def test_identities(llama, inside: HookedLensModel) -> None:
+    everything, last = tuple(range(8)), 7
+    cells = [
+        *({layer: (Action("resid_pre", everything),)} for layer in range(3)),
+        {0: (Action("resid_pre", SUBJECT),)},
+        {2: (Action("resid_post", (last,)),)},
+        {0: (Action("resid_pre", (0, 1)),)},
+        {1: (Action("mlp_out", (0, 1)),)},
+        {1: (Action("resid_pre", everything, None, "base"),)},
+    ]
+    result = run_sweep(inside, cells, "denoising")
+    clean = score(llama(TOKENS)[:, -1:])
+    assert (result.source - clean).abs().max() < TOLERANCE
+    assert (result.values[:5] - clean).abs().max() < TOLERANCE, (
+        "restoring all that the corruption touched is the clean run"
+    )
+    assert torch.equal(result.values[5:], result.base.expand(3, -1, -1)), "what cannot change is the base run exactly"
+    assert result.unmoved == (5, 6, 7)
+
+
+def test_zero_noise_moves_nothing(inside) -> None:
+    embeddings = corrupted_embeddings(inside.model, scale=0.0)
+    result = run_sweep(inside, GRIDS["resid_pre"], "denoising", embeddings)
+    assert len(result.unmoved) == len(GRIDS["resid_pre"])
+    assert (result.values - result.source).abs().max() < TOLERANCE
+
+
+def test_noising_a_layer_is_denoising_its_complement(inside) -> None:
+    """Replacing some positions of a whole residual layer in one run leaves what the other run has there replaced by this one's."""
+    for span in [(2,), (2, 3), (1, 5), (3, 7)]:
+        rest = tuple(position for position in range(8) if position not in span)
+        for layer in range(3):
+            noised = run_sweep(inside, [{layer: (Action("resid_pre", span),)}], "noising").values
+            restored = run_sweep(inside, [{layer: (Action("resid_pre", rest),)}], "denoising").values
+            assert (noised - restored).abs().max() < TOLERANCE
+
+
+def test_all_heads_together_are_attn_out(inside) -> None:
+    attn = run_sweep(inside, GRIDS["attn_out"], "denoising").values
+    heads = run_sweep(inside, GRIDS["z"], "denoising").values
+    assert (attn - heads).abs().max() < TOLERANCE
