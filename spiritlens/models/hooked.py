@@ -1,0 +1,419 @@
+"""The model's inside, seen through one small protocol.
+
+`LensModel` is all that the rooms above `models/` know of a model; `HookedLensModel` fulfils it on TransformerLens's
+`HookedTransformer`. Names are TransformerLens's hook names (``blocks.3.hook_resid_pre``, ``blocks.3.attn.hook_z`` …).
+
+Two kinds of call. *Full passes* (`forward`, `cache`, `gradients`) run the whole model on tokens ``[batch pos]``, and
+every live hook takes effect. *Suffix steps* (`block`, `attention`, `mlp`) run one part of one layer on residuals of the
+positions ``start …`` only: the keys and values of earlier positions come from a cached run,
+
+    attention of a row at position p  =  softmax over positions ≤ p of
+        keys, values of ``run`` (row ``sample_of_row[row]``)   for positions < start,
+        keys, values of the row itself                          for positions ≥ start,
+
+which is exact for a causal model whenever the row equals that run before ``start``. ``run`` holds keys and values as
+TransformerLens caches them: before the rotary embedding, key-value heads only (``blocks.l.attn.hook_k`` and ``hook_v``,
+``[run pos kv_head d_head]``). Without live hooks in the layer a suffix step is computed by fused kernels (same numbers
+to rounding, about half the time); with live hooks the TransformerLens block itself runs on the suffix.
+
+A hook function takes the activation and returns a new tensor of the same shape; it never writes in place.
+
+Source: the suffix recomputation of "Causal tracing", Meng et al. 2022 (arXiv 2202.05262), made exact by a frozen
+key-value cache as in TransformerLens's ``TransformerLensKeyValueCacheEntry``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from difflib import get_close_matches
+from typing import Literal, Protocol, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens import HookedTransformer
+from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
+from transformer_lens.hook_points import HookPoint, LensHandle
+
+from spiritlens.models import suffix
+from spiritlens.shapes import ShapeError, checked
+
+HookFunction: TypeAlias = Callable[[Tensor], Tensor]
+NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
+
+COMPONENT_HOOKS: dict[str, str] = {
+    "resid_pre": "blocks.{layer}.hook_resid_pre",
+    "resid_mid": "blocks.{layer}.hook_resid_mid",
+    "resid_post": "blocks.{layer}.hook_resid_post",
+    "attn_out": "blocks.{layer}.hook_attn_out",
+    "mlp_out": "blocks.{layer}.hook_mlp_out",
+    "q": "blocks.{layer}.attn.hook_q",
+    "k": "blocks.{layer}.attn.hook_k",
+    "v": "blocks.{layer}.attn.hook_v",
+    "z": "blocks.{layer}.attn.hook_z",
+    "scores": "blocks.{layer}.attn.hook_attn_scores",
+    "pattern": "blocks.{layer}.attn.hook_pattern",
+}
+"""TransformerLens's name of each component's hook point."""
+
+
+def hook_name(component: str, layer: int) -> str:
+    """TransformerLens's hook name of a component: ``hook_name("mlp_out", 3)`` is ``blocks.3.hook_mlp_out``."""
+    if component not in COMPONENT_HOOKS:
+        raise ValueError(f"component {component!r} is unknown; the components are {', '.join(COMPONENT_HOOKS)}")
+    return COMPONENT_HOOKS[component].format(layer=layer)
+
+
+class LensModel(Protocol):
+    """What the toolkit needs of a decoder-only language model; see the module's docstring for the terms."""
+
+    @property
+    def n_layers(self) -> int: ...
+    @property
+    def n_heads(self) -> int: ...
+    @property
+    def n_kv_heads(self) -> int: ...
+    @property
+    def d_model(self) -> int: ...
+    @property
+    def d_head(self) -> int: ...
+    @property
+    def d_mlp(self) -> int: ...
+    @property
+    def d_vocab(self) -> int: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+    @property
+    def device(self) -> torch.device: ...
+
+    def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
+        """The named activations of a full pass, under the names asked for."""
+
+    def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> AbstractContextManager[None]:
+        """A context where each function replaces its hook point's activation; all leave with it, also on errors."""
+
+    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        """Logits of a full pass, in float32 or better."""
+
+    def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        """Token embeddings as they enter block 0."""
+
+    def block(
+        self,
+        layer: int,
+        resid: Float[Tensor, "rows suffix d_model"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query d_model"]:
+        """The block's output for the positions ``start …``; with ``queries`` (positions ≥ start) for those only."""
+
+    def attention(
+        self,
+        layer: int,
+        resid: Float[Tensor, "rows suffix d_model"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query d_model"]:
+        """What the attention adds to the residual ``resid`` (its norm included)."""
+
+    def mlp(self, layer: int, resid_mid: Float[Tensor, "rows pos d_model"]) -> Float[Tensor, "rows pos d_model"]:
+        """What the MLP adds to the residual (its norm included)."""
+
+    def qkv(self, layer: int, resid: Float[Tensor, "rows pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys, values ``[rows pos head d_head]`` before rotation (keys and values: key-value heads)."""
+
+    def logits(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:
+        """Final norm and unembedding of residuals after the last block, in float32 or better."""
+
+    def gradients(
+        self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], metric: Callable[[Tensor], Tensor]
+    ) -> dict[str, Tensor]:
+        """d metric(logits) / d activation for each name; ``metric`` maps logits ``[batch pos d_vocab]`` to a scalar."""
+
+    def w_o(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
+        """Output weights by head: a head's share of attn_out is ``z[head] @ w_o(layer)[head]``."""
+
+    @property
+    def w_u(self) -> Float[Tensor, "d_model d_vocab"]: ...
+    @property
+    def w_e(self) -> Float[Tensor, "d_vocab d_model"]: ...
+
+    def norm_gain(self, norm: NormName, layer: int = 0) -> Float[Tensor, " d_model"]:
+        """The gain of a norm (ones where it is folded); ``layer`` is ignored for ``ln_final``."""
+
+    def norm_scale(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes 1"]:
+        """The divisor of the norms, sqrt(mean(x²) + eps), in float32 or better."""
+
+    def has_user_hooks(self) -> bool:
+        """Whether the model carries hooks that this protocol did not place: such hooks see whole sequences only."""
+
+
+class _EngineHook:
+    """A hook that this module placed, as opposed to a user's; checks what the function hands back."""
+
+    def __init__(self, name: str, function: HookFunction) -> None:
+        self.name = name
+        self.function = function
+
+    def __call__(self, activation: Tensor, hook: HookPoint) -> Tensor:
+        version = None if activation.is_inference() else activation._version
+        value = self.function(activation)
+        if version is not None and activation._version != version:
+            raise ValueError(f"the hook on {self.name} wrote into the activation; let it return a new tensor instead")
+        if not isinstance(value, Tensor) or value.shape != activation.shape:
+            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ShapeError(f"the hook on {self.name} must return a tensor {tuple(activation.shape)}, found {found}")
+        return value
+
+
+class HookedLensModel:
+    """`LensModel` on TransformerLens's `HookedTransformer`. ``model`` stays usable, and hookable, by anybody."""
+
+    def __init__(self, model: HookedTransformer) -> None:
+        self.model = model
+        config = model.cfg
+        self.n_layers: int = config.n_layers
+        self.n_heads: int = config.n_heads
+        self.n_kv_heads: int = config.n_key_value_heads or config.n_heads
+        self.d_model: int = config.d_model
+        self.d_head: int = config.d_head
+        self.d_mlp: int = config.d_mlp or 0
+        self.d_vocab: int = config.d_vocab_out
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.w_e.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.w_e.device
+
+    # Full passes
+
+    @checked
+    def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
+        """The named activations of a full pass (without gradients); a name that never fires is refused."""
+        self._check_names(names)
+        found: dict[str, Tensor] = {}
+
+        def recorder(name: str) -> HookFunction:
+            def record(activation: Tensor) -> Tensor:
+                found[name] = activation.detach()
+                return activation
+
+            return record
+
+        with torch.no_grad(), self.hooked([(name, recorder(name)) for name in dict.fromkeys(names)]):
+            resid = self._stream(tokens)
+            if any(name.startswith(("ln_final", "unembed")) for name in names):
+                self._hooked_logits(resid)
+        silent = [name for name in names if name not in found]
+        if silent:
+            raise ValueError(
+                f"hook point {silent[0]} does not fire in this model's forward pass: TransformerLens computes it only "
+                "with a flag set (use_split_qkv_input, use_hook_mlp_in …); head outputs are z @ w_o(layer)[head]"
+            )
+        return found
+
+    @contextmanager
+    def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> Iterator[None]:
+        """A context in which each function replaces its activation, after hooks that were there before."""
+        self._check_names([name for name, _ in hooks])
+        placed: list[tuple[HookPoint, LensHandle]] = []
+        try:
+            for name, function in hooks:
+                point = self.model.hook_dict[name]
+                point.add_hook(_EngineHook(name, function))
+                placed.append((point, point.fwd_hooks[-1]))
+            yield
+        finally:
+            for point, handle in placed:
+                handle.hook.remove()
+                point.fwd_hooks = [other for other in point.fwd_hooks if other is not handle]
+
+    @checked
+    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
+        """Logits of a full pass in float32 or better (also from bfloat16 weights)."""
+        return self.logits(self._stream(tokens))
+
+    @checked
+    def gradients(
+        self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], metric: Callable[[Tensor], Tensor]
+    ) -> dict[str, Tensor]:
+        """d metric / d activation for each name, zero where the metric does not read it. Parameters stay frozen."""
+        self._check_names(names)
+        found: dict[str, Tensor] = {}
+
+        def recorder(name: str) -> HookFunction:
+            def record(activation: Tensor) -> Tensor:
+                found[name] = activation
+                return activation
+
+            return record
+
+        def leaf(activation: Tensor) -> Tensor:
+            return activation.detach().requires_grad_(True)
+
+        hooks = [("hook_embed", leaf), *((name, recorder(name)) for name in dict.fromkeys(names))]
+        with torch.enable_grad(), self.hooked(hooks):
+            value = metric(self._hooked_logits(self._stream(tokens)))
+            if value.numel() != 1:
+                raise ShapeError(f"metric must return one number to differentiate, found shape {tuple(value.shape)}")
+            missing = [name for name in names if name not in found]
+            if missing:
+                raise ValueError(f"hook point {missing[0]} does not fire in this model's forward pass")
+            wanted = [found[name] for name in dict.fromkeys(names)]
+            values = torch.autograd.grad(value.reshape(()), wanted, allow_unused=True, materialize_grads=True)
+        return dict(zip(dict.fromkeys(names), values, strict=True))
+
+    # Suffix steps
+
+    def block(
+        self,
+        layer: int,
+        resid: Float[Tensor, "rows suffix d_model"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query d_model"]:
+        """One block on the positions ``start …`` (module docstring). ``queries`` are positions, not offsets."""
+        keys, values = self._prefix(layer, resid, run, start, sample_of_row)
+        block = self.model.blocks[layer]
+        offsets = None if queries is None else queries - start
+        if suffix.is_plain(block, start + resid.shape[1]):
+            attn_out = suffix.attention(block, resid, keys, values, start, sample_of_row, offsets)
+            resid_mid = (resid if offsets is None else resid[:, offsets]) + attn_out
+            return resid_mid + suffix.mlp(block, resid_mid)
+        entry = TransformerLensKeyValueCacheEntry(keys[sample_of_row], values[sample_of_row], frozen=True)
+        resid_post: Tensor = block(resid, past_kv_cache_entry=entry)
+        return resid_post if offsets is None else resid_post[:, offsets]
+
+    def attention(
+        self,
+        layer: int,
+        resid: Float[Tensor, "rows suffix d_model"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query d_model"]:
+        """attn_out of one block on the positions ``start …``, as `block`."""
+        keys, values = self._prefix(layer, resid, run, start, sample_of_row)
+        block = self.model.blocks[layer]
+        offsets = None if queries is None else queries - start
+        if suffix.is_plain(block, start + resid.shape[1]):
+            return suffix.attention(block, resid, keys, values, start, sample_of_row, offsets)
+        outputs: list[Tensor] = []
+
+        def record(activation: Tensor) -> Tensor:
+            outputs.append(activation)
+            return activation
+
+        entry = TransformerLensKeyValueCacheEntry(keys[sample_of_row], values[sample_of_row], frozen=True)
+        with self.hooked([(hook_name("attn_out", layer), record)]):
+            block(resid, past_kv_cache_entry=entry)
+        return outputs[0] if offsets is None else outputs[0][:, offsets]
+
+    def mlp(self, layer: int, resid_mid: Float[Tensor, "rows pos d_model"]) -> Float[Tensor, "rows pos d_model"]:
+        """mlp_out of one block for given resid_mid, norm included; any positions."""
+        block = self.model.blocks[layer]
+        if suffix.is_plain(block, 0):
+            return suffix.mlp(block, resid_mid)
+        mlp_in = block.hook_mlp_in(resid_mid.clone()) if self.model.cfg.use_hook_mlp_in else resid_mid
+        mlp_out: Tensor = block.apply_mlp(block.ln2(mlp_in))
+        return mlp_out
+
+    @checked
+    def qkv(self, layer: int, resid: Float[Tensor, "rows pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries ``[rows pos head d_head]``, keys and values ``[rows pos kv_head d_head]`` before rotation."""
+        block = self.model.blocks[layer]
+        return suffix.projections(block.attn, suffix.normed(block.ln1, resid))
+
+    # Reading in and out
+
+    @checked
+    def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        embeddings: Tensor = self.model.hook_embed(self.model.embed(tokens.to(self.device)))
+        return embeddings
+
+    @checked
+    def logits(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:
+        """unembed(ln_final(resid)) in float32 or better: a bfloat16 logit near 10 is 0.06 apart from the next."""
+        norm = getattr(self.model, "ln_final", None)
+        if suffix.hooks_live(self.model.unembed) or (norm is not None and suffix.hooks_live(norm)):
+            shape = resid.shape[:-1]
+            return self._hooked_logits(resid.reshape(1, -1, self.d_model)).reshape(*shape, -1)
+        return suffix.read_out(norm, self.model.unembed, resid)
+
+    # Weights
+
+    def w_o(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
+        weight: Tensor = self.model.blocks[layer].attn.W_O
+        return weight
+
+    @property
+    def w_u(self) -> Float[Tensor, "d_model d_vocab"]:
+        weight: Tensor = self.model.unembed.W_U
+        return weight
+
+    @property
+    def w_e(self) -> Float[Tensor, "d_vocab d_model"]:
+        weight: Tensor = self.model.embed.W_E
+        return weight
+
+    def norm_gain(self, norm: NormName, layer: int = 0) -> Float[Tensor, " d_model"]:
+        module = self.model.ln_final if norm == "ln_final" else getattr(self.model.blocks[layer], norm)
+        gain: Tensor | None = getattr(module, "w", None)
+        return torch.ones(self.d_model, dtype=self.dtype, device=self.device) if gain is None else gain
+
+    @checked
+    def norm_scale(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes 1"]:
+        precise = suffix.widened(resid)
+        return (precise.pow(2).mean(-1, keepdim=True) + self.model.cfg.eps).sqrt()
+
+    # Hooks
+
+    def has_user_hooks(self) -> bool:
+        """True when any module of the model carries a forward hook that `hooked` or `cache` did not place."""
+        for module in self.model.modules():
+            ours = 0
+            if isinstance(module, HookPoint):
+                ours = sum(isinstance(handle.user_hook, _EngineHook) for handle in module.fwd_hooks)
+            if len(module._forward_hooks) + len(module._forward_pre_hooks) > ours:
+                return True
+        return False
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name not in self.model.hook_dict:
+                near = get_close_matches(name, self.model.hook_dict, n=3)
+                hint = f"; did you mean {', '.join(near)}?" if near else ""
+                raise ValueError(f"the model has no hook point {name!r} ({self.n_layers} layers){hint}")
+
+    def _stream(self, tokens: Tensor) -> Tensor:
+        """The residual after the last block."""
+        resid: Tensor = self.model(tokens.to(self.device), stop_at_layer=self.n_layers)
+        return resid
+
+    def _hooked_logits(self, resid: Tensor) -> Tensor:
+        """The model's own final norm and unembedding, so that their hooks fire; in the model's dtype, then widened."""
+        norm = getattr(self.model, "ln_final", None)
+        return suffix.widened(self.model.unembed(resid if norm is None else norm(resid)))
+
+    def _prefix(
+        self, layer: int, resid: Tensor, run: Mapping[str, Tensor], start: int, sample_of_row: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Keys and values of the run before ``start``, ``[run start kv_head d_head]``, after cheap checks."""
+        if resid.ndim != 3 or resid.shape[-1] != self.d_model or sample_of_row.shape != resid.shape[:1]:
+            raise ShapeError(
+                f"block {layer}: expected resid [rows suffix d_model={self.d_model}] and one sample_of_row per row, "
+                f"found {tuple(resid.shape)} and {tuple(sample_of_row.shape)}"
+            )
+        keys, values = run[hook_name("k", layer)], run[hook_name("v", layer)]
+        if start > keys.shape[1]:
+            raise ShapeError(f"block {layer}: start {start} is past the run's {keys.shape[1]} cached positions")
+        return keys[:, :start], values[:, :start]

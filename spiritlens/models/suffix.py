@@ -1,0 +1,163 @@
+"""Fused kernels of one Llama block on the last positions of sequences whose beginnings are cached.
+
+They compute what TransformerLens's block computes, with fewer passes over memory: projections straight from the stored
+weights (no copy), the prefix rotated once per cached run and not once per row, scaled-dot-product attention with an
+explicit mask, and for chosen ``queries`` the query, output and MLP products of those positions only. They are used for
+layers without live hooks; `is_plain` decides.
+
+Axes: ``rows`` (what is recomputed), ``run`` (what is cached), ``suffix`` (positions from ``start`` on), ``query`` (the
+positions that are read out), ``head``/``kv_head``, ``d_head``, ``d_model``.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformer_lens.components import RMSNorm, RMSNormPre
+from transformer_lens.components.attention import Attention
+from transformer_lens.components.grouped_query_attention import GroupedQueryAttention
+from transformer_lens.components.mlps.gated_mlp import GatedMLP
+
+VOCAB_CHUNK = 8192
+"""Columns of the unembedding that are widened to float32 at a time, so that no second copy of it is ever held."""
+
+
+def hooks_live(module: nn.Module) -> bool:
+    """Whether any part of the module carries a forward hook."""
+    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+
+
+def is_plain(block: Any, length: int) -> bool:
+    """Whether the block is an ordinary Llama block without live hooks, its rotary tables long enough for ``length``."""
+    config, attn = block.cfg, block.attn
+    unusual = (
+        config.use_qk_norm or config.clip_qkv or config.use_logn_attn or config.use_attention_sinks
+        or config.use_local_attn or config.use_dynamic_ntk_rope or config.use_normalization_before_and_after
+        or config.parallel_attn_mlp or config.load_in_4bit or config.attn_scores_soft_cap > 0
+    )  # fmt: skip
+    return (
+        not unusual
+        and config.original_architecture in (None, "LlamaForCausalLM")
+        and config.attention_dir == "causal"
+        and config.positional_embedding_type == "rotary"
+        and config.rotary_dim == config.d_head
+        and not config.rotary_adjacent_pairs
+        and config.act_fn == "silu"
+        and type(attn) in (Attention, GroupedQueryAttention)
+        and type(getattr(block, "mlp", None)) is GatedMLP
+        and type(block.ln1) in (RMSNorm, RMSNormPre)
+        and type(block.ln2) in (RMSNorm, RMSNormPre)
+        and length <= attn.rotary_cos.shape[0]
+        and not hooks_live(block)
+    )
+
+
+def widened(values: Tensor) -> Tensor:
+    """The values in float32 at least."""
+    return values if values.dtype in (torch.float32, torch.float64) else values.float()
+
+
+def normed(norm: Any, resid: Tensor) -> Tensor:
+    """RMS norm with its gain, rounded as TransformerLens does: statistics in float32, gain in the model's dtype."""
+    gain = getattr(norm, "w", None)
+    if resid.dtype in (torch.float32, torch.float64):
+        return F.rms_norm(resid, resid.shape[-1:], gain, norm.eps)
+    plain = F.rms_norm(resid.float(), resid.shape[-1:], None, norm.eps).to(resid.dtype)
+    return plain if gain is None else plain * gain
+
+
+def projections(attn: Any, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of normed states, before the rotary embedding; keys and values by key-value head."""
+    return query(attn, states), *key_value(attn, states)
+
+
+def query(attn: Any, states: Tensor) -> Tensor:
+    return _project(states, attn.W_Q, attn.b_Q)
+
+
+def key_value(attn: Any, states: Tensor) -> tuple[Tensor, Tensor]:
+    if isinstance(attn, GroupedQueryAttention):
+        return _project(states, attn._W_K, attn._b_K), _project(states, attn._W_V, attn._b_V)
+    return _project(states, attn.W_K, attn.b_K), _project(states, attn.W_V, attn.b_V)
+
+
+def _project(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``[rows pos d_model] × [head d_model d_head] -> [rows pos head d_head]``; the flattened weight is a view."""
+    heads, d_model, d_head = weight.shape
+    flat = weight.transpose(1, 2).reshape(heads * d_head, d_model)
+    return F.linear(states, flat, bias.reshape(-1)).view(*states.shape[:-1], heads, d_head)
+
+
+def rotated(attn: Any, states: Tensor, positions: slice | Tensor) -> Tensor:
+    """Rotary embedding of ``[rows pos head d_head]`` for the given positions (half-split pairs, as Hugging Face)."""
+    half = states.shape[-1] // 2
+    cos, sin = attn.rotary_cos[positions, None, :half], attn.rotary_sin[positions, None, :half]
+    first, second = states[..., :half], states[..., half:]
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+def attention(
+    block: Any, resid: Tensor, keys: Tensor, values: Tensor, start: int, sample_of_row: Tensor, offsets: Tensor | None
+) -> Tensor:
+    """attn_out ``[rows query d_model]`` of ``resid [rows suffix d_model]`` after a cached prefix ``[run start …]``.
+
+    ``offsets`` are the read-out positions counted from ``start``; None reads out all.
+    """
+    attn = block.attn
+    length = start + resid.shape[1]
+    states = normed(block.ln1, resid)
+    new_keys, new_values = key_value(attn, states)
+    new_keys = rotated(attn, new_keys, slice(start, length))
+    if start:
+        old_keys = rotated(attn, keys, slice(0, start))
+        new_keys = torch.cat([old_keys[sample_of_row], new_keys], dim=1)
+        new_values = torch.cat([values[sample_of_row], new_values], dim=1)
+    positions = torch.arange(start, length, device=resid.device)
+    if offsets is not None:
+        states, positions = states[:, offsets], positions[offsets]
+    queries = rotated(attn, query(attn, states), positions)
+    z = _attend(queries, new_keys, new_values, positions, attn.attn_scale)
+    weight = attn.W_O.flatten(0, 1).T
+    return F.linear(z.flatten(2), weight, attn.b_O)
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor, scale: float) -> Tensor:
+    """Causal attention: query i stands at ``positions[i]``, key j at j. All tensors ``[rows pos head d_head]``."""
+    length = keys.shape[1]
+    seen = torch.arange(length, device=keys.device)[None, :] <= positions[:, None]
+    groups = queries.shape[2] // keys.shape[2]
+    if groups > 1:
+        keys, values = keys.repeat_interleave(groups, dim=2), values.repeat_interleave(groups, dim=2)
+    z = F.scaled_dot_product_attention(
+        queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=seen, scale=1 / scale
+    )
+    return z.transpose(1, 2)
+
+
+def mlp(block: Any, resid_mid: Tensor) -> Tensor:
+    """mlp_out of ``[rows pos d_model]``: down(silu(gate(x)) · up(x)) with x the normed residual."""
+    weights, states = block.mlp, normed(block.ln2, resid_mid)
+    gate = F.linear(states, weights.W_gate.T)
+    up = F.linear(states, weights.W_in.T)
+    tracked = gate.requires_grad or up.requires_grad
+    hidden = F.silu(gate) * up if tracked else F.silu(gate, inplace=True).mul_(up)
+    return F.linear(hidden + weights.b_in, weights.W_out.T, weights.b_out)
+
+
+def read_out(norm: Any | None, unembed: Any, resid: Tensor) -> Tensor:
+    """Logits ``[… d_vocab]`` of residuals after the last block, computed in float32 or better."""
+    states = widened(resid)
+    if isinstance(norm, RMSNorm | RMSNormPre):
+        gain = getattr(norm, "w", None)
+        states = F.rms_norm(states, states.shape[-1:], None if gain is None else widened(gain), norm.eps)
+    elif norm is not None:
+        states = widened(norm(resid))
+    weight, bias = unembed.W_U.T, unembed.b_U
+    if weight.dtype == states.dtype:
+        return F.linear(states, weight, bias)
+    chunks = [
+        F.linear(states, part.to(states.dtype), offset.to(states.dtype))
+        for part, offset in zip(weight.split(VOCAB_CHUNK), bias.split(VOCAB_CHUNK), strict=True)
+    ]
+    return torch.cat(chunks, dim=-1)
