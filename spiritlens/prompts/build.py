@@ -1,33 +1,37 @@
 """Building prompts: segments of text and speech become tokens, as the official package of the family would join them.
 
 1. Segments of one modality that stand side by side are joined (texts by a blank, units directly).
-2. A marker is written where the modality changes, the beginning included; text after a marker carries one leading blank
-   where the family says so. ``[Text] the capital of france is``, ``[Speech][Hu7][Hu3]…[Text]``.
-3. A prompt that ends in speech ends with the text marker, since the answer is asked for in writing; one that ends in text
-   does so only with ``marker="final"`` or where the family always writes it.
-4. The tokens are made segment by segment, so that every token's word is known; at the end the whole string is tokenized
+2. A marker is written where the modality changes, the beginning included; text after a marker carries one leading
+   blank where the family says so: ``[Text] the capital of france is``, ``[Speech][Hu7][Hu3]…[Text]``.
+3. A prompt that ends in speech ends with the text marker, since the answer is asked for in writing; one that ends in
+   text does so only with ``marker="final"`` or where the family always writes it.
+4. A family that puts questions into a formula (SpeechGPT's ``[Human]: … <eoh>. [SpeechGPT]:``) gets it around them.
+5. Tokens are made segment by segment, so that every token's word is known; at the end the whole string is tokenized
    once and must give the same ids.
 
-The subject is found in the *words* (of the text as given, of the speech as aligned), never in decoded tokens. Tokens of a
-spoken word are the units that `spiritlens.speech.alignment.words_of_units` gives it; a pause inside the subject belongs to
-the subject. Source of the string layout: the official SpiritLM package's prompt construction (arXiv 2402.05755).
+The subject is found in the *words* (of the text as given, of the speech as aligned), never in decoded tokens. Tokens of
+a spoken word are the units that `spiritlens.speech.alignment.words_of_units` gives it; a pause inside the subject
+belongs to the subject. Sources: the official SpiritLM package (arXiv 2402.05755) and those named in `families`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypedDict, Unpack
 
-from spiritlens.prompts.draft import Draft
+from spiritlens.prompts.draft import Draft, TextPart
 from spiritlens.prompts.prompt import Kind, Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
 from spiritlens.prompts.subject import find_subject
 from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.alignment import WordInterval
+from spiritlens.speech.alignment import Rule, WordInterval, check_words
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
 FinalMarker = Literal["none", "final"]
-"""A text marker after a prompt that ends in text: ``none`` beyond what the family's own rule writes, or ``final``: one in any case."""
+"""A text marker after a prompt that ends in text: ``none`` but what the family's own rule writes; ``final``: always."""
+
+FRAMES_LOST = 0.1
+"""Seconds of audio after the last unit that an encoder may leave out (less than three frames at 25 Hz)."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +49,39 @@ class TextSegment:
 class SpeechSegment:
     """A part of a prompt that is heard: its units, its words with times, and the sound where it is at hand.
 
-    ``streams`` holds further unit streams of expressive families by name (``pitch``, ``style``). ``rule`` and ``slack_units``
-    are those of `spiritlens.speech.alignment.words_of_units`.
+    ``streams`` holds the further unit streams of expressive families by name (``pitch``, ``style``); ``rule`` and
+    ``slack_units`` are those of `spiritlens.speech.alignment.words_of_units`. All times are those of this segment's
+    own audio.
     """
 
     units: UnitStream
     words: Sequence[WordInterval]
     waveform: Waveform | None = None
     streams: Mapping[str, UnitStream] = field(default_factory=dict)
-    rule: Literal["centre", "overlap", "start"] = "centre"
+    rule: Rule = "centre"
     slack_units: int = 0
 
     def __post_init__(self) -> None:
         if len(self.units) == 0:
             raise ValueError("the speech has no units; give audio of at least one encoder frame (40 ms at 25 Hz)")
-        if not self.words:
-            raise ValueError(
-                "the speech has no words; give words with start and end in seconds, so that the subject can be found"
-            )
+        heard = float(self.units.ends[-1]) + FRAMES_LOST
+        check_words(self.words, max(heard, self.waveform.duration) if self.waveform else heard)
 
 
 Segment = TextSegment | SpeechSegment
+
+
+class About(TypedDict, total=False):
+    """What else a prompt can be given: which occurrence of the subject is meant, solved examples, its origin."""
+
+    occurrence: int | None
+    examples: Sequence[tuple[Segment, str]]
+    fact_id: str
+    relation: str
+    phrasing: str
+    voice: str
+    group: str
+    audio: str
 
 
 def text_prompt(
@@ -76,7 +92,7 @@ def text_prompt(
     foil: str | None = None,
     *,
     marker: FinalMarker = "none",
-    **about: Any,
+    **about: Unpack[About],
 ) -> Prompt:
     """A written prompt (T2T)."""
     return mixed_prompt(vocabulary, [TextSegment(text)], subject, answer, foil, marker=marker, **about)
@@ -92,10 +108,12 @@ def speech_prompt(
     *,
     waveform: Waveform | None = None,
     streams: Mapping[str, UnitStream] | None = None,
-    **about: Any,
+    rule: Rule = "centre",
+    slack_units: int = 0,
+    **about: Unpack[About],
 ) -> Prompt:
     """A spoken prompt whose answer is asked for in writing (S2T)."""
-    segment = SpeechSegment(units, words, waveform, streams or {})
+    segment = SpeechSegment(units, words, waveform, streams or {}, rule, slack_units)
     return mixed_prompt(vocabulary, [segment], subject, answer, foil, **about)
 
 
@@ -116,41 +134,41 @@ def mixed_prompt(
     group: str = "",
     audio: str = "",
 ) -> Prompt:
-    """A prompt of text and speech segments, in order. ``examples`` are solved (segment, answer) pairs put before it (few-shot).
+    """A prompt of text and speech segments, in order.
 
-    ``occurrence`` says which one is meant, counted from 0, where the subject occurs several times.
+    ``examples`` are solved (segment, answer) pairs that are put before it (few-shot), one line each. ``occurrence``
+    says which one is meant, counted from 0, where the subject occurs several times.
     """
-    if not segments:
-        raise ValueError("a prompt needs at least one segment: TextSegment(text) or SpeechSegment(units, words)")
     draft = Draft(vocabulary)
-    for segment, solution in examples:
-        _add(draft, [segment])
-        draft.close("final")
-        draft.add_text(f"{vocabulary.family.cased(solution)}\n")
-    boundary = len(draft.ids)
-    _add(draft, segments)
-    draft.close(marker)
-    positions, name = find_subject(draft, boundary, subject, occurrence)
+    for example, solution in examples:
+        _add_example(draft, example, solution)
+    first_segment = draft.n_segments
+    _add_framed(draft, segments, marker if not examples else "final")
     draft.verify()
+    positions, name = find_subject(draft, first_segment, subject, occurrence)
+    tokens = draft.tokens
+    families = [token.family for token in tokens]
+    word_index = [token.word for token in tokens]
+    answer_ids, foil_ids = _answers(vocabulary, answer, foil)
     waveform = next((s.waveform for s in segments if isinstance(s, SpeechSegment) and s.waveform is not None), None)
     return Prompt(
         ids=tuple(draft.ids),
         text=draft.string,
-        labels=tuple(vocabulary.label(index) for index in draft.ids),
-        families=tuple(draft.families),
-        modalities=tuple(draft.modalities),
+        labels=tuple(vocabulary.label(token.id) for token in tokens),
+        families=tuple(families),
+        modalities=tuple(token.modality for token in tokens),
         words=tuple(word.word for word in draft.words),
-        word_index=tuple(draft.word_index),
-        roles=token_roles(draft.families, draft.word_index, positions, len(draft.words)),
-        parts=token_parts(len(draft.ids), positions),
-        starts=tuple(draft.starts),
-        ends=tuple(draft.ends),
+        word_index=tuple(word_index),
+        roles=token_roles(families, word_index, positions, [token.frame for token in tokens]),
+        parts=token_parts(len(tokens), positions),
+        starts=tuple(token.start for token in tokens),
+        ends=tuple(token.end for token in tokens),
         subject=Span(name, positions),
         answer=answer,
-        answer_ids=vocabulary.answer_ids(answer),
+        answer_ids=answer_ids,
         kind=_kind(segments),
         foil=foil or "",
-        foil_ids=vocabulary.answer_ids(foil) if foil else (),
+        foil_ids=foil_ids,
         fact_id=fact_id,
         relation=relation,
         phrasing=phrasing,
@@ -161,21 +179,59 @@ def mixed_prompt(
     )
 
 
+def _answers(vocabulary: Vocabulary, answer: str, foil: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    answer_ids = vocabulary.answer_ids(answer)
+    foil_ids = vocabulary.answer_ids(foil) if foil else ()
+    if foil_ids == answer_ids:
+        raise ValueError(f"the foil '{foil}' has the same tokens as the answer '{answer}'; give another foil, or none")
+    return answer_ids, foil_ids
+
+
 def _kind(segments: Sequence[Segment]) -> Kind:
     spoken = {isinstance(segment, SpeechSegment) for segment in segments}
     return "mixed" if len(spoken) == 2 else "S2T" if spoken == {True} else "T2T"
 
 
-def _add(draft: Draft, segments: Sequence[Segment]) -> None:
-    """Append segments; texts side by side become one text, joined by a blank."""
-    texts: list[str] = []
+def _add_example(draft: Draft, segment: Segment, solution: str) -> None:
+    """A solved example: the question as a prompt with a final marker, the answer and the end of the line."""
+    family = draft.vocabulary.family
+    if not family.text_open:
+        raise ValueError(f"family '{family.name}' has no text marker to set examples apart; write them into the text")
+    _add(draft, [segment])
+    draft.close("final")
+    draft.add_text([TextPart(f"{solution.strip()}\n")])
+    draft.end_example()
+
+
+def _add_framed(draft: Draft, segments: Sequence[Segment], marker: FinalMarker) -> None:
+    """The segments, within the family's formula where it has one, and the end of the prompt."""
+    if not segments:
+        raise ValueError("a prompt needs at least one segment: TextSegment(text) or SpeechSegment(units, words)")
+    family = draft.vocabulary.family
+    spoken = any(isinstance(segment, SpeechSegment) for segment in segments)
+    opening, closing = family.spoken_turn if spoken else family.written_turn
+    _add(draft, segments, opening, closing)
+    draft.close(marker)
+
+
+def _add(draft: Draft, segments: Sequence[Segment], opening: str = "", closing: str = "") -> None:
+    """Append segments; texts side by side, and the formula around them, become one text."""
+    parts = [TextPart(opening, frame=True)] if opening else []
     for segment in segments:
         if isinstance(segment, TextSegment):
-            texts.append(segment.text.strip())
-            continue
-        if texts:
-            draft.add_text(" ".join(texts))
-            texts = []
-        draft.add_speech(segment.units, segment.words, segment.streams, segment.rule, segment.slack_units)
-    if texts:
-        draft.add_text(" ".join(texts))
+            joined = " " if parts and not parts[-1].frame else ""
+            parts.append(TextPart(joined + segment.text.strip()))
+        elif isinstance(segment, SpeechSegment):
+            if parts:
+                draft.add_text(parts)
+            parts = []
+            streams = {"unit": segment.units, **segment.streams}
+            draft.add_speech(streams, segment.words, segment.rule, segment.slack_units)
+        else:
+            raise ValueError(
+                f"unknown modality of segment {segment!r}: use TextSegment(text) or SpeechSegment(units, words)"
+            )
+    if closing:
+        parts.append(TextPart(closing, frame=True))
+    if parts:
+        draft.add_text(parts)

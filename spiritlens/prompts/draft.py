@@ -1,4 +1,8 @@
-"""A prompt under construction: tokens appended marker by marker, text by text, stream by stream, each with its word and time."""
+"""A prompt under construction: tokens appended marker by marker, text by text, utterance by utterance.
+
+Every token is appended together with its word, its time and its segment, so that nothing has to be found again in the
+finished ids. `Draft.verify` tokenizes the string that grew beside them and refuses a draft where the two differ.
+"""
 
 import math
 import re
@@ -7,17 +11,32 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spiritlens.prompts.prompt import Modality, TokenFamily
-from spiritlens.prompts.streams import StreamUnit, merge_streams
+from spiritlens.prompts.streams import merge_streams
 from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.alignment import WordInterval, words_of_units
+from spiritlens.speech.alignment import Rule, WordInterval
 from spiritlens.speech.units import UnitStream
 
-PUNCTUATION = ".,;:!?\"'“”‘’()[]{}…–—-"
+PUNCTUATION = ".,;:!?¿¡\"'“”‘’«»()[]{}…–—-"
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: ``word`` counts the prompt's words (-1: none), ``characters`` are those of its segment's text."""
+
+    id: int
+    family: TokenFamily
+    modality: Modality = "none"
+    word: int = -1
+    start: float = math.nan
+    end: float = math.nan
+    segment: int = -1
+    characters: tuple[int, int] | None = None
+    frame: bool = False
 
 
 @dataclass(frozen=True)
 class DraftWord:
-    """A word of the prompt: as shown, its segment, its characters in the segment's text, or its interval of the speech."""
+    """A word: as shown, its segment, its characters in the segment's text or its interval of the speech (seconds)."""
 
     word: str
     segment: int
@@ -25,33 +44,29 @@ class DraftWord:
     interval: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True)
+class TextPart:
+    """A stretch of a text: words of the prompt, or (``frame``) a family's formula around them, which has no words."""
+
+    text: str
+    frame: bool = False
+
+
 @dataclass
 class Draft:
-    """Growing lists, one entry per token, with the official string beside them."""
+    """The tokens and words so far, the texts by segment, and the official string of it all."""
 
     vocabulary: Vocabulary
-    ids: list[int] = field(default_factory=list)
-    families: list[TokenFamily] = field(default_factory=list)
-    modalities: list[Modality] = field(default_factory=list)
-    word_index: list[int] = field(default_factory=list)
-    starts: list[float] = field(default_factory=list)
-    ends: list[float] = field(default_factory=list)
-    segments: list[int] = field(default_factory=list)
-    characters: list[tuple[int, int] | None] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
     words: list[DraftWord] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
     string: str = ""
     modality: Modality = "none"
-    marker: str = ""
+    n_segments: int = 0
 
     def __post_init__(self) -> None:
         if self.vocabulary.bos_id is not None:
-            self._append(self.vocabulary.bos_id, "bos", "none")
-
-    @property
-    def segment(self) -> int:
-        """Number of the segment that was begun last (-1: none yet)."""
-        return max(self.segments, default=-1)
+            self.tokens.append(Token(self.vocabulary.bos_id, "bos"))
 
     # ---- markers -----------------------------------------------------------------------------------------------------
 
@@ -70,147 +85,125 @@ class Draft:
         family = self.vocabulary.family
         if marker not in ("none", "final"):
             raise ValueError(f"unknown marker '{marker}': use 'none' or 'final'")
+        if marker == "final" and not family.text_open:
+            raise ValueError(
+                f"marker='final' asks for a text marker; family '{family.name}' has none, use marker='none'"
+            )
         if self.modality == "speech":
-            self._mark(family.speech_close)
-            self._mark(family.text_open)
+            self.open("text")
         elif marker == "final" or family.marker_policy == "always":
-            if not family.text_open:
-                raise ValueError(
-                    f"marker='final' asks for a text marker, but family '{family.name}' has none; use marker='none'"
-                )
             self._mark(family.text_open)
-        self.modality = "text"
+
+    def end_example(self) -> None:
+        """After a solved example, the next segment is marked as if it were the first."""
+        self.modality = "none"
 
     def _mark(self, marker: str | None) -> None:
         if not marker:
             return
-        ids = self.vocabulary.opening(marker) if not self.string else [self.vocabulary.encode(marker)[-1]]
-        for blank in ids[:-1]:
-            self._append(blank, "text", "none")
-        self._append(ids[-1], "marker", "none")
+        ids = self.vocabulary.opening(marker) if not self.string else [self.vocabulary.marker_id(marker)]
+        self.tokens += [Token(blank, "text", frame=True) for blank in ids[:-1]]
+        self.tokens.append(Token(ids[-1], "marker"))
         self.string += marker
-        self.marker = marker
 
     # ---- text --------------------------------------------------------------------------------------------------------
 
-    def add_text(self, text: str) -> None:
+    def add_text(self, parts: Sequence[TextPart]) -> None:
         """Append a text, cased and spaced as the family says."""
         family = self.vocabulary.family
-        self._refuse_markers(text)
+        for part in parts:
+            self._refuse_foreign(part)
         self.open("text")
-        after = self.marker if self.string else ""
-        written = (" " if after and family.text_space else "") + family.cased(text)
-        segment = self.segment + 1
-        self.texts[segment] = written
+        segment = self._next_segment()
+        before = self._last_string()
+        written = " " if before and family.text_space and not parts[0].text[:1].isspace() else ""
+        framed: list[tuple[int, int]] = []
         first_word = len(self.words)
-        self.words += [
-            DraftWord(written[start:end], segment, characters=(start, end)) for start, end in word_characters(written)
-        ]
-        for index, start, end in self.vocabulary.pieces(written, after):
-            word = next(
-                (
-                    number
-                    for number, word in enumerate(self.words[first_word:], first_word)
-                    if _overlap(word.characters, (start, end))
-                ),
-                -1,
-            )
-            self._append(index, "text", "text", word, segment=segment, characters=(start, end))
+        for part in parts:
+            start = len(written)
+            written += part.text if part.frame else family.cased(part.text)
+            if part.frame:
+                framed.append((start, len(written)))
+                continue
+            for a, b in word_characters(written[start:]):
+                a, b = a + start, b + start
+                self.words.append(DraftWord(written[a:b], segment, characters=(a, b)))
+        self.texts[segment] = written
         self.string += written
+        for index, start, end in self.vocabulary.pieces(written, before):
+            self._add_piece(index, (start, end), segment, first_word, framed)
 
-    def _refuse_markers(self, text: str) -> None:
-        ids = self.vocabulary.encode(text)[1 if self.vocabulary.bos_id is not None else 0 :]
-        foreign = [self.vocabulary.label(index) for index in ids if self.vocabulary.family_of_ids([index])[0] != "text"]
-        if foreign:
-            raise ValueError(
-                f"the text '{text}' contains {foreign}, which are no text; give units and markers as segments, not inside a text"
-            )
+    def _add_piece(
+        self, index: int, characters: tuple[int, int], segment: int, first_word: int, framed: list[tuple[int, int]]
+    ) -> None:
+        word = next(
+            (n for n in range(first_word, len(self.words)) if overlaps(self.words[n].characters, characters)), -1
+        )
+        frame = word < 0 and any(overlaps(stretch, characters) for stretch in framed)
+        self.tokens.append(Token(index, "text", "text", word, segment=segment, characters=characters, frame=frame))
+
+    def _last_string(self) -> str:
+        """The marker or unit that the next text follows; empty at the beginning of the string."""
+        return self.vocabulary.label(self.tokens[-1].id) if self.string else ""
+
+    def _refuse_foreign(self, part: TextPart) -> None:
+        vocabulary = self.vocabulary
+        ids = [index for index, _, _ in vocabulary.pieces(part.text)]
+        families = vocabulary.family_of_ids(ids)
+        foreign = [vocabulary.label(index) for index, family in zip(ids, families, strict=True) if family != "text"]
+        if not foreign:
+            return
+        if vocabulary.tokenizer.unk_token in foreign:
+            raise ValueError(f"the text '{part.text}' has characters that the vocabulary lacks; write it without them")
+        raise ValueError(
+            f"the text '{part.text}' contains {foreign}, which are no text; give speech as a SpeechSegment and leave "
+            "markers to the family"
+        )
 
     # ---- speech ------------------------------------------------------------------------------------------------------
 
     def add_speech(
         self,
-        units: UnitStream,
+        streams: Mapping[str, UnitStream],
         words: Sequence[WordInterval],
-        streams: Mapping[str, UnitStream] | None = None,
-        rule: Literal["centre", "overlap", "start"] = "centre",
+        rule: Rule = "centre",
         slack_units: int = 0,
     ) -> None:
-        """Append the units of an utterance, deduplicated and merged as the family says."""
+        """Append an utterance's units, deduplicated and merged as the family says."""
         family = self.vocabulary.family
         if not family.has_speech:
             raise ValueError(f"family '{family.name}' reads no speech; use a text prompt or a speech-text checkpoint")
         self.open("speech")
-        segment = self.segment + 1
+        segment = self._next_segment()
         first_word = len(self.words)
         self.words += [DraftWord(word.word, segment, interval=(word.start, word.end)) for word in words]
-        for unit in merge_streams(family, {"unit": units, **(streams or {})}):
-            word = self._word_of(unit, words, rule, slack_units)
-            token = self._stream_id(unit)
-            self._append(
-                token, unit.stream, "speech", word + first_word if word >= 0 else -1, unit.start, unit.end, segment
-            )
-            self.string += self.vocabulary.label(token)
-
-    def _word_of(
-        self,
-        unit: StreamUnit,
-        words: Sequence[WordInterval],
-        rule: Literal["centre", "overlap", "start"],
-        slack_units: int,
-    ) -> int:
-        found = int(words_of_units(unit.alone(), words, rule, slack_units)[0])
-        if found < 0:
-            return -1
-        same = [
-            index
-            for index, word in enumerate(words)
-            if (word.start, word.end) == (words[found].start, words[found].end)
-        ]
-        return same[0]
-
-    def _stream_id(self, unit: StreamUnit) -> int:
-        ids = self.vocabulary.stream_ids(unit.stream)
-        if not 0 <= unit.id < len(ids):
-            raise ValueError(
-                f"{unit.stream} {unit.id} is not one of the family's {len(ids)} (0 to {len(ids) - 1}); use the family's own encoder"
-            )
-        return ids[unit.id]
+        for unit in merge_streams(family, streams, words, rule, slack_units):
+            index = self.vocabulary.stream_id(unit.stream, unit.id)
+            word = first_word + unit.word if unit.word >= 0 else -1
+            self.tokens.append(Token(index, unit.stream, "speech", word, unit.start, unit.end, segment))
+            self.string += self.vocabulary.label(index)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 
+    @property
+    def ids(self) -> list[int]:
+        """The ids so far."""
+        return [token.id for token in self.tokens]
+
     def verify(self) -> None:
         """Tokenizing the whole string must give the ids that were put together segment by segment."""
-        whole = self.vocabulary.encode(self.string)
-        if whole != self.ids:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(whole, self.ids, strict=False)) if a != b),
-                min(len(whole), len(self.ids)),
-            )
-            labels = [self.vocabulary.label(index) for index in self.ids[at : at + 3]]
-            raise ValueError(
-                f"the tokenizer joins segments of '{self.string}' at token {at} ({labels}); separate them by a marker or a blank"
-            )
+        whole, ids = self.vocabulary.encode(self.string), self.ids
+        if whole == ids:
+            return
+        at = next((i for i, (a, b) in enumerate(zip(whole, ids, strict=False)) if a != b), min(len(whole), len(ids)))
+        labels = [self.vocabulary.label(index) for index in ids[at : at + 3]]
+        raise ValueError(
+            f"the tokenizer joins two segments of '{self.string}' at token {at} ({labels}); put a blank between them"
+        )
 
-    def _append(
-        self,
-        index: int,
-        family: TokenFamily,
-        modality: Modality,
-        word: int = -1,
-        start: float = math.nan,
-        end: float = math.nan,
-        segment: int = -1,
-        characters: tuple[int, int] | None = None,
-    ) -> None:
-        self.ids.append(int(index))
-        self.families.append(family)
-        self.modalities.append(modality)
-        self.word_index.append(word)
-        self.starts.append(start)
-        self.ends.append(end)
-        self.segments.append(segment)
-        self.characters.append(characters)
+    def _next_segment(self) -> int:
+        self.n_segments += 1
+        return self.n_segments - 1
 
 
 def word_characters(text: str) -> list[tuple[int, int]]:
@@ -229,5 +222,6 @@ def word_characters(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def _overlap(a: tuple[int, int] | None, b: tuple[int, int]) -> bool:
+def overlaps(a: tuple[int, int] | None, b: tuple[int, int]) -> bool:
+    """Whether two half-open ranges share anything (None shares nothing)."""
     return a is not None and a[0] < b[1] and b[0] < a[1]

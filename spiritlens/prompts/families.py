@@ -1,54 +1,72 @@
 """Families: how a unit language model writes speech into its vocabulary, as plain data.
 
 A *unit language model* reads speech as discrete units of a speech encoder, one token each, beside ordinary text pieces;
-*markers* tell where a modality begins. A family record says what the markers and units are called, how many there are,
-when markers are written, how spaces and case are kept, and which encoder makes the units. A further family is a
-further record here, not further code; `spiritlens.prompts.vocabulary` reads the ids from the tokenizer and checks them
-against the record.
+*markers* tell where a modality begins. A family record says what markers and units are called, how many there are, when
+markers are written, how spaces and case are kept, and which encoder makes the units. A further family is a further
+record here, not further code: `spiritlens.prompts.vocabulary` reads the ids from the tokenizer and checks them against
+the record.
 
-Sources: the papers' official packages as read (SpiritLM arXiv 2402.05755, SIMS arXiv 2504.02398, SpeechGPT arXiv
-2305.11000); the embedded model is this project's own.
+Sources, read in the official packages: SpiritLM (arXiv 2402.05755), SIMS (arXiv 2504.02398, slamkit), SpeechGPT (arXiv
+2305.11000), Spire (arXiv 2503.10620). The embedded model is this project's own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 MarkerPolicy = Literal["on_change", "always", "none"]
-"""When a text marker ends the prompt: ``on_change`` after speech only (SpiritLM); ``always`` before any written answer (SIMS);
-``none``: the family writes no text marker."""
+"""When a text marker ends the prompt: ``on_change`` of modality, so after speech only (SpiritLM); ``always`` before a
+written answer (SIMS); ``none``: the family has no text marker."""
+
 SpaceAfterBos = Literal["none", "piece", "detect"]
-"""Whether the blank piece ``▁`` stands between the beginning-of-sequence token and a first marker: never, always, or as the
-tokenizer's layout tells (markers inside ``tokenizer.model``: yes; as added tokens: no)."""
+"""Whether a blank piece ``▁`` stands between the beginning-of-sequence token and a first marker: never (``none``),
+always (``piece``), or as the layout of the tokenizer's files tells (``detect``; see `vocabulary`)."""
+
 TextCase = Literal["as_given", "lower"]
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A further unit stream that is interleaved with the main one: ``rate`` in units per second."""
+    """One stream of units: name, token strings, how many there are, frames per second, and whether runs are merged.
+
+    The string of unit i is ``template.format(offset + i)``.
+    """
 
     name: str
     template: str
     count: int
     rate: float
     deduplicate: bool
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count and self.unit(0) == self.unit(1):
+            raise ValueError(f"stream '{self.name}': the template '{self.template}' lacks '{{}}' for the unit's number")
+        if self.rate <= 0:
+            raise ValueError(f"stream '{self.name}': the rate is {self.rate}; give frames per second, above 0")
+
+    def unit(self, number: int) -> str:
+        """The string of one unit."""
+        return self.template.format(self.offset + number)
 
     def units(self) -> tuple[str, ...]:
-        """The strings of all units of the stream, in order."""
-        return tuple(self.template.format(index) for index in range(self.count))
+        """The strings of all units, in order."""
+        return tuple(self.unit(number) for number in range(self.count))
 
 
 @dataclass(frozen=True)
 class Family:
     """One unit language model's way of writing speech and text into one vocabulary.
 
-    ``unit_rate`` is the encoder's frames per second; ``order_rate`` the rate with which the official package dates units
-    when it merges streams. ``first_unit_id`` is the id of unit 0 where the layout fixes it (None: read from the tokenizer).
-    ``encoder`` names the speech encoder in plain values. ``text_space``: text after a marker carries one leading space.
+    ``unit_rate`` is the encoder's frames per second, ``order_rate`` the rate by which the official package dates units
+    when it merges streams. ``text_space``: a text after a marker carries one leading blank. ``written_turn`` and
+    ``spoken_turn`` are the formula before and after a prompt, where the family has one. ``first_unit_id`` is the id of
+    unit 0 where the record fixes it (None: read from the tokenizer). ``encoder`` names the speech encoder plainly.
     """
 
     name: str
     unit_template: str = ""
+    unit_offset: int = 0
     n_units: int = 0
     unit_rate: float = 25.0
     deduplicate: bool = True
@@ -60,39 +78,43 @@ class Family:
     space_after_bos: SpaceAfterBos = "detect"
     text_case: TextCase = "as_given"
     text_space: bool = True
+    written_turn: tuple[str, str] = ("", "")
+    spoken_turn: tuple[str, str] = ("", "")
     extra_streams: tuple[Stream, ...] = ()
     order_rate: float = 25.0
     first_unit_id: int | None = None
-    embedding_multiple: int = 1
     encoder: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if self.n_units and "{}" not in self.unit_template:
-            raise ValueError(
-                f"family '{self.name}': the unit template '{self.unit_template}' has no '{{}}' for the unit's number"
-            )
-        if self.n_units and self.unit_rate <= 0:
-            raise ValueError(f"family '{self.name}': unit_rate is {self.unit_rate}; give frames per second, above 0")
+        if self.n_units < 0:
+            raise ValueError(f"family '{self.name}': n_units is {self.n_units}; give 0 (no speech) or more")
+        if self.marker_policy == "always" and not self.text_open:
+            raise ValueError(f"family '{self.name}': marker_policy 'always' needs text_open, the marker to write")
+        self.all_streams()
 
     @property
     def markers(self) -> tuple[str, ...]:
         """The marker strings that the family has."""
-        return tuple(
-            marker for marker in (self.text_open, self.text_close, self.speech_open, self.speech_close) if marker
-        )
+        return tuple(filter(None, (self.text_open, self.text_close, self.speech_open, self.speech_close)))
 
     @property
     def has_speech(self) -> bool:
         """Whether the family reads speech at all."""
         return self.n_units > 0
 
-    def units(self) -> tuple[str, ...]:
-        """The strings of all units, in order."""
-        return tuple(self.unit_template.format(index) for index in range(self.n_units))
-
     def all_streams(self) -> tuple[Stream, ...]:
-        """The further streams, then the main one: the order in which units of equal time are written."""
-        return (*self.extra_streams, Stream("unit", self.unit_template, self.n_units, self.unit_rate, self.deduplicate))
+        """The unit streams, in the order in which units of equal time are written: further ones, then ``unit``."""
+        if not self.has_speech:
+            return ()
+        main = Stream("unit", self.unit_template, self.n_units, self.unit_rate, self.deduplicate, self.unit_offset)
+        return (*self.extra_streams, main)
+
+    def stream(self, name: str) -> Stream:
+        """One unit stream by name."""
+        for stream in self.all_streams():
+            if stream.name == name:
+                return stream
+        raise ValueError(f"family '{self.name}' has no stream '{name}'; it has {[s.name for s in self.all_streams()]}")
 
     def cased(self, text: str) -> str:
         """The text in the family's case."""
@@ -103,14 +125,14 @@ class Family:
         return replace(self, **changes)
 
 
-TEXT_ONLY = Family(name="text-only", marker_policy="none", space_after_bos="none", text_space=False)
+TEXT_ONLY = Family(name="text-only", marker_policy="none", text_space=False)
 
 SPIRITLM_BASE = Family(
     name="spiritlm-base",
     text_open="[Text]",
     speech_open="[Speech]",
     unit_template="[Hu{}]",
-    n_units=501,  # 500 clusters and the quantizer's blank, which stays in an utterance of blanks only
+    n_units=501,  # 500 clusters and the quantizer's blank, which is left in an utterance of blanks only
     order_rate=24.99,
     encoder={"kind": "hubert", "name": "mhubert_base_25hz", "layer": 11, "n_clusters": 500},
 )
@@ -131,7 +153,6 @@ EMBEDDED = Family(
     n_units=40,
     space_after_bos="none",
     text_case="lower",
-    embedding_multiple=8,
     encoder={"kind": "mel", "name": "embedded"},
 )
 
@@ -142,7 +163,6 @@ SIMS_LLAMA = Family(
     unit_template="<Un{}>",
     n_units=500,
     marker_policy="always",
-    space_after_bos="none",
     encoder={"kind": "hubert", "name": "mhubert-base-25hz", "layer": 11, "n_clusters": 500},
 )
 
@@ -155,11 +175,27 @@ SPEECHGPT = Family(
     unit_rate=50.0,
     order_rate=50.0,
     marker_policy="none",
+    written_turn=("[Human]: ", " <eoh>. [SpeechGPT]:"),  # officially a blank follows; here it is the answer's own
+    spoken_turn=("[Human]: ", " <eoh>. [SpeechGPT]:"),
     encoder={"kind": "hubert", "name": "mhubert_base_vp_en_es_fr_it3", "layer": 11, "n_clusters": 1000},
 )
 
+SPIRE = Family(
+    name="spire",
+    unit_template="{:c}",  # unit i is the character of the private use area with code point 0xF0000 + i
+    unit_offset=0xF0000,
+    n_units=5000,
+    unit_rate=50.0,
+    order_rate=50.0,
+    marker_policy="none",
+    text_space=False,
+    spoken_turn=("Speech: ", "\nEnglish:"),
+    encoder={"kind": "hubert", "name": "hubert_large_ll60k", "layer": 22, "n_clusters": 5000},
+)
+
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, EMBEDDED, SIMS_LLAMA, SPEECHGPT, TEXT_ONLY)
+    family.name: family
+    for family in (SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, EMBEDDED, SIMS_LLAMA, SPEECHGPT, SPIRE, TEXT_ONLY)
 }
 
 
@@ -170,31 +206,25 @@ def family_named(name: str) -> Family:
     return FAMILIES[name]
 
 
-def family_of_strings(known: Iterable[str]) -> Family:
-    """The family whose markers and units are among the token strings of a vocabulary; ``text-only`` when there are none.
+def family_of_strings(strings: Collection[str]) -> Family:
+    """The family whose markers and units are among a vocabulary's token strings; ``text-only`` where none's are.
 
-    The number of units is counted, so that a small checkpoint in a family's format is of that family. The embedded model
-    and SpiritLM share their strings: a folder's own ``spiritlens.json`` tells them apart, not this function.
+    Units are counted, so that a small checkpoint in a family's format is of that family. The embedded model shares
+    SpiritLM's strings: its folder's ``spiritlens.json`` tells them apart, not this function.
     """
-    strings = known if isinstance(known, (set, frozenset, dict)) else set(known)
-    for family in (SPIRITLM_EXPRESSIVE, SPIRITLM_BASE, SIMS_LLAMA, SPEECHGPT):
-        streams = family.all_streams()
-        if all(marker in strings for marker in family.markers) and all(
-            stream.template.format(0) in strings for stream in streams
-        ):
-            return _counted(family, strings)
+    known = frozenset(strings)
+    for family in (SPIRITLM_EXPRESSIVE, SPIRITLM_BASE, SIMS_LLAMA, SPEECHGPT, SPIRE):
+        needed = (*family.markers, *(stream.unit(0) for stream in family.all_streams()))
+        if known.issuperset(needed):
+            counted = {stream.name: _count(stream, known) for stream in family.all_streams()}
+            streams = tuple(replace(stream, count=counted[stream.name]) for stream in family.extra_streams)
+            return family.replace(n_units=counted["unit"], extra_streams=streams)
     return TEXT_ONLY
 
 
-def _counted(family: Family, strings: Iterable[str]) -> Family:
-    """The record with the number of units that the vocabulary has, for the main stream and the further ones."""
-    members = set(strings)
-
-    def count(template: str) -> int:
-        number = 0
-        while template.format(number) in members:
-            number += 1
-        return number
-
-    streams = tuple(replace(stream, count=count(stream.template)) for stream in family.extra_streams)
-    return family.replace(n_units=count(family.unit_template), extra_streams=streams)
+def _count(stream: Stream, known: frozenset[str]) -> int:
+    """How many units from 0 on a vocabulary has."""
+    number = 0
+    while stream.unit(number) in known:
+        number += 1
+    return number

@@ -1,10 +1,10 @@
 """A prompt: the tokens that a model hears or reads, and what each of them is.
 
-One value carries everything that later rooms ask of a prompt. Axis ``pos``: one entry per token, the beginning-of-sequence
-token included. Per token it knows the *family* (bos, marker, text, unit, pitch, style), the *modality* (none, text,
-speech), the *word* it belongs to (-1: none, as in silence or in a marker), its *role* in the sentence and its *part*
-within the subject (see `spiritlens.prompts.roles`), and, for speech, *start* and *end* in seconds of the audio of its
-segment (NaN for text).
+One value carries everything that later rooms ask of a prompt. Axis ``pos``: one entry per token, the token that begins
+the sequence included. Per token it knows the *family* (bos, marker, text, unit, pitch, style), the *modality* (none,
+text, speech), the *word* it belongs to (-1: none, as in silence or in a marker), its *role* in the sentence and its
+*part* within the subject (see `spiritlens.prompts.roles`), and, for speech, *start* and *end* in seconds of the audio
+of its segment (NaN for text).
 
 A *span* is a named set of positions that are corrupted, restored or read together: the subject, a word, a role.
 
@@ -12,14 +12,13 @@ The module needs no torch: prompts open on a laptop that only draws figures. `Pr
 """
 
 import hashlib
-import html
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from spiritlens.prompts.roles import ROLES, Part, Role
+from spiritlens.prompts.roles import PARTS, ROLES, Part, Role
+from spiritlens.prompts.show import prompt_html, prompt_text
 
 if TYPE_CHECKING:
     import torch
@@ -27,11 +26,18 @@ if TYPE_CHECKING:
     from spiritlens.speech.waveform import Waveform
 
 Kind = Literal["T2T", "S2T", "mixed"]
-"""Told in writing (T2T), told in speech (S2T), or both in one prompt; the answer is asked for in writing."""
+"""Told in writing (T2T), told in speech (S2T), or in both; the answer is asked for in writing each time."""
+
 TokenFamily = Literal["bos", "marker", "text", "unit", "pitch", "style"]
 Modality = Literal["none", "text", "speech"]
 
 PER_TOKEN = ("ids", "labels", "families", "modalities", "word_index", "roles", "parts", "starts", "ends")
+CLOSED_SETS = {
+    "families": get_args(TokenFamily),
+    "modalities": get_args(Modality),
+    "roles": ROLES,
+    "parts": PARTS,
+}
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,10 @@ class Span:
         object.__setattr__(self, "positions", tuple(int(position) for position in self.positions))
         if not self.positions:
             raise ValueError(f"span '{self.name}' has no positions; a span needs at least one")
-        if any(b <= a for a, b in zip(self.positions, self.positions[1:], strict=False)) or self.positions[0] < 0:
-            raise ValueError(f"span '{self.name}': positions must be sorted, unique and not negative: {self.positions}")
+        if self.positions[0] < 0 or list(self.positions) != sorted(set(self.positions)):
+            raise ValueError(
+                f"span '{self.name}' has the positions {self.positions}; they must be sorted, unique and not negative"
+            )
 
     @property
     def first(self) -> int:
@@ -68,12 +76,16 @@ class Span:
         return position in self.positions
 
 
-@dataclass(frozen=True, eq=False)
+Where = str | int | slice | Span | Iterable[int]
+"""What `Prompt.span` understands: a name, a position, a slice, a span, or positions."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Prompt:
-    """Tokens with words, roles and times, the subject span, and the answer (with a foil) that is asked for.
+    """Tokens with words, roles and times, the subject's span, and the answer (with a foil) that is asked for.
 
     ``text`` is the string that the official package would build; tokenizing it gives ``ids``. ``answer_ids`` and
-    ``foil_ids`` hold one id or several (in order). Two prompts are equal when their ``id``, a hash of their content, is.
+    ``foil_ids`` hold one id or several, in order. Prompts are equal when their ``id``, a hash of their content, is.
     """
 
     ids: tuple[int, ...]
@@ -99,18 +111,21 @@ class Prompt:
     voice: str = ""
     group: str = ""
     audio: str = ""
-    waveform: "Waveform | None" = field(default=None, repr=False)
+    waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
         lengths = {name: len(getattr(self, name)) for name in PER_TOKEN}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"the values per token differ in number: {lengths}; give one of each per token")
-        if self.subject.last >= len(self.ids):
-            raise ValueError(f"subject position {self.subject.last} lies outside the prompt's {len(self.ids)} tokens")
+        for name, allowed in CLOSED_SETS.items():
+            unknown = set(getattr(self, name)) - set(allowed)
+            if unknown:
+                raise ValueError(f"unknown {name}: {sorted(unknown)}; use {', '.join(allowed)}")
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"unknown kind '{self.kind}': use one of {', '.join(get_args(Kind))}")
         if any(not -1 <= index < len(self.words) for index in self.word_index):
             raise ValueError(f"word_index {self.word_index} points outside the {len(self.words)} words {self.words}")
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"unknown kind '{self.kind}': use one of {get_args(Kind)}")
+        self._inside(self.subject)
         if not self.answer_ids:
             raise ValueError(f"answer '{self.answer}' has no token ids; give the ids of its written form")
 
@@ -123,19 +138,9 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the SHA-256 of the content: ids, subject, answer and foil. Noise is drawn from it."""
+        """Sixteen hex digits of the SHA-256 of ids, subject, answer and foil. Noise is drawn from it."""
         content = [self.ids, self.subject.positions, self.answer_ids, self.foil_ids]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-
-    @property
-    def n_tokens(self) -> int:
-        """Number of tokens, beginning-of-sequence token included."""
-        return len(self.ids)
-
-    @property
-    def subject_words(self) -> str:
-        """The subject as it stands in the words."""
-        return self.subject.name
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -146,23 +151,29 @@ class Prompt:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def __repr__(self) -> str:
+        return prompt_text(self)
+
+    def _repr_html_(self) -> str:
+        return prompt_html(self)
+
     # ---- spans -------------------------------------------------------------------------------------------------------
 
-    def span(self, where: "str | int | slice | Span | Iterable[int]", occurrence: int | None = None) -> Span:
-        """A span by name: ``"subject"``, ``"last token"``, a role, a word (``occurrence`` says which one, from 0), or by positions.
+    def span(self, where: Where, occurrence: int | None = None) -> Span:
+        """A span by name or by positions (negative ones count from the end).
 
-        Negative positions count from the end.
+        Names: ``"subject"``, ``"last token"``, a role, a word; ``occurrence`` says which one, from 0, where a word
+        occurs several times.
         """
         if isinstance(where, Span):
             return self._inside(where)
         if isinstance(where, str):
             return self._named(where, occurrence)
         if isinstance(where, slice):
-            positions: Iterable[int] = range(len(self))[where]
-        else:
-            positions = [where] if isinstance(where, int) else where
-        resolved = sorted({self._position(position) for position in positions})
-        return Span(f"positions {_ranges(resolved)}", tuple(resolved))
+            where = range(len(self))[where]
+        chosen = where if isinstance(where, Iterable) else [where]
+        positions = sorted({self._position(position) for position in chosen})
+        return Span(_ranges(positions), tuple(positions))
 
     def _named(self, name: str, occurrence: int | None) -> Span:
         if name == "subject":
@@ -170,156 +181,119 @@ class Prompt:
         if name == "last token":
             return Span(name, (len(self) - 1,))
         roles = self.role_spans()
-        if name in roles:
+        if name in ROLES:
+            if name not in roles:
+                raise ValueError(f"the prompt has no token of role '{name}'; it has {', '.join(roles)}")
             return roles[name]
-        found = [span for span in self.word_spans() if span.name.casefold() == name.casefold()]
+        found = [span for span in self.word_spans() if name.casefold() in (span.name.casefold(), *_words(span))]
         if not found:
             raise ValueError(
-                f"no span '{name}': use 'subject', 'last token', a role of {tuple(roles)}, one of the words {self.words}, or positions"
+                f"no span '{name}': use 'subject', 'last token', a role ({', '.join(roles)}), a word "
+                f"({' '.join(self.words)}) or positions"
             )
         if len(found) > 1 and occurrence is None:
-            where = ", ".join(f"occurrence={index} at {span.positions}" for index, span in enumerate(found))
-            raise ValueError(f"the word '{name}' occurs {len(found)} times; say which: {where}")
+            places = ", ".join(f"occurrence={n} at {_ranges(list(span))}" for n, span in enumerate(found))
+            raise ValueError(f"the word '{name}' occurs {len(found)} times; say which one: {places}")
         index = occurrence or 0
         if not -len(found) <= index < len(found):
-            raise ValueError(
-                f"occurrence={index} of the word '{name}', which occurs {len(found)} time(s); use 0 to {len(found) - 1}"
-            )
+            raise ValueError(f"occurrence={index}, but the word '{name}' occurs {len(found)} time(s)")
         return found[index]
 
-    def role_spans(self) -> dict[Role, Span]:
+    def role_spans(self) -> dict[str, Span]:
         """The positions of each role that the prompt has, in the order of `ROLES`."""
-        return {
-            role: Span(role, tuple(position for position, found in enumerate(self.roles) if found == role))
-            for role in ROLES
-            if role in self.roles
-        }
+        positions = {role: tuple(at for at, found in enumerate(self.roles) if found == role) for role in ROLES}
+        return {role: Span(role, found) for role, found in positions.items() if found}
 
     def word_spans(self) -> tuple[Span, ...]:
-        """One span per word that has tokens, in order. Words that share one interval of speech form one span."""
+        """One span per word that has tokens, in order. A spoken word without a unit joins the one before."""
         spans = []
-        for index, _ in enumerate(self.words):
-            positions = tuple(position for position, word in enumerate(self.word_index) if word == index)
-            if positions:
-                spans.append(Span(self._word_name(index), positions))
+        for index in sorted(set(self.word_index) - {-1}):
+            positions = tuple(at for at, word in enumerate(self.word_index) if word == index)
+            spans.append(Span(self._name(index, positions), positions))
         return tuple(spans)
 
-    def _word_name(self, index: int) -> str:
-        """The word, with the words without tokens that follow it: they share its interval."""
+    def _name(self, index: int, positions: tuple[int, ...]) -> str:
+        """The word; in speech with the words without units that follow it, as where words share one interval."""
         names = [self.words[index]]
-        for later in range(index + 1, len(self.words)):
-            if later in self.word_index:
-                break
-            names.append(self.words[later])
+        if self.modalities[positions[0]] == "speech":
+            for later in range(index + 1, len(self.words)):
+                if later in self.word_index:
+                    break
+                names.append(self.words[later])
         return " ".join(names)
 
-    def dilate(self, span: Span, by: int = 1) -> Span:
-        """The span with ``by`` more tokens on each side, never leaving its modality or crossing a marker."""
-        grown = set(self._inside(span).positions)
+    def dilate(self, span: Where, by: int = 1) -> Span:
+        """The span with up to ``by`` more tokens on each side, never into another modality or across a marker."""
+        span = self.span(span)
+        grown = set(span.positions)
         for _ in range(by):
             neighbours = {(here, here + step) for here in grown for step in (-1, 1)}
-            grown |= {there for here, there in neighbours if 0 <= there < len(self) and self._same_segment(here, there)}
-        return Span(f"{span.name} +{by}", tuple(sorted(grown)))
+            grown |= {there for here, there in neighbours if self._same_segment(here, there)}
+        return Span(f"{span.name} dilated by {by}", tuple(sorted(grown)))
 
-    def erode(self, span: Span, by: int = 1) -> Span:
-        """The span without its ``by`` outermost tokens on each side; refused when nothing would be left."""
-        kept = self._inside(span).positions[by : len(span) - by]
+    def erode(self, span: Where, by: int = 1) -> Span:
+        """The span without its ``by`` outermost tokens on each side; refused where none would be left."""
+        span = self.span(span)
+        kept = span.positions[by : len(span) - by]
         if not kept:
             raise ValueError(
-                f"span '{span.name}' has {len(span)} token(s): eroding {by} on each side leaves none; use a smaller 'by'"
+                f"span '{span.name}' has {len(span)} token(s), so {by} from each side leave none; use a smaller 'by'"
             )
-        return Span(f"{span.name} -{by}", kept)
+        return Span(f"{span.name} eroded by {by}", kept)
 
     def _same_segment(self, here: int, there: int) -> bool:
-        return self.modalities[here] == self.modalities[there] != "none" and self.families[there] != "marker"
+        if not 0 <= there < len(self):
+            return False
+        return self.modalities[here] == self.modalities[there] != "none"
 
     def _inside(self, span: Span) -> Span:
         if span.last >= len(self):
             raise ValueError(
-                f"span '{span.name}' reaches position {span.last}; the prompt has {len(self)} tokens (0 to {len(self) - 1})"
+                f"span '{span.name}' reaches position {span.last}, but the prompt has {len(self)} tokens "
+                f"(0 to {len(self) - 1})"
             )
         return span
 
     def _position(self, position: int) -> int:
         if not -len(self) <= position < len(self):
-            raise ValueError(f"position {position} lies outside the prompt's {len(self)} tokens")
+            raise ValueError(f"position {position} lies outside the prompt's {len(self)} tokens (0 to {len(self) - 1})")
         return int(position) % len(self)
 
     # ---- rows of prompts.parquet -------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values (lists, strings, numbers) of one row of ``prompts.parquet``. The sound itself stays in its wav (``audio``)."""
-        row: dict[str, Any] = {"id": self.id}
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            if name == "subject":
-                row |= {"subject": value.name, "subject_positions": list(value.positions)}
-            elif name != "waveform":
-                row[name] = list(value) if isinstance(value, tuple) else value
+        """Plain values of one row of ``prompts.parquet``; the sound stays in its wav, which ``audio`` names."""
+        row: dict[str, Any] = {"id": self.id, "subject_positions": list(self.subject.positions)}
+        for column in _stored():
+            value = getattr(self, column)
+            row[column] = value.name if column == "subject" else list(value) if isinstance(value, tuple) else value
         return row
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any], waveform: "Waveform | None" = None) -> "Prompt":
-        """The prompt of a row that `to_dict` wrote; refused when the stored id is not that of the content."""
-        values: dict[str, Any] = {}
-        for name in cls.__dataclass_fields__:
-            if name == "subject":
-                values[name] = Span(str(row["subject"]), tuple(int(position) for position in row["subject_positions"]))
-            elif name != "waveform":
-                value = row[name]
-                values[name] = value if isinstance(value, str) else tuple(_plain(item) for item in value)
-        prompt = cls(waveform=waveform, **values)
-        if "id" in row and row["id"] != prompt.id:
+        """The prompt of a row that `to_dict` wrote; refused where the stored id is not that of the content."""
+        missing = [column for column in ("id", "subject_positions", *_stored()) if column not in row]
+        if missing:
+            raise ValueError(f"the row lacks {missing}; give a row that Prompt.to_dict wrote")
+        values: dict[str, Any] = {
+            c: row[c] if isinstance(row[c], str) else tuple(_plain(item) for item in row[c]) for c in _stored()
+        }
+        values["subject"] = Span(str(row["subject"]), tuple(row["subject_positions"]))
+        prompt = cls(**values, waveform=waveform)
+        if row["id"] != prompt.id:
             raise ValueError(
-                f"the stored prompt id {row['id']} is not that of its content ({prompt.id}); the row was changed after it was written"
+                f"the row's id {row['id']} is not that of its content, {prompt.id}: it was changed after it was written"
+                "; build the prompt anew"
             )
         return prompt
 
-    # ---- showing itself ----------------------------------------------------------------------------------------------
 
-    def __repr__(self) -> str:
-        rows = [HEADER, *self._rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._title(), *lines])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in HEADER)
-        body = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows()
-        )
-        audio = self.waveform._repr_html_() if self.waveform is not None else ""
-        return f"<p>{html.escape(self._title())}</p>{audio}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _title(self) -> str:
-        foil = f", foil '{self.foil}'" if self.foil else ""
-        voice = f", voice {self.voice}" if self.voice else ""
-        return f"Prompt {self.id} {self.kind}: {len(self)} tokens, subject '{self.subject.name}', answer '{self.answer}'{foil}{voice}"
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        rows = []
-        for position, label in enumerate(self.labels):
-            word = self.words[self.word_index[position]] if self.word_index[position] >= 0 else ""
-            timed = not math.isnan(self.starts[position])
-            time = f"{self.starts[position]:.2f}–{self.ends[position]:.2f} s" if timed else ""
-            part = self.parts[position] if self.parts[position] != "none" else ""
-            rows.append(
-                (
-                    str(position),
-                    label,
-                    str(self.ids[position]),
-                    self.families[position],
-                    word,
-                    self.roles[position],
-                    part,
-                    time,
-                )
-            )
-        return rows
+def _stored() -> tuple[str, ...]:
+    return tuple(column.name for column in fields(Prompt) if column.metadata.get("stored", True))
 
 
-HEADER = ("pos", "token", "id", "family", "word", "role", "part", "time")
+def _words(span: Span) -> list[str]:
+    return span.name.casefold().split()
 
 
 def _plain(value: Any) -> Any:
@@ -329,10 +303,10 @@ def _plain(value: Any) -> Any:
 
 def _ranges(positions: list[int]) -> str:
     """``0-3, 7`` for ``[0, 1, 2, 3, 7]``."""
-    parts: list[list[int]] = []
+    runs: list[list[int]] = []
     for position in positions:
-        if parts and position == parts[-1][-1] + 1:
-            parts[-1].append(position)
+        if runs and position == runs[-1][-1] + 1:
+            runs[-1].append(position)
         else:
-            parts.append([position])
-    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+            runs.append([position])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

@@ -1,17 +1,22 @@
 """Unit streams of one utterance become one sequence of tokens.
 
-Base families have one stream, deduplicated (a run of equal units is one token that lasts as long as the run). Expressive
-families have several, of different rates; their tokens are merged by the time at which they begin, and at equal times in
-the order of the family's streams (style, pitch, unit). Times are seconds of the utterance's audio.
+Base families have one stream, deduplicated (a run of equal units is one token as long as the run). Expressive
+families have several, of different rates; their tokens are merged by the time at which they begin, and at equal times
+in the order of the family's streams (style, pitch, unit). Times are seconds of the utterance's audio; the family's
+``order_rate`` dates the main units for the merge, as the official package does.
+
+A main unit belongs to a word by the alignment rule that is asked for; a unit of another stream, which may last longer
+than a word, to the word in which it begins, so that words stay in order along the tokens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
 
-from spiritlens.prompts.families import Family
+from spiritlens.prompts.families import Family, Stream
+from spiritlens.speech.alignment import Rule, WordInterval, words_of_units
 from spiritlens.speech.units import UnitStream
 
 StreamName = Literal["unit", "pitch", "style"]
@@ -19,40 +24,46 @@ StreamName = Literal["unit", "pitch", "style"]
 
 @dataclass(frozen=True)
 class StreamUnit:
-    """One unit of one stream: its number, where it begins and ends (seconds), and how many frames it lasts."""
+    """One unit of one stream: its number, its start and end (seconds), and the index of its word (-1: silence)."""
 
     stream: StreamName
     id: int
     start: float
     end: float
-    frames: int
-    rate: float
-
-    def alone(self) -> UnitStream:
-        """The unit as a stream of its own."""
-        return UnitStream(
-            np.array([self.id]), np.array([self.start]), np.array([self.end]), np.array([self.frames]), self.rate
-        )
+    word: int
 
 
-def merge_streams(family: Family, streams: Mapping[str, UnitStream]) -> list[StreamUnit]:
-    """The units of all streams in the order in which the family writes them."""
+def merge_streams(
+    family: Family,
+    streams: Mapping[str, UnitStream],
+    words: Sequence[WordInterval],
+    rule: Rule = "centre",
+    slack_units: int = 0,
+) -> list[StreamUnit]:
+    """The units of all streams in the order in which the family writes them, each with its word."""
     known = [stream.name for stream in family.all_streams()]
     if set(streams) != set(known):
         raise ValueError(
-            f"family '{family.name}' writes the streams {known}, given were {sorted(streams)}; give each of them once"
+            f"family '{family.name}' writes the unit streams {known}, but {sorted(streams)} are given; give each once"
         )
     dated: list[tuple[float, StreamUnit]] = []
     for stream in family.all_streams():
         units = streams[stream.name]
-        units = units.dedup() if stream.deduplicate and not units.is_deduplicated else units
-        rate = family.order_rate if stream.name == "unit" else stream.rate
-        first_frames = np.cumsum(units.frames) - units.frames
-        for order, start, end, index, frames in zip(
-            first_frames / rate, units.starts, units.ends, units.ids, units.frames, strict=True
-        ):
-            unit = StreamUnit(
-                cast(StreamName, stream.name), int(index), float(start), float(end), int(frames), units.rate
-            )
-            dated.append((float(order), unit))
+        units = units.dedup() if stream.deduplicate else units.expand()
+        main = stream.name == "unit"
+        words_of = words_of_units(units, words, rule if main else "start", slack_units if main else 0)
+        columns = (units.ids.tolist(), units.starts.tolist(), units.ends.tolist(), words_of.tolist())
+        name = cast(StreamName, stream.name)
+        dated += zip(
+            _order_times(family, stream, units),
+            (StreamUnit(name, *row) for row in zip(*columns, strict=True)),
+            strict=True,
+        )
     return [unit for _, unit in sorted(dated, key=lambda pair: pair[0])]
+
+
+def _order_times(family: Family, stream: Stream, units: UnitStream) -> list[float]:
+    """The seconds at which the official package dates each unit: number of its first frame / rate."""
+    rate = family.order_rate if stream.name == "unit" else stream.rate
+    first_frames = np.cumsum(units.frames) - units.frames
+    return [float(frame) / rate for frame in first_frames]

@@ -1,96 +1,128 @@
 """Finding the subject: in the words that were written or spoken, never in decoded tokens.
 
-In text a subject is whole words; punctuation and a possessive ``'s`` may follow it and are not part of it. In speech it is
-whole word intervals. Letters' case and punctuation do not count unless a text holds the subject in exactly the given case.
+In text a subject is whole words; punctuation and a possessive ``'s`` may follow it and are not part of it. In speech it
+is whole word intervals. Case counts only where a text holds the subject in exactly the given case; punctuation never.
+A subject lies in one segment: one that stands on both sides of a marker is refused.
 """
 
 import re
+from dataclasses import dataclass
 
-from spiritlens.prompts.draft import Draft
-
-Found = tuple[tuple[int, ...], str]
+from spiritlens.prompts.draft import Draft, DraftWord, overlaps
 
 
-def find_subject(draft: Draft, boundary: int, subject: str, occurrence: int | None = None) -> Found:
-    """The positions of the subject's tokens, and the subject as it stands in the words; ``boundary`` is the first position searched."""
+@dataclass(frozen=True)
+class Place:
+    """One occurrence: its segment, and its characters in the segment's text or its range of words in the speech."""
+
+    segment: int
+    characters: tuple[int, int] | None = None
+    words: range | None = None
+
+
+def find_subject(
+    draft: Draft, first_segment: int, subject: str, occurrence: int | None = None
+) -> tuple[tuple[int, ...], str]:
+    """The positions of the subject's tokens, and the subject as it stands in the words.
+
+    Segments before ``first_segment`` (solved examples) are not searched. ``occurrence`` counts from 0.
+    """
     if not subject.strip():
         raise ValueError("the subject is empty; give the words of the prompt that the fact is about")
-    first = min((segment for segment in draft.segments[boundary:] if segment >= 0), default=0)
-    found = [place for segment in range(first, draft.segment + 1) for place in _in_segment(draft, segment, subject)]
-    words = " ".join(word.word for word in draft.words if word.segment >= first)
-    if not found:
-        raise ValueError(f"the subject '{subject}' does not occur in the words: {words}; give it as it stands there")
-    if len(found) > 1 and occurrence is None:
+    segments = range(first_segment, draft.n_segments)
+    places = [place for segment in segments for place in _places(draft, segment, subject)]
+    words = [word for word in draft.words if word.segment >= first_segment]
+    if not places:
+        raise ValueError(_not_found(words, subject))
+    shown = f"'{' '.join(word.word for word in words)}'"
+    if len(places) > 1 and occurrence is None:
         raise ValueError(
-            f"the subject '{subject}' occurs {len(found)} times in the words: {words}; say which: occurrence=0 to {len(found) - 1}"
+            f"the subject '{subject}' occurs {len(places)} times in the words {shown}; "
+            f"say which one by occurrence=0 to {len(places) - 1}"
         )
     index = occurrence or 0
-    if not -len(found) <= index < len(found):
+    if not -len(places) <= index < len(places):
         raise ValueError(
-            f"occurrence={index} of the subject '{subject}', which occurs {len(found)} time(s) in the words: {words}"
+            f"occurrence={index}, but the subject '{subject}' occurs {len(places)} time(s) in the words {shown}"
         )
-    segment, place = found[index]
-    return _text_tokens(draft, segment, place) if segment in draft.texts else _speech_tokens(draft, place)
+    place = places[index]
+    return _spoken(draft, place.words) if place.words is not None else _written(draft, place)
 
 
-def _in_segment(draft: Draft, segment: int, subject: str) -> list[tuple[int, tuple[int, int]]]:
-    """(segment, (first, past last)): characters of a text, or numbers of words of a speech."""
-    if segment in draft.texts:
-        return [
-            (segment, match.span()) for match in _matches(draft.texts[segment], draft.vocabulary.family.cased(subject))
-        ]
-    numbers = [number for number, word in enumerate(draft.words) if word.segment == segment]
-    spoken = [_bare(draft.words[number].word) for number in numbers]
+def _not_found(words: list[DraftWord], subject: str) -> str:
+    shown = f"'{' '.join(word.word for word in words)}'"
     wanted = [_bare(word) for word in subject.split()]
-    starts = [at for at in range(len(spoken) - len(wanted) + 1) if spoken[at : at + len(wanted)] == wanted]
-    return [(segment, (numbers[at], numbers[at] + len(wanted))) for at in starts]
+    if _starts([_bare(word.word) for word in words], wanted):
+        return (
+            f"the subject '{subject}' stands on both sides of a marker in the words {shown}; keep it within one segment"
+        )
+    return f"the subject '{subject}' does not occur in the words {shown}; give it as it stands there, whole words only"
 
 
-def _matches(text: str, subject: str) -> list[re.Match[str]]:
-    pattern = r"(?<![\w-])" + r"\s+".join(re.escape(word) for word in subject.split()) + r"(?![\w-])"
-    return list(re.finditer(pattern, text)) or list(re.finditer(pattern, text, re.IGNORECASE))
+def _places(draft: Draft, segment: int, subject: str) -> list[Place]:
+    if segment in draft.texts:
+        found = _matches(draft.texts[segment], draft.vocabulary.family.cased(subject))
+        worded = [word.characters for word in draft.words if word.segment == segment]
+        inside = [match for match in found if any(overlaps(characters, match) for characters in worded)]
+        return [Place(segment, characters=match) for match in inside]
+    numbers = [number for number, word in enumerate(draft.words) if word.segment == segment]
+    wanted = [_bare(word) for word in subject.split()]
+    starts = _starts([_bare(draft.words[number].word) for number in numbers], wanted)
+    return [Place(segment, words=range(numbers[at], numbers[at] + len(wanted))) for at in starts]
+
+
+def _matches(text: str, subject: str) -> list[tuple[int, int]]:
+    """Whole-word occurrences; those in the given case if there are any. A hyphen belongs to its word."""
+    words = r"\s+".join(re.escape(word) for word in subject.split())
+    pattern = rf"(?<![\w-]){words}(?![\w-])"
+    found = list(re.finditer(pattern, text)) or list(re.finditer(pattern, text, re.IGNORECASE))
+    return [match.span() for match in found]
+
+
+def _starts(words: list[str], wanted: list[str]) -> list[int]:
+    return [at for at in range(len(words) - len(wanted) + 1) if words[at : at + len(wanted)] == wanted]
 
 
 def _bare(word: str) -> str:
     return re.sub(r"[^\w'-]", "", word).strip("'-").casefold()
 
 
-def _text_tokens(draft: Draft, segment: int, place: tuple[int, int]) -> Found:
-    text = draft.texts[segment]
+def _written(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
+    text = draft.texts[place.segment]
+    assert place.characters is not None
+    start, end = place.characters
     positions = []
-    for position, (owner, characters) in enumerate(zip(draft.segments, draft.characters, strict=True)):
-        if owner != segment or characters is None or not (characters[0] < place[1] and place[0] < characters[1]):
+    for position, token in enumerate(draft.tokens):
+        if token.segment != place.segment or not overlaps(token.characters, (start, end)):
             continue
-        beyond = (text[characters[0] : place[0]] + text[place[1] : characters[1]]).strip()
+        first, last = token.characters or (0, 0)
+        beyond = (text[first : min(start, last)] + text[max(end, first) : last]).strip()
         if beyond:
-            piece = draft.vocabulary.label(draft.ids[position])
             raise ValueError(
-                f"the token '{piece}' joins the subject '{text[place[0] : place[1]]}' with '{beyond}'; rephrase the prompt so that a blank stands between them, "
-                "or name the whole as the subject"
+                f"the token '{draft.vocabulary.label(token.id)}' joins the subject '{text[start:end]}' with '{beyond}'"
+                "; rephrase the prompt so that they stand apart, or name both as the subject"
             )
-        if text[characters[0] : characters[1]].strip():
+        if text[first:last].strip():
             positions.append(position)
-    return tuple(positions), text[place[0] : place[1]]
+    return tuple(positions), text[start:end]
 
 
-def _speech_tokens(draft: Draft, place: tuple[int, int]) -> Found:
-    members = range(*place)
-    name = " ".join(draft.words[number].word for number in members)
-    segment = draft.words[place[0]].segment
-    intervals = {draft.words[number].interval for number in members}
-    shared = [
-        word.word
-        for number, word in enumerate(draft.words)
-        if word.segment == segment and word.interval in intervals and number not in members
-    ]
+def _spoken(draft: Draft, members: range) -> tuple[tuple[int, ...], str]:
+    words = draft.words
+    name = " ".join(words[number].word for number in members)
+    segment = words[members[0]].segment
+    intervals = {words[number].interval for number in members}
+    outside = (number for number, word in enumerate(words) if word.segment == segment and number not in members)
+    shared = [words[number].word for number in outside if words[number].interval in intervals]
     if shared:
         raise ValueError(
-            f"the subject '{name}' shares one interval of the speech with {shared}: the engine spoke them as one word; "
-            "give times for each word (as from an aligner or from phones), or use another voice"
+            f"the subject '{name}' shares one interval of the speech with {shared}: they have no times apart; "
+            "give a time for each word (from an aligner, or from the phones), or use another voice"
         )
-    units = [position for position, number in enumerate(draft.word_index) if number in members]
-    if not units:
+    positions = [position for position, token in enumerate(draft.tokens) if token.word in members]
+    if not positions:
         raise ValueError(
-            f"no unit of the speech falls on the subject '{name}'; check its times, or align with rule='overlap' or slack_units=1"
+            f"no unit of the speech falls on the subject '{name}'; check its times, or align with rule='overlap' or "
+            "slack_units=1"
         )
-    return tuple(range(units[0], units[-1] + 1)), name
+    return tuple(range(positions[0], positions[-1] + 1)), name

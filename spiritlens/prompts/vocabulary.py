@@ -7,37 +7,39 @@ of the embedding that no token uses (*padding*, untrained). Axis ``id`` of the a
 text, the slow tokenizers for which unit language models were written did this in one of two ways, which depend on how
 the folder carries its markers; a third is the plain one:
 
-- ``whole``: markers are pieces of ``tokenizer.model``. The whole string gets one ``▁`` at its start, before a first marker
-  too: ``[Text] the`` gives ``▁ [Text] ▁the``.
+- ``whole``: markers are pieces of ``tokenizer.model``. The whole string gets one ``▁`` at its start, before a first
+  marker too: ``[Text] the`` gives ``▁ [Text] ▁the``.
 - ``chunks``: markers are added tokens (with ``legacy``). Every text between markers gets a ``▁`` of its own, beside the
   blank that is written: ``[Text] the`` gives ``[Text] ▁ ▁the``.
-- ``first``: a ``▁`` only where the string begins with text: ``[Text] the`` gives ``[Text] ▁the``. The embedded model's way.
+- ``first``: a ``▁`` only where the string begins with text: ``[Text] the`` gives ``[Text] ▁the`` (the embedded model).
 - ``saved``: what ``tokenizer.json`` says (byte-level tokenizers of the Llama-3 kind).
 
 transformers 5 has no slow tokenizer; `Vocabulary.load` sets the fast one up so that it gives the slow one's ids, and so
-does ``lens.model.to_tokens``.
+``lens.model.to_tokens`` gives them too. An *answer* is counted in its ``▁`` form after text and after a marker alike.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
+from jaxtyping import Int, Shaped
 
-from spiritlens.prompts.families import Family, family_of_strings
+from spiritlens.prompts.families import Family, Stream
 from spiritlens.prompts.tokenizers import Spacing, open_tokenizer
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
 BLANK = "▁"
+FILES = "use the checkpoint's own tokenizer files (tokenizer.model with tokenizer_config.json, or tokenizer.json)"
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """A tokenizer, the family it is of, and the number of embedding rows (``size``)."""
+    """A tokenizer, the family it is of, the number of embedding rows (``size``), and how it spaces text."""
 
     tokenizer: Any
     family: Family
@@ -45,46 +47,55 @@ class Vocabulary:
     spacing: Spacing = "saved"
 
     def __post_init__(self) -> None:
-        known = self._known
-        if self.size < len(self.tokenizer):
+        largest = max(self._known.values())
+        if self.size <= largest:
             raise ValueError(
-                f"the tokenizer has {len(self.tokenizer)} tokens but the embedding only {self.size} rows; "
-                "give the tokenizer and the config of one checkpoint"
+                f"the tokenizer's ids reach {largest} ('{self.label(largest)}') but the embedding has {self.size} rows"
+                "; give tokenizer and config of one checkpoint"
             )
         for marker in self.family.markers:
-            self._must_be_one_token(marker, known, "marker")
+            self._check_one_token("marker", marker)
         for stream in self.family.all_streams():
-            self._check_stream(stream.name, [stream.template.format(index) for index in range(stream.count)], known)
+            self._check_stream(stream)
 
     @classmethod
     def load(cls, folder: str | Path, family: Family | None = None, size: int | None = None) -> "Vocabulary":
-        """The vocabulary of a checkpoint folder; the family is detected unless given, the size is the config's unless given."""
+        """The vocabulary of a checkpoint folder; family and size (the config's) are read from it unless given."""
         folder = Path(folder)
-        tokenizer, spacing = open_tokenizer(folder, family)
-        family = family or _detected_family(folder, tokenizer)
-        if spacing == "chunks" and family.space_after_bos != "detect":
-            tokenizer, spacing = open_tokenizer(folder, family)
+        tokenizer, family, spacing = open_tokenizer(folder, family)
         return cls(tokenizer, family, size or _config_size(folder) or len(tokenizer), spacing)
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
 
     @cached_property
     def _known(self) -> dict[str, int]:
-        return dict(self.tokenizer.get_vocab())
+        return {str(string): int(index) for string, index in self.tokenizer.get_vocab().items()}
 
     @cached_property
     def _strings(self) -> dict[int, str]:
         return {index: string for string, index in self._known.items()}
 
-    @property
+    @cached_property
     def bos_id(self) -> int | None:
-        """Id of the beginning-of-sequence token (None: the tokenizer writes none)."""
-        return _optional_int(self.tokenizer.bos_token_id)
+        """Id of the beginning-of-sequence token; None where the tokenizer does not write one."""
+        bos = self.tokenizer.bos_token_id
+        return int(bos) if bos is not None and self.tokenizer("a").input_ids[:1] == [bos] else None
 
     @property
     def eos_id(self) -> int | None:
-        """Id of the end-of-sequence token."""
-        return _optional_int(self.tokenizer.eos_token_id)
+        """Id of the end-of-sequence token (None: there is none)."""
+        return None if self.tokenizer.eos_token_id is None else int(self.tokenizer.eos_token_id)
+
+    def marker_id(self, marker: str) -> int:
+        """The id of one of the family's markers."""
+        if marker not in self.family.markers:
+            raise ValueError(f"'{marker}' is no marker of family '{self.family.name}'; it has {self.family.markers}")
+        return self._known[marker]
+
+    @property
+    def marker_ids(self) -> tuple[int, ...]:
+        """Ids of all markers."""
+        return tuple(self._known[marker] for marker in self.family.markers)
 
     @property
     def text_marker_id(self) -> int | None:
@@ -96,20 +107,21 @@ class Vocabulary:
         """Id of the marker that opens speech (None: the family has none)."""
         return self._known[self.family.speech_open] if self.family.speech_open else None
 
-    @cached_property
-    def marker_ids(self) -> tuple[int, ...]:
-        """Ids of all markers."""
-        return tuple(self._known[marker] for marker in self.family.markers)
-
     def stream_ids(self, name: str = "unit") -> range:
         """The contiguous ids of one unit stream: ``unit``, and ``pitch`` or ``style`` where the family has them."""
-        for stream in self.family.all_streams():
-            if stream.name == name and stream.count:
-                start = self._known[stream.template.format(0)]
-                return range(start, start + stream.count)
-        raise ValueError(
-            f"family '{self.family.name}' has no stream '{name}'; it has {[s.name for s in self.family.all_streams() if s.count]}"
-        )
+        stream = self.family.stream(name)
+        start = self._known[stream.unit(0)]
+        return range(start, start + stream.count)
+
+    def stream_id(self, name: str, unit: int) -> int:
+        """The id of one unit of a stream."""
+        ids = self.stream_ids(name)
+        if not 0 <= unit < len(ids):
+            raise ValueError(
+                f"{name} {unit} is not one of the {len(ids)} of family '{self.family.name}' (0 to {len(ids) - 1}); "
+                "use the encoder that the checkpoint was trained with"
+            )
+        return ids[unit]
 
     @property
     def unit_ids(self) -> range:
@@ -117,117 +129,110 @@ class Vocabulary:
         return self.stream_ids("unit") if self.family.has_speech else range(0)
 
     def unit_id(self, unit: int) -> int:
-        """The id of a unit number."""
-        ids = self.unit_ids
-        if not 0 <= unit < len(ids):
-            raise ValueError(f"unit {unit} is not one of the family's {len(ids)} units (0 to {len(ids) - 1})")
-        return ids[unit]
+        """The id of a unit by its number."""
+        return self.stream_id("unit", unit)
 
     @cached_property
-    def families_by_id(self) -> np.ndarray:
-        """The family of every embedding row, strings [id]."""
+    def families_by_id(self) -> Shaped[np.ndarray, "id"]:
+        """The family of every embedding row (`IdFamily`), strings."""
+        tokenizer = self.tokenizer
+        special = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id}
+        special |= {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
         families = np.full(self.size, "padding", dtype="<U8")
-        families[sorted(index for index in self._strings if index < self.size)] = "text"
-        families[[index for index in self._special_ids if index < self.size]] = "special"
+        families[list(self._strings)] = "text"
+        families[[index for index in special if index is not None and 0 <= index < self.size]] = "special"
         families[list(self.marker_ids)] = "marker"
         for stream in self.family.all_streams():
-            if stream.count:
-                families[list(self.stream_ids(stream.name))] = stream.name
+            families[list(self.stream_ids(stream.name))] = stream.name
         if self.bos_id is not None:
             families[self.bos_id] = "bos"
         return families
 
-    @property
-    def _special_ids(self) -> set[int]:
-        tokenizer = self.tokenizer
-        named = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id}
-        added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
-        return {int(index) for index in named | added if index is not None and index >= 0}
-
-    def family_of_ids(self, ids: Iterable[int]) -> np.ndarray:
+    def family_of_ids(self, ids: Iterable[int]) -> Shaped[np.ndarray, "pos"]:
         """The family of each id: bos, text, marker, unit, pitch, style, special or padding."""
-        return self.families_by_id[np.asarray(list(ids), dtype=np.int64)]
+        return np.asarray(self.families_by_id[np.asarray(list(ids), dtype=np.int64)])
 
     @cached_property
-    def text_ids(self) -> np.ndarray:
-        """Ids allowed as answers: text pieces; no marker, unit, special token or padding row. Integers [id], ascending."""
+    def text_ids(self) -> Int[np.ndarray, "id"]:
+        """Ids allowed as answers, ascending: text pieces; no marker, unit, special token or padding row."""
         return np.flatnonzero(self.families_by_id == "text")
 
     @cached_property
-    def trained_ids(self) -> np.ndarray:
-        """Ids that some token has: all rows but the padding. Integers [id], ascending."""
+    def trained_ids(self) -> Int[np.ndarray, "id"]:
+        """Ids that some token has, ascending: all rows but the padding."""
         return np.flatnonzero(self.families_by_id != "padding")
 
     # ---- strings -> ids ----------------------------------------------------------------------------------------------
 
+    def _plain(self, string: str) -> list[int]:
+        return [int(index) for index in self.tokenizer(string, add_special_tokens=False).input_ids]
+
     def encode(self, string: str) -> list[int]:
-        """The ids of a whole prompt string, markers included, with one beginning-of-sequence token."""
-        ids = [int(index) for index in self.tokenizer(string, add_special_tokens=False).input_ids]
-        return ids if self.bos_id is None else [self.bos_id, *ids]
+        """The ids of a whole prompt string, markers included, after one beginning-of-sequence token."""
+        return [*([] if self.bos_id is None else [self.bos_id]), *self._plain(string)]
 
     def pieces(self, text: str, after: str = "") -> list[tuple[int, int, int]]:
-        """The pieces of a text as (id, start, end), characters of ``text``, where it follows the marker ``after`` (empty: begins the string)."""
-        lead = " " if self.spacing == "whole" else ""
-        prefix = lead + after
+        """The pieces of a text as (id, start, end), characters of ``text``.
+
+        ``after`` is the marker or unit that the text follows; empty where the text begins the string.
+        """
+        prefix = (" " if self.spacing == "whole" else "") + after
         backend = self.tokenizer.backend_tokenizer
         skipped = len(backend.encode(prefix, add_special_tokens=False).ids) if after else 0
         encoding = backend.encode(prefix + text, add_special_tokens=False)
-        spans = zip(encoding.ids, encoding.offsets, strict=True)
-        clipped = [(index, max(0, start - len(prefix)), max(0, end - len(prefix))) for index, (start, end) in spans]
-        return clipped[skipped:]
+        found = zip(encoding.ids, encoding.offsets, strict=True)
+        return [(index, max(0, a - len(prefix)), max(0, b - len(prefix))) for index, (a, b) in found][skipped:]
 
     def encode_text(self, text: str, space: bool = True) -> list[int]:
         """The ids of a text that follows a text marker, with (``space``) or without a leading blank in the string."""
-        after = self.family.text_open or ""
-        if not after:
-            return [index for index, _, _ in self.pieces(text)]
-        return [index for index, _, _ in self.pieces((" " if space else "") + self.family.cased(text), after)]
+        written = (" " if space else "") + self.family.cased(text)
+        return [index for index, _, _ in self.pieces(written, self.family.text_open or self.family.speech_close or "")]
 
     def opening(self, marker: str) -> list[int]:
-        """The ids that a marker at the beginning of the string gives: itself, after a blank piece where the layout puts one."""
-        return [int(index) for index in self.tokenizer(marker, add_special_tokens=False).input_ids]
+        """The ids of a marker that begins the string: its own, after a blank piece where the layout puts one."""
+        return self._plain(marker)
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
-        """The ids of an answer as it follows a text: its ``▁`` form in the family's case, one or several; or units (``[Hu1][Hu2]``)."""
+        """The ids of an answer, one or several: its ``▁`` form in the family's case, or units (``[Hu1][Hu2]``)."""
         if not answer.strip():
             raise ValueError("the answer is empty; give the word that completes the prompt")
-        units = self._unit_answer(answer)
-        if units:
-            return units
+        spoken = self._spoken_answer(answer)
+        if spoken:
+            return spoken
         written = self.family.cased(answer.strip())
-        ids = tuple(index for index, _, _ in self.pieces(written if self._adds_blank else " " + written))
-        foreign = [self.label(index) for index in ids if self.families_by_id[index] != "text"]
+        ids = tuple(index for index, _, _ in self.pieces(written if self._adds_blank else f" {written}"))
+        families = self.family_of_ids(ids)
+        foreign = [self.label(index) for index, family in zip(ids, families, strict=True) if family != "text"]
         if foreign:
             raise ValueError(
-                f"the answer '{answer}' is unknown to the vocabulary (it gives {foreign}); use an answer that is ordinary text"
+                f"the answer '{answer}' is unknown to the vocabulary: it gives {foreign}, no text; use an answer of "
+                "ordinary text, or of units only"
             )
         return ids
 
-    def _unit_answer(self, answer: str) -> tuple[int, ...]:
-        """Ids where the answer is units and nothing else, else nothing."""
-        ids = self.encode(answer)
-        kept = [index for index in ids if self.families_by_id[index] != "bos" and self._strings.get(index) != BLANK]
-        spoken = {stream.name for stream in self.family.all_streams()}
-        return tuple(kept) if kept and all(str(self.families_by_id[index]) in spoken for index in kept) else ()
+    def _spoken_answer(self, answer: str) -> tuple[int, ...]:
+        """Ids where the answer is units and nothing else; else nothing."""
+        ids = [index for index in self._plain(answer) if self.label(index) != BLANK]
+        names = {stream.name for stream in self.family.all_streams()}
+        return tuple(ids) if ids and names.issuperset(self.family_of_ids(ids).tolist()) else ()
 
     @cached_property
     def _adds_blank(self) -> bool:
-        """Whether a text at the beginning of a string gets a blank piece without being asked."""
-        return self._strings[self.pieces("a")[0][0]].startswith(BLANK)
+        """Whether a text that begins a string gets a blank piece without being asked."""
+        return self.label(self.pieces("a")[0][0]).startswith(BLANK)
 
     # ---- ids -> strings ----------------------------------------------------------------------------------------------
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Iterable[int]) -> str:
         """The string that `encode` turns into these ids (the beginning-of-sequence token is left out)."""
         plain = [int(index) for index in ids if index != self.bos_id]
         if self.spacing != "chunks":
-            decoded = str(self.tokenizer.backend_tokenizer.decode(plain, skip_special_tokens=False))
-            return decoded.removeprefix(" ") if self.spacing == "whole" else decoded
-        parts: list[str] = []
-        for is_text, run in _runs(plain, [str(self.families_by_id[index]) == "text" for index in plain]):
-            decoded = self.tokenizer.backend_tokenizer.decode(run, skip_special_tokens=False)
-            parts.append(decoded if is_text else "".join(self.label(index) for index in run))
-        return "".join(parts)
+            return self._decode(plain)
+        runs = groupby(plain, lambda index: str(self.families_by_id[index]) == "text")
+        return "".join(self._decode(run) if text else "".join(map(self.label, run)) for text, run in runs)
+
+    def _decode(self, ids: Iterable[int]) -> str:
+        return str(self.tokenizer.backend_tokenizer.decode(list(ids), skip_special_tokens=False))
 
     def label(self, index: int) -> str:
         """The piece as the vocabulary writes it (``▁the``, ``[Hu12]``); a padding row by its number."""
@@ -235,73 +240,41 @@ class Vocabulary:
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 
-    def _must_be_one_token(self, string: str, known: dict[str, int], what: str) -> int:
-        ids = self.tokenizer(string, add_special_tokens=False).input_ids
-        ids = [index for index in ids if self._strings.get(index) != BLANK]
-        if string not in known or list(ids) != [known[string]]:
+    def _check_one_token(self, what: str, string: str) -> None:
+        ids = [index for index in self._plain(string) if self.label(index) != BLANK]
+        if ids != [self._known.get(string)]:
             raise ValueError(
                 f"{what} '{string}' of family '{self.family.name}' is not one token: the tokenizer splits it into "
-                f"{[self.label(index) for index in ids]}; use the checkpoint's own tokenizer files (tokenizer.model with tokenizer_config.json) "
-                "or another family"
+                f"{[self.label(index) for index in ids]}; {FILES}, or name another family"
             )
-        return known[string]
 
-    def _check_stream(self, name: str, units: list[str], known: dict[str, int]) -> None:
-        if not units:
-            return
-        ids = [known.get(unit, -1) for unit in units]
-        missing = [unit for unit, index in zip(units, ids, strict=True) if index < 0]
+    def _check_stream(self, stream: Stream) -> None:
+        units, name = stream.units(), self.family.name
+        missing = [unit for unit in units if unit not in self._known]
         if missing:
             raise ValueError(
-                f"family '{self.family.name}' has {len(units)} {name} tokens, of which the tokenizer lacks {len(missing)} "
-                f"(the first is '{missing[0]}'); use the checkpoint's own tokenizer files, or family.replace(n_units=…)"
+                f"family '{name}' has {len(units)} {stream.name} tokens, of which the tokenizer lacks {len(missing)}, "
+                f"first '{missing[0]}'; {FILES}, or give the right number by family.replace(n_units=...)"
             )
-        if ids != list(range(ids[0], ids[0] + len(ids))):
-            at = next(i for i, index in enumerate(ids) if index != ids[0] + i)
+        ids = [self._known[unit] for unit in units]
+        if stream.name == "unit" and self.family.first_unit_id not in (None, ids[0]):
             raise ValueError(
-                f"the ids of family '{self.family.name}' are not contiguous: '{units[at]}' has id {ids[at]}, expected {ids[0] + at}; "
-                "the tokenizer is not in this family's layout"
+                f"'{units[0]}' has id {ids[0]}; family '{name}' expects {self.family.first_unit_id}; {FILES}"
             )
-        if name == "unit" and self.family.first_unit_id not in (None, ids[0]):
-            raise ValueError(
-                f"'{units[0]}' has id {ids[0]}, the family record says {self.family.first_unit_id}; correct one of them"
-            )
-        split = self.tokenizer("".join(units), add_special_tokens=False).input_ids
-        split = [index for index in split if self._strings.get(index) != BLANK]
-        if split != ids:
+        for number, (unit, index) in enumerate(zip(units, ids, strict=True)):
+            if index != ids[0] + number:
+                raise ValueError(
+                    f"the {stream.name} ids of family '{name}' are not contiguous: '{unit}' has id {index}, expected "
+                    f"{ids[0] + number}; {FILES}"
+                )
+        if [index for index in self._plain("".join(units)) if self.label(index) != BLANK] != ids:
             for unit in units:
-                self._must_be_one_token(unit, known, "unit")
-            raise ValueError(
-                f"units of family '{self.family.name}' written side by side do not give their ids; the tokenizer is not in this layout"
-            )
-
-
-def _detected_family(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Family:
-    """The family that the folder names in ``spiritlens.json``, else the one whose strings the tokenizer has."""
-    from spiritlens.prompts.families import family_named
-
-    record = folder / "spiritlens.json"
-    if record.is_file():
-        values = json.loads(record.read_text())
-        family = family_named(str(values.get("family", "embedded")))
-        return family.replace(n_units=int(values.get("n_units", family.n_units)))
-    return family_of_strings(tokenizer.get_vocab())
+                self._check_one_token(stream.name, unit)
+            raise ValueError(f"{stream.name} tokens of family '{name}' fall apart when written side by side; {FILES}")
 
 
 def _config_size(folder: Path) -> int | None:
     config = folder / "config.json"
-    return int(json.loads(config.read_text()).get("vocab_size", 0)) or None if config.is_file() else None
-
-
-def _optional_int(value: Any) -> int | None:
-    return None if value is None else int(value)
-
-
-def _runs(items: list[int], keys: list[bool]) -> list[tuple[bool, list[int]]]:
-    runs: list[tuple[bool, list[int]]] = []
-    for item, key in zip(items, keys, strict=True):
-        if runs and runs[-1][0] == key:
-            runs[-1][1].append(item)
-        else:
-            runs.append((key, [item]))
-    return runs
+    return (
+        int(json.loads(config.read_text(encoding="utf-8")).get("vocab_size", 0)) or None if config.is_file() else None
+    )
