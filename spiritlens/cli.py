@@ -1,0 +1,64 @@
+"""The command line: one verb each. `spiritlens --help` opens without torch; modules are imported when a verb runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import tyro
+
+
+def trace(
+    model: str | None = None,
+    out: Path = Path("runs/trace"),
+    facts: str = "embedded",
+    voice: str = "espeak:en-us",
+    phrasing: str = "held out",
+    n_facts: int = 40,
+    samples: int = 10,
+    window: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Trace facts told in writing and in speech, compare the two, and write a page (the main job).
+
+    Args:
+        model: Checkpoint folder or name; the embedded model if left out.
+        out: Folder of the results; the same command resumes an interrupted run.
+        facts: 'embedded', or a JSON file of facts.
+        voice: Who speaks; `spiritlens voices` lists them.
+        phrasing: Phrasing of the facts.
+        n_facts: How many of the facts known in both modalities are traced.
+        samples: Noise samples per prompt.
+        window: Restored layers of mlp_out and attn_out; 0.3 of the layers if left out.
+        seed: Seed of the noise and of the choice of facts.
+    """
+    import spiritlens as sl
+
+    settings = {"voice": voice, "phrasing": phrasing, "n_facts": n_facts, "samples": samples, "seed": seed}
+    print(sl.study(sl.load(model), out, sl.load_facts(facts), window=window, **settings))
+
+
+def check(folder: tyro.conf.Positional[Path]) -> None:
+    """Compare the converted model of a checkpoint folder with Hugging Face's, layer by layer."""
+    import spiritlens as sl
+
+    print(sl.selfcheck(sl.load(folder)))
+
+
+def voices() -> None:
+    """List the voices of this machine, and how to get the others."""
+    import spiritlens as sl
+
+    for info in sl.voices():
+        state = f"{info.engine} {info.version}" if info.available else f"not on this machine: {info.remedy}"
+        print(f"{info.name:<28} {state}")
+
+
+DESCRIPTION = "Where and how a speech-text language model recalls facts, in writing and in speech."
+COMMANDS: dict[str, Callable[..., None]] = {"trace": trace, "check": check, "voices": voices}
+
+
+def main() -> None:
+    """Run the command line; errors of the user are one line, not a traceback."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="spiritlens", description=DESCRIPTION)
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"spiritlens: {error}") from None

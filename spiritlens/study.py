@@ -1,0 +1,189 @@
+"""The main job: the same facts told in writing and in speech, checked, traced and compared.
+
+1. **Speak.** Each fact's prompt is spoken by a voice (a wav file each) and turned into units with times.
+2. **Ask.** The model answers each fact in writing (T2T) and in speech (S2T); a fact is *known* in a modality when its
+   answer has the highest logit of all text ids.
+3. **Choose.** A seeded sample of the facts that are known in *both* modalities is traced, so that both maps are of the
+   same facts; how many facts were left out, and why, is kept and shown.
+4. **Trace** with noise on the subject: spans of all tokens of a role are restored together, which makes a written word
+   of two pieces and a spoken one of ten units comparable; a few facts are traced token by token as well.
+5. **Compare** the modalities with intervals over facts, and write the page.
+
+The folder holds ``config.json environment.json prompts.parquet accuracy.json parts/ effects.nc tokens.nc wavs/
+index.html``; the same call resumes what was interrupted.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from spiritlens.analysis.causal_tracing import causal_trace
+from spiritlens.analysis.comparison import Comparison, compare, findings
+from spiritlens.effects.schema import At
+from spiritlens.effects.store import RunDirectory, join_effects, open_run, save_effects
+from spiritlens.models.lens import Lens
+from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, load_facts
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.dashboard import dashboard
+from spiritlens.runs.run import run
+from spiritlens.speech.synthesis import DEFAULT_VOICE
+
+KINDS = ("T2T", "S2T")
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """One fact in both modalities, and whether the model knows it in each."""
+
+    fact: Fact
+    text: Prompt
+    spoken: Prompt
+    known: Mapping[str, bool]
+
+    @property
+    def known_in_both(self) -> bool:
+        """The answer is the arg-max over text ids in writing and in speech."""
+        return all(self.known[kind] for kind in KINDS)
+
+    @property
+    def prompts(self) -> tuple[Prompt, Prompt]:
+        """The T2T and the S2T prompt."""
+        return self.text, self.spoken
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study found and where it lies."""
+
+    effects: xr.Dataset
+    tokens: xr.Dataset
+    accuracy: tuple[dict[str, Any], ...]
+    comparison: Comparison
+    findings: tuple[str, ...]
+    page: Path = field(default_factory=Path)
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.findings, f"Page: {self.page}"])
+
+
+def study(
+    lens: Lens,
+    out: str | Path,
+    facts: Sequence[Fact] | None = None,
+    *,
+    voice: str = DEFAULT_VOICE,
+    phrasing: str = "held out",
+    n_facts: int = 40,
+    n_token_maps: int = 2,
+    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
+    window: int | None = None,
+    samples: int = 10,
+    seed: int = 0,
+) -> Study:
+    """Run the main job and write its folder.
+
+    `n_facts` facts known in both modalities are traced by role, `n_token_maps` of them also token by token; `window`
+    None is the design's default, max(1, round(0.3 · layers)). Raises ValueError when no fact is known in both.
+    """
+    facts = load_facts() if facts is None else tuple(facts)
+    settings = {"components": tuple(components), "window": window, "samples": samples, "seed": seed}
+    asked = {"facts": [fact.id for fact in facts], "voice": voice, "phrasing": phrasing}
+    folder = open_run(out, {"model": lens.id, **asked, "n_facts": n_facts, "n_token_maps": n_token_maps, **settings})
+    told = tell(lens, facts, folder.folder / "wavs", voice=voice, phrasing=phrasing)
+    accuracy = accuracy_rows(told)
+    (folder.folder / "accuracy.json").write_text(json.dumps(accuracy, indent=1), encoding="utf-8")
+    chosen = choose_known(told, n_facts, seed)
+    folder.write_prompts(prompt.to_dict() for fact in chosen for prompt in fact.prompts)
+    effects = _trace(lens, chosen, folder, at="role", settings=settings)
+    tokens = _trace(lens, chosen[:n_token_maps], folder, at="token", settings=settings)
+    save_effects(effects, folder.folder / "effects.nc")
+    save_effects(tokens, folder.folder / "tokens.nc")
+    comparison = compare(effects)
+    sentences = findings(comparison)
+    page = dashboard(
+        {"by role": effects, "by token": tokens},
+        folder.folder,
+        prompts=[prompt for fact in chosen[:n_token_maps] for prompt in fact.prompts],
+        accuracy=accuracy,
+        findings=(*sentences, selection_sentence(told, chosen)),
+    )
+    return Study(effects, tokens, tuple(accuracy), comparison, sentences, page)
+
+
+def tell(lens: Lens, facts: Sequence[Fact], wavs: Path, *, voice: str, phrasing: str) -> tuple[Told, ...]:
+    """Build both prompts of each fact, write the wav files, and ask the model."""
+    wavs.mkdir(parents=True, exist_ok=True)
+    told = []
+    for fact in tqdm(facts, desc="speaking and asking", unit="fact"):
+        about = {"fact_id": fact.id, "relation": fact.relation, "group": fact.group, "phrasing": phrasing}
+        asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
+        text = lens.text(*asked, **about)
+        spoken = lens.speak(*asked, voice=voice, **about)
+        if spoken.waveform is not None:
+            spoken.waveform.write(wavs / f"{re.sub(r'[^A-Za-z0-9-]+', '_', fact.id)}.wav")
+        known = {prompt.kind: knows(lens, prompt) for prompt in (text, spoken)}
+        told.append(Told(fact, text, spoken, known))
+    return tuple(told)
+
+
+def knows(lens: Lens, prompt: Prompt) -> bool:
+    """Whether the answer's first token is the arg-max over text ids."""
+    return run(lens, prompt).metric("rank") == 1
+
+
+def accuracy_rows(told: Sequence[Told]) -> list[dict[str, Any]]:
+    """Per group: facts, the share known in each modality, and what guessing each relation's commonest answer gives."""
+    guess = commonest_answers([each.fact for each in told])
+    rows = []
+    for group in (*GROUPS, "all"):
+        of_group = [each for each in told if group in (each.fact.group, "all")]
+        if of_group:
+            row: dict[str, Any] = {"group": group, "facts": len(of_group)}
+            row |= {kind: float(np.mean([each.known[kind] for each in of_group])) for kind in KINDS}
+            row["known in both"] = float(np.mean([each.known_in_both for each in of_group]))
+            row["guessing"] = float(np.mean([guess[each.fact.relation] == each.fact.answer for each in of_group]))
+            rows.append(row)
+    return rows
+
+
+def choose_known(told: Sequence[Told], n_facts: int, seed: int) -> tuple[Told, ...]:
+    """A seeded sample, in random order, of the facts that are known in both modalities."""
+    known = [each for each in told if each.known_in_both]
+    if not known:
+        raise ValueError(f"none of the {len(told)} facts is known in both modalities; give others, or another model")
+    order = np.random.default_rng([seed, len(known)]).permutation(len(known))
+    return tuple(known[place] for place in order[:n_facts])
+
+
+def selection_sentence(told: Sequence[Told], chosen: Sequence[Told]) -> str:
+    """How many facts were traced, and why the others were not."""
+    counts = {
+        "known in both modalities": sum(each.known_in_both for each in told),
+        "only in writing": sum(each.known["T2T"] and not each.known["S2T"] for each in told),
+        "only in speech": sum(each.known["S2T"] and not each.known["T2T"] for each in told),
+        "in neither": sum(not any(each.known.values()) for each in told),
+    }
+    listing = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    return (
+        f"Of {len(told)} facts, the model knows {listing}; {len(chosen)} of those known in both were drawn and traced."
+    )
+
+
+def _trace(
+    lens: Lens, told: Sequence[Told], folder: RunDirectory, *, at: At, settings: Mapping[str, Any]
+) -> xr.Dataset:
+    """Trace each fact in both modalities, one part per fact, so that an interrupted study goes on where it stopped."""
+    parts = []
+    for each in tqdm(told, desc=f"tracing by {at}", unit="fact"):
+        name = re.sub(r"[^A-Za-z0-9-]+", "_", f"{at}-{each.fact.id}")
+        if name not in folder.done:
+            folder.write_part(name, causal_trace(lens, each.prompts, at=at, facts="all", progress="none", **settings))
+        parts.append(folder.read_part(name))
+    return join_effects(parts)
