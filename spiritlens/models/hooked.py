@@ -14,7 +14,7 @@ positions ``start …`` only: the keys and values of earlier positions come from
 which is exact for a causal model whenever the row equals that run before ``start``. ``run`` holds keys and values as
 TransformerLens caches them: before the rotary embedding, key-value heads only (``blocks.l.attn.hook_k`` and ``hook_v``,
 ``[run pos kv_head d_head]``). Without live hooks in the layer a suffix step is computed by fused kernels (same numbers
-to rounding, about half the time); with live hooks the TransformerLens block itself runs on the suffix.
+to rounding, less time); with live hooks the TransformerLens block itself runs on the suffix.
 
 A hook function takes the activation and returns a new tensor of the same shape; it never writes in place.
 
@@ -35,6 +35,7 @@ from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValue
 from transformer_lens.hook_points import HookPoint, LensHandle
 
 from spiritlens.models import suffix
+from spiritlens.models.attending import attend
 from spiritlens.shapes import ShapeError, checked
 
 HookFunction: TypeAlias = Callable[[Tensor], Tensor]
@@ -124,6 +125,38 @@ class LensModel(Protocol):
 
     def qkv(self, layer: int, resid: Float[Tensor, "rows pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys, values ``[rows pos head d_head]`` before rotation (keys and values: key-value heads)."""
+
+    def attend(
+        self,
+        layer: int,
+        q: Float[Tensor, "rows suffix head d_head"],
+        k: Float[Tensor, "rows suffix kv_head d_head"],
+        v: Float[Tensor, "rows suffix kv_head d_head"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query head d_head"]:
+        """z of queries, keys and values as `qkv` gives them, after the prefix of ``run``."""
+
+    def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
+        """attn_out of z: all heads through the output weights."""
+
+    def attend(
+        self,
+        layer: int,
+        q: Float[Tensor, "rows suffix head d_head"],
+        k: Float[Tensor, "rows suffix kv_head d_head"],
+        v: Float[Tensor, "rows suffix kv_head d_head"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query head d_head"]:
+        """The heads' outputs z for given (patched) queries, keys and values of the suffix, as `qkv` returns them."""
+
+    def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
+        """attn_out of the heads' outputs: ``attention`` is ``project(attend(qkv(resid)))``."""
 
     def logits(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:
         """Final norm and unembedding of residuals after the last block, in float32 or better."""
@@ -283,9 +316,9 @@ class HookedLensModel:
         """One block on the positions ``start …`` (module docstring). ``queries`` are positions, not offsets."""
         keys, values = self._prefix(layer, resid, run, start, sample_of_row)
         block = self.model.blocks[layer]
-        offsets = None if queries is None else queries - start
+        positions, offsets = self._query_places(resid, start, queries)
         if suffix.is_plain(block, start + resid.shape[1]):
-            attn_out = suffix.attention(block, resid, keys, values, start, sample_of_row, offsets)
+            attn_out = suffix.attention(block, resid, keys, values, sample_of_row, positions, offsets)
             resid_mid = (resid if offsets is None else resid[:, offsets]) + attn_out
             return resid_mid + suffix.mlp(block, resid_mid)
         entry = TransformerLensKeyValueCacheEntry(keys[sample_of_row], values[sample_of_row], frozen=True)
@@ -304,9 +337,9 @@ class HookedLensModel:
         """attn_out of one block on the positions ``start …``, as `block`."""
         keys, values = self._prefix(layer, resid, run, start, sample_of_row)
         block = self.model.blocks[layer]
-        offsets = None if queries is None else queries - start
+        positions, offsets = self._query_places(resid, start, queries)
         if suffix.is_plain(block, start + resid.shape[1]):
-            return suffix.attention(block, resid, keys, values, start, sample_of_row, offsets)
+            return suffix.attention(block, resid, keys, values, sample_of_row, positions, offsets)
         outputs: list[Tensor] = []
 
         def record(activation: Tensor) -> Tensor:
@@ -332,6 +365,55 @@ class HookedLensModel:
         """Queries ``[rows pos head d_head]``, keys and values ``[rows pos kv_head d_head]`` before rotation."""
         block = self.model.blocks[layer]
         return suffix.projections(block.attn, suffix.normed(block.ln1, resid))
+
+    @checked
+    def attend(
+        self,
+        layer: int,
+        q: Float[Tensor, "rows suffix head d_head"],
+        k: Float[Tensor, "rows suffix kv_head d_head"],
+        v: Float[Tensor, "rows suffix kv_head d_head"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query head d_head"]:
+        """z of patched queries, keys and values; hooks of the layer do not fire here."""
+        block = self.model.blocks[layer]
+        if not suffix.is_plain(block, start + q.shape[1]):
+            raise ValueError(f"block {layer} is no plain Llama block, or carries hooks: patch its q, k, v by hooks")
+        keys, values = run[hook_name("k", layer)][:, :start], run[hook_name("v", layer)][:, :start]
+        offsets = None if queries is None else queries - start
+        chosen = q if offsets is None else q[:, offsets]
+        return suffix.attend(block.attn, chosen, k, v, keys, values, start, sample_of_row, offsets)
+
+    @checked
+    def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
+        """attn_out of z."""
+        return suffix.project(self.model.blocks[layer].attn, z)
+
+    def attend(
+        self,
+        layer: int,
+        q: Float[Tensor, "rows suffix head d_head"],
+        k: Float[Tensor, "rows suffix kv_head d_head"],
+        v: Float[Tensor, "rows suffix kv_head d_head"],
+        run: Mapping[str, Tensor],
+        start: int,
+        sample_of_row: Int[Tensor, " rows"],
+        queries: Int[Tensor, " query"] | None = None,
+    ) -> Float[Tensor, "rows query head d_head"]:
+        """z of the queries, from what `qkv` returned and the run before ``start``. No hook fires here."""
+        keys, values = run[hook_name("k", layer)][:, :start], run[hook_name("v", layer)][:, :start]
+        positions, offsets = self._query_places(q, start, queries)
+        chosen = q if offsets is None else q[:, offsets]
+        attn = self.model.blocks[layer].attn
+        suffix.reach(attn, start + q.shape[1])
+        return attend(attn, chosen, k, v, keys, values, sample_of_row, positions)
+
+    def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
+        """attn_out of heads' outputs z. No hook fires here."""
+        return suffix.project(self.model.blocks[layer].attn, z)
 
     # Reading in and out
 
@@ -403,6 +485,12 @@ class HookedLensModel:
         """The model's own final norm and unembedding, so that their hooks fire; in the model's dtype, then widened."""
         norm = getattr(self.model, "ln_final", None)
         return suffix.widened(self.model.unembed(resid if norm is None else norm(resid)))
+
+    def _query_places(self, rows: Tensor, start: int, queries: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Positions of the queries, and their places in the suffix (None: the whole suffix)."""
+        if queries is None:
+            return torch.arange(start, start + rows.shape[1], device=rows.device), None
+        return queries, queries - start
 
     def _prefix(
         self, layer: int, resid: Tensor, run: Mapping[str, Tensor], start: int, sample_of_row: Tensor

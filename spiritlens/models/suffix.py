@@ -1,9 +1,9 @@
 """Fused kernels of one Llama block on the last positions of sequences whose beginnings are cached.
 
 They compute what TransformerLens's block computes, with fewer passes over memory: projections straight from the stored
-weights (no copy), the prefix rotated once per cached run and not once per row, scaled-dot-product attention with an
-explicit mask, and for chosen ``queries`` the query, output and MLP products of those positions only. They are used for
-layers without live hooks; `is_plain` decides.
+weights (no copy), the prefix rotated once per cached run and not once per row (`spiritlens.models.attending`), and
+for chosen ``queries`` the query, output and MLP products of those positions only. They are used for layers without live
+hooks; `is_plain` decides.
 
 Axes: ``rows`` (what is recomputed), ``run`` (what is cached), ``suffix`` (positions from ``start`` on), ``query`` (the
 positions that are read out), ``head``/``kv_head``, ``d_head``, ``d_model``.
@@ -18,6 +18,8 @@ from transformer_lens.components import RMSNorm, RMSNormPre
 from transformer_lens.components.attention import Attention
 from transformer_lens.components.grouped_query_attention import GroupedQueryAttention
 from transformer_lens.components.mlps.gated_mlp import GatedMLP
+
+from spiritlens.models.attending import attend
 
 VOCAB_CHUNK = 8192
 """Columns of the unembedding that are widened to float32 at a time, so that no second copy of it is ever held."""
@@ -51,6 +53,13 @@ def is_plain(block: Any, length: int) -> bool:
         and length <= attn.rotary_cos.shape[0]
         and not hooks_live(block)
     )
+
+
+def reach(attn: Any, length: int) -> None:
+    """Let the rotary tables cover ``length`` positions; TransformerLens makes 2,048 and extends them when it needs to."""
+    if length > attn.rotary_cos.shape[0]:
+        probe = attn.rotary_cos.new_zeros(1, 1, 1, attn.cfg.d_head)
+        attn.apply_rotary(probe, past_kv_pos_offset=length - 1)
 
 
 def widened(values: Tensor) -> Tensor:
@@ -89,50 +98,29 @@ def _project(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(states, flat, bias.reshape(-1)).view(*states.shape[:-1], heads, d_head)
 
 
-def rotated(attn: Any, states: Tensor, positions: slice | Tensor) -> Tensor:
-    """Rotary embedding of ``[rows pos head d_head]`` for the given positions (half-split pairs, as Hugging Face)."""
-    half = states.shape[-1] // 2
-    cos, sin = attn.rotary_cos[positions, None, :half], attn.rotary_sin[positions, None, :half]
-    first, second = states[..., :half], states[..., half:]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
-
-
 def attention(
-    block: Any, resid: Tensor, keys: Tensor, values: Tensor, start: int, sample_of_row: Tensor, offsets: Tensor | None
+    block: Any,
+    resid: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    sample_of_row: Tensor,
+    positions: Tensor,
+    offsets: Tensor | None,
 ) -> Tensor:
     """attn_out ``[rows query d_model]`` of ``resid [rows suffix d_model]`` after a cached prefix ``[run start …]``.
 
-    ``offsets`` are the read-out positions counted from ``start``; None reads out all.
+    ``positions`` are those of the queries, ``offsets`` their places in the suffix (None: all of it).
     """
-    attn = block.attn
-    length = start + resid.shape[1]
     states = normed(block.ln1, resid)
-    new_keys, new_values = key_value(attn, states)
-    new_keys = rotated(attn, new_keys, slice(start, length))
-    if start:
-        old_keys = rotated(attn, keys, slice(0, start))
-        new_keys = torch.cat([old_keys[sample_of_row], new_keys], dim=1)
-        new_values = torch.cat([values[sample_of_row], new_values], dim=1)
-    positions = torch.arange(start, length, device=resid.device)
-    if offsets is not None:
-        states, positions = states[:, offsets], positions[offsets]
-    queries = rotated(attn, query(attn, states), positions)
-    z = _attend(queries, new_keys, new_values, positions, attn.attn_scale)
-    weight = attn.W_O.flatten(0, 1).T
-    return F.linear(z.flatten(2), weight, attn.b_O)
+    new_keys, new_values = key_value(block.attn, states)
+    queries = query(block.attn, states if offsets is None else states[:, offsets])
+    z = attend(block.attn, queries, new_keys, new_values, keys, values, sample_of_row, positions)
+    return project(block.attn, z)
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor, scale: float) -> Tensor:
-    """Causal attention: query i stands at ``positions[i]``, key j at j. All tensors ``[rows pos head d_head]``."""
-    length = keys.shape[1]
-    seen = torch.arange(length, device=keys.device)[None, :] <= positions[:, None]
-    groups = queries.shape[2] // keys.shape[2]
-    if groups > 1:
-        keys, values = keys.repeat_interleave(groups, dim=2), values.repeat_interleave(groups, dim=2)
-    z = F.scaled_dot_product_attention(
-        queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=seen, scale=1 / scale
-    )
-    return z.transpose(1, 2)
+def project(attn: Any, z: Tensor) -> Tensor:
+    """attn_out ``[rows pos d_model]`` of heads' outputs ``z [rows pos head d_head]``."""
+    return F.linear(z.flatten(2), attn.W_O.flatten(0, 1).T, attn.b_O)
 
 
 def mlp(block: Any, resid_mid: Tensor) -> Tensor:
@@ -141,8 +129,11 @@ def mlp(block: Any, resid_mid: Tensor) -> Tensor:
     gate = F.linear(states, weights.W_gate.T)
     up = F.linear(states, weights.W_in.T)
     tracked = gate.requires_grad or up.requires_grad
-    hidden = F.silu(gate) * up if tracked else F.silu(gate, inplace=True).mul_(up)
-    return F.linear(hidden + weights.b_in, weights.W_out.T, weights.b_out)
+    if tracked:
+        hidden = F.silu(gate) * up + weights.b_in
+    else:
+        hidden = F.silu(gate, inplace=True).mul_(up).add_(weights.b_in)
+    return F.linear(hidden, weights.W_out.T, weights.b_out)
 
 
 def read_out(norm: Any | None, unembed: Any, resid: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def cell_hooks(
         for component in sorted(found - {"resid_mid"}, key=STAGE.__getitem__):
             hooks.append((hook_name(component, layer), _patch(component, layer, actions, runs, samples)))
         if "resid_mid" in found:
-            hooks.extend(_resid_mid_patch(layer, actions, runs, samples))
+            hooks.extend(through_attn_out(layer, _patch("resid_mid", layer, actions, runs, samples)))
     return hooks
 
 
@@ -91,12 +91,9 @@ def _patch(
     return patch
 
 
-def _resid_mid_patch(
-    layer: int, actions: Sequence[Sequence[Action]], runs: Mapping[str, RecordedRun], samples: Tensor
-) -> list[tuple[str, HookFunction]]:
-    """Patch the residual between attention and MLP: attn_out' = wanted resid_mid − resid_pre."""
+def through_attn_out(layer: int, patch: HookFunction) -> list[tuple[str, HookFunction]]:
+    """Hooks that patch the residual between attention and MLP: attn_out' = wanted resid_mid − resid_pre."""
     entered: list[Tensor] = []
-    patch = _patch("resid_mid", layer, actions, runs, samples)
 
     def remember(resid_pre: Tensor) -> Tensor:
         entered[:] = [resid_pre]

@@ -1,0 +1,128 @@
+"""Interventions: what is done at a site, as data. `spiritlens.runs.run` turns them into hooks.
+
+===========  ==========================================================================================================
+verb         at the site, the run gets
+===========  ==========================================================================================================
+`corrupt`    disturbed token embeddings (noise, other tokens, a knock-out): it makes the corrupted run
+`restore`    the value of the clean run
+`freeze`     the value of the corrupted run (severing holds MLP or attention outputs this way), or of the clean run
+`swap`       the value of another prompt's clean run
+`ablate`     zero, the mean over reference prompts, or a value resampled from them
+===========  ==========================================================================================================
+
+Interventions are applied in the order of the model's computation; at one site, the last one given wins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions import Corruption
+from spiritlens.runs.noise import Law, Noise, NoiseScale
+from spiritlens.runs.sites import Positions, Site, positions_of
+
+RunName = Literal["clean", "corrupted"]
+Knocked = Literal["zero", "mean", "resample"]
+At: TypeAlias = Positions | Sequence[int] | int
+
+
+@dataclass(frozen=True)
+class FromRun:
+    """The value that this prompt's clean or corrupted run has at the site (same noise sample)."""
+
+    run: RunName
+
+    def __post_init__(self) -> None:
+        if self.run not in get_args(RunName):
+            raise ValueError(f"run {self.run!r} is unknown; a value is taken from the clean or the corrupted run")
+
+
+@dataclass(frozen=True)
+class FromPrompt:
+    """The value of another prompt's clean run, position by position."""
+
+    donor: Prompt
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Zero, the mean over the reference prompts' tokens (BOS left out), or one of them at random in each sample."""
+
+    to: Knocked
+    reference: tuple[Prompt, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.to not in get_args(Knocked):
+            raise ValueError(f"ablation to {self.to!r} is unknown; one of {', '.join(get_args(Knocked))}")
+
+
+Value: TypeAlias = Corruption | FromRun | FromPrompt | Ablation
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """A value for a site, with a label for people."""
+
+    site: Site
+    value: Value
+    label: str = ""
+
+
+def corrupt(
+    at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
+) -> Intervention:
+    """Disturb the embeddings of a span: by noise of a scale (default: `spiritlens.runs.noise`), or by another corruption."""
+    corruption = Noise(scale, law) if by is None else by
+    return Intervention(Site("embed", 0, positions_of(at)), corruption, f"corrupt {_name(at)}: {corruption.describe()}")
+
+
+def restore(component: str, layer: int, at: At, head: int | None = None) -> Intervention:
+    """Put the clean run's value back."""
+    site = Site(component, layer, positions_of(at), head)
+    return Intervention(site, FromRun("clean"), _label("restore", site, at))
+
+
+def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunName = "corrupted") -> Intervention:
+    """Hold the value that the corrupted (or the clean) run has there."""
+    site = Site(component, layer, positions_of(at), head)
+    return Intervention(site, FromRun(to), f"{_label('freeze', site, at)} to its {to} value")
+
+
+def swap(
+    component: str, layer: int, at: At, donor: Prompt, donor_at: At | None = None, head: int | None = None
+) -> Intervention:
+    """Put in the value of another prompt's clean run, at the same positions or, in order, at `donor_at`."""
+    site = Site(component, layer, positions_of(at), head)
+    taken = site.positions if donor_at is None else positions_of(donor_at)
+    if len(taken) not in (1, len(site.positions)):
+        raise ValueError(
+            f"swap puts {len(taken)} donor positions into {len(site.positions)}; give as many, or one for all of them"
+        )
+    return Intervention(site, FromPrompt(donor, taken), f"{_label('swap', site, at)} from '{donor.subject.name}'")
+
+
+def ablate(
+    component: str,
+    layer: int,
+    at: At,
+    head: int | None = None,
+    to: Knocked = "zero",
+    reference: Sequence[Prompt] = (),
+) -> Intervention:
+    """Knock a site out: zero it, or take the mean (or a random one) of the reference prompts' values of that component.
+
+    Without a reference the prompt's own tokens serve.
+    """
+    site = Site(component, layer, positions_of(at), head)
+    return Intervention(site, Ablation(to, tuple(reference)), f"{_label('ablate', site, at)} to {to}")
+
+
+def _label(verb: str, site: Site, at: At) -> str:
+    head = "" if site.head is None else f" head {site.head}"
+    return f"{verb} {site.component} {site.layer}{head} at {_name(at)}"
+
+
+def _name(at: At) -> str:
+    return str(getattr(at, "name", "") or f"positions {', '.join(map(str, positions_of(at)))}")

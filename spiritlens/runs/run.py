@@ -1,0 +1,304 @@
+"""One run of a prompt with interventions, to look at: likeliest answers, metrics, effects.
+
+1. The clean run. 2. With `corrupt` among the interventions, the corrupted run, once per noise sample. 3. The run with all
+interventions. Each is one full pass of the model, so a user's own hooks take effect.
+
+Signs: total effect = metric(clean) − metric(corrupted); effect = metric(run) − metric(corrupted) where there is a
+corruption, else metric(run) − metric(clean); both times the metric's sign. A metric is taken per noise sample, then
+averaged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from spiritlens.models.hooked import HookFunction, LensModel
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.runs.corruptions import corrupted_embeddings
+from spiritlens.runs.full_length import through_attn_out
+from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
+from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.runs.noise import generator
+from spiritlens.runs.sites import hook_name
+from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+
+@dataclass(frozen=True)
+class Top:
+    """The likeliest next tokens: label, id, probability (mean over samples) and logit of each."""
+
+    tokens: tuple[str, ...]
+    ids: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    logits: tuple[float, ...]
+    answer_id: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        lines = ["rank  token                 id  probability   logit"]
+        for rank, row in enumerate(zip(self.tokens, self.ids, self.probabilities, self.logits, strict=True), 1):
+            token, identity, probability, logit = row
+            mark = "  ← answer" if identity == self.answer_id else ""
+            lines.append(f"{rank:>4}  {token:<18}{identity:>6}  {probability:>11.4f}  {logit:>6.2f}{mark}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run with its logits ``[sample pos d_vocab]`` and, per metric, values of the clean, corrupted and this run."""
+
+    prompt: Prompt
+    interventions: tuple[Intervention, ...]
+    logits: Tensor
+    clean: Mapping[str, Tensor]
+    corrupted: Mapping[str, Tensor] | None
+    values: Mapping[str, Tensor]
+    vocabulary: Vocabulary
+    seed: int
+
+    @property
+    def n_samples(self) -> int:
+        """Noise samples of this run (1 where nothing is random)."""
+        return int(self.logits.shape[0])
+
+    def metric(self, name: str = "probability") -> float:
+        """The metric's mean over noise samples."""
+        return float(self._of(self.values, name).mean())
+
+    @property
+    def effect(self) -> float:
+        """Effect on the probability: against the corrupted run, or against the clean run where nothing is corrupted."""
+        return self.effect_on("probability")
+
+    def effect_on(self, name: str) -> float:
+        """Effect on a metric, signed so that positive means more recall."""
+        baseline = self.clean if self.corrupted is None else self.corrupted
+        return SIGNS[name] * (self.metric(name) - float(self._of(baseline, name).mean()))
+
+    def total_effect(self, name: str = "probability") -> float:
+        """What the corruption takes away: metric(clean) − metric(corrupted), signed."""
+        if self.corrupted is None:
+            raise ValueError(
+                "nothing is corrupted in this run, so it has no total effect; add sl.corrupt(prompt.subject)"
+            )
+        return SIGNS[name] * float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
+
+    def top(self, k: int = 5, over: Literal["full", "text"] = "full") -> Top:
+        """The k likeliest next tokens, over the full vocabulary or text ids only."""
+        last = self.logits[:, -1]
+        text_ids = torch.tensor(self.vocabulary.text_ids.tolist(), device=last.device)
+        ids = text_ids if over == "text" else torch.arange(last.shape[-1], device=last.device)
+        among = last[:, ids]
+        probabilities = among.softmax(-1).mean(0)
+        best = probabilities.topk(min(k, len(ids))).indices
+        chosen = [int(token) for token in ids[best]]
+        return Top(
+            tuple(self.vocabulary.label(token) for token in chosen),
+            tuple(chosen),
+            tuple(probabilities[best].tolist()),
+            tuple(among.mean(0)[best].tolist()),
+            self.prompt.answer_ids[0],
+        )
+
+    def _of(self, values: Mapping[str, Tensor], name: str) -> Tensor:
+        if name not in values:
+            raise ValueError(f"this run has no metric {name!r}; it has {', '.join(values)}")
+        return values[name]
+
+    def __repr__(self) -> str:
+        title = f"Run of prompt {self.prompt.id}, answer '{self.prompt.answer}', {self.n_samples} sample(s), seed {self.seed}"
+        lines = [title, *(f"  {done.label}" for done in self.interventions)]
+        columns = (
+            ["clean"]
+            + (["corrupted"] if self.corrupted is not None else [])
+            + (["this run", "effect"] * bool(self.interventions))
+        )
+        lines.append(f"{'':<22}" + "".join(f"{column:>11}" for column in columns))
+        for name in self.values:
+            numbers = [float(self.clean[name].mean())]
+            if self.corrupted is not None:
+                numbers.append(float(self.corrupted[name].mean()))
+            row = "".join(f"{number:>11.4f}" for number in numbers)
+            if self.interventions:
+                row += f"{self.metric(name):>11.4f}{self.effect_on(name):>+11.4f}"
+            lines.append(f"{name:<22}{row}")
+        if self.corrupted is not None and len(self.interventions) > 1:
+            lines.append(f"effect {self.effect:+.4f} of a total effect of {self.total_effect():+.4f} (probability)")
+        return "\n".join(lines)
+
+
+def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int = 10, seed: int = 0) -> Run:
+    """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs."""
+    if samples < 1:
+        raise ValueError(f"samples is {samples}; at least one noise sample is needed")
+    model = lens.inside
+    sites = [
+        done.site.resolved(len(prompt.ids), model.n_layers, model.n_heads, model.n_kv_heads) for done in interventions
+    ]
+    placed = [Intervention(site, done.value, done.label) for site, done in zip(sites, interventions, strict=True)]
+    random = any(_is_random(done) for done in placed)
+    count = samples if random else 1
+    parts = scorers(
+        _metrics_of(prompt), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
+    )
+    totals: dict[str, dict[str, Tensor]] = {}
+    logits = torch.empty(0)
+    for scorer in parts:
+        runs = _three_runs(lens, prompt, placed, scorer.forced, count, seed)
+        scorer = scorer.with_clean(runs["clean"][:, len(prompt.ids) - 1 :])
+        for name, found in runs.items():
+            values = scorer(found[:, len(prompt.ids) - 1 :])
+            for column, metric in enumerate(scorer.metrics):
+                totals.setdefault(name, {})[metric] = totals.get(name, {}).get(metric, 0) + values[:, column]
+        if not len(logits):
+            logits = runs["run"][:, : len(prompt.ids)]
+    return Run(
+        prompt,
+        tuple(interventions),
+        logits,
+        totals["clean"],
+        totals.get("corrupted"),
+        totals["run"],
+        lens.vocabulary,
+        seed,
+    )
+
+
+def _metrics_of(prompt: Prompt) -> tuple[str, ...]:
+    names = ["probability", "log_probability", "logit", "rank"]
+    if prompt.foil_ids and prompt.foil_ids[0] != prompt.answer_ids[0]:
+        names.append("logit_difference")
+    return tuple(names)
+
+
+def _is_random(done: Intervention) -> bool:
+    return done.site.component == "embed" or (isinstance(done.value, Ablation) and done.value.to == "resample")
+
+
+def _three_runs(
+    lens: "Lens", prompt: Prompt, placed: Sequence[Intervention], forced: Sequence[int], samples: int, seed: int
+) -> dict[str, Tensor]:
+    """Logits ``[sample pos d_vocab]`` of the "clean", (if any) the "corrupted", and this "run"."""
+    model = lens.inside
+    tokens = torch.tensor([[*prompt.ids, *forced]], device=model.device)
+    inner = [done for done in placed if done.site.component != "embed"]
+    names = [hook_name(done.site.component, done.site.layer) for done in inner]
+    embeddings = _embeddings(lens, prompt, placed, forced, samples, seed)
+    logits = {"clean": _full_logits(model, tokens, None, ())}
+    recorded = {"clean": record(model, tokens, None, names), "corrupted": record(model, tokens, embeddings, names)}
+    if embeddings is not None:
+        logits["corrupted"] = _full_logits(model, tokens, embeddings, ())
+    hooks: list[tuple[str, HookFunction]] = []
+    for done in inner:
+        values = _value(lens, prompt, done, recorded, samples, seed)
+        patch = _placing(done, values)
+        if done.site.component == "resid_mid":
+            hooks.extend(through_attn_out(done.site.layer, patch))
+        else:
+            hooks.append((hook_name(done.site.component, done.site.layer), patch))
+    logits["run"] = _full_logits(model, tokens.expand(samples, -1), embeddings, hooks)
+    return logits
+
+
+def _full_logits(
+    model: LensModel, tokens: Tensor, embeddings: Tensor | None, hooks: Sequence[tuple[str, HookFunction]]
+) -> Tensor:
+    """Logits ``[sample pos d_vocab]`` of a full pass with replaced embeddings and hooks."""
+    batch = tokens if embeddings is None else tokens[:1].expand(len(embeddings), -1)
+    with torch.no_grad(), replaced_embeddings(model, embeddings), model.hooked(hooks):
+        logits: Tensor = model.forward(batch)
+    return logits
+
+
+def _embeddings(
+    lens: "Lens", prompt: Prompt, placed: Sequence[Intervention], forced: Sequence[int], samples: int, seed: int
+) -> Tensor | None:
+    """Embeddings of the corrupted run; several corruptions change their own spans."""
+    result: Tensor | None = None
+    for done in placed:
+        if done.site.component != "embed":
+            continue
+        if isinstance(done.value, (FromRun, FromPrompt, Ablation)):
+            raise ValueError(
+                f"'{done.label}': embeddings are changed by corrupt(...); other verbs take inner components"
+            )
+        new = corrupted_embeddings(
+            lens, prompt, done.value, positions=done.site.positions, samples=samples, seed=seed, forced=forced
+        )
+        if result is None:
+            result = new
+        else:
+            result[:, list(done.site.positions)] = new[:, list(done.site.positions)]
+    return result
+
+
+def _value(
+    lens: "Lens",
+    prompt: Prompt,
+    done: Intervention,
+    recorded: Mapping[str, RecordedRun],
+    samples: int,
+    seed: int,
+) -> Tensor:
+    """Values ``[sample or 1, position, …]`` that an intervention puts in."""
+    site, value, model = done.site, done.value, lens.inside
+    name = hook_name(site.component, site.layer)
+    positions = list(site.positions)
+    if isinstance(value, FromRun):
+        return recorded[value.run].values[name][:, positions]
+    if isinstance(value, FromPrompt):
+        _check_donor(value)
+        return _clean_values(model, value.donor, name)[:, list(value.positions)]
+    if not isinstance(value, Ablation):
+        raise ValueError(f"'{done.label}': corruptions act on embeddings; use ablate, swap, restore or freeze here")
+    here = recorded["clean"].values[name][:, positions]
+    if value.to == "zero":
+        return torch.zeros_like(here)
+    pool = torch.cat([_clean_values(model, other, name)[0, _not_bos(other)] for other in value.reference or (prompt,)])
+    if value.to == "mean":
+        return pool.mean(0).expand(1, len(positions), *pool.shape[1:])
+    drawn = [
+        torch.randint(len(pool), (len(positions),), generator=generator(seed, prompt.id, sample, done.label))
+        for sample in range(samples)
+    ]
+    return pool[torch.stack(drawn).to(pool.device)]
+
+
+def _clean_values(model: LensModel, prompt: Prompt, name: str) -> Tensor:
+    return record(model, prompt.tokens, None, [name]).values[name]
+
+
+def _not_bos(prompt: Prompt) -> list[int]:
+    return [position for position, family in enumerate(prompt.families) if family != "bos"]
+
+
+def _check_donor(value: FromPrompt) -> None:
+    outside = [position for position in value.positions if not -len(value.donor.ids) <= position < len(value.donor.ids)]
+    if outside:
+        raise ValueError(
+            f"the donor has {len(value.donor.ids)} tokens; it has no position {outside[0]} (give donor_at=…)"
+        )
+
+
+def _placing(done: Intervention, values: Tensor) -> HookFunction:
+    """A hook that puts the values at the site's positions (and head) of every row."""
+    positions, head = list(done.site.positions), done.site.head
+
+    def place(activation: Tensor) -> Tensor:
+        changed = activation.clone()
+        if head is None:
+            changed[:, positions] = values.to(changed.dtype)
+        else:
+            changed[:, positions, head] = values[..., head, :].to(changed.dtype)
+        return changed
+
+    return place
