@@ -1,4 +1,4 @@
-"""Every Python block of the README and of the pages runs, in order, each file in one namespace and in an empty folder."""
+"""Every Python block of the README and of the pages runs, in order, each file in one namespace and an empty folder."""
 
 import re
 import shutil
@@ -11,13 +11,17 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 RECORDING = ROOT / "tests" / "data" / "docs" / "me.wav"
 
 
+def code_blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
 def python_blocks(page: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return code_blocks(page, "python")
 
 
 def commands(page: Path) -> list[str]:
-    blocks = re.findall(r"^```(?:bash|console|sh)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines() if line.split("#")[0].strip()]
+    lines = [line.split("#")[0].strip() for block in code_blocks(page, "bash") for line in block.splitlines()]
+    return [line for line in lines if line]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.name)

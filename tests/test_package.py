@@ -22,6 +22,8 @@ TORCH_FREE = [
     "spiritlens.speech.alignment",
 ]
 
+HEAVY = {"torch", "transformers", "transformer_lens", "xarray", "plotly", "pandas"}
+
 
 def _python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
@@ -29,15 +31,12 @@ def _python(code: str) -> str:
 
 @pytest.mark.parametrize("module", TORCH_FREE)
 def test_the_reading_half_opens_without_torch(module: str) -> None:
-    code = f"import sys; sys.modules['torch'] = sys.modules['transformers'] = sys.modules['transformer_lens'] = None; import {module}; print('opened')"
-    assert _python(code) == "opened"
+    without = "import sys; sys.modules.update(torch=None, transformers=None, transformer_lens=None)"
+    assert _python(f"{without}; import {module}; print('opened')") == "opened"
 
 
 def test_importing_the_package_loads_no_heavy_module() -> None:
-    heavy = _python(
-        "import sys, spiritlens; print(sorted({'torch', 'transformers', 'transformer_lens', 'xarray', 'plotly', 'pandas', 'numpy'} & set(sys.modules)))"
-    )
-    assert heavy == "[]"
+    assert _python(f"import sys, spiritlens; print(sorted({HEAVY | {'numpy'}} & set(sys.modules)))") == "[]"
 
 
 def test_help_of_the_command_line_loads_no_heavy_module() -> None:
@@ -47,7 +46,7 @@ def test_help_of_the_command_line_loads_no_heavy_module() -> None:
         "sys.argv = ['spiritlens', '--help']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print('HEAVY', sorted({'torch', 'transformers', 'transformer_lens', 'xarray', 'plotly'} & set(sys.modules)))"
+        f"print('HEAVY', sorted({HEAVY} & set(sys.modules)))"
     )
     assert heavy.endswith("HEAVY []")
 

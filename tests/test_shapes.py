@@ -9,7 +9,9 @@ from spiritlens.shapes import ShapeError, checked
 
 
 @checked
-def unembed(resid: Float[Tensor, "batch pos d_model"], w_u: Float[Tensor, "d_model d_vocab"]) -> Float[Tensor, "batch pos d_vocab"]:
+def unembed(
+    resid: Float[Tensor, "batch pos d_model"], w_u: Float[Tensor, "d_model d_vocab"]
+) -> Float[Tensor, "batch pos d_vocab"]:
     return resid @ w_u
 
 
