@@ -11,6 +11,7 @@ units on either side, because word times are estimates (half a unit frame is 20 
 interval carry the index of the first of them.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -52,24 +53,24 @@ def check_words(words: Sequence[WordInterval], duration: float | None = None) ->
     words = tuple(words)
     if not words:
         raise ValueError("no words; give at least one word with its start and end.")
-    for before, after in zip(words, words[1:], strict=False):
+    for before, after in itertools.pairwise(words):
         if _share(before, after):
             continue
         if after.start < before.start:
             raise ValueError(
-                f"words are unsorted: {after.word!r} at {after.start:.3f} s follows {before.word!r} at {before.start:.3f} s; "
-                "sort them by start."
+                f"words are unsorted: {after.word!r} at {after.start:.3f} s follows {before.word!r} at "
+                f"{before.start:.3f} s; sort them by start."
             )
         if after.start < before.end - TOLERANCE:
             raise ValueError(
-                f"words overlap: {before.word!r} ends at {before.end:.3f} s, {after.word!r} starts at {after.start:.3f} s; "
-                "correct the times, or give words that cannot be told apart the same start and end."
+                f"words overlap: {before.word!r} ends at {before.end:.3f} s, {after.word!r} starts at "
+                f"{after.start:.3f} s; correct the times, or give both words the same start and end."
             )
     if duration is not None and words[-1].end > duration + 0.05:
         last = words[-1]
         raise ValueError(
-            f"word {last.word!r} ends at {last.end:.3f} s, but the audio lasts {duration:.3f} s; are the times in seconds, "
-            "and of this file?"
+            f"word {last.word!r} ends at {last.end:.3f} s, but the audio lasts {duration:.3f} s; are the times in "
+            "seconds, and of this file?"
         )
     return words
 

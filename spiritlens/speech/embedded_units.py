@@ -2,10 +2,12 @@
 
 Method: 40 log-mel bands every 10 ms, per utterance each band's mean removed and all bands divided by one standard
 deviation (over valid frames); two convolutions of kernel 5 and stride 2 (25 Hz); a grouped convolution of kernel 17 as
-positional embedding; pre-norm transformer layers; a linear head. The unit of a frame is the arg-max of the head. Training
-may warp the frequency axis (vocal tract length perturbation; Jaitly & Hinton 2013) by one of `N_WARPS` filter banks.
+positional embedding; pre-norm transformer layers; a linear head. The unit of a frame is the arg-max of the head. In
+training the frequency axis may be warped (vocal tract length perturbation; Jaitly & Hinton 2013) by one of `N_WARPS`
+filter banks.
 
-Axes: ``batch``, ``time`` (samples at 16 kHz), ``mel`` (bands), ``hop`` (10 ms), ``frame`` (40 ms), ``d_model``, ``n_units``.
+Axes: ``batch``, ``time`` (samples at 16 kHz), ``mel`` (bands), ``hop`` (10 ms), ``frame`` (40 ms), ``d_model``,
+``n_units``.
 Frame i stands for the samples [640 i, 640 (i + 1)). Padding never leaks: an utterance encoded in a padded batch has the
 logits that it has alone (to rounding).
 """
@@ -105,7 +107,7 @@ class MelUnitEncoder(nn.Module):
         lengths: Int[Tensor, " batch"],
         warp: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch mel hop"]:
-        """Normalised log-mel bands of utterances padded to one length; `lengths` in samples, `warp` a bank per utterance."""
+        """Normalised log-mel bands of utterances padded to one length; `lengths` in samples, `warp` a bank each."""
         lengths = lengths.to(samples.device)
         n_hops = n_frames(samples.shape[1]) * HOPS_PER_FRAME
         inside = torch.arange(samples.shape[1], device=samples.device) < lengths[:, None]

@@ -1,8 +1,8 @@
 """Text to speech: voices by name, and what this machine has.
 
-A voice's name is ``engine:voice``. The default, ``espeak:en-us``, is the same on every machine (espeak-ng 1.52 from PyPI,
-no system package) and one of the embedded model's training voices; others are used only when named. The same text, voice,
-rate and pitch give the same samples in any order and process.
+A voice's name is ``engine:voice``. The default, ``espeak:en-us``, is the same on every machine (espeak-ng 1.52 from
+PyPI, no system package) and one of the embedded model's training voices; others are used only when named. The same
+text, voice, rate and pitch give the same samples in any order and process.
 
 Licences: espeak-ng and piper are GPL-3 programs beside this package (MIT), flite and festival are BSD-like.
 """
@@ -72,7 +72,7 @@ class VoiceInfo:
 
 
 def voice(name: str = DEFAULT_VOICE) -> Voice:
-    """The voice of a name such as ``espeak:en-us+f2``, ``espeak-debian:en-us``, ``flite:slt`` or ``festival:ked_diphone``."""
+    """The voice of a name such as ``espeak:en-us+f2``, ``espeak-debian:en-us`` or ``flite:slt``."""
     engine, colon, short_name = name.partition(":")
     if not colon or not short_name or engine not in REMEDIES:
         raise ValueError(

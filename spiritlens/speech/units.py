@@ -2,7 +2,8 @@
 
 A speech encoder emits one unit id per *frame* (25 frames per second for SpiritLM's HuBERT). Language models read the
 *deduplicated* stream, where a run of equal ids is one unit. `UnitStream` keeps, for every unit, its start and end in
-seconds and its run length in frames, so that deduplication loses nothing: ``stream.dedup().expand()`` is the stream again.
+seconds and its run length in frames, so that deduplication loses nothing: ``stream.dedup().expand()`` is the
+stream again.
 
 Axes: ``unit``. Units of measure: seconds, frames, frames per second. Frame i of a stream that starts at `offset` covers
 [offset + i / rate, offset + (i + 1) / rate).
@@ -19,7 +20,7 @@ DECIMALS = 9
 
 @dataclass(frozen=True, eq=False)
 class UnitStream:
-    """Units with time: `ids`, `starts`, `ends` (seconds) and `frames` (run length), each [unit]; `rate` frames per second."""
+    """Units with time: `ids`, `starts`, `ends` (seconds), `frames` (run lengths), each [unit]; `rate` frames/s."""
 
     ids: np.ndarray
     starts: np.ndarray
@@ -86,7 +87,7 @@ class UnitStream:
         return np.asarray(same & (np.abs(self.starts[1:] - self.ends[:-1]) < 0.5 / self.rate))
 
     def dedup(self) -> "UnitStream":
-        """Merge each run of equal adjoining units into one unit that keeps the run's start, end and number of frames."""
+        """Merge each run of equal adjoining units into one, which keeps the run's start, end and number of frames."""
         if len(self) == 0:
             return self
         first = np.flatnonzero(np.concatenate([[True], ~self._joins()]))
@@ -121,4 +122,5 @@ class UnitStream:
             return f"UnitStream(empty, {self.rate:g} frames/s)"
         shown = " ".join(map(str, self.ids[:12])) + (" ..." if len(self) > 12 else "")
         kind = "units" if self.is_deduplicated else "frames"
-        return f"UnitStream({len(self)} {kind}, {self.starts[0]:.2f}-{self.ends[-1]:.2f} s, {self.rate:g} frames/s: {shown})"
+        times = f"{self.starts[0]:.2f}-{self.ends[-1]:.2f} s"
+        return f"UnitStream({len(self)} {kind}, {times}, {self.rate:g} frames/s: {shown})"

@@ -1,7 +1,7 @@
 """What a voice returns: an utterance, its audio with the words and phones in time.
 
-Units: seconds. Words that the engine cannot tell apart share one interval (see `alignment`). The audio is 16 kHz mono on
-the 16-bit grid, so that a wav file holds exactly the same samples.
+Units: seconds. Words that the engine cannot tell apart share one interval (see `alignment`). The audio is 16 kHz mono
+on the 16-bit grid, so that a wav file holds exactly the same samples.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ SILENCE_SHARE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Utterance:
-    """Spoken `text`: audio, the words as spoken and the phones with their times, the voice, the engine and its version."""
+    """Spoken `text`: audio, words as spoken and phones in time, the voice, the engine and its version."""
 
     waveform: Waveform
     text: str
@@ -68,7 +68,8 @@ class Utterance:
         )
 
     def __repr__(self) -> str:
-        return f"Utterance({self.text!r}, {self.waveform.duration:.2f} s, {len(self.words)} words, {self.voice}, {self.engine})"
+        size = f"{self.waveform.duration:.2f} s, {len(self.words)} words"
+        return f"Utterance({self.text!r}, {size}, {self.voice}, {self.engine})"
 
     def _repr_html_(self) -> str:
         return f"<p>{self.text}</p>{self.waveform._repr_html_()}"
@@ -86,4 +87,4 @@ class Voice(Protocol):
         """Engine and version."""
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
-        """Speak `text`, `rate` times as fast and with `pitch` times the fundamental frequency of the voice's default."""
+        """Speak `text`, `rate` times as fast and with `pitch` times the voice's own fundamental frequency."""

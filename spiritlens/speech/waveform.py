@@ -26,7 +26,7 @@ RATE = 16000
 """Samples per second of every waveform that `read_waveform` returns."""
 
 LOUDEST_SCALED = 8.0
-"""Samples up to this magnitude are scaled into [-1, 1] with a warning; beyond it the file is not audio in [-1, 1] at all."""
+"""Samples up to this magnitude are scaled into [-1, 1] with a warning; beyond it the file is refused."""
 
 SILENCE_PEAK = 1e-4
 """A recording whose largest sample is below this holds silence only (3 steps of 16-bit audio)."""
@@ -124,7 +124,7 @@ def read_waveform(source: str | Path | bytes | BinaryIO) -> Waveform:
         raise AudioError(f"{name} cannot be read as audio ({reason}). Convert it: ffmpeg -i INPUT OUTPUT.wav") from None
     if len(samples) < declared:
         raise AudioError(
-            f"{name} is truncated: its header promises {declared} samples, {len(samples)} are there. Copy the file again."
+            f"{name} is truncated: its header promises {declared} samples, {len(samples)} are there. Copy it again."
         )
     if len(samples) == 0:
         raise AudioError(f"{name} holds a header but no samples. Record or export it again.")
@@ -155,15 +155,17 @@ def _to_mono_16k(samples: np.ndarray, rate: int, name: str) -> np.ndarray:
         )
     if peak > LOUDEST_SCALED:
         raise AudioError(
-            f"{name} has samples up to {peak:.3g}; expected [-1, 1]. Divide them by full scale (32768 for 16-bit integers)."
+            f"{name} has samples up to {peak:.3g}; expected [-1, 1]. Divide them by full scale (16 bits: 32768)."
         )
     if rate != RATE:
         mono = soxr.resample(mono, rate, RATE, quality="HQ")
     if peak > 1.0:
         warnings.warn(f"{name} has samples up to {peak:.3g}; scaled down into [-1, 1].", stacklevel=3)
         mono = mono / max(peak, float(np.abs(mono).max(initial=0.0)))
-    return np.clip(mono, -1.0, 1.0)
+    clipped: np.ndarray = np.clip(mono, -1.0, 1.0)
+    return clipped
 
 
 def _pcm16(samples: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16)
+    steps: np.ndarray = np.clip(np.round(samples * 32768.0), -32768, 32767).astype(np.int16)
+    return steps

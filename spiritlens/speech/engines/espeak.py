@@ -3,16 +3,17 @@
 Two engines as far as bytes go: version 1.52 through the PyPI package espeakng-loader (``espeak:``, the default on every
 machine) and Debian's 1.51 (``espeak-debian:``). The library is GPL-3 and runs in a process of its own.
 
-Voices are named by accent and variant: ``en-us``, ``en-us+f2``, ``en-gb+m7``. Pitch: espeak-ng's 0-100 scale is
-logarithmic, an octave per 50 steps, 50 being the voice's own; rate: 175 words per minute are 1.0.
+Voices are named by accent and variant: ``en-us``, ``en-us+f2``, ``en-gb+m7``. Rate 1.0
+is 175 words per minute. Pitch goes through the measured relation of espeak-ng's levels to the fundamental frequency.
 Words run together by the engine ("in the") get one word event: they share one interval.
 """
 
 import functools
 import importlib.util
-import math
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from spiritlens.speech.engines.assembling import join_phones, spans_of_phones, waveform_of, word_intervals
 from spiritlens.speech.engines.plain_text import PlainText, plain_text
@@ -21,6 +22,9 @@ from spiritlens.speech.phones import ESPEAK_CONTINUES, ESPEAK_R_COLOURED, Phone,
 from spiritlens.speech.utterance import Utterance
 
 WORDS_PER_MINUTE = 175
+PITCH_LEVELS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
+PITCH_RATIOS = (0.700, 0.760, 0.803, 0.854, 0.927, 1.0, 1.099, 1.216, 1.349, 1.504, 1.659)
+"""Median fundamental frequency at each level over that at level 50 (mean of en-us, +f2 and +m3, version 1.52)."""
 ACCENT_NAMES = {"en-gb": "en", "en-gb-scotland": "en-gb-scotland"}
 """Names that the library's lookup needs in place of those that its command line takes."""
 RHOTIC_ACCENTS = ("en-us",)
@@ -30,7 +34,7 @@ VOWEL_SHARE_OF_R_COLOURED = 0.6
 
 @dataclass(frozen=True)
 class EspeakVoice:
-    """A voice of espeak-ng: `build` is ``espeak`` (1.52, PyPI) or ``espeak-debian`` (1.51), `variety` accent+variant."""
+    """A voice of espeak-ng: `build` ``espeak`` (1.52, PyPI) or ``espeak-debian`` (1.51), `variety` accent+variant."""
 
     build: str
     variety: str
@@ -80,9 +84,11 @@ def _settings(rate: float, pitch: float) -> tuple[int, int]:
     words_per_minute = round(WORDS_PER_MINUTE * rate)
     if not 80 <= words_per_minute <= 450:
         raise ValueError(f"rate is {rate}; espeak-ng speaks at 0.46 to 2.57 times {WORDS_PER_MINUTE} words per minute.")
-    if not 0.5 <= pitch <= 1.95:
-        raise ValueError(f"pitch is {pitch}; espeak-ng takes 0.5 to 1.95 times the voice's own pitch.")
-    return words_per_minute, round(50 + 50 * math.log2(pitch))
+    if not PITCH_RATIOS[0] <= pitch <= PITCH_RATIOS[-1]:
+        raise ValueError(
+            f"pitch is {pitch}; espeak-ng takes {PITCH_RATIOS[0]} to {PITCH_RATIOS[-1]} times the voice's own pitch."
+        )
+    return words_per_minute, round(float(np.interp(pitch, PITCH_RATIOS, PITCH_LEVELS)))
 
 
 def _phones_and_groups(

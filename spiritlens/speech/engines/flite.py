@@ -1,6 +1,7 @@
 """flite: four US and Scottish voices of Carnegie Mellon with word and phone times, through Debian's libflite.
 
-Voices: ``slt`` (female), ``rms`` (male), ``awb`` (male, Scottish), ``kal16`` (male, diphones; the others are statistical).
+Voices: ``slt`` (female), ``rms`` (male), ``awb`` (male, Scottish), ``kal16`` (male, diphones).
+The pitch of ``rms`` cannot be changed: its model makes the whole contour.
 flite writes words like "didn't" as it speaks them, possibly as several words; they are joined by their letters.
 """
 
@@ -14,6 +15,8 @@ from spiritlens.speech.utterance import Utterance
 
 MEAN_F0 = {"slt": 172.0, "rms": 102.0, "awb": 131.0, "kal16": 95.0}
 """Mean fundamental frequency of each voice, Hz."""
+
+FIXED_PITCH = ("rms",)
 
 RESPELLED = {"baht": "bot"}
 """Words that flite would spell letter by letter, and what it is given instead."""
@@ -43,6 +46,8 @@ class FliteVoice:
         """Speak `text`; the words are those spoken (numbers written out)."""
         if not 0.3 <= rate <= 3 or not 0.5 <= pitch <= 2:
             raise ValueError(f"rate {rate} and pitch {pitch}: flite takes rates of 0.3 to 3 and pitches of 0.5 to 2.")
+        if pitch != 1.0 and self.short_name in FIXED_PITCH:
+            raise ValueError(f"{self.name} has a fixed pitch, {pitch} was asked; use `Utterance.resampled` instead.")
         plain = plain_text(text)
         given = [RESPELLED.get(word.lower(), word.lower()) for word in plain.words]
         said = " ".join(word + mark for word, mark in zip(given, plain.marks, strict=True))

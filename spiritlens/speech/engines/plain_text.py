@@ -1,8 +1,8 @@
 """Text made plain before an engine speaks it, so that the words kept are those spoken.
 
-Engines read "1984" or "Dr." each in its own way and report other words than the text holds. `spoken_words` writes
+Engines read "1984" or "Dr." each in its own way and report other words than the text holds. `plain_text` writes
 numbers and abbreviations out, so that each engine says the same words: numbers up to 999,999,999 (a year from 1100 to
-1999 in two halves), ordinals up to 99th, per cent, decimals, and the commonest titles. A word keeps its letters' case for
+1999 in two halves), ordinals, per cent, decimals, and the commonest titles. A word keeps the case of its letters for
 display; `engine_text` is lower case.
 """
 
@@ -33,11 +33,13 @@ SMALL = [
 ]
 TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 IRREGULAR_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth",
+    "one": "first", "two": "second", "three": "third",
+    "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth",
 }  # fmt: skip
 ABBREVIATIONS = {
     "dr.": "doctor", "mr.": "mister", "mrs.": "missus", "ms.": "miz", "prof.": "professor", "vs.": "versus",
-    "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is", "&": "and", "%": "per cent", "+": "plus", "=": "equals",
+    "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is",
+    "&": "and", "%": "per cent", "+": "plus", "=": "equals",
 }  # fmt: skip
 PAUSES = ",.;:?!"
 

@@ -1,8 +1,8 @@
 """A long-lived process that holds one speech library and speaks each text in a forked child.
 
 The parent writes one JSON request per line; the answer is one JSON line, with ``n_bytes`` bytes of 16-bit samples after
-it. One process is started per engine and per Python process, on first use, so that multiprocessing workers and processes
-whose torch threads run are safe: nothing is forked from them.
+it. One process is started per engine and per Python process, on first use, so that multiprocessing workers and
+processes whose torch threads run are safe: nothing is forked from them.
 """
 
 import atexit
@@ -59,6 +59,7 @@ class EngineProcess:
             self._pipe(self._process.stdin).close()
         self._process.terminate()
         self._process.wait(timeout=5)
+        self._pipe(self._process.stdout).close()
 
     def _read_header(self) -> dict[str, Any]:
         line = self._pipe(self._process.stdout).readline()
