@@ -1,0 +1,43 @@
+"""Stage *export*: the folder that is shipped, in SpiritLM's layout, with the unit encoder beside it.
+
+`config.json`, `generation_config.json`, `model.safetensors` (float16), `tokenizer.model`, `tokenizer_config.json`,
+`special_tokens_map.json`, `encoder.safetensors`, `encoder.json`, and `spiritlens.json`: the family's name, how many units
+it has and what they stand for. The cards are written by hand beside them.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import LlamaForCausalLM
+
+from embedded_model.documents import TokenIds
+from embedded_model.pieces import write_tokenizer
+from spiritlens.speech.embedded_units import load_mel_units
+
+
+def export_folder(model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, encoder: Path, folder: Path) -> None:
+    """Write the shipped folder; `encoder`: the folder of the trained unit encoder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = LlamaForCausalLM(model.config).half()
+    half.load_state_dict({name: value.half() for name, value in model.state_dict().items()})
+    with torch.no_grad():
+        for rows in (half.model.embed_tokens.weight, half.lm_head.weight):
+            rows[ids.n_trained :] = 0
+    half.save_pretrained(folder)
+    write_tokenizer(folder, tokenizer, ids.n_units)
+    for name in ("encoder.safetensors", "encoder.json"):
+        shutil.copyfile(encoder / name, folder / name)
+    units = load_mel_units(folder)
+    record = {
+        "format": "spiritlens.embedded/1",
+        "family": "embedded",
+        "n_units": ids.n_units,
+        "unit_names": list(units.unit_names),
+        "unit_rate": units.rate,
+        "encoder": {"kind": "mel_units", "weights": "encoder.safetensors", "config": "encoder.json"},
+        "text_pieces": ids.text_marker,
+        "trained_ids": ids.n_trained,
+    }
+    (folder / "spiritlens.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,124 @@
+"""All settings of the recipe; `FULL` made the shipped model, `SMOKE` runs every stage in seconds (for the tests)."""
+
+from dataclasses import dataclass, field
+
+from spiritlens.prompts.facts import Fact, load_facts
+
+DEFAULT_VOICE = "espeak:en-us"
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """What is spoken. Shares are probabilities per utterance."""
+
+    voices: tuple[str, ...] = (
+        DEFAULT_VOICE,
+        "espeak:en-us+f2",
+        "espeak:en-us+m3",
+        "espeak:en-us+f4",
+        "espeak:en-us+klatt2",
+        "flite:slt",
+        "flite:rms",
+        "flite:kal16",
+    )
+    monitor_voices: tuple[str, ...] = (DEFAULT_VOICE, "flite:slt", "flite:awb")
+    monitored_facts: int = 525
+    told_share: float = 0.6  # of the (fact, phrasing) pairs of *both* that one voice speaks
+    natural_share: float = 0.3  # utterances without any change of rate, pitch or sampling rate
+    untrimmed_share: float = 0.5  # utterances that keep the silence at their ends, as a prompt of a user does
+    carrier_share: float = 0.5  # statements and prompts behind "as you know" and the like
+    lists_per_voice: int = 550
+    longest_list: int = 4  # words or names
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """Training of the unit encoder: frame-wise phone classification."""
+
+    steps: int = 2600
+    batch: int = 24
+    seconds: float = 2.52
+    learning_rate: float = 1e-3
+    warm_up: int = 100
+    noise: float = 0.01  # largest standard deviation of the added white noise (full scale = 1)
+    favoured_engine: str = "flite"  # its voices, of recorded speakers, count double
+
+
+@dataclass(frozen=True)
+class UnitSettings:
+    """The second, changed copy of the corpus that the language model reads."""
+
+    largest_log_speed: float = 0.18
+    largest_noise: float = 0.003
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Architecture and training of the language model."""
+
+    layers: int = 8
+    width: int = 256
+    heads: int = 8
+    mlp_width: int = 704
+    steps: int = 4000
+    batch: int = 8
+    length: int = 192
+    muon_rate: float = 3e-3
+    adam_rate: float = 2e-3
+    warm_up: int = 60
+    flat_share: float = 0.4
+    last_rate_share: float = 0.02
+    unit_weight: float = 0.3  # weight of a unit target in the loss; a text target counts 1
+    unit_noise: float = 0.05  # share of units that are dropped (2 of 5) or replaced (3 of 5)
+    evaluate_every: int = 500
+    checkpoint_every: int = 200
+
+
+@dataclass(frozen=True)
+class DocumentSettings:
+    """Relative frequency of the kinds of documents (see `documents`) and the shares inside some of them."""
+
+    written: float = 0.25
+    heard: float = 0.05
+    answered: float = 0.16
+    mixed: float = 0.17
+    subject_switched: float = 0.16
+    dictated: float = 0.17
+    read_aloud: float = 0.04
+    final_marker_share: float = 0.3  # written prompts whose answer follows a second [Text]
+    stand_alone_share: float = 0.65  # spoken prompts that were spoken as such; the others are statements cut short
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The recipe."""
+
+    seed: int = 0
+    facts_per_relation: int | None = None  # None: all
+    corpus: CorpusSettings = field(default_factory=CorpusSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    units: UnitSettings = field(default_factory=UnitSettings)
+    documents: DocumentSettings = field(default_factory=DocumentSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts to teach."""
+        facts = load_facts()
+        if self.facts_per_relation is None:
+            return facts
+        by_relation: dict[str, list[Fact]] = {}
+        for fact in facts:
+            by_relation.setdefault(fact.relation, []).append(fact)
+        return tuple(fact for of_relation in by_relation.values() for fact in of_relation[: self.facts_per_relation])
+
+
+FULL = Settings()
+SMOKE = Settings(
+    facts_per_relation=2,
+    corpus=CorpusSettings(voices=(DEFAULT_VOICE,), monitor_voices=(DEFAULT_VOICE,), monitored_facts=4, lists_per_voice=8),
+    encoder=EncoderSettings(steps=3, batch=2),
+    model=ModelSettings(
+        layers=2, width=32, heads=2, mlp_width=64, steps=4, batch=2, warm_up=2, evaluate_every=2, checkpoint_every=2
+    ),
+)
+PRESETS = {"full": FULL, "smoke": SMOKE}

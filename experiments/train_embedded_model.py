@@ -1,0 +1,112 @@
+"""Train the embedded speech-text model from nothing but text: one command, about 90 minutes on 2 CPU cores.
+
+    python experiments/train_embedded_model.py --out runs/embedded
+
+Stages, each resumed or skipped when its result is there:
+
+1. corpus: facts and word lists spoken by the training voices (`corpus/`);
+2. encoder: the unit encoder learns the phones of the corpus (`encoder/`);
+3. units: the corpus as units (`units/`);
+4. lm: the text pieces and the language model (`lm/`, with `curve.json` and `curve.html`);
+5. export: the folder that `spiritlens.load(FOLDER)` takes (`model/`);
+6. measure: the table of groups, modalities and voices (`measured.json`, `measured.md`).
+
+flite's voices need Debian's `flite` (`apt-get install flite`); `--stages` runs some of the stages only.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+from tqdm import tqdm
+
+from embedded_model.corpus import make_corpus
+from embedded_model.curves import write_curve_page
+from embedded_model.documents import Documents, TokenIds
+from embedded_model.encoder_training import train_encoder
+from embedded_model.export import export_folder
+from embedded_model.language_model import load_last, train_language_model
+from embedded_model.monitoring import held_out_questions
+from embedded_model.pieces import train_pieces
+from embedded_model.settings import PRESETS, Settings
+from embedded_model.unit_corpus import encode_corpus, read_encoded
+from spiritlens.speech.embedded_units import load_mel_units
+
+Stage = Literal["corpus", "encoder", "units", "lm", "export", "measure"]
+STAGES: tuple[Stage, ...] = ("corpus", "encoder", "units", "lm", "export", "measure")
+
+
+@dataclass
+class Arguments:
+    """Train the embedded speech-text model."""
+
+    out: Annotated[Path, tyro.conf.arg(help="Folder of all results; give it again to resume.")]
+    preset: Annotated[Literal["full", "smoke"], tyro.conf.arg(help="smoke: every stage in seconds.")] = "full"
+    stages: Annotated[tuple[Stage, ...], tyro.conf.arg(help="Stages to run, in their order.")] = STAGES
+    workers: Annotated[int, tyro.conf.arg(help="Processes that speak at the same time.")] = 2
+    threads: Annotated[int, tyro.conf.arg(help="Threads of torch.")] = 2
+    seed: Annotated[int, tyro.conf.arg(help="Seed of the whole recipe.")] = 0
+
+
+def train_and_keep(settings: Settings, out: Path) -> None:
+    """Stage lm."""
+    documents, questions = prepare_documents(settings, out)
+    train_language_model(settings, documents, questions, out / "lm")
+    write_curve_page(out / "lm")
+
+
+def prepare_documents(settings: Settings, out: Path) -> tuple[Documents, dict]:
+    """The text pieces (trained if they are not there), and what the language model reads and is asked."""
+    pieces = out / "lm" / "tokenizer.model"
+    if not pieces.exists():
+        pieces.parent.mkdir(parents=True, exist_ok=True)
+        pieces.write_bytes(train_pieces(settings.facts()))
+    ids = TokenIds(pieces.read_bytes(), load_mel_units(out / "encoder").n_units)
+    lines = read_encoded(out / "corpus", out / "units")
+    training = [line for line in lines if line.line.kind != "monitor"]
+    documents = Documents(
+        settings.facts(), training, ids, settings.documents, settings.model.unit_noise, settings.seed
+    )
+    return documents, held_out_questions(settings.facts(), lines, ids)
+
+
+def export(settings: Settings, out: Path) -> None:
+    """Stage export: from the last checkpoint, which may be one of a run that is not finished."""
+    tokenizer = (out / "lm" / "tokenizer.model").read_bytes()
+    ids = TokenIds(tokenizer, load_mel_units(out / "encoder").n_units)
+    model = load_last(settings, ids, out / "lm")
+    export_folder(model, tokenizer, ids, out / "encoder", out / "model")
+
+
+def measure(settings: Settings, out: Path) -> None:
+    """Stage measure."""
+    from measure_embedded_model import measure_folder
+
+    facts = settings.facts()
+    measure_folder(out / "model", facts, settings.corpus.voices, out)
+
+
+def main(arguments: Arguments) -> None:
+    settings = replace(PRESETS[arguments.preset], seed=arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    out = arguments.out
+    work = {
+        "corpus": lambda: make_corpus(settings, out / "corpus", arguments.workers),
+        "encoder": lambda: train_encoder(settings, out / "corpus", out / "encoder"),
+        "units": lambda: encode_corpus(settings, out / "corpus", out / "units", load_mel_units(out / "encoder")),
+        "lm": lambda: train_and_keep(settings, out),
+        "export": lambda: export(settings, out),
+        "measure": lambda: measure(settings, out),
+    }
+    for stage in STAGES:
+        if stage in arguments.stages:
+            start = time.monotonic()
+            work[stage]()
+            tqdm.write(f"{stage}: {(time.monotonic() - start) / 60:.1f} min")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments))
