@@ -130,21 +130,27 @@ class Draft:
                 self.words.append(DraftWord(written[a:b], segment, characters=(a, b)))
         self.texts[segment] = written
         self.string += written
-        for index, start, end in self.vocabulary.pieces(written, before):
-            self._add_piece(index, (start, end), segment, first_word, framed)
+        pieces = self.vocabulary.pieces(written, before)
+        for order, (index, start, end) in enumerate(pieces):
+            following = pieces[order + 1][1] if order + 1 < len(pieces) else end
+            word = self._word_at(written, (start, end), first_word, following)
+            frame = word < 0 and any(overlaps(stretch, (start, end)) for stretch in framed)
+            token = Token(index, "text", "text", word, segment=segment, characters=(start, end), frame=frame)
+            self.tokens.append(token)
 
-    def _add_piece(
-        self, index: int, characters: tuple[int, int], segment: int, first_word: int, framed: list[tuple[int, int]]
-    ) -> None:
-        word = next(
-            (n for n in range(first_word, len(self.words)) if overlaps(self.words[n].characters, characters)), -1
-        )
-        frame = word < 0 and any(overlaps(stretch, characters) for stretch in framed)
-        self.tokens.append(Token(index, "text", "text", word, segment=segment, characters=characters, frame=frame))
+    def _word_at(self, text: str, characters: tuple[int, int], first_word: int, following: int) -> int:
+        """The word of a piece; a blank piece belongs to the word that it begins (``▁`` of ``▁ z ealand``)."""
+        start, end = characters
+        for number in range(first_word, len(self.words)):
+            word = self.words[number].characters
+            begins = word is not None and word[0] == end == following and not text[start:end].strip()
+            if begins or overlaps(word, characters):
+                return number
+        return -1
 
     def _last_string(self) -> str:
         """The marker or unit that the next text follows; empty at the beginning of the string."""
-        return self.vocabulary.label(self.tokens[-1].id) if self.string else ""
+        return self.vocabulary.piece(self.tokens[-1].id) if self.string else ""
 
     def _refuse_foreign(self, part: TextPart) -> None:
         vocabulary = self.vocabulary
@@ -181,7 +187,7 @@ class Draft:
             index = self.vocabulary.stream_id(unit.stream, unit.id)
             word = first_word + unit.word if unit.word >= 0 else -1
             self.tokens.append(Token(index, unit.stream, "speech", word, unit.start, unit.end, segment))
-            self.string += self.vocabulary.label(index)
+            self.string += self.vocabulary.piece(index)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
 

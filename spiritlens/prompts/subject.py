@@ -102,9 +102,23 @@ def _written(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
                 f"the token '{draft.vocabulary.label(token.id)}' joins the subject '{text[start:end]}' with '{beyond}'"
                 "; rephrase the prompt so that they stand apart, or name both as the subject"
             )
-        if text[first:last].strip():
-            positions.append(position)
-    return tuple(positions), text[start:end]
+        positions.append(position)
+    return _whole(draft, positions), text[start:end]
+
+
+def _whole(draft: Draft, positions: list[int]) -> tuple[int, ...]:
+    """The positions with all between them, and with the blank piece before them that begins their first word."""
+    first = positions[0]
+    while draft.tokens[first - 1].word == draft.tokens[first].word >= 0 and _is_blank(draft, first - 1):
+        first -= 1
+    return tuple(range(first, positions[-1] + 1))
+
+
+def _is_blank(draft: Draft, position: int) -> bool:
+    token = draft.tokens[position]
+    if token.characters is None:
+        return False
+    return not draft.texts[token.segment][slice(*token.characters)].strip()
 
 
 def _spoken(draft: Draft, members: range) -> tuple[tuple[int, ...], str]:
@@ -125,4 +139,4 @@ def _spoken(draft: Draft, members: range) -> tuple[tuple[int, ...], str]:
             f"no unit of the speech falls on the subject '{name}'; check its times, or align with rule='overlap' or "
             "slack_units=1"
         )
-    return tuple(range(positions[0], positions[-1] + 1)), name
+    return _whole(draft, positions), name

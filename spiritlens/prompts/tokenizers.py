@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+from sentencepiece import SentencePieceProcessor
 from tokenizers import decoders, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, LlamaTokenizer
 
@@ -17,7 +18,6 @@ from spiritlens.prompts.families import Family, family_named, family_of_strings
 
 Spacing = Literal["whole", "chunks", "first", "saved"]
 
-CONTROL_PIECES = ("<s>", "</s>", "<unk>", "<pad>")
 RECORD = "spiritlens.json"
 
 
@@ -79,17 +79,25 @@ def _family(folder: Path, tokenizer: Any) -> Family:
         return family_of_strings(tokenizer.get_vocab())
     values = json.loads(record.read_text(encoding="utf-8"))
     family = family_named(str(values.get("family", "embedded")))
-    return family.replace(n_units=int(values.get("n_units", family.n_units)))
+    rate = float(values.get("unit_rate", family.unit_rate))
+    return family.replace(
+        n_units=int(values.get("n_units", family.n_units)),
+        unit_rate=rate,
+        order_rate=rate if "unit_rate" in values else family.order_rate,
+        encoder=dict(values.get("encoder", family.encoder)),
+    )
 
 
 def _spacing(folder: Path, family: Family) -> Spacing:
     if family.space_after_bos != "detect":
         return "first" if family.space_after_bos == "none" else "whole"
-    path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    contents = [token["content"] for token in config.get("added_tokens_decoder", {}).values()]
-    added = any(content not in CONTROL_PIECES for content in contents)
-    return "chunks" if added and config.get("legacy", True) is not False else "whole"
+    pieces = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    marks = (*family.markers, *(stream.unit(0) for stream in family.all_streams()))
+    if any(pieces.piece_to_id(mark) != pieces.unk_id() for mark in marks):
+        return "whole"
+    config = folder / "tokenizer_config.json"
+    values = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    return "whole" if values.get("legacy", True) is False else "chunks"
 
 
 def _with_blank(text: Any) -> Any:

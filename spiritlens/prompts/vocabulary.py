@@ -212,14 +212,14 @@ class Vocabulary:
 
     def _spoken_answer(self, answer: str) -> tuple[int, ...]:
         """Ids where the answer is units and nothing else; else nothing."""
-        ids = [index for index in self._plain(answer) if self.label(index) != BLANK]
+        ids = [index for index in self._plain(answer) if self.piece(index) != BLANK]
         names = {stream.name for stream in self.family.all_streams()}
         return tuple(ids) if ids and names.issuperset(self.family_of_ids(ids).tolist()) else ()
 
     @cached_property
     def _adds_blank(self) -> bool:
         """Whether a text that begins a string gets a blank piece without being asked."""
-        return self.label(self.pieces("a")[0][0]).startswith(BLANK)
+        return self.piece(self.pieces("a")[0][0]).startswith(BLANK)
 
     # ---- ids -> strings ----------------------------------------------------------------------------------------------
 
@@ -229,19 +229,28 @@ class Vocabulary:
         if self.spacing != "chunks":
             return self._decode(plain)
         runs = groupby(plain, lambda index: str(self.families_by_id[index]) == "text")
-        return "".join(self._decode(run) if text else "".join(map(self.label, run)) for text, run in runs)
+        return "".join(self._decode(run) if text else "".join(map(self.piece, run)) for text, run in runs)
 
     def _decode(self, ids: Iterable[int]) -> str:
         return str(self.tokenizer.backend_tokenizer.decode(list(ids), skip_special_tokens=False))
 
-    def label(self, index: int) -> str:
+    def piece(self, index: int) -> str:
         """The piece as the vocabulary writes it (``▁the``, ``[Hu12]``); a padding row by its number."""
         return self._strings.get(int(index), f"<padding {int(index)}>")
+
+    def label(self, index: int) -> str:
+        """The piece to be shown: as written, or by name and number where its characters have no shape."""
+        piece = self.piece(index)
+        if piece.isprintable():
+            return piece
+        family = str(self.families_by_id[index])
+        first = self.stream_ids(family).start if family in (s.name for s in self.family.all_streams()) else 0
+        return f"<{family} {index - first}>"
 
     # ---- checks ------------------------------------------------------------------------------------------------------
 
     def _check_one_token(self, what: str, string: str) -> None:
-        ids = [index for index in self._plain(string) if self.label(index) != BLANK]
+        ids = [index for index in self._plain(string) if self.piece(index) != BLANK]
         if ids != [self._known.get(string)]:
             raise ValueError(
                 f"{what} '{string}' of family '{self.family.name}' is not one token: the tokenizer splits it into "
@@ -267,7 +276,7 @@ class Vocabulary:
                     f"the {stream.name} ids of family '{name}' are not contiguous: '{unit}' has id {index}, expected "
                     f"{ids[0] + number}; {FILES}"
                 )
-        if [index for index in self._plain("".join(units)) if self.label(index) != BLANK] != ids:
+        if [index for index in self._plain("".join(units)) if self.piece(index) != BLANK] != ids:
             for unit in units:
                 self._check_one_token(stream.name, unit)
             raise ValueError(f"{stream.name} tokens of family '{name}' fall apart when written side by side; {FILES}")
