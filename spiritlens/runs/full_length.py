@@ -25,8 +25,8 @@ def full_length_cells(
     score: Callable[[Tensor], Tensor],
     n_readouts: int,
     budget: int,
-) -> Iterator[tuple[Sequence[int], Tensor, Tensor, int]]:
-    """Cells, noise samples, values ``[cell sample metric]`` and token-layers of each piece, as `sweep` does."""
+) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+    """Cells, noise samples and values ``[cell sample metric]`` of each piece."""
     base = runs["base"]
     n_positions = base.tokens.shape[1]
     itemsize = torch.finfo(model.dtype).bits // 8
@@ -43,7 +43,7 @@ def full_length_cells(
             hooks.insert(0, ("hook_embed", _constant(embeddings)))
         with torch.no_grad(), model.hooked(hooks):
             logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
-        yield cells, chosen, score(logits).unflatten(0, (len(cells), samples)), rows * n_positions * model.n_layers
+        yield cells, chosen, score(logits).reshape(len(cells), samples, -1)
 
 
 def cell_hooks(
@@ -84,7 +84,7 @@ def _patch(
     component: str, layer: int, actions: Sequence[Sequence[Action]], runs: Mapping[str, RecordedRun], samples: Tensor
 ) -> HookFunction:
     def patch(activation: Tensor) -> Tensor:
-        rows = activation.unflatten(0, (len(actions), len(samples)))
+        rows = activation.reshape(len(actions), len(samples), *activation.shape[1:])
         axis = range(activation.shape[1])
         return patched(rows, component, layer, actions, axis, runs, samples).flatten(0, 1)
 

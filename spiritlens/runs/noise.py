@@ -100,8 +100,8 @@ class Noise:
             shape = (samples, n_positions, d_model)
             values = stream.uniform(-1, 1, shape) if self.law == "uniform" else stream.randn(*shape)
             return torch.from_numpy(values)
-        shape = (n_positions, d_model)
-        return torch.stack([draw(seed, prompt.id, sample, "noise", shape, self.law) for sample in range(samples)])
+        each = (n_positions, d_model)
+        return torch.stack([draw(seed, prompt.id, sample, "noise", each, self.law) for sample in range(samples)])
 
     def describe(self) -> str:
         """The corruption in words, for the result's attributes."""

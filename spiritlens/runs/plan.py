@@ -18,7 +18,7 @@ Python, so that a grid can be priced without running it. Source: this project (`
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,12 +111,25 @@ class Plan:
 
 
 def make_plan(
-    programs: Sequence[Program], *, n_layers: int, n_positions: int, first_changed: int, n_readouts: int = 1
+    programs: Sequence[Program],
+    *,
+    n_layers: int,
+    n_positions: int,
+    first_changed: int,
+    n_readouts: int = 1,
+    always: Collection[int] = (),
 ) -> Plan:
-    """Plan the cells' programs over a prompt of `n_positions` tokens whose runs agree before `first_changed`."""
+    """Plan the cells' programs over a prompt of `n_positions` tokens whose runs agree before `first_changed`.
+
+    Cells in `always` are run although nothing can move them: they show the numerical noise floor.
+    """
     reduced = [_reduce(program, n_layers, first_changed) for program in programs]
     first_readout = n_positions - n_readouts
-    unmoved = {cell for cell, program in enumerate(reduced) if _keeps_base(program, n_layers, first_readout)}
+    unmoved = {
+        cell
+        for cell, program in enumerate(reduced)
+        if not program or (cell not in always and _keeps_base(program, n_layers, first_readout))
+    }
     by_start: dict[int, list[int]] = defaultdict(list)
     for cell, program in enumerate(reduced):
         if cell not in unmoved:

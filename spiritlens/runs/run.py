@@ -148,7 +148,7 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
     random = any(_is_random(done) for done in placed)
     count = samples if random else 1
     parts = scorers(
-        _metrics_of(prompt), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
+        _metrics_of(lens, prompt), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
     )
     totals: dict[str, dict[str, Tensor]] = {}
     logits = torch.empty(0)
@@ -173,8 +173,10 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
     )
 
 
-def _metrics_of(prompt: Prompt) -> tuple[str, ...]:
+def _metrics_of(lens: "Lens", prompt: Prompt) -> tuple[str, ...]:
     names = ["probability", "log_probability", "logit", "rank"]
+    if set(prompt.answer_ids) <= set(lens.vocabulary.text_ids.tolist()):
+        names += ["text_probability", "text_rank"]
     if prompt.foil_ids and prompt.foil_ids[0] != prompt.answer_ids[0]:
         names.append("logit_difference")
     return tuple(names)

@@ -107,3 +107,8 @@ def patched(
         else:
             result[(*index, action.head)] = values[..., action.head, :]
     return result
+
+
+def as_rows(flat: Tensor, like: Tensor) -> Tensor:
+    """``[row·sample …]`` as ``[row sample …]``, with the numbers of rows and samples of another tensor."""
+    return flat.reshape(*like.shape[:2], *flat.shape[1:])

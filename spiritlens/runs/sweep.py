@@ -15,18 +15,18 @@ Source: this project; the grid is that of Meng et al. 2022 (arXiv 2202.05262), s
 """
 
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spiritlens.models.hooked import LensModel
+from spiritlens.runs.columns import Engine
 from spiritlens.runs.full_length import full_length_cells, read_names, reads_source
-from spiritlens.runs.plan import Action, Column, LayerPlan, Plan, Program, make_plan, split_column
-from spiritlens.runs.sites import HEAD_COMPONENTS, hook_name
-from spiritlens.runs.states import RecordedRun, patched, record
+from spiritlens.runs.plan import Plan, Program, make_plan, split_column
+from spiritlens.runs.sites import hook_name
+from spiritlens.runs.states import RecordedRun, as_rows, record
 
 Score = Callable[[Tensor], Tensor]
 """Logits ``[row readout d_vocab]`` → metric values ``[row metric]``."""
@@ -56,26 +56,56 @@ def sweep(
     base_embeddings: Tensor | None,
     source_embeddings: Tensor | None,
     score: Score,
+    clean_score: Callable[[Tensor], Score] | None = None,
     n_readouts: int = 1,
+    always: Collection[int] = (),
     memory_budget: int | None = None,
-    advance: Callable[[int], None] = lambda token_layers: None,
+    advance: Callable[[int], None] = lambda runs: None,
 ) -> SweepResult:
     """Run all cells of a prompt. Embeddings ``[sample pos d_model]`` of a disturbed run, or None for the clean one.
 
-    `memory_budget` is in bytes (default: from the device); `advance` is told the token-layers of each finished piece.
+    `clean_score` makes the score out of the clean run's logits, for metrics that compare with it; the other settings are
+    those of `sweep_runs`.
     """
-    samples = max(1 if found is None else len(found) for found in (base_embeddings, source_embeddings))
     first_changed = first_difference(model, tokens, base_embeddings, source_embeddings)
-    plan = make_plan(
-        programs,
-        n_layers=model.n_layers,
-        n_positions=tokens.shape[1],
-        first_changed=first_changed,
-        n_readouts=n_readouts,
-    )
-    names = read_names(programs) if model.has_user_hooks() else _names(plan, model.n_layers)
+    names = names_to_record(model, programs, tokens.shape[1], first_changed, n_readouts, always)
     base = record(model, tokens, base_embeddings, names["base"], n_readouts)
     source = record(model, tokens, source_embeddings, names["source"], n_readouts)
+    return sweep_runs(
+        model,
+        programs,
+        base=base,
+        source=source,
+        first_changed=first_changed,
+        score=score if clean_score is None else clean_score((base if base_embeddings is None else source).logits),
+        n_readouts=n_readouts,
+        always=always,
+        memory_budget=memory_budget,
+        advance=advance,
+    )
+
+
+def sweep_runs(
+    model: LensModel,
+    programs: Sequence[Program],
+    *,
+    base: RecordedRun,
+    source: RecordedRun,
+    first_changed: int,
+    score: Score,
+    n_readouts: int = 1,
+    always: Collection[int] = (),
+    memory_budget: int | None = None,
+    advance: Callable[[int], None] = lambda runs: None,
+) -> SweepResult:
+    """Run all cells between two recorded runs whose patched values agree before `first_changed`.
+
+    The source's values may come from anywhere, as long as they stand at the base run's positions. `always` names cells to
+    run although nothing can move them. `memory_budget` is in bytes (default: from the device). `advance` is told how many
+    runs (cells × samples) each finished piece held.
+    """
+    samples, n_positions = max(base.n_runs, source.n_runs), base.tokens.shape[1]
+    plan = _plan(model, programs, n_positions, first_changed, n_readouts, always)
     base_score, source_score = score(base.logits), score(source.logits)
     values = base_score[base.of_samples(torch.arange(samples, device=base_score.device))]
     values = values[None].repeat(len(programs), 1, 1)
@@ -83,14 +113,40 @@ def sweep(
     runs = {"base": base, "source": source}
     unmoved = plan.unmoved
     if model.has_user_hooks():
-        unmoved = tuple(cell for cell, program in enumerate(programs) if not reads_source(program))
+        unmoved = tuple(
+            cell for cell, program in enumerate(programs) if not reads_source(program) and cell not in always
+        )
         pieces = full_length_cells(model, programs, unmoved, runs, samples, score, n_readouts, budget)
     else:
-        pieces = _swept_cells(_Engine(model, runs, tokens.shape[1], n_readouts), plan, programs, samples, score, budget)
-    for cells, of_samples, found, work in pieces:
+        pieces = _swept_cells(Engine(model, runs, n_positions, n_readouts), plan, samples, score, budget)
+    for cells, of_samples, found in pieces:
         values[torch.tensor(cells)[:, None], of_samples[None, :].cpu()] = found.to(values.dtype)
-        advance(work)
+        advance(len(cells) * len(of_samples))
     return SweepResult(values, base_score, source_score, unmoved, plan)
+
+
+def names_to_record(
+    model: LensModel,
+    programs: Sequence[Program],
+    n_positions: int,
+    first_changed: int = 0,
+    n_readouts: int = 1,
+    always: Collection[int] = (),
+) -> dict[str, list[str]]:
+    """Hook names that `sweep_runs` reads of the "base" and of the "source" run."""
+    if model.has_user_hooks():
+        return read_names(programs)
+    plan = _plan(model, programs, n_positions, first_changed, n_readouts, always)
+    names = read_names(plan.programs)
+    base = dict.fromkeys(names["base"])
+    for column in plan.columns:
+        for layer, block in column.layers:
+            base.update(dict.fromkeys(hook_name(component, layer) for component in SUFFIX_COMPONENTS))
+            if block.born:
+                following = ("resid_pre", layer + 1) if layer + 1 < model.n_layers else ("resid_post", layer)
+                reads = [("resid_mid", layer), ("z", layer), ("attn_out", layer), following]
+                base.update(dict.fromkeys(hook_name(*read) for read in reads))
+    return {"base": list(base), "source": names["source"]}
 
 
 def first_difference(model: LensModel, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> int:
@@ -118,165 +174,35 @@ def bytes_per_row(model: LensModel, suffix: int, n_positions: int, n_readouts: i
 
 
 def _swept_cells(
-    engine: "_Engine", plan: Plan, programs: Sequence[Program], samples: int, score: Score, budget: int
-) -> Iterator[tuple[Sequence[int], Tensor, Tensor, int]]:
-    """Cells, noise samples, values ``[cell sample metric]`` and token-layers of each piece that fits the budget."""
-    reduced = plan.programs
+    engine: Engine, plan: Plan, samples: int, score: Score, budget: int
+) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+    """Cells, noise samples and values ``[cell sample metric]`` of each piece that fits the budget."""
     device = engine.model.device
     for column in plan.columns:
         suffix = plan.n_positions - column.start
         most = max(1, budget // bytes_per_row(engine.model, suffix, plan.n_positions, engine.n_readouts))
         per_piece = max(1, min(samples, most // max(1, column.most_rows)))
-        for part in split_column(column, reduced, plan.n_layers, most):
+        for part in split_column(column, plan.programs, plan.n_layers, most):
             for first in range(0, samples, per_piece):
                 chosen = torch.arange(first, min(samples, first + per_piece), device=device)
                 final = engine.column(part, chosen)
-                found = score(engine.model.logits(final.flatten(0, 1))).unflatten(0, final.shape[:2])
-                work = len(chosen) * suffix * sum(len(layer.parents) for _, layer in part.layers)
-                yield part.cells, chosen, found[list(part.rows)], work
+                found = as_rows(score(engine.model.logits(final.flatten(0, 1))), final)
+                yield part.cells, chosen, found[list(part.rows)]
 
 
-@dataclass(frozen=True, eq=False)
-class _Engine:
-    """Runs columns against recorded runs."""
-
-    model: LensModel
-    runs: Mapping[str, RecordedRun]
-    n_positions: int
-    n_readouts: int
-
-    @torch.no_grad()
-    def column(self, column: Column, samples: Tensor) -> Tensor:
-        """Residuals at the read-outs after the last block, ``[row sample readout d_model]``."""
-        rows: Tensor | None = None
-        for layer, plan in column.layers:
-            last = layer == self.model.n_layers - 1
-            axis = range(self.n_positions - self.n_readouts if last else column.start, self.n_positions)
-            pieces = []
-            if plan.parents:
-                pieces.append(self._whole(layer, plan, rows, column.start, axis, samples))
-            if plan.born:
-                pieces.append(self._born(layer, plan.born, axis, samples))
-            rows = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-        if rows is None:
-            raise ValueError("a column without rows cannot run; plan its cells with make_plan")
-        return rows
-
-    def _whole(
-        self, layer: int, plan: LayerPlan, rows: Tensor | None, start: int, axis: range, samples: Tensor
-    ) -> Tensor:
-        """Rows through a whole block; outputs for the positions of `axis` only."""
-
-        def put(values: Tensor, component: str, positions: range) -> Tensor:
-            return patched(values, component, layer, plan.actions, positions, self.runs, samples)
-
-        suffix = range(start, self.n_positions)
-        resid = put(self._entering(layer, plan.parents, rows, suffix, samples), "resid_pre", suffix)
-        attn_out = put(self._attention(layer, plan, resid, start, axis, samples), "attn_out", axis)
-        resid_mid = put(resid[:, :, axis.start - start :] + attn_out, "resid_mid", axis)
-        mlp_out = put(self._mlp(layer, resid_mid), "mlp_out", axis)
-        return put(resid_mid + mlp_out, "resid_post", axis)
-
-    def _entering(
-        self, layer: int, parents: Sequence[int], rows: Tensor | None, suffix: range, samples: Tensor
-    ) -> Tensor:
-        """Rows before the block: continued, forked, or new ones that are still the base run."""
-        if rows is not None and parents == tuple(range(len(rows))):
-            return rows
-        base = self.runs["base"].at("resid_pre", layer, samples, suffix)
-        if rows is None:
-            return base[None].expand(len(parents), *base.shape)
-        entering = base.new_empty(len(parents), *base.shape)
-        for row, parent in enumerate(parents):
-            entering[row] = base if parent < 0 else rows[parent]
-        return entering
-
-    def _attention(
-        self, layer: int, plan: LayerPlan, resid: Tensor, start: int, axis: range, samples: Tensor
-    ) -> Tensor:
-        """attn_out of the positions of `axis`; step by step only where queries, keys, values or z are patched."""
-        base = self.runs["base"]
-        sample_of_row = base.of_samples(samples).repeat(len(resid))
-        queries = None if axis.start == start else torch.arange(axis.start, axis.stop, device=resid.device)
-        flat = resid.flatten(0, 1)
-        if not any(action.component in HEAD_COMPONENTS for actions in plan.actions for action in actions):
-            attn_out = self.model.attention(layer, flat, base.values, start, sample_of_row, queries)
-            return attn_out.unflatten(0, resid.shape[:2])
-
-        def put(values: Tensor, component: str, positions: range) -> Tensor:
-            shaped = values.unflatten(0, resid.shape[:2])
-            return patched(shaped, component, layer, plan.actions, positions, self.runs, samples).flatten(0, 1)
-
-        suffix = range(start, self.n_positions)
-        q, k, v = (put(values, name, suffix) for name, values in zip("qkv", self.model.qkv(layer, flat), strict=True))
-        z = put(self.model.attend(layer, q, k, v, base.values, start, sample_of_row, queries), "z", axis)
-        return self.model.project(layer, z).unflatten(0, resid.shape[:2])
-
-    def _mlp(self, layer: int, resid_mid: Tensor) -> Tensor:
-        return self.model.mlp(layer, resid_mid.flatten(0, 1)).unflatten(0, resid_mid.shape[:2])
-
-    def _born(self, layer: int, born: Sequence[tuple[Action, ...]], axis: range, samples: Tensor) -> Tensor:
-        """Rows that part from the base run inside this block: their own positions change, the rest of the suffix does not."""
-        base, last = self.runs["base"], layer == self.model.n_layers - 1
-        after = base.at("resid_post", layer, samples, axis) if last else base.at("resid_pre", layer + 1, samples, axis)
-        result = after[None].repeat(len(born), 1, 1, 1)
-        by_positions: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for row, actions in enumerate(born):
-            positions = {position for action in actions for position in action.positions if position in axis}
-            by_positions[tuple(sorted(positions))].append(row)
-        for positions, members in by_positions.items():
-            changed = self._own_positions(layer, [born[row] for row in members], positions, samples)
-            places = [axis.index(position) for position in positions]
-            index = (
-                torch.tensor(members)[:, None, None],
-                torch.arange(len(samples))[None, :, None],
-                torch.tensor(places),
-            )
-            result[index] = changed
-        return result
-
-    def _own_positions(
-        self, layer: int, actions: Sequence[tuple[Action, ...]], positions: tuple[int, ...], samples: Tensor
-    ) -> Tensor:
-        """resid_post ``[row sample position d_model]`` of rows that were the base run up to this block's attention."""
-        base = self.runs["base"]
-
-        def put(values: Tensor, component: str, members: Sequence[int]) -> Tensor:
-            chosen = [actions[row] for row in members]
-            return patched(values, component, layer, chosen, positions, self.runs, samples)
-
-        def acting(*components: str) -> list[int]:
-            return [row for row, own in enumerate(actions) if any(action.component in components for action in own)]
-
-        def expanded(component: str, count: int) -> Tensor:
-            values = base.at(component, layer, samples, positions)
-            return values[None].repeat(count, *(1 for _ in values.shape))
-
-        everyone = range(len(actions))
-        resid_mid = expanded("resid_mid", len(actions))
-        if by_head := acting("z"):
-            z = put(expanded("z", len(by_head)), "z", by_head)
-            attn_out = self.model.project(layer, z.flatten(0, 1)).unflatten(0, z.shape[:2])
-            resid_mid[by_head] = expanded("resid_pre", len(by_head)) + attn_out
-        if whole := acting("attn_out"):
-            attn_out = put(expanded("attn_out", len(whole)), "attn_out", whole)
-            resid_mid[whole] = expanded("resid_pre", len(whole)) + attn_out
-        resid_mid = put(resid_mid, "resid_mid", everyone)
-        mlp_out = torch.zeros_like(resid_mid)
-        if through_mlp := [row for row in everyone if row not in set(acting("mlp_out", "resid_post"))]:
-            mlp_out[through_mlp] = self._mlp(layer, resid_mid[through_mlp])
-        return put(resid_mid + put(mlp_out, "mlp_out", everyone), "resid_post", everyone)
-
-
-def _names(plan: Plan, n_layers: int) -> dict[str, list[str]]:
-    """Hook names that the plan reads of the "base" and of the "source" run."""
-    names = read_names(plan.programs)
-    base = dict.fromkeys(names["base"])
-    for column in plan.columns:
-        for layer, block in column.layers:
-            base.update(dict.fromkeys(hook_name(component, layer) for component in SUFFIX_COMPONENTS))
-            if block.born:
-                following = ("resid_pre", layer + 1) if layer + 1 < n_layers else ("resid_post", layer)
-                reads = [("resid_mid", layer), ("z", layer), ("attn_out", layer), following]
-                base.update(dict.fromkeys(hook_name(*read) for read in reads))
-    return {"base": list(base), "source": names["source"]}
+def _plan(
+    model: LensModel,
+    programs: Sequence[Program],
+    n_positions: int,
+    first_changed: int,
+    n_readouts: int,
+    always: Collection[int],
+) -> Plan:
+    return make_plan(
+        programs,
+        n_layers=model.n_layers,
+        n_positions=n_positions,
+        first_changed=first_changed,
+        n_readouts=n_readouts,
+        always=always,
+    )

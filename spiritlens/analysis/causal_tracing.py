@@ -1,0 +1,258 @@
+"""Causal tracing: which states, put back into a corrupted run, bring the answer back.
+
+1. *Clean run*: the prompt as it is.
+2. *Corrupted run*: noise (or another corruption) on the subject's embeddings, once per noise sample.
+3. *Restored run*: for each cell (component, layer, site) the corrupted run with that state put back to its clean value;
+   `attn_out` and `mlp_out` over a window of layers.
+4. Metrics of all three are stored, per noise sample; effects are derived (`spiritlens.effects.statistics`).
+
+With direction="noising" the clean run gets the corrupted run's states instead: what is necessary, not what suffices.
+Axes: ``prompt component layer pos|span|role [head] sample metric`` (`spiritlens.effects.schema`). Signs: the metric's
+sign × (restored − corrupted), or × (clean − noised).
+
+preset="rome" follows the reference code: block outputs (`resid_post`) and windows of 10 MLP or attention outputs, its
+noise stream (the same numbers for every prompt of equal shape), 3 × the standard deviation of the prompts' subject rows
+(without the BOS row, which that code includes), 10 samples, probability over the full vocabulary, facts that the model
+completes. What it lacks, clipping of averages, is left out on purpose.
+
+Source: Meng et al. 2022 (arXiv 2202.05262), sections 2 and appendix B.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+import spiritlens
+from spiritlens.analysis.causal_tracing_screen import Keep, kept_cells
+from spiritlens.analysis.knowledge import given_answer
+from spiritlens.analysis.tracing_grid import Sever, make_grid
+from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
+from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
+from spiritlens.effects.schema import At, Direction
+from spiritlens.effects.store import join_effects, open_run
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions import Corruption, KnockOut, control_span
+from spiritlens.runs.noise import Noise, NoiseScale, noise_scale
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+Facts = Literal["all", "known"]
+Corrupted = Literal["subject", "control"]
+"""subject: the subject's tokens; control: as many tokens that are not the subject (`control_span`)."""
+
+DEFAULT_COMPONENTS = ("resid_pre", "mlp_out", "attn_out")
+DEFAULT_METRICS = ("probability", "log_probability", "logit")
+ROME_WINDOW = 10
+
+
+def causal_trace(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    components: Sequence[str] = DEFAULT_COMPONENTS,
+    *,
+    at: At = "token",
+    window: int | None = None,
+    samples: int = 10,
+    seed: int = 0,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    facts: Facts = "all",
+    progress: Literal["bar", "none"] = "bar",
+    direction: Direction = "denoising",
+    sever: Sever = "none",
+    corruption: Corruption | None = None,
+    corrupted: Corrupted = "subject",
+    spans: Sequence[str] = DEFAULT_SPANS,
+    screen: float | None = None,
+    keep: Keep = "each",
+    preset: Literal["none", "rome"] = "none",
+    memory_budget: int | None = None,
+    folder: str | Path | None = None,
+) -> xr.Dataset:
+    """Trace prompts and return their effects dataset.
+
+    `window` None is max(1, round(0.3 · layers)). facts="known" refuses prompts whose answer the model does not give.
+    `screen` runs only that fraction of the cells, chosen by attribution patching, and marks the others screened; with
+    keep="common" the same cells for all prompts, which averages need. `folder` keeps each finished prompt, and the same
+    call goes on where it stopped; without it, Ctrl-C returns what is finished. A preset replaces components, window,
+    samples, metrics, corruption and facts.
+    """
+    prompts = _checked_prompts(prompts)
+    noise = Noise() if corruption is None else corruption
+    if preset == "rome":
+        components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")
+        window, samples, metrics = ROME_WINDOW, 10, ("probability",)
+        noise = Noise(noise_scale(lens, prompts), stream="rome")
+    elif preset != "none":
+        raise ValueError(f"preset {preset!r} is unknown; 'none' or 'rome'")
+    if isinstance(noise, Noise):
+        noise = noise.resolved(lens)
+    grid = make_grid(lens.inside, components, window, at, direction, sever)
+    settings = TraceSettings(grid, noise, samples, seed, tuple(metrics), tuple(spans), memory_budget)
+    known = _known(lens, prompts, "known" if preset == "rome" else facts, "full" if preset == "rome" else "text")
+    attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, preset=preset)
+    chosen: Sequence[np.ndarray[Any, Any] | None] = [None] * len(prompts)
+    if screen is not None:
+        chosen = kept_cells(lens, prompts, settings, screen, keep)
+    each = _Each(lens, prompts, settings, known, chosen, corrupted, attributes, progress)
+    return each.in_memory() if folder is None else each.in_folder(Path(folder))
+
+
+class _Each:
+    """Traces prompt by prompt, in memory or into a folder."""
+
+    def __init__(
+        self,
+        lens: "Lens",
+        prompts: Sequence[Prompt],
+        settings: TraceSettings,
+        known: Sequence[bool],
+        chosen: Sequence[np.ndarray[Any, Any] | None],
+        corrupted: Corrupted,
+        attributes: dict[str, str | int | float],
+        progress: str,
+    ) -> None:
+        self.lens, self.prompts, self.settings, self.known = lens, prompts, settings, known
+        self.chosen, self.corrupted, self.attributes, self.progress = chosen, corrupted, attributes, progress
+
+    def in_memory(self) -> xr.Dataset:
+        """All prompts; on Ctrl-C those that are finished, with a warning."""
+        parts: list[xr.Dataset] = []
+        with self._bar(range(len(self.prompts))) as bar:
+            try:
+                for index in range(len(self.prompts)):
+                    parts.append(self._one(index, bar.update))
+            except KeyboardInterrupt:
+                if not parts:
+                    raise
+                warnings.warn(
+                    f"interrupted: the result holds the {len(parts)} finished of {len(self.prompts)} prompts",
+                    stacklevel=2,
+                )
+        return join_effects(parts)
+
+    def in_folder(self, folder: Path) -> xr.Dataset:
+        """All prompts, one part each; parts that are there already are kept."""
+        config = {name: value for name, value in self.attributes.items() if name != "spiritlens_version"}
+        run = open_run(folder, {"trace": config, "prompts": [prompt.id for prompt in self.prompts]})
+        run.write_prompts([prompt.to_dict() for prompt in self.prompts])
+        missing = [index for index, prompt in enumerate(self.prompts) if prompt.id not in run.done]
+        with self._bar(missing) as bar:
+            for index in missing:
+                run.write_part(self.prompts[index].id, self._one(index, bar.update))
+        return run.finish([prompt.id for prompt in self.prompts])
+
+    def _one(self, index: int, advance: Callable[[int], object]) -> xr.Dataset:
+        prompt = self.prompts[index]
+        done = 0
+
+        def count(runs: int) -> None:
+            nonlocal done
+            done += runs
+            advance(runs)
+
+        positions = control_span(prompt, self.settings.seed).positions if self.corrupted == "control" else None
+        effects = trace_prompt(
+            self.lens,
+            prompt,
+            self.settings,
+            positions=positions,
+            chosen=self.chosen[index],
+            known=self.known[index],
+            attributes=self.attributes,
+            advance=count,
+        )
+        advance(self._runs(index) - done)
+        return effects
+
+    def _runs(self, index: int) -> int:
+        sites = grid_sites(self.prompts[index], self.settings.grid.at, self.settings.spans)
+        return len(cells_of(self.settings.grid, sites, self.chosen[index]).indices) * self.settings.samples
+
+    def _bar(self, indices: Sequence[int]) -> Any:
+        total = sum(self._runs(index) for index in indices)
+        return tqdm(total=total, desc="tracing", unit="run", unit_scale=True, disable=self.progress == "none")
+
+
+def trace_attributes(
+    lens: "Lens",
+    settings: TraceSettings,
+    *,
+    corrupted: str = "subject",
+    screen: float | None = None,
+    preset: str = "none",
+) -> dict[str, str | int | float]:
+    """Global attributes of the result: what was done, with which model, and every setting as JSON."""
+    grid, corruption = settings.grid, settings.corruption
+    scale = corruption.scale if isinstance(corruption, Noise) else None
+    scales = scale if isinstance(scale, NoiseScale) else NoiseScale(float("nan"), float("nan"))
+    config = {
+        "components": list(grid.components),
+        "spans": list(settings.spans) if grid.at == "span" else [],
+        "sever": grid.sever,
+        "corrupted": corrupted,
+        "corruption": _plain(corruption),
+        "metrics": list(settings.metrics),
+        "screen": screen,
+        "preset": preset,
+    }
+    return {
+        "spiritlens_version": spiritlens.__version__,
+        "model_id": lens.id,
+        "model_name": lens.name,
+        "model_hash": lens.id,
+        "dtype": str(lens.inside.dtype).removeprefix("torch."),
+        "device": str(lens.inside.device),
+        "seed": settings.seed,
+        "corruption": f"{corruption.describe()} of the {corrupted}",
+        "noise_scale_text": scales.text,
+        "noise_scale_speech": scales.speech,
+        "noise_law": corruption.law if isinstance(corruption, Noise) else "",
+        "window": grid.window,
+        "window_layers": json.dumps(grid.window_layers()),
+        "config_json": json.dumps(config, sort_keys=True),
+    }
+
+
+def _plain(corruption: Corruption) -> dict[str, Any]:
+    """The corruption's settings as JSON values; donors by their ids."""
+    if isinstance(corruption, Noise):
+        scale = corruption.scale
+        numbers = [scale.text, scale.speech] if isinstance(scale, NoiseScale) else scale
+        return {"noise": numbers, "law": corruption.law, "mode": corruption.mode, "stream": corruption.stream}
+    if isinstance(corruption, KnockOut):
+        return {"knock_out": corruption.kind}
+    donors = [prompt.id for prompt in corruption.donors]
+    return {"replacement": corruption.rule, "donors": donors, "silence": list(corruption.silence)}
+
+
+def _checked_prompts(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    if isinstance(prompts, Prompt):
+        raise ValueError("causal_trace takes a sequence of prompts; write [prompt]")
+    if not prompts:
+        raise ValueError("no prompts to trace: give at least one")
+    ids = [prompt.id for prompt in prompts]
+    twice = sorted({prompt_id for prompt_id in ids if ids.count(prompt_id) > 1})
+    if twice:
+        raise ValueError(f"prompt {twice[0]} is given twice; trace each prompt once")
+    return tuple(prompts)
+
+
+def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal["text", "full"]) -> tuple[bool, ...]:
+    """Whether each prompt's answer is given; with facts="known" the first that is not is an error."""
+    if facts not in ("all", "known"):
+        raise ValueError(f"facts={facts!r}: expected 'all' or 'known'")
+    found = [given_answer(lens, prompt, over) for prompt in prompts]
+    for prompt, given in zip(prompts, found, strict=True):
+        if facts == "known" and not given.known:
+            raise ValueError(
+                f"the model does not know prompt {prompt.id} ({prompt.kind}): it answers '{given.answer}', not "
+                f"'{prompt.answer}'; leave it out (spiritlens.analysis.knowledge.known_prompts tells) or pass facts='all'"
+            )
+    return tuple(given.known for given in found)

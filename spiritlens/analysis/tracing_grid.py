@@ -1,0 +1,116 @@
+"""The grid of a causal trace: settings, and the program of each cell.
+
+*Window*: a cell of `attn_out` or `mlp_out` at layer l patches ``width`` layers around l, [l − width//2, l − width//2 +
+width), cut off at the model's ends; for width 10 these are the five below and, with l itself, the five from l on, as in
+the reference code. *Severing*: after the first patched site, every later MLP (or attention) output of the patched
+positions is held at the base run's value. *Heads*: z, q by query head and k, v by key-value head.
+
+Source: Meng et al. 2022 (arXiv 2202.05262), sections 2.2 and 2.3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from spiritlens.effects.schema import At, Direction
+from spiritlens.models.hooked import LensModel
+from spiritlens.runs.plan import Action, Program
+from spiritlens.runs.sites import COMPONENTS, HEAD_COMPONENTS, STAGE
+
+Sever = Literal["none", "mlp", "attn"]
+SEVERED: dict[str, str] = {"mlp": "mlp_out", "attn": "attn_out"}
+WINDOWED = ("attn_out", "mlp_out")
+DEFAULT_WINDOW_SHARE = 0.3
+"""Default window of attn_out and mlp_out, as a share of the layers."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is patched: components × layers × sites (× heads)."""
+
+    components: tuple[str, ...]
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    window: int
+    at: At = "token"
+    direction: Direction = "denoising"
+    sever: Sever = "none"
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.components if name not in COMPONENTS[1:]]
+        if unknown or not self.components or len(set(self.components)) != len(self.components):
+            raise ValueError(
+                f"components {self.components}: name one or more, each once, of {', '.join(COMPONENTS[1:])}"
+            )
+        if self.has_heads and not set(self.components) <= set(HEAD_COMPONENTS):
+            raise ValueError(f"components {self.components} mix heads and whole outputs; trace them in two calls")
+        if self.window < 1:
+            raise ValueError(f"window is {self.window}; at least 1 layer is patched")
+        for name, value, allowed in (("direction", self.direction, Direction), ("sever", self.sever, Sever)):
+            if value not in get_args(allowed):
+                raise ValueError(f"{name}={value!r}: expected one of {', '.join(get_args(allowed))}")
+        cut = [name for name in self.components if SEVERED.get(self.sever) in (name, _inside(name))]
+        if cut:
+            raise ValueError(
+                f"sever={self.sever!r} holds the component that is restored ({cut[0]}): the two contradict each other; "
+                "sever the other one"
+            )
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether the grid has a head axis."""
+        return any(name in HEAD_COMPONENTS for name in self.components)
+
+    @property
+    def head_axis(self) -> tuple[int | None, ...]:
+        """Heads of the grid; (None,) where there is no head axis."""
+        if not self.has_heads:
+            return (None,)
+        counts = [self.n_kv_heads if name in ("k", "v") else self.n_heads for name in self.components]
+        return tuple(range(max(counts)))
+
+    def has_head(self, component: str, head: int | None) -> bool:
+        """Whether the component has this head (keys and values may have fewer)."""
+        return head is None or head < (self.n_kv_heads if component in ("k", "v") else self.n_heads)
+
+    def layers(self, component: str, layer: int) -> range:
+        """Layers that a cell patches."""
+        if component not in WINDOWED:
+            return range(layer, layer + 1)
+        first = layer - self.window // 2
+        return range(max(0, first), min(self.n_layers, first + self.window))
+
+    def program(self, component: str, layer: int, positions: Sequence[int], head: int | None) -> Program:
+        """Actions of one cell."""
+        where, patched = tuple(positions), self.layers(component, layer)
+        program: dict[int, tuple[Action, ...]] = {at: (Action(component, where, head),) for at in patched}
+        held = SEVERED.get(self.sever)
+        if held is not None:
+            start = patched.start if STAGE[held] > STAGE[component] else patched.start + 1
+            for at in range(start, self.n_layers):
+                program[at] = (*program.get(at, ()), Action(held, where, None, "base"))
+        return program
+
+    def window_layers(self) -> dict[str, dict[str, list[int]]]:
+        """Component → layer → [first, last] patched layer."""
+        return {
+            name: {
+                str(layer): [self.layers(name, layer).start, self.layers(name, layer).stop - 1]
+                for layer in range(self.n_layers)
+            }
+            for name in self.components
+        }
+
+
+def make_grid(
+    model: LensModel, components: Sequence[str], window: int | None, at: At, direction: Direction, sever: Sever
+) -> Grid:
+    """A grid for a model; `window` None is max(1, round(0.3 · layers))."""
+    width = max(1, round(DEFAULT_WINDOW_SHARE * model.n_layers)) if window is None else window
+    return Grid(tuple(components), model.n_layers, model.n_heads, model.n_kv_heads, width, at, direction, sever)
+
+
+def _inside(component: str) -> str:
+    """The output that a head's activation is part of."""
+    return "attn_out" if component in HEAD_COMPONENTS else component
