@@ -137,22 +137,6 @@ class LensModel(Protocol):
         sample_of_row: Int[Tensor, " rows"],
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query head d_head"]:
-        """z of queries, keys and values as `qkv` gives them, after the prefix of ``run``."""
-
-    def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
-        """attn_out of z: all heads through the output weights."""
-
-    def attend(
-        self,
-        layer: int,
-        q: Float[Tensor, "rows suffix head d_head"],
-        k: Float[Tensor, "rows suffix kv_head d_head"],
-        v: Float[Tensor, "rows suffix kv_head d_head"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
-        queries: Int[Tensor, " query"] | None = None,
-    ) -> Float[Tensor, "rows query head d_head"]:
         """The heads' outputs z for given (patched) queries, keys and values of the suffix, as `qkv` returns them."""
 
     def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
@@ -366,7 +350,6 @@ class HookedLensModel:
         block = self.model.blocks[layer]
         return suffix.projections(block.attn, suffix.normed(block.ln1, resid))
 
-    @checked
     def attend(
         self,
         layer: int,
@@ -378,38 +361,15 @@ class HookedLensModel:
         sample_of_row: Int[Tensor, " rows"],
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query head d_head"]:
-        """z of patched queries, keys and values; hooks of the layer do not fire here."""
+        """z of the queries, from what `qkv` returned and the run before ``start``; no hook of the layer fires."""
         block = self.model.blocks[layer]
+        suffix.reach(block.attn, start + q.shape[1])
         if not suffix.is_plain(block, start + q.shape[1]):
             raise ValueError(f"block {layer} is no plain Llama block, or carries hooks: patch its q, k, v by hooks")
         keys, values = run[hook_name("k", layer)][:, :start], run[hook_name("v", layer)][:, :start]
-        offsets = None if queries is None else queries - start
-        chosen = q if offsets is None else q[:, offsets]
-        return suffix.attend(block.attn, chosen, k, v, keys, values, start, sample_of_row, offsets)
-
-    @checked
-    def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
-        """attn_out of z."""
-        return suffix.project(self.model.blocks[layer].attn, z)
-
-    def attend(
-        self,
-        layer: int,
-        q: Float[Tensor, "rows suffix head d_head"],
-        k: Float[Tensor, "rows suffix kv_head d_head"],
-        v: Float[Tensor, "rows suffix kv_head d_head"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
-        queries: Int[Tensor, " query"] | None = None,
-    ) -> Float[Tensor, "rows query head d_head"]:
-        """z of the queries, from what `qkv` returned and the run before ``start``. No hook fires here."""
-        keys, values = run[hook_name("k", layer)][:, :start], run[hook_name("v", layer)][:, :start]
         positions, offsets = self._query_places(q, start, queries)
         chosen = q if offsets is None else q[:, offsets]
-        attn = self.model.blocks[layer].attn
-        suffix.reach(attn, start + q.shape[1])
-        return attend(attn, chosen, k, v, keys, values, sample_of_row, positions)
+        return attend(block.attn, chosen, k, v, keys, values, sample_of_row, positions)
 
     def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
         """attn_out of heads' outputs z. No hook fires here."""
@@ -455,7 +415,8 @@ class HookedLensModel:
     @checked
     def norm_scale(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes 1"]:
         precise = suffix.widened(resid)
-        return (precise.pow(2).mean(-1, keepdim=True) + self.model.cfg.eps).sqrt()
+        scale: Tensor = (precise.pow(2).mean(-1, keepdim=True) + self.model.cfg.eps).sqrt()
+        return scale
 
     # Hooks
 

@@ -56,7 +56,7 @@ def is_plain(block: Any, length: int) -> bool:
 
 
 def reach(attn: Any, length: int) -> None:
-    """Let the rotary tables cover ``length`` positions; TransformerLens makes 2,048 and extends them when it needs to."""
+    """Let the rotary tables cover ``length`` positions: TransformerLens makes 2,048 and extends them when needed."""
     if length > attn.rotary_cos.shape[0]:
         probe = attn.rotary_cos.new_zeros(1, 1, 1, attn.cfg.d_head)
         attn.apply_rotary(probe, past_kv_pos_offset=length - 1)
@@ -128,11 +128,9 @@ def mlp(block: Any, resid_mid: Tensor) -> Tensor:
     weights, states = block.mlp, normed(block.ln2, resid_mid)
     gate = F.linear(states, weights.W_gate.T)
     up = F.linear(states, weights.W_in.T)
-    tracked = gate.requires_grad or up.requires_grad
-    if tracked:
-        hidden = F.silu(gate) * up + weights.b_in
-    else:
-        hidden = F.silu(gate, inplace=True).mul_(up).add_(weights.b_in)
+    if gate.requires_grad or up.requires_grad:
+        return F.linear(F.silu(gate) * up + weights.b_in, weights.W_out.T, weights.b_out)
+    hidden = F.silu(gate, inplace=True).mul_(up).add_(weights.b_in)
     return F.linear(hidden, weights.W_out.T, weights.b_out)
 
 

@@ -106,6 +106,21 @@ def test_projections_are_the_cached_ones(inside, run):
         assert largest_difference(value, run[hook_name(part, 2)]) < 1e-12
 
 
+@pytest.mark.parametrize("start", [0, 1, 5, LENGTH - 1])
+@pytest.mark.parametrize("order", [[1, 0, 0, 1, 1], [1, 0, 1, 0], [1, 1], [0]], ids=str)
+def test_attention_in_three_steps_is_attention(inside, run, order, start):
+    """Equal and unequal numbers of rows per run; few queries take the way that shares the prefix, many the other."""
+    rows, layer = torch.tensor(order), 1
+    resid = run[hook_name("resid_pre", layer)][rows, start:]
+    q, k, v = inside.qkv(layer, resid)
+    z = inside.attend(layer, q, k, v, run, start, rows)
+    assert largest_difference(z, run[hook_name("z", layer)][rows, start:]) < 1e-12
+    assert largest_difference(inside.project(layer, z), run[hook_name("attn_out", layer)][rows, start:]) < 1e-12
+    queries = torch.tensor([start, LENGTH - 1])
+    some = inside.attend(layer, q, k, v, run, start, rows, queries)
+    assert largest_difference(some, run[hook_name("z", layer)][rows][:, queries]) < 1e-12
+
+
 def test_heads_sum_to_the_attention_output(inside, run):
     z = run[hook_name("z", 0)]
     by_head = torch.einsum("bphd,hdm->bphm", z, inside.w_o(0))
