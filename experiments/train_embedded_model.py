@@ -21,8 +21,6 @@ from typing import Annotated, Literal
 
 import torch
 import tyro
-from tqdm import tqdm
-
 from embedded_model.corpus import make_corpus
 from embedded_model.curves import write_curve_page
 from embedded_model.documents import Documents, TokenIds
@@ -33,6 +31,8 @@ from embedded_model.monitoring import held_out_questions
 from embedded_model.pieces import train_pieces
 from embedded_model.settings import PRESETS, Settings
 from embedded_model.unit_corpus import encode_corpus, read_encoded
+from tqdm import tqdm
+
 from spiritlens.speech.embedded_units import load_mel_units
 
 Stage = Literal["corpus", "encoder", "units", "lm", "export", "measure"]
@@ -67,9 +67,7 @@ def prepare_documents(settings: Settings, out: Path) -> tuple[Documents, dict]:
     ids = TokenIds(pieces.read_bytes(), load_mel_units(out / "encoder").n_units)
     lines = read_encoded(out / "corpus", out / "units")
     training = [line for line in lines if line.line.kind != "monitor"]
-    documents = Documents(
-        settings.facts(), training, ids, settings.documents, settings.model.unit_noise, settings.seed
-    )
+    documents = Documents(settings.facts(), training, ids, settings.documents, settings.model.unit_noise, settings.seed)
     return documents, held_out_questions(settings.facts(), lines, ids)
 
 

@@ -4,8 +4,8 @@ What is spoken depends on a fact's group: statements of *both* and *heard only*;
 nothing of *text only*. Word lists hold every subject, answer and template word: they tie the sound of a word to its
 spelling. Half of the lists open with "write down". Everything is lower case, in writing and to the speech engines.
 
-One voice gives two files: `<voice>.npy` (int16 [time], utterances end to end, 16 kHz) and `<voice>.jsonl` (one utterance
-per line). A voice whose files are there is not spoken again.
+One voice gives two files: `<voice>.npy` (int16 [time], utterances end to end, 16 kHz) and `<voice>.jsonl` (one
+utterance per line). A voice whose files are there is not spoken again.
 """
 
 import json
@@ -41,7 +41,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class SpokenLine:
-    """One utterance of the corpus: what was said, by whom, where its samples are, and the times of its parts in seconds."""
+    """One utterance of the corpus: what was said, by whom, where its samples are; times of its parts in seconds."""
 
     kind: Kind
     text: str
@@ -77,7 +77,7 @@ def _carrier(settings: CorpusSettings, rng: random.Random) -> str:
 
 
 def word_lists(facts: Sequence[Fact], settings: CorpusSettings, rng: random.Random) -> Iterator[str]:
-    """Lists of subjects (four times as often), answers (twice) and template words, every second one after an opening."""
+    """Lists of subjects (four times as often), answers (twice) and template words; every second has an opening."""
     subjects = sorted({fact.subject.lower() for fact in facts})
     answers = sorted({fact.answer.lower() for fact in facts})
     pool: list[str] = []

@@ -12,7 +12,9 @@ def write_curve_page(folder: Path) -> Path:
     curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
     losses = [point for point in curve if "text loss" in point]
     measured = [point for point in curve if "accuracy" in point]
-    figure = make_subplots(rows=2, shared_xaxes=True, subplot_titles=["cross-entropy (nats)", "held-out prompts answered"])
+    figure = make_subplots(
+        rows=2, shared_xaxes=True, subplot_titles=["cross-entropy (nats)", "held-out prompts answered"]
+    )
     for name in ("text loss", "unit loss"):
         steps = [point["step"] for point in losses]
         figure.add_trace(go.Scatter(x=steps, y=[point[name] for point in losses], name=name), row=1, col=1)

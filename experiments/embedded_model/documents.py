@@ -79,8 +79,12 @@ class Documents:
         self.statements, self.prompts = _by_fact(lines, "statement"), _by_fact(lines, "prompt")
         self.lists = [line for line in lines if line.line.kind == "list"]
         self.written_facts = [fact.id for fact in facts if fact.group in ("both", "text only")]
-        self.heard_facts = [fact.id for fact in facts if fact.group in ("both", "heard only") and fact.id in self.statements]
-        self.asked_facts = [fact.id for fact in facts if fact.group in ("both", "asked aloud") and fact.id in self.prompts]
+        self.heard_facts = [
+            fact.id for fact in facts if fact.group in ("both", "heard only") and fact.id in self.statements
+        ]
+        self.asked_facts = [
+            fact.id for fact in facts if fact.group in ("both", "asked aloud") and fact.id in self.prompts
+        ]
         self.both_facts = [fact.id for fact in facts if fact.group == "both" and fact.id in self.statements]
         self.unit_pool = np.concatenate([line.frames for line in lines[: 40 * 64]])[::7]
         self.kinds = ["written", "heard", "answered", "mixed", "subject_switched", "dictated", "read_aloud"]

@@ -1,8 +1,8 @@
 """Stage *encoder*: train the unit encoder to name the phone of each frame, so that units are the same in all voices.
 
 Frame-wise cross-entropy on the phone times that the speech engines give; windows of the training utterances with white
-noise, warped frequencies (vocal tract length perturbation) and masked bands and hops (SpecAugment). Step-based: a run that
-was cut off goes on from its last checkpoint with the same windows to come.
+noise, warped frequencies (vocal tract length perturbation) and masked bands and hops (SpecAugment). Step-based: a run
+that was cut off goes on from its last checkpoint with the same windows to come.
 """
 
 import json
@@ -101,7 +101,7 @@ class Windows:
 
 
 def train_encoder(settings: Settings, corpus: Path, folder: Path) -> None:
-    """Train, write checkpoints and `losses.json` into `folder`, and at the end `encoder.safetensors` and `encoder.json`."""
+    """Train; write checkpoints and `losses.json` into `folder`, at the end `encoder.safetensors` and `encoder.json`."""
     own = settings.encoder
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
@@ -112,7 +112,9 @@ def train_encoder(settings: Settings, corpus: Path, folder: Path) -> None:
     checkpoint = folder / "checkpoint.pt"
     done, curve = load_checkpoint(checkpoint, model, [optimiser], windows.rng)
     losses: list[float] = []
-    for step in tqdm(range(done, own.steps), desc="encoder", unit="step", mininterval=10, initial=done, total=own.steps):
+    for step in tqdm(
+        range(done, own.steps), desc="encoder", unit="step", mininterval=10, initial=done, total=own.steps
+    ):
         rate = own.learning_rate * min(1, (step + 1) / own.warm_up) * max(0.03, 1 - step / own.steps)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -141,7 +143,9 @@ def _step(model: MelUnitEncoder, optimiser: torch.optim.Optimizer, windows: Wind
 
 
 @torch.no_grad()
-def frame_accuracies(model: MelUnitEncoder, utterances: Sequence[LabelledAudio], per_voice: int = 48) -> dict[str, float]:
+def frame_accuracies(
+    model: MelUnitEncoder, utterances: Sequence[LabelledAudio], per_voice: int = 48
+) -> dict[str, float]:
     """Share of frames whose phone is named right, per voice, on utterances not trained on."""
     model.eval()
     accuracies = {}
@@ -158,5 +162,3 @@ def frame_accuracies(model: MelUnitEncoder, utterances: Sequence[LabelledAudio],
         accuracies[voice] = round(right / max(total, 1), 3)
     model.train()
     return accuracies
-
-

@@ -1,8 +1,8 @@
 """Stage *export*: the folder that is shipped, in SpiritLM's layout, with the unit encoder beside it.
 
 `config.json`, `generation_config.json`, `model.safetensors` (float16), `tokenizer.model`, `tokenizer_config.json`,
-`special_tokens_map.json`, `encoder.safetensors`, `encoder.json`, and `spiritlens.json`: the family's name, how many units
-it has and what they stand for. The cards are written by hand beside them.
+`special_tokens_map.json`, `encoder.safetensors`, `encoder.json`, and `spiritlens.json`: the family's name, how many
+units it has and what they stand for. The cards are written by hand beside them.
 """
 
 import json
@@ -26,6 +26,7 @@ def export_folder(model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, enco
         for rows in (half.model.embed_tokens.weight, half.lm_head.weight):
             rows[ids.n_trained :] = 0
     half.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
     write_tokenizer(folder, tokenizer, ids.n_units)
     for name in ("encoder.safetensors", "encoder.json"):
         shutil.copyfile(encoder / name, folder / name)

@@ -53,6 +53,7 @@ def llama_config(settings: ModelSettings, ids: TokenIds) -> LlamaConfig:
         bos_token_id=ids.bos,
         eos_token_id=ids.eos,
         initializer_range=0.02,
+        attn_implementation="eager",  # on a CPU its backward pass is faster than that of the fused kernel at this size
     )
 
 
@@ -62,7 +63,9 @@ def optimisers(model: LlamaForCausalLM, settings: ModelSettings) -> list[torch.o
     rows = [value for name, value in model.named_parameters() if value.dim() == 2 and ".layers." not in name]
     norms = [value for value in model.parameters() if value.dim() < 2]
     return [
-        torch.optim.Muon(hidden, lr=settings.muon_rate, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(
+            hidden, lr=settings.muon_rate, weight_decay=0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+        ),
         torch.optim.AdamW(
             [{"params": rows, "weight_decay": 0.1}, {"params": norms, "weight_decay": 0.0}],
             lr=settings.adam_rate,
@@ -81,7 +84,8 @@ def losses_of_batch(model: LlamaForCausalLM, batch: Batch, ids: TokenIds) -> tup
     """Cross-entropy of the text targets and of the unit targets, each [target]."""
     length = batch.tokens.shape[1]
     same = batch.segments[:, :, None] == batch.segments[:, None, :]
-    mask = (same & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
+    allowed = (same & torch.ones(length, length, dtype=torch.bool).tril())[:, None]
+    mask = torch.zeros(allowed.shape, dtype=torch.bfloat16).masked_fill_(~allowed, torch.finfo(torch.bfloat16).min)
     targets = batch.tokens[:, 1:]
     inside = (batch.segments[:, 1:] == batch.segments[:, :-1]) & (batch.segments[:, 1:] > 0)
     with torch.autocast("cpu", torch.bfloat16):

@@ -1,7 +1,7 @@
 """Accuracy of the language model during training: held-out prompts in writing and in the monitored voices.
 
-A question is a prompt as token ids with the one token that answers it; it is right if that token is the arg-max over all
-trained ids.
+A question is a prompt as token ids with the one token that answers it; it is right if that token is the arg-max over
+all trained ids.
 """
 
 from collections.abc import Iterable, Sequence
@@ -51,7 +51,9 @@ def accuracies(model: Any, questions: dict[str, list[Question]], batch: int = 64
         right: dict[str, list[bool]] = {}
         for start in range(0, len(asked), batch):
             chosen = sorted(asked, key=lambda question: len(question.tokens))[start : start + batch]
-            for question, logits in zip(chosen, last_logits(model, [question.tokens for question in chosen]), strict=True):
+            for question, logits in zip(
+                chosen, last_logits(model, [question.tokens for question in chosen]), strict=True
+            ):
                 right.setdefault(question.group, []).append(int(logits.argmax()) == question.answer)
         result[name] = {group: round(sum(hits) / len(hits), 3) for group, hits in sorted(right.items())}
     model.train()

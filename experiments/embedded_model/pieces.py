@@ -1,11 +1,12 @@
-"""The text pieces of the embedded model: a byte-fallback BPE vocabulary in which answers are whole and subjects are not.
+"""Text pieces of the embedded model: a BPE vocabulary with byte fallback where answers are whole and subjects are not.
 
-A fact's answer must be one ordinary piece, so that one probability says whether it is recalled. A fact's subject must be
-several pieces: where the subject is one piece, the last position reads it in the first layer and no early site is left to
-find. Plain BPE on words so few would make whole pieces of subjects too. So the merges are chosen here: most frequent pair
-first, over the answers and the words of the templates only, and a pair whose union lies inside a subject's name is taken
-when no other pair is left. The result is written as a SentencePiece model of type BPE (score = −rank of the merge), which
-SentencePiece and transformers' `LlamaTokenizer` both read; nothing in it is a user-defined symbol.
+A fact's answer must be one ordinary piece, so that one probability says whether it is recalled. A fact's subject must
+be several pieces: where the subject is one piece, the last position reads it in the first layer and no early site is
+left to find. Plain BPE on words so few would make whole pieces of subjects too. So the merges are chosen here: most
+frequent pair first, over the answers and the words of the templates only, and a pair whose union lies inside a
+subject's name is taken when no other pair is left. The result is written as a SentencePiece model of type BPE (score
+= −rank of the merge), which SentencePiece and transformers' `LlamaTokenizer` both read; nothing in it is a
+user-defined symbol.
 """
 
 import io
@@ -13,6 +14,7 @@ import json
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import sentencepiece
@@ -46,10 +48,14 @@ def choose_merges(whole: Sequence[str], split: Iterable[str]) -> list[str]:
     }
     merges: list[str] = []
     while any(len(word) > 1 for word in words):
-        pairs = Counter(pair for word in words for pair in zip(word, word[1:], strict=False))
+        pairs = Counter(pair for word in words for pair in pairwise(word))
         left, right = min(
             pairs,
-            key=lambda pair: (pair[0] + pair[1] in held_apart and pair[0] + pair[1] not in complete, -pairs[pair], pair),
+            key=lambda pair: (
+                pair[0] + pair[1] in held_apart and pair[0] + pair[1] not in complete,
+                -pairs[pair],
+                pair,
+            ),
         )
         merges.append(left + right)
         words = [_merge(word, left + right) for word in words]
@@ -118,9 +124,12 @@ def write_tokenizer(folder: Path, model: bytes, n_units: int) -> None:
     """`tokenizer.model`, `tokenizer_config.json` and `special_tokens_map.json` as SpiritLM's folder has them."""
     n_pieces = sentencepiece.SentencePieceProcessor(model_proto=model).get_piece_size()
     plain = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
-    decoder = {str(index): {"content": token, **plain, "special": True} for index, token in enumerate(["<unk>", "<s>", "</s>"])}
+    decoder = {
+        str(index): {"content": token, **plain, "special": True} for index, token in enumerate(["<unk>", "<s>", "</s>"])
+    }
     decoder |= {
-        str(n_pieces + index): {"content": token, **plain, "special": False} for index, token in enumerate(added_tokens(n_units))
+        str(n_pieces + index): {"content": token, **plain, "special": False}
+        for index, token in enumerate(added_tokens(n_units))
     }
     config = {
         "add_bos_token": True,

@@ -60,8 +60,8 @@ class ModelSettings:
     width: int = 256
     heads: int = 8
     mlp_width: int = 704
-    steps: int = 4000
-    batch: int = 8
+    steps: int = 3850
+    batch: int = 12
     length: int = 192
     muon_rate: float = 3e-3
     adam_rate: float = 2e-3
@@ -115,7 +115,9 @@ class Settings:
 FULL = Settings()
 SMOKE = Settings(
     facts_per_relation=2,
-    corpus=CorpusSettings(voices=(DEFAULT_VOICE,), monitor_voices=(DEFAULT_VOICE,), monitored_facts=4, lists_per_voice=8),
+    corpus=CorpusSettings(
+        voices=(DEFAULT_VOICE,), monitor_voices=(DEFAULT_VOICE,), monitored_facts=4, lists_per_voice=8
+    ),
     encoder=EncoderSettings(steps=3, batch=2),
     model=ModelSettings(
         layers=2, width=32, heads=2, mlp_width=64, steps=4, batch=2, warm_up=2, evaluate_every=2, checkpoint_every=2

@@ -1,9 +1,9 @@
 """Stage *units*: the corpus as unit ids, encoded by the finished unit encoder exactly as the toolkit encodes a prompt.
 
-Each training utterance is encoded twice: as spoken, and changed (resampled by a random factor, with white noise), so that
-the language model meets the encoder's mistakes too. One voice gives `<voice>.npz`: `frames` int16 [frame] of all versions
-end to end, `firsts` and `counts` int64 [version], `lines` int64 [version] (index of the line in the corpus) and `speeds`
-float64 [version] (a word that starts at t seconds in the corpus starts at t / speed here).
+Each training utterance is encoded twice: as spoken, and changed (resampled by a random factor, with white noise), so
+that the language model meets the encoder's mistakes too. One voice gives `<voice>.npz`: `frames` int16 [frame] of all
+versions end to end, `firsts` and `counts` int64 [version], `lines` int64 [version] (index of the line in the corpus)
+and `speeds` float64 [version] (a word that starts at t seconds in the corpus starts at t / speed here).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
 from embedded_model.settings import Settings, UnitSettings
-from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.speech.embedded_units import MelUnits
 from spiritlens.speech.waveform import RATE, Waveform
 
 FRAME_RATE = 25.0
@@ -70,23 +70,22 @@ def changed(samples: np.ndarray, speed: float, noise: float, rng: np.random.Gene
     return np.clip(noisy, -1, 1).astype(np.float32)
 
 
-def encode_voice(voice: str, corpus: Path, folder: Path, encoder: SpeechEncoder, settings: UnitSettings, seed: int) -> None:
+def encode_voice(voice: str, corpus: Path, folder: Path, encoder: MelUnits, settings: UnitSettings, seed: int) -> None:
     """Encode all utterances of one voice and write its file."""
     audio = np.load(corpus / f"{voice}.npy", mmap_mode="r")
     rng = np.random.default_rng([seed, *voice.encode()])
-    frames, lines, speeds = [], [], []
-
-    def keep(samples: np.ndarray, index: int, speed: float) -> None:
-        frames.append(encoder.encode(Waveform(samples)).ids.astype(np.int16))
-        lines.append(index)
-        speeds.append(speed)
-
-    for index, line in enumerate(tqdm(read_lines(corpus, voice), desc=f"units {voice}", unit="utterance", mininterval=10)):
+    waveforms, lines, speeds = [], [], []
+    for index, line in enumerate(read_lines(corpus, voice)):
         samples = audio[line.first_sample : line.first_sample + line.n_samples].astype(np.float32) / 32767
-        keep(samples, index, 1.0)
+        versions = [(samples, 1.0)]
         if line.kind != "monitor":
             speed = float(np.exp(rng.uniform(-settings.largest_log_speed, settings.largest_log_speed)))
-            keep(changed(samples, speed, rng.uniform(0, settings.largest_noise), rng), index, speed)
+            versions.append((changed(samples, speed, rng.uniform(0, settings.largest_noise), rng), speed))
+        for version, speed in versions:
+            waveforms.append(Waveform(version))
+            lines.append(index)
+            speeds.append(speed)
+    frames = [stream.ids.astype(np.int16) for stream in encoder.encode_many(waveforms)]
     counts = np.array([len(version) for version in frames])
     temporary = folder / f"{voice}.partial.npz"
     np.savez_compressed(
@@ -100,10 +99,10 @@ def encode_voice(voice: str, corpus: Path, folder: Path, encoder: SpeechEncoder,
     temporary.rename(folder / f"{voice}.npz")
 
 
-def encode_corpus(settings: Settings, corpus: Path, folder: Path, encoder: SpeechEncoder) -> None:
+def encode_corpus(settings: Settings, corpus: Path, folder: Path, encoder: MelUnits) -> None:
     """Encode every voice of the corpus whose file is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    for voice in corpus_voices(corpus):
+    for voice in tqdm(corpus_voices(corpus), desc="units", unit="voice"):
         if not (folder / f"{voice}.npz").exists():
             encode_voice(voice, corpus, folder, encoder, settings.units, settings.seed)
 
