@@ -67,9 +67,12 @@ def open_tokenizer(folder: Path, family: Family | None = None) -> tuple[Any, Fam
 
 def _read(kind: Any, folder: Path, **settings: Any) -> Any:
     try:
-        return kind.from_pretrained(folder, **settings)
+        tokenizer = kind.from_pretrained(folder, **settings)
     except Exception as error:  # transformers, sentencepiece and tokenizers each raise their own
         raise ValueError(f"the tokenizer files in '{folder}' cannot be read ({error}); copy them again") from error
+    if tokenizer.pad_token_id is None and tokenizer.eos_token is not None:
+        tokenizer.pad_token = tokenizer.eos_token  # TransformerLens pads every call, of a single string too
+    return tokenizer
 
 
 def _family(folder: Path, tokenizer: Any) -> Family:

@@ -1,0 +1,235 @@
+import json
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from spiritlens.prompts.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
+from spiritlens.prompts.prompt import Prompt, Span
+from spiritlens.speech.alignment import WordInterval
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import Waveform
+
+
+@pytest.fixture
+def spoken(spirit, units, words) -> Prompt:
+    sound = Waveform(np.full(26_880, 0.1, dtype=np.float32), 16_000, source="nz.wav")
+    return speech_prompt(
+        spirit, units, words, "New Zealand", "the", foil="cat", waveform=sound, voice="test", fact_id="nz"
+    )
+
+
+@pytest.fixture
+def written(spirit) -> Prompt:
+    return text_prompt(spirit, "the cat of the capital is", "capital", "Paris", marker="final")
+
+
+# ---- the value ---------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_ready_for_the_model(written):
+    assert written.tokens.shape == (1, len(written))
+    assert written.tokens.dtype == torch.long
+    assert written.tokens[0].tolist() == list(written.ids)
+
+
+def test_opening_a_prompt_needs_no_torch():
+    code = "import sys, spiritlens.prompts.prompt; sys.exit(any(m in sys.modules for m in ('torch', 'transformers')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_number_of_values_per_token_that_differs(written):
+    with pytest.raises(ValueError, match=r"values per token differ in number: .*'roles': 3"):
+        replace(written, roles=written.roles[:3])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("roles", "verb"), ("parts", "end"), ("families", "phone"), ("modalities", "sign")]
+)
+def test_a_value_outside_of_the_closed_sets(written, name, value):
+    with pytest.raises(ValueError, match=rf"unknown {name}: \['{value}'\]; use "):
+        replace(written, **{name: (*getattr(written, name)[:-1], value)})
+
+
+def test_an_unknown_kind(written):
+    with pytest.raises(ValueError, match="unknown kind 'T2S': use one of T2T, S2T, mixed"):
+        replace(written, kind="T2S")
+
+
+def test_a_subject_outside_of_the_prompt(written):
+    with pytest.raises(ValueError, match=r"span 'capital' reaches position 99, but the prompt has \d+ tokens"):
+        replace(written, subject=Span("capital", (3, 99)))
+
+
+def test_a_word_index_outside_of_the_words(written):
+    with pytest.raises(ValueError, match="points outside the 6 words"):
+        replace(written, word_index=(*written.word_index[:-1], 6))
+
+
+def test_an_answer_without_ids(written):
+    with pytest.raises(ValueError, match="answer 'Paris' has no token ids"):
+        replace(written, answer_ids=())
+
+
+# ---- spans -------------------------------------------------------------------------------------------------------
+
+
+def test_a_span_is_sorted_unique_and_not_empty():
+    assert list(Span("word", (2, 5))) == [2, 5]
+    assert (Span("word", (2, 5)).first, Span("word", (2, 5)).last, len(Span("word", (2, 5)))) == (2, 5, 2)
+    for positions in [(5, 2), (2, 2), (-1, 2)]:
+        with pytest.raises(ValueError, match="must be sorted, unique and not negative"):
+            Span("word", positions)
+    with pytest.raises(ValueError, match="has no positions"):
+        Span("word", ())
+
+
+def test_spans_by_name(spoken):
+    assert spoken.span("subject") == Span("subject", (13, 14, 15, 16, 17, 18))
+    assert spoken.span("last token").positions == (24,)
+    assert spoken.span("final marker").positions == (24,)
+    assert spoken.span("Zealand").positions == (16, 17, 18)
+    assert spoken.span("last word").positions == spoken.span("is").positions == (19, 20, 21)
+
+
+def test_spans_by_position(spoken):
+    assert spoken.span(-1).positions == (24,)
+    assert spoken.span(np.int64(3)).positions == (3,)
+    assert spoken.span([7, -1, 3, 7]).positions == (3, 7, 24)
+    assert spoken.span(slice(2, 6)) == Span("2-5", (2, 3, 4, 5))
+    assert spoken.span(spoken.subject) is spoken.subject
+
+
+def test_a_word_that_occurs_twice_asks_which(written):
+    with pytest.raises(
+        ValueError, match="the word 'the' occurs 2 times; say which one: occurrence=0 at 3, occurrence=1 at"
+    ):
+        written.span("the")
+    first, second = written.span("the", occurrence=0), written.span("the", occurrence=1)
+    assert first.last < second.first
+    assert written.span("the", occurrence=-1) == second
+    with pytest.raises(ValueError, match=r"occurrence=2, but the word 'the' occurs 2 time\(s\)"):
+        written.span("the", occurrence=2)
+
+
+def test_an_unknown_name_lists_what_there_is(written):
+    with pytest.raises(
+        ValueError, match=r"no span 'dog': use 'subject', 'last token', a role .*final marker.* \(the cat of"
+    ):
+        written.span("dog")
+
+
+def test_a_role_that_the_prompt_lacks(spirit):
+    prompt = text_prompt(spirit, "the cat is", "cat", "Paris")
+    with pytest.raises(ValueError, match="no token of role 'final marker'; it has bos, modality marker"):
+        prompt.span("final marker")
+
+
+@pytest.mark.parametrize("where", [25, -26, [0, 25]])
+def test_positions_outside_of_the_prompt(spoken, where):
+    with pytest.raises(ValueError, match=r"position -?\d+ lies outside the prompt's 25 tokens \(0 to 24\)"):
+        spoken.span(where)
+
+
+def test_a_span_of_a_longer_prompt(spoken):
+    with pytest.raises(ValueError, match=r"span 'x' reaches position 30, but the prompt has 25 tokens \(0 to 24\)"):
+        spoken.span(Span("x", (3, 30)))
+
+
+def test_role_spans_share_out_all_positions(spoken, written):
+    for prompt in (spoken, written):
+        positions = [position for span in prompt.role_spans().values() for position in span]
+        assert sorted(positions) == list(range(len(prompt)))
+    assert list(spoken.role_spans()) == [
+        "bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker"
+    ]  # fmt: skip
+
+
+def test_word_spans(spoken, written):
+    assert [span.name for span in spoken.word_spans()] == ["the", "capital", "of", "new", "zealand", "is"]
+    assert [len(span) for span in spoken.word_spans()] == [3] * 6
+    assert [span.name for span in written.word_spans()] == ["the", "cat", "of", "the", "capital", "is"]
+
+
+def test_dilating_stops_at_markers_and_at_the_ends(spoken, spirit):
+    assert spoken.dilate("subject").positions == tuple(range(12, 20))
+    assert spoken.dilate("subject", by=50).positions == tuple(range(3, 24))
+    assert spoken.dilate("subject", by=0).positions == spoken.subject.positions
+    heard = SpeechSegment(UnitStream.from_frames(np.arange(6)), [WordInterval("rome", 0.0, 0.24)])
+    mixed = mixed_prompt(spirit, [TextSegment("the city of"), heard, TextSegment("is")], "rome", "Paris")
+    grown = mixed.dilate("subject", by=3)
+    assert {mixed.modalities[position] for position in grown} == {"speech"}
+    assert len(grown) == 6
+
+
+def test_eroding(spoken):
+    assert spoken.erode("subject").positions == (14, 15, 16, 17)
+    assert spoken.erode("subject", by=2).positions == (15, 16)
+    assert spoken.erode("subject", by=0).positions == spoken.subject.positions
+    with pytest.raises(ValueError, match=r"has 6 token\(s\), so 3 from each side leave none"):
+        spoken.erode("subject", by=3)
+
+
+# ---- rows --------------------------------------------------------------------------------------------------------
+
+
+def same(one: Prompt, other: Prompt) -> bool:
+    def value(prompt, name):
+        return [None if np.isnan(item) else item for item in getattr(prompt, name)]
+
+    timed = ("starts", "ends")
+    names = [field.name for field in fields(Prompt) if field.name not in (*timed, "waveform")]
+    plain = all(getattr(one, name) == getattr(other, name) for name in names)
+    return plain and all(value(one, name) == value(other, name) for name in timed)
+
+
+def test_rows_survive_json_and_parquet(spoken, written, tmp_path):
+    prompts = [spoken, written]
+    pd.DataFrame([prompt.to_dict() for prompt in prompts]).to_parquet(tmp_path / "prompts.parquet")
+    read = pd.read_parquet(tmp_path / "prompts.parquet").to_dict("records")
+    assert all(same(Prompt.from_dict(row), prompt) for row, prompt in zip(read, prompts, strict=True))
+    assert all(same(Prompt.from_dict(json.loads(json.dumps(p.to_dict()))), p) for p in prompts)
+    assert type(Prompt.from_dict(read[0]).ids[0]) is int
+
+
+def test_a_row_gets_its_sound_back(spoken):
+    assert "waveform" not in spoken.to_dict()
+    assert Prompt.from_dict(spoken.to_dict()).waveform is None
+    assert Prompt.from_dict(spoken.to_dict(), spoken.waveform).waveform is spoken.waveform
+
+
+def test_a_changed_row_is_refused(written):
+    row = written.to_dict()
+    row["ids"] = [*row["ids"][:-1], 5]
+    with pytest.raises(ValueError, match="is not that of its content"):
+        Prompt.from_dict(row)
+
+
+def test_a_row_of_something_else_is_refused():
+    with pytest.raises(ValueError, match=r"the row lacks \['id', 'subject_positions', 'ids'"):
+        Prompt.from_dict({"text": "the cat"})
+
+
+# ---- showing itself ----------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_prints_its_tokens_with_words_roles_and_times(spoken):
+    lines = repr(spoken).splitlines()
+    assert (
+        lines[0] == f"Prompt {spoken.id}: S2T, 25 tokens, subject 'new zealand', answer 'the', foil 'cat', voice test"
+    )
+    assert lines[1].split() == ["pos", "token", "id", "family", "word", "role", "part", "time"]
+    assert lines[2 + 13].split() == ["13", "[Hu10]", "2012", "unit", "new", "subject", "first", "0.80–0.88", "s"]
+    assert len(lines) == 2 + 25
+
+
+def test_a_notebook_shows_the_table_under_a_player(spoken, written):
+    page = spoken._repr_html_()
+    assert page.count("<tr>") == 26
+    assert "<audio" in page
+    assert "&lt;s&gt;" in page
+    assert "<audio" not in written._repr_html_()

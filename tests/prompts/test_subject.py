@@ -1,0 +1,167 @@
+"""Finding the subject in the words: the cases of METHODS' pitfalls 3 and 4, and every error."""
+
+import numpy as np
+import pytest
+from conftest import llama_folder, spirit_strings
+from sentencepiece import sentencepiece_model_pb2
+
+from spiritlens.prompts.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
+from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.speech.alignment import WordInterval
+from spiritlens.speech.units import UnitStream
+
+
+def subject_of(vocabulary, text, subject, **more):
+    prompt = text_prompt(vocabulary, text, subject, "the", **more)
+    return prompt.subject.name, [prompt.labels[position] for position in prompt.subject]
+
+
+def heard(words, n_units=42):
+    return SpeechSegment(UnitStream.from_frames(np.arange(n_units)), words)
+
+
+@pytest.mark.parametrize("vocabulary", ["user_defined", "added_tokens", "embedded", "sims", "text"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Rome lies in",
+        "the city of Rome",
+        "in Rome, the city",
+        "“Rome” is",
+        "(Rome) is",
+        "Rome: a city",
+        "not romeo, Rome!",
+    ],
+)
+def test_punctuation_is_not_part_of_the_subject(vocabularies, vocabulary, text):
+    _, tokens = subject_of(vocabularies[vocabulary], text, "Rome")
+    spelled = "".join(tokens).replace("▁", "").replace("Ġ", "")
+    assert spelled.lower() == "rome"
+
+
+def test_a_possessive_is_not_part_of_the_subject(embedded):
+    name, tokens = subject_of(embedded, "Spain's capital is", "Spain")
+    assert name == "spain"
+    assert "".join(tokens) == "▁spain"
+    prompt = text_prompt(embedded, "Spain's capital is", "Spain", "the")
+    assert prompt.words == ("spain's", "capital", "is")
+    assert prompt.roles[prompt.subject.last + 1] == "after subject"
+
+
+def test_a_piece_that_joins_subject_and_punctuation_is_refused(tmp_path):
+    """A vocabulary with the piece ``e,``: the comma hangs on the subject's last token."""
+    folder = llama_folder(tmp_path / "joined", spirit_strings(8))
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString((folder / "tokenizer.model").read_bytes())
+    model.pieces[300].piece = "e,"
+    (folder / "tokenizer.model").write_bytes(model.SerializeToString())
+    vocabulary = Vocabulary.load(folder)
+    with pytest.raises(ValueError, match="the token 'e,' joins the subject 'Rome' with ','; rephrase the prompt"):
+        subject_of(vocabulary, "in Rome, the city", "Rome")
+    assert subject_of(vocabulary, "in Rome , the city", "Rome")[0] == "Rome"
+
+
+def test_whole_words_only(spirit):
+    with pytest.raises(
+        ValueError, match="the subject 'Zea' does not occur in the words 'The capital of New Zealand is'"
+    ):
+        subject_of(spirit, "The capital of New Zealand is", "Zea")
+    with pytest.raises(ValueError, match="'Guinea' does not occur in the words 'in Guinea-Bissau'"):
+        subject_of(spirit, "in Guinea-Bissau", "Guinea")
+
+
+def test_the_given_case_comes_first_then_any(spirit):
+    assert subject_of(spirit, "a turkey in Turkey", "Turkey")[0] == "Turkey"
+    assert subject_of(spirit, "a turkey in Turkey", "turkey")[0] == "turkey"
+    assert subject_of(spirit, "the capital of Turkey", "turkey")[0] == "Turkey"
+
+
+def test_a_subject_over_several_blanks(spirit):
+    assert subject_of(spirit, "of New  Zealand is", "New Zealand")[0] == "New  Zealand"
+
+
+def test_several_occurrences_ask_which(spirit):
+    text = "Rome, said Rome, is Rome"
+    with pytest.raises(
+        ValueError, match=r"'Rome' occurs 3 times in the words 'Rome said Rome is Rome'.*occurrence=0 to 2"
+    ):
+        subject_of(spirit, text, "Rome")
+    firsts = [text_prompt(spirit, text, "Rome", "the", occurrence=index).subject.first for index in (0, 1, 2, -1)]
+    assert firsts == [*sorted(set(firsts)), firsts[2]]
+    with pytest.raises(ValueError, match=r"occurrence=3, but the subject 'Rome' occurs 3 time\(s\)"):
+        subject_of(spirit, text, "Rome", occurrence=3)
+
+
+def test_occurrences_are_counted_through_all_segments(spirit):
+    words = [WordInterval("rome", 0.0, 0.4), WordInterval("and", 0.4, 0.8), WordInterval("rome", 0.8, 1.2)]
+    segments = [TextSegment("Rome is"), heard(words)]
+    prompts = [mixed_prompt(spirit, segments, "Rome", "the", occurrence=index) for index in range(3)]
+    assert [prompt.modalities[prompt.subject.first] for prompt in prompts] == ["text", "speech", "speech"]
+    assert prompts[1].subject.last < prompts[2].subject.first
+
+
+def test_an_empty_subject(spirit):
+    with pytest.raises(ValueError, match="the subject is empty"):
+        subject_of(spirit, "the capital", " ")
+
+
+def test_a_subject_that_does_not_occur(spirit, units, words):
+    with pytest.raises(ValueError, match="'Spain' does not occur in the words 'the capital of new zealand is'"):
+        speech_prompt(spirit, units, words, "Spain", "Madrid")
+
+
+def test_a_subject_on_both_sides_of_a_marker(spirit):
+    segments = [TextSegment("the capital of New"), heard([WordInterval("zealand", 0.0, 0.8)])]
+    with pytest.raises(ValueError, match="'New Zealand' stands on both sides of a marker"):
+        mixed_prompt(spirit, segments, "New Zealand", "Wellington")
+
+
+def test_a_formula_s_words_are_no_subject(vocabularies):
+    with pytest.raises(ValueError, match="'Human' does not occur in the words 'The capital'"):
+        subject_of(vocabularies["speechgpt"], "The capital", "Human")
+
+
+# ---- speech ------------------------------------------------------------------------------------------------------
+
+
+def test_case_and_punctuation_do_not_count_in_speech(spirit, units):
+    words = [WordInterval("In", 0.1, 0.4), WordInterval("Rome,", 0.4, 0.8), WordInterval("Italy's", 0.8, 1.2)]
+    prompt = speech_prompt(spirit, units, words, "rome", "the")
+    assert prompt.subject.name == "Rome,"
+    with pytest.raises(ValueError, match="'italy' does not occur"):
+        speech_prompt(spirit, units, words, "italy", "the")
+
+
+MERGED = [
+    WordInterval("in", 0.1, 0.5),
+    WordInterval("the", 0.1, 0.5),
+    WordInterval("netherlands", 0.5, 1.1),
+    WordInterval("is", 1.1, 1.4),
+]
+
+
+def test_a_subject_that_shares_an_interval_is_refused(spirit, units):
+    with pytest.raises(
+        ValueError, match=r"the subject 'the netherlands' shares one interval of the speech with \['in'\]"
+    ):
+        speech_prompt(spirit, units, MERGED, "the Netherlands", "the")
+
+
+def test_a_subject_beside_a_shared_interval_is_found(spirit, units):
+    prompt = speech_prompt(spirit, units, MERGED, "Netherlands", "the")
+    assert prompt.subject.name == "netherlands"
+    assert [span.name for span in prompt.word_spans()] == ["in the", "netherlands", "is"]
+
+
+def test_a_subject_that_is_the_whole_shared_interval_is_found(spirit, units):
+    prompt = speech_prompt(spirit, units, MERGED, "in the", "the")
+    assert prompt.subject.name == "in the"
+    assert len(prompt.subject) == 5
+
+
+def test_a_subject_without_a_unit_is_refused(spirit):
+    coarse = UnitStream.from_frames([4, 5], rate=2.0)
+    words = [WordInterval("so", 0.3, 0.7), WordInterval("oslo", 0.7, 0.8)]
+    assert len(speech_prompt(spirit, coarse, words, "so", "the", rule="overlap").subject) == 2
+    with pytest.raises(ValueError, match="no unit of the speech falls on the subject 'so'"):
+        speech_prompt(spirit, coarse, words, "so", "the")
