@@ -9,8 +9,8 @@
    of two pieces and a spoken one of ten units comparable; a few facts are traced token by token as well.
 5. **Compare** the modalities with intervals over facts, and write the page.
 
-The folder holds ``config.json environment.json prompts.parquet accuracy.json parts/ effects.nc tokens.nc wavs/
-index.html``; the same call resumes what was interrupted.
+The folder is the run directory of the trace by role (see `spiritlens.effects.store`) with ``accuracy.json``, ``wavs/``,
+``index.html`` and, in ``tokens/``, the run directory of the maps by token. The same call resumes what was interrupted.
 """
 
 import json
@@ -27,7 +27,6 @@ from tqdm.auto import tqdm
 from spiritlens.analysis.causal_tracing import causal_trace
 from spiritlens.analysis.comparison import Comparison, compare, findings
 from spiritlens.effects.schema import At
-from spiritlens.effects.store import RunDirectory, join_effects, open_run, save_effects
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, load_facts
 from spiritlens.prompts.prompt import Prompt
@@ -93,44 +92,51 @@ def study(
     None is the design's default, max(1, round(0.3 · layers)). Raises ValueError when no fact is known in both.
     """
     facts = load_facts() if facts is None else tuple(facts)
-    settings = {"components": tuple(components), "window": window, "samples": samples, "seed": seed}
-    asked = {"facts": [fact.id for fact in facts], "voice": voice, "phrasing": phrasing}
-    folder = open_run(out, {"model": lens.id, **asked, "n_facts": n_facts, "n_token_maps": n_token_maps, **settings})
-    told = tell(lens, facts, folder.folder / "wavs", voice=voice, phrasing=phrasing)
+    out = Path(out)
+    told = tell(lens, facts, voice=voice, phrasing=phrasing)
     accuracy = accuracy_rows(told)
-    (folder.folder / "accuracy.json").write_text(json.dumps(accuracy, indent=1), encoding="utf-8")
     chosen = choose_known(told, n_facts, seed)
-    folder.write_prompts(prompt.to_dict() for fact in chosen for prompt in fact.prompts)
-    effects = _trace(lens, chosen, folder, at="role", settings=settings)
-    tokens = _trace(lens, chosen[:n_token_maps], folder, at="token", settings=settings)
-    save_effects(effects, folder.folder / "effects.nc")
-    save_effects(tokens, folder.folder / "tokens.nc")
+    prompts = [prompt for each in chosen for prompt in each.prompts]
+    shown = prompts[: 2 * n_token_maps]
+
+    def trace(some: Sequence[Prompt], at: At, folder: Path) -> xr.Dataset:
+        return causal_trace(lens, some, components, at=at, window=window, samples=samples, seed=seed, folder=folder)
+
+    effects = trace(prompts, "role", out)
+    tokens = trace(shown, "token", out / "tokens")
+    (out / "accuracy.json").write_text(json.dumps(accuracy, indent=1), encoding="utf-8")
+    write_wavs(prompts, out / "wavs")
     comparison = compare(effects)
     sentences = findings(comparison)
     page = dashboard(
         {"by role": effects, "by token": tokens},
-        folder.folder,
-        prompts=[prompt for fact in chosen[:n_token_maps] for prompt in fact.prompts],
+        out,
+        prompts=shown,
         accuracy=accuracy,
         findings=(*sentences, selection_sentence(told, chosen)),
     )
     return Study(effects, tokens, tuple(accuracy), comparison, sentences, page)
 
 
-def tell(lens: Lens, facts: Sequence[Fact], wavs: Path, *, voice: str, phrasing: str) -> tuple[Told, ...]:
-    """Build both prompts of each fact, write the wav files, and ask the model."""
-    wavs.mkdir(parents=True, exist_ok=True)
+def tell(lens: Lens, facts: Sequence[Fact], *, voice: str, phrasing: str) -> tuple[Told, ...]:
+    """Build both prompts of each fact and ask the model."""
     told = []
     for fact in tqdm(facts, desc="speaking and asking", unit="fact"):
         about = {"fact_id": fact.id, "relation": fact.relation, "group": fact.group, "phrasing": phrasing}
         asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
         text = lens.text(*asked, **about)
         spoken = lens.speak(*asked, voice=voice, **about)
-        if spoken.waveform is not None:
-            spoken.waveform.write(wavs / f"{re.sub(r'[^A-Za-z0-9-]+', '_', fact.id)}.wav")
         known = {prompt.kind: knows(lens, prompt) for prompt in (text, spoken)}
         told.append(Told(fact, text, spoken, known))
     return tuple(told)
+
+
+def write_wavs(prompts: Sequence[Prompt], folder: Path) -> None:
+    """One wav file per spoken prompt, named after its fact."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for prompt in prompts:
+        if prompt.waveform is not None:
+            prompt.waveform.write(folder / f"{re.sub(r'[^A-Za-z0-9-]+', '_', prompt.fact_id)}.wav")
 
 
 def knows(lens: Lens, prompt: Prompt) -> bool:
@@ -174,16 +180,3 @@ def selection_sentence(told: Sequence[Told], chosen: Sequence[Told]) -> str:
     return (
         f"Of {len(told)} facts, the model knows {listing}; {len(chosen)} of those known in both were drawn and traced."
     )
-
-
-def _trace(
-    lens: Lens, told: Sequence[Told], folder: RunDirectory, *, at: At, settings: Mapping[str, Any]
-) -> xr.Dataset:
-    """Trace each fact in both modalities, one part per fact, so that an interrupted study goes on where it stopped."""
-    parts = []
-    for each in tqdm(told, desc=f"tracing by {at}", unit="fact"):
-        name = re.sub(r"[^A-Za-z0-9-]+", "_", f"{at}-{each.fact.id}")
-        if name not in folder.done:
-            folder.write_part(name, causal_trace(lens, each.prompts, at=at, facts="all", progress="none", **settings))
-        parts.append(folder.read_part(name))
-    return join_effects(parts)
