@@ -156,7 +156,11 @@ class Draft:
         vocabulary = self.vocabulary
         ids = [index for index, _, _ in vocabulary.pieces(part.text)]
         families = vocabulary.family_of_ids(ids)
-        foreign = [vocabulary.label(index) for index, family in zip(ids, families, strict=True) if family != "text"]
+        foreign = [
+            vocabulary.label(index)
+            for index, family in zip(ids, families, strict=True)
+            if family not in ("text", "padding")
+        ]
         if not foreign:
             return
         if vocabulary.tokenizer.unk_token in foreign:

@@ -91,6 +91,16 @@ def _family(folder: Path, tokenizer: Any) -> Family:
     )
 
 
+def untrained_ids(folder: Path) -> frozenset[int]:
+    """The pieces that training never touched, as far as the folder's ``spiritlens.json`` names them."""
+    record = folder / RECORD
+    return (
+        frozenset(json.loads(record.read_text(encoding="utf-8")).get("untrained_ids", ()))
+        if record.is_file()
+        else frozenset()
+    )
+
+
 def _spacing(folder: Path, family: Family) -> Spacing:
     if family.space_after_bos != "detect":
         return "first" if family.space_after_bos == "none" else "whole"

@@ -1,7 +1,9 @@
 """Vocabulary: the ids of text pieces, markers and units, read from a tokenizer and checked against the family record.
 
 Ids of one vocabulary, from 0: special pieces and text pieces, then markers and units in the family's layout, then rows
-of the embedding that no token uses (*padding*, untrained). Axis ``id`` of the arrays here is the embedding's row.
+of the embedding that no token uses. Rows that training never touched are *padding*: those, and the pieces that a
+folder's own record names (the embedded model's ``untrained_ids``: byte pieces that no training text has); they are no
+answers and do not count for a noise scale. Axis ``id`` of the arrays here is the embedding's row.
 
 *Spacing.* A SentencePiece tokenizer writes a blank as ``▁`` and puts one before a text. Where markers stand inside the
 text, the slow tokenizers for which unit language models were written did this in one of two ways, which depend on how
@@ -30,7 +32,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from spiritlens.prompts.families import Family, Stream
-from spiritlens.prompts.tokenizers import Spacing, open_tokenizer
+from spiritlens.prompts.tokenizers import Spacing, open_tokenizer, untrained_ids
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
 BLANK = "▁"
@@ -39,12 +41,16 @@ FILES = "use the checkpoint's own tokenizer files (tokenizer.model with tokenize
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """A tokenizer, the family it is of, the number of embedding rows (``size``), and how it spaces text."""
+    """A tokenizer, the family it is of, the number of embedding rows (``size``), and how it spaces text.
+
+    ``untrained`` holds ids of pieces that training never touched, where they are known.
+    """
 
     tokenizer: Any
     family: Family
     size: int
     spacing: Spacing = "saved"
+    untrained: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         largest = max(self._known.values())
@@ -63,7 +69,8 @@ class Vocabulary:
         """The vocabulary of a checkpoint folder; family and size (the config's) are read from it unless given."""
         folder = Path(folder)
         tokenizer, family, spacing = open_tokenizer(folder, family)
-        return cls(tokenizer, family, size or _config_size(folder) or len(tokenizer), spacing)
+        size = size or _config_size(folder) or len(tokenizer)
+        return cls(tokenizer, family, size, spacing, untrained_ids(folder))
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
 
@@ -140,6 +147,7 @@ class Vocabulary:
         special |= {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
         families = np.full(self.size, "padding", dtype="<U8")
         families[list(self._strings)] = "text"
+        families[[index for index in self.untrained if index < self.size]] = "padding"
         families[[index for index in special if index is not None and 0 <= index < self.size]] = "special"
         families[list(self.marker_ids)] = "marker"
         for stream in self.family.all_streams():
@@ -159,7 +167,7 @@ class Vocabulary:
 
     @cached_property
     def trained_ids(self) -> Int[np.ndarray, "id"]:
-        """Ids that some token has, ascending: all rows but the padding."""
+        """Ids that training touched, ascending: all rows but the padding."""
         return np.flatnonzero(self.families_by_id != "padding")
 
     # ---- strings -> ids ----------------------------------------------------------------------------------------------
@@ -205,8 +213,8 @@ class Vocabulary:
         foreign = [self.label(index) for index, family in zip(ids, families, strict=True) if family != "text"]
         if foreign:
             raise ValueError(
-                f"the answer '{answer}' is unknown to the vocabulary: it gives {foreign}, no text; use an answer of "
-                "ordinary text, or of units only"
+                f"the answer '{answer}' is unknown to the vocabulary: it gives {foreign}, no trained text; use an "
+                "answer of ordinary text, or of units only"
             )
         return ids
 

@@ -85,7 +85,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("vocabularies")
     expressive = [*spirit_strings(), *(f"[Pi{n}]" for n in range(64)), *(f"[St{n}]" for n in range(100))]
     embedded = llama_folder(root / "embedded", spirit_strings(90), legacy=False, rows=2096)
-    record = {"family": "embedded", "n_units": 90, "encoder": {"kind": "mel_units", "config": "encoder.json"}}
+    record = {
+        "family": "embedded",
+        "n_units": 90,
+        "encoder": {"kind": "mel_units", "config": "encoder.json"},
+        "untrained_ids": list(range(3, 259)),  # the byte pieces
+    }
     (embedded / "spiritlens.json").write_text(json.dumps(record))
     return {
         "user_defined": DATA / "user_defined",

@@ -262,6 +262,12 @@ def test_the_same_prompt_has_the_same_id_and_another_another(spirit, units, word
     assert named.id == one.id
 
 
+def test_a_text_may_have_pieces_that_training_never_touched(embedded):
+    prompt = text_prompt(embedded, "the capital of Zürich is", "Zürich", "the")
+    assert [prompt.families[position] for position in prompt.subject] == ["text"] * len(prompt.subject)
+    assert "<0xC3>" in prompt.labels
+
+
 # ---- few-shot ----------------------------------------------------------------------------------------------------
 
 

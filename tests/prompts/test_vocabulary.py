@@ -160,6 +160,15 @@ def test_the_embedded_family_comes_from_its_record(embedded):
     assert embedded.encode("[Text] the cat") == [1, 2000, 266, 1653]
 
 
+def test_pieces_that_training_never_touched_are_no_answers(embedded):
+    assert embedded.text_ids.tolist() == list(range(259, 2000))
+    assert embedded.trained_ids.tolist() == [0, 1, 2, *range(259, 2092)]
+    with pytest.raises(
+        ValueError, match=r"the answer 'Zürich' is unknown to the vocabulary: it gives \['<0xC3>', '<0xBC>'\]"
+    ):
+        embedded.answer_ids("Zürich")
+
+
 def test_sims_has_its_markers_after_its_units(vocabularies):
     vocabulary = vocabularies["sims"]
     assert vocabulary.family.name == "sims-llama"
