@@ -1,0 +1,233 @@
+"""Curves and points over facts: effects by layer with confidence bands, total effects, and where each fact peaks.
+
+Bands and bars are bootstrap intervals over facts, drawn by subject (`spiritlens.effects.resampling`). Averages hide
+that facts differ, so total effects show every fact as a point and the peak figure counts facts by their own peak layer.
+"""
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+from plotly.subplots import make_subplots
+
+from spiritlens.effects.statistics import (
+    Facts,
+    Quantity,
+    average_effects,
+    average_total_effects,
+    fact_means,
+    peak_layer,
+    role_effects,
+    total_effect,
+)
+from spiritlens.report.average_map import Arrangement
+from spiritlens.report.labels import (
+    DIRECTION_WORDS,
+    MODALITY_COLOURS,
+    MODALITY_DASHES,
+    MODALITY_SYMBOLS,
+    MODALITY_WORDS,
+    QUIET,
+    apply_look,
+    choose,
+    component_words,
+    layer_ticks,
+    metric_words,
+    quantity_words,
+    window_words,
+)
+
+CURVE_ROLES = ("subject", "last word", "final marker")
+"""Roles drawn by default: where the subject is enriched, and where the answer is read out."""
+
+
+def layer_curves(
+    effects: xr.Dataset,
+    roles: Sequence[str] = CURVE_ROLES,
+    component: str | None = None,
+    metric: str | None = None,
+    *,
+    quantity: Quantity = "indirect",
+    facts: Facts = "known",
+    arrangement: Arrangement = "side by side",
+    average: xr.Dataset | None = None,
+) -> go.Figure:
+    """Mean effect by layer with its interval, one panel per role and component, T2T and S2T in each."""
+    metric = choose(effects, "metric", metric)
+    components = [choose(effects, "component", component)] if component else effects["component"].values.tolist()
+    if average is None:
+        average = average_effects(effects, quantity=quantity, facts=facts)
+    average = average.sel(metric=metric)
+    present = [role for role in roles if role in average["role"].values.tolist()]
+    if not present:
+        raise ValueError(f"roles={tuple(roles)}: none was traced; choose from {average['role'].values.tolist()}")
+    panels = [(name, role) for name in components for role in present]
+    shape = (len(components), len(present)) if arrangement == "side by side" else (len(panels), 1)
+    figure = make_subplots(
+        *shape,
+        shared_yaxes="rows" if shape[1] > 1 else False,
+        horizontal_spacing=0.03,
+        vertical_spacing=min(0.2, 62 / (250 * shape[0])),
+        subplot_titles=[f"{name} · {role}" for name, role in panels],
+    )
+    for index, (name, role) in enumerate(panels):
+        place = {"row": index // shape[1] + 1, "col": index % shape[1] + 1}
+        for group in range(average.sizes["group"]):
+            curve = average.sel(component=name, role=role).isel(group=group)
+            _add_curve(figure, curve, place, legend=index == 0)
+        last_of_column = index + shape[1] >= len(panels)
+        ticks = {**layer_ticks(average["layer"].values), **({} if last_of_column else {"title_text": ""})}
+        figure.update_xaxes(showgrid=False, **ticks, **place)
+        figure.update_yaxes(zeroline=True, zerolinecolor=QUIET, zerolinewidth=1, **place)
+    direction = effects.attrs["direction"]
+    windows = "; ".join(f"{name}: {window_words(effects, name)}" for name in components)
+    colour = quantity_words(quantity, direction, metric)
+    subtitle = f"{colour} · {DIRECTION_WORDS[direction]} · band: {_percent(average)} interval over facts · {windows}"
+    apply_look(figure, "The same by layer, with confidence bands", subtitle, height=150 + 250 * shape[0])
+    figure.update_annotations(font={"size": 13})
+    figure.update_layout(hovermode="x unified", legend={"y": 1 + 30 / (250 * shape[0])})
+    return figure
+
+
+def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Facts = "known") -> go.Figure:
+    """Total effect of the corruption: each fact a point, the mean and its interval beside them, by modality."""
+    metric = choose(effects, "metric", metric)
+    average = average_total_effects(effects, facts=facts).sel(metric=metric)
+    points = fact_means(total_effect(effects), facts=facts).sel(metric=metric)
+    figure = go.Figure()
+    kinds, counts = average["modality"].values.tolist(), average["n_facts"].values.tolist()
+    for group, kind in enumerate(kinds):
+        _add_points(figure, points.isel(fact=points["modality"].values == kind), group, kind)
+        _add_mean(figure, average.isel(group=group), group, kind)
+    names = [f"{kind}<br>n = {n} facts" for kind, n in zip(kinds, counts, strict=True)]
+    places = list(range(len(names)))
+    figure.update_xaxes(tickmode="array", tickvals=places, ticktext=names, range=[-0.6, len(names) - 0.4])
+    figure.update_yaxes(title_text=metric_words(metric), rangemode="tozero", zerolinecolor=QUIET)
+    subtitle = f"total effect on the {metric_words(metric)} (clean − corrupted) · bar: {_percent(average)} interval"
+    return apply_look(figure, "What corrupting the subject costs", subtitle, height=400)
+
+
+def peak_layers(
+    effects: xr.Dataset,
+    role: str = "subject",
+    component: str | None = None,
+    metric: str | None = None,
+    *,
+    facts: Facts = "known",
+) -> go.Figure:
+    """How many facts have their largest effect at each layer, T2T above and S2T below the line."""
+    component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
+    per_fact = fact_means(role_effects(effects), facts=facts).sel(component=component, metric=metric)
+    if role not in per_fact["role"].values.tolist():
+        raise ValueError(f"role={role!r} was not traced; choose from {per_fact['role'].values.tolist()}")
+    peaks = peak_layer(per_fact.sel(role=role))
+    layers = effects["layer"].values
+    figure = go.Figure()
+    counted = []
+    for place, kind in enumerate(dict.fromkeys(per_fact["modality"].values.tolist())):
+        chosen = peaks.values[per_fact["modality"].values == kind]
+        counts = np.array([int((chosen == layer).sum()) for layer in layers])
+        counted.append(f"{kind} n = {int(counts.sum())}")
+        figure.add_trace(
+            go.Bar(
+                x=layers,
+                y=counts if place == 0 else -counts,
+                customdata=counts,
+                name=f"{kind}, {MODALITY_WORDS[kind]}",
+                marker={"color": MODALITY_COLOURS[kind], "pattern": {"shape": "" if place == 0 else "/"}},
+                hovertemplate=f"{kind}, layer %{{x}}: %{{customdata}} facts<extra></extra>",
+            )
+        )
+    figure.update_layout(barmode="relative", bargap=0.25)
+    figure.update_xaxes(**layer_ticks(layers))
+    largest = max(1, max(int(np.abs(trace.y).max()) for trace in figure.data))
+    step = max(1, -(-largest // 4))
+    ticks = list(range(-step * 4, step * 4 + 1, step))
+    figure.update_yaxes(title_text="facts", tickvals=ticks, ticktext=[str(abs(tick)) for tick in ticks], zeroline=True)
+    figure.update_yaxes(range=[-1.1 * largest, 1.1 * largest], zerolinecolor=QUIET)
+    direction = DIRECTION_WORDS[effects.attrs["direction"]]
+    subtitle = f"{component_words(component)} at the {role} · {direction} · {', '.join(counted)}"
+    return apply_look(figure, "Where single facts peak", subtitle, height=400)
+
+
+def _add_points(figure: go.Figure, points: xr.DataArray, group: int, kind: str) -> None:
+    """Every fact of one modality, spread sideways so that they do not hide each other."""
+    spread = np.random.default_rng(0).uniform(-0.26, 0.06, points.sizes["fact"])
+    pairs = zip(points["subject"].values, points["answer"].values, strict=True)
+    figure.add_trace(
+        go.Scatter(
+            x=group + spread,
+            y=points.values,
+            text=[html.escape(f"{subject} → {answer}") for subject, answer in pairs],
+            mode="markers",
+            showlegend=False,
+            marker={"color": MODALITY_COLOURS[kind], "opacity": 0.45, "size": 7, "symbol": MODALITY_SYMBOLS[kind]},
+            hovertemplate="%{text}<br>total effect %{y:.3f}<extra></extra>",
+        )
+    )
+
+
+def _add_mean(figure: go.Figure, average: xr.Dataset, group: int, kind: str) -> None:
+    """Mean of one modality with its interval."""
+    mean, low, high = (float(average[name]) for name in ("mean", "low", "high"))
+    bar = {"type": "data", "array": [high - mean], "arrayminus": [mean - low], "thickness": 2, "width": 6}
+    n = int(average["n_facts"])
+    figure.add_trace(
+        go.Scatter(
+            x=[group + 0.22],
+            y=[mean],
+            mode="markers",
+            showlegend=False,
+            error_y=bar,
+            marker={"color": MODALITY_COLOURS[kind], "size": 12, "symbol": MODALITY_SYMBOLS[kind]},
+            hovertemplate=f"{kind}: mean {mean:.3f} [{low:.3f}, {high:.3f}], n = {n} facts<extra></extra>",
+        )
+    )
+
+
+def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int], *, legend: bool) -> None:
+    """One modality's mean and band in one panel; nothing where no fact has the role."""
+    kind = str(curve["modality"].values)
+    usable = curve["n_facts"].values > 0
+    if not usable.any():
+        return
+    layers, mean = curve["layer"].values[usable], curve["mean"].values[usable]
+    low, high = curve["low"].values[usable], curve["high"].values[usable]
+    colour, n = MODALITY_COLOURS[kind], int(curve["n_facts"].max())
+    figure.add_trace(
+        go.Scatter(
+            x=np.concatenate([layers, layers[::-1]]),
+            y=np.concatenate([high, low[::-1]]),
+            fill="toself",
+            mode="lines",
+            line={"width": 0},
+            fillcolor=colour,
+            opacity=0.18,
+            showlegend=False,
+            legendgroup=kind,
+            hoverinfo="skip",
+        ),
+        **place,
+    )
+    text = [f"{kind} {value:.3f} [{a:.3f}, {b:.3f}], n = {n}" for value, a, b in zip(mean, low, high, strict=True)]
+    figure.add_trace(
+        go.Scatter(
+            x=layers,
+            y=mean,
+            text=text,
+            name=f"{kind}, {MODALITY_WORDS[kind]}",
+            legendgroup=kind,
+            showlegend=legend,
+            mode="lines+markers",
+            line={"color": colour, "dash": MODALITY_DASHES[kind], "width": 2},
+            marker={"symbol": MODALITY_SYMBOLS[kind], "size": 6},
+            hovertemplate="%{text}<extra></extra>",
+        ),
+        **place,
+    )
+
+
+def _percent(average: xr.Dataset) -> str:
+    return f"{100 * float(average.attrs['confidence']):.0f} %"

@@ -1,0 +1,176 @@
+"""The page of a study: findings, maps side by side, curves, accuracy, prompts to listen to, and what was run.
+
+`dashboard` writes one ``index.html`` that opens offline: plotly.js is inlined once, audio is embedded, nothing is
+fetched. It takes one effects dataset or several by name (say at="role" and at="token" of the same prompts): the role
+maps come from the first with at="role", the maps of single prompts from the first that has single tokens.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from spiritlens.effects.schema import check_effects, site_axis
+from spiritlens.effects.statistics import average_effects
+from spiritlens.report.average_map import role_maps
+from spiritlens.report.curves import layer_curves, peak_layers, total_effects
+from spiritlens.report.labels import MODALITY_WORDS, metric_words
+from spiritlens.report.methods_text import methods_sentences, settings_table
+from spiritlens.report.page import Example, Plot, Section, Table, write_page
+from spiritlens.report.prompt_map import trace_map
+from spiritlens.report.speech_figure import speech
+from spiritlens.report.tables import Accuracy, as_frame, known_table, peak_table, shown
+
+MARKS = "White does nothing. Rings: exactly nothing, without a run. Hatched grey: no such place."
+READING = {
+    "denoising": "Each cell restores one place of the clean run inside the corrupted one. Red brings the answer back, "
+    f"blue drives it further away. {MARKS}",
+    "noising": f"Each cell corrupts one place of the clean run. Red loses the answer, blue makes it likelier. {MARKS}",
+}
+"""How to read the maps, by direction."""
+
+if TYPE_CHECKING:
+    from spiritlens.prompts.prompt import Prompt
+
+TITLE = "Where a fact is recalled, told in writing and told in speech"
+
+
+def dashboard(
+    effects: xr.Dataset | Mapping[str, xr.Dataset],
+    folder: str | Path,
+    prompts: Sequence["Prompt"] | None = None,
+    accuracy: Accuracy | None = None,
+    findings: Sequence[str] = (),
+    *,
+    notes: Sequence[str] = (),
+    title: str = TITLE,
+    examples: int = 4,
+) -> Path:
+    """Write the page of a study into `folder` and return the path of its ``index.html``.
+
+    `prompts` are the traced prompts (those with a waveform can be listened to); `accuracy` a table of who knows what
+    (by default counted from `known`); `findings` sentences for the top; `notes` sentences added to the methods, such as
+    how many facts were left out before tracing and why; `examples` how many facts are shown prompt by prompt.
+    """
+    datasets = (
+        dict(effects) if isinstance(effects, Mapping) and not isinstance(effects, xr.Dataset) else {"effects": effects}
+    )
+    if not datasets:
+        raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
+    for dataset in datasets.values():
+        check_effects(dataset)
+    if examples < 0:
+        raise ValueError(f"examples={examples}: give 0 for none, or how many facts to show")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    averaged = _first(datasets, "role")
+    sections = [_map_section(datasets, averaged), _curve_section(averaged), _accuracy_section(averaged, accuracy)]
+    first = next(iter(datasets.values()))
+    model = first.attrs["model_name"] or first.attrs["model_id"] or "a speech-text language model"
+    return write_page(
+        folder / "index.html",
+        title=title,
+        lead=f"Causal tracing of {model}, {first.attrs['created'][:10]}.",
+        findings=tuple(findings),
+        sections=sections,
+        examples=_examples(_first(datasets, "pos"), prompts or (), examples),
+        methods=[*notes, *methods_sentences(datasets)],
+        settings=Table("Settings", settings_table(datasets)),
+    )
+
+
+def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
+    """The first dataset with this site axis, or simply the first."""
+    return next((one for one in datasets.values() if site_axis(one) == axis), next(iter(datasets.values())))
+
+
+def _map_section(datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset) -> Section:
+    plots = [_role_plot("role-maps", averaged)]
+    for name, one in datasets.items():
+        if one is not averaged and site_axis(one) != "role":
+            plots.append(_role_plot(f"role-maps-{len(plots)}", one, f"Single sites, averaged within a role ({name})"))
+    metric = str(averaged["metric"].values[0])
+    numbers = shown(peak_table(average_effects(averaged), metric), floats="number")
+    note = f"Largest mean effect on the {metric_words(metric)} of each curve, with its 95 % interval over facts."
+    return Section(
+        key="maps",
+        heading="By role and layer",
+        text=READING[averaged.attrs["direction"]],
+        plots=plots,
+        tables=[Table("Peaks in numbers", numbers, note, folded=True)],
+    )
+
+
+def _role_plot(key: str, effects: xr.Dataset, heading: str = "") -> Plot:
+    average = average_effects(effects)
+    wide = role_maps(effects, average=average)
+    narrow = role_maps(effects, average=average, arrangement="stacked")
+    if heading:
+        wide.layout.title.text = f"{heading}<br>{wide.layout.title.text.partition('<br>')[2]}"
+    return Plot(key, wide, narrow)
+
+
+def _curve_section(averaged: xr.Dataset) -> Section:
+    average = average_effects(averaged)
+    narrow = layer_curves(averaged, average=average, arrangement="stacked")
+    roles = average["role"].values.tolist()
+    plots = [Plot("curves", layer_curves(averaged, average=average), narrow), Plot("total", total_effects(averaged))]
+    plots += [Plot("peaks", peak_layers(averaged))] if "subject" in roles else []
+    return Section(
+        key="curves",
+        heading="By layer, and fact by fact",
+        text="Averages hide how facts differ: the points and counts below show every fact that was averaged.",
+        plots=plots,
+    )
+
+
+def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Section:
+    frame = known_table(averaged) if accuracy is None else as_frame(accuracy)
+    return Section(
+        key="accuracy",
+        heading="Which facts the model knows",
+        text="A fact is known when its answer is the likeliest text token of the untouched run.",
+        tables=[Table("Known facts" if accuracy is None else "Accuracy", shown(frame))],
+    )
+
+
+def _examples(effects: xr.Dataset, prompts: Sequence["Prompt"], n_facts: int) -> list[Example]:
+    """The first facts, those asked in most modalities before others, prompt by prompt."""
+    by_id = {prompt.id: prompt for prompt in prompts}
+    kinds = dict.fromkeys(effects["fact_id"].values.tolist(), 0)
+    first: dict[tuple[str, str], int] = {}
+    for place, (fact, kind) in enumerate(zip(effects["fact_id"].values, effects["modality"].values, strict=True)):
+        if (str(fact), str(kind)) not in first:
+            first[str(fact), str(kind)] = place
+            kinds[str(fact)] += 1
+    shown_facts = sorted(kinds, key=lambda fact: -kinds[fact])[:n_facts]
+    if "head" in effects.dims:
+        return []
+    return [
+        _example(effects, place, by_id.get(str(effects["prompt_id"].values[place])), f"e{place}")
+        for fact in shown_facts
+        for (owner, _), place in first.items()
+        if owner == fact
+    ]
+
+
+def _example(effects: xr.Dataset, place: int, prompt: "Prompt | None", key: str) -> Example:
+    one = {name: str(effects[name].values[place]) for name in ("fact_id", "subject", "answer", "modality", "text")}
+    waveform = prompt.waveform if prompt is not None else None
+    audio = f"data:audio/wav;base64,{base64.b64encode(waveform.wav_bytes()).decode()}" if waveform is not None else ""
+    timed = prompt is not None and any(start == start for start in prompt.starts)
+    words = " ".join(prompt.words) if prompt is not None else one["text"]
+    return Example(
+        fact=one["fact_id"],
+        label=f"{one['subject']} → {one['answer']} ({one['fact_id']})",
+        kind=one["modality"],
+        heading=f"{one['modality']}, {MODALITY_WORDS[one['modality']]}: “{words} …”" if words else one["modality"],
+        audio=audio,
+        speech=Plot(f"{key}-speech", speech(prompt)) if timed and prompt is not None else None,
+        maps={
+            component: Plot(f"{key}-{component}", trace_map(effects, place, component))
+            for component in effects["component"].values.tolist()
+        },
+    )

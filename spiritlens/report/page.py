@@ -1,0 +1,154 @@
+"""The page as a file: figures as JSON, plotly.js inlined once, everything in one HTML document that opens offline.
+
+A content security policy in the page forbids any request, so that nothing can be fetched even by mistake.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A figure on the page; heading and caption come from its title and subtitle, `narrow` is for small screens."""
+
+    key: str
+    figure: go.Figure
+    narrow: go.Figure | None = None
+    caption: str = ""
+
+    @property
+    def heading(self) -> str:
+        """First line of the figure's title."""
+        return self._title[0]
+
+    @property
+    def subtitle(self) -> str:
+        """Second line of the figure's title, or the caption that was given."""
+        return self.caption or self._title[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(_for_page(self.figure).layout.height)
+
+    @property
+    def _title(self) -> tuple[str, str]:
+        heading, _, rest = str(self.figure.layout.title.text or "").partition("<br>")
+        return heading, re.sub(r"<[^>]+>", " ", rest.replace("<br>", " · ")).strip()
+
+    def data(self) -> dict[str, Any]:
+        """The figure (and its narrow form) as plain JSON values, without the title, which the page sets as text."""
+        forms = {"wide": self.figure, **({"narrow": self.narrow} if self.narrow is not None else {})}
+        return {name: json.loads(_for_page(form).to_json()) for name, form in forms.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One prompt of a shown fact: its words, its audio as a data URI (or ""), its figures by component."""
+
+    fact: str
+    label: str
+    kind: str
+    heading: str
+    audio: str = ""
+    speech: Plot | None = None
+    maps: dict[str, Plot] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of texts with its caption; a folded one is opened by its reader."""
+
+    caption: str
+    frame: pd.DataFrame
+    note: str = ""
+    folded: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """Column headings."""
+        return [str(name) for name in self.frame.columns]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Cells as texts, row by row."""
+        return [[str(value) for value in row] for row in self.frame.itertuples(index=False)]
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A part of the page: heading, what it shows, figures and tables."""
+
+    key: str
+    heading: str
+    text: str
+    plots: Sequence[Plot] = ()
+    tables: Sequence[Table] = ()
+
+
+def write_page(
+    path: Path,
+    *,
+    title: str,
+    lead: str,
+    findings: Sequence[str],
+    sections: Sequence[Section],
+    examples: Sequence[Example],
+    methods: Sequence[str],
+    settings: Table,
+) -> Path:
+    """Render the page and write it in one step (a temporary name, then renamed)."""
+    plots = [plot for section in sections for plot in section.plots]
+    plots += [plot for example in examples for plot in (example.speech, *example.maps.values()) if plot is not None]
+    html = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            lead=lead,
+            findings=findings,
+            sections=sections,
+            examples=examples,
+            facts=list({example.fact: example.label for example in examples}.items()),
+            components=list(dict.fromkeys(name for example in examples for name in example.maps)),
+            methods=methods,
+            settings=settings,
+            figures=_script_json({plot.key: plot.data() for plot in plots}),
+            plotly=get_plotlyjs(),
+        )
+    )
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(html, encoding="utf-8")
+    return temporary.replace(path)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("spiritlens.report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+
+
+def _for_page(figure: go.Figure) -> go.Figure:
+    """The figure without its title: the page shows it as a heading and caption that wrap and can be read aloud."""
+    form = go.Figure(figure)
+    removed = int(form.layout.margin.t or 0)
+    top = 84 if any(trace.showlegend and trace.name for trace in form.data) else 40
+    form.update_layout(title=None, margin={"t": top, "l": 4, "r": 4}, height=int(form.layout.height) - removed + top)
+    return form
+
+
+def _script_json(value: Any) -> str:
+    """JSON that can stand inside a script element: no closing tag, no line separators."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

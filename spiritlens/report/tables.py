@@ -1,0 +1,85 @@
+"""Tables: who knows what (accuracy), and where the averages peak.
+
+Accuracy rows are whatever was counted, one mapping per row: words as they are, counts as integers, shares as floats in
+0..1, which are shown in per cent. Column names are shown with spaces for underscores.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import xarray as xr
+
+from spiritlens.effects.statistics import peak_layer
+from spiritlens.report.labels import INK, apply_look
+
+Accuracy: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
+"""Rows of counts and shares, such as ``{"modality": "S2T", "facts": 40, "known": 38, "share": 0.95}``."""
+
+
+def as_frame(rows: Accuracy) -> pd.DataFrame:
+    """The rows as a data frame; no rows are refused."""
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([dict(row) for row in rows])
+    if not len(frame):
+        raise ValueError(
+            "the accuracy table has no rows; give one mapping per row, such as {'modality': 'T2T', 'share': 0.9}"
+        )
+    return frame
+
+
+def known_table(effects: xr.Dataset) -> pd.DataFrame:
+    """How many of the traced prompts' facts are known, by modality and group: `modality group facts known share`."""
+    frame = pd.DataFrame({name: effects[name].values for name in ("modality", "group", "fact_id", "known")})
+    facts = frame.groupby(["modality", "group", "fact_id"], sort=False)["known"].max().reset_index()
+    table = facts.groupby(["modality", "group"], sort=False)["known"].agg(["size", "sum"]).reset_index()
+    table.columns = pd.Index(["modality", "group", "facts", "known"])
+    table["share"] = table["known"] / table["facts"]
+    return table
+
+
+def peak_table(average: xr.Dataset, metric: str) -> pd.DataFrame:
+    """Peak of each average curve: `component role modality peak_layer effect low high facts`; curves with no effect
+    above 0 are left out."""
+    chosen = average.sel(metric=metric)
+    rows = []
+    for component in chosen["component"].values:
+        for role in chosen["role"].values:
+            for group, kind in enumerate(chosen["modality"].values):
+                curve = chosen.sel(component=component, role=role).isel(group=group)
+                layer = float(peak_layer(curve["mean"]))
+                if np.isnan(layer):
+                    continue
+                peak = curve.sel(layer=int(layer))
+                names = {"component": component, "role": role, "modality": kind, "peak_layer": int(layer)}
+                numbers = {"effect": float(peak["mean"]), "low": float(peak["low"]), "high": float(peak["high"])}
+                rows.append({**names, **numbers, "facts": int(peak["n_facts"])})
+    columns = ["component", "role", "modality", "peak_layer", "effect", "low", "high", "facts"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def shown(frame: pd.DataFrame, *, floats: str = "share") -> pd.DataFrame:
+    """The table as texts: floats as shares in per cent (floats="share") or with three digits (floats="number")."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, (float, np.floating)):
+            if np.isnan(value):
+                return "–"
+            return f"{100 * value:.0f} %" if floats == "share" else f"{value:.3f}"
+        return str(value)
+
+    result = frame.map(text)
+    result.columns = pd.Index([str(name).replace("_", " ") for name in frame.columns])
+    return result
+
+
+def accuracy_table(accuracy: Accuracy) -> go.Figure:
+    """The accuracy table as a figure, for a REPL or notebook (the page shows it as a real table)."""
+    table = shown(as_frame(accuracy))
+    cells = {"values": [table[name].tolist() for name in table.columns], "align": "left", "height": 26}
+    header = {"values": [f"<b>{name}</b>" for name in table.columns], "align": "left", "fill_color": "#E9EEF3"}
+    figure = go.Figure(go.Table(header={**header, "font": {"color": INK}}, cells={**cells, "fill_color": "#FFFFFF"}))
+    return apply_look(
+        figure, "Which facts the model knows", "share of facts answered rightly", height=190 + 28 * len(table)
+    )

@@ -1,0 +1,71 @@
+"""Synthetic results (from the effects tests) and prompts that belong to them."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+sys.path.append(str(Path(__file__).parents[1] / "effects"))
+
+from effects_synthetic import SPEECH_TOKENS, TEXT_TOKENS, role_effects, token_effects
+
+from spiritlens.prompts.prompt import Prompt, Span
+from spiritlens.speech.waveform import Waveform
+
+
+def make_prompt(kind: str, answer_id: int) -> Prompt:
+    """The prompt of the synthetic token maps, spoken as a short tone."""
+    tokens = TEXT_TOKENS if kind == "T2T" else SPEECH_TOKENS
+    columns = list(zip(*tokens, strict=True))
+    time = np.arange(int(1.2 * 16000)) / 16000
+    waveform = Waveform((0.4 * np.sin(2 * np.pi * 220 * time) * np.sin(np.pi * time / 1.2)).astype(np.float32))
+    return Prompt(
+        ids=tuple(range(len(tokens))),
+        text="",
+        labels=columns[0],
+        families=columns[1],
+        modalities=columns[2],
+        words=("the", "capital", "of", "france", "is"),
+        word_index=columns[6],
+        roles=columns[3],
+        parts=columns[4],
+        starts=columns[7],
+        ends=columns[8],
+        subject=Span("france", tuple(place for place, role in enumerate(columns[3]) if role == "subject")),
+        answer="paris",
+        answer_ids=(100 + answer_id,),
+        kind=kind,  # type: ignore[arg-type]
+        voice="espeak:en-us" if kind == "S2T" else "",
+        waveform=waveform if kind == "S2T" else None,
+    )
+
+
+@pytest.fixture(scope="session")
+def prompts() -> list[Prompt]:
+    return [make_prompt(kind, fact) for fact in range(3) for kind in ("T2T", "S2T")]
+
+
+@pytest.fixture
+def spoken(prompts: list[Prompt]) -> Prompt:
+    return replace(prompts[1])
+
+
+@pytest.fixture(scope="session")
+def tokens(prompts: list[Prompt]) -> xr.Dataset:
+    effects = token_effects(model_name="a tiny model", window_layers='{"resid_pre": {"2": [1, 3]}}')
+    return effects.assign_coords(prompt_id=("prompt", np.array([prompt.id for prompt in prompts])))
+
+
+@pytest.fixture(scope="session")
+def roles() -> xr.Dataset:
+    layers = ", ".join(f'"{layer}": [{max(0, layer - 1)}, {min(7, layer + 1)}]' for layer in range(8))
+    return role_effects(
+        n_facts=12,
+        peaks={"T2T": 2.0, "S2T": 4.0},
+        components=("resid_pre", "mlp_out"),
+        model_name="a tiny model",
+        window_layers=f'{{"mlp_out": {{{layers}}}}}',
+    )

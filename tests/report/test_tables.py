@@ -1,0 +1,48 @@
+"""Tables: counts by facts, shares in per cent, peaks with their intervals."""
+
+import pandas as pd
+import pytest
+import xarray as xr
+
+from spiritlens.effects.statistics import average_effects
+from spiritlens.report.tables import accuracy_table, as_frame, known_table, peak_table, shown
+
+
+def test_known_facts_are_counted_once(roles: xr.Dataset) -> None:
+    known = roles["known"].copy(deep=True)
+    known[1] = 0
+    table = known_table(xr.concat([roles.assign_coords(known=known)] * 2, dim="prompt"))
+    assert table.to_dict("list") == {
+        "modality": ["T2T", "S2T"],
+        "group": ["both", "both"],
+        "facts": [12, 12],
+        "known": [12, 11],
+        "share": [1.0, pytest.approx(11 / 12)],
+    }
+
+
+def test_shares_and_numbers_as_text() -> None:
+    frame = pd.DataFrame([{"modality": "T2T", "facts": 40, "known_share": 0.975, "guess": float("nan")}])
+    assert shown(frame).to_dict("list") == {
+        "modality": ["T2T"],
+        "facts": ["40"],
+        "known share": ["98 %"],
+        "guess": ["–"],
+    }
+    assert shown(frame, floats="number")["known share"].tolist() == ["0.975"]
+
+
+def test_accuracy_figure_takes_rows_or_a_frame() -> None:
+    rows = [{"modality": "T2T", "share": 0.9}, {"modality": "S2T", "share": 0.5}]
+    for accuracy in (rows, pd.DataFrame(rows)):
+        assert accuracy_table(accuracy).data[0].cells["values"] == (["T2T", "S2T"], ["90 %", "50 %"])
+    with pytest.raises(ValueError, match="has no rows"):
+        as_frame([])
+
+
+def test_peaks_are_those_of_the_averages(roles: xr.Dataset) -> None:
+    table = peak_table(average_effects(roles), "probability").set_index(["component", "role", "modality"])
+    subject = table.loc[("resid_pre", "subject", "S2T")]
+    assert subject["peak_layer"] == 4
+    assert subject["low"] <= subject["effect"] <= subject["high"]
+    assert ("resid_pre", "final marker", "T2T") not in table.index
