@@ -1,0 +1,238 @@
+"""Senders and receivers of path patching, and the change of the residual stream that each sender alone brings.
+
+A *sender* writes into the residual stream: the token embedding, a head's output (``z`` times its output weights) or an
+MLP. A *receiver* reads it: the query, key or value input of a head, an MLP's input, or the logits. The stream is cut
+into stages: 2·l is what enters block l (read by its heads), 2·l + 1 what enters its MLP, 2·L what the final norm
+reads. A path runs forward only: a sender reaches a receiver whose stage comes after the sender's own write.
+
+`residual_changes` answers: in the base run, with one sender set to its value of the source run and the *frozen* nodes
+between held at their base values, by how much does the residual stream change at a stage?
+
+- ``heads+mlps`` frozen: by the sender's own change, at the sender's positions (closed form, no forward pass).
+- ``heads`` frozen: MLPs recompute, each position by itself, because no attention moves (MLP steps only).
+- ``nothing`` frozen: everything recomputes (a full pass per sender, batched).
+
+Axes: changes are ``[sender position d_model]``. Source: Wang et al. 2022 (arXiv 2211.00593), section 3.1 and appendix
+B, where heads are frozen and MLPs recompute; Goldowsky-Dill et al. 2023 (arXiv 2304.05969).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from spiritlens.models.hooked import HookFunction, LensModel
+from spiritlens.runs.sites import hook_name
+from spiritlens.runs.states import RecordedRun, replaced_embeddings
+
+SenderName = Literal["embed", "z", "mlp_out"]
+ReceiverName = Literal["q_input", "k_input", "v_input", "mlp_in", "logits"]
+Frozen = Literal["heads", "heads+mlps", "nothing"]
+"""What is held at its base value between sender and receiver: all heads, all heads and MLPs, or nothing."""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A node that writes; `layer` and `head` are −1 where there is none (embedding: both; MLP: head)."""
+
+    component: SenderName
+    layer: int = -1
+    head: int = -1
+
+    def __post_init__(self) -> None:
+        if self.component not in get_args(SenderName):
+            raise ValueError(
+                f"sender component {self.component!r} is unknown; one of {', '.join(get_args(SenderName))}"
+            )
+        _check_node(self.component, self.layer, self.head, {"embed": "", "z": "lh", "mlp_out": "l"})
+
+    @property
+    def stage(self) -> int:
+        """Stage after which its write is in the stream: readers of later stages see it."""
+        return -1 if self.component == "embed" else 2 * self.layer + (self.component == "mlp_out")
+
+    def __str__(self) -> str:
+        return {"embed": "embed", "z": f"L{self.layer}H{self.head}", "mlp_out": f"MLP{self.layer}"}[self.component]
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A node that reads; for ``k_input`` and ``v_input`` the head is a key-value head."""
+
+    component: ReceiverName
+    layer: int = -1
+    head: int = -1
+
+    def __post_init__(self) -> None:
+        if self.component not in get_args(ReceiverName):
+            raise ValueError(
+                f"receiver component {self.component!r} is unknown; one of {', '.join(get_args(ReceiverName))}"
+            )
+        heads = dict.fromkeys(("q_input", "k_input", "v_input"), "lh")
+        _check_node(self.component, self.layer, self.head, {**heads, "mlp_in": "l", "logits": ""})
+
+    def stage(self, n_layers: int) -> int:
+        """Stage of the stream that it reads."""
+        return 2 * n_layers if self.component == "logits" else 2 * self.layer + (self.component == "mlp_in")
+
+    def __str__(self) -> str:
+        if self.component == "logits":
+            return "logits"
+        return f"MLP{self.layer}" if self.component == "mlp_in" else f"L{self.layer}H{self.head}.{self.component[0]}"
+
+
+def _check_node(component: str, layer: int, head: int, needs: Mapping[str, str]) -> None:
+    for name, letter, value in (("layer", "l", layer), ("head", "h", head)):
+        if (letter in needs[component]) != (value >= 0):
+            rule = f"needs a {name}" if letter in needs[component] else f"has no {name} (leave it out)"
+            raise ValueError(f"{component} {rule}; found {name}={value}")
+
+
+def all_senders(model: LensModel) -> tuple[Sender, ...]:
+    """The embedding, every head and every MLP, in the order of the computation."""
+    layers = [
+        (*(Sender("z", layer, head) for head in range(model.n_heads)), Sender("mlp_out", layer))
+        for layer in range(model.n_layers)
+    ]
+    return (Sender("embed"), *(sender for layer in layers for sender in layer))
+
+
+def all_receivers(model: LensModel) -> tuple[Receiver, ...]:
+    """Query, key and value inputs of every head, every MLP input, and the logits."""
+    found: list[Receiver] = []
+    for layer in range(model.n_layers):
+        found += [Receiver("q_input", layer, head) for head in range(model.n_heads)]
+        found += [Receiver("k_input", layer, head) for head in range(model.n_kv_heads)]
+        found += [Receiver("v_input", layer, head) for head in range(model.n_kv_heads)]
+        found.append(Receiver("mlp_in", layer))
+    return (*found, Receiver("logits"))
+
+
+def check_nodes(model: LensModel, senders: Sequence[Sender], receivers: Sequence[Receiver]) -> None:
+    """Refuse nodes that the model does not have."""
+    for node in (*senders, *receivers):
+        if node.layer >= model.n_layers:
+            raise ValueError(f"{node} is outside the model's layers 0..{model.n_layers - 1}")
+        grouped = node.component in ("k_input", "v_input")
+        heads = model.n_kv_heads if grouped else model.n_heads
+        if node.head >= heads:
+            kind = "key-value heads" if grouped else "heads"
+            raise ValueError(f"{node} is outside the model's {heads} {kind} (0..{heads - 1})")
+
+
+def sender_change(
+    model: LensModel, base: RecordedRun, source: RecordedRun, sender: Sender, positions: Sequence[int]
+) -> Tensor:
+    """What the sender writes in the source run minus what it writes in the base run, ``[position d_model]``."""
+    where = list(positions)
+    if sender.component == "z":
+        name = hook_name("z", sender.layer)
+        moved = source.values[name][0, where, sender.head] - base.values[name][0, where, sender.head]
+        return moved @ model.w_o(sender.layer)[sender.head]
+    name = hook_name("resid_pre", 0) if sender.component == "embed" else hook_name("mlp_out", sender.layer)
+    return source.values[name][0, where] - base.values[name][0, where]
+
+
+def residual_changes(
+    model: LensModel,
+    base: RecordedRun,
+    source: RecordedRun,
+    senders: Sequence[Sender],
+    positions: Sequence[int],
+    stages: Sequence[int],
+    frozen: Frozen,
+) -> tuple[tuple[int, ...], dict[int, Tensor]]:
+    """Positions that can change, and per stage the change ``[sender position d_model]`` there (0 before a sender's
+    write)."""
+    if frozen == "nothing":
+        return _recomputed(model, base, source, senders, positions, stages)
+    own = torch.stack([sender_change(model, base, source, sender, positions) for sender in senders])
+    written = torch.tensor([sender.stage for sender in senders], device=own.device)
+    if frozen == "heads+mlps":
+        found = {stage: own * (written < stage)[:, None, None] for stage in stages}
+    else:
+        found = _through_mlps(model, base, own, written, positions, stages)
+    return tuple(positions), found
+
+
+def _through_mlps(
+    model: LensModel, base: RecordedRun, own: Tensor, written: Tensor, positions: Sequence[int], stages: Sequence[int]
+) -> dict[int, Tensor]:
+    """Changes with heads frozen: each position's change passes through the MLPs at that position."""
+    where, wanted = list(positions), set(stages)
+    change = own * (written < 0)[:, None, None]
+    found: dict[int, Tensor] = {}
+    for stage in range(2 * model.n_layers + 1):
+        if stage in wanted:
+            found[stage] = change
+        if len(found) == len(wanted):
+            break
+        layer = stage // 2
+        if stage % 2:
+            moved = (written < stage).nonzero()[:, 0]
+            if len(moved):
+                resid_mid = base.values[hook_name("resid_mid", layer)][:, where]
+                mlp_out = base.values[hook_name("mlp_out", layer)][:, where]
+                change = change.clone()
+                change[moved] += model.mlp(layer, resid_mid + change[moved]) - mlp_out
+        change = change + own * (written == stage)[:, None, None]
+    return found
+
+
+def _recomputed(
+    model: LensModel,
+    base: RecordedRun,
+    source: RecordedRun,
+    senders: Sequence[Sender],
+    positions: Sequence[int],
+    stages: Sequence[int],
+) -> tuple[tuple[int, ...], dict[int, Tensor]]:
+    """Changes with nothing frozen: one full pass with a row per sender."""
+    n_positions = base.tokens.shape[1]
+    suffix = tuple(range(min(positions), n_positions))
+    names = {stage: _stage_hook(stage, model.n_layers) for stage in stages}
+    tokens = base.tokens.to(model.device).expand(len(senders), -1)
+    embeddings = None if base.embeddings is None else base.embeddings[:1].expand(len(senders), -1, -1)
+    hooks = _sender_hooks(source, senders, positions)
+    with torch.no_grad(), replaced_embeddings(model, embeddings), model.hooked(hooks):
+        rows = model.cache(tokens, list(names.values()))
+    first = suffix[0]
+    return suffix, {stage: rows[name][:, first:] - base.values[name][:, first:] for stage, name in names.items()}
+
+
+def _stage_hook(stage: int, n_layers: int) -> str:
+    if stage == 2 * n_layers:
+        return hook_name("resid_post", n_layers - 1)
+    return hook_name("resid_mid" if stage % 2 else "resid_pre", stage // 2)
+
+
+def stage_value(base: RecordedRun, stage: int, n_layers: int, positions: Sequence[int]) -> Tensor:
+    """The base run's residual stream at a stage, ``[1 position d_model]``."""
+    return base.values[_stage_hook(stage, n_layers)][:, list(positions)]
+
+
+def _sender_hooks(
+    source: RecordedRun, senders: Sequence[Sender], positions: Sequence[int]
+) -> list[tuple[str, HookFunction]]:
+    """Hooks that set row i's sender i to its source value."""
+    rows_of: dict[str, list[tuple[int, int]]] = {}
+    for row, sender in enumerate(senders):
+        component, layer = ("resid_pre", 0) if sender.component == "embed" else (sender.component, sender.layer)
+        rows_of.setdefault(hook_name(component, layer), []).append((row, sender.head))
+    where = torch.tensor(list(positions))
+
+    def setter(values: Tensor, rows: Sequence[tuple[int, int]]) -> HookFunction:
+        def put(activation: Tensor) -> Tensor:
+            result = activation.clone()
+            for row, head in rows:
+                if head < 0:
+                    result[row, where] = values[0, where]
+                else:
+                    result[row, where, head] = values[0, where, head]
+            return result
+
+        return put
+
+    return [(name, setter(source.values[name], rows)) for name, rows in rows_of.items()]

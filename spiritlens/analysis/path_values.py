@@ -1,0 +1,283 @@
+"""Metric values of patched paths: senders as samples, receivers as cells of the exact sweep.
+
+1. The base and the source run are recorded.
+2. Each sender's change of the residual stream is carried to the stages that the receivers read
+   (`spiritlens.analysis.path_nodes.residual_changes`), with the frozen nodes held at their base values.
+3. A receiver reads ``base + change`` through its norm, whose scale is recomputed or held at the base run's; that
+   gives its query, key, value or MLP output.
+4. In the base run these values are put in place, and everything after them runs freely. Receivers are the sweep's
+   cells and senders its samples, so that a whole matrix is one sweep. For the logits there is nothing left to run.
+
+Units: one *cell* is a group of receivers that are patched together. Axes: values ``[group sender metric]``; NaN where
+no path runs from the sender to any receiver of the group. Source: Wang et al. 2022 (arXiv 2211.00593), appendix B.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, residual_changes, stage_value
+from spiritlens.models.hooked import LensModel
+from spiritlens.runs.plan import Action, Program
+from spiritlens.runs.sites import hook_name
+from spiritlens.runs.states import RecordedRun, record
+from spiritlens.runs.sweep import Score, default_memory_budget, names_to_record, sweep_runs
+
+Norms = Literal["recomputed", "frozen"]
+"""Scale of the norm at the receiver: from what it receives, or held at the base run's."""
+
+Group = tuple[Receiver, ...]
+READ = {"q_input": "q", "k_input": "k", "v_input": "v", "mlp_in": "mlp_out"}
+"""The activation that a receiver makes of its input."""
+
+
+@dataclass(frozen=True, eq=False)
+class PathValues:
+    """Values ``[group sender metric]`` (NaN: no path), `exact` ``[group sender]``: provably the base value; `base`
+    ``[metric]``."""
+
+    values: Tensor
+    exact: Tensor
+    base: Tensor
+    source: Tensor
+    noise_floor: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """The base and the source run of a prompt, with what paths read of them."""
+
+    base: RecordedRun
+    source: RecordedRun
+    n_readouts: int
+
+
+def record_pair(
+    model: LensModel,
+    tokens: Tensor,
+    base: Tensor | None,
+    source: Tensor | None,
+    groups: Sequence[Group],
+    n_readouts: int,
+) -> Recorded:
+    """Record both runs, of tokens ``[1 pos]`` with embeddings ``[1 pos d_model]`` (None: the tokens' own)."""
+    layers = range(model.n_layers)
+    nodes = [
+        hook_name(component, layer) for layer in layers for component in ("resid_pre", "resid_mid", "z", "mlp_out")
+    ]
+    writes = [hook_name(component, layer) for layer in layers for component in ("z", "mlp_out")]
+    n_positions = tokens.shape[1]
+    programs = [_program(group, range(n_positions), model.n_layers) for group in groups]
+    swept = names_to_record(model, [program for program in programs if program], n_positions, 0, n_readouts)
+    base_run = record(model, tokens, base, list(dict.fromkeys([*nodes, *swept["base"]])), n_readouts)
+    source_run = record(model, tokens, source, [hook_name("resid_pre", 0), *writes], n_readouts)
+    return Recorded(base_run, source_run, n_readouts)
+
+
+@torch.no_grad()
+def path_values(
+    model: LensModel,
+    recorded: Recorded,
+    senders: Sequence[Sender],
+    groups: Sequence[Group],
+    positions: Sequence[int],
+    *,
+    frozen: Frozen,
+    norms: Norms,
+    score: Score,
+    memory_budget: int | None = None,
+    advance: Callable[[int], None] = lambda edges: None,
+) -> PathValues:
+    """Values of every group for every sender patched at `positions`; `advance` is told how many edges are finished."""
+    base_score = score(recorded.base.logits)[0]
+    values = base_score[None, None].repeat(len(groups), len(senders), 1)
+    exact = torch.zeros(len(groups), len(senders), dtype=torch.bool)
+    budget = memory_budget or default_memory_budget(model.device)
+    size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))
+    floor = torch.zeros_like(base_score)
+    for first in range(0, len(senders), size):
+        chosen = senders[first : first + size]
+        found, same, floor_here = _values_of(model, recorded, chosen, groups, positions, frozen, norms, score, budget)
+        values[:, first : first + size] = found.to(values.dtype)
+        exact[:, first : first + size] = same
+        floor = torch.maximum(floor, floor_here)
+        advance(len(chosen) * len(groups))
+    absent = no_path(senders, groups, model.n_layers)
+    values[exact] = base_score
+    values[absent] = torch.nan
+    return PathValues(values, exact & ~absent, base_score, score(recorded.source.logits)[0], floor)
+
+
+def no_path(senders: Sequence[Sender], groups: Sequence[Group], n_layers: int) -> Tensor:
+    """Whether the sender writes after every receiver of the group has read, ``[group sender]``."""
+    written = torch.tensor([sender.stage for sender in senders])
+    read = torch.tensor([max(receiver.stage(n_layers) for receiver in group) for group in groups])
+    return written[None, :] >= read[:, None]
+
+
+def check_groups(groups: Sequence[Group]) -> None:
+    """Logits stand alone: nothing that is patched beside them could change what they receive."""
+    for group in groups:
+        if not group:
+            raise ValueError("a group of receivers is empty; give at least one receiver")
+        if len(group) > 1 and any(receiver.component == "logits" for receiver in group):
+            raise ValueError("logits cannot be patched together with other receivers; ask for them apart")
+
+
+def _values_of(
+    model: LensModel,
+    recorded: Recorded,
+    senders: Sequence[Sender],
+    groups: Sequence[Group],
+    positions: Sequence[int],
+    frozen: Frozen,
+    norms: Norms,
+    score: Score,
+    budget: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Values ``[group sender metric]``, which are provably the base's, and the noise floor ``[metric]``."""
+    base, n_layers = recorded.base, model.n_layers
+    stages = sorted({receiver.stage(n_layers) for group in groups for receiver in group})
+    changed, changes = residual_changes(model, base, recorded.source, senders, positions, stages, frozen)
+    if any(len(group) > 1 for group in groups):
+        changed, changes = _on_suffix(changed, changes, base.tokens.shape[1])
+    base_score = score(base.logits)[0]
+    values = base_score[None, None].repeat(len(groups), len(senders), 1)
+    exact = torch.zeros(len(groups), len(senders), dtype=torch.bool)
+    inner = [index for index, group in enumerate(groups) if group[0].component != "logits"]
+    for index in set(range(len(groups))) - set(inner):
+        values[index], exact[index] = _at_logits(model, recorded, changed, changes[2 * n_layers], norms, score)
+    floor = (score(model.logits(_read_outs(model, recorded))) - base_score).abs().amax(0)
+    if inner:
+        receivers = [receiver for index in inner for receiver in groups[index]]
+        patches = _received(model, base, receivers, changed, changes, norms)
+        rows = torch.zeros(len(senders), base.tokens.shape[1], 1, dtype=model.dtype, device=model.device)
+        source = RecordedRun(base.tokens, rows, patches, base.logits)
+        programs = [_program(groups[index], changed, n_layers) for index in inner]
+        result = sweep_runs(
+            model,
+            programs,
+            base=base,
+            source=source,
+            first_changed=min(changed),
+            score=score,
+            n_readouts=recorded.n_readouts,
+            memory_budget=budget,
+        )
+        values[inner] = result.values.to(values.dtype)
+        exact[[inner[cell] for cell in result.unmoved]] = True
+    return values, exact, floor
+
+
+def _on_suffix(
+    positions: Sequence[int], changes: dict[int, Tensor], n_positions: int
+) -> tuple[tuple[int, ...], dict[int, Tensor]]:
+    """The same changes on every position from the first on: a receiver of a group is held everywhere, also where
+    another receiver of the group would move it."""
+    suffix = range(min(positions), n_positions)
+    columns = [position - suffix.start for position in positions]
+    widened: dict[int, Tensor] = {}
+    for stage, change in changes.items():
+        widened[stage] = change.new_zeros(len(change), len(suffix), change.shape[-1])
+        widened[stage][:, columns] = change
+    return tuple(suffix), widened
+
+
+def _program(group: Group, positions: Sequence[int], n_layers: int) -> Program:
+    """The group's patches as a cell of the sweep."""
+    actions: dict[int, tuple[Action, ...]] = {}
+    for receiver in group:
+        if receiver.component != "logits":
+            head = None if receiver.component == "mlp_in" else receiver.head
+            action = Action(READ[receiver.component], tuple(positions), head)
+            actions[receiver.layer] = (*actions.get(receiver.layer, ()), action)
+    return dict(sorted(actions.items()))
+
+
+def _read_outs(model: LensModel, recorded: Recorded) -> Tensor:
+    """The base run's residual stream at the read-outs, ``[1 readout d_model]``."""
+    return recorded.base.values[hook_name("resid_post", model.n_layers - 1)][:, -recorded.n_readouts :]
+
+
+def _at_logits(
+    model: LensModel, recorded: Recorded, positions: Sequence[int], change: Tensor, norms: Norms, score: Score
+) -> tuple[Tensor, Tensor]:
+    """Values ``[sender metric]`` where the change goes straight to the logits, and which of them are exact."""
+    final = _read_outs(model, recorded).expand(len(change), -1, -1).clone()
+    n_positions = recorded.base.tokens.shape[1]
+    for column, position in enumerate(positions):
+        readout = position - (n_positions - recorded.n_readouts)
+        if readout >= 0:
+            final[:, readout] += change[:, column]
+    logits = model.logits(final)
+    if norms == "frozen":
+        ratio = model.norm_scale(final) / model.norm_scale(_read_outs(model, recorded))
+        offset = model.logits(torch.zeros_like(final[:1, :1]))
+        logits = offset + ratio * (logits - offset)
+    reached = max(positions) >= n_positions - recorded.n_readouts
+    return score(logits), torch.full((len(change),), not reached)
+
+
+def _received(
+    model: LensModel,
+    base: RecordedRun,
+    receivers: Sequence[Receiver],
+    positions: Sequence[int],
+    changes: dict[int, Tensor],
+    norms: Norms,
+) -> dict[str, Tensor]:
+    """What the receivers make of ``base + change``, by hook name, ``[sender pos …]`` (only `positions` are filled)."""
+    patches: dict[str, Tensor] = {}
+    n_positions = base.tokens.shape[1]
+    for layer in sorted({receiver.layer for receiver in receivers}):
+        wanted = {READ[receiver.component] for receiver in receivers if receiver.layer == layer}
+        if heads := [name for name in "qkv" if name in wanted]:
+            before = stage_value(base, 2 * layer, model.n_layers, positions)
+            found = dict(zip("qkv", _queries_keys_values(model, layer, before, changes[2 * layer], norms), strict=True))
+            patches |= {hook_name(name, layer): _filled(found[name], positions, n_positions) for name in heads}
+        if "mlp_out" in wanted:
+            before = stage_value(base, 2 * layer + 1, model.n_layers, positions)
+            mlp_out = _mlp_out(model, layer, before, changes[2 * layer + 1], norms)
+            patches[hook_name("mlp_out", layer)] = _filled(mlp_out, positions, n_positions)
+    return patches
+
+
+def _queries_keys_values(
+    model: LensModel, layer: int, before: Tensor, change: Tensor, norms: Norms
+) -> tuple[Tensor, Tensor, Tensor]:
+    """q, k, v ``[sender position head d_head]`` of ``before + change``; they are linear in the normed stream, but for
+    a bias."""
+    received = before + change
+    q, k, v = model.qkv(layer, received)
+    if norms == "recomputed":
+        return q, k, v
+    ratio = (model.norm_scale(received) / model.norm_scale(before))[..., None].to(q.dtype)
+    offsets = model.qkv(layer, torch.zeros_like(before))
+    q, k, v = (offset + ratio * (found - offset) for offset, found in zip(offsets, (q, k, v), strict=True))
+    return q, k, v
+
+
+def _mlp_out(model: LensModel, layer: int, before: Tensor, change: Tensor, norms: Norms) -> Tensor:
+    if norms == "recomputed":
+        return model.mlp(layer, before + change)
+    scale = model.norm_scale(before)
+    hook = (f"blocks.{layer}.ln2.hook_scale", lambda found: scale.to(found.dtype).expand_as(found).clone())
+    with model.hooked([hook]):
+        return model.mlp(layer, before + change)
+
+
+def _filled(values: Tensor, positions: Sequence[int], n_positions: int) -> Tensor:
+    result = values.new_zeros(len(values), n_positions, *values.shape[2:])
+    result[:, list(positions)] = values
+    return result
+
+
+def _bytes_per_sender(model: LensModel, n_positions: int) -> int:
+    """Memory of one sender: its changes at every stage, and the receivers' values of all layers."""
+    itemsize = torch.finfo(model.dtype).bits // 8
+    per_position = 2 * model.d_model + (model.n_heads + 2 * model.n_kv_heads) * model.d_head + model.d_model
+    return int(np.int64(itemsize) * n_positions * per_position * (model.n_layers + 1))

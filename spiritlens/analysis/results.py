@@ -1,0 +1,63 @@
+"""What the results of patching have in common: columns about the prompts, and attributes about the model and the
+call."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+import spiritlens
+from spiritlens.effects.schema import PROMPT_TEXTS
+from spiritlens.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+
+def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str, list[Any]]:
+    """The coordinates of the prompt axis that both schemas want, one value per prompt."""
+    columns: dict[str, list[Any]] = {name: [getattr(prompt, name, "") for prompt in prompts] for name in PROMPT_TEXTS}
+    return columns | {
+        "prompt_id": [prompt.id for prompt in prompts],
+        "modality": [prompt.kind for prompt in prompts],
+        "subject": [prompt.subject.name for prompt in prompts],
+        "known": [int(flag) for flag in known],
+    }
+
+
+def model_attributes(lens: "Lens", seed: int, config: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """Attributes that say which model was asked and how: the call's settings as JSON."""
+    return {
+        "spiritlens_version": spiritlens.__version__,
+        "model_id": lens.id,
+        "model_name": lens.name,
+        "model_hash": lens.id,
+        "dtype": str(lens.inside.dtype).removeprefix("torch."),
+        "device": str(lens.inside.device),
+        "seed": seed,
+        "config_json": json.dumps(dict(config), sort_keys=True),
+    }
+
+
+def array(values: Tensor) -> np.ndarray[Any, Any]:
+    """A tensor as a numpy array; bfloat16 and float16 become float32."""
+    plain = values.detach().cpu()
+    if plain.is_floating_point() and plain.element_size() < 4:
+        plain = plain.float()
+    found: np.ndarray[Any, Any] = plain.numpy()
+    return found
+
+
+def checked_prompts(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts as a tuple; refuses a single prompt, none, and one given twice."""
+    if isinstance(prompts, Prompt):
+        raise ValueError("a sequence of prompts is wanted; write [prompt]")
+    if not prompts:
+        raise ValueError("no prompts: give at least one")
+    ids = [prompt.id for prompt in prompts]
+    twice = sorted({prompt_id for prompt_id in ids if ids.count(prompt_id) > 1})
+    if twice:
+        raise ValueError(f"prompt {twice[0]} is given twice; give each prompt once")
+    return tuple(prompts)

@@ -1,0 +1,45 @@
+"""Models and slow twins for the tests of patching: tiny random Llamas in float64, and plain hooked passes."""
+
+import torch
+from transformer_lens import HookedTransformer, HookedTransformerConfig
+
+CLEAN = torch.tensor([[1, 17, 5, 33, 8, 21, 40, 9]])
+CORRUPTED = torch.tensor([[1, 17, 11, 2, 8, 21, 40, 9]])
+
+
+def random_llama(n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: str = "silu") -> HookedTransformer:
+    torch.manual_seed(seed)
+    model = HookedTransformer(
+        HookedTransformerConfig(
+            n_layers=n_layers,
+            d_model=24,
+            d_head=6,
+            n_heads=4,
+            n_key_value_heads=None if n_kv_heads == 4 else n_kv_heads,
+            d_mlp=40,
+            n_ctx=64,
+            d_vocab=50,
+            act_fn=act_fn,
+            normalization_type="RMS",
+            final_rms=True,
+            gated_mlp=True,
+            positional_embedding_type="rotary",
+            rotary_dim=6,
+            rotary_adjacent_pairs=False,
+            original_architecture="LlamaForCausalLM",
+            dtype=torch.float64,
+            init_weights=False,
+        )
+    )
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(".w"):
+                parameter.copy_(1 + 0.3 * torch.randn_like(parameter))
+            elif not name.split(".")[-1].lstrip("_").startswith("b_"):
+                parameter.copy_(torch.randn_like(parameter) / parameter.shape[-2] ** 0.5 * 1.5)
+    return model.eval().requires_grad_(False)
+
+
+def score(logits: torch.Tensor) -> torch.Tensor:
+    """Two numbers per row ``[row metric]`` of logits ``[row readout d_vocab]``."""
+    return torch.stack([logits.softmax(-1)[:, :, 11].sum(1), (logits[:, :, 4] - logits[:, :, 30]).sum(1)], dim=-1)
