@@ -100,24 +100,31 @@ def _phones_and_groups(
     events = answer["events"]
     heard = sorted({word_at[event[1]] for event in events if event[0] == "word" and event[1] in word_at} | {0})
     group_of_word = [max(index for index in heard if index <= word) for word in range(len(plain.words))]
+    sounds = _sounds(events, word_at)
     phones: list[Phone] = []
     groups: list[int] = []
-    current = 0
-    sounds = [event for event in events if event[0] != "word" or event[1] in word_at]
-    for place, (kind, value, sample) in enumerate(sounds):
-        if kind == "word":
-            current = max(current, word_at[value])
-            continue
-        following = [event for event in sounds[place + 1 :] if event[0] == "phone"][:1]
-        end = following[0][2] if following else n_samples
-        if value in ESPEAK_CONTINUES and phones:
-            phones[-1] = Phone(phones[-1].label, phones[-1].start, end / rate)
-            continue
-        before_r = bool(following) and following[0][1].startswith("r")
-        new = _split_r_coloured(value, sample / rate, end / rate, rhotic and not before_r)
+    for place, (mnemonic, start, group) in enumerate(sounds):
+        following, end, _ = sounds[place + 1] if place + 1 < len(sounds) else ("", n_samples, -1)
+        new = _split_r_coloured(mnemonic, start / rate, end / rate, rhotic and not following.startswith("r"))
         phones += new
-        groups += [current] * len(new)
+        groups += [group] * len(new)
     return phones, groups, group_of_word
+
+
+def _sounds(events: list[tuple[str, Any, int]], word_at: dict[int, int]) -> list[tuple[str, int, int]]:
+    """Mnemonic, first sample and word group of each phone; each lasts until the next one begins.
+
+    A word's first phone begins at the word event: espeak-ng dates a stop by its release and the word by its closure.
+    """
+    sounds: list[tuple[str, int, int]] = []
+    group, begun = 0, 0
+    for kind, value, sample in events:
+        if kind == "word" and value in word_at:
+            group, begun = max(group, word_at[value]), sample
+        elif kind == "phone" and not (value in ESPEAK_CONTINUES and sounds):
+            fresh = not sounds or sounds[-1][2] != group
+            sounds.append((value, begun if fresh else sample, group))
+    return sounds
 
 
 def _split_r_coloured(mnemonic: str, start: float, end: float, r_coloured: bool) -> list[Phone]:
