@@ -250,6 +250,19 @@ def _share_rotary_tables(model: HookedTransformer, config: LlamaConfig, device: 
         block.attn.mask, block.attn.IGNORE = block.attn.mask.to(device), block.attn.IGNORE.to(device)
 
 
+def attach_tokenizer(model: HookedTransformer, tokenizer: Any) -> None:
+    """Give the model a tokenizer as it is (TransformerLens's own way loads another one by its name, with other ids).
+
+    ``model.to_tokens`` then gives the tokenizer's ids, with the beginning-of-sequence token once where it writes one.
+    """
+    prepends = tokenizer("a").input_ids[:1] == [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else False
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.bos_token
+    tokenizer.padding_side = "right"
+    model.tokenizer = tokenizer
+    model.cfg.tokenizer_prepends_bos = model.cfg.default_prepend_bos = prepends
+
+
 def owned(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies of all weights, strides kept; a tied unembedding becomes a tensor of its own."""
     return {name: weight.detach().clone() for name, weight in weights.items()}

@@ -1,0 +1,239 @@
+"""Reading a checkpoint folder: its config and its weights, checked one against the other, in one checkpoint's memory.
+
+A folder is Meta's SpiritLM layout as downloaded (``config.json``, ``pytorch_model.bin``, ``tokenizer.model`` …) or
+any Llama folder of Hugging Face's layout. `find_checkpoint` looks, in this order, for a folder of that name, for a
+name under ``$SPIRITLM_CHECKPOINTS_DIR`` (Meta's ``spiritlm_model/`` inside it included), and for a hub id.
+
+`read_checkpoint` maps the weights, compares names, shapes and kinds with the config, looks for NaN, and brings each
+tensor to the wanted dtype and device, one at a time; a tensor that is already right stays a view of the file.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import LlamaConfig
+
+from spiritlens.models.conversion import UnsupportedModel, check_supported, tensor_shapes
+from spiritlens.models.weight_files import CheckpointError, WeightFiles, open_weights, read_json, release_pages
+
+ROOT_VARIABLE = "SPIRITLM_CHECKPOINTS_DIR"
+MODEL_FOLDER = "spiritlm_model"
+"""Meta's subfolder of the language models, beside ``speech_tokenizer``."""
+WEIGHT_KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+IGNORED_ENDINGS = ("rotary_emb.inv_freq",)
+"""Tensors of older checkpoints that the config determines."""
+SHARD_BYTES = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A Llama checkpoint: config, and weights by Hugging Face's names, all on one device in one dtype."""
+
+    folder: Path
+    config: LlamaConfig
+    weights: dict[str, Tensor]
+
+
+def find_checkpoint(name: str | Path) -> Path:
+    """The folder of a checkpoint given as a path, as a name under ``$SPIRITLM_CHECKPOINTS_DIR``, or as a hub id."""
+    path, root = Path(name).expanduser(), os.environ.get(ROOT_VARIABLE)
+    places = [path]
+    if root and not path.is_absolute():
+        places += [Path(root) / path, Path(root) / MODEL_FOLDER / path]
+    for place in places:
+        if place.is_dir():
+            return place
+        if place.is_file():
+            raise CheckpointError(f"{place} is a file. Give the folder that holds the checkpoint: {place.parent}.")
+    looked = ", ".join(str(place) for place in places)
+    if isinstance(name, str) and _is_hub_id(name):
+        return _download(name, looked)
+    hint = "" if root else f" Set {ROOT_VARIABLE} to the folder of your downloads to load by name."
+    raise CheckpointError(f"there is no checkpoint {str(name)!r}: looked for a folder at {looked}.{hint}")
+
+
+def _is_hub_id(name: str) -> bool:
+    parts = name.split("/")
+    return len(parts) == 2 and all(parts) and not name.startswith((".", "~", "/"))
+
+
+def _download(repository: str, looked: str) -> Path:
+    """A hub repository's config, tokenizer and weights (``.bin`` only where there are no safetensors)."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        names = HfApi().list_repo_files(repository)
+        weights = "*.safetensors*" if any(name.endswith(".safetensors") for name in names) else "pytorch_model*.bin*"
+        return Path(snapshot_download(repository, allow_patterns=["*.json", "tokenizer.model", weights]))
+    except Exception as error:  # the hub client raises its own, requests' and the system's errors
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise CheckpointError(
+            f"there is no folder {repository!r} (looked at {looked}), and it could not be fetched as a hub id "
+            f"({reason}). Give a folder, or log in and check the network."
+        ) from error
+
+
+def read_config(folder: Path) -> LlamaConfig:
+    """The folder's ``config.json`` as a Llama configuration; a wrapper's ``base_config`` is what counts inside it."""
+    path = folder / "config.json"
+    if not path.is_file():
+        nested = sorted(str(found.parent.relative_to(folder)) for found in folder.glob("*/config.json"))
+        nested += sorted(
+            str(found.parent.relative_to(folder)) for found in folder.glob(f"{MODEL_FOLDER}/*/config.json")
+        )
+        hint = f"It holds checkpoints in {', '.join(nested)}: name one." if nested else "Finish the download."
+        raise CheckpointError(f"{folder}: config.json is missing. {hint}")
+    values = read_json(path)
+    if isinstance(values.get("base_config"), dict):
+        values = values["base_config"] | {
+            "vocab_size": values.get("vocab_size", values["base_config"].get("vocab_size"))
+        }
+    kind = values.get("model_type")
+    if kind != "llama":
+        named = ", ".join(values.get("architectures") or ["none named"])
+        raise CheckpointError(
+            f"{path}: expected a Llama model (model_type 'llama'), found {kind!r} ({named}). "
+            "Other architectures are not converted."
+        )
+    try:
+        config = LlamaConfig.from_dict(values)
+        check_supported(config)
+    except UnsupportedModel as error:
+        raise UnsupportedModel(f"{path}: {error}") from error
+    except (TypeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: a setting is not understood ({error}).") from error
+    return config
+
+
+def read_checkpoint(
+    folder: str | Path, dtype: torch.dtype | None = None, device: torch.device | str = "cpu"
+) -> Checkpoint:
+    """Config and weights of a folder, checked. ``dtype=None`` keeps the checkpoint's."""
+    folder = check_folder(folder)
+    config = read_config(folder)
+    files = open_weights(folder).without_prefix()
+    names = check_tensors(files, config)
+    kept = dtype or files.tensors["model.embed_tokens.weight"].dtype
+    weights = {name: _bring(name, files, kept, torch.device(device)) for name in names}
+    return Checkpoint(folder, config, weights)
+
+
+def check_folder(folder: str | Path) -> Path:
+    """The folder as a path, refused where it is none or holds nothing."""
+    path = Path(folder).expanduser()
+    if path.is_file():
+        raise CheckpointError(f"{path} is a file. Give the folder that holds the checkpoint: {path.parent}.")
+    if not path.is_dir():
+        raise CheckpointError(f"there is no folder {path}. Give the checkpoint's folder.")
+    if not any(path.iterdir()):
+        raise CheckpointError(
+            f"{path} is empty. Put the checkpoint's files there (config.json, weights, tokenizer.model)."
+        )
+    return path
+
+
+def check_tensors(files: WeightFiles, config: LlamaConfig) -> tuple[str, ...]:
+    """Names of the tensors to take, after names, shapes and kinds agreed with the config."""
+    shapes, found = tensor_shapes(config), files.tensors
+    missing = [name for name in shapes if name not in found]
+    if missing:
+        place = sorted({path.name for path in files.sources.values()})
+        near = " (tie_word_embeddings is false in config.json)" if missing == ["lm_head.weight"] else ""
+        raise CheckpointError(
+            f"{', '.join(place)}: tensor {missing[0]} is missing{near}, and {len(missing) - 1} more. "
+            f"Expected {len(shapes)} tensors for {config.num_hidden_layers} layers; weights and config.json must be of "
+            "one checkpoint."
+        )
+    for name, shape in shapes.items():
+        _check_tensor(name, found[name], shape, files.sources[name])
+    for name in found:
+        if name not in shapes and not name.endswith(IGNORED_ENDINGS) and not _is_tied_copy(name, found, config):
+            raise CheckpointError(
+                f"{files.sources[name]}: tensor {name} {tuple(found[name].shape)} has no place in a Llama model of "
+                f"{config.num_hidden_layers} layers. Weights and config.json must be of one checkpoint."
+            )
+    return tuple(shapes)
+
+
+def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], path: Path) -> None:
+    if tuple(tensor.shape) != shape:
+        rows = name in ("model.embed_tokens.weight", "lm_head.weight") and tensor.shape[1:] == shape[1:]
+        rule = f"vocab_size {shape[0]} in config.json" if rows else "config.json"
+        raise CheckpointError(
+            f"{path}: tensor {name}: expected shape {shape} by {rule}, found {tuple(tensor.shape)}. "
+            "Weights and config.json must be of one checkpoint."
+        )
+    if tensor.dtype not in WEIGHT_KINDS:
+        raise CheckpointError(
+            f"{path}: tensor {name}: expected float32, float16, bfloat16 or float64, found {tensor.dtype}. "
+            "Quantized weights are not converted; use the original ones."
+        )
+
+
+def _is_tied_copy(name: str, found: Mapping[str, Tensor], config: LlamaConfig) -> bool:
+    """Whether the tensor is the unembedding of a tied model, written out although it equals the embedding."""
+    embedding = found["model.embed_tokens.weight"]
+    tied = bool(config.tie_word_embeddings) and name == "lm_head.weight" and found[name].shape == embedding.shape
+    return tied and bool(torch.equal(found[name], embedding))
+
+
+def _bring(name: str, files: WeightFiles, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The tensor in the wanted dtype on the wanted device, after a look for NaN and infinity."""
+    mapped = files.tensors[name]
+    low, high = (float(bound) for bound in torch.aminmax(mapped))
+    if not (abs(low) < float("inf") and abs(high) < float("inf")):  # a NaN anywhere makes both NaN
+        bad = int((~torch.isfinite(mapped)).sum())
+        raise CheckpointError(
+            f"{files.sources[name]}: tensor {name} holds NaN or infinity in {bad} of {mapped.numel()} values. "
+            "The file is damaged, or training diverged; use another copy."
+        )
+    brought = mapped.to(device=device, dtype=dtype)
+    if brought is not mapped:
+        if max(-low, high) > torch.finfo(dtype).max:
+            raise CheckpointError(
+                f"{files.sources[name]}: tensor {name} reaches {max(-low, high):.3g}, beyond {dtype}. Choose float32."
+            )
+        release_pages(mapped)
+    return brought
+
+
+def save_safetensors(folder: str | Path, target: str | Path) -> Path:
+    """Copy a checkpoint into a new folder with its weights as safetensors shards of at most 2 GiB, in its own dtype.
+
+    For ``.bin`` files in PyTorch's old format, which cannot be memory-mapped: convert once, load the copy ever after.
+    """
+    source, target = check_folder(folder), Path(target)
+    if target.exists() and any(target.iterdir()):
+        raise CheckpointError(f"{target} is not empty. Give a new folder.")
+    target.mkdir(parents=True, exist_ok=True)
+    write_shards(read_checkpoint(source).weights, target)
+    for path in source.iterdir():
+        if path.suffix in (".json", ".model") and not path.name.endswith(".index.json"):
+            (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+def write_shards(weights: Mapping[str, Tensor], folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
+    """Write weights as ``model.safetensors``, or as shards with an index where they are more than ``shard_bytes``."""
+    groups: list[dict[str, Tensor]] = [{}]
+    for name, tensor in weights.items():
+        if groups[-1] and sum(held.nbytes for held in groups[-1].values()) + tensor.nbytes > shard_bytes:
+            groups.append({})
+        groups[-1][name] = tensor.contiguous()
+    if len(groups) == 1:
+        save_file(groups[0], folder / "model.safetensors", metadata={"format": "pt"})
+        return
+    placed: dict[str, str] = {}
+    for number, group in enumerate(groups, start=1):
+        name = f"model-{number:05d}-of-{len(groups):05d}.safetensors"
+        save_file(group, folder / name, metadata={"format": "pt"})
+        placed |= dict.fromkeys(group, name)
+    total = sum(tensor.nbytes for tensor in weights.values())
+    index = {"metadata": {"total_size": total}, "weight_map": placed}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")

@@ -1,0 +1,317 @@
+"""The lens: a speech-text model, its vocabulary and its ears in one value; and `load`, which makes it.
+
+    lens = load()                                                     # the embedded model
+    lens = load("spirit-lm-base-7b", dtype=torch.bfloat16)            # a folder, a name, a hub id, a LlamaForCausalLM
+    text = lens.text("The capital of France is", subject="France", answer="Paris")
+    spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
+
+``lens.model`` is a TransformerLens `HookedTransformer` with raw weights, free for any use; ``lens.inside`` is what
+the toolkit itself goes through (`spiritlens.models.hooked.LensModel`). Prompts are plain values that know nothing of
+a lens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack
+
+import torch
+from transformer_lens import HookedTransformer
+from transformers import LlamaForCausalLM
+
+from spiritlens.models.checkpoint import find_checkpoint, read_checkpoint
+from spiritlens.models.conversion import attach_tokenizer, fold_norms, hooked_from_llama, hooked_transformer, owned
+from spiritlens.models.embedded import embedded_folder, encoder_of
+from spiritlens.models.fingerprint import fingerprint
+from spiritlens.models.generation import AnswerModality, continue_prompt
+from spiritlens.models.hooked import HookedLensModel, LensModel
+from spiritlens.prompts import build
+from spiritlens.prompts.build import About, FinalMarker, Segment
+from spiritlens.prompts.families import Family
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.speech.alignment import WordInterval
+from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import Waveform, read_waveform
+
+if TYPE_CHECKING:
+    from spiritlens.speech.utterance import Voice
+
+Norms: TypeAlias = Literal["raw", "folded"]
+"""``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
+matrices that read the norm, as circuit analyses like it; nothing is ever centred."""
+
+AudioSource: TypeAlias = str | Path | bytes | Waveform
+
+
+class Provenance(TypedDict, total=False):
+    """`About` of a prompt whose voice is a parameter of its own."""
+
+    occurrence: int | None
+    examples: Sequence[tuple[Segment, str]]
+    fact_id: str
+    relation: str
+    phrasing: str
+    group: str
+    audio: str
+
+
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one."""
+
+    model: HookedTransformer
+    vocabulary: Vocabulary
+    encoder: SpeechEncoder | None = None
+    name: str = ""
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        rows = self.model.cfg.d_vocab
+        if self.vocabulary.size != rows:
+            raise ValueError(
+                f"the vocabulary counts {self.vocabulary.size} rows, the model embeds {rows}: use those of one "
+                "checkpoint"
+            )
+        if self.model.tokenizer is not self.vocabulary.tokenizer:
+            attach_tokenizer(self.model, self.vocabulary.tokenizer)
+
+    @cached_property
+    def inside(self) -> LensModel:
+        """The model through the toolkit's protocol."""
+        return HookedLensModel(self.model)
+
+    @property
+    def family(self) -> Family:
+        """How the model writes speech into its vocabulary."""
+        return self.vocabulary.family
+
+    @cached_property
+    def id(self) -> str:
+        """A hash of settings and weights, as it is written into results."""
+        return fingerprint(self.model)
+
+    @property
+    def n_layers(self) -> int:
+        return self.inside.n_layers
+
+    @property
+    def n_heads(self) -> int:
+        return self.inside.n_heads
+
+    @property
+    def device(self) -> torch.device:
+        return self.inside.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.inside.dtype
+
+    # Prompts
+
+    def text(
+        self,
+        text: str,
+        subject: str,
+        answer: str,
+        foil: str | None = None,
+        *,
+        marker: FinalMarker = "none",
+        **about: Unpack[About],
+    ) -> Prompt:
+        """A written prompt (T2T); ``marker="final"`` ends it with the text marker that a spoken one ends with."""
+        return build.text_prompt(self.vocabulary, text, subject, answer, foil, marker=marker, **about)
+
+    def speak(
+        self,
+        text: str,
+        subject: str,
+        answer: str,
+        foil: str | None = None,
+        *,
+        voice: "str | Voice | None" = None,
+        rate: float = 1.0,
+        pitch: float = 1.0,
+        **about: Unpack[Provenance],
+    ) -> Prompt:
+        """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T)."""
+        from spiritlens.speech.cache import CachedVoice
+        from spiritlens.speech.synthesis import DEFAULT_VOICE
+        from spiritlens.speech.synthesis import voice as find_voice
+
+        self._ears()
+        named = voice if voice is not None else DEFAULT_VOICE
+        speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
+        utterance = speaker.speak(text, rate=rate, pitch=pitch)
+        spoken: About = {**about, "voice": speaker.name}
+        return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken)
+
+    def audio(
+        self,
+        source: AudioSource,
+        subject: str,
+        answer: str,
+        foil: str | None = None,
+        *,
+        words: Sequence[WordInterval] | str | Path | None = None,
+        text: str | None = None,
+        **about: Unpack[About],
+    ) -> Prompt:
+        """Recorded speech as a prompt: a file, its bytes or a `Waveform`, with its words.
+
+        ``words`` are intervals with times in seconds, or a file of them (TextGrid, JSON, CSV); with ``text`` alone the
+        words are found in the audio by forced alignment (needs the ``align`` extra).
+        """
+        self._ears()
+        if (words is None) == (text is None):
+            given = "both" if words is not None else "neither"
+            raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
+        waveform = source if isinstance(source, Waveform) else read_waveform(source)
+        return self._heard(waveform, _words(waveform, words, text), subject, answer, foil, about)
+
+    def prompt(
+        self,
+        segments: Sequence[Segment],
+        subject: str,
+        answer: str,
+        foil: str | None = None,
+        *,
+        marker: FinalMarker = "none",
+        **about: Unpack[About],
+    ) -> Prompt:
+        """A prompt of text and speech segments (`TextSegment`, `SpeechSegment`) in order."""
+        return build.mixed_prompt(self.vocabulary, segments, subject, answer, foil, marker=marker, **about)
+
+    def hear(self, source: AudioSource) -> UnitStream:
+        """The units of audio as the model reads them: deduplicated where its family is."""
+        waveform = source if isinstance(source, Waveform) else read_waveform(source)
+        units = self._ears().encode(waveform)
+        return units.dedup() if self.family.deduplicate else units
+
+    # Answers
+
+    def generate(
+        self,
+        prompt: Prompt | str,
+        max_new_tokens: int = 20,
+        modality: AnswerModality = "text",
+        temperature: float = 0.0,
+    ) -> str:
+        """The model's continuation in one modality; the likeliest one at temperature 0 (see `generation`)."""
+        return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature)
+
+    def _ears(self) -> SpeechEncoder:
+        if self.encoder is None:
+            raise ValueError(
+                f"{self!r} has no speech encoder, so that it cannot hear; put the encoder's files into the "
+                "checkpoint's folder, pass encoder= to load, or give units by prompt([SpeechSegment(units, words)])"
+            )
+        return self.encoder
+
+    def _heard(
+        self,
+        waveform: Waveform,
+        words: Sequence[WordInterval],
+        subject: str,
+        answer: str,
+        foil: str | None,
+        about: About,
+    ) -> Prompt:
+        units = self.hear(waveform)
+        return build.speech_prompt(self.vocabulary, units, words, subject, answer, foil, waveform=waveform, **about)
+
+    def __repr__(self) -> str:
+        inside = self.inside
+        kind = str(self.dtype).removeprefix("torch.")
+        return (
+            f"Lens({self.name or 'unnamed'}: family {self.family.name}, {inside.n_layers} layers × {inside.n_heads} "
+            f"heads, d_model {inside.d_model}, {inside.d_vocab} rows, {kind} on {self.device})"
+        )
+
+
+def _words(
+    waveform: Waveform, words: Sequence[WordInterval] | str | Path | None, text: str | None
+) -> Sequence[WordInterval]:
+    if text is not None:
+        from spiritlens.speech.forced_alignment import align
+
+        return align(waveform, text)
+    if isinstance(words, str | Path):
+        from spiritlens.speech.word_sources import read_words
+
+        return read_words(words)
+    return list(words or ())
+
+
+def load(
+    source: str | Path | LlamaForCausalLM | None = None,
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | None = None,
+    norms: Norms = "raw",
+    *,
+    tokenizer: str | Path | None = None,
+    family: Family | None = None,
+    encoder: SpeechEncoder | None = None,
+) -> Lens:
+    """A lens on a model: the embedded one, a checkpoint folder, a name, a hub id, or a loaded `LlamaForCausalLM`.
+
+    ``dtype`` None keeps the checkpoint's (the embedded model: float32); ``device`` None takes the GPU where there is
+    one. ``tokenizer`` is the folder of the tokenizer's files where that is another; ``family`` and ``encoder`` are
+    found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are
+    its own.
+    """
+    if norms not in ("raw", "folded"):
+        raise ValueError(f"norms is {norms!r}; it can be 'raw' or 'folded'")
+    if isinstance(source, LlamaForCausalLM):
+        return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder)
+    folder = embedded_folder() if source is None else find_checkpoint(source)
+    wanted = _dtype(dtype) or (torch.float32 if source is None else None)
+    checkpoint = read_checkpoint(folder, wanted, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    vocabulary = Vocabulary.load(tokenizer or folder, family, size=checkpoint.config.vocab_size)
+    weights = checkpoint.weights
+    if norms == "folded" and "lm_head.weight" not in weights:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+    name = "embedded" if source is None else folder.name
+    model = hooked_transformer(weights, checkpoint.config, name=name)
+    if norms == "folded":
+        fold_norms(model)
+    return Lens(model, vocabulary, encoder or encoder_of(folder, vocabulary.family), name, folder)
+
+
+def _lens_of_llama(
+    llama: LlamaForCausalLM,
+    dtype: torch.dtype | str | None,
+    device: torch.device | str | None,
+    norms: Norms,
+    tokenizer: str | Path | None,
+    family: Family | None,
+    encoder: SpeechEncoder | None,
+) -> Lens:
+    """A lens on a loaded model's own memory; with folded norms on a copy, for folding writes."""
+    held = llama.model.embed_tokens.weight
+    if _dtype(dtype) not in (None, held.dtype) or (device is not None and torch.device(device) != held.device):
+        raise ValueError(
+            f"the model given is {held.dtype} on {held.device} and shares its memory with the lens; convert it before "
+            f"(model.to({dtype or held.dtype}, {device or held.device})), or load its folder"
+        )
+    place = tokenizer or llama.config._name_or_path
+    if not place or not Path(place).is_dir():
+        raise ValueError("a loaded LlamaForCausalLM brings no tokenizer: give its folder by load(model, tokenizer=...)")
+    vocabulary = Vocabulary.load(place, family, size=llama.config.vocab_size)
+    name = Path(place).name
+    if norms == "raw":
+        model = hooked_from_llama(llama, name)
+    else:
+        model = fold_norms(hooked_transformer(owned(llama.state_dict()), llama.config, held.dtype, name))
+    return Lens(model, vocabulary, encoder or encoder_of(Path(place), vocabulary.family), name, Path(place))
+
+
+def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
+    if isinstance(dtype, str):
+        found = getattr(torch, dtype, None)
+        if not isinstance(found, torch.dtype):
+            raise ValueError(f"dtype {dtype!r} is unknown; use float32, bfloat16, float16 or float64")
+        return found
+    return dtype

@@ -1,0 +1,155 @@
+"""Weight files of a checkpoint folder, mapped into memory and never executed.
+
+A folder holds ``model.safetensors``, or ``pytorch_model.bin``, or shards of either with an index (``….index.json``,
+whose ``weight_map`` names each tensor's shard). safetensors files cannot hold code; ``.bin`` files are pickles and
+are read with ``weights_only=True`` or refused. Both are memory-mapped: a tensor's bytes are read when it is first
+touched, and the mapping is private, so that writing to a tensor leaves the file as it is.
+
+Every refusal is a `CheckpointError` that names the file, the tensor, what was expected and found, and the remedy.
+"""
+
+import ctypes
+import json
+import mmap
+import pickle
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
+INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+LFS_POINTER = b"version https://git-lfs"
+ZIP_MAGIC = b"PK\x03\x04"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used as it is: which file or tensor, expected, found, remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class WeightFiles:
+    """Mapped tensors by name, and the file of each."""
+
+    tensors: dict[str, Tensor]
+    sources: dict[str, Path]
+
+    def without_prefix(self) -> "WeightFiles":
+        """Names as a plain Llama has them: a wrapper's prefix (``lm.model.layers…``) taken off."""
+        ends = [name for name in self.tensors if name.endswith("model.embed_tokens.weight")]
+        prefix = ends[0].removesuffix("model.embed_tokens.weight") if len(ends) == 1 else ""
+        if not prefix or not all(name.startswith(prefix) for name in self.tensors):
+            return self
+        cut = len(prefix)
+        return WeightFiles(
+            {name[cut:]: tensor for name, tensor in self.tensors.items()},
+            {name[cut:]: path for name, path in self.sources.items()},
+        )
+
+
+def open_weights(folder: Path) -> WeightFiles:
+    """All tensors of the folder's weights, mapped; safetensors are preferred where both kinds are there."""
+    for single, index in zip(SINGLE_FILES, INDEX_FILES, strict=True):
+        if (folder / single).is_file():
+            tensors = open_file(folder / single)
+            return WeightFiles(tensors, dict.fromkeys(tensors, folder / single))
+        if (folder / index).is_file():
+            return _open_shards(folder / index)
+    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    raise CheckpointError(
+        f"{folder}: no weights. Expected {', '.join((*SINGLE_FILES, *INDEX_FILES))}, found {found}. "
+        "Give the folder that holds the model itself, or finish the download."
+    )
+
+
+def open_file(path: Path) -> dict[str, Tensor]:
+    """The tensors of one ``.safetensors`` or ``.bin`` file."""
+    with path.open("rb") as file:
+        head = file.read(len(LFS_POINTER))
+    if head == LFS_POINTER:
+        raise CheckpointError(f"{path} is a Git LFS pointer, not the weights. Fetch the file itself (git lfs pull).")
+    return _open_safetensors(path) if path.suffix == ".safetensors" else _open_pickle(path, head[:4] == ZIP_MAGIC)
+
+
+def _open_shards(index: Path) -> WeightFiles:
+    """The tensors that the index lists, each from its shard."""
+    listed = read_json(index).get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise CheckpointError(f"{index}: expected a 'weight_map' from tensor to shard, found none. Download it again.")
+    tensors: dict[str, Tensor] = {}
+    sources: dict[str, Path] = {}
+    for shard in sorted(set(listed.values())):
+        path = index.parent / shard
+        if Path(shard).name != shard or not path.is_file():
+            wanted = sum(name == shard for name in listed.values())
+            raise CheckpointError(f"{path} is missing: {index.name} expects {wanted} tensors in it. Download it again.")
+        held = open_file(path)
+        for name in (name for name, place in listed.items() if place == shard):
+            if name not in held:
+                raise CheckpointError(f"{path}: tensor {name} is missing, though {index.name} places it there.")
+            tensors[name], sources[name] = held[name], path
+    return WeightFiles(tensors, sources)
+
+
+def _open_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or cut short ({error}). Download it again.") from error
+
+
+def _open_pickle(path: Path, is_zip: bool) -> dict[str, Tensor]:
+    if not is_zip:
+        warnings.warn(
+            f"{path} has PyTorch's old format, which cannot be memory-mapped: it is read whole. Convert it once with "
+            "spiritlens.models.checkpoint.save_safetensors(folder, new_folder).",
+            stacklevel=2,
+        )
+    try:
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or "it is no weight file"
+        raise CheckpointError(
+            f"{path} is refused: it holds more than tensors, and pickled code is never run here ({reason}). "
+            "Use a safetensors copy of the checkpoint."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise CheckpointError(f"{path} is damaged or cut short ({reason}). Download it again.") from error
+    odd = (
+        [key for key, value in loaded.items() if not isinstance(value, Tensor)]
+        if isinstance(loaded, Mapping)
+        else ["?"]
+    )
+    if odd:
+        raise CheckpointError(f"{path}: expected a dictionary of tensors, found another value under {odd[0]!r}.")
+    return {str(name): tensor for name, tensor in loaded.items()}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of the folder."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON ({error}). Download it again.") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected a JSON object, found {type(value).__name__}. Download it again.")
+    return value
+
+
+def release_pages(tensor: Tensor) -> None:
+    """Let the system drop a mapped tensor's pages, which can be read again, once it was copied elsewhere (Linux)."""
+    if sys.platform != "linux" or tensor.device.type != "cpu":
+        return
+    page, begin = mmap.PAGESIZE, tensor.data_ptr()
+    first, last = -(-begin // page) * page, (begin + tensor.nbytes) // page * page
+    if last > first:
+        advise = ctypes.CDLL(None).madvise
+        advise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED)
