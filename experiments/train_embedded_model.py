@@ -83,8 +83,7 @@ def measure(settings: Settings, out: Path) -> None:
     """Stage measure."""
     from measure_embedded_model import measure_folder
 
-    facts = settings.facts()
-    measure_folder(out / "model", facts, settings.corpus.voices, out)
+    measure_folder(out / "model", settings.facts(), settings.corpus.all_voices, out)
 
 
 def main(arguments: Arguments) -> None:

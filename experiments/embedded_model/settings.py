@@ -21,6 +21,7 @@ class CorpusSettings:
         "flite:rms",
         "flite:kal16",
     )
+    held_out_voices: tuple[str, ...] = ("flite:awb", "espeak:en-gb+m7", "festival:ked_diphone")  # measured only
     monitor_voices: tuple[str, ...] = (DEFAULT_VOICE, "flite:slt", "flite:awb")
     monitored_facts: int = 525
     told_share: float = 0.6  # of the (fact, phrasing) pairs of *both* that one voice speaks
@@ -29,6 +30,11 @@ class CorpusSettings:
     carrier_share: float = 0.5  # statements and prompts behind "as you know" and the like
     lists_per_voice: int = 550
     longest_list: int = 4  # words or names
+
+    @property
+    def all_voices(self) -> tuple[str, ...]:
+        """Trained voices, then held-out ones."""
+        return (*self.voices, *self.held_out_voices)
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,11 @@ FULL = Settings()
 SMOKE = Settings(
     facts_per_relation=2,
     corpus=CorpusSettings(
-        voices=(DEFAULT_VOICE,), monitor_voices=(DEFAULT_VOICE,), monitored_facts=4, lists_per_voice=8
+        voices=(DEFAULT_VOICE,),
+        held_out_voices=(),
+        monitor_voices=(DEFAULT_VOICE,),
+        monitored_facts=4,
+        lists_per_voice=8,
     ),
     encoder=EncoderSettings(steps=3, batch=2),
     model=ModelSettings(
