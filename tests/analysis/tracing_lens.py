@@ -1,0 +1,89 @@
+"""A tiny lens for tracing tests: a random float64 Llama, a made-up vocabulary, and prompts of text and of units.
+
+Ids: 1 BOS, 3–29 text, 30 ``[Text]``, 31 ``[Speech]``, 32–45 units, the rest padding.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from spiritlens.models.hooked import HookedLensModel
+from spiritlens.models.random_weights import random_config, random_lens_model
+from spiritlens.prompts.prompt import Prompt, Span
+from spiritlens.prompts.roles import token_parts, token_roles
+
+N_VOCAB = 50
+
+
+@dataclass(frozen=True, eq=False)
+class TinyVocabulary:
+    text_ids: np.ndarray = field(default_factory=lambda: np.arange(3, 30))
+    unit_ids: range = range(32, 46)
+    size: int = N_VOCAB
+
+    def label(self, token: int) -> str:
+        return f"[Hu{token - 32}]" if token in self.unit_ids else f"t{token}"
+
+
+@dataclass(frozen=True, eq=False)
+class TinyLens:
+    inside: HookedLensModel
+    vocabulary: TinyVocabulary = field(default_factory=TinyVocabulary)
+    id: str = "tiny"
+    name: str = "tiny"
+
+
+def tiny_lens(n_kv_heads: int = 4, n_layers: int = 3, dtype: torch.dtype = torch.float64) -> TinyLens:
+    config = random_config(n_layers=n_layers, d_model=24, n_heads=4, n_kv_heads=n_kv_heads, d_mlp=40, d_vocab=N_VOCAB)
+    return TinyLens(random_lens_model(config, seed=5, dtype=dtype))
+
+
+def make_prompt(
+    ids: Sequence[int],
+    word_index: Sequence[int],
+    subject: Sequence[int],
+    answer_ids: Sequence[int] = (11,),
+    foil_ids: Sequence[int] = (4,),
+    **about: str,
+) -> Prompt:
+    families = ["bos" if i == 1 else "marker" if i in (30, 31) else "unit" if i >= 32 else "text" for i in ids]
+    modalities = [{"bos": "none", "marker": "none", "unit": "speech"}.get(family, "text") for family in families]
+    n_words = max(word_index) + 1
+    spoken = "unit" in families
+    times = [0.04 * place if family == "unit" else math.nan for place, family in enumerate(families)]
+    return Prompt(
+        ids=tuple(ids),
+        text=" ".join(map(str, ids)),
+        labels=tuple(f"t{i}" for i in ids),
+        families=tuple(families),
+        modalities=tuple(modalities),
+        words=tuple(f"word{n}" for n in range(n_words)),
+        word_index=tuple(word_index),
+        roles=token_roles(families, word_index, subject),
+        parts=token_parts(len(ids), subject),
+        starts=tuple(times),
+        ends=tuple(time + 0.04 for time in times),
+        subject=Span("subject", tuple(subject)),
+        answer="answer",
+        answer_ids=tuple(answer_ids),
+        foil="foil" if foil_ids else "",
+        foil_ids=tuple(foil_ids),
+        kind="S2T" if spoken else "T2T",
+        **about,
+    )
+
+
+def text_prompt(answer_ids: Sequence[int] = (11,), foil_ids: Sequence[int] = (4,), **about: str) -> Prompt:
+    """BOS [Text] w0 w1 S S w3 w4: the subject is word 2, tokens 4 and 5."""
+    ids, words = (1, 30, 7, 21, 9, 16, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4)
+    return make_prompt(ids, words, (4, 5), answer_ids, foil_ids, **about)
+
+
+def spoken_prompt(answer_ids: Sequence[int] = (11,), foil_ids: Sequence[int] = (4,), **about: str) -> Prompt:
+    """BOS [Speech] u u S S S S silence u u u u [Text]: the subject is word 1, tokens 4 to 7."""
+    ids = (1, 31, 33, 38, 35, 40, 35, 41, 32, 36, 44, 39, 33, 30)
+    words = (-1, -1, 0, 0, 1, 1, 1, 1, -1, 2, 2, 2, 2, -1)
+    return make_prompt(ids, words, (4, 5, 6, 7), answer_ids, foil_ids, **about)
