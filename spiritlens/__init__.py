@@ -48,7 +48,10 @@ _PUBLIC = {
     "ablate": "spiritlens.runs.interventions:ablate",
     "freeze": "spiritlens.runs.interventions:freeze",
     "noise_scale": "spiritlens.runs.noise:noise_scale",
+    "Noise": "spiritlens.runs.noise:Noise",
+    "NoiseScale": "spiritlens.runs.noise:NoiseScale",
     # analysis, results, pages
+    "known_prompts": "spiritlens.analysis.knowledge:known_prompts",
     "causal_trace": "spiritlens.analysis.causal_tracing:causal_trace",
     "compare": "spiritlens.analysis.comparison:compare",
     "findings": "spiritlens.analysis.comparison:findings",

@@ -26,12 +26,12 @@ from tqdm.auto import tqdm
 
 from spiritlens.analysis.causal_tracing import causal_trace
 from spiritlens.analysis.comparison import Comparison, compare, findings
+from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.effects.schema import At
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.dashboard import dashboard
-from spiritlens.runs.run import run
 from spiritlens.speech.synthesis import DEFAULT_VOICE
 
 KINDS = ("T2T", "S2T")
@@ -126,7 +126,7 @@ def tell(lens: Lens, facts: Sequence[Fact], *, voice: str, phrasing: str) -> tup
         asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
         text = lens.text(*asked, **about)
         spoken = lens.speak(*asked, voice=voice, **about)
-        known = {prompt.kind: knows(lens, prompt) for prompt in (text, spoken)}
+        known = dict(zip(KINDS, known_prompts(lens, (text, spoken)), strict=True))
         told.append(Told(fact, text, spoken, known))
     return tuple(told)
 
@@ -137,11 +137,6 @@ def write_wavs(prompts: Sequence[Prompt], folder: Path) -> None:
     for prompt in prompts:
         if prompt.waveform is not None:
             prompt.waveform.write(folder / f"{re.sub(r'[^A-Za-z0-9-]+', '_', prompt.fact_id)}.wav")
-
-
-def knows(lens: Lens, prompt: Prompt) -> bool:
-    """Whether the answer's first token is the arg-max over text ids."""
-    return run(lens, prompt).metric("rank") == 1
 
 
 def accuracy_rows(told: Sequence[Told]) -> list[dict[str, Any]]:
