@@ -17,14 +17,15 @@
     Plotly.react(element, form.data, form.layout, settings());
   }
 
-  // A figure is drawn when it comes near the screen: hidden ones cost nothing and get their true width.
-  const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      if (entry.isIntersecting && !entry.target.dataset.drawn) draw(entry.target);
-    }
-  }, { rootMargin: "600px" });
+  // Figures are drawn one after another, so that the page answers in between; hidden ones wait until they are chosen.
   const plots = [...document.querySelectorAll(".plot")];
-  plots.forEach((element) => seen.observe(element));
+  function drawNext() {
+    const next = plots.find((element) => !element.dataset.drawn && element.offsetParent !== null);
+    if (!next) return;
+    draw(next);
+    setTimeout(drawNext, 0);
+  }
+  drawNext();
   small.addEventListener("change", () => plots.filter((element) => element.dataset.drawn).forEach(draw));
 
   const fact = document.getElementById("choose-fact");
@@ -34,6 +35,7 @@
     document.querySelectorAll("[data-fact]").forEach((one) => { one.hidden = one.dataset.fact !== fact.value; });
     document.querySelectorAll("[data-component]").forEach((one) => { one.hidden = one.dataset.component !== component.value; });
     plots.filter((one) => one.dataset.drawn && one.offsetParent !== null).forEach((one) => Plotly.Plots.resize(one));
+    drawNext();
   }
   if (fact) {
     fact.addEventListener("change", choose);
