@@ -35,8 +35,11 @@ from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform, read_waveform
+from spiritlens.speech.word_sources import WordsSource, read_words
 
 if TYPE_CHECKING:
+    from spiritlens.runs.interventions import Intervention
+    from spiritlens.runs.run import Run
     from spiritlens.speech.utterance import Voice
 
 Norms: TypeAlias = Literal["raw", "folded"]
@@ -155,13 +158,13 @@ class Lens:
         answer: str,
         foil: str | None = None,
         *,
-        words: Sequence[WordInterval] | str | Path | None = None,
+        words: WordsSource | None = None,
         text: str | None = None,
         **about: Unpack[About],
     ) -> Prompt:
         """Recorded speech as a prompt: a file, its bytes or a `Waveform`, with its words.
 
-        ``words`` are intervals with times in seconds, or a file of them (TextGrid, JSON, CSV); with ``text`` alone the
+        ``words`` are intervals or (word, start, end) in seconds, or a file of them (TextGrid, JSON, CSV); with ``text`` alone the
         words are found in the audio by forced alignment (needs the ``align`` extra).
         """
         self._ears()
@@ -191,6 +194,13 @@ class Lens:
         return units.dedup() if self.family.deduplicate else units
 
     # Answers
+
+    def run(self, prompt: Prompt, *interventions: "Intervention", samples: int = 10, seed: int = 0) -> "Run":
+        """One run of a prompt, with interventions if any are given: `spiritlens.runs.run.run`, joined at the top."""
+        import spiritlens
+
+        done: Run = spiritlens.run(self, prompt, *interventions, samples=samples, seed=seed)
+        return done
 
     def generate(
         self,
@@ -231,18 +241,12 @@ class Lens:
         )
 
 
-def _words(
-    waveform: Waveform, words: Sequence[WordInterval] | str | Path | None, text: str | None
-) -> Sequence[WordInterval]:
+def _words(waveform: Waveform, words: WordsSource | None, text: str | None) -> Sequence[WordInterval]:
     if text is not None:
         from spiritlens.speech.forced_alignment import align
 
         return align(waveform, text)
-    if isinstance(words, str | Path):
-        from spiritlens.speech.word_sources import read_words
-
-        return read_words(words)
-    return list(words or ())
+    return read_words(words if words is not None else (), duration=waveform.duration)
 
 
 def load(
