@@ -15,60 +15,31 @@ belongs to the subject. Sources: the official SpiritLM package (arXiv 2402.05755
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack
 
 from spiritlens.prompts.draft import Draft, TextPart
 from spiritlens.prompts.prompt import Kind, Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
+from spiritlens.prompts.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.subject import find_subject
 from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.alignment import Rule, WordInterval, check_words
+from spiritlens.speech.alignment import Rule, WordInterval
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
+__all__ = [
+    "About",
+    "FinalMarker",
+    "Segment",
+    "SpeechSegment",
+    "TextSegment",
+    "mixed_prompt",
+    "speech_prompt",
+    "text_prompt",
+]
+
 FinalMarker = Literal["none", "final"]
 """A text marker after a prompt that ends in text: ``none`` but what the family's own rule writes; ``final``: always."""
-
-FRAMES_LOST = 0.1
-"""Seconds of audio after the last unit that an encoder may leave out (less than three frames at 25 Hz)."""
-
-
-@dataclass(frozen=True)
-class TextSegment:
-    """A part of a prompt that is read."""
-
-    text: str
-
-    def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise ValueError("the text is empty; give the words that the model reads")
-
-
-@dataclass(frozen=True, eq=False)
-class SpeechSegment:
-    """A part of a prompt that is heard: its units, its words with times, and the sound where it is at hand.
-
-    ``streams`` holds the further unit streams of expressive families by name (``pitch``, ``style``); ``rule`` and
-    ``slack_units`` are those of `spiritlens.speech.alignment.words_of_units`. All times are those of this segment's
-    own audio.
-    """
-
-    units: UnitStream
-    words: Sequence[WordInterval]
-    waveform: Waveform | None = None
-    streams: Mapping[str, UnitStream] = field(default_factory=dict)
-    rule: Rule = "centre"
-    slack_units: int = 0
-
-    def __post_init__(self) -> None:
-        if len(self.units) == 0:
-            raise ValueError("the speech has no units; give audio of at least one encoder frame (40 ms at 25 Hz)")
-        heard = float(self.units.ends[-1]) + FRAMES_LOST
-        check_words(self.words, max(heard, self.waveform.duration) if self.waveform else heard)
-
-
-Segment = TextSegment | SpeechSegment
 
 
 class About(TypedDict, total=False):

@@ -5,7 +5,6 @@ finished ids. `Draft.verify` tokenizes the string that grew beside them and refu
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,10 +12,9 @@ from typing import Literal
 from spiritlens.prompts.prompt import Modality, TokenFamily
 from spiritlens.prompts.streams import merge_streams
 from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.prompts.words import overlaps, word_characters
 from spiritlens.speech.alignment import Rule, WordInterval
 from spiritlens.speech.units import UnitStream
-
-PUNCTUATION = ".,;:!?¿¡\"'“”‘’«»()[]{}…–—-"
 
 
 @dataclass(frozen=True)
@@ -214,24 +212,3 @@ class Draft:
     def _next_segment(self) -> int:
         self.n_segments += 1
         return self.n_segments - 1
-
-
-def word_characters(text: str) -> list[tuple[int, int]]:
-    """First and past-the-last character of each word: blank-separated, without the punctuation around it."""
-    spans = []
-    for match in re.finditer(r"\S+", text):
-        token = match.group()
-        core = token.strip(PUNCTUATION)
-        if not core:
-            continue
-        start = match.start() + token.index(core)
-        end = start + len(core)
-        if "." in core and text[end : end + 1] == ".":  # an abbreviation keeps its point: U.S.
-            end += 1
-        spans.append((start, end))
-    return spans
-
-
-def overlaps(a: tuple[int, int] | None, b: tuple[int, int]) -> bool:
-    """Whether two half-open ranges share anything (None shares nothing)."""
-    return a is not None and a[0] < b[1] and b[0] < a[1]

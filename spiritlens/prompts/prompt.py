@@ -142,6 +142,22 @@ class Prompt:
         content = [self.ids, self.subject.positions, self.answer_ids, self.foil_ids]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What to bear in mind when results of this prompt are read; empty for most prompts."""
+        notes = []
+        if self.subject.first < 2:
+            notes.append(
+                f"the subject begins at position {self.subject.first}, which many models use as an attention sink: "
+                "corrupting it disturbs more than the fact"
+            )
+        if self.foil_ids and self.answer_ids[0] == self.foil_ids[0]:
+            notes.append(
+                f"answer and foil begin with the same token ({self.answer_ids[0]}): the difference of first-token logits "
+                "is always 0; compare whole answers"
+            )
+        return tuple(notes)
+
     def __len__(self) -> int:
         return len(self.ids)
 

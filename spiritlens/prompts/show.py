@@ -36,7 +36,7 @@ def prompt_text(prompt: "Prompt") -> str:
     rows = [HEADER, *prompt_rows(prompt)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([prompt_title(prompt), *lines])
+    return "\n".join([prompt_title(prompt), *lines, *(f"Caution: {note}" for note in prompt.cautions)])
 
 
 def prompt_html(prompt: "Prompt") -> str:
@@ -46,4 +46,5 @@ def prompt_html(prompt: "Prompt") -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     audio = prompt.waveform._repr_html_() if prompt.waveform is not None else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<p>{html.escape(prompt_title(prompt))}</p>{audio}{table}"
+    notes = "".join(f"<p>Caution: {html.escape(note)}</p>" for note in prompt.cautions)
+    return f"<p>{html.escape(prompt_title(prompt))}</p>{audio}{table}{notes}"

@@ -5,19 +5,19 @@ is whole word intervals. Case counts only where a text holds the subject in exac
 A subject lies in one segment: one that stands on both sides of a marker is refused.
 """
 
-import re
 from dataclasses import dataclass
 
-from spiritlens.prompts.draft import Draft, DraftWord, overlaps
+from spiritlens.prompts.draft import Draft, DraftWord
+from spiritlens.prompts.words import chosen_place, overlaps, phrase_in_text, phrase_in_words
 
 
 @dataclass(frozen=True)
 class Place:
-    """One occurrence: its segment, and its characters in the segment's text or its range of words in the speech."""
+    """One occurrence, from ``first`` to before ``end``: characters of a text, or numbers of words of a speech."""
 
     segment: int
-    characters: tuple[int, int] | None = None
-    words: range | None = None
+    first: int
+    end: int
 
 
 def find_subject(
@@ -34,63 +34,34 @@ def find_subject(
     words = [word for word in draft.words if word.segment >= first_segment]
     if not places:
         raise ValueError(_not_found(words, subject))
-    shown = f"'{' '.join(word.word for word in words)}'"
-    if len(places) > 1 and occurrence is None:
-        raise ValueError(
-            f"the subject '{subject}' occurs {len(places)} times in the words {shown}; "
-            f"say which one by occurrence=0 to {len(places) - 1}"
-        )
-    index = occurrence or 0
-    if not -len(places) <= index < len(places):
-        raise ValueError(
-            f"occurrence={index}, but the subject '{subject}' occurs {len(places)} time(s) in the words {shown}"
-        )
-    place = places[index]
-    return _spoken(draft, place.words) if place.words is not None else _written(draft, place)
+    place = places[chosen_place(places, occurrence, f"the subject '{subject}'", _shown(words))]
+    return _written(draft, place) if place.segment in draft.texts else _spoken(draft, place)
+
+
+def _shown(words: list[DraftWord]) -> str:
+    return f"the words '{' '.join(word.word for word in words)}'"
 
 
 def _not_found(words: list[DraftWord], subject: str) -> str:
-    shown = f"'{' '.join(word.word for word in words)}'"
-    wanted = [_bare(word) for word in subject.split()]
-    if _starts([_bare(word.word) for word in words], wanted):
-        return (
-            f"the subject '{subject}' stands on both sides of a marker in the words {shown}; keep it within one segment"
-        )
-    return f"the subject '{subject}' does not occur in the words {shown}; give it as it stands there, whole words only"
+    if phrase_in_words([word.word for word in words], subject):
+        return f"the subject '{subject}' stands on both sides of a marker in {_shown(words)}; keep it in one segment"
+    return f"the subject '{subject}' does not occur in {_shown(words)}; give it as it stands there, whole words only"
 
 
 def _places(draft: Draft, segment: int, subject: str) -> list[Place]:
     if segment in draft.texts:
-        found = _matches(draft.texts[segment], draft.vocabulary.family.cased(subject))
+        found = phrase_in_text(draft.texts[segment], draft.vocabulary.family.cased(subject))
         worded = [word.characters for word in draft.words if word.segment == segment]
         inside = [match for match in found if any(overlaps(characters, match) for characters in worded)]
-        return [Place(segment, characters=match) for match in inside]
+        return [Place(segment, *match) for match in inside]
     numbers = [number for number, word in enumerate(draft.words) if word.segment == segment]
-    wanted = [_bare(word) for word in subject.split()]
-    starts = _starts([_bare(draft.words[number].word) for number in numbers], wanted)
-    return [Place(segment, words=range(numbers[at], numbers[at] + len(wanted))) for at in starts]
-
-
-def _matches(text: str, subject: str) -> list[tuple[int, int]]:
-    """Whole-word occurrences; those in the given case if there are any. A hyphen belongs to its word."""
-    words = r"\s+".join(re.escape(word) for word in subject.split())
-    pattern = rf"(?<![\w-]){words}(?![\w-])"
-    found = list(re.finditer(pattern, text)) or list(re.finditer(pattern, text, re.IGNORECASE))
-    return [match.span() for match in found]
-
-
-def _starts(words: list[str], wanted: list[str]) -> list[int]:
-    return [at for at in range(len(words) - len(wanted) + 1) if words[at : at + len(wanted)] == wanted]
-
-
-def _bare(word: str) -> str:
-    return re.sub(r"[^\w'-]", "", word).strip("'-").casefold()
+    found = phrase_in_words([draft.words[number].word for number in numbers], subject)
+    return [Place(segment, numbers[0] + first, numbers[0] + end) for first, end in found]
 
 
 def _written(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
     text = draft.texts[place.segment]
-    assert place.characters is not None
-    start, end = place.characters
+    start, end = place.first, place.end
     positions = []
     for position, token in enumerate(draft.tokens):
         if token.segment != place.segment or not overlaps(token.characters, (start, end)):
@@ -121,12 +92,11 @@ def _is_blank(draft: Draft, position: int) -> bool:
     return not draft.texts[token.segment][slice(*token.characters)].strip()
 
 
-def _spoken(draft: Draft, members: range) -> tuple[tuple[int, ...], str]:
-    words = draft.words
+def _spoken(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
+    words, members = draft.words, range(place.first, place.end)
     name = " ".join(words[number].word for number in members)
-    segment = words[members[0]].segment
     intervals = {words[number].interval for number in members}
-    outside = (number for number, word in enumerate(words) if word.segment == segment and number not in members)
+    outside = (number for number, word in enumerate(words) if word.segment == place.segment and number not in members)
     shared = [words[number].word for number in outside if words[number].interval in intervals]
     if shared:
         raise ValueError(

@@ -75,6 +75,27 @@ def test_an_answer_without_ids(written):
         replace(written, answer_ids=())
 
 
+# ---- cautions ----------------------------------------------------------------------------------------------------
+
+
+def test_most_prompts_need_no_caution(spoken, written):
+    assert spoken.cautions == written.cautions == ()
+    assert "Caution" not in repr(spoken)
+
+
+def test_a_subject_on_the_attention_sink_is_noted(vocabularies):
+    prompt = text_prompt(vocabularies["text"], "Rome is the capital of", "Rome", "the")
+    assert len(prompt.cautions) == 1
+    assert "begins at position 1, which many models use as an attention sink" in repr(prompt).splitlines()[-1]
+    assert "attention sink" in prompt._repr_html_()
+
+
+def test_an_answer_and_a_foil_that_begin_alike_are_noted(spirit):
+    prompt = text_prompt(spirit, "the capital of California is", "California", "the cat", foil="the capital")
+    assert prompt.answer_ids[0] == prompt.foil_ids[0]
+    assert "begin with the same token (266)" in prompt.cautions[0]
+
+
 # ---- spans -------------------------------------------------------------------------------------------------------
 
 
