@@ -1,8 +1,8 @@
 """Words: where they stand in a text, and where a phrase occurs in a text or in a list of spoken words.
 
 In a *text* a word is blank-separated, without the punctuation around it; places are characters, half-open. A phrase
-is whole words; a possessive ``'s`` may follow it and is not part of it; a hyphen belongs to its word. In *speech* words are
-given; places are numbers of words. Case counts only where a text holds the phrase in exactly the given case.
+is whole words; a possessive ``'s`` may follow it and is not part of it; a hyphen belongs to its word. In *speech* words
+are given; places are numbers of words. Case counts only where a text holds the phrase in exactly the given case.
 """
 
 import re

@@ -40,7 +40,7 @@ def test_parts_that_cannot_be_cut_out(units, words):
         segment.part("Spain")
     shared = [WordInterval("in", 0.1, 0.5), WordInterval("the", 0.1, 0.5), WordInterval("hague", 0.5, 1.0)]
     with pytest.raises(
-        ValueError, match="'in the' shares one interval of the speech, which 'the hague' would cut in two"
+        ValueError, match="'in the' shares one interval of the speech, which 'the Hague' would cut in two"
     ):
         SpeechSegment(units, shared).part("the Hague")
     assert len(SpeechSegment(units, shared).part("in the Hague").words) == 3
