@@ -153,8 +153,8 @@ class Prompt:
             )
         if self.foil_ids and self.answer_ids[0] == self.foil_ids[0]:
             notes.append(
-                f"answer and foil begin with the same token ({self.answer_ids[0]}): the difference of their first logits "
-                "is always 0; compare whole answers"
+                f"answer and foil begin with the same token ({self.answer_ids[0]}): the difference of their first "
+                "logits is always 0; compare whole answers"
             )
         return tuple(notes)
 

@@ -64,8 +64,8 @@ class SpeechSegment:
             if inside.intersection(group) and not inside.issuperset(group):
                 together = " ".join(self.words[number].word for number in group)
                 raise ValueError(
-                    f"'{together}' shares one interval of the speech, which '{phrase}' would cut in two; give a time for "
-                    "each word, or use another voice"
+                    f"'{together}' shares one interval of the speech, which '{phrase}' would cut in two; give a "
+                    "time for each word, or use another voice"
                 )
         units = self.units.dedup()
         index = words_of_units(units, self.words, self.rule, self.slack_units)
