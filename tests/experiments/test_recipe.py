@@ -1,0 +1,81 @@
+"""One command runs every stage; its folder is complete and gives the training ids; a second run changes nothing."""
+
+import json
+from pathlib import Path
+
+import measure_embedded_model as measure
+import numpy as np
+import pytest
+from embedded_model.documents import TokenIds
+from embedded_model.settings import SMOKE
+
+from spiritlens.prompts.facts import Fact, load_facts
+from spiritlens.prompts.vocabulary import Vocabulary
+
+FILES = {
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "spiritlens.json",
+    "encoder.safetensors",
+    "encoder.json",
+}
+TEMPLATES = (
+    "The capital of {subject} is",
+    "{subject} has a capital called",
+    "{subject} is ruled from",
+    "The city of {subject} is",
+)
+
+
+def test_the_folder_is_complete(recipe: Path) -> None:
+    assert {path.name for path in (recipe / "model").iterdir()} == FILES
+    assert (recipe / "lm" / "curve.html").stat().st_size > 1000
+    assert [
+        point["step"] for point in json.loads((recipe / "lm" / "curve.json").read_text()) if "accuracy" in point
+    ] == [2, 4]
+
+
+def test_the_vocabulary_of_the_folder_gives_the_training_ids(recipe: Path) -> None:
+    vocabulary = Vocabulary.load(recipe / "model")
+    ids = TokenIds((recipe / "lm" / "tokenizer.model").read_bytes(), vocabulary.family.n_units)
+    assert (vocabulary.size, len(vocabulary.trained_ids)) == (ids.size, ids.n_trained)
+    assert vocabulary.unit_ids == range(ids.first_unit, ids.n_trained)
+    for fact in SMOKE.facts():
+        assert vocabulary.encode_text(fact.text("first")) == ids.text(fact.text("first"))
+        assert vocabulary.answer_ids(fact.answer) == tuple(ids.text(fact.answer))
+
+
+def test_the_table_covers_groups_and_conditions(recipe: Path) -> None:
+    table = json.loads((recipe / "measured.json").read_text())["table"]
+    assert {row["condition"] for row in table} == {"T2T", "T2T, final marker", "S2T, trained voices"}
+    assert {row["group"] for row in table} == {fact.group for fact in SMOKE.facts()}
+    assert (recipe / "measured.md").read_text().startswith("| group |")
+
+
+def test_judge_counts_text_ids_apart_and_guesses_by_relation(recipe: Path) -> None:
+    vocabulary = Vocabulary.load(recipe / "model")
+    rows = [("France", "Paris"), ("Spain", "Paris"), ("Italy", "Rome")]
+    facts = [Fact(f"c/{s}", "c", s, a, "x", "both", TEMPLATES) for s, a in rows]
+    paris = vocabulary.answer_ids("Paris")[0]
+    probabilities = np.zeros((3, vocabulary.size))
+    probabilities[:, paris] = 0.4
+    probabilities[1, vocabulary.unit_ids[0]] = 0.6
+    answers = measure.judge(facts, "T2T", "", probabilities, vocabulary)
+    assert [answer.recalled for answer in answers] == [True, False, False]
+    assert [answer.recalled_over_text for answer in answers] == [True, True, False]
+    row = measure.table(answers)[0]
+    assert (row.prompts, row.guess) == (3, pytest.approx(2 / 3))
+    assert row.probability == pytest.approx(0.8 / 3)
+
+
+def test_absent_voices_are_named(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise measure.EngineError(name)
+
+    monkeypatch.setattr(measure, "speech_voice", absent)
+    text = measure.measure_folder(recipe / "model", load_facts()[:2], ["festival:ked_diphone"], tmp_path)
+    assert "lacks the voices: festival:ked_diphone" in text
