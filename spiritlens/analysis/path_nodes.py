@@ -112,7 +112,8 @@ def all_receivers(model: LensModel) -> tuple[Receiver, ...]:
 
 def check_nodes(model: LensModel, senders: Sequence[Sender], receivers: Sequence[Receiver]) -> None:
     """Refuse nodes that the model does not have."""
-    for node in (*senders, *receivers):
+    nodes: list[Sender | Receiver] = [*senders, *receivers]
+    for node in nodes:
         if node.layer >= model.n_layers:
             raise ValueError(f"{node} is outside the model's layers 0..{model.n_layers - 1}")
         grouped = node.component in ("k_input", "v_input")

@@ -3,12 +3,18 @@ method."""
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
-from spiritlens.analysis.path_nodes import Receiver, Sender, all_receivers, all_senders
+from spiritlens.analysis.path_nodes import Receiver, Sender, all_receivers, all_senders, residual_changes
+from spiritlens.analysis.path_patching import path_patch
 from spiritlens.analysis.path_values import path_values, record_pair
+from spiritlens.effects.paths import check_paths, path_change
+from spiritlens.models.circuits import CIRCUITS
 from spiritlens.models.hooked import HookedLensModel
+from spiritlens.models.planted import planted
+from spiritlens.runs.noise import Noise
 from tests.analysis.patching_models import CLEAN, CORRUPTED, random_llama, score
 
 TOLERANCE = 1e-10
@@ -193,8 +199,6 @@ def test_all_senders_with_nothing_frozen_give_the_activation_patch_of_the_receiv
     """The sum of all writers' changes is the stream of the source run: the receiver then reads what it reads there."""
     model = HookedLensModel(llama)
     recorded = record_pair(model, CLEAN, None, model.embed(CORRUPTED), [(Receiver("v_input", 2, 0),)], 1)
-    from spiritlens.analysis.path_nodes import residual_changes
-
     _, changes = residual_changes(
         model, recorded.base, recorded.source, all_senders(model), range(8), [4], "heads+mlps"
     )
@@ -237,3 +241,181 @@ def test_batched_senders_and_small_memory_give_the_same_as_one_by_one(llama):
     alone = torch.cat([values(llama, [sender], groups, (2, 3, 7)).values for sender in senders], dim=1)
     assert torch.allclose(together.values, alone, atol=TOLERANCE, rtol=0, equal_nan=True)
     assert torch.allclose(together.values, small.values, atol=TOLERANCE, rtol=0, equal_nan=True)
+
+
+# ---- the public verb, on planted circuits ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def circuits():
+    return {name: planted(name) for name in CIRCUITS}
+
+
+def pick(circuit):
+    """A written and a spoken prompt, with their counterfactuals."""
+    chosen = [circuit.prompts[0], circuit.prompts[len(circuit.prompts) // 2 + 3]]
+    return chosen, [circuit.counterfactual(prompt) for prompt in chosen]
+
+
+def lit_edges(dataset, metric, least):
+    """Names of the edges whose change is at least so large."""
+    change = path_change(dataset).isel(prompt=0, pos=0).sel(metric=metric)
+    found = set()
+    for index in np.argwhere(np.abs(change.values) > least):
+        cell = change[tuple(int(i) for i in index)]
+        sender = Sender(str(cell.sender_component.values), int(cell.sender_layer), int(cell.sender_head))
+        receiver = Receiver(str(cell.receiver_component.values), int(cell.receiver_layer), int(cell.receiver_head))
+        found.add((str(sender), str(receiver)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken", "metric", "least"),
+    [
+        ("fact machine", False, "logit_difference", 1e-3),
+        ("fact machine, speech later", True, "logit_difference", 1e-3),
+        ("or pair", False, "probability", 0.5),  # copies move the final norm, hence logits a little, by other paths too
+        ("and pair", False, "probability", 0.5),
+    ],
+)
+def test_path_patching_lights_exactly_the_planted_edges(circuits, name, spoken, metric, least):
+    circuit = circuits[name]
+    prompt = circuit.prompts[15 if spoken else 0]
+    dataset = path_patch(
+        circuit.lens,
+        [prompt],
+        [circuit.counterfactual(prompt)],
+        receivers=all_receivers(circuit.lens.inside),
+        base="corrupted" if circuit.truth.rule == "or" else "clean",
+        metrics=(metric,),
+        progress="none",
+    )
+    assert dataset.attrs["frozen"] == "heads+mlps"
+    idle = {f"MLP{layer}" for layer in circuit.truth.fact_layers.values()} - {
+        f"MLP{circuit.truth.fact_layers[prompt.kind]}"
+    }
+    decoy = str(circuit.truth.decoy)
+    wanted = {edge for edge in circuit.truth.edges if not idle & set(edge) and not edge[1].startswith(decoy)}
+    assert lit_edges(dataset, metric, least) == wanted
+
+
+def test_queries_and_keys_of_the_mover_carry_nothing_and_its_value_everything(circuits):
+    circuit = circuits["fact machine"]
+    prompts, others = pick(circuit)
+    mover, fact = circuit.truth.movers[0], circuit.truth.fact_layers["T2T"]
+    inputs = ("q_input", "k_input", "v_input")
+    dataset = path_patch(
+        circuit.lens,
+        prompts,
+        others,
+        senders=[Sender("mlp_out", fact)],
+        receivers=[Receiver(name, mover.layer, mover.head) for name in inputs],
+        at=("subject last", "last token"),
+        metrics=("probability",),
+        progress="none",
+    )
+    change = path_change(dataset).squeeze(
+        ["sender_component", "sender_layer", "sender_head", "receiver_layer", "metric"]
+    )
+    change = change.squeeze("receiver_head").sel(receiver_component=list(inputs))
+    assert np.allclose(change.isel(pos=0), [[0, 0, -1]] * 2, atol=1e-3)
+    assert np.allclose(change.isel(pos=1), 0, atol=1e-3)
+
+
+def test_backward_edges_are_absent_and_never_zero(circuits):
+    circuit = circuits["fact machine"]
+    prompts, others = pick(circuit)
+    dataset = path_patch(
+        circuit.lens,
+        prompts,
+        others,
+        senders=[Sender("z", 6, 1), Sender("embed")],
+        receivers=[Receiver("v_input", 6, 1), Receiver("logits")],
+        progress="none",
+    )
+    cell = {
+        "sender_component": 0,
+        "sender_layer": 1,
+        "sender_head": 1,
+        "receiver_component": 0,
+        "receiver_layer": 1,
+        "receiver_head": 1,
+    }
+    assert (dataset["status"].isel(cell) == 3).all()
+    assert np.isnan(dataset["patched"].isel(cell)).all()
+    check_paths(dataset)
+
+
+def test_receivers_of_an_or_pair_carry_the_fact_together_but_neither_alone(circuits):
+    circuit = circuits["or pair"]
+    prompts, others = pick(circuit)
+    movers = [Receiver("v_input", mover.layer, mover.head) for mover in circuit.truth.movers]
+    settings = {"senders": [Sender("mlp_out", 2)], "metrics": ("probability",), "progress": "none"}
+    together = path_patch(circuit.lens, prompts, others, receivers=movers, receive="together", **settings)
+    each = path_patch(circuit.lens, prompts, others, receivers=movers, **settings)
+    assert np.allclose(path_change(together), -1, atol=1e-3)
+    assert np.allclose(path_change(each), 0, atol=1e-3)
+    assert str(together.receiver_component.values[0]) == "L6H1.v + L6H3.v"
+
+
+def test_noise_as_contrast_is_reproducible_and_averaged(circuits):
+    circuit = circuits["fact machine"]
+    prompts, _ = pick(circuit)
+
+    head = {"receivers": [Receiver("v_input", 6, 1)], "senders": [Sender("mlp_out", 2)], "metrics": ("logit",)}
+    runs = [
+        path_patch(circuit.lens, prompts, Noise(), samples=count, seed=3, progress="none", **head)
+        for count in (1, 2, 2)
+    ]
+    assert np.array_equal(runs[1]["patched"], runs[2]["patched"])
+    assert not np.allclose(runs[0]["patched"], runs[1]["patched"], atol=1e-3)
+    assert float(path_change(runs[1]).max()) < -1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"senders": [Sender("z", 9, 0)]}, "outside the model's layers 0..7"),
+        ({"senders": [Sender("z", 1, 7)]}, "outside the model's 4 heads"),
+        (
+            {"receivers": [Receiver("logits"), Receiver("mlp_in", 1)], "receive": "together"},
+            "logits cannot be patched together",
+        ),
+        ({"frozen": "mlps"}, "frozen='mlps': expected one of heads"),
+        ({"base": "noised"}, "base='noised'"),
+        ({"norms": "folded"}, "norms='folded'"),
+        ({"samples": 0}, "samples is 0"),
+        ({"senders": []}, "at least one sender"),
+        ({"at": ["no such span"]}, "no span 'no such span'"),
+    ],
+)
+def test_bad_settings_are_refused(circuits, change, message):
+    circuit = circuits["fact machine"]
+    prompts, others = pick(circuit)
+    with pytest.raises(ValueError, match=message):
+        path_patch(circuit.lens, prompts, others, **{"progress": "none", **change})
+
+
+def test_counterfactuals_must_fit(circuits):
+    circuit = circuits["fact machine"]
+    prompts, others = pick(circuit)
+    with pytest.raises(ValueError, match="1 counterfactuals for 2 prompts"):
+        path_patch(circuit.lens, prompts, others[:1], progress="none")
+    with pytest.raises(ValueError, match="must be equally long"):
+        path_patch(circuit.lens, prompts, others[::-1], progress="none")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Sender("z", 1), "z needs a head"),
+        (lambda: Sender("embed", 0), "embed has no layer"),
+        (lambda: Sender("mlp_out", 0, 1), "mlp_out has no head"),
+        (lambda: Sender("pattern", 0, 1), "sender component 'pattern' is unknown"),
+        (lambda: Receiver("logits", 3), "logits has no layer"),
+        (lambda: Receiver("resid", 3), "receiver component 'resid' is unknown"),
+    ],
+)
+def test_bad_nodes_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -211,3 +211,11 @@ def test_bad_names_are_refused(circuits):
         circuits["fact machine"].text("paris")
     with pytest.raises(ValueError, match="no phrasing 'sung'"):
         circuits["fact machine"].text("marlo", "sung")
+
+
+def test_the_lens_is_a_lens_like_any_other(circuits):
+    """Tokens of the text are the prompt's ids, and the engine finds the same logits."""
+    lens = circuits["fact machine"].lens
+    for prompt in sample_prompts(circuits["fact machine"]):
+        assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
+        assert torch.allclose(lens.inside.forward(prompt.tokens), lens.model(prompt.tokens), atol=1e-10)
