@@ -61,7 +61,8 @@ class Family:
     ``unit_rate`` is the encoder's frames per second, ``order_rate`` the rate by which the official package dates units
     when it merges streams. ``text_space``: a text after a marker carries one leading blank. ``written_turn`` and
     ``spoken_turn`` are the formula before and after a prompt, where the family has one. ``first_unit_id`` is the id of
-    unit 0 where the record fixes it (None: read from the tokenizer). ``encoder`` names the speech encoder plainly.
+    unit 0 where the record fixes it (None: read from the tokenizer), ``rows`` the embedding rows of the released
+    checkpoint, by which a folder is known whose tokenizer lacks the units. ``encoder`` names the speech encoder.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Family:
     extra_streams: tuple[Stream, ...] = ()
     order_rate: float = 25.0
     first_unit_id: int | None = None
+    rows: int | None = None
     encoder: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -134,11 +136,13 @@ SPIRITLM_BASE = Family(
     unit_template="[Hu{}]",
     n_units=501,  # 500 clusters and the quantizer's blank, which is left in an utterance of blanks only
     order_rate=24.99,
+    rows=32512,
     encoder={"kind": "hubert", "name": "mhubert_base_25hz", "layer": 11, "n_clusters": 500},
 )
 
 SPIRITLM_EXPRESSIVE = SPIRITLM_BASE.replace(
     name="spiritlm-expressive",
+    rows=32768,
     extra_streams=(
         Stream("style", "[St{}]", 100, rate=1.0, deduplicate=False),
         Stream("pitch", "[Pi{}]", 64, rate=12.5, deduplicate=True),
@@ -209,16 +213,27 @@ def family_named(name: str) -> Family:
 def family_of_strings(strings: Collection[str]) -> Family:
     """The family whose markers and units are among a vocabulary's token strings; ``text-only`` where none's are.
 
-    Units are counted, so that a small checkpoint in a family's format is of that family. The embedded model shares
-    SpiritLM's strings: its folder's ``spiritlens.json`` tells them apart, not this function.
+    Units are counted, so that a small checkpoint in a family's format is of that family; a vocabulary with some of a
+    family's strings and not the others is refused. The embedded model shares SpiritLM's strings: its folder's
+    ``spiritlens.json`` tells them apart, not this function.
     """
     known = frozenset(strings)
-    for family in (SPIRITLM_EXPRESSIVE, SPIRITLM_BASE, SIMS_LLAMA, SPEECHGPT, SPIRE):
+    detectable = (SPIRITLM_EXPRESSIVE, SPIRITLM_BASE, SIMS_LLAMA, SPEECHGPT, SPIRE)
+    for family in detectable:
         needed = (*family.markers, *(stream.unit(0) for stream in family.all_streams()))
         if known.issuperset(needed):
             counted = {stream.name: _count(stream, known) for stream in family.all_streams()}
             streams = tuple(replace(stream, count=counted[stream.name]) for stream in family.extra_streams)
             return family.replace(n_units=counted["unit"], extra_streams=streams)
+    for family in detectable:
+        signs = (*family.markers, family.stream("unit").unit(0), family.stream("unit").unit(family.n_units - 1))
+        there = [sign for sign in signs if sign in known]
+        if len(there) > 1:  # one alone may be an ordinary piece
+            absent = [sign for sign in signs if sign not in known]
+            raise ValueError(
+                f"the vocabulary has {there} of family '{family.name}' but not {absent}; use the checkpoint's own "
+                "tokenizer files, or name the family (family=)"
+            )
     return TEXT_ONLY
 
 

@@ -31,7 +31,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from spiritlens.prompts.families import Family, Stream
+from spiritlens.prompts.families import FAMILIES, TEXT_ONLY, Family, Stream
 from spiritlens.prompts.tokenizers import Spacing, open_tokenizer, untrained_ids
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
@@ -68,8 +68,12 @@ class Vocabulary:
     def load(cls, folder: str | Path, family: Family | None = None, size: int | None = None) -> "Vocabulary":
         """The vocabulary of a checkpoint folder; family and size (the config's) are read from it unless given."""
         folder = Path(folder)
+        size = size or _config_size(folder)
+        given = family is not None
         tokenizer, family, spacing = open_tokenizer(folder, family)
-        size = size or _config_size(folder) or len(tokenizer)
+        size = size or len(tokenizer)
+        if family is TEXT_ONLY and not given:
+            _refuse_missing_units(folder, size, len(tokenizer))
         return cls(tokenizer, family, size, spacing, untrained_ids(folder))
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
@@ -288,6 +292,16 @@ class Vocabulary:
             for unit in units:
                 self._check_one_token(stream.name, unit)
             raise ValueError(f"{stream.name} tokens of family '{name}' fall apart when written side by side; {FILES}")
+
+
+def _refuse_missing_units(folder: Path, size: int, n_tokens: int) -> None:
+    """A folder with as many embedding rows as a released speech-text checkpoint, but with a tokenizer of text alone."""
+    for family in FAMILIES.values():
+        if family.rows == size != n_tokens:
+            raise ValueError(
+                f"'{folder}' has the {size} embedding rows of {family.name}, but its tokenizer has {n_tokens} tokens and "
+                f"no units such as '{family.stream('unit').unit(0)}'; {FILES}, or pass family=TEXT_ONLY for a text model"
+            )
 
 
 def _config_size(folder: Path) -> int | None:

@@ -39,8 +39,24 @@ def test_a_smaller_checkpoint_keeps_its_family_and_counts_its_units():
     assert [stream.count for stream in small.all_streams()] == [100, 64, 12]
 
 
-def test_units_without_markers_are_not_spiritlm():
-    assert family_of_strings(["[Hu0]", "[Hu1]", "[Text]"]) == TEXT_ONLY
+def test_one_string_alone_may_be_an_ordinary_piece():
+    assert family_of_strings(["▁the", "<text>"]) == TEXT_ONLY
+
+
+@pytest.mark.parametrize(
+    ("strings", "message"),
+    [
+        (["[Hu0]", "[Hu1]", "[Text]"], r"has \['\[Text\]', '\[Hu0\]'\] of family 'spiritlm-expressive' but not"),
+        (
+            ["[Text]", "[Speech]", "▁the"],
+            r"but not \['\[Hu0\]', '\[Hu500\]'\]; use the checkpoint's own tokenizer files",
+        ),
+        (["<sosp>", "<eosp>", "<1>"], "of family 'speechgpt' but not"),
+    ],
+)
+def test_some_of_a_family_s_strings_are_refused(strings, message):
+    with pytest.raises(ValueError, match=message):
+        family_of_strings(strings)
 
 
 def test_unit_strings_follow_the_template():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LlamaTokenizer
 
-from spiritlens.prompts.families import SPIRITLM_BASE, SPIRITLM_EXPRESSIVE
+from spiritlens.prompts.families import SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.prompts.vocabulary import Vocabulary
 
 SLOW = json.loads((DATA / "expected_slow_ids.json").read_text())
@@ -298,6 +298,20 @@ def test_an_unknown_family_in_the_record(tmp_path):
     (folder / "spiritlens.json").write_text('{"family": "unheard-of"}')
     with pytest.raises(ValueError, match="unknown family 'unheard-of'"):
         Vocabulary.load(folder)
+
+
+def test_a_speech_text_checkpoint_whose_tokenizer_lacks_the_units(tmp_path):
+    folder = llama_folder(tmp_path / "text_tokenizer", [], rows=32512)
+    with pytest.raises(
+        ValueError, match=r"has the 32512 embedding rows of spiritlm-base, but its tokenizer has 2000 tokens"
+    ):
+        Vocabulary.load(folder)
+    assert Vocabulary.load(folder, TEXT_ONLY).size == 32512
+
+
+def test_a_tokenizer_with_markers_and_no_units(tmp_path):
+    with pytest.raises(ValueError, match=r"has \['\[Text\]', '\[Speech\]'\] of family"):
+        Vocabulary.load(llama_folder(tmp_path / "markers", ["[Text]", "[Speech]"]))
 
 
 # ---- checks against the record -----------------------------------------------------------------------------------
