@@ -162,7 +162,8 @@ def hooked_transformer(
 ) -> HookedTransformer:
     """A `HookedTransformer` on views of ``weights`` (Hugging Face's names; all on one device, in one dtype).
 
-    A tensor of another dtype than ``dtype`` is converted, one at a time. Nothing else is copied.
+    A tensor of another dtype than ``dtype`` is converted, one at a time. Nothing else is copied. A tied model unembeds
+    by its embedding's memory unless an unembedding of its own (``lm_head.weight``) is given.
     """
     shapes = tensor_shapes(config)
     embedding = weights["model.embed_tokens.weight"]
@@ -171,7 +172,7 @@ def hooked_transformer(
     with init_empty_weights(include_buffers=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         model = HookedTransformer(hooked, tokenizer=None, move_to_device=False)
-    converted = {key: weights[key].detach().to(dtype) for key in shapes}
+    converted = {key: weights[key].detach().to(dtype) for key in [*shapes, "lm_head.weight"] if key in weights}
     converted.setdefault("lm_head.weight", converted["model.embed_tokens.weight"])
     state = _views(converted, hooked) | _zero_biases(model, dtype, device)
     leftover = model.load_state_dict(state, strict=False, assign=True)
