@@ -299,8 +299,8 @@ def _refuse_missing_units(folder: Path, size: int, n_tokens: int) -> None:
     for family in FAMILIES.values():
         if family.rows == size != n_tokens:
             raise ValueError(
-                f"'{folder}' has the {size} embedding rows of {family.name}, but its tokenizer has {n_tokens} tokens and "
-                f"no units such as '{family.stream('unit').unit(0)}'; {FILES}, or pass family=TEXT_ONLY for a text model"
+                f"'{folder}' has the {size} embedding rows of {family.name}, but its tokenizer has {n_tokens} tokens "
+                f"and no unit '{family.stream('unit').unit(0)}'; {FILES}, or pass family=TEXT_ONLY for a text model"
             )
 
 

@@ -343,6 +343,12 @@ def test_units_that_fall_apart_into_pieces(tmp_path):
         Vocabulary.load(folder, SPIRITLM_BASE)
 
 
+def test_a_unit_that_is_missing_in_the_middle(tmp_path):
+    strings = [string for string in spirit_strings() if string != "[Hu44]"]
+    with pytest.raises(ValueError, match=r"501 unit tokens, of which the tokenizer lacks 1, first '\[Hu44\]'"):
+        Vocabulary.load(llama_folder(tmp_path / "missing", strings))
+
+
 def test_ids_with_a_gap(tmp_path):
     strings = spirit_strings(8)
     strings.insert(5, "[Between]")
