@@ -82,9 +82,13 @@ class UnitStream:
         return not self._joins().any()
 
     def _joins(self) -> np.ndarray:
-        """For each unit but the first: does it continue the unit before it (same id, no gap)?"""
+        """For each unit but the first: does it continue the unit before it?
+
+        It has the same id and less than a frame and a half lies between, as an encoder that cuts long audio into
+        chunks leaves out one frame at each cut.
+        """
         same = self.ids[1:] == self.ids[:-1]
-        return np.asarray(same & (np.abs(self.starts[1:] - self.ends[:-1]) < 0.5 / self.rate))
+        return np.asarray(same & (np.abs(self.starts[1:] - self.ends[:-1]) < 1.5 / self.rate))
 
     def dedup(self) -> "UnitStream":
         """Merge each run of equal adjoining units into one, which keeps the run's start, end and number of frames."""

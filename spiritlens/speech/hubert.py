@@ -1,0 +1,211 @@
+"""HuBERT units: audio to the discrete units that published speech-text models read.
+
+Method (SpiritLM's speech tokenizer): 16 kHz mono audio, not normalised, is cut into chunks of 100 s that are encoded
+alone; a tail of fewer than 1280 samples is dropped. The hidden states after transformer layer 11 go through a
+small feed-forward quantizer, whose arg-max is the unit; its last class is a *blank*, replaced by the nearest earlier
+unit of the chunk, circularly: blanks at the chunk's start take its last unit. A chunk of blanks keeps them.
+
+Axes: ``time``, ``frame``, ``d_model``. One frame is the hop of the convolutions (640 samples: 25.0 frames per second;
+the published code dates units by 24.99). Frame i of a chunk is dated [640 i, 640 (i + 1)) samples after the chunk's start.
+
+K-means units are the same with the nearest of K centroids in the quantizer's place, as other families use.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spiritlens.shapes import checked
+from spiritlens.speech.convolutions import Convolutions
+from spiritlens.speech.encoders import check_encodable
+from spiritlens.speech.hubert_checkpoint import CheckpointError, HubertCheckpoint, read_hubert, read_weights_only
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import Waveform
+
+CHUNK_SECONDS = 100
+SHORTEST_TAIL = 1280
+"""Samples below which the last chunk is dropped."""
+
+OFFICIAL_FOLDER = Path("speech_tokenizer") / "hubert_25hz"
+OFFICIAL_MODEL, OFFICIAL_QUANTIZER = "mhubert_base_25hz.pt", "L11_quantizer_500.pt"
+OFFICIAL_LAYER = 11
+
+
+class Quantizer(Protocol):
+    """Turns features [frame d_model] into unit ids [frame]; ids below `n_units`."""
+
+    @property
+    def n_units(self) -> int:
+        """Number of different units."""
+
+    def units(self, features: Float[Tensor, "frame d_model"]) -> np.ndarray:
+        """The unit of each frame."""
+
+
+class FeedForwardQuantizer:
+    """The published quantizer: linear layers with leaky ReLU between them; the last class is the blank."""
+
+    def __init__(self, network: nn.Sequential, n_clusters: int) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.blank = n_clusters
+
+    @property
+    def n_units(self) -> int:
+        """Clusters and the blank, which a chunk of blanks alone keeps."""
+        return self.blank + 1
+
+    def units(self, features: Float[Tensor, "frame d_model"]) -> np.ndarray:
+        """The likeliest class of each frame, blanks filled."""
+        return fill_blanks(self.network(features).argmax(-1).numpy(), self.blank)
+
+
+class KMeansQuantizer:
+    """The nearest of K centroids [cluster d_model] in Euclidean distance."""
+
+    def __init__(self, centroids: Float[Tensor, "cluster d_model"]) -> None:
+        self.centroids = centroids
+
+    @property
+    def n_units(self) -> int:
+        """Clusters."""
+        return len(self.centroids)
+
+    def units(self, features: Float[Tensor, "frame d_model"]) -> np.ndarray:
+        """The nearest centroid of each frame."""
+        distances = self.centroids.square().sum(-1) - 2 * features.to(self.centroids.dtype) @ self.centroids.T
+        nearest: np.ndarray = distances.argmin(-1).numpy()
+        return nearest
+
+
+class HubertUnits:
+    """A `SpeechEncoder` made of a HuBERT and a quantizer."""
+
+    def __init__(self, checkpoint: HubertCheckpoint, quantizer: Quantizer, layer: int, name: str) -> None:
+        self.checkpoint, self.quantizer, self.layer, self.name = checkpoint, quantizer, layer, name
+
+    @property
+    def convolutions(self) -> Convolutions:
+        """The feature extractor's layers."""
+        return self.checkpoint.convolutions
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+        return self.checkpoint.sample_rate / self.convolutions.hop
+
+    @property
+    def n_units(self) -> int:
+        """Number of different units."""
+        return self.quantizer.n_units
+
+    def encode(self, waveform: Waveform) -> UnitStream:
+        """One unit per frame, not deduplicated."""
+        shortest = max(SHORTEST_TAIL, self.convolutions.receptive_field)
+        check_encodable(waveform, self.checkpoint.sample_rate, shortest)
+        ids, starts = [], []
+        for start, chunk in self._chunks(waveform.samples, shortest):
+            units = self.quantizer.units(self.features(torch.from_numpy(np.array(chunk))))
+            ids.append(units)
+            starts.append((start + np.arange(len(units)) * self.convolutions.hop) / waveform.rate)
+        begins = np.round(np.concatenate(starts), 9)
+        return UnitStream(
+            np.concatenate(ids), begins, np.round(begins + 1 / self.rate, 9), np.ones(len(begins), np.int64), self.rate
+        )
+
+    def _chunks(self, samples: np.ndarray, shortest: int) -> Iterator[tuple[int, np.ndarray]]:
+        size = CHUNK_SECONDS * self.checkpoint.sample_rate
+        for start in range(0, len(samples), size):
+            chunk = samples[start : start + size]
+            if len(chunk) >= shortest:
+                yield start, chunk
+
+    @checked
+    @torch.inference_mode()
+    def features(self, samples: Float[Tensor, " time"]) -> Float[Tensor, "frame d_model"]:
+        """Hidden states after the encoder's layer (counted from 1) of one chunk of audio."""
+        model = self.checkpoint.model
+        samples = samples.to(model.dtype)
+        if self.checkpoint.normalize:
+            samples = functional.layer_norm(samples, samples.shape)
+        if self.checkpoint.layer_norm_first or self.layer < model.config.num_hidden_layers:
+            hidden = model(samples[None], output_hidden_states=True).hidden_states[self.layer]
+        else:
+            hidden = model(samples[None]).last_hidden_state
+        first: Tensor = hidden[0]
+        return first
+
+
+def fill_blanks(units: np.ndarray, blank: int) -> np.ndarray:
+    """Each blank takes the nearest unit on its left, circularly; blanks alone stay."""
+    kept = np.flatnonzero(units != blank)
+    if len(kept) == 0:
+        return units
+    last = np.searchsorted(kept, np.arange(len(units)), side="right") - 1  # -1, before the first: the last one
+    filled: np.ndarray = units[kept[last]]
+    return filled
+
+
+def read_quantizer(path: str | Path, d_model: int, dtype: torch.dtype = torch.float32) -> FeedForwardQuantizer:
+    """Read a published quantizer for features of `d_model` values."""
+    content = read_weights_only(path)
+    if missing := {"model_cfg", "model_weight"} - set(content):
+        raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}; expected a quantizer file.")
+    weights = content["model_weight"]
+    layers: list[nn.Module] = []
+    for index in sorted({int(name.split(".")[0]) for name in weights}):
+        weight, bias = weights[f"{index}.weight"].to(dtype), weights[f"{index}.bias"].to(dtype)
+        linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+        linear.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+        layers += [nn.LeakyReLU(0.01), linear] if layers else [linear]
+    network = nn.Sequential(*layers)
+    first, last, n_clusters = weights[_first(weights)], layers[-1], content["model_cfg"].get("vocab_size")
+    if first.shape[1] != d_model:
+        raise CheckpointError(f"{path} takes features of {first.shape[1]} values; the encoder gives {d_model}.")
+    if not isinstance(last, nn.Linear) or last.out_features != n_clusters + 1:
+        raise CheckpointError(
+            f"{path} has {last.out_features} classes; vocab_size {n_clusters} and a blank are expected."
+        )
+    return FeedForwardQuantizer(network, n_clusters)
+
+
+def _first(weights: dict[str, Tensor]) -> str:
+    return f"{min(int(name.split('.')[0]) for name in weights)}.weight"
+
+
+def official_files(folder: str | Path | None = None) -> tuple[Path, Path]:
+    """Paths of the published encoder and quantizer: in `folder`, or below ``$SPIRITLM_CHECKPOINTS_DIR``."""
+    if folder is not None:
+        places = [Path(folder), Path(folder) / OFFICIAL_FOLDER]
+    elif "SPIRITLM_CHECKPOINTS_DIR" in os.environ:
+        places = [Path(os.environ["SPIRITLM_CHECKPOINTS_DIR"]) / OFFICIAL_FOLDER]
+    else:
+        raise FileNotFoundError(
+            "the published unit encoder is not found; set SPIRITLM_CHECKPOINTS_DIR to SpiritLM's checkpoints, or give "
+            f"the folder that holds {OFFICIAL_MODEL} and {OFFICIAL_QUANTIZER}."
+        )
+    for place in places:
+        if (place / OFFICIAL_MODEL).is_file() and (place / OFFICIAL_QUANTIZER).is_file():
+            return place / OFFICIAL_MODEL, place / OFFICIAL_QUANTIZER
+    raise FileNotFoundError(f"{OFFICIAL_MODEL} and {OFFICIAL_QUANTIZER} are not in {' or '.join(map(str, places))}.")
+
+
+def load_hubert_units(
+    folder: str | Path | None = None, layer: int = OFFICIAL_LAYER, dtype: torch.dtype = torch.float32
+) -> HubertUnits:
+    """The published unit encoder from its files (see `official_files`)."""
+    model_path, quantizer_path = official_files(folder)
+    checkpoint = read_hubert(model_path, dtype=dtype)
+    n_layers = checkpoint.model.config.num_hidden_layers
+    if layer > n_layers:
+        raise CheckpointError(f"{model_path} has {n_layers} layers; layer {layer} was asked for.")
+    if not checkpoint.layer_norm_first:  # after the last layer kept, post-norm states are those of the whole model
+        checkpoint = read_hubert(model_path, n_layers=layer, dtype=dtype)
+    quantizer = read_quantizer(quantizer_path, checkpoint.model.config.hidden_size, dtype)
+    return HubertUnits(checkpoint, quantizer, layer, f"hubert {model_path.stem} layer {layer}")

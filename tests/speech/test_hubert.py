@@ -1,0 +1,252 @@
+"""The published unit encoder: golden answers of the published code, every layout, chunks, blanks, refusals."""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spiritlens.shapes import ShapeError
+from spiritlens.speech.hubert import (
+    CHUNK_SECONDS,
+    HubertUnits,
+    KMeansQuantizer,
+    fill_blanks,
+    load_hubert_units,
+    official_files,
+    read_quantizer,
+)
+from spiritlens.speech.hubert_checkpoint import CheckpointError, read_hubert, read_weights_only
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import AudioError, Waveform
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fairseq_layout import LAYERS, WIDTH, Layout
+
+
+@pytest.fixture(scope="module")
+def encoder(data) -> HubertUnits:
+    return load_hubert_units(data / "hubert_small")
+
+
+@pytest.fixture(scope="module")
+def expected(data) -> dict:
+    return json.loads((data / "hubert_small" / "expected.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def part(recording, expected) -> Waveform:
+    return Waveform(recording.samples[expected["start_sample"] : expected["end_sample"]])
+
+
+def tensor(waveform: Waveform) -> torch.Tensor:
+    return torch.from_numpy(np.array(waveform.samples))
+
+
+def test_features_and_units_are_those_of_the_published_code(encoder, part, expected, data):
+    features = encoder.features(tensor(part))
+    golden = np.load(data / "hubert_small" / "features_layer11.npy")
+    assert np.abs(features.numpy() - golden).max() < 1e-4
+    assert encoder.quantizer.network(features).argmax(-1).tolist() == expected["argmax"]
+    units = encoder.encode(part)
+    assert units.ids.tolist() == expected["units"]
+    assert len(set(expected["units"])) > 50, "collapsed units would test nothing"
+
+
+def test_frames_are_40_ms_and_25_per_second(encoder, part):
+    units = encoder.encode(part)
+    assert (encoder.rate, encoder.n_units) == (25.0, 501)
+    assert units.starts[:3].tolist() == [0.0, 0.04, 0.08]
+    assert units.ends[-1] <= part.duration
+    assert "layer 11" in encoder.name
+
+
+def test_same_units_at_one_and_two_threads(encoder, part):
+    before = torch.get_num_threads()
+    try:
+        ids = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            ids.append(encoder.encode(part).ids.tolist())
+    finally:
+        torch.set_num_threads(before)
+    assert ids[0] == ids[1]
+
+
+LAYOUTS = {
+    "group norm, post-norm, projection": Layout(),
+    "group norm, post-norm, no projection": Layout(channels=WIDTH),
+    "layer norm, pre-norm, bias, normalised": Layout("layer_norm", True, True, normalize=True),
+    "layer norm, post-norm": Layout("layer_norm"),
+    "group norm, pre-norm, no projection": Layout(layer_norm_first=True, channels=WIDTH),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.mark.parametrize("weight_norm", ["old names", "new names"])
+def test_each_layout_equals_the_reference_in_float64(layout, weight_norm, recording, tmp_path):
+    content = layout.content()
+    if weight_norm == "new names":
+        weights = content["model_weight"]
+        for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
+            weights[f"encoder.pos_conv.0.parametrizations.weight.{new}"] = weights.pop(f"encoder.pos_conv.0.{old}")
+    torch.save(content, tmp_path / "model.pt")
+    samples = torch.from_numpy(np.array(recording.samples[8000:24000]))
+    for layer in (LAYERS - 1, LAYERS):
+        checkpoint = read_hubert(tmp_path / "model.pt", dtype=torch.float64)
+        encoder = HubertUnits(checkpoint, KMeansQuantizer(torch.zeros(1, WIDTH)), layer, "test")
+        features = encoder.features(samples)
+        reference = layout.features(samples, layer)
+        assert reference.std(0).mean() > 0.02, "features must vary in time to test anything"
+        assert (features - reference).abs().max() < 1e-10
+
+
+def test_layers_that_are_not_needed_are_dropped_exactly(tmp_path, recording):
+    torch.save(Layout().content(), tmp_path / "model.pt")
+    samples = torch.from_numpy(np.array(recording.samples[:16000]))
+    quantizer = KMeansQuantizer(torch.zeros(1, WIDTH))
+    whole = HubertUnits(read_hubert(tmp_path / "model.pt"), quantizer, 3, "whole")
+    short = HubertUnits(read_hubert(tmp_path / "model.pt", n_layers=3), quantizer, 3, "short")
+    assert short.checkpoint.model.config.num_hidden_layers == 3
+    assert torch.equal(whole.features(samples), short.features(samples))
+
+
+def test_audio_over_100_s_is_cut_as_the_published_code_cuts_it(data, recording, tmp_path):
+    torch.save(Layout().content(), tmp_path / "model.pt")
+    centroids = torch.randn(20, WIDTH, generator=torch.Generator().manual_seed(1))
+    encoder = HubertUnits(read_hubert(tmp_path / "model.pt"), KMeansQuantizer(centroids), 3, "tiny")
+    size = CHUNK_SECONDS * 16000
+    long = Waveform(np.resize(recording.samples, size + 5000))
+    units = encoder.encode(long)
+    first = encoder.encode(Waveform(long.samples[:size]))
+    second = encoder.encode(Waveform(long.samples[size:]))
+    assert len(first) == 2499
+    assert units.ids.tolist() == first.ids.tolist() + second.ids.tolist()
+    assert units.starts[2499] == 100.0
+    dropped = encoder.encode(Waveform(long.samples[: size + 1279]))
+    assert dropped.ids.tolist() == first.ids.tolist()
+
+
+def test_runs_continue_over_a_cut():
+    starts = np.array([99.88, 99.92, 100.0, 100.04])  # the frame at 99.96 s does not exist
+    stream = UnitStream(np.array([1, 2, 2, 3]), starts, starts + 0.04, np.ones(4, int))
+    assert stream.dedup().ids.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("units", "filled"),
+    [
+        ([7, 500, 9], [7, 7, 9]),
+        ([500, 500, 7, 9], [9, 9, 7, 9]),
+        ([7, 500, 500, 500], [7, 7, 7, 7]),
+        ([500, 500], [500, 500]),
+        ([1, 2], [1, 2]),
+    ],
+)
+def test_blanks_take_the_unit_on_their_left_circularly(units, filled):
+    assert fill_blanks(np.array(units), 500).tolist() == filled
+
+
+def test_kmeans_takes_the_nearest_centroid():
+    quantizer = KMeansQuantizer(torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 5.0]]))
+    assert quantizer.units(torch.tensor([[1.4, 0.0], [1.6, 0.0], [0.0, 2.4], [0.0, 2.6]])).tolist() == [0, 1, 0, 2]
+    assert quantizer.n_units == 3
+
+
+def test_files_are_found(data, monkeypatch, tmp_path):
+    monkeypatch.delenv("SPIRITLM_CHECKPOINTS_DIR", raising=False)
+    with pytest.raises(FileNotFoundError, match="set SPIRITLM_CHECKPOINTS_DIR"):
+        official_files()
+    place = tmp_path / "speech_tokenizer"
+    place.mkdir()
+    (place / "hubert_25hz").symlink_to(data / "hubert_small")
+    monkeypatch.setenv("SPIRITLM_CHECKPOINTS_DIR", str(tmp_path))
+    assert official_files()[0].name == "mhubert_base_25hz.pt"
+    assert official_files(tmp_path) == official_files()
+    with pytest.raises(FileNotFoundError, match="are not in"):
+        official_files(tmp_path / "elsewhere")
+
+
+class Malicious:
+    """Would write a file if it were unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_pickled_code_is_refused_and_not_run(tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"model_cfg": Malicious(tmp_path / "ran"), "task_cfg": {}, "model_weight": {}}, path)
+    with pytest.raises(CheckpointError, match="holds pickled code"):
+        read_hubert(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", pickle.dumps({"a": 1})])
+def test_files_that_are_no_checkpoints(tmp_path, content):
+    (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.pt"):
+        read_hubert(tmp_path / "model.pt")
+
+
+def changed(tmp_path, change):
+    content = Layout().content()
+    change(content)
+    torch.save(content, tmp_path / "model.pt")
+    return tmp_path / "model.pt"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("task_cfg"), "lacks task_cfg"),
+        (lambda c: c["model_weight"].pop("encoder.layers.0.fc1.bias"), "missing encoder.layers.0.feed_forward"),
+        (lambda c: c["model_weight"].update({"extra.weight": torch.zeros(1)}), "unknown extra.weight"),
+        (lambda c: c["model_weight"].update({"layer_norm.weight": torch.zeros(3)}), "has shape"),
+        (lambda c: c["model_cfg"].update({"extractor_mode": "batch"}), "extractor_mode 'batch' is unknown"),
+        (lambda c: c["model_cfg"].update({"conv_pos_batch_norm": True}), "not supported"),
+        (lambda c: c["model_cfg"].update({"conv_feature_layers": "exit()"}), "convolutions"),
+    ],
+)
+def test_checkpoints_refused(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        read_hubert(changed(tmp_path, change))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        read_hubert(tmp_path / "none.pt")
+
+
+def test_quantizers_refused(data, tmp_path):
+    path = data / "hubert_small" / "L11_quantizer_500.pt"
+    with pytest.raises(CheckpointError, match="takes features of 48 values; the encoder gives 768"):
+        read_quantizer(path, 768)
+    content = read_weights_only(path)
+    content["model_cfg"]["vocab_size"] = 1000
+    torch.save(content, tmp_path / "quantizer.pt")
+    with pytest.raises(CheckpointError, match="501 classes; vocab_size 1000"):
+        read_quantizer(tmp_path / "quantizer.pt", 48)
+
+
+def test_layer_beyond_the_model(data):
+    with pytest.raises(CheckpointError, match="has 12 layers; layer 13"):
+        load_hubert_units(data / "hubert_small", layer=13)
+
+
+def test_shorter_than_one_unit_and_other_rate(encoder):
+    with pytest.raises(AudioError, match=r"shorter than one unit \(80 ms\)"):
+        encoder.encode(Waveform(np.full(1279, 0.1, np.float32)))
+    with pytest.raises(AudioError, match="takes 16000 Hz"):
+        encoder.encode(Waveform(np.full(5000, 0.1, np.float32), rate=8000))
+
+
+def test_wrong_shape_names_the_axis(encoder):
+    with pytest.raises(ShapeError, match=r"samples.*time"):
+        encoder.features(torch.zeros(1, 2000))
