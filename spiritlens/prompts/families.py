@@ -238,7 +238,7 @@ def family_of_strings(strings: Collection[str]) -> Family:
 
 
 def _count(stream: Stream, known: frozenset[str]) -> int:
-    """How many units from 0 on a vocabulary has; the record's number where it has the last one (gaps are found later)."""
+    """How many units from 0 on a vocabulary has; the record's number where it has the last (gaps are found later)."""
     number = stream.count if stream.unit(stream.count - 1) in known else 0
     while stream.unit(number) in known:
         number += 1
