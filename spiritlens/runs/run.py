@@ -256,6 +256,8 @@ def _value(
     name = hook_name(site.component, site.layer)
     positions = list(site.positions)
     if isinstance(value, FromRun):
+        if value.run == "corrupted" and recorded["corrupted"].embeddings is None:
+            raise ValueError(f"'{done.label}' needs a corrupted run; add sl.corrupt(prompt.subject), or freeze to='clean'")
         return recorded[value.run].values[name][:, positions]
     if isinstance(value, FromPrompt):
         _check_donor(value)

@@ -1,9 +1,15 @@
 """Tiny random Llamas in float64, with multi-head and with grouped-query attention."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from spiritlens.models.hooked import HookedLensModel
 from transformer_lens import HookedTransformer, HookedTransformerConfig
+
+
+sys.path.append(str(Path(__file__).parents[1] / "analysis"))  # tracing_lens: the tiny lens that both rooms test with
 
 
 def random_llama(n_kv_heads: int, n_layers: int = 3, dtype: torch.dtype = torch.float64) -> HookedTransformer:

@@ -1,0 +1,181 @@
+"""What a trace will cost, told before anything runs (`spiritlens trace --dry-run`).
+
+The plan of every prompt's grid is made without the model's weights, so cells, rows and token-layers are exact counts.
+
+FLOPs: one multiply-add is two. A token through a block costs ``2 · (attention + MLP parameters)`` and its attention
+``4 · heads · d_head · length``; a token through an MLP alone ``6 · d_model · d_mlp``; a read-out ``2 · d_model · d_vocab``.
+*Naive*: one whole pass per cell and sample, as the field's tools do. *Hours* are FLOPs over the given rate; what share of
+the machine's best rate is reached is for `benchmarks/causal_tracing.py` to say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spiritlens.analysis.tracing_grid import Grid
+from spiritlens.analysis.tracing_prompt import cells_of
+from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
+from spiritlens.models.hooked import LensModel
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.plan import Plan, make_plan
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes that decide the cost."""
+
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    d_model: int
+    d_head: int
+    d_mlp: int
+    d_vocab: int
+    itemsize: int
+    """Bytes of one number."""
+
+    @property
+    def block_parameters(self) -> int:
+        """Weights of one block: q and output, k and v, and the three matrices of the gated MLP."""
+        attention = 2 * self.n_heads * self.d_head + 2 * self.n_kv_heads * self.d_head
+        return self.d_model * (attention + 3 * self.d_mlp)
+
+    def block_flops(self, length: float) -> float:
+        """FLOPs of one token through one block that attends to `length` positions."""
+        return 2 * self.block_parameters + 4 * self.n_heads * self.d_head * length
+
+    @property
+    def mlp_flops(self) -> int:
+        """FLOPs of one token through one MLP."""
+        return 6 * self.d_model * self.d_mlp
+
+    @property
+    def readout_flops(self) -> int:
+        """FLOPs of unembedding one position."""
+        return 2 * self.d_model * self.d_vocab
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Counts and FLOPs of a trace; bytes of its largest prompt at once."""
+
+    prompts: int
+    cells: int
+    exact_cells: int
+    """Cells that need no run."""
+    token_layers: int
+    flops: float
+    naive_flops: float
+    cached_bytes: int
+    row_bytes: int
+    tflops: float
+
+    @property
+    def hours(self) -> float:
+        """Hours at the given rate."""
+        return self.flops / (self.tflops * 1e12) / 3600
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            [
+                f"{self.prompts} prompts, {self.cells:,} cells, of which {self.exact_cells:,} need no run",
+                f"{self.token_layers:,} token-layers, {self.flops / 1e12:,.3g} TFLOP "
+                f"(a pass per cell would be {self.naive_flops / 1e12:,.3g} TFLOP, {self.naive_flops / max(self.flops, 1):.1f} ×)",
+                f"memory: {self.cached_bytes / 2**30:.3g} GiB of recorded runs, {self.row_bytes / 2**30:.3g} GiB of rows "
+                "if none are split",
+                f"{self.hours:.3g} hours at {self.tflops:g} TFLOP/s",
+            ]
+        )
+
+
+def shape_of(model: LensModel) -> ModelShape:
+    """Sizes of a loaded model."""
+    itemsize = {"float64": 8, "float32": 4}.get(str(model.dtype).removeprefix("torch."), 2)
+    return ModelShape(
+        model.n_layers,
+        model.n_heads,
+        model.n_kv_heads,
+        model.d_model,
+        model.d_head,
+        model.d_mlp,
+        model.d_vocab,
+        itemsize,
+    )
+
+
+def estimate_cost(
+    shape: ModelShape,
+    prompts: Sequence[Prompt],
+    grid: Grid,
+    *,
+    samples: int = 10,
+    spans: Sequence[str] = DEFAULT_SPANS,
+    tflops: float = 1.0,
+) -> Cost:
+    """Price a trace of these prompts; `tflops` is the rate in 10¹² FLOP per second that the machine sustains."""
+    if tflops <= 0:
+        raise ValueError(f"tflops is {tflops}; give the machine's sustained rate, above 0")
+    if samples < 1:
+        raise ValueError(f"samples is {samples}; at least one noise sample is needed")
+    each = [_cost_of(shape, prompt, grid, samples, spans, tflops) for prompt in prompts]
+    if not each:
+        raise ValueError("no prompts to price: give at least one")
+    sums = {
+        name: sum(getattr(cost, name) for cost in each)
+        for name in ("prompts", "cells", "exact_cells", "token_layers", "flops", "naive_flops")
+    }
+    largest = {name: max(getattr(cost, name) for cost in each) for name in ("cached_bytes", "row_bytes")}
+    return Cost(**sums, **largest, tflops=tflops)
+
+
+def plan_of(prompt: Prompt, grid: Grid, spans: Sequence[str] = DEFAULT_SPANS) -> Plan:
+    """The rows that one prompt's grid runs."""
+    n_readouts = len(prompt.answer_ids)
+    return make_plan(
+        cells_of(grid, grid_sites(prompt, grid.at, spans)).programs,
+        n_layers=grid.n_layers,
+        n_positions=len(prompt.ids) + n_readouts - 1,
+        first_changed=min(prompt.subject.positions),
+        n_readouts=n_readouts,
+    )
+
+
+def plan_flops(shape: ModelShape, plan: Plan, samples: int, n_readouts: int = 1) -> float:
+    """FLOPs of a plan: no scheme that runs its rows exactly does fewer matrix products.
+
+    In the last block, keys and values are needed of every position, everything else of the read-outs.
+    """
+    total = 0.0
+    key_value = 4 * shape.d_model * shape.n_kv_heads * shape.d_head
+    for column in plan.columns:
+        suffix = plan.n_positions - column.start
+        length = (column.start + plan.n_positions + 1) / 2
+        for layer, block in column.layers:
+            if layer == plan.n_layers - 1:
+                per_row = suffix * key_value + n_readouts * (shape.block_flops(plan.n_positions) - key_value)
+            else:
+                per_row = suffix * shape.block_flops(length)
+            total += samples * len(block.parents) * per_row
+    return (
+        total + plan.token_mlps(samples) * shape.mlp_flops + plan.n_rows() * samples * n_readouts * shape.readout_flops
+    )
+
+
+def _cost_of(shape: ModelShape, prompt: Prompt, grid: Grid, samples: int, spans: Sequence[str], tflops: float) -> Cost:
+    plan, n_readouts = plan_of(prompt, grid, spans), len(prompt.answer_ids)
+    n_cells, positions = len(plan.programs), plan.n_positions
+    one_pass = positions * shape.n_layers * shape.block_flops((positions + 1) / 2) + n_readouts * shape.readout_flops
+    per_token = 4 * shape.d_model + 2 * shape.n_kv_heads * shape.d_head
+    widest = [column.most_rows * samples * (positions - column.start) for column in plan.columns]
+    return Cost(
+        prompts=1,
+        cells=n_cells,
+        exact_cells=len(plan.unmoved),
+        token_layers=plan.token_layers(samples),
+        flops=plan_flops(shape, plan, samples, n_readouts) + (1 + samples) * one_pass,
+        naive_flops=n_cells * samples * one_pass,
+        cached_bytes=int((1 + samples) * positions * shape.n_layers * per_token * shape.itemsize),
+        row_bytes=int(np.max(widest, initial=0) * (8 * shape.d_model + 3 * shape.d_mlp) * shape.itemsize),
+        tflops=tflops,
+    )

@@ -1,0 +1,81 @@
+"""Metrics worked out by hand on logits whose softmax is simple."""
+
+import math
+
+import pytest
+import torch
+
+from spiritlens.runs.metrics import SIGNS, scorers
+
+CPU = torch.device("cpu")
+PROBABILITIES = torch.tensor([[0.5, 0.25, 0.125, 0.125], [0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)
+
+
+def values(metrics, logits, answer=(1,), foil=(2,), text=(0, 1, 2), clean=None):
+    (scorer,) = scorers(metrics, answer, foil, text, CPU)
+    if clean is not None:
+        scorer = scorer.with_clean(clean)
+    return dict(zip(metrics, scorer(logits).T, strict=True))
+
+
+def test_one_token() -> None:
+    logits = PROBABILITIES.log()[:, None] + 3.0
+    found = values(list(SIGNS), logits, clean=logits[:1])
+    expected = {
+        "probability": [0.25, 0.2],
+        "log_probability": [math.log(0.25), math.log(0.2)],
+        "logit": [math.log(0.25) + 3, math.log(0.2) + 3],
+        "logit_difference": [math.log(2), math.log(2 / 3)],
+        "log_probability_difference": [math.log(2), math.log(2 / 3)],
+        "rank": [2, 3],
+        "leaked_mass": [0.125, 0.4],
+        "text_probability": [0.25 / 0.875, 0.2 / 0.6],
+        "text_log_probability": [math.log(0.25 / 0.875), math.log(0.2 / 0.6)],
+        "text_rank": [2, 2],
+    }
+    for name, wanted in expected.items():
+        assert torch.allclose(found[name], torch.tensor(wanted, dtype=torch.float64), atol=1e-12), name
+    kl = sum(p * math.log(p / q) for p, q in zip(PROBABILITIES[0].tolist(), PROBABILITIES[1].tolist(), strict=True))
+    assert found["kl"].tolist() == pytest.approx([0, kl], abs=1e-12)
+    one, other = PROBABILITIES[0, :3] / 0.875, PROBABILITIES[1, :3] / 0.6
+    assert found["text_kl"].tolist() == pytest.approx([0, float((one * (one / other).log()).sum())], abs=1e-12)
+
+
+def test_several_tokens_sum_their_log_probabilities() -> None:
+    logits = PROBABILITIES.log()[None]
+    found = values(["log_probability", "probability", "logit"], logits, answer=(1, 3), foil=(), text=(0, 1, 2, 3))
+    assert float(found["log_probability"]) == pytest.approx(math.log(0.25 * 0.4))
+    assert float(found["probability"]) == pytest.approx(0.1)
+    assert float(found["logit"]) == pytest.approx(math.log(0.25))
+
+
+def test_a_foil_of_another_length_takes_a_second_continuation() -> None:
+    answer_part, foil_part = scorers(["log_probability_difference", "logit"], (1, 3), (2,), range(4), CPU)
+    assert (answer_part.forced, foil_part.forced) == ((1,), ())
+    answer = answer_part(PROBABILITIES.log()[None])
+    foil = foil_part(PROBABILITIES[None, :1].log())
+    assert (answer + foil)[0].tolist() == pytest.approx([math.log(0.25 * 0.4) - math.log(0.125), math.log(0.25)])
+
+
+def test_bfloat16_is_widened_before_scoring() -> None:
+    """The models hand over float32 or better; the scorer keeps that precision."""
+    (scorer,) = scorers(["probability"], (1,), (), range(4), CPU)
+    assert scorer(PROBABILITIES.float().log()[:, None]).dtype == torch.float32
+
+
+REFUSED = {
+    "empty answer": (["logit"], (), (2,)),
+    "begin with the same token": (["logit_difference"], (1, 2), (1, 3)),
+    "same tokens": (["log_probability_difference"], (1, 2), (1, 2)),
+    "compares the answer with a foil": (["logit_difference"], (1,), ()),
+    "name one or more": (["loss"], (1,), ()),
+    "each once": (["logit", "logit"], (1,), ()),
+    "no text": (["text_probability"], (3,), ()),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_refusals(message: str) -> None:
+    metrics, answer, foil = REFUSED[message]
+    with pytest.raises(ValueError, match=message):
+        scorers(metrics, answer, foil, (0, 1, 2), CPU)

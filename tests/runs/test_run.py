@@ -1,0 +1,192 @@
+"""Single runs: each verb against a plain hooked pass, and what a run shows."""
+
+import pytest
+import torch
+from tracing_lens import spoken_prompt, text_prompt, tiny_lens
+
+from spiritlens.runs.corruptions import Replacement, corrupted_embeddings
+from spiritlens.runs.interventions import ablate, corrupt, freeze, restore, swap
+from spiritlens.runs.noise import Noise
+from spiritlens.runs.run import run
+from spiritlens.runs.sites import Site
+
+TOLERANCE = 1e-10
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return tiny_lens(n_kv_heads=2)
+
+
+def probability(logits: torch.Tensor) -> float:
+    return float(logits[:, -1].softmax(-1)[:, 11].mean())
+
+
+def hooked(lens, prompt, *hooks, samples: int = 1) -> torch.Tensor:
+    return lens.inside.model.run_with_hooks(prompt.tokens.expand(samples, -1), fwd_hooks=list(hooks))
+
+
+def put(positions, values):
+    def hook(x, hook):
+        x = x.clone()
+        x[:, list(positions)] = values
+        return x
+
+    return hook
+
+
+def test_a_clean_run_shows_the_likeliest_tokens(lens) -> None:
+    prompt = text_prompt()
+    found, logits = run(lens, prompt), lens.inside.model(prompt.tokens)
+    assert (found.logits - logits).abs().max() < TOLERANCE
+    assert found.metric("probability") == pytest.approx(probability(logits), abs=TOLERANCE)
+    top = found.top(3)
+    best = logits[0, -1].softmax(-1).topk(3)
+    assert list(top.ids) == best.indices.tolist()
+    assert list(top.probabilities) == pytest.approx(best.values.tolist())
+    assert set(found.top(27, over="text").ids) == set(range(3, 30))
+    assert "rank  token" in repr(top)
+    assert repr(found).count("\n") >= 5
+    with pytest.raises(ValueError, match="nothing is corrupted"):
+        found.total_effect()
+
+
+def test_corrupt_and_restore(lens) -> None:
+    prompt = spoken_prompt()
+    embeddings = corrupted_embeddings(lens, prompt, Noise(), samples=4, seed=2)
+    noise = ("hook_embed", lambda x, hook: embeddings)
+    _, clean = lens.inside.model.run_with_cache(prompt.tokens)
+    name = "blocks.1.hook_resid_pre"
+    expected = probability(hooked(lens, prompt, noise, (name, put((4, 5, 6, 7), clean[name][:, 4:8])), samples=4))
+    corrupted = probability(hooked(lens, prompt, noise, samples=4))
+    found = run(lens, prompt, corrupt(prompt.subject), restore("resid_pre", 1, prompt.subject), samples=4, seed=2)
+    assert found.metric() == pytest.approx(expected, abs=TOLERANCE)
+    assert found.effect == pytest.approx(expected - corrupted, abs=TOLERANCE)
+    assert found.total_effect() == pytest.approx(probability(clean_logits(lens, prompt)) - corrupted, abs=TOLERANCE)
+    assert found.effect_on("rank") == -(found.metric("rank") - float(found.corrupted["rank"].mean()))
+    assert f"effect {found.effect:+.4f} of a total effect" in repr(found)
+
+
+def clean_logits(lens, prompt) -> torch.Tensor:
+    return lens.inside.model(prompt.tokens)
+
+
+def test_freeze_holds_the_corrupted_value_of_the_same_sample(lens) -> None:
+    prompt = text_prompt()
+    embeddings = corrupted_embeddings(lens, prompt, Noise(), samples=3)
+    noise = ("hook_embed", lambda x, hook: embeddings)
+    _, clean = lens.inside.model.run_with_cache(prompt.tokens)
+    with lens.inside.model.hooks(fwd_hooks=[noise]):
+        _, corrupted = lens.inside.model.run_with_cache(prompt.tokens.expand(3, -1))
+    first, second = "blocks.0.hook_resid_post", "blocks.1.hook_mlp_out"
+    expected = hooked(
+        lens,
+        prompt,
+        noise,
+        (first, put((4, 5), clean[first][:, 4:6])),
+        (second, put((5,), corrupted[second][:, [5]])),
+        samples=3,
+    )
+    verbs = (corrupt(prompt.subject), restore("resid_post", 0, prompt.subject), freeze("mlp_out", 1, 5))
+    assert run(lens, prompt, *verbs, samples=3).metric() == pytest.approx(probability(expected), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "component", ["resid_pre", "resid_mid", "attn_out", "mlp_out", "resid_post", "z", "q", "k", "v"]
+)
+def test_swap_takes_another_prompts_value(lens, component) -> None:
+    prompt, donor = text_prompt(), spoken_prompt()
+    name = f"blocks.1.{'attn.' if component in 'zqkv' else ''}hook_{component}"
+    _, cache = lens.inside.model.run_with_cache(donor.tokens)
+    head = 1 if component in ("z", "v") else None
+
+    def hook(x, hook):
+        x = x.clone()
+        taken = cache[name][:, [7, 13]]
+        if head is None:
+            x[:, [5, 7]] = taken
+        else:
+            x[:, [5, 7], head] = taken[:, :, head]
+        return x
+
+    found = run(lens, prompt, swap(component, 1, (5, 7), donor, donor_at=(7, -1), head=head))
+    expected = probability(hooked(lens, prompt, (name, hook)))
+    assert found.metric() == pytest.approx(expected, abs=TOLERANCE)
+    assert found.effect == pytest.approx(expected - probability(clean_logits(lens, prompt)), abs=TOLERANCE)
+    assert abs(found.effect) > 1e-6
+
+
+def test_ablations(lens) -> None:
+    prompt, other = text_prompt(), spoken_prompt()
+    name = "blocks.1.hook_mlp_out"
+    _, cache = lens.inside.model.run_with_cache(other.tokens)
+    zero = run(lens, prompt, ablate("mlp_out", 1, (4, 5)))
+    assert zero.metric() == pytest.approx(probability(hooked(lens, prompt, (name, put((4, 5), 0.0)))), abs=TOLERANCE)
+    mean = run(lens, prompt, ablate("mlp_out", 1, (4, 5), to="mean", reference=[other]))
+    wanted = cache[name][0, 1:].mean(0)
+    assert mean.metric() == pytest.approx(probability(hooked(lens, prompt, (name, put((4, 5), wanted)))), abs=TOLERANCE)
+    drawn = run(lens, prompt, ablate("mlp_out", 1, 4, to="resample", reference=[other]), samples=5)
+    assert drawn.n_samples == 5
+    assert (
+        drawn.metric()
+        == run(lens, prompt, ablate("mlp_out", 1, 4, to="resample", reference=[other]), samples=5).metric()
+    )
+    possible = [probability(hooked(lens, prompt, (name, put((4,), row)))) for row in cache[name][0, 1:]]
+    for value in drawn.values["probability"].tolist():
+        assert min(abs(value - one) for one in possible) < TOLERANCE
+
+
+def test_a_users_hook_takes_effect(lens) -> None:
+    prompt, model = text_prompt(), lens.inside.model
+    with model.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", lambda x, hook: 2 * x)]):
+        found, expected = run(lens, prompt).metric(), probability(model(prompt.tokens))
+    assert found == pytest.approx(expected, abs=TOLERANCE)
+    assert not any(point.fwd_hooks for point in model.hook_dict.values())
+
+
+def test_hooks_are_gone_after_an_error(lens) -> None:
+    with pytest.raises(RuntimeError):
+        run(
+            lens,
+            text_prompt(),
+            swap("mlp_out", 1, 4, spoken_prompt(), donor_at=2),
+            ablate("z", 1, 4, head=None),
+            restore_wrong(),
+        )
+    assert not any(point.fwd_hooks for point in lens.inside.model.hook_dict.values())
+
+
+def restore_wrong():
+    """An intervention whose value has a wrong shape when it is placed."""
+    from spiritlens.runs.interventions import FromPrompt, Intervention
+
+    return Intervention(Site("mlp_out", 1, (1, 2, 3)), FromPrompt(spoken_prompt(), (1, 2)), "wrong")
+
+
+REFUSED = {
+    "layer 3 is outside": lambda p: restore("resid_pre", 3, 4),
+    "head 2 is outside the 2 heads of k": lambda p: restore("k", 1, 4, head=2),
+    "outside the prompt's 8 tokens": lambda p: restore("resid_pre", 1, 8),
+    "has no head axis": lambda p: restore("resid_pre", 1, 4, head=0),
+    "component 'resid' is unknown": lambda p: restore("resid", 1, 4),
+    "needs at least one position": lambda p: restore("resid_pre", 1, ()),
+    "as many, or one for all": lambda p: swap("resid_pre", 1, (4, 5), spoken_prompt(), donor_at=(1, 2, 3)),
+    "it has no position 20": lambda p: swap("resid_pre", 1, 4, spoken_prompt(), donor_at=20),
+    "ablation to 'max'": lambda p: ablate("resid_pre", 1, 4, to="max"),
+    "clean or the corrupted run": lambda p: freeze("resid_pre", 1, 4, to="dirty"),
+    "needs a corrupted run": lambda p: freeze("resid_pre", 1, 4),
+    "never corrupted": lambda p: corrupt((0, 4)),
+    "replaces units": lambda p: corrupt(p.subject, by=Replacement("shuffle")),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_refusals(lens, message: str) -> None:
+    prompt = text_prompt()
+    with pytest.raises(ValueError, match=message):
+        run(lens, prompt, REFUSED[message](prompt))
+
+
+def test_no_samples_is_refused(lens) -> None:
+    with pytest.raises(ValueError, match="samples is 0"):
+        run(lens, text_prompt(), samples=0)
