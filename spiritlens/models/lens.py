@@ -164,8 +164,8 @@ class Lens:
     ) -> Prompt:
         """Recorded speech as a prompt: a file, its bytes or a `Waveform`, with its words.
 
-        ``words`` are intervals or (word, start, end) in seconds, or a file of them (TextGrid, JSON, CSV); with ``text`` alone the
-        words are found in the audio by forced alignment (needs the ``align`` extra).
+        ``words`` are intervals or (word, start, end) in seconds, or a file of them (TextGrid, JSON, CSV); with
+        ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
         self._ears()
         if (words is None) == (text is None):
