@@ -63,6 +63,7 @@ _PUBLIC = {
     "figures": "spiritlens.report.figures",
     "dashboard": "spiritlens.report.dashboard:dashboard",
     "study": "spiritlens.study:study",
+    "Study": "spiritlens.study:Study",
     "ShapeError": "spiritlens.shapes:ShapeError",
 }
 
