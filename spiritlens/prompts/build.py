@@ -19,7 +19,7 @@ from typing import Literal, TypedDict, Unpack
 
 from spiritlens.prompts.draft import Draft, TextPart
 from spiritlens.prompts.prompt import Kind, Prompt, Span
-from spiritlens.prompts.roles import token_parts, token_roles
+from spiritlens.prompts.roles import Role, token_parts, token_roles
 from spiritlens.prompts.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.subject import find_subject
 from spiritlens.prompts.vocabulary import Vocabulary
@@ -110,31 +110,23 @@ def mixed_prompt(
     ``examples`` are solved (segment, answer) pairs that are put before it (few-shot), one line each. ``occurrence``
     says which one is meant, counted from 0, where the subject occurs several times.
     """
-    draft = Draft(vocabulary)
-    for example, solution in examples:
-        _add_example(draft, example, solution)
-    first_segment = draft.n_segments
-    _add_framed(draft, segments, marker if not examples else "final")
-    draft.verify()
-    positions, name = find_subject(draft, first_segment, subject, occurrence)
-    tokens = draft.tokens
-    families = [token.family for token in tokens]
-    word_index = [token.word for token in tokens]
+    draft, span = _drafted(vocabulary, segments, subject, marker, occurrence, examples)
     answer_ids, foil_ids = _answers(vocabulary, answer, foil)
-    waveform = next((s.waveform for s in segments if isinstance(s, SpeechSegment) and s.waveform is not None), None)
+    waveform = _sound(segments)
+    tokens = draft.tokens
     return Prompt(
         ids=tuple(draft.ids),
         text=draft.string,
         labels=tuple(vocabulary.label(token.id) for token in tokens),
-        families=tuple(families),
+        families=tuple(token.family for token in tokens),
         modalities=tuple(token.modality for token in tokens),
         words=tuple(word.word for word in draft.words),
-        word_index=tuple(word_index),
-        roles=token_roles(families, word_index, positions, [token.frame for token in tokens]),
-        parts=token_parts(len(tokens), positions),
+        word_index=tuple(token.word for token in tokens),
+        roles=_roles(draft, span.positions),
+        parts=token_parts(len(tokens), span.positions),
         starts=tuple(token.start for token in tokens),
         ends=tuple(token.end for token in tokens),
-        subject=Span(name, positions),
+        subject=span,
         answer=answer,
         answer_ids=answer_ids,
         kind=_kind(segments),
@@ -148,6 +140,36 @@ def mixed_prompt(
         audio=audio or (waveform.source if waveform is not None else ""),
         waveform=waveform,
     )
+
+
+def _drafted(
+    vocabulary: Vocabulary,
+    segments: Sequence[Segment],
+    subject: str,
+    marker: FinalMarker,
+    occurrence: int | None,
+    examples: Sequence[tuple[Segment, str]],
+) -> tuple[Draft, Span]:
+    """All tokens of a prompt, and the subject's span in it."""
+    draft = Draft(vocabulary)
+    for example, solution in examples:
+        _add_example(draft, example, solution)
+    first_segment = draft.n_segments
+    _add_framed(draft, segments, "final" if examples else marker)
+    draft.verify()
+    positions, name = find_subject(draft, first_segment, subject, occurrence)
+    return draft, Span(name, positions)
+
+
+def _sound(segments: Sequence[Segment]) -> Waveform | None:
+    """The sound of the first segment that has one."""
+    sounds = (segment.waveform for segment in segments if isinstance(segment, SpeechSegment))
+    return next((sound for sound in sounds if sound is not None), None)
+
+
+def _roles(draft: Draft, subject: Sequence[int]) -> tuple[Role, ...]:
+    families, words, frames = zip(*((token.family, token.word, token.frame) for token in draft.tokens), strict=True)
+    return token_roles(families, words, subject, frames)
 
 
 def _answers(vocabulary: Vocabulary, answer: str, foil: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:

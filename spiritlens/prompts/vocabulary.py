@@ -39,7 +39,7 @@ BLANK = "▁"
 FILES = "use the checkpoint's own tokenizer files (tokenizer.model with tokenizer_config.json, or tokenizer.json)"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
     """A tokenizer, the family it is of, the number of embedding rows (``size``), and how it spaces text.
 
@@ -63,6 +63,11 @@ class Vocabulary:
             self._check_one_token("marker", marker)
         for stream in self.family.all_streams():
             self._check_stream(stream)
+
+    def __repr__(self) -> str:
+        units = f", {len(self.unit_ids)} units" if self.family.has_speech else ""
+        rows = f"{self.size} rows, {len(self.text_ids)} text pieces{units}"
+        return f"Vocabulary({self.family.name}, {rows}, spacing {self.spacing})"
 
     @classmethod
     def load(cls, folder: str | Path, family: Family | None = None, size: int | None = None) -> "Vocabulary":

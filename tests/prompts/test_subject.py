@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from conftest import llama_folder, spirit_strings
+from hypothesis import given
+from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2
 
 from spiritlens.prompts.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
@@ -165,3 +167,28 @@ def test_a_subject_without_a_unit_is_refused(spirit):
     assert len(speech_prompt(spirit, coarse, words, "so", "the", rule="overlap").subject) == 2
     with pytest.raises(ValueError, match="no unit of the speech falls on the subject 'so'"):
         speech_prompt(spirit, coarse, words, "so", "the")
+
+
+WORD = st.text(st.sampled_from("abcdeRomeéß東9"), min_size=1, max_size=6)
+BEFORE, AFTER = st.sampled_from(["", "“", "("]), st.sampled_from(["", ",", ")", "'s", "?!"])
+
+
+@given(
+    st.lists(st.tuples(BEFORE, WORD, AFTER), min_size=1, max_size=6),
+    st.integers(0, 5),
+    st.integers(1, 2),
+    st.sampled_from(["user_defined", "added_tokens", "sims", "text"]),
+)
+def test_the_subject_s_tokens_spell_the_subject(vocabularies, sentence, first, size, name):
+    first = min(first, len(sentence) - 1)
+    last = min(first + size, len(sentence)) - 1
+    for between in range(first, last):  # nothing stands between the words of a subject
+        sentence[between] = (*sentence[between][:2], "")
+        sentence[between + 1] = ("", *sentence[between + 1][1:])
+    text = " ".join("".join(parts) for parts in sentence)
+    subject = " ".join(word for _, word, _ in sentence[first : last + 1])
+    prompt = text_prompt(vocabularies[name], text, subject, "the", occurrence=0)
+    assert (
+        vocabularies[name].decode([prompt.ids[at] for at in prompt.subject]).strip() == prompt.subject.name == subject
+    )
+    assert all(prompt.roles[position] == "subject" for position in prompt.subject)

@@ -389,3 +389,9 @@ def test_families_by_id_has_one_entry_per_row(vocabularies):
     for vocabulary in vocabularies.values():
         assert vocabulary.families_by_id.shape == (vocabulary.size,)
         assert np.isin(vocabulary.text_ids, vocabulary.trained_ids).all()
+
+
+def test_a_vocabulary_shows_itself_in_a_line(vocabularies):
+    shown = repr(vocabularies["padded"])
+    assert shown == "Vocabulary(spiritlm-base, 2512 rows, 1997 text pieces, 501 units, spacing chunks)"
+    assert repr(vocabularies["text"]) == "Vocabulary(text-only, 2000 rows, 1997 text pieces, spacing chunks)"
