@@ -46,6 +46,9 @@ Norms: TypeAlias = Literal["raw", "folded"]
 """``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
 matrices that read the norm, as circuit analyses like it; nothing is ever centred."""
 
+MOST_PADDING_ROWS = 256
+"""More unnamed rows than a padded embedding has: they are units that the tokenizer lacks."""
+
 AudioSource: TypeAlias = str | Path | bytes | Waveform
 
 
@@ -273,7 +276,7 @@ def load(
     folder = embedded_folder() if source is None else find_checkpoint(source)
     wanted = _dtype(dtype) or (torch.float32 if source is None else None)
     checkpoint = read_checkpoint(folder, wanted, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    vocabulary = Vocabulary.load(tokenizer or folder, family, size=checkpoint.config.vocab_size)
+    vocabulary = _vocabulary(tokenizer or folder, family, checkpoint.config.vocab_size)
     weights = checkpoint.weights
     if norms == "folded" and "lm_head.weight" not in weights:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
@@ -303,13 +306,25 @@ def _lens_of_llama(
     place = tokenizer or llama.config._name_or_path
     if not place or not Path(place).is_dir():
         raise ValueError("a loaded LlamaForCausalLM brings no tokenizer: give its folder by load(model, tokenizer=...)")
-    vocabulary = Vocabulary.load(place, family, size=llama.config.vocab_size)
+    vocabulary = _vocabulary(place, family, llama.config.vocab_size)
     name = Path(place).name
     if norms == "raw":
         model = hooked_from_llama(llama, name)
     else:
         model = fold_norms(hooked_transformer(owned(llama.state_dict()), llama.config, held.dtype, name))
     return Lens(model, vocabulary, encoder or encoder_of(Path(place), vocabulary.family), name, Path(place))
+
+
+def _vocabulary(folder: str | Path, family: Family | None, rows: int) -> Vocabulary:
+    """The folder's vocabulary; a tokenizer that leaves many rows unnamed is taken for text-only on demand only."""
+    vocabulary = Vocabulary.load(folder, family, size=rows)
+    named = len(vocabulary.tokenizer)
+    if family is None and not vocabulary.family.has_speech and rows - named > MOST_PADDING_ROWS:
+        raise ValueError(
+            f"{folder}: the tokenizer names {named} of the {rows} rows of the embedding and has no known family's units. "
+            "Use the checkpoint's own tokenizer files, give its Family, or family=TEXT_ONLY to use its text alone"
+        )
+    return vocabulary
 
 
 def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:

@@ -1,0 +1,415 @@
+"""`load` on every kind of source, and the lens's verbs, on small checkpoints in the families' formats."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from checkpoint_folders import (
+    SPIRIT,
+    TOKENIZERS,
+    spirit_config,
+    write_byte_level_tokenizer,
+    write_checkpoint,
+    write_config,
+    write_weights,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from transformer_lens import HookedTransformer
+from transformers import LlamaForCausalLM
+
+from spiritlens.models.checkpoint import ROOT_VARIABLE
+from spiritlens.models.lens import Lens, load
+from spiritlens.models.random_weights import random_config, random_weights
+from spiritlens.models.weight_files import CheckpointError
+from spiritlens.prompts.build import SpeechSegment, TextSegment
+from spiritlens.prompts.families import SPIRITLM_BASE, TEXT_ONLY
+from spiritlens.speech.alignment import WordInterval
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import Waveform
+
+
+@pytest.fixture(scope="module")
+def lens(small) -> Lens:
+    return load(small, device="cpu")
+
+
+@pytest.fixture(scope="module", params=["added_tokens", "user_defined"])
+def layout_lens(request, tmp_path_factory) -> Lens:
+    """Both ways in which the official folder may carry its markers, as given in tests/data/prompts."""
+    folder = tmp_path_factory.mktemp(request.param) / request.param
+    shutil.copytree(TOKENIZERS / request.param, folder)
+    config = spirit_config(d_vocab=2512)
+    write_config(folder, config)
+    write_weights(folder, random_weights(config), "safetensors")
+    return load(folder, device="cpu")
+
+
+# Sources
+
+
+def test_official_folders_load_by_name_with_their_ids(official, monkeypatch):
+    monkeypatch.setenv(ROOT_VARIABLE, str(official))
+    base, expressive = (load(f"spirit-lm-{name}-7b", device="cpu") for name in ("base", "expressive"))
+    assert (base.family.name, expressive.family.name) == ("spiritlm-base", "spiritlm-expressive")
+    assert base.dtype == torch.bfloat16
+    assert base.vocabulary.text_marker_id == 32000
+    assert base.vocabulary.speech_marker_id == 32001
+    assert base.vocabulary.unit_ids == range(32002, 32503)
+    assert base.vocabulary.size == 32512
+    assert base.name == "spirit-lm-base-7b"
+    assert base.folder == official / "spiritlm_model" / "spirit-lm-base-7b"
+    assert expressive.vocabulary.stream_ids("pitch") == range(32503, 32567)
+    assert expressive.vocabulary.stream_ids("style") == range(32567, 32667)
+    assert expressive.vocabulary.size == 32768
+    assert isinstance(base.model, HookedTransformer)
+
+
+def test_padding_rows_are_known_and_never_win(official):
+    lens = load(official / "spiritlm_model" / "spirit-lm-base-7b", device="cpu")
+    padding = np.flatnonzero(lens.vocabulary.families_by_id == "padding")
+    assert padding.tolist() == list(range(32503, 32512))
+    with torch.no_grad():
+        lens.model.unembed.b_U[32503:] = 1e4
+    assert lens.generate("[Text] the", 3, "any")  # −∞ on padding: otherwise decoding would give padding rows only
+    tokens = lens.model.to_tokens("[Text] the")
+    assert int(lens.model(tokens)[0, -1].argmax()) >= 32503
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, "bfloat16", torch.float16])
+def test_dtypes_by_value_and_by_name(small, dtype):
+    lens = load(small, dtype=dtype, device="cpu")
+    expected = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    assert lens.dtype == expected
+    assert lens.inside.dtype == expected
+    assert all(value.dtype == expected for value in lens.model.parameters())
+
+
+def test_wrong_settings_are_refused(small):
+    with pytest.raises(ValueError, match="dtype 'float31' is unknown"):
+        load(small, dtype="float31")
+    with pytest.raises(ValueError, match="norms is 'centred'"):
+        load(small, norms="centred")
+    with pytest.raises(CheckpointError, match="there is no checkpoint 'nowhere'"):
+        load("nowhere")
+
+
+def test_the_model_has_every_hook_name_of_a_llama(lens):
+    names = set(lens.model.hook_dict)
+    for part in ("hook_resid_pre", "hook_resid_mid", "hook_resid_post", "hook_attn_out", "hook_mlp_out"):
+        assert f"blocks.2.{part}" in names
+    for part in ("q", "k", "v", "z", "rot_q", "rot_k", "attn_scores", "pattern", "result"):
+        assert f"blocks.2.attn.hook_{part}" in names
+    logits, cache = lens.model.run_with_cache("[Text] the cat")
+    assert logits.shape[-1] == 2512
+    assert cache["blocks.0.attn.hook_pattern"].shape[1] == 4
+    assert cache.accumulated_resid(layer=-1).shape[0] == 4
+
+
+def test_a_loaded_model_shares_its_memory(small):
+    llama = LlamaForCausalLM.from_pretrained(small)
+    lens = load(llama)
+    tokens = torch.tensor([[1, 5, 9]])
+    assert torch.allclose(lens.model(tokens), llama(tokens).logits, atol=1e-5)
+    assert lens.model.W_E.data_ptr() == llama.model.embed_tokens.weight.data_ptr()
+    assert lens.name == small.name
+    assert lens.folder == small
+
+
+def test_folding_leaves_a_loaded_model_and_a_tied_embedding_alone(small, tmp_path):
+    llama = LlamaForCausalLM.from_pretrained(small)
+    tokens = torch.tensor([[1, 5, 9]])
+    expected = llama(tokens).logits
+    folded = load(llama, norms="folded")
+    assert torch.equal(llama(tokens).logits, expected)
+    assert torch.allclose(folded.model(tokens), expected, atol=1e-4)
+
+    config = random_config(d_model=64, d_vocab=2512, n_kv_heads=2, tied=True)
+    folder = write_checkpoint(tmp_path / "tied", config)
+    raw, folded = load(folder, device="cpu"), load(folder, device="cpu", norms="folded")
+    assert raw.model.W_U.data_ptr() == raw.model.W_E.data_ptr()
+    assert torch.equal(folded.model.W_E, raw.model.W_E)
+    assert torch.allclose(folded.model(tokens), raw.model(tokens), atol=1e-4)
+    tied = LlamaForCausalLM.from_pretrained(folder)
+    expected = tied(tokens).logits
+    assert torch.allclose(load(tied, norms="folded").model(tokens), expected, atol=1e-4)
+    assert torch.equal(tied(tokens).logits, expected)
+
+
+def test_a_loaded_model_keeps_its_dtype_and_needs_a_tokenizer(small):
+    llama = LlamaForCausalLM.from_pretrained(small)
+    with pytest.raises(ValueError, match="shares its memory with the lens; convert it before"):
+        load(llama, dtype="bfloat16")
+    bare = LlamaForCausalLM(llama.config)
+    bare.config._name_or_path = ""
+    with pytest.raises(ValueError, match=r"load\(model, tokenizer="):
+        load(bare)
+    assert load(bare, tokenizer=small).family.name == "spiritlm-base"
+
+
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"rope_type": "default", "rope_theta": 500000.0},
+        {
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 32.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        },
+    ],
+)
+@pytest.mark.parametrize("tied", [True, False])
+def test_plain_llama_folders_are_text_only_models(tmp_path, rope, tied):
+    rows = write_byte_level_tokenizer(tmp_path, [])
+    config = random_config(d_model=64, n_kv_heads=2, d_vocab=rows, tied=tied, rope=rope)
+    write_config(tmp_path, config)
+    write_weights(tmp_path, random_weights(config), "safetensors")
+    lens = load(tmp_path, device="cpu")
+    assert lens.family.name == "text-only"
+    prompt = lens.text("the capital of france is", subject="france", answer="paris")
+    assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
+    llama = LlamaForCausalLM.from_pretrained(tmp_path)
+    tokens = torch.randint(3, rows, (1, 100), generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(lens.model(tokens), llama(tokens).logits, atol=1e-4)
+    with pytest.raises(ValueError, match="no speech encoder"):
+        lens.speak("the capital of france is", subject="france", answer="paris")
+
+
+def test_a_llama_2_folder_is_a_text_only_model(tmp_path):
+    folder = write_checkpoint(tmp_path / "plain", spirit_config(d_vocab=2000), added=())
+    assert load(folder, device="cpu").family.name == "text-only"
+
+
+def test_sims_llama_is_data(tmp_path):
+    units = [*(f"<Un{number}>" for number in range(500)), "<speech>", "<text>"]
+    rows = write_byte_level_tokenizer(tmp_path, units)
+    config = random_config(d_model=64, n_kv_heads=2, d_vocab=rows, tied=True)
+    base = config.to_dict() | {"vocab_size": rows - 502}
+    wrapper = {"model_type": "speech_language_model", "vocab_size": rows, "base_config": base}
+    (tmp_path / "config.json").write_text(json.dumps(wrapper))
+    write_weights(tmp_path, {f"lm.{name}": value for name, value in random_weights(config).items()}, "safetensors")
+    lens = load(tmp_path, device="cpu")
+    assert lens.family.name == "sims-llama"
+    assert lens.vocabulary.unit_ids == range(rows - 502, rows - 2)
+    prompt = lens.text("the capital of france is", subject="france", answer="paris")
+    assert prompt.text.endswith("<text>")
+    assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
+
+
+def test_speechgpt_is_data(tmp_path):
+    units = [*(f"<{number}>" for number in range(1000)), "<sosp>", "<eosp>"]
+    folder = write_checkpoint(tmp_path / "speechgpt", spirit_config(d_vocab=3002), added=units)
+    lens = load(folder, device="cpu")
+    assert lens.family.name == "speechgpt"
+    assert lens.vocabulary.unit_ids == range(2000, 3000)
+    prompt = lens.text("the capital of france is", subject="france", answer="paris")
+    assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
+
+
+# Tokenizer faults
+
+
+def test_a_tokenizer_without_the_units(tmp_path):
+    """Rows for units, but a tokenizer that names none of them: not silently a text-only model."""
+    folder = write_checkpoint(tmp_path / "without", spirit_config(), added=())
+    with pytest.raises(ValueError, match=r"names 2000 of the 2512 rows.*no known family's units.*family=TEXT_ONLY"):
+        load(folder, device="cpu")
+    assert load(folder, device="cpu", family=TEXT_ONLY).family == TEXT_ONLY
+    with pytest.raises(ValueError, match=r"'\[Text\]'"):
+        load(folder, device="cpu", family=SPIRITLM_BASE)
+
+
+def test_a_tokenizer_whose_units_fall_apart(tmp_path):
+    """Unit strings that the tokenizer does not have as tokens: the family that the folder claims is refused."""
+    folder = write_checkpoint(tmp_path / "apart", spirit_config(), added=SPIRIT[:2])
+    (folder / "spiritlens.json").write_text(json.dumps({"family": "spiritlm-base", "n_units": 501}))
+    with pytest.raises(ValueError, match=r"'\[Hu0\]'"):
+        load(folder, device="cpu")
+
+
+def test_a_tokenizer_without_some_units_or_with_a_hole(tmp_path):
+    folder = write_checkpoint(tmp_path / "few", spirit_config(), added=SPIRIT[:-1])
+    (folder / "spiritlens.json").write_text(json.dumps({"family": "spiritlm-base", "n_units": 501}))
+    with pytest.raises(ValueError, match=r"lacks 1, first '\[Hu500\]'"):
+        load(folder, device="cpu")
+    shuffled = [*SPIRIT[:2], SPIRIT[3], SPIRIT[2], *SPIRIT[4:]]
+    folder = write_checkpoint(tmp_path / "shuffled", spirit_config(), added=shuffled)
+    with pytest.raises(ValueError, match="not contiguous"):
+        load(folder, device="cpu")
+
+
+def test_more_tokens_than_rows(tmp_path):
+    folder = write_checkpoint(tmp_path / "rows", spirit_config(d_vocab=2400))
+    with pytest.raises(ValueError, match=r"ids reach 2502 .* 2400 rows"):
+        load(folder, device="cpu")
+
+
+def test_no_tokenizer_and_a_broken_one(copy):
+    (copy / "tokenizer.model").write_bytes(b"broken")
+    with pytest.raises(ValueError, match=re.escape(str(copy))):
+        load(copy, device="cpu")
+    for name in ("tokenizer.model", "tokenizer_config.json"):
+        (copy / name).unlink()
+    with pytest.raises(ValueError, match=r"neither tokenizer.model nor tokenizer.json"):
+        load(copy, device="cpu")
+
+
+# Strings and ids
+
+
+def slow_ids() -> dict[str, dict[str, list[int]]]:
+    return json.loads((TOKENIZERS / "expected_slow_ids.json").read_text())
+
+
+def test_strings_give_the_slow_tokenizers_ids(layout_lens):
+    """Spaces around markers both ways: what transformers 4's slow tokenizer gave for the strings of the official
+    package."""
+    for string, expected in slow_ids()[layout_lens.folder.name].items():
+        assert layout_lens.model.to_tokens(string)[0].tolist() == expected, string
+        assert layout_lens.vocabulary.encode(string) == expected, string
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=30))
+def test_unit_strings_survive_the_model(lens, units):
+    """Unit by unit one id, the beginning of the sequence once, and back to the same string."""
+    string = "[Speech]" + "".join(f"[Hu{unit}]" for unit in units)
+    ids = lens.model.to_tokens(string)[0].tolist()
+    assert ids == [1, 2001, *(2002 + unit for unit in units)]
+    assert lens.vocabulary.decode(ids) == string
+
+
+def test_prompts_and_the_model_agree_on_ids(layout_lens):
+    lens = layout_lens
+    prompts = [
+        lens.text("the capital of france is", subject="france", answer="paris"),
+        lens.text("the capital of france is", subject="france", answer="paris", marker="final"),
+        lens.prompt([TextSegment("the capital of"), SpeechSegment(*spoken("france"))], "france", "paris"),
+    ]
+    for prompt in prompts:
+        assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
+        assert prompt.ids.count(1) == 1
+        assert lens.inside.forward(prompt.tokens).shape == (1, len(prompt), 2512)
+
+
+def spoken(*words: str) -> tuple[UnitStream, list[WordInterval]]:
+    """Two units of 40 ms per word."""
+    units = UnitStream.from_frames(np.arange(2 * len(words)), rate=25.0)
+    return units, [WordInterval(word, 0.08 * n, 0.08 * (n + 1)) for n, word in enumerate(words)]
+
+
+# Ears
+
+
+class CountingEncoder:
+    """Names each 40 ms by its number, two at a time, so that deduplication halves them."""
+
+    name, rate, n_units = "counting", 25.0, 501
+
+    def encode(self, waveform: Waveform) -> UnitStream:
+        return UnitStream.from_frames(np.arange(len(waveform) // 640) // 2, rate=25.0)
+
+
+@pytest.fixture(scope="module")
+def hearing(small) -> Lens:
+    return load(small, device="cpu", encoder=CountingEncoder())
+
+
+def test_audio_becomes_a_spoken_prompt(hearing, tmp_path):
+    waveform = Waveform(np.sin(np.arange(16000) / 30).astype(np.float32) * 0.3)
+    words = [("the", 0.0, 0.2), ("capital", 0.2, 0.4), ("of", 0.4, 0.62), ("france", 0.62, 0.82), ("is", 0.82, 1.0)]
+    prompt = hearing.audio(waveform, words=words, subject="france", answer="paris", voice="me")
+    assert prompt.kind == "S2T"
+    assert prompt.voice == "me"
+    assert prompt.text == "[Speech]" + "".join(f"[Hu{unit}]" for unit in range(13)) + "[Text]"
+    assert [hearing.vocabulary.label(prompt.ids[place]) for place in prompt.subject] == ["[Hu8]", "[Hu9]"]
+    path = waveform.write(tmp_path / "me.wav")
+    same = hearing.audio(path, words=[WordInterval(*word) for word in words], subject="france", answer="paris")
+    assert same.ids == prompt.ids
+    assert len(hearing.hear(path)) == 13
+
+
+def test_audio_needs_words_or_text(hearing):
+    waveform = Waveform(np.ones(16000, dtype=np.float32) * 0.1)
+    with pytest.raises(ValueError, match="neither is given"):
+        hearing.audio(waveform, subject="a", answer="b")
+    with pytest.raises(ValueError, match="both is given"):
+        hearing.audio(waveform, subject="a", answer="b", words=[("a", 0, 1)], text="a")
+
+
+def test_a_deaf_lens_says_so(lens):
+    with pytest.raises(ValueError, match=r"no speech encoder.*pass encoder= to load"):
+        lens.hear(Waveform(np.ones(16000, dtype=np.float32) * 0.1))
+
+
+def test_bad_subjects_and_answers_are_refused(lens):
+    with pytest.raises(ValueError, match="italy"):
+        lens.text("the capital of france is", subject="italy", answer="paris")
+    with pytest.raises(ValueError, match="unknown to the vocabulary"):
+        lens.text("the capital of france is", subject="france", answer="[Text]")
+
+
+# Identity
+
+
+def test_a_vocabulary_of_another_size_is_refused(lens, official):
+    other = load(official / "spiritlm_model" / "spirit-lm-base-7b", device="cpu")
+    with pytest.raises(ValueError, match=r"counts 32512 rows, the model embeds 2512"):
+        Lens(lens.model, other.vocabulary)
+
+
+def test_the_id_tells_models_apart_and_stays(small, tmp_path):
+    one, again = load(small, device="cpu"), load(small, device="cpu")
+    assert one.id == again.id
+    assert re.fullmatch("[0-9a-f]{16}", one.id)
+    other = load(write_checkpoint(tmp_path / "other", spirit_config(), seed=1), device="cpu")
+    assert len({one.id, other.id, load(small, device="cpu", norms="folded").id, load(small, "bfloat16", "cpu").id}) == 4
+
+
+def test_repr_says_what_it_is(lens):
+    assert repr(lens) == (
+        "Lens(spirit-lm-small: family spiritlm-base, 3 layers × 4 heads, d_model 64, 2512 rows, float32 on cpu)"
+    )
+
+
+# Generation
+
+
+@pytest.mark.parametrize("prompt", ["[Text] the cat", "[Speech][Hu3][Hu7]", "the cat"])
+def test_continuations_keep_to_their_modality(lens, prompt):
+    families = lens.vocabulary.families_by_id
+    text = lens.generate(prompt, 12, "text")
+    assert text
+    assert set(families[lens.vocabulary.encode(text)[1:]]) <= {"text"}
+    units = lens.generate(prompt, 12, "speech")
+    assert re.fullmatch(r"(\[Hu\d+\])+", units)
+    assert not lens.inside.has_user_hooks()
+
+
+def test_the_likeliest_token_is_taken_after_the_marker(lens):
+    logits = lens.model(torch.tensor([lens.vocabulary.encode("[Speech][Hu3][Hu7][Text]")]))[0, -1]
+    allowed = [*lens.vocabulary.text_ids.tolist(), lens.vocabulary.eos_id]
+    best = allowed[int(logits[allowed].argmax())]
+    assert lens.generate("[Speech][Hu3][Hu7]", 1) == lens.vocabulary.decode([best]).strip()
+
+
+def test_a_prompt_value_continues_and_sampling_follows_the_seed(lens):
+    prompt = lens.text("the cat is", subject="cat", answer="the")
+    assert lens.generate(prompt, 4) == lens.generate(prompt.text, 4)
+    drawn = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        drawn.append(lens.generate(prompt, 8, temperature=1.5))
+    assert drawn[0] == drawn[1]
+
+
+def test_generation_settings_are_checked(lens):
+    with pytest.raises(ValueError, match="max_new_tokens 0"):
+        lens.generate("the", 0)
+    with pytest.raises(ValueError, match="modality 'song'"):
+        lens.generate("the", 2, "song")

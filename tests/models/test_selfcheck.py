@@ -1,0 +1,77 @@
+"""The self-check agrees on a good conversion in every dtype, and names the first activation that a fault changes."""
+
+import dataclasses
+
+import pytest
+import torch
+from checkpoint_folders import spirit_config, write_checkpoint
+
+from spiritlens.models.lens import Lens, load
+from spiritlens.models.selfcheck import selfcheck
+from spiritlens.models.weight_files import CheckpointError
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("norms", ["raw", "folded"])
+def test_a_good_conversion_agrees(small, dtype, norms):
+    report = selfcheck(load(small, dtype=dtype, device="cpu", norms=norms))
+    assert report.agrees, str(report)
+    assert len(report.comparisons) == 2 + 3 * 3
+    assert f"({dtype}) equals Hugging Face's model in all 11 activations" in str(report)
+
+
+@pytest.mark.parametrize("layout", ["bin", "safetensors shards"])
+def test_grouped_queries_and_other_layouts_agree(tmp_path, layout):
+    folder = write_checkpoint(tmp_path / "gqa", spirit_config(n_kv_heads=2), layout)
+    assert selfcheck(load(folder, device="cpu")).agrees
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("spoil", "first"),
+    [
+        (lambda model: model.blocks[1].attn.W_Q.transpose(0, 1).mul_(-1), "blocks.1.hook_attn_out"),
+        (lambda model: model.blocks[2].ln2.w.fill_(1), "blocks.2.hook_mlp_out"),
+        (lambda model: model.ln_final.w.mul_(1.2), "logits"),
+        (lambda model: model.embed.W_E.mul_(0.5), "hook_embed"),
+    ],
+)
+def test_a_fault_is_found_where_it_is(tmp_path, dtype, spoil, first):
+    lens = load(write_checkpoint(tmp_path / "folder", spirit_config()), dtype=dtype, device="cpu")
+    spoil(lens.model)
+    report = selfcheck(lens)
+    assert not report.agrees
+    assert report.first_difference is not None
+    assert report.first_difference.name == first
+    assert f"DIFFERS from Hugging Face's model, first in {first}" in str(report)
+
+
+def test_positions_are_checked_too(small):
+    """A shifted rotary table is found: the tokens are many enough."""
+    lens = load(small, device="cpu")
+    for block in lens.model.blocks:
+        block.attn.rotary_cos = block.attn.rotary_cos.roll(1, 0)
+    assert selfcheck(lens).first_difference.name == "blocks.0.hook_attn_out"
+
+
+def test_a_nan_is_a_difference(small):
+    lens = load(small, device="cpu")
+    name = "blocks.0.hook_mlp_out"
+    with lens.model.hooks(fwd_hooks=[(name, lambda x, hook: x * float("nan"))]):
+        assert selfcheck(lens).first_difference.name == name
+
+
+def test_a_lens_without_a_folder_is_refused(small):
+    lens = load(small, device="cpu")
+    with pytest.raises(CheckpointError, match="not loaded from a folder"):
+        selfcheck(dataclasses.replace(lens, folder=None))
+
+
+def test_given_tokens_are_used(small):
+    report = selfcheck(load(small, device="cpu"), torch.tensor([[1, 5, 9]]))
+    assert report.agrees
+    assert "<table>" in report._repr_html_()
+
+
+def test_lens_is_a_plain_value(small):
+    assert isinstance(load(small, device="cpu"), Lens)
