@@ -28,7 +28,7 @@ def test_official_strings_give_the_slow_tokenizer_s_ids(vocabularies, layout, st
     assert vocabulary.decode(SLOW[layout][string]) == string
 
 
-def test_the_spacing_is_detected_from_the_layout(vocabularies, tmp_path):
+def test_the_spacing_is_detected_from_the_layout(vocabularies):
     spacings = {name: vocabulary.spacing for name, vocabulary in vocabularies.items()}
     assert spacings == {
         "user_defined": "whole",
@@ -41,8 +41,27 @@ def test_the_spacing_is_detected_from_the_layout(vocabularies, tmp_path):
         "spire": "whole",
         "text": "chunks",
     }
-    without_legacy = llama_folder(tmp_path / "plain", spirit_strings(8), legacy=False)
-    assert Vocabulary.load(without_legacy).encode("[Text] the") == [1, 1912, 2000, 266]
+
+
+def test_added_tokens_without_legacy_are_spaced_as_a_whole(tmp_path):
+    """What transformers 4.46's slow tokenizer gave for added tokens with ``legacy=False``."""
+    vocabulary = Vocabulary.load(llama_folder(tmp_path, spirit_strings(8), legacy=False))
+    expected = {
+        "[Text] the": [1, 1912, 2000, 266],
+        "[Text]the": [1, 1912, 2000, 393, 1913],
+        "[Speech][Hu1]": [1, 1912, 2001, 2003],
+        "[Speech] [Hu1]": [1, 1912, 2001, 1912, 2003],
+        "the cat[Speech][Hu3]": [1, 266, 1653, 2001, 2005],
+    }
+    assert {string: vocabulary.encode(string) for string in expected} == expected
+
+
+def test_tokenizer_model_alone_is_enough(tmp_path):
+    """Without a config transformers' AutoTokenizer writes neither a beginning of sequence nor a first blank."""
+    shutil.copy(DATA / "user_defined" / "tokenizer.model", tmp_path)
+    vocabulary = Vocabulary.load(tmp_path)
+    assert [vocabulary.encode(string) for string in SLOW["user_defined"]] == list(SLOW["user_defined"].values())
+    assert vocabulary.size == 2503
 
 
 def test_the_family_may_settle_the_space_after_bos():
