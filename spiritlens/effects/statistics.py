@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from spiritlens.effects.resampling import bootstrap_mean
+from spiritlens.effects.resampling import bootstrap_mean, weighted_means
 from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, Status, site_axis
 
 SMALL_TOTAL_EFFECT = 0.05
@@ -128,13 +128,17 @@ def fact_means(values: xr.DataArray, *, by: Sequence[str] = ("modality",), facts
         raise ValueError("no known fact is left to average: check the accuracy table, or pass facts='all'")
     columns = ["fact_id", *(name for name in by if name != "fact_id")]
     keys = list(zip(*(values[name].values.tolist() for name in columns), strict=True))
-    unique = list(dict.fromkeys(keys))
-    members = [[place for place, key in enumerate(keys) if key == wanted] for wanted in unique]
-    result = xr.concat([values.isel(prompt=rows).mean("prompt") for rows in members], dim="fact", coords="minimal")
-    first = [rows[0] for rows in members]
+    entries = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    membership = np.zeros((len(entries), len(keys)))
+    membership[[entries[key] for key in keys], np.arange(len(keys))] = 1
+    values = values.transpose("prompt", ...)
+    means = weighted_means(values.values, membership)
+    first = [keys.index(key) for key in entries]
     kept = dict.fromkeys((*columns, "subject", "relation", "answer", "group"))
-    result = result.assign_coords({name: ("fact", values[name].values[first]) for name in kept})
-    return result.assign_attrs(values.attrs).rename(values.name)
+    coordinates: dict[str, Any] = {name: ("fact", values[name].values[first]) for name in kept}
+    shared = {name: array for name, array in values.coords.items() if "prompt" not in array.dims}
+    dims = ("fact", *values.dims[1:])
+    return xr.DataArray(means, dims=dims, coords={**shared, **coordinates}, name=values.name, attrs=values.attrs)
 
 
 def average_effects(
