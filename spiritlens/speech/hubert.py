@@ -6,7 +6,7 @@ small feed-forward quantizer, whose arg-max is the unit; its last class is a *bl
 unit of the chunk, circularly: blanks at the chunk's start take its last unit. A chunk of blanks keeps them.
 
 Axes: ``time``, ``frame``, ``d_model``. One frame is the hop of the convolutions (640 samples: 25.0 frames per second;
-the published code dates units by 24.99). Frame i of a chunk is dated [640 i, 640 (i + 1)) samples after the chunk's start.
+the published code dates units by 24.99). Frame i of a chunk is dated [640 i, 640 (i + 1)) samples after its start.
 
 K-means units are the same with the nearest of K centroids in the quantizer's place, as other families use.
 """

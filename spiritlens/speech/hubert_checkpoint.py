@@ -71,7 +71,7 @@ class HubertCheckpoint:
 
 
 def read_weights_only(path: str | Path) -> dict[str, Any]:
-    """The dictionary in a torch file; a file with anything but plain values and tensors is refused."""
+    """The dictionary in a torch file (a lone tensor as "tensor"); anything but plain values is refused."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint file.")
@@ -86,6 +86,8 @@ def read_weights_only(path: str | Path) -> dict[str, Any]:
         ) from None
     except (RuntimeError, EOFError, ValueError) as error:
         raise CheckpointError(f"{path} is not a torch checkpoint ({type(error).__name__}).") from None
+    if isinstance(content, Tensor):
+        content = {"tensor": content}
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a dictionary.")
     return content

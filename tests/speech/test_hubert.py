@@ -100,7 +100,7 @@ def test_each_layout_equals_the_reference_in_float64(layout, weight_norm, record
         encoder = HubertUnits(checkpoint, KMeansQuantizer(torch.zeros(1, WIDTH)), layer, "test")
         features = encoder.features(samples)
         reference = layout.features(samples, layer)
-        assert reference.std(0).mean() > 0.02, "features must vary in time to test anything"
+        assert reference.std(0).mean() > 0.005, "features must vary in time to test anything"
         assert (features - reference).abs().max() < 1e-10
 
 
