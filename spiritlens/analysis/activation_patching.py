@@ -1,0 +1,293 @@
+"""Activation patching: put an activation of one run into another and see what it carries.
+
+1. *Clean run*: the prompt; its answer is what every metric scores. *Corrupted run*: its counterfactual (another
+   prompt) or a corruption.
+2. direction="denoising": the corrupted run gets clean activations (what suffices); "noising": the clean run gets
+   corrupted ones (what is necessary).
+3. The values may come from yet another prompt, the *donor*: the same fact in the other modality (cross-modal), a
+   control. Prompts of different length meet through their words (`spiritlens.analysis.donors`), by a named pooling
+   rule.
+4. `back_patch` takes them from another layer: a late state put in early tells whether it is read too late.
+
+Components: ``resid_pre resid_mid resid_post attn_out mlp_out`` and, by head, ``q k v z pattern result`` (k, v:
+key-value heads; ``result``, a head's output z · W_O, is patched through z, with equal values; ``pattern``: rows of
+the site's queries, equal lengths).
+
+Axes: ``prompt component layer pos|span|role [head] sample metric``; sites are those of the run that is patched.
+Signs: denoising effect = metric(patched) − metric(corrupted), noising effect = metric(clean) − metric(patched), times
+the metric's sign.
+
+Source: Zhang & Nanda 2023 (arXiv 2309.16042); Heimersheim & Nanda 2024 (arXiv 2404.15255).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, describe_contrast
+from spiritlens.analysis.donors import Control, Pooling, other_facts
+from spiritlens.analysis.knowledge import known_prompts
+from spiritlens.analysis.patch_grid import Cells, Heads, PatchSettings, grid_cells
+from spiritlens.analysis.patch_runs import PatchValues, RunSpec, alignable, patch_values
+from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.tracing_prompt import batched_coordinates
+from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
+from spiritlens.effects.schema import At, Direction, Status, new_effects
+from spiritlens.effects.store import join_effects
+from spiritlens.models.hooked import LensModel
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions import Corruption
+from spiritlens.runs.metrics import SIGNS, Scorer, scorers
+from spiritlens.runs.states import record
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+
+def activation_patch(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    contrast: Contrast,
+    components: Sequence[str] = ("resid_pre", "attn_out", "mlp_out"),
+    *,
+    donors: Sequence[Prompt] | None = None,
+    at: At = "token",
+    spans: Sequence[str] = DEFAULT_SPANS,
+    heads: Heads = "together",
+    direction: Direction = "denoising",
+    window: int = 1,
+    pooling: Pooling = "position",
+    control: Control = "none",
+    metrics: Sequence[str] = ("probability", "logit_difference"),
+    samples: int = 1,
+    seed: int = 0,
+    memory_budget: int | None = None,
+    progress: Literal["bar", "none"] = "bar",
+) -> xr.Dataset:
+    """Patch every component, layer, site (and head) between the clean and the corrupted run of each prompt.
+
+    `contrast`: one counterfactual prompt per prompt, or a corruption. `donors` (None: the clean prompts, or with
+    direction="noising" the corrupted runs): one prompt per prompt from whose clean run the values are taken.
+    """
+    settings = PatchSettings(
+        tuple(components),
+        at,
+        tuple(spans),
+        heads,
+        direction,
+        window,
+        pooling,
+        control,
+        tuple(metrics),
+        samples,
+        seed,
+        memory_budget=memory_budget,
+    )
+    return _patched(lens, prompts, contrast, donors, settings, progress)
+
+
+def back_patch(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    contrast: Contrast,
+    component: str = "resid_pre",
+    *,
+    donors: Sequence[Prompt] | None = None,
+    source_layers: Sequence[int] | None = None,
+    at: At = "span",
+    spans: Sequence[str] = ("subject", "last token"),
+    direction: Direction = "denoising",
+    pooling: Pooling = "position",
+    metrics: Sequence[str] = ("probability", "logit_difference"),
+    samples: int = 1,
+    seed: int = 0,
+    progress: Literal["bar", "none"] = "bar",
+) -> xr.Dataset:
+    """Patch values of every source layer into every layer: component ``resid_pre from 5`` holds the cells whose value
+    is layer 5's."""
+    n_layers = lens.inside.n_layers
+    layers = tuple(range(n_layers)) if source_layers is None else tuple(source_layers)
+    outside = [layer for layer in layers if not 0 <= layer < n_layers]
+    if outside or not layers:
+        raise ValueError(f"source_layers {layers}: give layers of 0..{n_layers - 1}")
+    if component == "pattern":
+        raise ValueError("patterns cannot be moved between layers; back-patch q, k, v, z or the residual stream")
+    settings = PatchSettings(
+        (component,), at, tuple(spans), "together", direction, 1, pooling, "none", tuple(metrics), samples, seed
+    )
+    parts = []
+    for layer in layers:
+        part = _patched(lens, prompts, contrast, donors, replace(settings, source_layer=layer), progress)
+        parts.append(part.assign_coords(component=[f"{component} from {layer}"]))
+    joined = xr.concat(
+        parts, dim="component", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+    return joined.assign_attrs(
+        config_json=json.dumps(json.loads(parts[0].attrs["config_json"]) | {"source_layers": layers})
+    )
+
+
+def _patched(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    contrast: Contrast,
+    donors: Sequence[Prompt] | None,
+    settings: PatchSettings,
+    progress: str,
+) -> xr.Dataset:
+    chosen = checked_prompts(prompts)
+    others = contrasts_of(chosen, contrast)
+    given: Sequence[Prompt | None] = [None] * len(chosen) if donors is None else list(donors)
+    if len(given) != len(chosen):
+        raise ValueError(f"{len(given)} donors for {len(chosen)} prompts; give one for each")
+    if settings.control == "other fact":
+        given = other_facts([donor or prompt for donor, prompt in zip(given, chosen, strict=True)])
+    known = known_prompts(lens, chosen)
+    attributes = _attributes(lens, settings, describe_contrast(contrast), donors)
+    parts = []
+    with tqdm(total=len(chosen), desc="patching", unit="prompt", disable=progress == "none") as bar:
+        for prompt, other, donor, knows in zip(chosen, others, given, known, strict=True):
+            parts.append(_one_prompt(lens, prompt, other, donor, settings, knows, attributes))
+            bar.update(1)
+    return join_effects(parts)
+
+
+def _one_prompt(
+    lens: "Lens",
+    prompt: Prompt,
+    contrast: Prompt | Corruption,
+    donor: Prompt | None,
+    settings: PatchSettings,
+    known: bool,
+    attributes: dict[str, str | int | float],
+) -> xr.Dataset:
+    model = lens.inside
+    patched_prompt = contrast if settings.direction == "denoising" and isinstance(contrast, Prompt) else prompt
+    sites = grid_sites(patched_prompt, settings.at, settings.spans)
+    text_ids = lens.vocabulary.text_ids.tolist()
+    parts = scorers(settings.metrics, prompt.answer_ids, prompt.foil_ids, text_ids, model.device)
+    cells: Cells | None = None
+    totals: list[PatchValues] = []
+    both: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for scorer in parts:
+        clean, corrupted = _specs(lens, prompt, contrast, settings, scorer)
+        base, source = (corrupted, clean) if settings.direction == "denoising" else (clean, corrupted)
+        source = source if donor is None else RunSpec(donor)
+        scored = scorer.with_clean(_logits(model, clean, scorer))
+        if cells is None:
+            reached = alignable(base, source, settings.pooling, settings.control, settings.seed)
+            cells = grid_cells(model, settings, sites, reached)
+        totals.append(_values(model, base, source, cells, scored, settings))
+        both.append((scored(_logits(model, clean, scorer)), scored(_logits(model, corrupted, scorer))))
+    if cells is None:
+        raise ValueError(f"prompt {prompt.id} has nothing to score")
+    return _dataset(prompt, known, sites, settings, cells, totals, both, attributes)
+
+
+def _specs(
+    lens: "Lens", prompt: Prompt, contrast: Prompt | Corruption, settings: PatchSettings, scorer: Scorer
+) -> tuple[RunSpec, RunSpec]:
+    """The clean and the corrupted run."""
+    if isinstance(contrast, Prompt):
+        return RunSpec(prompt), RunSpec(contrast)
+    embeddings = contrast_embeddings(lens, prompt, contrast, settings.samples, settings.seed, scorer.forced)
+    return RunSpec(prompt), RunSpec(prompt, embeddings)
+
+
+def _values(
+    model: LensModel, base: RunSpec, source: RunSpec, cells: Cells, scorer: Scorer, settings: PatchSettings
+) -> PatchValues:
+    from_layer = settings.source_layer
+    layer_of: Callable[[int], int] = (lambda layer: layer) if from_layer is None else (lambda layer: from_layer)
+    return patch_values(
+        model,
+        base,
+        source,
+        cells.patches,
+        scorer,
+        pooling=settings.pooling,
+        control=settings.control,
+        layer_of=layer_of,
+        seed=settings.seed,
+        memory_budget=settings.memory_budget,
+    )
+
+
+@torch.no_grad()
+def _logits(model: LensModel, spec: RunSpec, scorer: Scorer) -> torch.Tensor:
+    """Logits ``[sample readout d_vocab]`` of a run as it is."""
+    return record(model, spec.tokens(scorer.forced, model.device), spec.embeddings, [], scorer.n_readouts).logits
+
+
+def _dataset(
+    prompt: Prompt,
+    known: bool,
+    sites: GridSites,
+    settings: PatchSettings,
+    cells: Cells,
+    totals: Sequence[PatchValues],
+    both: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    attributes: dict[str, str | int | float],
+) -> xr.Dataset:
+    """The prompt's effects, continuations of answer and foil added up."""
+    values = array(sum((total.values for total in totals[1:]), totals[0].values))
+    clean, corrupted = (array(sum((pair[side] for pair in both[1:]), both[0][side])) for side in (0, 1))
+    samples = values.shape[1]
+    restored = np.full((*cells.shape, samples, len(settings.metrics)), np.nan, dtype=values.dtype)
+    status = np.full(cells.shape, int(Status.ABSENT), dtype=np.int8)
+    unmoved = frozenset.intersection(*(total.unmoved for total in totals))
+    for cell, place in enumerate(cells.places):
+        restored[place] = values[cell]
+        status[place] = int(Status.EXACT if cell in unmoved else Status.MEASURED)
+    if settings.heads == "together":
+        restored, status = restored[:, :, :, 0], status[..., 0]
+    return new_effects(
+        clean=clean[:1],
+        corrupted=np.broadcast_to(corrupted, (samples, corrupted.shape[-1]))[None],
+        restored=restored[None],
+        status=status[None],
+        noise_floor=array(sum((total.noise_floor for total in totals[1:]), totals[0].noise_floor))[None],
+        components=settings.components,
+        layers=range(cells.shape[1]),
+        metrics={name: SIGNS[name] for name in settings.metrics},
+        prompts=prompt_columns([prompt], [known]),
+        sites=batched_coordinates(sites),
+        at=settings.at,
+        direction=settings.direction,
+        attributes=attributes,
+    )
+
+
+def _attributes(
+    lens: "Lens", settings: PatchSettings, contrast: str, donors: Sequence[Prompt] | None
+) -> dict[str, Any]:
+    n_layers = lens.inside.n_layers
+    windows = {
+        name: {
+            str(layer): [settings.layers(name, layer, n_layers)[0], settings.layers(name, layer, n_layers)[-1]]
+            for layer in range(n_layers)
+        }
+        for name in settings.components
+    }
+    config = {
+        "components": settings.components,
+        "spans": settings.spans if settings.at == "span" else [],
+        "heads": settings.heads,
+        "pooling": settings.pooling,
+        "control": settings.control,
+        "metrics": settings.metrics,
+        "donors": None if donors is None else [donor.id for donor in donors],
+    }
+    return {
+        **model_attributes(lens, settings.seed, config),
+        "corruption": contrast,
+        "window": settings.window,
+        "window_layers": json.dumps(windows),
+        "method": "activation patching",
+    }

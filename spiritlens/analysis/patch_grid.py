@@ -1,0 +1,95 @@
+"""The grid of activation patches: settings, and the cells that exist for a prompt.
+
+A cell is a component × layer (or window of layers) × site (× head). It is left out, and absent in the result, where
+the prompt lacks the site, where the donor has no value for it, and where the component has no such head (k and v have
+key-value heads only).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from spiritlens.analysis.donors import Control, Pooling
+from spiritlens.analysis.patch_runs import Patch
+from spiritlens.analysis.tracing_grid import WINDOWED
+from spiritlens.analysis.tracing_sites import GridSites
+from spiritlens.effects.schema import At, Direction
+from spiritlens.models.hooked import LensModel
+
+STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+HEAD_COMPONENTS = ("q", "k", "v", "z", "pattern", "result")
+Heads = Literal["together", "each"]
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """What decides the numbers, prompts apart."""
+
+    components: tuple[str, ...]
+    at: At
+    spans: tuple[str, ...]
+    heads: Heads
+    direction: Direction
+    window: int
+    pooling: Pooling
+    control: Control
+    metrics: tuple[str, ...]
+    samples: int
+    seed: int
+    source_layer: int | None = None
+    memory_budget: int | None = None
+
+    def __post_init__(self) -> None:
+        known = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
+        unknown = [name for name in self.components if name not in known]
+        if unknown or not self.components or len(set(self.components)) != len(self.components):
+            raise ValueError(f"components {self.components}: name one or more, each once, of {', '.join(known)}")
+        if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
+            raise ValueError(f"heads='each' goes with {', '.join(HEAD_COMPONENTS)}; found {self.components}")
+        for name, value, allowed in (
+            ("heads", self.heads, ("together", "each")),
+            ("direction", self.direction, ("denoising", "noising")),
+            ("control", self.control, ("none", "other word", "other fact", "noise")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")
+        if self.window < 1:
+            raise ValueError(f"window is {self.window}; at least 1 layer is patched")
+        if self.samples < 1:
+            raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
+
+    def layers(self, component: str, layer: int, n_layers: int) -> tuple[int, ...]:
+        """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""
+        width = self.window if component in WINDOWED else 1
+        start = layer - width // 2
+        return tuple(range(max(0, start), min(n_layers, start + width)))
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Patches with their place ``(component, layer, site, head)`` in the dataset's axes."""
+
+    patches: tuple[Patch, ...]
+    places: tuple[tuple[int, int, int, int], ...]
+    shape: tuple[int, int, int, int]
+
+
+def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reached: Sequence[bool]) -> Cells:
+    """All cells of the grid that exist: the span is there, the source has values for it, the component has the head."""
+    n_heads = model.n_heads if settings.heads == "each" else 1
+    shape = (len(settings.components), model.n_layers, len(sites.spans), n_heads)
+    patches: list[Patch] = []
+    places: list[tuple[int, int, int, int]] = []
+    for place in np.ndindex(*shape):
+        component, span = settings.components[place[0]], sites.spans[place[2]]
+        if span is None or not all(reached[position] for position in span):
+            continue
+        head = place[3] if settings.heads == "each" else None
+        if head is not None and component in ("k", "v") and head >= model.n_kv_heads:
+            continue
+        layers = settings.layers(component, place[1], model.n_layers)
+        patches.append(Patch(component, layers, span.positions, head))
+        places.append((place[0], place[1], place[2], place[3]))
+    return Cells(tuple(patches), tuple(places), shape)

@@ -1,0 +1,380 @@
+"""Activation patching against plain hooks, the identities of the method, other lengths and modalities, planted
+circuits."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from spiritlens.analysis.activation_patching import activation_patch, back_patch
+from spiritlens.effects.statistics import indirect_effect
+from spiritlens.models.planted import planted
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.noise import Noise
+from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
+
+TOLERANCE = 1e-10
+L = 3
+HOOKS = {
+    "resid_pre": "blocks.{}.hook_resid_pre",
+    "resid_mid": "blocks.{}.hook_resid_mid",
+    "resid_post": "blocks.{}.hook_resid_post",
+    "attn_out": "blocks.{}.hook_attn_out",
+    "mlp_out": "blocks.{}.hook_mlp_out",
+    **{name: "blocks.{}.attn.hook_" + name for name in ("q", "k", "v", "z", "pattern")},
+}
+QUIET = {"progress": "none", "metrics": ("probability", "logit_difference")}
+
+
+@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
+def lens(request):
+    return tiny_lens(request.param)
+
+
+@pytest.fixture(scope="module")
+def circuits():
+    return {name: planted(name) for name in ("fact machine", "or pair", "and pair")}
+
+
+def other_prompt():
+    """The text prompt with another subject."""
+    return make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5), (12,), (6,))
+
+
+def measured(lens, prompt, logits):
+    """[probability, logit difference] of the prompt's answer at the last position."""
+    last = logits[0, -1]
+    answer, foil = prompt.answer_ids[0], prompt.foil_ids[0]
+    return np.array([float(last.softmax(-1)[answer]), float(last[answer] - last[foil])])
+
+
+def naive(lens, prompt, base, source, component, layers, positions, head=None):
+    """One plain hooked pass: `base` with a component's values of `source` at the same positions."""
+    model = lens.inside.model
+    _, taken = model.run_with_cache(source.tokens)
+
+    def put(x, hook):
+        x = x.clone()
+        if component == "pattern":
+            heads = range(x.shape[1]) if head is None else [head]
+            for h, position in itertools.product(heads, positions):
+                x[:, h, position] = taken[hook.name][:, h, position]
+            return x
+        for position in positions:
+            where = (slice(None), position) if head is None else (slice(None), position, head)
+            x[where] = taken[hook.name][where]
+        return x
+
+    name = HOOKS[component]
+    with torch.no_grad():
+        return measured(
+            lens, prompt, model.run_with_hooks(base.tokens, fwd_hooks=[(name.format(layer), put) for layer in layers])
+        )
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+def test_every_component_layer_and_position_equals_one_hooked_pass(lens, direction):
+    prompt, other = text_prompt(), other_prompt()
+    components = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern")
+    found = activation_patch(lens, [prompt], [other], components, direction=direction, **QUIET)
+    base, source = (other, prompt) if direction == "denoising" else (prompt, other)
+    for (row, component), layer, position in itertools.product(enumerate(components), range(L), (3, 4, 5, 7)):
+        slow = naive(lens, prompt, base, source, component, [layer], [position])
+        cell = found["restored"].values[0, row, layer, position, 0]
+        assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position)
+    assert np.allclose(
+        found["clean"].values[0], measured(lens, prompt, lens.inside.forward(prompt.tokens)), atol=TOLERANCE
+    )
+    assert np.allclose(
+        found["corrupted"].values[0, 0], measured(lens, prompt, lens.inside.forward(other.tokens)), atol=TOLERANCE
+    )
+    assert float(found["noise_floor"].max()) < TOLERANCE
+
+
+def test_every_head_equals_one_hooked_pass_and_missing_key_value_heads_are_absent(lens):
+    prompt, other = text_prompt(), other_prompt()
+    components = ("q", "k", "v", "z", "pattern", "result")
+    found = activation_patch(lens, [prompt], [other], components, at="role", heads="each", **QUIET)
+    roles = {str(role): place for place, role in enumerate(found["role"].values)}
+    for role, (row, component), layer, head in itertools.product(
+        ("subject", "last word"), enumerate(components), range(L), range(4)
+    ):
+        cell = found["restored"].values[0, row, layer, roles[role], head, 0]
+        if component in ("k", "v") and head >= lens.inside.n_kv_heads:
+            assert np.isnan(cell).all()
+            assert found["status"].values[0, row, layer, roles[role], head] == 3
+            continue
+        hooked = "z" if component == "result" else component
+        slow = naive(lens, prompt, other, prompt, hooked, [layer], other.span(role).positions, head)
+        assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, role, layer, head)
+
+
+def test_restoring_the_residual_stream_everywhere_gives_the_clean_run(lens):
+    prompt, other = text_prompt(), other_prompt()
+    everything = list(range(8))
+    found = activation_patch(
+        lens, [prompt], [other], ("resid_pre", "resid_mid", "resid_post"), at="span", spans=("subject +9",), **QUIET
+    )
+    assert found["n_tokens"].values.max() < 8  # a span stays inside its segment
+    for component, layer in itertools.product(("resid_pre", "resid_post"), range(L)):
+        assert np.allclose(
+            naive(lens, prompt, other, prompt, component, [layer], everything), found["clean"].values[0], atol=TOLERANCE
+        )
+    last = activation_patch(lens, [prompt], [other], ("resid_post",), at="role", **QUIET)
+    final = last["restored"].sel(component="resid_post", layer=L - 1, role="last word").values[0, 0]
+    assert np.allclose(final, last["clean"].values[0], atol=TOLERANCE)
+
+
+def test_positions_before_the_first_difference_are_exact(lens):
+    found = activation_patch(lens, [text_prompt()], [other_prompt()], ("resid_pre", "mlp_out"), **QUIET)
+    before = found.isel(pos=slice(0, 4))
+    assert (before["status"] == 1).all()
+    assert np.allclose(before["restored"] - before["corrupted"], 0, atol=0)
+    assert (found.isel(pos=4, component=0)["status"] == 0).all()
+
+
+def test_all_heads_together_are_the_attention_output(lens):
+    found = activation_patch(lens, [text_prompt()], [other_prompt()], ("z", "attn_out"), **QUIET)
+    difference = found["restored"].sel(component="z").values - found["restored"].sel(component="attn_out").values
+    assert np.abs(difference).max() < TOLERANCE
+
+
+def test_windows_equal_several_hooks_and_one_layer_is_a_window_of_one(lens):
+    prompt, other = text_prompt(), other_prompt()
+    found = activation_patch(lens, [prompt], [other], ("mlp_out",), window=2, **QUIET)
+    slow = naive(lens, prompt, other, prompt, "mlp_out", [0, 1], [5])
+    assert np.allclose(found["restored"].sel(component="mlp_out", layer=1).values[0, 5, 0], slow, atol=TOLERANCE)
+    assert '"1": [0, 1]' in found.attrs["window_layers"]
+
+
+def test_noising_a_whole_layer_is_denoising_of_the_rest(lens):
+    """resid_pre of a layer taken from the corrupted run at X = the corrupted run with the complement restored."""
+    prompt, other = text_prompt(), other_prompt()
+    for layer in range(L):
+        noised = naive(lens, prompt, prompt, other, "resid_pre", [layer], [4, 7])
+        rest = naive(lens, prompt, other, prompt, "resid_pre", [layer], [0, 1, 2, 3, 5, 6])
+        assert np.allclose(noised, rest, atol=TOLERANCE)
+        mine = activation_patch(
+            lens, [prompt], [other], ("resid_pre",), at="span", spans=("subject",), direction="noising", **QUIET
+        )
+        subject = naive(lens, prompt, prompt, other, "resid_pre", [layer], [4, 5])
+        assert np.allclose(mine["restored"].values[0, 0, layer, 0, 0], subject, atol=TOLERANCE)
+
+
+def test_noise_samples_are_runs_of_their_own(lens):
+    prompt = text_prompt()
+    found = activation_patch(lens, [prompt], Noise(0.5), ("resid_pre",), samples=3, at="role", **QUIET)
+    assert found.sizes["sample"] == 3
+    whole = found["restored"].sel(component="resid_pre", layer=0, role="subject").values[0]
+    assert np.allclose(whole, found["clean"].values, atol=TOLERANCE)
+    assert found["corrupted"].values.std(axis=1).max() > 1e-4
+
+
+# ---- other lengths, other modalities ------------------------------------------------------------------------------
+
+
+def spoken_like_text():
+    """The written prompt's five words, each spoken as two units (the subject as four), read at a final marker."""
+    words = (-1, -1, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, -1)
+    ids = (1, 31, 33, 38, 35, 40, 35, 41, 32, 36, 44, 45, 33, 37, 30)
+    return make_prompt(ids, words, (6, 7, 8, 9))
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "broadcast", "norm_matched"])
+def test_values_of_a_written_word_enter_the_spoken_word_as_the_pooling_rule_says(lens, pooling):
+    written, spoken = text_prompt(), spoken_like_text()
+    counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
+    found = activation_patch(
+        lens, [spoken], [counterfactual], ("resid_post",), donors=[written], at="role", pooling=pooling, **QUIET
+    )
+    model = lens.inside.model
+    _, taken = model.run_with_cache(written.tokens)
+    for layer in range(L):
+        name = f"blocks.{layer}.hook_resid_post"
+        value = taken[name][0, [4, 5]]
+        rows = {
+            "last": value[[1, 1, 1, 1]],
+            "mean": value.mean(0).expand(4, -1),
+            "broadcast": value[[0, 0, 1, 1]],
+            "norm_matched": value.mean(0).expand(4, -1),
+        }[pooling]
+
+        def put(x, hook, rows=rows):
+            x = x.clone()
+            own = x[0, [6, 7, 8, 9]]
+            new = (
+                rows * (own.norm(dim=-1, keepdim=True) / rows.norm(dim=-1, keepdim=True))
+                if pooling == "norm_matched"
+                else rows
+            )
+            x[0, [6, 7, 8, 9]] = new
+            return x
+
+        with torch.no_grad():
+            slow = measured(lens, spoken, model.run_with_hooks(counterfactual.tokens, fwd_hooks=[(name, put)]))
+        cell = found["restored"].sel(component="resid_post", layer=layer, role="subject").values[0, 0]
+        assert np.allclose(cell, slow, atol=TOLERANCE), layer
+    assert (found["status"].sel(role="final marker") == 0).all()
+
+
+def test_a_prompt_as_its_own_donor_through_the_alignment_is_the_ordinary_patch(lens):
+    spoken = spoken_like_text()
+    counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
+    plain = activation_patch(lens, [spoken], [counterfactual], ("resid_pre", "z"), **QUIET)
+    through = activation_patch(
+        lens, [spoken], [counterfactual], ("resid_pre", "z"), donors=[spoken], pooling="broadcast", **QUIET
+    )
+    assert np.allclose(plain["restored"], through["restored"], atol=TOLERANCE, equal_nan=True)
+
+
+def test_controls_take_other_values_and_noise_keeps_the_norm(lens):
+    written, spoken = text_prompt(fact_id="a"), spoken_like_text()
+    counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
+    runs = {
+        control: activation_patch(
+            lens,
+            [spoken],
+            [counterfactual],
+            ("resid_post",),
+            donors=[written],
+            at="role",
+            pooling="mean",
+            control=control,
+            **QUIET,
+        )["restored"].sel(role="subject")
+        for control in ("none", "other word", "noise")
+    }
+    assert not np.allclose(runs["none"], runs["other word"], atol=1e-6)
+    assert not np.allclose(runs["none"], runs["noise"], atol=1e-6)
+
+
+def test_patterns_need_equal_lengths(lens):
+    with pytest.raises(ValueError, match="patterns are taken between prompts of equal length"):
+        activation_patch(
+            lens, [spoken_like_text()], Noise(0.1), ("pattern",), donors=[text_prompt()], pooling="mean", **QUIET
+        )
+
+
+def test_position_pooling_refuses_words_of_other_size(lens):
+    with pytest.raises(ValueError, match="use 'last', 'mean', 'broadcast' or 'norm_matched'"):
+        activation_patch(lens, [spoken_like_text()], Noise(0.1), donors=[text_prompt()], **QUIET)
+
+
+def test_prompts_of_another_phrasing_do_not_align(lens):
+    with pytest.raises(ValueError, match="align prompts of one phrasing"):
+        activation_patch(lens, [spoken_prompt()], Noise(0.1), donors=[text_prompt()], pooling="mean", **QUIET)
+
+
+def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens):
+    prompt, other = text_prompt(), other_prompt()
+    grid = back_patch(lens, [prompt], [other], spans=("subject",), **QUIET)
+    plain = activation_patch(lens, [prompt], [other], ("resid_pre",), at="span", spans=("subject",), **QUIET)
+    model = lens.inside.model
+    _, taken = model.run_with_cache(prompt.tokens)
+    for source, target in itertools.product(range(L), range(L)):
+        value = taken[f"blocks.{source}.hook_resid_pre"][:, [4, 5]]
+
+        def put(x, hook, value=value):
+            x = x.clone()
+            x[:, [4, 5]] = value
+            return x
+
+        with torch.no_grad():
+            logits = model.run_with_hooks(other.tokens, fwd_hooks=[(f"blocks.{target}.hook_resid_pre", put)])
+        cell = grid["restored"].sel(component=f"resid_pre from {source}", layer=target).values[0, 0, 0]
+        assert np.allclose(cell, measured(lens, prompt, logits), atol=TOLERANCE)
+        if source == target:
+            assert np.allclose(cell, plain["restored"].values[0, 0, target, 0, 0], atol=TOLERANCE)
+
+
+# ---- planted circuits -----------------------------------------------------------------------------------------------
+
+
+def relative(dataset, metric="probability"):
+    """Indirect effect (or noising effect) of each cell, mean over samples."""
+    effects = indirect_effect(dataset)
+    return effects.sel(metric=metric).mean("sample") if "sample" in effects.dims else effects.sel(metric=metric)
+
+
+def test_heads_of_or_and_and_pairs_are_told_apart_by_direction(circuits):
+    for name, denoised, noised in (("or pair", 1.0, 0.0), ("and pair", 0.0, 1.0)):
+        circuit = circuits[name]
+        prompts = [circuit.prompts[0], circuit.prompts[14]]
+        others = [circuit.counterfactual(prompt) for prompt in prompts]
+        for direction, size in (("denoising", denoised), ("noising", noised)):
+            found = activation_patch(
+                circuit.lens,
+                prompts,
+                others,
+                ("z",),
+                at="role",
+                heads="each",
+                direction=direction,
+                metrics=("probability",),
+                progress="none",
+            )
+            effect = np.abs(found["restored"] - (found["corrupted"] if direction == "denoising" else found["clean"]))
+            at_end = effect.isel(sample=0, metric=0).sel(component="z", layer=6, role="final marker").values
+            expected = [size if head in {mover.head for mover in circuit.truth.movers} else 0 for head in range(4)]
+            assert np.allclose(at_end, [expected] * 2, atol=1e-3), (name, direction)
+
+
+def test_a_written_fact_moves_into_the_spoken_prompt_and_back_and_controls_do_not(circuits):
+    """Cross-modal: the subject's state after the fact MLP carries the answer into the other modality's run."""
+    circuit = circuits["fact machine"]
+    subjects = circuit.subjects[:3]
+    written, spoken = ([build(subject) for subject in subjects] for build in (circuit.text, circuit.speech))
+    for receivers, donors in ((spoken, written), (written, spoken)):
+        others = [circuit.counterfactual(prompt) for prompt in receivers]
+        settings = {
+            "at": "span",
+            "spans": ("subject last", "last token"),
+            "metrics": ("probability",),
+            "progress": "none",
+        }
+        found = activation_patch(
+            circuit.lens, receivers, others, ("resid_post",), donors=donors, pooling="last", **settings
+        )
+        recovered = found["restored"].isel(component=0, sample=0, metric=0)
+        assert np.allclose(recovered.sel(layer=slice(2, 5)).isel(span=0), 1, atol=1e-3)
+        assert np.allclose(recovered.sel(layer=[0, 6, 7]).isel(span=0), 0, atol=1e-3)
+        assert np.allclose(recovered.sel(layer=slice(6, 7)).isel(span=1), 1, atol=1e-3)
+        for control in ("other word", "other fact", "noise"):
+            none = activation_patch(
+                circuit.lens,
+                receivers,
+                others,
+                ("resid_post",),
+                donors=donors,
+                pooling="last",
+                control=control,
+                **settings,
+            )
+            assert float(none["restored"].sel(layer=slice(2, 5)).isel(span=0).max()) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"components": ("resid",)}, "components \\('resid',\\): name one or more"),
+        ({"components": ("resid_pre",), "heads": "each"}, "heads='each' goes with q, k, v"),
+        ({"heads": "some"}, "heads='some'"),
+        ({"direction": "sideways"}, "direction='sideways'"),
+        ({"control": "placebo"}, "control='placebo'"),
+        ({"pooling": "first"}, "pooling 'first' is unknown"),
+        ({"window": 0}, "window is 0"),
+        ({"samples": 0}, "samples is 0"),
+        ({"donors": []}, "0 donors for 1 prompts"),
+        ({"control": "other fact"}, "finds no other subject"),
+    ],
+)
+def test_bad_settings_are_refused(lens, change, message):
+    with pytest.raises(ValueError, match=message):
+        activation_patch(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
+
+
+def test_one_prompt_alone_is_refused_with_the_remedy(lens):
+    with pytest.raises(ValueError, match="write \\[prompt\\]"):
+        activation_patch(lens, text_prompt(), [other_prompt()], **QUIET)
+    assert isinstance(other_prompt(), Prompt)
