@@ -11,7 +11,7 @@ Names are resolved at first use (PEP 562): importing the package, reading result
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -30,6 +30,8 @@ _PUBLIC = {
     "WordInterval": "spiritlens.speech.alignment:WordInterval",
     "voice": "spiritlens.speech.synthesis:voice",
     "voices": "spiritlens.speech.synthesis:voices",
+    "align": "spiritlens.speech.forced_alignment:align",
+    "read_words": "spiritlens.speech.word_sources:read_words",
     "Prompt": "spiritlens.prompts.prompt:Prompt",
     "Span": "spiritlens.prompts.prompt:Span",
     "TextSegment": "spiritlens.prompts.build:TextSegment",
@@ -68,11 +70,6 @@ _PUBLIC = {
 }
 
 __all__ = sorted(["__version__", *_PUBLIC])
-
-if TYPE_CHECKING:
-    from spiritlens import models
-    from spiritlens.models.lens import Lens, load
-    from spiritlens.report import figures
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,8 @@ def trace(
     samples: int = 10,
     window: int | None = None,
     seed: int = 0,
+    dry_run: bool = False,
+    tflops: float = 1.0,
 ) -> None:
     """Trace facts told in writing and in speech, compare the two, and write a page (the main job).
 
@@ -29,18 +31,46 @@ def trace(
         samples: Noise samples per prompt.
         window: Restored layers of mlp_out and attn_out; 0.3 of the layers if left out.
         seed: Seed of the noise and of the choice of facts.
+        dry_run: Only tell cells, token-layers, FLOPs, memory and hours, before anything runs.
+        tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
+    """
+    import spiritlens as sl
+    from spiritlens.study import price
+
+    lens, chosen = sl.load(model), sl.load_facts(facts)
+    settings = {"voice": voice, "phrasing": phrasing, "n_facts": n_facts, "samples": samples, "window": window}
+    print(
+        price(lens, chosen, tflops=tflops, **settings)
+        if dry_run
+        else sl.study(lens, out, chosen, seed=seed, **settings)
+    )
+
+
+def check(folder: tyro.conf.Positional[Path], speech: Path | None = None) -> None:
+    """Compare the converted model of a checkpoint folder with Hugging Face's, layer by layer.
+
+    Args:
+        folder: The checkpoint folder.
+        speech: An audio file: compare the units of our encoder with those of the official package instead.
     """
     import spiritlens as sl
 
-    settings = {"voice": voice, "phrasing": phrasing, "n_facts": n_facts, "samples": samples, "seed": seed}
-    print(sl.study(sl.load(model), out, sl.load_facts(facts), window=window, **settings))
+    lens = sl.load(folder)
+    if speech is None:
+        print(sl.selfcheck(lens))
+        return
+    from spiritlens.speech.official import compare_encoders, load_official_units
+
+    official = load_official_units("expressive" if "expressive" in lens.family.name else "base")
+    print(compare_encoders(lens._ears(), official, sl.read_waveform(speech)))
 
 
-def check(folder: tyro.conf.Positional[Path]) -> None:
-    """Compare the converted model of a checkpoint folder with Hugging Face's, layer by layer."""
+def align(audio: tyro.conf.Positional[Path], text: tyro.conf.Positional[str]) -> None:
+    """Find the words of a text in a recording, and print each with its start and end in seconds."""
     import spiritlens as sl
 
-    print(sl.selfcheck(sl.load(folder)))
+    for word in sl.align(audio, text):
+        print(f"{word.start:8.3f} {word.end:8.3f}  {word.word}")
 
 
 def voices() -> None:
@@ -53,12 +83,12 @@ def voices() -> None:
 
 
 DESCRIPTION = "Where and how a speech-text language model recalls facts, in writing and in speech."
-COMMANDS: dict[str, Callable[..., None]] = {"trace": trace, "check": check, "voices": voices}
+COMMANDS: dict[str, Callable[..., None]] = {"trace": trace, "check": check, "align": align, "voices": voices}
 
 
 def main() -> None:
     """Run the command line; errors of the user are one line, not a traceback."""
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="spiritlens", description=DESCRIPTION)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ImportError) as error:
         raise SystemExit(f"spiritlens: {error}") from None

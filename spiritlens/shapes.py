@@ -1,11 +1,11 @@
 """Axis words and the run-time check of tensor shapes.
 
 Public functions annotate tensors with jaxtyping and the axis words below, and are decorated with `checked`, so that a
-tensor of the wrong shape is refused at the door with an error that names the axis, what was expected and what was found.
+tensor of the wrong shape is refused at the door with an error that names the axis, expected and found.
 
 Axis words: ``batch`` (rows), ``pos`` (token positions), ``head``, ``d_model``, ``d_head``, ``d_mlp``, ``d_vocab``,
-``layer``, ``sample`` (noise samples), ``prompt``, ``component``, ``metric``, ``span``; in speech ``time`` (audio samples),
-``frame`` (encoder frames) and ``unit`` (after deduplication).
+``layer``, ``sample`` (noise samples), ``prompt``, ``component``, ``metric``, ``span``; in speech ``time`` (audio
+samples), ``frame`` (encoder frames) and ``unit`` (after deduplication).
 
 Source: jaxtyping (https://docs.kidger.site/jaxtyping) with beartype as the type checker.
 """
@@ -28,7 +28,7 @@ class ShapeError(TypeError, ValueError):
 
 
 def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Check the annotations of a public function at each call (about 30 µs) and raise `ShapeError` where they do not hold."""
+    """Check a public function's annotations at each call (about 30 µs); `ShapeError` where they do not hold."""
     typed = jaxtyping.jaxtyped(function, typechecker=beartype)
 
     @functools.wraps(function)
@@ -44,10 +44,9 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 def _explain(name: str, error: Exception) -> str:
     """One clear sentence out of jaxtyping's report of several lines."""
     text = str(error)
-    argument, found, expected = (
-        _first(pattern, text)
-        for pattern in (r"typechecking (?:parameter|argument) '([^']+)'", r"Actual value: (.*)", r"Expected type: (?:<class '(.*)'>|.*)\.")
-    )
+    argument = _first(r"typechecking (?:parameter|argument) '([^']+)'", text)
+    found = _first(r"Actual value: (.*)", text)
+    expected = _first(r"Expected type: (?:<class '(.*)'>|.*)\.", text)
     if not found:
         return f"{name}: {text}"
     where = f"argument '{argument}'" if argument else "result"
@@ -62,7 +61,7 @@ def _first(pattern: str, text: str) -> str:
 
 
 def _differing_axis(expected: str, found: str, axes: dict[str, str]) -> str:
-    """Name the first axis that does not fit, from the axis string, the found sizes and the axes bound by earlier arguments."""
+    """Name the first axis that does not fit: its word, the size bound by earlier arguments, and the size found."""
     words = _first(r"'([^']*)'", expected).split()
     sizes = [size for size in _first(r"\[([\d,]*)\]", found).split(",") if size]
     if not words or "[" not in found or any(word.startswith(("*", "...")) for word in words):

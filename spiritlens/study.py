@@ -25,10 +25,12 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from spiritlens.analysis.causal_tracing import causal_trace
+from spiritlens.analysis.causal_tracing_cost import Cost, estimate_cost, shape_of
 from spiritlens.analysis.comparison import Comparison, compare, findings
 from spiritlens.analysis.knowledge import known_prompts
+from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.effects.schema import At
-from spiritlens.models.lens import Lens
+from spiritlens.models.lens import Lens, Provenance
 from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.dashboard import dashboard
@@ -118,17 +120,39 @@ def study(
     return Study(effects, tokens, tuple(accuracy), comparison, sentences, page)
 
 
+def price(
+    lens: Lens,
+    facts: Sequence[Fact] | None = None,
+    *,
+    voice: str = DEFAULT_VOICE,
+    phrasing: str = "held out",
+    n_facts: int = 40,
+    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
+    window: int | None = None,
+    samples: int = 10,
+    tflops: float = 1.0,
+) -> Cost:
+    """What a study's trace by role would cost; no model is run, so the first `n_facts` facts stand for those known."""
+    facts = load_facts() if facts is None else tuple(facts)
+    about = [Told(fact, *_prompts(lens, fact, voice, phrasing), {}) for fact in facts[:n_facts]]
+    grid = make_grid(lens.inside, tuple(components), window, "role", "denoising", "none")
+    prompts = [prompt for each in about for prompt in each.prompts]
+    return estimate_cost(shape_of(lens.inside), prompts, grid, samples=samples, tflops=tflops)
+
+
 def tell(lens: Lens, facts: Sequence[Fact], *, voice: str, phrasing: str) -> tuple[Told, ...]:
     """Build both prompts of each fact and ask the model."""
     told = []
     for fact in tqdm(facts, desc="speaking and asking", unit="fact"):
-        about = {"fact_id": fact.id, "relation": fact.relation, "group": fact.group, "phrasing": phrasing}
-        asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
-        text = lens.text(*asked, **about)
-        spoken = lens.speak(*asked, voice=voice, **about)
-        known = dict(zip(KINDS, known_prompts(lens, (text, spoken)), strict=True))
-        told.append(Told(fact, text, spoken, known))
+        text, spoken = _prompts(lens, fact, voice, phrasing)
+        told.append(Told(fact, text, spoken, dict(zip(KINDS, known_prompts(lens, (text, spoken)), strict=True))))
     return tuple(told)
+
+
+def _prompts(lens: Lens, fact: Fact, voice: str, phrasing: str) -> tuple[Prompt, Prompt]:
+    about: Provenance = {"fact_id": fact.id, "relation": fact.relation, "group": fact.group, "phrasing": phrasing}
+    asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
+    return lens.text(*asked, **about), lens.speak(*asked, voice=voice, **about)
 
 
 def write_wavs(prompts: Sequence[Prompt], folder: Path) -> None:
