@@ -321,7 +321,7 @@ def _vocabulary(folder: str | Path, family: Family | None, rows: int) -> Vocabul
     named = len(vocabulary.tokenizer)
     if family is None and not vocabulary.family.has_speech and rows - named > MOST_PADDING_ROWS:
         raise ValueError(
-            f"{folder}: the tokenizer names {named} of the {rows} rows of the embedding and has no known family's units. "
+            f"{folder}: the tokenizer names {named} of the {rows} rows of the embedding, and no known family's units. "
             "Use the checkpoint's own tokenizer files, give its Family, or family=TEXT_ONLY to use its text alone"
         )
     return vocabulary

@@ -1,0 +1,182 @@
+"""Peak memory, load time and forward time of checkpoint loading: spiritlens, Hugging Face, TransformerLens's own path.
+
+    python benchmarks/loading.py                      # a random 2.1 GB bfloat16 checkpoint, made on the spot and
+    removed python benchmarks/loading.py --layers 4 --width 512   # a small one, to try the script
+
+Each way of loading runs in a process of its own. *Peak* is the highest resident memory (VmHWM: mapped file pages count)
+reached while loading and running one forward pass of 64 tokens, above the resident memory after all imports; it is
+given in GB and in multiples of the checkpoint's size in the target dtype. *Forward* is the time of one batch of 1 × 64
+tokens, measured in turns with Hugging Face's model (sdpa) of the same weights, medians of the rounds, at one thread.
+Linux only (it reads /proc).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+GIGABYTE = 1e9
+WAYS = {
+    "spiritlens": "spiritlens",
+    "spiritlens folded": "spiritlens, norms folded",
+    "spiritlens float32": "spiritlens, bfloat16 → float32",
+    "hugging face": "Hugging Face alone",
+    "transformer_lens": "TransformerLens's own path",
+}
+
+
+def make_checkpoint(folder: Path, layers: int, width: int) -> None:
+    """The same random weights twice: as one ``.bin`` and as safetensors shards."""
+    import torch
+
+    from spiritlens.models.checkpoint import write_shards
+    from spiritlens.models.random_weights import random_config, random_weights
+
+    config = random_config(
+        n_layers=layers, d_model=width, n_heads=width // 128, d_mlp=int(width * 2.6875), d_vocab=32512, n_ctx=2048
+    )
+    weights = random_weights(config, dtype=torch.bfloat16)
+    for kind in ("bin", "shards"):
+        place = folder / kind
+        place.mkdir()
+        (place / "config.json").write_text(json.dumps(config.to_dict() | {"dtype": "bfloat16"}))
+        if kind == "bin":
+            torch.save(weights, place / "pytorch_model.bin")
+        else:
+            write_shards(weights, place, shard_bytes=2**29)
+
+
+def resident(field: str) -> int:
+    """Bytes of a field of /proc/self/status (VmRSS, VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def measure(way: str, folder: Path) -> dict[str, float]:
+    """Load one way in this process, run one forward pass, and report peaks and times."""
+    import torch
+    from transformer_lens import HookedTransformer  # noqa: F401 (imports are not part of the peak)
+    from transformers import LlamaForCausalLM
+
+    from spiritlens.models.checkpoint import read_checkpoint
+    from spiritlens.models.conversion import fold_norms, hooked_transformer
+
+    tokens = torch.arange(3, 67)[None]
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+    began = time.perf_counter()
+    if way == "hugging face":
+        model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    elif way == "transformer_lens":
+        model = stock_model(folder)
+    else:
+        read = read_checkpoint(folder, torch.float32 if way.endswith("float32") else None)
+        model = hooked_transformer(read.weights, read.config)
+        del read
+        if way.endswith("folded"):
+            fold_norms(model)
+    loaded = time.perf_counter() - began
+    with torch.no_grad():
+        model(tokens)
+    weights = sum(value.nbytes for value in {value.data_ptr(): value for value in model.parameters()}.values())
+    return {"peak": resident("VmHWM") - before, "weights": weights, "load": loaded}
+
+
+def stock_model(folder: Path):
+    """TransformerLens's own conversion without processing: its config, its weight conversion, its loader."""
+    import torch
+    from transformer_lens import HookedTransformer
+    from transformer_lens.pretrained.weight_conversions import convert_llama_weights
+    from transformers import LlamaForCausalLM
+
+    from spiritlens.models.conversion import hooked_config
+
+    llama = LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    config = hooked_config(llama.config, torch.bfloat16)
+    model = HookedTransformer(config, tokenizer=None)
+    state = convert_llama_weights(llama, config)
+    model.load_and_process_state_dict(
+        state, fold_ln=False, center_writing_weights=False, center_unembed=False, fold_value_biases=False
+    )
+    return model.eval().requires_grad_(False)
+
+
+def forward_times(rounds: int) -> dict[str, float]:
+    """Median seconds of a forward of 1 × 64 tokens, in turns: 12 layers of width 576, 32512 rows, float32."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    from spiritlens.models.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
+    from spiritlens.models.random_weights import random_config, random_weights
+
+    torch.set_num_threads(1)
+    config = random_config(n_layers=12, d_model=576, n_heads=9, d_mlp=1536, d_vocab=32512)
+    llama = LlamaForCausalLM(config).eval().requires_grad_(False)
+    llama.load_state_dict(random_weights(config))
+    models = {
+        "Hugging Face": lambda tokens: llama(tokens, use_cache=False).logits,
+        "spiritlens": hooked_from_llama(llama),
+        "spiritlens, norms folded": fold_norms(hooked_transformer(owned(llama.state_dict()), config)),
+    }
+    stock = hooked_from_llama(llama)
+    for name, value in stock.named_parameters():  # the layout that TransformerLens's own loader leaves
+        if "W_" in name:
+            value.data = value.data.contiguous()
+    models["TransformerLens's own path"] = stock
+    tokens, times = torch.arange(3, 67)[None], {name: [] for name in models}
+    with torch.no_grad():
+        for _ in range(rounds + 1):  # the first round warms up
+            for name, model in models.items():
+                began = time.process_time()
+                model(tokens)
+                times[name].append(time.process_time() - began)
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+def report(folder: Path, rounds: int) -> None:
+    """Run every way in a process of its own and print the table."""
+    print(f"{'way':34} {'files':8} {'weights GB':>10} {'peak GB':>8} {'peak / weights':>14} {'load s':>7}")
+    for way, title in WAYS.items():
+        for kind in ("bin", "shards"):
+            command = [sys.executable, __file__, "--way", way, "--folder", str(folder / kind)]
+            done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+            if done.returncode:
+                print(f"{title:34} {kind:8} failed: {done.stderr.strip().splitlines()[-1][:80]}")
+                continue
+            found = json.loads(done.stdout.splitlines()[-1])
+            ratio = found["peak"] / found["weights"]
+            sizes = f"{found['weights'] / GIGABYTE:10.2f} {found['peak'] / GIGABYTE:8.2f}"
+            print(f"{title:34} {kind:8} {sizes} {ratio:14.2f} {found['load']:7.1f}", flush=True)
+    times = forward_times(rounds)
+    print("\nforward of 1 × 64 tokens (12 layers, width 576, 32512 rows, float32, 1 thread, CPU time)")
+    for name, seconds in times.items():
+        print(f"  {name:30} {seconds * 1000:7.1f} ms  {seconds / times['Hugging Face']:.2f} × Hugging Face")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", type=int, default=18)
+    parser.add_argument("--width", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--folder", type=Path)
+    settings = parser.parse_args()
+    if settings.way:
+        print(json.dumps(measure(settings.way, settings.folder)))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="loading-"))
+    try:
+        make_checkpoint(folder, settings.layers, settings.width)
+        report(folder, settings.rounds)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
