@@ -12,6 +12,7 @@ Frame i stands for the samples [640 i, 640 (i + 1)). Padding never leaks: an utt
 logits that it has alone (to rounding).
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spiritlens.shapes import checked
-from spiritlens.speech.encoders import check_encodable
+from spiritlens.speech.encoders import check_encodable, weights_digest
 from spiritlens.speech.phones import PHONES
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import RATE, Waveform
@@ -190,6 +191,11 @@ class MelUnits:
     def n_units(self) -> int:
         """Number of different units."""
         return self.model.config.n_units
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hash of the weights."""
+        return weights_digest(self.model)
 
     @property
     def unit_names(self) -> tuple[str, ...]:

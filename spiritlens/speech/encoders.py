@@ -4,10 +4,14 @@ An encoder returns a `UnitStream` of frames that is not deduplicated; what a mod
 where its family says so.
 """
 
-from typing import Protocol
+import hashlib
+from typing import TYPE_CHECKING, Protocol
 
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import AudioError, Waveform
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class SpeechEncoder(Protocol):
@@ -39,3 +43,13 @@ def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
             f"{name} lasts {waveform.duration * 1000:.1f} ms, shorter than one unit ({shortest * 1000 / rate:.0f} ms); "
             "give longer audio."
         )
+
+
+def weights_digest(*modules: "nn.Module") -> str:
+    """SHA-256 (hex) of the names and values of all weights: equal encoders have an equal digest."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, tensor in sorted(module.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -11,6 +11,7 @@ the published code dates units by 24.99). Frame i of a chunk is dated [640 i, 64
 K-means units are the same with the nearest of K centroids in the quantizer's place, as other families use.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from torch.nn import functional
 
 from spiritlens.shapes import checked
 from spiritlens.speech.convolutions import Convolutions
-from spiritlens.speech.encoders import check_encodable
+from spiritlens.speech.encoders import check_encodable, weights_digest
 from spiritlens.speech.hubert_checkpoint import CheckpointError, HubertCheckpoint, read_hubert, read_weights_only
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
@@ -48,6 +49,9 @@ class Quantizer(Protocol):
     def units(self, features: Float[Tensor, "frame d_model"]) -> np.ndarray:
         """The unit of each frame."""
 
+    def modules(self) -> tuple[nn.Module, ...]:
+        """What holds its weights."""
+
 
 class FeedForwardQuantizer:
     """The published quantizer: linear layers with leaky ReLU between them; the last class is the blank."""
@@ -61,6 +65,10 @@ class FeedForwardQuantizer:
         """Clusters and the blank, which a chunk of blanks alone keeps."""
         return self.blank + 1
 
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The network."""
+        return (self.network,)
+
     def units(self, features: Float[Tensor, "frame d_model"]) -> np.ndarray:
         """The likeliest class of each frame, blanks filled."""
         return fill_blanks(self.network(features).argmax(-1).numpy(), self.blank)
@@ -71,6 +79,11 @@ class KMeansQuantizer:
 
     def __init__(self, centroids: Float[Tensor, "cluster d_model"]) -> None:
         self.centroids = centroids
+
+    def modules(self) -> tuple[nn.Module, ...]:
+        """The centroids as an embedding's rows."""
+        n_clusters, width = self.centroids.shape
+        return (nn.Embedding(n_clusters, width, _weight=self.centroids),)
 
     @property
     def n_units(self) -> int:
@@ -104,6 +117,11 @@ class HubertUnits:
     def n_units(self) -> int:
         """Number of different units."""
         return self.quantizer.n_units
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hash of the weights and the layer."""
+        return f"{weights_digest(self.checkpoint.model, *self.quantizer.modules())} layer {self.layer}"
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, not deduplicated."""

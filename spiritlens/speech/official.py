@@ -1,7 +1,7 @@
 """SpiritLM's own package as a peer: its speech tokenizer behind this package's types.
 
 The package ``spiritlm`` (noncommercial licence, gated checkpoints) is imported only when asked for. `OfficialUnits` is
-a `SpeechEncoder` made of its speech tokenizer; `streams` also gives the pitch (12.5 per second) and style (1 per second)
+a `SpeechEncoder` made of its speech tokenizer; `streams` also gives the pitch (12.5 a second) and style (1 a second)
 units of the expressive one; `compare_encoders` says where two encoders differ on a recording.
 
 The package gives one unit per frame, without times. Frames are dated as its code cuts the audio: chunks of 100 s give

@@ -58,7 +58,7 @@ def _cuts(phones: list[Phone], alone: list[list[str | None]]) -> list[float]:
 
 
 def edit_distance(one: Sequence[str | None], other: Sequence[str | None]) -> float:
-    """Insertions, deletions and substitutions (half within a broad class) that turn one list of phones into the other."""
+    """Insertions, deletions and substitutions (half within a broad class) that turn one list into the other."""
     row = np.arange(len(other) + 1.0)
     for label in one:
         following = [row[0] + 1]

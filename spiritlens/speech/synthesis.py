@@ -14,6 +14,8 @@ from spiritlens.speech.engines.espeak import EspeakVoice, espeak_process
 from spiritlens.speech.engines.festival import VOICES as FESTIVAL_VOICES
 from spiritlens.speech.engines.festival import FestivalVoice, festival_version
 from spiritlens.speech.engines.flite import MEAN_F0, FliteVoice, flite_process
+from spiritlens.speech.engines.piper import REMEDY as PIPER_REMEDY
+from spiritlens.speech.engines.piper import PiperVoice, piper_version
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.utterance import Utterance, Voice
 
@@ -57,6 +59,7 @@ REMEDIES = {
     "espeak-debian": "apt-get install espeak-ng",
     "flite": "apt-get install flite",
     "festival": "apt-get install festival festvox-kdlpc16k festvox-kallpc16k",
+    "piper": PIPER_REMEDY,
 }
 
 
@@ -83,6 +86,8 @@ def voice(name: str = DEFAULT_VOICE) -> Voice:
         return FliteVoice(short_name)
     if engine == "festival":
         return FestivalVoice(short_name)
+    if engine == "piper":
+        return PiperVoice(short_name)
     return EspeakVoice(engine, short_name)
 
 
@@ -94,6 +99,7 @@ def voices() -> tuple[VoiceInfo, ...]:
         found += _infos(build, espeak_names, lambda build=build: str(espeak_process(build).hello["version"]))  # type: ignore[misc]
     found += _infos("flite", tuple(MEAN_F0), lambda: str(flite_process().hello["version"]))
     found += _infos("festival", FESTIVAL_VOICES, festival_version)
+    found += _infos("piper", ("joe",), piper_version)
     return tuple(found)
 
 

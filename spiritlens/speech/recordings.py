@@ -1,0 +1,143 @@
+"""Sets of recordings: read from a folder or a dataset, turned into units, and made by speaking texts.
+
+A set on disk is a folder of audio files with ``metadata.csv``, whose column ``file_name`` names each file; others
+(``text``, ``fact_id``, ``voice`` ...) go with the recording. `datasets` reads the same folder (its csv builder with the
+audio column cast by ``Audio(decode=False)``: its own audio decoding needs torchcodec, this package's does not).
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from spiritlens.speech.cache import CachedVoice, write_whole
+from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.speech.synthesis import DEFAULT_VOICE, voice
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import Waveform, read_waveform
+
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus")
+Progress = Literal["bar", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One recording of a set: its name, its audio (a path or a file's bytes) and the columns that go with it."""
+
+    name: str
+    audio: Path | bytes
+    columns: Mapping[str, Any]
+
+    def waveform(self) -> Waveform:
+        """Read the audio."""
+        read = read_waveform(self.audio)
+        return Waveform(read.samples, read.rate, self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedRecording:
+    """A recording's units per frame; None with the `problem` where its audio was refused."""
+
+    recording: Recording
+    units: UnitStream | None
+    problem: str = ""
+
+
+def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
+    """The files that ``metadata.csv`` names, or all audio files of a folder without one, by name."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder of recordings.")
+    table = folder / "metadata.csv"
+    if not table.is_file():
+        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_ENDINGS)
+        found = tuple(Recording(str(path.relative_to(folder)), path, {}) for path in paths)
+    else:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        if rows and "file_name" not in rows[0]:
+            raise ValueError(f"{table}: expected a column file_name; found {', '.join(rows[0])}.")
+        found = tuple(Recording(row["file_name"], folder / row["file_name"], row) for row in rows)
+    if not found:
+        raise ValueError(f"{folder} holds no recordings; expected metadata.csv or files {', '.join(AUDIO_ENDINGS)}.")
+    return found
+
+
+def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:
+    """The recordings of a `datasets` data set (streamed or not) with a column of audio."""
+    from datasets import Audio
+
+    if column not in (dataset.column_names or (column,)):
+        raise ValueError(f"the data set has no column {column!r}; its columns are {', '.join(dataset.column_names)}.")
+    for index, row in enumerate(dataset.cast_column(column, Audio(decode=False))):
+        audio = row.pop(column)
+        source = audio.get("bytes") or Path(audio["path"])
+        yield Recording(str(audio.get("path") or f"row {index}"), source, row)
+
+
+def encode_recordings(
+    encoder: SpeechEncoder,
+    recordings: Iterable[Recording],
+    progress: Progress = "bar",
+    broken: Literal["raise", "report"] = "raise",
+) -> Iterator[EncodedRecording]:
+    """Units of each recording in order; with a `CachedEncoder` a run that was stopped resumes.
+
+    Audio that is refused ends the run (``broken="raise"``) or is yielded with its problem (``"report"``).
+    """
+    total = len(recordings) if isinstance(recordings, Sequence) else None
+    for recording in tqdm(recordings, total=total, desc="encoding", unit="file", disable=progress == "none"):
+        try:
+            units = encoder.encode(recording.waveform())
+        except (ValueError, OSError) as error:
+            if broken == "raise":
+                raise
+            yield EncodedRecording(recording, None, str(error))
+        else:
+            yield EncodedRecording(recording, units)
+
+
+def speak_texts(
+    rows: Iterable[Mapping[str, Any]],
+    out: str | Path,
+    voices: Sequence[str] = (DEFAULT_VOICE,),
+    progress: Progress = "bar",
+) -> Path:
+    """Speak the ``text`` of each row in each voice into the folder `out`; return the path of its ``metadata.csv``.
+
+    Each utterance is ``NAME.wav`` with its words in ``NAME.json`` (see `word_sources`), NAME made of the row's ``id``
+    (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached.
+    """
+    rows, out = list(rows), Path(out)
+    if missing := [index for index, row in enumerate(rows) if not str(row.get("text", "")).strip()]:
+        raise ValueError(f"row {missing[0]} has no text to speak; give each row a 'text'.")
+    out.mkdir(parents=True, exist_ok=True)
+    table: list[dict[str, Any]] = []
+    pairs = [(name, index, row) for name in voices for index, row in enumerate(rows)]
+    speakers = {name: CachedVoice(voice(name)) for name in voices}
+    for name, index, row in tqdm(pairs, desc="speaking", unit="text", disable=progress == "none"):
+        utterance = speakers[name].speak(str(row["text"]))
+        stem = re.sub(r"[^\w.+-]+", "-", f"{row.get('id', f'{index:05d}')}_{name}")
+        write_whole(out / f"{stem}.wav", utterance.waveform.wav_bytes())
+        words = [{"word": word.word, "start": word.start, "end": word.end} for word in utterance.words]
+        write_whole(out / f"{stem}.json", json.dumps({"words": words}, indent=1).encode())
+        made = {"file_name": f"{stem}.wav", "voice": name, "engine": utterance.engine, "words": f"{stem}.json"}
+        table.append({**made, **{key: value for key, value in row.items() if key not in made}})
+    if len({row["file_name"] for row in table}) < len(table):
+        raise ValueError("two rows have the same id; give each row an id of its own.")
+    return _write_table(table, out / "metadata.csv")
+
+
+def _write_table(table: list[dict[str, Any]], path: Path) -> Path:
+    columns = list(dict.fromkeys(column for row in table for column in row))
+    lines: list[list[Any]] = [columns, *([row.get(column, "") for column in columns] for row in table)]
+    temporary = path.with_suffix(".part")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines)
+    temporary.replace(path)
+    return path
