@@ -253,6 +253,6 @@ def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal[
         if facts == "known" and not given.known:
             raise ValueError(
                 f"the model does not know prompt {prompt.id} ({prompt.kind}): it answers '{given.answer}', not "
-                f"'{prompt.answer}'; leave it out (spiritlens.analysis.knowledge.known_prompts tells) or pass facts='all'"
+                f"'{prompt.answer}'; leave it out (spiritlens.analysis.knowledge tells which) or pass facts='all'"
             )
     return tuple(given.known for given in found)

@@ -3,9 +3,9 @@
 The plan of every prompt's grid is made without the model's weights, so cells, rows and token-layers are exact counts.
 
 FLOPs: one multiply-add is two. A token through a block costs ``2 · (attention + MLP parameters)`` and its attention
-``4 · heads · d_head · length``; a token through an MLP alone ``6 · d_model · d_mlp``; a read-out ``2 · d_model · d_vocab``.
-*Naive*: one whole pass per cell and sample, as the field's tools do. *Hours* are FLOPs over the given rate; what share of
-the machine's best rate is reached is for `benchmarks/causal_tracing.py` to say.
+``4 · heads · d_head · length``; a token through an MLP alone ``6 · d_model · d_mlp``; a read-out ``2 · d_model ·
+d_vocab``. *Naive*: one whole pass per cell and sample, as the field's tools do. *Hours* are FLOPs over the given rate;
+what share of the machine's best rate is reached is for `benchmarks/causal_tracing.py` to say.
 """
 
 from collections.abc import Sequence
@@ -81,9 +81,10 @@ class Cost:
             [
                 f"{self.prompts} prompts, {self.cells:,} cells, of which {self.exact_cells:,} need no run",
                 f"{self.token_layers:,} token-layers, {self.flops / 1e12:,.3g} TFLOP "
-                f"(a pass per cell would be {self.naive_flops / 1e12:,.3g} TFLOP, {self.naive_flops / max(self.flops, 1):.1f} ×)",
-                f"memory: {self.cached_bytes / 2**30:.3g} GiB of recorded runs, {self.row_bytes / 2**30:.3g} GiB of rows "
-                "if none are split",
+                f"(a pass per cell would be {self.naive_flops / 1e12:,.3g} TFLOP, "
+                f"{self.naive_flops / max(self.flops, 1):.1f} ×)",
+                f"memory: {self.cached_bytes / 2**30:.3g} GiB of recorded runs, "
+                f"{self.row_bytes / 2**30:.3g} GiB of rows if none are split",
                 f"{self.hours:.3g} hours at {self.tflops:g} TFLOP/s",
             ]
         )

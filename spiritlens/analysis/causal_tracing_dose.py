@@ -5,15 +5,16 @@ dose; maps of restored runs are only comparable at equal total effects. Normalis
 
     nTE = (probability(clean) − mean over samples probability(corrupted)) / probability(clean)
 
-averaged over prompts of one modality (the subject's: text or speech). `dose_curve` measures it over a row of multiples of
-each modality's default scale; `match_dose` finds, by bisection with the same noise at every scale, the scales at which
-both reach a common target. Axes: ``modality multiple prompt``.
+averaged over prompts of one modality (the subject's: text or speech). `dose_curve` measures it over a row of multiples
+of each modality's default scale; `match_dose` finds, by bisection with the same noise at every scale, the scales at
+which both reach a common target. Axes: ``modality multiple prompt``.
 
 Source: this project; the confound is named in `docs/methods.md`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +50,8 @@ class DoseMatch:
         lines = [f"Dose matched at a normalised total effect of {self.target:.3f}"]
         for modality, reached in self.reached.items():
             lines.append(
-                f"  {modality:<7} scale {self.scale.of(modality):.4g} ({self.multiples[modality]:.3g} × default): {reached:.3f}"
+                f"  {modality:<7} scale {self.scale.of(modality):.4g} "
+                f"({self.multiples[modality]:.3g} × default): {reached:.3f}"
             )
         return "\n".join(lines)
 
@@ -65,8 +67,8 @@ def dose_curve(
 ) -> xr.Dataset:
     """Normalised total effect of every prompt at multiples of its modality's default noise scale.
 
-    Variables: ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``; coordinates ``modality`` of the
-    subject and ``prompt_id`` along ``prompt``.
+    Variables: ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``; coordinates ``modality``
+    of the subject and ``prompt_id`` along ``prompt``.
     """
     if not multiples or min(multiples) < 0:
         raise ValueError(f"multiples {tuple(multiples)}: give one or more, none negative")
@@ -103,8 +105,8 @@ def match_dose(
 ) -> DoseMatch:
     """Scales at which both modalities lose the same share of their probability.
 
-    `target` None is the smaller of the modalities' effects at their default scales, so that no modality is disturbed more
-    than by default.
+    `target` None is the smaller of the modalities' effects at their default scales, so that no modality is disturbed
+    more than by default.
     """
     by_modality = {name: [p for p in prompts if subject_modality(p) == name] for name in ("text", "speech")}
     lacking = [name for name, found in by_modality.items() if not found]
@@ -121,12 +123,10 @@ def match_dose(
         target = min(mean_effect(modality, 1.0) for modality in by_modality)
     if not 0 < target < 1:
         raise ValueError(
-            f"target {target:.3g} is no share between 0 and 1 (where it is the default scales' own effect, the noise takes "
-            "nothing away there): give target=…"
+            f"target {target:.3g} is no share between 0 and 1 (where it is the default scales' own effect, the noise "
+            "takes nothing away there): give target=…"
         )
-    multiples = {
-        name: _solved(lambda m, name=name: mean_effect(name, m), target, tolerance, name) for name in by_modality
-    }
+    multiples = {name: _solved(partial(mean_effect, name), target, tolerance, name) for name in by_modality}
     scale = NoiseScale(default.text * multiples["text"], default.speech * multiples["speech"])
     reached = {name: mean_effect(name, multiple) for name, multiple in multiples.items()}
     return DoseMatch(scale, target, reached, multiples)

@@ -2,7 +2,7 @@
 
 First-order estimate of a cell's effect, from one forward and one backward pass of the base run per noise sample,
 
-    estimate = Σ over patched positions, layers and entries of (source − base) · d metric / d activation   at the base run,
+    estimate = Σ over patched positions, layers, entries of (source − base) · d metric / d activation, at the base run,
 
 averaged over samples, times the metric's sign (noising: minus). The gradient is that of the *base* run (denoising: the
 corrupted one); gradients of the clean run rank far worse. An estimate is no measurement: `first_look` prints how it
@@ -89,7 +89,7 @@ def kept_cells(
         return [_largest(size, fraction) for size in sizes]
     if len({size.shape for size in sizes}) > 1:
         raise ValueError(
-            f"keep='common' needs the same sites in all prompts, found {sorted({size.shape[2] for size in sizes})} sites: "
+            f"keep='common' needs the same sites in all prompts, found {sorted({size.shape[2] for size in sizes})}: "
             "trace at='role', or at='span' with named spans"
         )
     shares = [size / max(float(np.nanmax(size)), 1e-30) for size in sizes]
@@ -123,7 +123,8 @@ class FirstLook:
             return ", ".join(f"{value:.2f}" for value in values)
 
         return (
-            f"Attribution patching of {len(self.estimates)} prompt(s), metric {self.metric}: an estimate, not a measurement.\n"
+            f"Attribution patching of {len(self.estimates)} prompt(s), metric {self.metric}: "
+            "an estimate, not a measurement.\n"
             f"Against exact cells of {len(self.correlations)} prompt(s): correlation {listed(self.correlations)}; "
             f"top-{self.top_k} overlap {listed(self.overlaps)}."
         )

@@ -1,7 +1,7 @@
 """Whether a model knows a fact: its answer is the arg-max over text ids, token by token when it has several.
 
-An answer of several tokens is teacher-forced: every token must be the arg-max after the ones before it. An answer that is
-no text (units) is looked for in the whole vocabulary.
+An answer of several tokens is teacher-forced: every token must be the arg-max after the ones before it. An answer that
+is no text (units) is looked for in the whole vocabulary.
 """
 
 from collections.abc import Sequence

@@ -53,8 +53,8 @@ def grid_sites(prompt: Prompt, at: At, spans: Sequence[str] = DEFAULT_SPANS) -> 
 def named_span(prompt: Prompt, name: str) -> Span | None:
     """A span by name; None where this prompt is too short for it.
 
-    ``subject``, ``last token``, a role or a word; ``subject first|middle|last``: the tokens of that part of the subject;
-    ``… +k`` and ``… -k``: k tokens more or less on each side (how much an error of alignment would matter).
+    ``subject``, ``last token``, a role or a word; ``subject first|middle|last``: the tokens of that part of the
+    subject; ``… +k`` and ``… -k``: k tokens more or less on each side (how much an error of alignment would matter).
     """
     part = re.fullmatch(rf"subject ({'|'.join(PARTS[:-1])})", name)
     if part:

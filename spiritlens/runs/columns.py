@@ -98,7 +98,7 @@ class Engine:
         return as_rows(self.model.mlp(layer, resid_mid.flatten(0, 1)), resid_mid)
 
     def _born(self, layer: int, born: Sequence[tuple[Action, ...]], axis: range, samples: Tensor) -> Tensor:
-        """Rows that part from the base run inside this block: their own positions change, the rest of the suffix does not."""
+        """Rows that part from the base run inside this block: only their own positions change in it."""
         base, last = self.runs["base"], layer == self.model.n_layers - 1
         after = base.at("resid_post", layer, samples, axis) if last else base.at("resid_pre", layer + 1, samples, axis)
         result = after[None].repeat(len(born), 1, 1, 1)

@@ -1,16 +1,16 @@
 """Corruptions: how the subject is kept from the model, all as embeddings ``[sample pos d_model]`` of equal length.
 
-*Noise* (`spiritlens.runs.noise`) disturbs embeddings off the data's manifold. *Replacement* stays on it: other token ids
-in the subject's place, one choice per sample,
+*Noise* (`spiritlens.runs.noise`) disturbs embeddings off the data's manifold. *Replacement* stays on it: other token
+ids in the subject's place, one choice per sample,
 
 - ``symmetric``: the subject of another prompt (text: of the same number of tokens; speech: its units, time-warped);
 - ``shuffle``: the subject's own units in another order;
 - ``silence``: units of silence.
 
-Units are deduplicated streams: no unit follows itself. Replaced units keep that rule, inside the span and at its borders,
-and keep the span's length, so that runs stay comparable position by position. *Knock-out* puts zeros, the modality's mean
-row or random trained rows of the modality in the place of the embeddings. A *control* corrupts an equally long span that
-is not the subject.
+Units are deduplicated streams: no unit follows itself. Replaced units keep that rule, inside the span and at its
+borders, and keep the span's length, so that runs stay comparable position by position. *Knock-out* puts zeros, the
+modality's mean row or random trained rows of the modality in the place of the embeddings. A *control* corrupts an
+equally long span that is not the subject.
 
 Source: Zhang & Nanda 2023 (arXiv 2309.16042) on symmetric replacement; the unit rules are this project's.
 """
@@ -87,8 +87,8 @@ class Replacement:
         if not fitting:
             lengths = sorted({len(ids) for ids in found})
             raise ValueError(
-                f"no donor's subject has {len(own)} tokens and differs from '{prompt.subject.name}' (donors have {lengths}); "
-                "give donors of the same length or use noise"
+                f"no donor's subject has {len(own)} tokens and differs from '{prompt.subject.name}' (donors have "
+                f"{lengths}); give donors of the same length or use noise"
             )
         return fitting[_choice(len(fitting), stream)]
 
@@ -103,8 +103,8 @@ class Replacement:
                 warped.append(fitted)
         if not warped:
             raise ValueError(
-                f"no donor's subject can be time-warped to the {len(own)} units of '{prompt.subject.name}' without a unit "
-                "following itself: give donors with longer subjects"
+                f"no donor's subject can be time-warped to the {len(own)} units of '{prompt.subject.name}' without a "
+                "unit following itself: give donors with longer subjects"
             )
         return warped[_choice(len(warped), stream)]
 

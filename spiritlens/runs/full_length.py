@@ -1,8 +1,8 @@
 """Cells as whole sequences with hooks: slower than the sweep and equal to it, for models that carry a user's own hooks.
 
-A user's hook sees (and may index) whole sequences, so nothing is cut to a suffix and no cell is taken for granted except
-those whose patch names no value of another run. Rows are ``[cell·sample pos d_model]`` of one forward pass per piece;
-`resid_mid` is patched through ``hook_attn_out``, which every TransformerLens model honours.
+A user's hook sees (and may index) whole sequences, so nothing is cut to a suffix and no cell is taken for granted
+except those whose patch names no value of another run. Rows are ``[cell·sample pos d_model]`` of one forward pass per
+piece; `resid_mid` is patched through ``hook_attn_out``, which every TransformerLens model honours.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

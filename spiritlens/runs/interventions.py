@@ -73,7 +73,7 @@ class Intervention:
 def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
-    """Disturb the embeddings of a span: by noise of a scale (default: `spiritlens.runs.noise`), or by another corruption."""
+    """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.noise`), or by another corruption."""
     corruption = Noise(scale, law) if by is None else by
     return Intervention(Site("embed", 0, positions_of(at)), corruption, f"corrupt {_name(at)}: {corruption.describe()}")
 

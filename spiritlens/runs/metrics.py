@@ -1,7 +1,7 @@
 """Metrics: what is measured at the read-outs of a run, with a declared sign.
 
-Axes: logits ``[row readout d_vocab]`` → values ``[row metric]``. Read-out 0 is the prompt's last position; an answer of n
-tokens is *teacher-forced*: its first n − 1 tokens follow the prompt, and read-out i predicts token i.
+Axes: logits ``[row readout d_vocab]`` → values ``[row metric]``. Read-out 0 is the prompt's last position; an answer
+of n tokens is *teacher-forced*: its first n − 1 tokens follow the prompt, and read-out i predicts token i.
 
 ==========================  ====  ================================================================================
 name                        sign  meaning
@@ -51,8 +51,9 @@ NEED_FOIL = ("logit_difference", "log_probability_difference")
 class Scorer:
     """Scores logits of one teacher-forced continuation.
 
-    `forced` are the tokens that follow the prompt, `targets` what each read-out should predict. A foil of several tokens
-    needs a second continuation; its scorer has `part` "foil" and gives what is to be *added* to the answer's values.
+    `forced` are the tokens that follow the prompt, `targets` what each read-out should predict. A foil of several
+    tokens needs a second continuation; its scorer has `part` "foil" and gives what is to be *added* to the answer's
+    values.
     """
 
     metrics: tuple[str, ...]

@@ -82,7 +82,7 @@ class Noise:
     def embeddings(
         self, lens: "Lens", prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
     ) -> Tensor:
-        """Embeddings ``[sample pos d_model]`` of the prompt, disturbed at `positions`; `plain` is ``[1 pos d_model]``."""
+        """Embeddings ``[sample pos d_model]``, disturbed at `positions`; `plain [1 pos d_model]` are its own."""
         scale = self.resolved(lens).scale
         if not isinstance(scale, NoiseScale):
             raise TypeError("a resolved noise has a NoiseScale")

@@ -1,8 +1,9 @@
 """Plan of a sweep: which rows have to be run through which blocks so that every cell of a grid is exact.
 
-A *cell* is one patched run: per layer a few `Action`s (put these positions of this component to the source run's or back
-to the base run's values). All cells whose first patched position is p form a *column*: their runs differ from the base
-run at positions ≥ p only, so a column is computed on the suffix from p, with the base run's keys and values before it.
+A *cell* is one patched run: per layer a few `Action`s (put these positions of this component to the source run's or
+back to the base run's values). All cells whose first patched position is p form a *column*: their runs differ from the
+base run at positions ≥ p only, so a column is computed on the suffix from p, with the base run's keys and values
+before it.
 
 Inside a column, cells that were patched alike so far are one *row*: rows form a trie over the layers.
 
@@ -13,8 +14,8 @@ Inside a column, cells that were patched alike so far are one *row*: rows form a
 4. A row forks where two of its cells are patched differently (windows cut off at the first layer part like this).
 5. Cells that cannot differ from the base run at a read-out have no row at all.
 
-Units: one *token-layer* is one token of one row (and one noise sample) through one whole block. Everything here is plain
-Python, so that a grid can be priced without running it. Source: this project (`docs/performance.md`).
+Units: one *token-layer* is one token of one row (and one noise sample) through one whole block. Everything here is
+plain Python, so that a grid can be priced without running it. Source: this project (`docs/performance.md`).
 """
 
 from collections import defaultdict
@@ -53,8 +54,8 @@ class LayerPlan:
     """One block of one column.
 
     `parents` [row]: the row of the previous block that each whole row continues, −1 for the base run; `actions` [row]:
-    what is patched inside this block. `born` [row]: actions of the rows that part from the base run inside this block and
-    join after it. Rows after the block are the whole rows, then the born ones.
+    what is patched inside this block. `born` [row]: actions of the rows that part from the base run inside this block
+    and join after it. Rows after the block are the whole rows, then the born ones.
     """
 
     parents: tuple[int, ...]
@@ -64,7 +65,7 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class Column:
-    """All cells of a grid whose first patched position is `start`; `cells` and `rows` pair each cell with its last row."""
+    """All cells whose first patched position is `start`; `cells` and `rows` pair each cell with its last row."""
 
     start: int
     layers: tuple[tuple[int, LayerPlan], ...]
@@ -79,7 +80,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Plan:
-    """Columns to run; `unmoved` are the cells that provably keep the base run's value; `programs`: what cells come to."""
+    """Columns to run; `unmoved`: cells that provably keep the base run's value; `programs`: what cells come to."""
 
     n_layers: int
     n_positions: int

@@ -1,7 +1,7 @@
 """One run of a prompt with interventions, to look at: likeliest answers, metrics, effects.
 
-1. The clean run. 2. With `corrupt` among the interventions, the corrupted run, once per noise sample. 3. The run with all
-interventions. Each is one full pass of the model, so a user's own hooks take effect.
+1. The clean run. 2. With `corrupt` among the interventions, the corrupted run, once per noise sample. 3. The run with
+all interventions. Each is one full pass of the model, so a user's own hooks take effect.
 
 Signs: total effect = metric(clean) − metric(corrupted); effect = metric(run) − metric(corrupted) where there is a
 corruption, else metric(run) − metric(clean); both times the metric's sign. A metric is taken per noise sample, then
@@ -115,7 +115,8 @@ class Run:
         return values[name]
 
     def __repr__(self) -> str:
-        title = f"Run of prompt {self.prompt.id}, answer '{self.prompt.answer}', {self.n_samples} sample(s), seed {self.seed}"
+        title = f"Run of prompt {self.prompt.id}, answer '{self.prompt.answer}', "
+        title += f"{self.n_samples} sample(s), seed {self.seed}"
         lines = [title, *(f"  {done.label}" for done in self.interventions)]
         columns = (
             ["clean"]
@@ -257,7 +258,9 @@ def _value(
     positions = list(site.positions)
     if isinstance(value, FromRun):
         if value.run == "corrupted" and recorded["corrupted"].embeddings is None:
-            raise ValueError(f"'{done.label}' needs a corrupted run; add sl.corrupt(prompt.subject), or freeze to='clean'")
+            raise ValueError(
+                f"'{done.label}' needs a corrupted run; add sl.corrupt(prompt.subject), or freeze to='clean'"
+            )
         return recorded[value.run].values[name][:, positions]
     if isinstance(value, FromPrompt):
         _check_donor(value)

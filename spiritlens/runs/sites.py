@@ -4,10 +4,11 @@ Components carry TransformerLens's names. Within block l they follow each other 
 
     resid_pre → q, k, v → z → attn_out → resid_mid → mlp_out → resid_post
 
-with ``resid_mid = resid_pre + attn_out`` and ``resid_post = resid_mid + mlp_out``; `resid_post` of block l is `resid_pre`
-of block l+1 (the reference causal-tracing code calls it "layer l"). ``embed`` is the token embedding, before block 0. ``q
-k v z`` have a head axis (``k v``: key-value heads, fewer than query heads under grouped-query attention); keys and
-queries are meant before the rotary turn. Positions are token positions; negative ones count from the end.
+with ``resid_mid = resid_pre + attn_out`` and ``resid_post = resid_mid + mlp_out``; `resid_post` of block l is
+`resid_pre` of block l+1 (the reference causal-tracing code calls it "layer l"). ``embed`` is the token embedding,
+before block 0. ``q k v z`` have a head axis (``k v``: key-value heads, fewer than query heads under grouped-query
+attention); keys and queries are meant before the rotary turn. Positions are token positions; negative ones count from
+the end.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Recorded runs: the activations of a whole run, once per noise sample, from which a sweep takes prefixes and patches.
 
-Axes: a recorded activation is ``[run pos …]``; ``run`` counts noise samples, or is 1 for a run that all samples share (the
-clean run). `patched` is the one place where values of a run are put into rows ``[row sample axis …]``, ``axis`` being the
-token positions that the rows hold.
+Axes: a recorded activation is ``[run pos …]``; ``run`` counts noise samples, or is 1 for a run that all samples share
+(the clean run). `patched` is the one place where values of a run are put into rows ``[row sample axis …]``, ``axis``
+being the token positions that the rows hold.
 """
 
 from collections import defaultdict

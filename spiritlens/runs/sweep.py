@@ -3,13 +3,13 @@
 1. `make_plan` sorts the cells into columns and rows (`spiritlens.runs.plan`), with no model at hand.
 2. The base and the source run are recorded, once per noise sample.
 3. Per column, block by block: rows that carry on or join before the block run on the suffix from the column's start,
-   with the base run's keys and values before it; rows that part inside the block run their own positions through its MLP
-   alone. The last block computes the read-outs only.
+   with the base run's keys and values before it; rows that part inside the block run their own positions through its
+   MLP alone. The last block computes the read-outs only.
 4. The read-outs are unembedded and scored; cells that cannot move get the base run's score.
 
 Nothing is approximated: in float64 the values equal those of one hooked pass per cell to rounding. Rows are
-``[row sample suffix d_model]``. A memory budget bounds the rows by splitting noise samples, then cells. While a user's own
-hook is live on the model, cells run as whole sequences instead (`spiritlens.runs.full_length`).
+``[row sample suffix d_model]``. A memory budget bounds the rows by splitting noise samples, then cells. While a user's
+own hook is live on the model, cells run as whole sequences instead (`spiritlens.runs.full_length`).
 
 Source: this project; the grid is that of Meng et al. 2022 (arXiv 2202.05262), section 2.
 """
@@ -64,8 +64,8 @@ def sweep(
 ) -> SweepResult:
     """Run all cells of a prompt. Embeddings ``[sample pos d_model]`` of a disturbed run, or None for the clean one.
 
-    `clean_score` makes the score out of the clean run's logits, for metrics that compare with it; the other settings are
-    those of `sweep_runs`.
+    `clean_score` makes the score out of the clean run's logits, for metrics that compare with it; the other settings
+    are those of `sweep_runs`.
     """
     first_changed = first_difference(model, tokens, base_embeddings, source_embeddings)
     names = names_to_record(model, programs, tokens.shape[1], first_changed, n_readouts, always)
@@ -100,9 +100,9 @@ def sweep_runs(
 ) -> SweepResult:
     """Run all cells between two recorded runs whose patched values agree before `first_changed`.
 
-    The source's values may come from anywhere, as long as they stand at the base run's positions. `always` names cells to
-    run although nothing can move them. `memory_budget` is in bytes (default: from the device). `advance` is told how many
-    runs (cells × samples) each finished piece held.
+    The source's values may come from anywhere, as long as they stand at the base run's positions. `always` names cells
+    to run although nothing can move them. `memory_budget` is in bytes (default: from the device). `advance` is told
+    how many runs (cells × samples) each finished piece held.
     """
     samples, n_positions = max(base.n_runs, source.n_runs), base.tokens.shape[1]
     plan = _plan(model, programs, n_positions, first_changed, n_readouts, always)
@@ -150,7 +150,7 @@ def names_to_record(
 
 
 def first_difference(model: LensModel, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> int:
-    """First position at which two runs' embeddings differ in any sample; the number of positions where they never do."""
+    """First position at which two runs' embeddings differ in any sample; the number of positions if they never do."""
     plain = model.embed(tokens)
     one, other = (plain if found is None else found for found in (first, second))
     differs = (one != other).any(-1).any(0).nonzero()

@@ -5,6 +5,7 @@ among themselves and towards the units before and after the span (`borders`; Non
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 
@@ -54,7 +55,8 @@ def shuffled_units(units: Sequence[int], borders: Borders, stream: torch.Generat
         if shuffled != list(units) and keeps_rule(shuffled, borders):
             return shuffled
     raise ValueError(
-        f"the {len(units)} units {tuple(units)} have no other order in which no unit follows itself; use another corruption"
+        f"the {len(units)} units {tuple(units)} have no other order in which no unit follows itself; "
+        "use another corruption"
     )
 
 
@@ -73,12 +75,12 @@ def silent_units(length: int, pool: Sequence[int], borders: Borders, stream: tor
         if len(chosen) == length:
             return chosen
     raise ValueError(
-        f"{length} units of silence cannot be made of {tuple(pool)} without one following itself (it would be deduplicated): "
-        "give silence= at least three silence units"
+        f"{length} units of silence cannot be made of {tuple(pool)} without one following itself (which would be "
+        "deduplicated): give silence= at least three silence units"
     )
 
 
 def keeps_rule(units: Sequence[int], borders: Borders) -> bool:
     """Whether no unit follows itself, borders included."""
     row = [borders[0], *units, borders[1]]
-    return all(one != other for one, other in zip(row, row[1:], strict=False))
+    return all(one != other for one, other in pairwise(row))

@@ -68,8 +68,8 @@ def test_refusals(lens) -> None:
         kept_cells(lens, [text_prompt()], settings, 0.5, "some")
     with pytest.raises(ValueError, match="the same sites"):
         kept_cells(lens, [text_prompt(), spoken_prompt()], settings, 0.5, "common")
+    severed = TraceSettings(make_grid(lens.inside, ("resid_pre",), 2, "token", "denoising", "mlp"))
     with pytest.raises(ValueError, match="severing"):
-        grid = make_grid(lens.inside, ("resid_pre",), 2, "token", "denoising", "mlp")
-        attribution_patching(lens, text_prompt(), TraceSettings(grid))
+        attribution_patching(lens, text_prompt(), severed)
     with pytest.raises(ValueError, match="run exactly"):
         first_look(lens, [], settings)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from spiritlens.models.hooked import HookedLensModel
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+from spiritlens.models.hooked import HookedLensModel
 
 sys.path.append(str(Path(__file__).parents[1] / "analysis"))  # tracing_lens: the tiny lens that both rooms test with
 

@@ -119,7 +119,7 @@ REFUSED = {
     "replaces units": lambda lens: Replacement("shuffle").ids(text_prompt(), (4, 5), 0, 0),
     "needs donors": lambda lens: Replacement(),
     "rule 'reverse'": lambda lens: Replacement("reverse"),
-    "would be deduplicated": lambda lens: Replacement("silence").ids(spoken_prompt(), (4, 5, 6, 7), 0, 0),
+    "which would be deduplicated": lambda lens: Replacement("silence").ids(spoken_prompt(), (4, 5, 6, 7), 0, 0),
     "no other order": lambda lens: shuffled_units([3, 3], (None, None), torch.Generator()),
     "units of silence": lambda lens: silent_units(2, [4], (None, None), torch.Generator()),
     "knock-out 'max'": lambda lens: KnockOut("max"),

@@ -1,17 +1,18 @@
-"""The sweep against one plain TransformerLens pass per cell and sample, in float64; nothing is shared with the engine."""
+"""The sweep against one plain TransformerLens pass per cell and sample, in float64; no code is shared."""
 
 import pytest
 import torch
+from torch import Tensor
+from transformer_lens import HookedTransformer
+
 from spiritlens.models.hooked import HookedLensModel
 from spiritlens.runs.plan import Action
 from spiritlens.runs.sweep import sweep
-from torch import Tensor
-from transformer_lens import HookedTransformer
 
 TOLERANCE = 1e-10
 TOKENS = torch.tensor([[1, 17, 5, 33, 8, 21, 40, 9]])
 SUBJECT = (2, 3)
-SAMPLES = 3
+SAMPLES = 2
 NAMES = {
     "resid_pre": "blocks.{}.hook_resid_pre",
     "resid_mid": "blocks.{}.hook_resid_mid",
@@ -217,7 +218,7 @@ def test_zero_noise_moves_nothing(inside) -> None:
 
 
 def test_noising_a_layer_is_denoising_its_complement(inside) -> None:
-    """Replacing some positions of a whole residual layer in one run leaves what the other run has there replaced by this one's."""
+    """A residual layer is parted between two runs: which of them is called the base makes no difference."""
     for span in [(2,), (2, 3), (1, 5), (3, 7)]:
         rest = tuple(position for position in range(8) if position not in span)
         for layer in range(3):
