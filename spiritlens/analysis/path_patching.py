@@ -114,7 +114,7 @@ def path_patch(
     total = len(chosen) * len(settings.at) * len(nodes) * len(groups)
     with tqdm(total=total, desc="paths", unit="edge", disable=progress == "none") as bar:
         found = [_one_prompt(lens, *pair, settings, bar.update) for pair in zip(chosen, others, strict=True)]
-    return _dataset(lens, chosen, known, found, settings, describe_contrast(contrast))
+    return paths_dataset(lens, chosen, known, found, settings, describe_contrast(contrast), "path patching")
 
 
 def _one_prompt(
@@ -129,7 +129,7 @@ def _one_prompt(
     parts = scorers(
         settings.metrics, prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
     )
-    spans = [_positions(prompt, name) for name in settings.at]
+    spans = [span_positions(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
     for scorer in parts:
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
@@ -153,7 +153,8 @@ def _one_prompt(
                     score=scored,
                     memory_budget=settings.memory_budget,
                 )
-                sums[index] = _added(sums[index], edges, 1 / len(other))
+                done = sums[index]
+                sums[index] = edges.scaled(1 / len(other)) if done is None else done.plus(edges, 1 / len(other))
     advance(len(settings.at) * len(settings.senders) * len(settings.groups))
     return sums
 
@@ -163,21 +164,7 @@ def _with_clean(lens: "Lens", tokens: torch.Tensor, scorer: Scorer) -> Scorer:
         return scorer.with_clean(lens.inside.forward(tokens)[:, -scorer.n_readouts :])
 
 
-def _added(total: PathValues | None, edges: PathValues, share: float) -> PathValues:
-    if total is None:
-        return PathValues(
-            edges.values * share, edges.exact, edges.base * share, edges.source * share, edges.noise_floor
-        )
-    return PathValues(
-        total.values + share * edges.values,
-        total.exact & edges.exact,
-        total.base + share * edges.base,
-        total.source + share * edges.source,
-        torch.maximum(total.noise_floor, edges.noise_floor),
-    )
-
-
-def _positions(prompt: Prompt, name: str) -> tuple[int, ...] | None:
+def span_positions(prompt: Prompt, name: str) -> tuple[int, ...] | None:
     """Positions of a span by name, ``all`` being every position; None where the prompt has no such span."""
     if name == ALL_POSITIONS:
         return tuple(range(len(prompt)))
@@ -185,13 +172,14 @@ def _positions(prompt: Prompt, name: str) -> tuple[int, ...] | None:
     return None if span is None else span.positions
 
 
-def _dataset(
+def paths_dataset(
     lens: "Lens",
     prompts: Sequence[Prompt],
     known: Sequence[bool],
     found: Sequence[Sequence[PathValues | None]],
     settings: PathSettings,
     contrast: str,
+    method: str,
 ) -> xr.Dataset:
     """Spread the edges over the dense axes of `spiritlens.paths/1`."""
     senders = _Axes([(sender.component, sender.layer, sender.head) for sender in settings.senders])
@@ -228,7 +216,7 @@ def _dataset(
         attributes={
             **model_attributes(lens, settings.seed, {"samples": settings.samples, "metrics": list(settings.metrics)}),
             "corruption": contrast,
-            "method": "path patching",
+            "method": method,
             "source_metric": float(np.mean([array(edges.source)[0] for edges in some if edges is not None])),
         },
     )

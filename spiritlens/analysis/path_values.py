@@ -46,6 +46,21 @@ class PathValues:
     source: Tensor
     noise_floor: Tensor
 
+    def scaled(self, share: float) -> "PathValues":
+        """These values times a share: one noise sample's part of a mean."""
+        return PathValues(self.values * share, self.exact, self.base * share, self.source * share, self.noise_floor)
+
+    def plus(self, other: "PathValues", share: float) -> "PathValues":
+        """The sum with a share of another sample's (or continuation's) values; exact where both are."""
+        part = other.scaled(share)
+        return PathValues(
+            self.values + part.values,
+            self.exact & part.exact,
+            self.base + part.base,
+            self.source + part.source,
+            torch.maximum(self.noise_floor, part.noise_floor),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Recorded:

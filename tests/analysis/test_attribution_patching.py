@@ -1,0 +1,204 @@
+"""Attribution of nodes and edges: finite differences, sums of edges, exactness where the model is linear,
+completeness."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from spiritlens.analysis.activation_patching import activation_patch
+from spiritlens.analysis.attribution_patching import attribution_patch, path_gradients
+from spiritlens.analysis.edge_attribution import edge_attribution
+from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders
+from spiritlens.analysis.path_patching import path_patch
+from spiritlens.effects.paths import path_change
+from spiritlens.models.planted import planted
+from spiritlens.runs.metrics import scorers
+from spiritlens.runs.noise import Noise
+from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
+
+L = 3
+QUIET = {"progress": "none"}
+
+
+@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
+def lens(request):
+    return tiny_lens(request.param)
+
+
+def other_prompt():
+    return make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5), (12,), (6,))
+
+
+def attributions(dataset):
+    return (dataset["restored"] - dataset["corrupted"]).isel(prompt=0, sample=0, metric=0)
+
+
+def test_an_attribution_is_the_slope_of_the_patch(lens):
+    """Moving an activation a millionth of the way towards the source changes the metric by a millionth of the
+    attribution."""
+    prompt, other = text_prompt(), other_prompt()
+    model = lens.inside.model
+    _, clean = model.run_with_cache(prompt.tokens)
+    _, corrupted = model.run_with_cache(other.tokens)
+    whole = attribution_patch(lens, [prompt], [other], ("resid_pre", "attn_out", "mlp_out"), **QUIET)
+    heads = attribution_patch(lens, [prompt], [other], ("q", "k", "v", "z"), **QUIET)
+    answer, foil, step = prompt.answer_ids[0], prompt.foil_ids[0], 1e-6
+
+    def slope(name, position, head=None):
+        def move(x, hook):
+            x = x.clone()
+            where = (0, position) if head is None else (0, position, head)
+            x[where] += step * (clean[name] - corrupted[name])[where]
+            return x
+
+        values = []
+        for hooks in ([], [(name, move)]):
+            with torch.no_grad():
+                last = model.run_with_hooks(other.tokens, fwd_hooks=hooks)[0, -1]
+            values.append(float(last[answer] - last[foil]))
+        return (values[1] - values[0]) / step
+
+    for component, layer, position in itertools.product(("resid_pre", "attn_out", "mlp_out"), range(L), (4, 5, 7)):
+        found = float(attributions(whole).sel(component=component, layer=layer).isel(pos=position))
+        assert found == pytest.approx(slope(f"blocks.{layer}.hook_{component}", position), abs=1e-5)
+    for component, head in itertools.product(("q", "k", "v", "z"), (0, 1, 3)):
+        cell = attributions(heads).sel(component=component, layer=1).isel(pos=5, head=head)
+        if component in ("k", "v") and head >= lens.inside.n_kv_heads:
+            assert np.isnan(cell)
+            continue
+        assert float(cell) == pytest.approx(slope(f"blocks.1.attn.hook_{component}", 5, head), abs=1e-5)
+
+
+def test_sites_sum_their_positions_and_noising_turns_the_direction(lens):
+    prompt, other = text_prompt(), other_prompt()
+    tokens = attribution_patch(lens, [prompt], [other], ("mlp_out",), **QUIET)
+    roles = attribution_patch(lens, [prompt], [other], ("mlp_out",), at="role", **QUIET)
+    subject = attributions(tokens).isel(pos=[4, 5]).sum("pos")
+    assert np.allclose(attributions(roles).sel(role="subject"), subject, atol=1e-12)
+    noised = attribution_patch(lens, [prompt], [other], ("mlp_out",), direction="noising", **QUIET)
+    assert np.allclose(noised["clean"], tokens["clean"])
+    assert not np.allclose(noised["restored"] - noised["clean"], tokens["restored"] - tokens["corrupted"], atol=1e-6)
+
+
+def test_integrated_gradients_of_the_embeddings_are_complete_and_the_residual_falls_fourfold(lens):
+    prompt, other = text_prompt(), other_prompt()
+    runs = [attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET) for steps in (8, 16, 32)]
+    residuals = [abs(run["completeness_residual"].item()) for run in runs]
+    assert residuals[0] > residuals[1] > residuals[2]
+    assert residuals[2] < 1e-2
+    assert residuals[1] / residuals[2] == pytest.approx(4, rel=0.35)
+    embedded = attributions(runs[2]).sel(layer=0).sum()
+    gap = (runs[2]["clean"] - runs[2]["corrupted"]).item()
+    assert float(embedded) == pytest.approx(gap, abs=1e-2)
+
+
+def test_several_noise_samples_are_attributed_each_by_itself(lens):
+    found = attribution_patch(
+        lens, [spoken_prompt()], Noise(0.3), ("resid_pre",), samples=3, metrics=("probability",), **QUIET
+    )
+    assert found.sizes["sample"] == 3
+    assert found["corrupted"].std() > 0
+
+
+def test_edges_of_a_sender_add_up_to_the_node(lens):
+    """Over all receivers, gradients through the receivers are the gradient of the stream: the node's first-order
+    effect."""
+    prompt, other = text_prompt(), other_prompt()
+    senders = all_senders(lens.inside)
+    edges = path_change(edge_attribution(lens, [prompt], [other], **QUIET)).isel(prompt=0, pos=0, metric=0)
+    summed = edges.sum(["receiver_component", "receiver_layer", "receiver_head"])
+    heads = attributions(attribution_patch(lens, [prompt], [other], ("z",), **QUIET)).sum("pos")
+    mlps = attributions(attribution_patch(lens, [prompt], [other], ("mlp_out", "resid_pre"), **QUIET)).sum("pos")
+    for sender in senders:
+        cell = float(summed.sel(sender_component=sender.component, sender_layer=sender.layer, sender_head=sender.head))
+        node = {
+            "z": lambda s: heads.sel(component="z", layer=s.layer, head=s.head),
+            "mlp_out": lambda s: mlps.sel(component="mlp_out", layer=s.layer),
+            "embed": lambda s: mlps.sel(component="resid_pre", layer=0),
+        }[sender.component](sender)
+        assert cell == pytest.approx(float(node), abs=1e-10), str(sender)
+
+
+def test_an_edge_is_the_slope_of_its_path(lens):
+    """Edge attribution against path patching from a source a millionth of the way: noise of that size as the
+    contrast."""
+    prompt = text_prompt()
+    size = 1e-6
+    settings = {"base": "clean", "metrics": ("logit_difference",), "seed": 5, **QUIET}
+    receivers = [Receiver("q_input", 1, 2), Receiver("v_input", 2, 0), Receiver("mlp_in", 1), Receiver("logits")]
+    senders = [Sender("embed"), Sender("z", 0, 1), Sender("mlp_out", 0)]
+    exact = path_patch(lens, [prompt], Noise(size), senders=senders, receivers=receivers, **settings)
+    estimated = edge_attribution(lens, [prompt], Noise(size), senders=senders, receivers=receivers, **settings)
+    one, other = path_change(exact).values, path_change(estimated).values
+    assert np.array_equal(np.isnan(one), np.isnan(other))
+    assert np.nanmax(np.abs(one)) > 1e-8
+    assert np.allclose(one, other, atol=1e-5 * np.nanmax(np.abs(one)) + 1e-13, equal_nan=True)
+
+
+def test_backward_edges_are_absent(lens):
+    found = edge_attribution(
+        lens,
+        [text_prompt()],
+        [other_prompt()],
+        senders=[Sender("z", 2, 0)],
+        receivers=[Receiver("q_input", 1, 0)],
+        **QUIET,
+    )
+    assert (found["status"] == 3).all()
+    assert np.isnan(found["patched"]).all()
+
+
+def test_attribution_finds_the_planted_fact_mlp_and_movers():
+    circuit = planted("fact machine")
+    prompts = [circuit.prompts[0], circuit.prompts[16]]
+    others = [circuit.counterfactual(prompt) for prompt in prompts]
+    estimated = attribution_patch(circuit.lens, prompts, others, ("z",), at="role", steps=20, **QUIET)
+    exact = activation_patch(
+        circuit.lens, prompts, others, ("z",), at="role", heads="each", metrics=("logit_difference",), **QUIET
+    )
+    for row in range(2):
+        end = (
+            (estimated["restored"] - estimated["corrupted"])
+            .isel(prompt=row, sample=0, metric=0, component=0)
+            .sel(role="final marker")
+        )
+        assert np.unravel_index(int(end.values.argmax()), end.shape) == (6, 1)
+    assert float((exact["restored"] - exact["corrupted"]).sel(layer=6, head=1, role="final marker").min()) > 20
+
+
+def test_gradients_are_taken_where_asked(lens):
+    """One step: the base run's own gradient, the same as the protocol gives for the base prompt."""
+    prompt, other = text_prompt(), other_prompt()
+    model = lens.inside
+    (scorer,) = scorers(
+        ("logit_difference",), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
+    )
+    name = "blocks.1.hook_resid_pre"
+    found = path_gradients(model, prompt.tokens, model.embed(other.tokens), model.embed(prompt.tokens), [name], scorer)
+    direct = model.gradients(other.tokens, [name], lambda logits: scorer(logits[:, -1:]).sum())
+    assert torch.allclose(found.gradients[0][name], direct[name][0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"components": ("pattern",)}, "components \\('pattern',\\)"),
+        ({"components": ("z", "mlp_out")}, "mix heads and whole outputs"),
+        ({"metrics": ("rank",)}, "metric 'rank' has no useful gradient"),
+        ({"steps": 0}, "steps is 0"),
+        ({"direction": "up"}, "direction='up'"),
+    ],
+)
+def test_bad_settings_are_refused(lens, change, message):
+    with pytest.raises(ValueError, match=message):
+        attribution_patch(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"metrics": ("kl",)}, "metric 'kl' has no useful gradient"), ({"steps": 0}, "steps is 0")]
+)
+def test_bad_edge_settings_are_refused(lens, change, message):
+    with pytest.raises(ValueError, match=message):
+        edge_attribution(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
