@@ -23,11 +23,12 @@ def findings(comparison: Comparison) -> tuple[str, ...]:
 
 def _total_sentence(comparison: Comparison) -> str:
     first, second = (KIND_WORDS[kind] for kind in comparison.kinds)
-    metric = comparison.metric.replace("_", " ")
+    metric, share = comparison.metric.replace("_", " "), f"{100 * comparison.confidence:.0f} %"
+    words = _difference(comparison.total_difference, f"more {second}", f"less {second}")
     return (
         f"Over {comparison.n_facts} facts ({comparison.n_subjects} subjects) known both {first} and {second}, "
-        f"corrupting the subject lowers the {metric} by {comparison.total[0]} {first} and by {comparison.total[1]} "
-        f"{second}; {_difference(comparison.total_difference, f'more {second}', f'less {second}')}."
+        f"corrupting the subject lowers the answer's {metric} by {comparison.total[0]} {first} and by "
+        f"{comparison.total[1]} {second} (brackets: {share} intervals): {words}."
     )
 
 

@@ -26,6 +26,9 @@ from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, Status, site_axis
 SMALL_TOTAL_EFFECT = 0.05
 """Below this |TE| a normalised effect is not a number."""
 
+PROBABILITIES = ("probability", "text_probability")
+"""Metrics whose total effect may be told as a share of the clean value."""
+
 PARTS = ("first", "middle", "last")
 
 Quantity = Literal["indirect", "normalised"]
@@ -75,7 +78,7 @@ def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFE
 
 def normalised_total_effect(effects: xr.Dataset) -> xr.DataArray:
     """nTE = TE / metric(clean) of each prompt, for the probability metrics alone [prompt metric]."""
-    names = [name for name in effects["metric"].values.tolist() if name.startswith("probability")]
+    names = [name for name in effects["metric"].values.tolist() if name in PROBABILITIES]
     if not names:
         raise ValueError(
             f"metrics are {', '.join(effects['metric'].values.tolist())}; the total effect is a share of the clean "
@@ -93,17 +96,13 @@ def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split:
     """
     effect = indirect_effect(effects) if quantity == "indirect" else normalised_indirect_effect(effects)
     axis = site_axis(effects)
+    _check_screened(effects, axis)
     if axis == "role":
         if split != "role":
             raise ValueError(
                 f"split={split!r} needs single tokens; this run restored whole roles: trace with at='token'"
             )
         return effect
-    if bool((effects["status"] == Status.SCREENED).any()):
-        raise ValueError(
-            "some cells were screened out, so means over a role would mix different cells: trace without screen, "
-            "or average only cells kept in every prompt"
-        )
     labels = _site_labels(effects, axis, split)
     names = [name for name in _label_order(split) if (labels == name).any()]
     masks = xr.DataArray(np.stack([labels == name for name in names]), dims=("role", "prompt", axis))
@@ -223,6 +222,19 @@ def _site_labels(effects: xr.Dataset, axis: str, split: Split) -> Any:
     if axis != "pos":
         raise ValueError(f"split={split!r} needs single tokens; this run restored spans: trace with at='token'")
     return np.where(roles == "subject", np.char.add("subject ", effects["part"].values), roles)
+
+
+def _check_screened(effects: xr.Dataset, axis: str) -> None:
+    """Screened maps are averaged only where the kept cells are the same roles in all prompts."""
+    screened = effects["status"] == Status.SCREENED
+    if not bool(screened.any()):
+        return
+    common = axis == "role" and bool((screened == screened.isel(prompt=0)).all())
+    if not common:
+        raise ValueError(
+            "some cells were screened out, and others in other prompts or tokens, so a mean would mix different cells: "
+            "trace without screen, or with at='role' and keep='common'"
+        )
 
 
 def _label_order(split: Split) -> list[str]:

@@ -17,11 +17,14 @@ from spiritlens.effects.statistics import average_effects
 from spiritlens.report.average_map import role_maps
 from spiritlens.report.curves import layer_curves, peak_layers, total_effects
 from spiritlens.report.labels import MODALITY_WORDS, metric_words
-from spiritlens.report.methods_text import methods_sentences, settings_table
+from spiritlens.report.methods_text import methods_sentences, model_words, settings_table
 from spiritlens.report.page import Example, Plot, Section, Table, write_page
 from spiritlens.report.prompt_map import trace_map
 from spiritlens.report.speech_figure import speech
 from spiritlens.report.tables import Accuracy, as_frame, known_table, peak_table, shown
+
+FEWEST_FACTS = 5
+"""A second map of averages is shown for datasets of at least so many known facts."""
 
 MARKS = "White does nothing. Rings: exactly nothing, without a run. Hatched grey: no such place."
 READING = {
@@ -68,11 +71,10 @@ def dashboard(
     averaged = _first(datasets, "role")
     sections = [_map_section(datasets, averaged), _curve_section(averaged), _accuracy_section(averaged, accuracy)]
     first = next(iter(datasets.values()))
-    model = first.attrs["model_name"] or first.attrs["model_id"] or "a speech-text language model"
     return write_page(
         folder / "index.html",
         title=title,
-        lead=f"Causal tracing of {model}, {first.attrs['created'][:10]}.",
+        lead=f"Causal tracing of {model_words(first)}, {first.attrs['created'][:10]}.",
         findings=tuple(findings),
         sections=sections,
         examples=_examples(_first(datasets, "pos"), prompts or (), examples),
@@ -89,7 +91,7 @@ def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
 def _map_section(datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset) -> Section:
     plots = [_role_plot("role-maps", averaged)]
     for name, one in datasets.items():
-        if one is not averaged and site_axis(one) != "role":
+        if one is not averaged and site_axis(one) != "role" and _n_facts(one) >= FEWEST_FACTS:
             plots.append(_role_plot(f"role-maps-{len(plots)}", one, f"Single sites, averaged within a role ({name})"))
     metric = str(averaged["metric"].values[0])
     numbers = shown(peak_table(average_effects(averaged), metric), floats="number")
@@ -101,6 +103,10 @@ def _map_section(datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset) -> Se
         plots=plots,
         tables=[Table("Peaks in numbers", numbers, note, folded=True)],
     )
+
+
+def _n_facts(effects: xr.Dataset) -> int:
+    return len(set(effects["fact_id"].values[effects["known"].values == 1]))
 
 
 def _role_plot(key: str, effects: xr.Dataset, heading: str = "") -> Plot:
@@ -117,7 +123,8 @@ def _curve_section(averaged: xr.Dataset) -> Section:
     narrow = layer_curves(averaged, average=average, arrangement="stacked")
     roles = average["role"].values.tolist()
     plots = [Plot("curves", layer_curves(averaged, average=average), narrow), Plot("total", total_effects(averaged))]
-    plots += [Plot("peaks", peak_layers(averaged))] if "subject" in roles else []
+    component = "mlp_out" if "mlp_out" in averaged["component"].values else None
+    plots += [Plot("peaks", peak_layers(averaged, component=component))] if "subject" in roles else []
     return Section(
         key="curves",
         heading="By layer, and fact by fact",

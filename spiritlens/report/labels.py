@@ -30,6 +30,9 @@ COMPONENT_WORDS = {
     "resid_post": "residual stream out of the block",
     "attn_out": "attention output",
     "mlp_out": "MLP output",
+    "q": "queries",
+    "k": "keys",
+    "v": "values",
     "z": "head output",
 }
 METRIC_WORDS = {
@@ -37,8 +40,14 @@ METRIC_WORDS = {
     "log_probability": "log-probability of the answer",
     "logit": "logit of the answer",
     "logit_difference": "logit of the answer − logit of the foil",
+    "log_probability_difference": "log-probability of the answer − that of the foil",
     "rank": "rank of the answer",
     "kl": "KL divergence from the clean run",
+    "leaked_mass": "probability of tokens that are not text",
+    "text_probability": "probability of the answer among text tokens",
+    "text_log_probability": "log-probability of the answer among text tokens",
+    "text_rank": "rank of the answer among text tokens",
+    "text_kl": "KL divergence from the clean run over text tokens",
 }
 QUANTITY_WORDS = {
     "indirect": {"denoising": "indirect effect", "noising": "loss by noising"},
@@ -58,7 +67,7 @@ def component_words(component: str) -> str:
 
 def metric_words(metric: str) -> str:
     """A metric in words; unknown names with spaces for underscores."""
-    return METRIC_WORDS.get(metric.replace(" ", "_").replace("-", "_"), metric.replace("_", " "))
+    return METRIC_WORDS.get(metric, metric.replace("_", " "))
 
 
 def quantity_words(quantity: str, direction: str, metric: str) -> str:

@@ -31,6 +31,12 @@ def methods_sentences(datasets: Mapping[str, xr.Dataset]) -> list[str]:
     ]
 
 
+def model_words(effects: xr.Dataset) -> str:
+    """The model by its name."""
+    name = effects.attrs["model_name"] or effects.attrs["model_id"]
+    return f"the model ‘{name}’" if name else "a speech-text language model"
+
+
 def unknown_sentence(effects: xr.Dataset) -> str:
     """How many traced facts the model does not answer rightly, by modality; those are left out of averages."""
     known = pd.DataFrame({name: effects[name].values for name in ("modality", "fact_id", "known")})
@@ -59,11 +65,11 @@ def _facts_sentence(effects: xr.Dataset) -> str:
     for kind in dict.fromkeys(kinds.tolist()):
         facts = effects["fact_id"].values[kinds == kind]
         counts.append(f"{len(set(facts))} facts {MODALITY_WORDS[kind]} ({kind}, {len(facts)} prompts)")
-    model = effects.attrs["model_name"] or effects.attrs["model_id"] or "the model"
     numbers = (
         f"{effects.attrs['dtype']} on {effects.attrs['device']}" if effects.attrs["dtype"] else "its own precision"
     )
-    return f"{model} was traced in {numbers} on {' and '.join(counts)}."
+    words = model_words(effects)
+    return f"{words[0].upper()}{words[1:]} was traced in {numbers} on {' and '.join(counts)}."
 
 
 def _corruption_sentence(effects: xr.Dataset) -> str:

@@ -101,6 +101,30 @@ def test_role_means_of_screened_cells_are_refused(tokens: xr.Dataset) -> None:
         by_role(tokens.assign(status=status, restored=restored))
 
 
+def test_screened_roles_are_averaged_only_where_all_prompts_kept_the_same(roles: xr.Dataset) -> None:
+    place = {"component": 0, "layer": 1, "role": ROLES.index("subject")}
+    for prompts, refused in ((slice(None), False), (slice(0, 3), True)):
+        status, restored = roles["status"].copy(deep=True), roles["restored"].copy(deep=True)
+        status[{"prompt": prompts, **place}], restored[{"prompt": prompts, **place}] = Status.SCREENED, np.nan
+        screened = roles.assign(status=status, restored=restored)
+        if refused:
+            with pytest.raises(ValueError, match="a mean would mix different cells"):
+                average_effects(screened)
+        else:
+            assert average_effects(screened)["n_facts"].isel(place).max() == 0
+
+
+def test_heads_are_averaged_each_for_itself(tokens: xr.Dataset) -> None:
+    cell = ("prompt", "component", "layer", "pos", "head")
+    doubled = xr.concat([tokens["restored"], 2 * tokens["restored"] - tokens["corrupted"]], dim="head")
+    heads = tokens.drop_vars(["restored", "status"]).assign(
+        restored=doubled.transpose(*cell, "sample", "metric"),
+        status=tokens["status"].expand_dims(head=2).transpose(*cell),
+    )
+    mean = average_effects(heads.assign_coords(head=[0, 1]))["mean"]
+    xr.testing.assert_allclose(mean.sel(head=1, drop=True), 2 * average_effects(tokens)["mean"])
+
+
 def test_facts_weigh_equally_whatever_their_number_of_prompts() -> None:
     effects = role_effects(n_facts=3, noise=0.0)
     once = average_effects(effects)

@@ -55,7 +55,7 @@ def spoken(prompts: list[Prompt]) -> Prompt:
 
 @pytest.fixture(scope="session")
 def tokens(prompts: list[Prompt]) -> xr.Dataset:
-    effects = token_effects(model_name="a tiny model", window_layers='{"resid_pre": {"2": [1, 3]}}')
+    effects = token_effects(model_name="tiny", window_layers='{"resid_pre": {"2": [1, 3]}}')
     return effects.assign_coords(prompt_id=("prompt", np.array([prompt.id for prompt in prompts])))
 
 
@@ -66,6 +66,6 @@ def roles() -> xr.Dataset:
         n_facts=12,
         peaks={"T2T": 2.0, "S2T": 4.0},
         components=("resid_pre", "mlp_out"),
-        model_name="a tiny model",
+        model_name="tiny",
         window_layers=f'{{"mlp_out": {{{layers}}}}}',
     )

@@ -51,9 +51,7 @@ def test_figures_have_headings_and_wide_and_narrow_forms(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
     figures = figures_of(html)
     assert set(re.findall(r'data-figure="([^"]+)"', html)) == set(figures)
-    assert {"role-maps", "role-maps-1", "curves", "total", "peaks", "e0-resid_pre", "e1-resid_pre", "e1-speech"} <= set(
-        figures
-    )
+    assert {"role-maps", "curves", "total", "peaks", "e0-resid_pre", "e1-speech"} <= set(figures)
     assert set(figures["role-maps"]) == {"wide", "narrow"}
     for key in figures:
         assert re.search(rf'<h\d id="{key}-heading">[^<]+', html), key
@@ -75,6 +73,16 @@ def test_one_dataset_without_prompts_suffices(roles: xr.Dataset, tmp_path: Path)
     assert 'id="findings"' not in html
     assert html.count('<article class="example"') == 2
     assert "<td>100 %</td>" in html
+
+
+def test_one_fact_alone_makes_a_page_without_intervals(roles: xr.Dataset, tmp_path: Path) -> None:
+    html = dashboard(roles.isel(prompt=[0, 1]), tmp_path).read_text(encoding="utf-8")
+    assert "n = 1 facts" in html
+    assert "NaN" not in json.dumps(figures_of(html)["curves"])
+
+
+def test_few_facts_by_token_get_no_map_of_averages(page: Path) -> None:
+    assert "Single sites, averaged within a role" not in page.read_text(encoding="utf-8")
 
 
 def test_methods_tell_what_was_run(roles: xr.Dataset, tokens: xr.Dataset) -> None:
