@@ -62,7 +62,7 @@ def check(folder: tyro.conf.Positional[Path], speech: Path | None = None) -> Non
     from spiritlens.speech.official import compare_encoders, load_official_units
 
     official = load_official_units("expressive" if "expressive" in lens.family.name else "base")
-    print(compare_encoders(lens._ears(), official, sl.read_waveform(speech)))
+    print(compare_encoders(lens.ears(), official, sl.read_waveform(speech)))
 
 
 def align(audio: tyro.conf.Positional[Path], text: tyro.conf.Positional[str]) -> None:

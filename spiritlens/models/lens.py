@@ -11,6 +11,7 @@ a lens.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,8 @@ from transformers import LlamaForCausalLM
 
 from spiritlens.models.checkpoint import find_checkpoint, read_checkpoint
 from spiritlens.models.conversion import attach_tokenizer, fold_norms, hooked_from_llama, hooked_transformer, owned
-from spiritlens.models.embedded import embedded_folder, encoder_of
+from spiritlens.models.ears import encoder_of, hear_streams
+from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.fingerprint import fingerprint
 from spiritlens.models.generation import AnswerModality, continue_prompt
 from spiritlens.models.hooked import HookedLensModel, LensModel
@@ -144,13 +146,16 @@ class Lens:
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T)."""
         from spiritlens.speech.cache import CachedVoice
+        from spiritlens.speech.shared_words import split_shared_words
         from spiritlens.speech.synthesis import DEFAULT_VOICE
         from spiritlens.speech.synthesis import voice as find_voice
 
-        self._ears()
+        self.ears()
         named = voice if voice is not None else DEFAULT_VOICE
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
         utterance = speaker.speak(text, rate=rate, pitch=pitch)
+        with suppress(ValueError):  # words that cannot be told apart stay together; a subject among them is refused
+            utterance = split_shared_words(utterance, speaker)
         spoken: About = {**about, "voice": speaker.name}
         return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken)
 
@@ -170,7 +175,7 @@ class Lens:
         ``words`` are intervals or (word, start, end) in seconds, or a file of them (TextGrid, JSON, CSV); with
         ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
-        self._ears()
+        self.ears()
         if (words is None) == (text is None):
             given = "both" if words is not None else "neither"
             raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
@@ -193,7 +198,7 @@ class Lens:
     def hear(self, source: AudioSource) -> UnitStream:
         """The units of audio as the model reads them: deduplicated where its family is."""
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        units = self._ears().encode(waveform)
+        units = self.ears().encode(waveform)
         return units.dedup() if self.family.deduplicate else units
 
     # Answers
@@ -215,7 +220,8 @@ class Lens:
         """The model's continuation in one modality; the likeliest one at temperature 0 (see `generation`)."""
         return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature)
 
-    def _ears(self) -> SpeechEncoder:
+    def ears(self) -> SpeechEncoder:
+        """The speech encoder; where the lens has none, an error that says what to do."""
         if self.encoder is None:
             raise ValueError(
                 f"{self!r} has no speech encoder, so that it cannot hear; put the encoder's files into the "
@@ -232,8 +238,11 @@ class Lens:
         foil: str | None,
         about: About,
     ) -> Prompt:
-        units = self.hear(waveform)
-        return build.speech_prompt(self.vocabulary, units, words, subject, answer, foil, waveform=waveform, **about)
+        streams = hear_streams(self.ears(), self.family, waveform)
+        units = streams.pop("unit")
+        return build.speech_prompt(
+            self.vocabulary, units, words, subject, answer, foil, waveform=waveform, streams=streams, **about
+        )
 
     def __repr__(self) -> str:
         inside = self.inside

@@ -5,6 +5,8 @@ stay in float32, 1e-6 away from the truth. `hold_float64` makes a loaded model t
 1e-10 means something.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.utils import logging
 
 from spiritlens.models.checkpoint import read_checkpoint
 from spiritlens.models.conversion import rotary_frequencies
@@ -26,7 +29,8 @@ def load_reference(
     A wrapper's folder (SIMS), which Hugging Face does not know, is read by `read_checkpoint` into Hugging Face's model.
     """
     if read_json(folder / "config.json").get("model_type") == "llama":
-        llama = LlamaForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
+        with _silent_loading():
+            llama = LlamaForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
     else:
         checkpoint = read_checkpoint(folder, dtype)
         checkpoint.config._attn_implementation = attention
@@ -34,6 +38,18 @@ def load_reference(
         llama.load_state_dict(checkpoint.weights, strict=not checkpoint.config.tie_word_embeddings)
     llama = llama.eval().requires_grad_(False).to(device)
     return hold_float64(llama) if dtype == torch.float64 else llama
+
+
+@contextmanager
+def _silent_loading() -> Iterator[None]:
+    """Hugging Face's loading bars off, and as they were afterwards."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def hold_float64(llama: LlamaForCausalLM) -> LlamaForCausalLM:

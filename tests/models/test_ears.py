@@ -1,0 +1,97 @@
+"""Which speech encoder a checkpoint gets, and what is said where it gets none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from checkpoint_folders import SPIRIT, spirit_config, write_checkpoint
+
+from spiritlens.models.checkpoint import ROOT_VARIABLE
+from spiritlens.models.ears import DeferredEncoder, encoder_of, hear_streams
+from spiritlens.models.lens import load
+from spiritlens.models.weight_files import CheckpointError
+from spiritlens.prompts.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
+from spiritlens.speech.embedded_units import MelEncoderConfig, MelUnitEncoder, save_mel_units
+from spiritlens.speech.units import UnitStream
+from spiritlens.speech.waveform import Waveform
+
+HUBERT = Path(__file__).parents[1] / "data" / "speech" / "hubert_small"
+TONE = Waveform(np.sin(np.arange(16000) / 20).astype(np.float32) * 0.3)
+
+
+@pytest.fixture
+def mel_folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save_mel_units(MelUnitEncoder(MelEncoderConfig(7, tuple("abcdefg"))), tmp_path)
+    return tmp_path
+
+
+def test_the_embedded_kind_is_read_from_the_folder(mel_folder):
+    family = EMBEDDED.replace(n_units=7)
+    encoder = encoder_of(mel_folder, family)
+    assert encoder is not None
+    assert encoder.n_units == 7
+    streams = hear_streams(encoder, family, TONE)
+    assert list(streams) == ["unit"]
+    assert len(streams["unit"].expand()) == 25
+
+
+def test_an_encoder_of_another_model_is_refused(mel_folder):
+    with pytest.raises(CheckpointError, match="makes 7 different units, the model's vocabulary has 41"):
+        encoder_of(mel_folder, EMBEDDED.replace(n_units=41))
+
+
+def test_no_files_no_ears(tmp_path, monkeypatch):
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    for family in (EMBEDDED, SPIRITLM_BASE, SPEECHGPT, TEXT_ONLY):
+        assert encoder_of(tmp_path, family) is None
+
+
+def test_spiritlm_hears_with_the_published_files(tmp_path, monkeypatch):
+    place = tmp_path / "speech_tokenizer" / "hubert_25hz"
+    place.mkdir(parents=True)
+    for path in HUBERT.glob("*.pt"):
+        (place / path.name).write_bytes(path.read_bytes())
+    write_checkpoint(tmp_path / "spiritlm_model" / "spirit-lm-base-7b", spirit_config(), added=SPIRIT)
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    lens = load("spirit-lm-base-7b", device="cpu")
+    assert isinstance(lens.encoder, DeferredEncoder)
+    assert "opened" not in vars(lens.encoder)
+    heard = lens.hear(TONE)
+    assert "opened" in vars(lens.encoder)
+    assert heard.is_deduplicated
+    assert heard.rate == lens.encoder.rate == 25.0
+    assert encoder_of(tmp_path, SPEECHGPT) is None  # another HuBERT's units would be other units
+
+
+class TwoStreams:
+    name, rate, n_units = "two", 25.0, 501
+
+    def encode(self, waveform: Waveform) -> UnitStream:
+        return self.streams(waveform)["unit"]
+
+    def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
+        return {
+            "unit": UnitStream.from_frames(np.arange(25), rate=25.0),
+            "pitch": UnitStream.from_frames(np.arange(12), rate=12.5),
+            "style": UnitStream.from_frames(np.arange(1), rate=1.0),
+        }
+
+
+def test_expressive_models_need_all_streams(official):
+    folder = official / "spiritlm_model" / "spirit-lm-expressive-7b"
+    lens = load(folder, device="cpu", encoder=TwoStreams())
+    words = [("the", 0.0, 0.5), ("cat", 0.5, 1.0)]
+    prompt = lens.audio(TONE, words=words, subject="cat", answer="the")
+    assert prompt.text.startswith("[Speech][St0][Pi0][Hu0]")
+    assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
+
+    class OneStream:
+        name, rate, n_units = "one", 25.0, 501
+
+        def encode(self, waveform: Waveform) -> UnitStream:
+            return TwoStreams().streams(waveform)["unit"]
+
+    with pytest.raises(ValueError, match=r"also writes style, pitch units, which encoder 'one' does not make"):
+        hear_streams(OneStream(), SPIRITLM_EXPRESSIVE, TONE)
