@@ -1,0 +1,77 @@
+"""Ranking heads by any measure ``[layer head]``, and how far two rankings agree.
+
+A measure may be an average effect, a direct logit attribution, an attention mass. Rankings go from the largest value
+to the smallest (by="magnitude": from the largest absolute value); heads that were not measured (NaN) are left out.
+
+*Overlap at k*: how many of the first k heads of one ranking are among the first k of the other, beside what chance
+gives (k² / number of heads) and the probability of at least that many by chance (hypergeometric). *Spearman* compares
+all heads.
+"""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+By = Literal["value", "magnitude"]
+
+
+def rank_heads(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.DataFrame:
+    """A table of heads with columns ``rank layer head name value`` from a measure with the axes ``layer head``."""
+    table = _flat(measure)
+    order = table["value"] if by == "value" else table["value"].abs()
+    table = table.loc[order.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+    table.insert(0, "rank", np.arange(1, len(table) + 1))
+    return table if top is None else table.head(top)
+
+
+def head_overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "value") -> pd.Series:
+    """Agreement of two measures ``[layer head]``: shared heads among the first `top`, chance level, p, Spearman."""
+    one, other = rank_heads(first, by=by), rank_heads(second, by=by)
+    both = one.merge(other, on=["layer", "head", "name"], suffixes=("_first", "_second"))
+    if len(both) < 2:
+        raise ValueError(f"the two measures share {len(both)} heads; at least 2 are needed to compare them")
+    n_heads, size = len(both), min(top, len(both))
+    best = [set(both.nsmallest(size, f"rank_{side}")["name"]) for side in ("first", "second")]
+    shared = len(best[0] & best[1])
+    correlation = stats.spearmanr(both["value_first"], both["value_second"]).statistic
+    return pd.Series(
+        {
+            "top": size,
+            "shared": shared,
+            "chance": size**2 / n_heads,
+            "jaccard": shared / len(best[0] | best[1]),
+            "p": float(stats.hypergeom.sf(shared - 1, n_heads, size, size)),
+            "spearman": float(correlation),
+            "heads": n_heads,
+            "names": ", ".join(sorted(best[0] & best[1])),
+        }
+    )
+
+
+def compare_rankings(first: xr.DataArray, second: xr.DataArray, names: tuple[str, str], top: int = 10) -> pd.DataFrame:
+    """The first `top` heads of either measure, side by side: value and rank in both (``names`` name the columns)."""
+    tables = [rank_heads(measure) for measure in (first, second)]
+    joined = tables[0].merge(tables[1], on=["layer", "head", "name"], suffixes=tuple(f" {name}" for name in names))
+    ranks = joined[[f"rank {name}" for name in names]]
+    chosen = joined.loc[ranks.min(axis=1) <= top]
+    return chosen.sort_values(f"rank {names[0]}").reset_index(drop=True)
+
+
+def _flat(measure: xr.DataArray) -> pd.DataFrame:
+    if set(measure.dims) != {"layer", "head"}:
+        raise ValueError(
+            f"a measure has the axes layer and head, found {measure.dims}; select or average the others first"
+        )
+    values = measure.transpose("layer", "head")
+    rows = [
+        {"layer": int(layer), "head": int(head), "name": f"L{int(layer)}H{int(head)}", "value": float(value)}
+        for layer, row in zip(values["layer"].values, values.values, strict=True)
+        for head, value in zip(values["head"].values, row, strict=True)
+        if not np.isnan(value)
+    ]
+    if not rows:
+        raise ValueError("no head was measured: all values are NaN")
+    return pd.DataFrame(rows)

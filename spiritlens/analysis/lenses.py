@@ -1,0 +1,203 @@
+"""Lenses: reading states in the middle of the model in words.
+
+*Logit lens*: what the model would say if it stopped after a layer: final norm and unembedding of the residual stream,
+here over text ids, also at positions that hold speech. After the last block these are the model's own logits.
+
+*Implicit transcription*: a spoken word counts as transcribed at a layer where the first text token of that word is
+among the top k text ids at one of the word's units. Its *layer* is the first such layer (L + 1 states: 0 is the
+embedding, l what leaves block l − 1).
+
+*Patchscope*: a state of one prompt (a spoken word, say) is put into another prompt (a written one), at any layer, and
+the run goes on from there; what the model then says tells what the state holds. Same prompt, layer and position:
+nothing changes.
+
+Axes: ``prompt state pos`` with ``state`` 0 … L; ``rank`` counts from 1. Source: nostalgebraist 2020 (logit lens);
+Ghandeharioun et al. 2024 (arXiv 2401.06102, patchscopes); word alignment and text-only ranks are this project's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from spiritlens.analysis.results import checked_prompts, model_attributes
+from spiritlens.models.hooked import LensModel
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.sites import hook_name
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+LENS_SCHEMA = "spiritlens.lens/1"
+
+
+def residual_states(model: LensModel, tokens: Tensor) -> Tensor:
+    """The residual stream ``[state pos d_model]`` of one sequence: the embedding, then what leaves each block."""
+    names = [hook_name("resid_pre", layer) for layer in range(model.n_layers)]
+    names.append(hook_name("resid_post", model.n_layers - 1))
+    cache = model.cache(tokens, names)
+    return torch.stack([cache[name][0] for name in names])
+
+
+@torch.no_grad()
+def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dataset:
+    """Top text tokens at every state and position, and the rank of the word that stands there.
+
+    ``top_token [prompt state pos top]``, ``top_probability`` (over text ids), ``rank [prompt state pos]`` of the
+    first text token of the position's own word, ``answer_rank [prompt state pos]``; NaN or "" where there is no word
+    or no token.
+    """
+    chosen = checked_prompts(prompts)
+    model, vocabulary = lens.inside, lens.vocabulary
+    text_ids = torch.tensor(vocabulary.text_ids.tolist(), device=model.device)
+    shape = (len(chosen), model.n_layers + 1, max(map(len, chosen)))
+    tokens = np.full((*shape, top), "", dtype="<U32")
+    probabilities = np.full((*shape, top), np.nan)
+    ranks, answers = np.full(shape, np.nan), np.full(shape, np.nan)
+    for row, prompt in enumerate(chosen):
+        targets = word_token_ids(lens, prompt)
+        for state, resid in enumerate(residual_states(model, prompt.tokens)):
+            logits = model.logits(resid)[:, text_ids]
+            best = logits.softmax(-1).topk(top)
+            here = (row, state, slice(0, len(prompt)))
+            probabilities[here] = best.values.cpu().numpy()
+            tokens[here] = [[vocabulary.label(int(text_ids[index])) for index in found] for found in best.indices]
+            ranks[here] = _ranks(logits, text_ids, targets)
+            answers[here] = _ranks(logits, text_ids, [prompt.answer_ids[0]] * len(prompt))
+    return xr.Dataset(
+        {
+            "top_token": (("prompt", "state", "pos", "top"), tokens),
+            "top_probability": (("prompt", "state", "pos", "top"), probabilities),
+            "rank": (("prompt", "state", "pos"), ranks),
+            "answer_rank": (("prompt", "state", "pos"), answers),
+        },
+        coords={
+            "state": np.arange(model.n_layers + 1),
+            "prompt_id": ("prompt", np.array([prompt.id for prompt in chosen])),
+            "modality": ("prompt", np.array([prompt.kind for prompt in chosen])),
+            **{
+                name: (("prompt", "pos"), np.array([_padded(prompt, name, shape[2]) for prompt in chosen]))
+                for name in ("labels", "roles", "modalities")
+            },
+        },
+        attrs={"schema": LENS_SCHEMA, **model_attributes(lens, 0, {"top": top})},
+    )
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """When a word becomes readable: `layer` is the first state with `rank` ≤ k at one of its tokens (None: never)."""
+
+    prompt_id: str
+    modality: str
+    word: str
+    token: str
+    layer: int | None
+    best_rank: int
+    best_layer: int
+    positions: tuple[int, ...]
+
+
+@torch.no_grad()
+def implicit_transcription(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
+    """A table with one row per spoken word (fields of `Transcription`): the layer at which its text is among the top
+    k."""
+    rows: list[Transcription] = []
+    for prompt in checked_prompts(prompts):
+        targets = word_token_ids(lens, prompt)
+        text_ids = torch.tensor(lens.vocabulary.text_ids.tolist(), device=lens.inside.device)
+        states = residual_states(lens.inside, prompt.tokens)
+        ranks = np.stack([_ranks(lens.inside.logits(resid)[:, text_ids], text_ids, targets) for resid in states])
+        for index, word in enumerate(prompt.words):
+            where = [
+                position
+                for position, (of, modality) in enumerate(zip(prompt.word_index, prompt.modalities, strict=True))
+                if of == index and modality == "speech"
+            ]
+            target = targets[where[0]] if where else None
+            if target is None:
+                continue
+            best = ranks[:, where].min(axis=1)
+            reached = np.flatnonzero(best <= top)
+            layer = int(reached[0]) if len(reached) else None
+            label = lens.vocabulary.label(target)
+            lowest = int(best.argmin())
+            rows.append(
+                Transcription(prompt.id, prompt.kind, word, label, layer, int(best.min()), lowest, tuple(where))
+            )
+    return pd.DataFrame(rows, columns=list(Transcription.__dataclass_fields__))
+
+
+def word_token_ids(lens: "Lens", prompt: Prompt) -> list[int | None]:
+    """For every position, the first text token of the word that stands there (None: no word, or none that can be
+    written)."""
+    found: dict[int, int | None] = {-1: None}
+    for index, word in enumerate(prompt.words):
+        try:
+            found[index] = lens.vocabulary.answer_ids(word)[0]
+        except ValueError:
+            found[index] = None
+    return [found[index] for index in prompt.word_index]
+
+
+@torch.no_grad()
+def patchscope(
+    lens: "Lens",
+    source: Prompt,
+    source_position: int,
+    source_state: int,
+    target: Prompt,
+    target_position: int,
+    target_state: int | None = None,
+    read_position: int = -1,
+) -> Tensor:
+    """Logits ``[d_vocab]`` at `read_position` of the target when one of its states is taken from the source prompt.
+
+    States count as in `residual_states`; `target_state` None is the source's.
+    """
+    model = lens.inside
+    into = source_state if target_state is None else target_state
+    for name, state in (("source_state", source_state), ("target_state", into)):
+        if not 0 <= state <= model.n_layers:
+            raise ValueError(f"{name} is {state}; states are 0 (embedding) to {model.n_layers} (after the last block)")
+    taken = residual_states(model, source.tokens)[source_state, _inside(source, source_position)]
+    place = _inside(target, target_position)
+
+    def put(resid: Tensor) -> Tensor:
+        changed = resid.clone()
+        changed[:, place] = taken
+        return changed
+
+    last = into == model.n_layers
+    name = hook_name("resid_post", into - 1) if last else hook_name("resid_pre", into)
+    with model.hooked([(name, put)]):
+        logits = model.forward(target.tokens)
+    return logits[0, _inside(target, read_position)]
+
+
+def _inside(prompt: Prompt, position: int) -> int:
+    if not -len(prompt) <= position < len(prompt):
+        raise ValueError(f"position {position} lies outside the prompt's {len(prompt)} tokens")
+    return position % len(prompt)
+
+
+def _ranks(logits: Tensor, text_ids: Tensor, targets: Sequence[int | None]) -> np.ndarray:
+    """Rank (from 1, the worst one among ties) of each position's target among the text ids, ``[pos]``; NaN without a
+    target."""
+    column = {int(token): index for index, token in enumerate(text_ids)}
+    where = [-1 if target is None else column.get(target, -1) for target in targets]
+    chosen = torch.tensor([max(index, 0) for index in where], device=logits.device)
+    values = logits.gather(1, chosen[:, None])
+    ranks = (logits >= values).sum(-1).double().cpu().numpy()
+    ranks[[index for index, found in enumerate(where) if found < 0]] = np.nan
+    return np.asarray(ranks)
+
+
+def _padded(prompt: Prompt, name: str, length: int) -> list[str]:
+    values = list(getattr(prompt, name))
+    return values + [""] * (length - len(values))
