@@ -64,6 +64,14 @@ def test_no_trained_statement_begins_with_a_held_out_prompt() -> None:
     assert not [(prompt, statement) for prompt in held for statement in trained if statement.startswith(prompt)]
 
 
+def test_no_trained_template_goes_on_after_the_end_of_the_held_out_one() -> None:
+    """'The name of a river in S is' would be continued by 'named' if 'A river in S is named' was trained."""
+    for fact in FACTS:
+        held = fact.templates[3].split()
+        tail = " ".join(held[max(0, held.index("{subject}") - 2) :])
+        assert not [template for template in fact.templates[:3] if f"{tail} " in template], (fact.relation, tail)
+
+
 def test_prompts_do_not_end_in_an_article() -> None:
     assert not {
         fact.text(phrasing)
