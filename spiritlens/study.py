@@ -115,7 +115,8 @@ def study(
         out,
         prompts=shown,
         accuracy=accuracy,
-        findings=(*sentences, selection_sentence(told, chosen)),
+        findings=sentences,
+        notes=(selection_sentence(told, chosen),),
     )
     return Study(effects, tokens, tuple(accuracy), comparison, sentences, page)
 
