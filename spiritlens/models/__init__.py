@@ -1,1 +1,16 @@
-""""""
+"""From checkpoint to lens: a speech-text model as a `HookedTransformer`, with its vocabulary and its ears.
+
+Glossary:
+
+- *checkpoint*: a folder with a Llama model's config, weights and tokenizer (`checkpoint`, `weight_files`).
+- *conversion*: TransformerLens's parameters as views of the checkpoint's memory (`conversion`); *raw* norms keep their
+  gains, *folded* ones have them in the matrices that read them; nothing is centred.
+- *lens*: model, vocabulary and speech encoder in one value (`lens`); its *ears* are the encoder (`ears`).
+- *inside*: the model through the protocol `hooked.LensModel`, the only way in which other rooms touch it.
+- *full pass*: the whole model on tokens ``[batch pos]``; *suffix step*: one block on positions ``start …``, with the
+  keys and values of a cached *run* before it (`hooked`, `suffix`, `attending`).
+- *row*: one sequence that is recomputed in a suffix step; *query*: a position that is read out.
+- *reference*: Hugging Face's model of the same folder, loaded afresh (`reference`, `selfcheck`).
+- *embedded model*: the small model that travels inside the package (`embedded`); *planted circuit*: a model whose
+  mechanism is written by hand, so that every method can be judged (`planted`, `circuits`).
+"""

@@ -27,7 +27,9 @@ VOCAB_CHUNK = 8192
 
 def hooks_live(module: nn.Module) -> bool:
     """Whether any part of the module carries a forward hook."""
-    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
+    if module._forward_hooks or module._forward_pre_hooks:
+        return True
+    return any(part is not None and hooks_live(part) for part in module._modules.values())
 
 
 def is_plain(block: Any, length: int) -> bool:

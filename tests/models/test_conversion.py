@@ -143,6 +143,9 @@ def test_no_weight_is_copied_per_forward_after_any_step(n_kv_heads):
         }
     for step, model in steps.items():
         assert copied_per_forward(model) == [], step
+    strides = {name: value.stride() for name, value in fresh().named_parameters()}
+    moved = torch.nn.Module.to(fresh(), "meta")  # a device that every machine has
+    assert {name: value.stride() for name, value in moved.named_parameters()} == strides
     spoilt = fresh()
     spoilt.unembed.W_U.data = spoilt.unembed.W_U.data.contiguous()
     assert copied_per_forward(spoilt) == ["unembed.W_U"]  # the check can fail

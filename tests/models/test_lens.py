@@ -115,6 +115,8 @@ def test_a_loaded_model_shares_its_memory(small):
     tokens = torch.tensor([[1, 5, 9]])
     assert torch.allclose(lens.model(tokens), llama(tokens).logits, atol=1e-5)
     assert lens.model.W_E.data_ptr() == llama.model.embed_tokens.weight.data_ptr()
+    assert all(parameter.requires_grad for parameter in llama.parameters())
+    assert not any(parameter.requires_grad for parameter in lens.model.parameters())
     assert lens.name == small.name
     assert lens.folder == small
 
