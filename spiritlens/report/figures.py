@@ -9,6 +9,10 @@ tell the direction of patching and n. Colours and marks are explained in `spirit
 `layer_curves`     the same averages by layer, with confidence bands
 `total_effects`    what corrupting the subject costs, every fact a point
 `peak_layers`      how many facts peak at each layer
+`head_map`         layers × heads at one role, T2T beside S2T
+`path_map`         senders × receivers of path patching
+`lens_map`         what each position would say after each layer (logit lens)
+`dose_curves`      what the noise takes away, by its scale
 `accuracy_table`   which facts the model knows
 `speech`           waveform, words and units of a spoken prompt over time
 =================  ====================================================================================================
@@ -16,8 +20,24 @@ tell the direction of patching and n. Colours and marks are explained in `spirit
 
 from spiritlens.report.average_map import role_maps
 from spiritlens.report.curves import layer_curves, peak_layers, total_effects
+from spiritlens.report.dose import dose_curves
+from spiritlens.report.head_map import head_map
+from spiritlens.report.lens_map import lens_map
+from spiritlens.report.path_map import path_map
 from spiritlens.report.prompt_map import trace_map
 from spiritlens.report.speech_figure import speech
 from spiritlens.report.tables import accuracy_table
 
-__all__ = ["accuracy_table", "layer_curves", "peak_layers", "role_maps", "speech", "total_effects", "trace_map"]
+__all__ = [
+    "accuracy_table",
+    "dose_curves",
+    "head_map",
+    "layer_curves",
+    "lens_map",
+    "path_map",
+    "peak_layers",
+    "role_maps",
+    "speech",
+    "total_effects",
+    "trace_map",
+]

@@ -1,0 +1,44 @@
+"""The map of heads shows each modality's own read-out, on one scale."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from spiritlens.effects.statistics import average_effects
+from spiritlens.report.head_map import head_map
+
+
+@pytest.fixture(scope="module")
+def heads(roles: xr.Dataset) -> xr.Dataset:
+    """Two heads: the second has half the effect of the first."""
+    cell = ("prompt", "component", "layer", "role", "head")
+    half = (roles["restored"] + roles["corrupted"]) / 2
+    joined = xr.concat([roles["restored"], half], dim="head").transpose(*cell, "sample", "metric")
+    status = roles["status"].expand_dims(head=2).transpose(*cell)
+    return roles.drop_vars(["restored", "status"]).assign(restored=joined, status=status).assign_coords(head=[0, 1])
+
+
+def test_read_out_is_the_final_marker_or_the_last_word(heads: xr.Dataset) -> None:
+    figure = head_map(heads)
+    text, speech = (trace.z for trace in figure.data if trace.type == "heatmap")
+    average = average_effects(heads)["mean"].sel(component="resid_pre", metric="probability")
+    np.testing.assert_array_equal(text, average.isel(group=0).sel(role="last word").transpose("head", "layer").values)
+    np.testing.assert_array_equal(
+        speech, average.isel(group=1).sel(role="final marker").transpose("head", "layer").values
+    )
+    np.testing.assert_allclose(text[1], text[0] / 2)
+    assert figure.layout.coloraxis.cmin == -figure.layout.coloraxis.cmax
+    assert figure.layout.coloraxis.cmax == pytest.approx(np.nanmax(np.abs([text, speech])))
+
+
+def test_hover_names_layer_head_role_and_n(heads: xr.Dataset) -> None:
+    maps = [trace for trace in head_map(heads, role="subject").data if trace.type == "heatmap"]
+    assert maps[0].text[1][3].startswith("layer 3, head 1, subject<br>mean 0.")
+    assert maps[0].text[1][3].endswith("n = 12 facts")
+
+
+def test_refusals(heads: xr.Dataset, roles: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="this dataset has no heads"):
+        head_map(roles)
+    with pytest.raises(ValueError, match="role='verb' was not traced"):
+        head_map(heads, role="verb")
