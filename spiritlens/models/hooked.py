@@ -1,7 +1,8 @@
 """The model's inside, seen through one small protocol.
 
-`LensModel` is all that the rooms above `models/` know of a model; `HookedLensModel` fulfils it on TransformerLens's
-`HookedTransformer`. Names are TransformerLens's hook names (``blocks.3.hook_resid_pre``, ``blocks.3.attn.hook_z`` …).
+`LensModel` (`spiritlens.models.protocol`) is all that the rooms above `models/` know of a model; `HookedLensModel`
+fulfils it on TransformerLens's `HookedTransformer`. Names are TransformerLens's hook names
+(``blocks.3.hook_resid_pre``, ``blocks.3.attn.hook_z`` …).
 
 Two kinds of call. *Full passes* (`forward`, `cache`, `gradients`) run the whole model on tokens ``[batch pos]``, and
 every live hook takes effect. *Suffix steps* (`block`, `attention`, `mlp`) run one part of one layer on residuals of the
@@ -23,9 +24,8 @@ key-value cache as in TransformerLens's ``TransformerLensKeyValueCacheEntry``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Literal, Protocol, TypeAlias
 
 import torch
 from jaxtyping import Float, Int
@@ -36,136 +36,10 @@ from transformer_lens.hook_points import HookPoint, LensHandle
 
 from spiritlens.models import suffix
 from spiritlens.models.attending import attend
+from spiritlens.models.protocol import COMPONENT_HOOKS, HookFunction, LensModel, NormName, hook_name
 from spiritlens.shapes import ShapeError, checked
 
-HookFunction: TypeAlias = Callable[[Tensor], Tensor]
-NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
-
-COMPONENT_HOOKS: dict[str, str] = {
-    "resid_pre": "blocks.{layer}.hook_resid_pre",
-    "resid_mid": "blocks.{layer}.hook_resid_mid",
-    "resid_post": "blocks.{layer}.hook_resid_post",
-    "attn_out": "blocks.{layer}.hook_attn_out",
-    "mlp_out": "blocks.{layer}.hook_mlp_out",
-    "q": "blocks.{layer}.attn.hook_q",
-    "k": "blocks.{layer}.attn.hook_k",
-    "v": "blocks.{layer}.attn.hook_v",
-    "z": "blocks.{layer}.attn.hook_z",
-    "scores": "blocks.{layer}.attn.hook_attn_scores",
-    "pattern": "blocks.{layer}.attn.hook_pattern",
-}
-"""TransformerLens's name of each component's hook point."""
-
-
-def hook_name(component: str, layer: int) -> str:
-    """TransformerLens's hook name of a component: ``hook_name("mlp_out", 3)`` is ``blocks.3.hook_mlp_out``."""
-    if component not in COMPONENT_HOOKS:
-        raise ValueError(f"component {component!r} is unknown; the components are {', '.join(COMPONENT_HOOKS)}")
-    return COMPONENT_HOOKS[component].format(layer=layer)
-
-
-class LensModel(Protocol):
-    """What the toolkit needs of a decoder-only language model; see the module's docstring for the terms."""
-
-    @property
-    def n_layers(self) -> int: ...
-    @property
-    def n_heads(self) -> int: ...
-    @property
-    def n_kv_heads(self) -> int: ...
-    @property
-    def d_model(self) -> int: ...
-    @property
-    def d_head(self) -> int: ...
-    @property
-    def d_mlp(self) -> int: ...
-    @property
-    def d_vocab(self) -> int: ...
-    @property
-    def dtype(self) -> torch.dtype: ...
-    @property
-    def device(self) -> torch.device: ...
-
-    def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
-        """The named activations of a full pass, under the names asked for."""
-
-    def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> AbstractContextManager[None]:
-        """A context where each function replaces its hook point's activation; all leave with it, also on errors."""
-
-    def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
-        """Logits of a full pass, in float32 or better."""
-
-    def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
-        """Token embeddings as they enter block 0."""
-
-    def block(
-        self,
-        layer: int,
-        resid: Float[Tensor, "rows suffix d_model"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
-        queries: Int[Tensor, " query"] | None = None,
-    ) -> Float[Tensor, "rows query d_model"]:
-        """The block's output for the positions ``start …``; with ``queries`` (positions ≥ start) for those only."""
-
-    def attention(
-        self,
-        layer: int,
-        resid: Float[Tensor, "rows suffix d_model"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
-        queries: Int[Tensor, " query"] | None = None,
-    ) -> Float[Tensor, "rows query d_model"]:
-        """What the attention adds to the residual ``resid`` (its norm included)."""
-
-    def mlp(self, layer: int, resid_mid: Float[Tensor, "rows pos d_model"]) -> Float[Tensor, "rows pos d_model"]:
-        """What the MLP adds to the residual (its norm included)."""
-
-    def qkv(self, layer: int, resid: Float[Tensor, "rows pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys, values ``[rows pos head d_head]`` before rotation (keys and values: key-value heads)."""
-
-    def attend(
-        self,
-        layer: int,
-        q: Float[Tensor, "rows suffix head d_head"],
-        k: Float[Tensor, "rows suffix kv_head d_head"],
-        v: Float[Tensor, "rows suffix kv_head d_head"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
-        queries: Int[Tensor, " query"] | None = None,
-    ) -> Float[Tensor, "rows query head d_head"]:
-        """The heads' outputs z for given (patched) queries, keys and values of the suffix, as `qkv` returns them."""
-
-    def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
-        """attn_out of the heads' outputs: ``attention`` is ``project(attend(qkv(resid)))``."""
-
-    def logits(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:
-        """Final norm and unembedding of residuals after the last block, in float32 or better."""
-
-    def gradients(
-        self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], metric: Callable[[Tensor], Tensor]
-    ) -> dict[str, Tensor]:
-        """d metric(logits) / d activation for each name; ``metric`` maps logits ``[batch pos d_vocab]`` to a scalar."""
-
-    def w_o(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
-        """Output weights by head: a head's share of attn_out is ``z[head] @ w_o(layer)[head]``."""
-
-    @property
-    def w_u(self) -> Float[Tensor, "d_model d_vocab"]: ...
-    @property
-    def w_e(self) -> Float[Tensor, "d_vocab d_model"]: ...
-
-    def norm_gain(self, norm: NormName, layer: int = 0) -> Float[Tensor, " d_model"]:
-        """The gain of a norm (ones where it is folded); ``layer`` is ignored for ``ln_final``."""
-
-    def norm_scale(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes 1"]:
-        """The divisor of the norms, sqrt(mean(x²) + eps), in float32 or better."""
-
-    def has_user_hooks(self) -> bool:
-        """Whether the model carries hooks that this protocol did not place: such hooks see whole sequences only."""
+__all__ = ["COMPONENT_HOOKS", "HookFunction", "HookedLensModel", "LensModel", "NormName", "hook_name"]
 
 
 class _EngineHook:

@@ -14,7 +14,17 @@ ABOVE = sorted(
     if path.relative_to(PACKAGE).parts[0] not in ("models", "prompts", "speech", "shapes.py")
 )
 PUBLIC_IN_HOOKED = {"LensModel", "HookFunction", "NormName", "COMPONENT_HOOKS", "hook_name"}
-OPEN_MODULES = {"hooked", "lens", "planted", "circuits", "selfcheck", "checkpoint", "weight_files", "embedded"}
+OPEN_MODULES = {
+    "hooked",
+    "protocol",
+    "lens",
+    "planted",
+    "circuits",
+    "selfcheck",
+    "checkpoint",
+    "weight_files",
+    "embedded",
+}
 
 
 def violations(source: str) -> list[str]:
