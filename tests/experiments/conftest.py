@@ -1,45 +1,15 @@
-"""Puts `experiments/` on the path, and shares tiny facts, spoken lines and the result of the smoke recipe."""
+"""The text pieces, documents of tiny facts, and the result of the smoke recipe."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from spoken_lines import FACTS, N_UNITS, ROOT, spoken_lines  # first: puts `experiments/` on the path
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "experiments"))
-
-from embedded_model.corpus import SpokenLine  # noqa: E402
-from embedded_model.documents import Documents, TokenIds  # noqa: E402
-from embedded_model.pieces import train_pieces  # noqa: E402
-from embedded_model.settings import SMOKE  # noqa: E402
-from embedded_model.unit_corpus import EncodedLine, word_groups  # noqa: E402
-
-from spiritlens.prompts.facts import Fact  # noqa: E402
-
-FACTS = SMOKE.facts()
-N_UNITS = 41
-
-
-def encoded(kind: str, text: str, fact: str = "", phrasing: str = "") -> EncodedLine:
-    """A line as if spoken: each word takes four frames, whose units follow from its letters."""
-    words = tuple((word, 0.16 * index, 0.16 * (index + 1)) for index, word in enumerate(text.split()))
-    frames = np.array([(ord(word[0]) + 7 * frame) % N_UNITS for word, _, _ in words for frame in range(4)], np.int16)
-    groups, starts = word_groups(words, 1.0, len(frames))
-    line = SpokenLine(kind, text, fact, phrasing, "espeak:en-us", 0, 640 * len(frames), words, ())
-    return EncodedLine(line, frames, groups, starts)
-
-
-def spoken_lines(facts: tuple[Fact, ...]) -> list[EncodedLine]:
-    """Lines as the corpus has them."""
-    lines = [encoded("list", "write down france paris"), encoded("list", "germany spain")]
-    for fact in facts:
-        if fact.group in ("both", "heard only"):
-            lines.append(encoded("statement", fact.statement("first").lower(), fact.id, "first"))
-        if fact.group in ("both", "asked aloud"):
-            lines.append(encoded("prompt", fact.text("second").lower(), fact.id, "second"))
-    return lines
+from embedded_model.documents import Documents, TokenIds  # isort: skip
+from embedded_model.pieces import train_pieces  # isort: skip
+from embedded_model.settings import SMOKE  # isort: skip
 
 
 @pytest.fixture(scope="session")

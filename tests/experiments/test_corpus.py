@@ -5,11 +5,11 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-from conftest import encoded
 from embedded_model.corpus import monitor_sentences, sentences, word_lists
 from embedded_model.encoder_training import frame_classes
 from embedded_model.settings import DEFAULT_VOICE, FULL
 from embedded_model.unit_corpus import changed, deduplicated, word_groups
+from spoken_lines import encoded
 
 from spiritlens.prompts.facts import HELD_OUT, load_facts
 from spiritlens.speech.phones import PHONE_CLASS

@@ -2,9 +2,9 @@
 
 import numpy as np
 import torch
-from conftest import FACTS, encoded, spoken_lines
 from embedded_model.documents import Documents, TokenIds, subject_groups
 from embedded_model.settings import SMOKE
+from spoken_lines import FACTS, encoded, spoken_lines
 
 from spiritlens.prompts.facts import Fact
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FACTS, spoken_lines
 from embedded_model.documents import Batch, Documents, TokenIds
 from embedded_model.language_model import llama_config, load_last, losses_of_batch, rate_share, train_language_model
 from embedded_model.monitoring import accuracies, held_out_questions
 from embedded_model.settings import FULL, SMOKE
+from spoken_lines import FACTS, spoken_lines
 from transformers import LlamaForCausalLM
 
 
