@@ -37,8 +37,8 @@ from spiritlens.analysis.map_statistics import (
     split_half_reliability,
 )
 from spiritlens.effects.resampling import Array, bootstrap_weights, interval, max_t, weighted_means
-from spiritlens.effects.schema import ROLES
-from spiritlens.effects.statistics import fact_means, role_effects, total_effect
+from spiritlens.effects.roles import ordered_roles
+from spiritlens.effects.statistics import fact_means, fact_names, role_effects, subject_names, total_effect
 
 __all__ = ["Comparison", "ComponentComparison", "Estimate", "Last", "compare", "findings"]
 
@@ -135,15 +135,15 @@ def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
     shared = [fact for fact in places[0] if fact in places[1]]
     if not shared:
         raise ValueError(f"no fact is known in both {kinds[0]} and {kinds[1]}: see the accuracy table")
-    roles = [role for role in ROLES if role in per_fact["role"].values.tolist()]
+    roles = ordered_roles(per_fact["role"].values.tolist())
     aligned = per_fact.sel(role=roles).transpose("fact", "component", "layer", "role")
     names, values = _align(aligned.values, roles, last)
     rows = [[where[fact] for fact in shared] for where in places]
-    everyone = {*places[0], *places[1]} | set(effects["fact_id"].values.tolist())
+    everyone = {*places[0], *places[1]} | set(fact_names(effects).tolist())
     return _Pairs(
         values=np.stack([values[row] for row in rows]),
         totals=np.stack([totals.values[row] for row in rows]),
-        subjects=per_fact["subject"].values[rows[0]],
+        subjects=subject_names(per_fact)[rows[0]],
         roles=names,
         components=tuple(effects["component"].values.tolist()),
         layers=tuple(int(layer) for layer in effects["layer"].values),

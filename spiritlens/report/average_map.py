@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from spiritlens.effects.schema import ROLES, Status, site_axis
+from spiritlens.effects.roles import ordered_roles
+from spiritlens.effects.schema import Status, site_axis
 from spiritlens.effects.statistics import Facts, Quantity, average_effects
 from spiritlens.report.heatmap import (
     add_cells,
@@ -59,7 +60,7 @@ def role_maps(
         raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
     if average is None:
         average = average_effects(effects, quantity=quantity, facts=facts)
-    average = average.sel(metric=metric, role=[role for role in ROLES if role in average["role"].values.tolist()])
+    average = average.sel(metric=metric, role=ordered_roles(average["role"].values.tolist()))
     kinds = average["modality"].values.tolist()
     panels = [(name, group) for name in components for group in range(len(kinds))]
     shape = (len(components), len(kinds)) if arrangement == "side by side" else (len(panels), 1)

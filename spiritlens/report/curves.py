@@ -45,7 +45,7 @@ CURVE_ROLES = ("subject", "last word", "final marker")
 
 def layer_curves(
     effects: xr.Dataset,
-    roles: Sequence[str] = CURVE_ROLES,
+    roles: Sequence[str] | None = None,
     component: str | None = None,
     metric: str | None = None,
     *,
@@ -54,15 +54,16 @@ def layer_curves(
     arrangement: Arrangement = "side by side",
     average: xr.Dataset | None = None,
 ) -> go.Figure:
-    """Mean effect by layer with its interval, one panel per role and component, T2T and S2T in each."""
+    """Mean effect by layer with its interval, one panel per role and component, T2T and S2T in each.
+
+    `roles` None draws `CURVE_ROLES`, or all rows where none of those was traced (named spans).
+    """
     metric = choose(effects, "metric", metric)
     components = [choose(effects, "component", component)] if component else effects["component"].values.tolist()
     if average is None:
         average = average_effects(effects, quantity=quantity, facts=facts)
     average = average.sel(metric=metric)
-    present = [role for role in roles if role in average["role"].values.tolist()]
-    if not present:
-        raise ValueError(f"roles={tuple(roles)}: none was traced; choose from {average['role'].values.tolist()}")
+    present = _present(average["role"].values.tolist(), roles)
     panels = [(name, role) for name in components for role in present]
     shape = (len(components), len(present)) if arrangement == "side by side" else (len(panels), 1)
     figure = make_subplots(
@@ -150,6 +151,16 @@ def peak_layers(
     direction = DIRECTION_WORDS[effects.attrs["direction"]]
     subtitle = f"{component_words(component)} at the {role} · {direction} · {', '.join(counted)}"
     return apply_look(figure, "Where single facts peak", subtitle, height=400)
+
+
+def _present(traced: list[str], roles: Sequence[str] | None) -> list[str]:
+    """The wanted roles that were traced; by default `CURVE_ROLES`, or all where none of those was (named spans)."""
+    present = [role for role in (CURVE_ROLES if roles is None else roles) if role in traced]
+    if roles is None and not present:
+        return traced
+    if not present:
+        raise ValueError(f"roles={tuple(roles or ())}: none was traced; choose from {', '.join(traced)}")
+    return present
 
 
 def _add_points(figure: go.Figure, points: xr.DataArray, group: int, kind: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from spiritlens.effects.schema import check_effects, site_axis
-from spiritlens.effects.statistics import average_effects
+from spiritlens.effects.statistics import average_effects, fact_names
 from spiritlens.report.average_map import role_maps
 from spiritlens.report.curves import layer_curves, peak_layers, total_effects
 from spiritlens.report.labels import MODALITY_WORDS, metric_words
@@ -106,7 +106,7 @@ def _map_section(datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset) -> Se
 
 
 def _n_facts(effects: xr.Dataset) -> int:
-    return len(set(effects["fact_id"].values[effects["known"].values == 1]))
+    return len(set(fact_names(effects)[effects["known"].values == 1]))
 
 
 def _role_plot(key: str, effects: xr.Dataset, heading: str = "") -> Plot:
@@ -145,33 +145,33 @@ def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Sectio
 
 def _examples(effects: xr.Dataset, prompts: Sequence["Prompt"], n_facts: int) -> list[Example]:
     """The first facts, those asked in most modalities before others, prompt by prompt."""
-    by_id = {prompt.id: prompt for prompt in prompts}
-    kinds = dict.fromkeys(effects["fact_id"].values.tolist(), 0)
-    first: dict[tuple[str, str], int] = {}
-    for place, (fact, kind) in enumerate(zip(effects["fact_id"].values, effects["modality"].values, strict=True)):
-        if (str(fact), str(kind)) not in first:
-            first[str(fact), str(kind)] = place
-            kinds[str(fact)] += 1
-    shown_facts = sorted(kinds, key=lambda fact: -kinds[fact])[:n_facts]
     if "head" in effects.dims:
         return []
+    by_id = {prompt.id: prompt for prompt in prompts}
+    facts, kinds = fact_names(effects).tolist(), effects["modality"].values.tolist()
+    first: dict[tuple[str, str], int] = {}
+    for place, key in enumerate(zip(facts, kinds, strict=True)):
+        first.setdefault(key, place)
+    asked = {fact: sum(owner == fact for owner, _ in first) for fact in dict.fromkeys(facts)}
+    chosen = sorted(asked, key=lambda fact: -asked[fact])[:n_facts]
     return [
-        _example(effects, place, by_id.get(str(effects["prompt_id"].values[place])), f"e{place}")
-        for fact in shown_facts
+        _example(effects, place, by_id.get(str(effects["prompt_id"].values[place])), fact)
+        for fact in chosen
         for (owner, _), place in first.items()
         if owner == fact
     ]
 
 
-def _example(effects: xr.Dataset, place: int, prompt: "Prompt | None", key: str) -> Example:
-    one = {name: str(effects[name].values[place]) for name in ("fact_id", "subject", "answer", "modality", "text")}
+def _example(effects: xr.Dataset, place: int, prompt: "Prompt | None", fact: str) -> Example:
+    one = {name: str(effects[name].values[place]) for name in ("subject", "answer", "modality", "text")}
+    key = f"e{place}"
     waveform = prompt.waveform if prompt is not None else None
     audio = f"data:audio/wav;base64,{base64.b64encode(waveform.wav_bytes()).decode()}" if waveform is not None else ""
     timed = prompt is not None and any(start == start for start in prompt.starts)
     words = " ".join(prompt.words) if prompt is not None else one["text"]
     return Example(
-        fact=one["fact_id"],
-        label=f"{one['subject']} → {one['answer']} ({one['fact_id']})",
+        fact=fact,
+        label=f"{one['subject']} → {one['answer']} ({fact})",
         kind=one["modality"],
         heading=f"{one['modality']}, {MODALITY_WORDS[one['modality']]}: “{words} …”" if words else one["modality"],
         audio=audio,

@@ -23,6 +23,8 @@ from spiritlens.report.labels import (
 )
 
 READOUT = "read-out"
+READOUT_NAMES = ("last token", "final marker", "last word")
+"""Rows that may be the read-out, the first that a modality has."""
 HEAD_PIXELS = 20
 
 
@@ -65,7 +67,7 @@ def head_map(
 def _at_role(group: xr.Dataset, role: str) -> xr.Dataset:
     """The map [head layer] of one modality at a role; read-out resolves to the final marker or the last word."""
     roles = group["role"].values.tolist()
-    wanted = [role] if role != READOUT else [name for name in ("final marker", "last word") if name in roles]
+    wanted = [role] if role != READOUT else [name for name in READOUT_NAMES if name in roles]
     if not wanted or wanted[0] not in roles:
         raise ValueError(f"role={role!r} was not traced; choose from {', '.join(roles)}")
     chosen = next((name for name in wanted if int(group["n_facts"].sel(role=name).max()) > 0), wanted[0])

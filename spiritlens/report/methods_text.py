@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from spiritlens.effects.statistics import SMALL_TOTAL_EFFECT, small_total_effects
+from spiritlens.effects.statistics import SMALL_TOTAL_EFFECT, fact_names, small_total_effects
 from spiritlens.report.labels import DIRECTION_WORDS, MODALITY_WORDS, metric_words
 
 AT_WORDS = {
@@ -39,8 +39,9 @@ def model_words(effects: xr.Dataset) -> str:
 
 def unknown_sentence(effects: xr.Dataset) -> str:
     """How many traced facts the model does not answer rightly, by modality; those are left out of averages."""
-    known = pd.DataFrame({name: effects[name].values for name in ("modality", "fact_id", "known")})
-    best = known.groupby(["modality", "fact_id"], sort=False)["known"].max().reset_index()
+    known = pd.DataFrame({"modality": effects["modality"].values, "known": effects["known"].values})
+    known["fact"] = fact_names(effects)
+    best = known.groupby(["modality", "fact"], sort=False)["known"].max().reset_index()
     counts = {str(kind): int((rows["known"] == 0).sum()) for kind, rows in best.groupby("modality", sort=False)}
     if not any(counts.values()):
         return "Every traced fact is known: the answer is the likeliest text token of the clean run in each modality."
@@ -63,7 +64,7 @@ def _facts_sentence(effects: xr.Dataset) -> str:
     kinds = effects["modality"].values
     counts = []
     for kind in dict.fromkeys(kinds.tolist()):
-        facts = effects["fact_id"].values[kinds == kind]
+        facts = fact_names(effects)[kinds == kind]
         counts.append(f"{len(set(facts))} facts {MODALITY_WORDS[kind]} ({kind}, {len(facts)} prompts)")
     numbers = (
         f"{effects.attrs['dtype']} on {effects.attrs['device']}" if effects.attrs["dtype"] else "its own precision"

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.effects.statistics import peak_layer
+from spiritlens.effects.statistics import fact_names, peak_layer
 from spiritlens.report.labels import INK, apply_look
 
 Accuracy: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -31,8 +31,9 @@ def as_frame(rows: Accuracy) -> pd.DataFrame:
 
 def known_table(effects: xr.Dataset) -> pd.DataFrame:
     """How many of the traced prompts' facts are known, by modality and group: `modality group facts known share`."""
-    frame = pd.DataFrame({name: effects[name].values for name in ("modality", "group", "fact_id", "known")})
-    facts = frame.groupby(["modality", "group", "fact_id"], sort=False)["known"].max().reset_index()
+    frame = pd.DataFrame({name: effects[name].values for name in ("modality", "group", "known")})
+    frame["fact"] = fact_names(effects)
+    facts = frame.groupby(["modality", "group", "fact"], sort=False)["known"].max().reset_index()
     table = facts.groupby(["modality", "group"], sort=False)["known"].agg(["size", "sum"]).reset_index()
     table.columns = pd.Index(["modality", "group", "facts", "known"])
     table["share"] = table["known"] / table["facts"]

@@ -1,104 +1,24 @@
-"""Signs, order of averaging and weights, worked out by hand; refusals one by one."""
+"""Averages over facts: order, weights and counts, worked out by hand; refusals one by one."""
 
 import numpy as np
 import pytest
 import xarray as xr
-from effects_synthetic import prompt_columns, role_effects
+from effects_synthetic import role_effects
 
-from spiritlens.effects.schema import ROLES, Status, new_effects
+from spiritlens.effects.schema import ROLES, Status
 from spiritlens.effects.statistics import (
     average_effects,
     average_total_effects,
     centre_of_mass,
     fact_means,
-    indirect_effect,
-    normalised_indirect_effect,
-    normalised_total_effect,
+    fact_names,
     peak_layer,
-    small_total_effects,
+    subject_names,
     total_effect,
 )
 from spiritlens.effects.statistics import (
     role_effects as by_role,
 )
-
-
-def one_cell(direction: str = "denoising", clean: float = 0.9, **prompts: list[object]) -> xr.Dataset:
-    """One prompt, one cell, two samples: probability (sign +1) and rank (sign −1)."""
-    rows = prompt_columns([(0, "T2T", 0)])
-    return new_effects(
-        clean=[[clean, 1.0]],
-        corrupted=[[[0.1, 9.0], [0.3, 5.0]]],
-        restored=np.array([[0.5, 3.0], [0.7, 1.0]]).reshape(1, 1, 1, 1, 2, 2),
-        status=np.zeros((1, 1, 1, 1)),
-        noise_floor=[[0.0, 0.0]],
-        components=["resid_pre"],
-        layers=[0],
-        metrics={"probability": 1, "rank": -1},
-        prompts={**rows, **prompts},
-        sites={"role": ["subject"], "n_tokens": [[1]]},
-        at="role",
-        direction=direction,  # type: ignore[arg-type]
-    )
-
-
-def test_signs_by_hand() -> None:
-    effects = one_cell()
-    np.testing.assert_allclose(total_effect(effects).values, [[0.7, 6.0]])
-    np.testing.assert_allclose(indirect_effect(effects).values.reshape(-1), [0.4, 5.0])
-    np.testing.assert_allclose(normalised_indirect_effect(effects).values.reshape(-1), [0.4 / 0.7, 5 / 6])
-    np.testing.assert_allclose(normalised_total_effect(effects).values, [[0.7 / 0.9]])
-
-
-def test_noising_is_the_loss_against_the_clean_run() -> None:
-    np.testing.assert_allclose(indirect_effect(one_cell("noising")).values.reshape(-1), [0.3, 1.0])
-
-
-def test_small_total_effects_are_nan_and_counted() -> None:
-    effects = one_cell(clean=0.22)
-    normalised = normalised_indirect_effect(effects)
-    assert np.isnan(normalised.sel(metric="probability")).all()
-    assert normalised.sel(metric="rank").item() == pytest.approx(5 / 6)
-    assert normalised.attrs["n_small"] == 1
-    assert small_total_effects(effects).values.tolist() == [1, 0]
-    assert not np.isnan(normalised_indirect_effect(effects, threshold=0.01)).any()
-    with pytest.raises(ValueError, match="must be positive"):
-        normalised_indirect_effect(effects, threshold=0.0)
-
-
-def test_normalised_total_effect_is_for_probabilities_only() -> None:
-    with pytest.raises(ValueError, match="for probabilities only"):
-        normalised_total_effect(one_cell().sel(metric=["rank"]))
-
-
-def test_token_map_becomes_role_means(tokens: xr.Dataset) -> None:
-    effect, mean = indirect_effect(tokens), by_role(tokens)
-    prompt = 1
-    places = np.nonzero(tokens["role"].values[prompt] == "subject")[0]
-    expected = effect.isel(prompt=prompt, pos=places).mean("pos")
-    xr.testing.assert_allclose(mean.isel(prompt=prompt).sel(role="subject", drop=True), expected, check_dim_order=False)
-    assert np.isnan(mean.sel(role="final marker").isel(prompt=0)).all()
-    assert mean.sel(role="before subject").values == pytest.approx(0.0)
-    assert mean["role"].values.tolist() == [role for role in ROLES if role != "after subject"]
-
-
-def test_parts_split_the_subject(tokens: xr.Dataset) -> None:
-    parts = by_role(tokens, split="part")
-    assert parts["role"].values.tolist()[3:6] == ["subject first", "subject middle", "subject last"]
-    last = parts.sel(role="subject last")
-    assert float(last.max()) > 0.6 > 0 > float(parts.sel(role="subject first").min())
-
-
-def test_part_of_a_role_map_is_refused(roles: xr.Dataset) -> None:
-    with pytest.raises(ValueError, match="trace with at='token'"):
-        by_role(roles, split="part")
-
-
-def test_role_means_of_screened_cells_are_refused(tokens: xr.Dataset) -> None:
-    status, restored = tokens["status"].copy(deep=True), tokens["restored"].copy(deep=True)
-    status[0, 0, 0, 5], restored[0, 0, 0, 5] = Status.SCREENED, np.nan
-    with pytest.raises(ValueError, match="screened out"):
-        by_role(tokens.assign(status=status, restored=restored))
 
 
 def test_screened_roles_are_averaged_only_where_all_prompts_kept_the_same(roles: xr.Dataset) -> None:
@@ -185,3 +105,17 @@ def test_peak_and_centre_of_mass_by_hand() -> None:
     values = values.assign_coords(layer=[0, 1, 2])
     np.testing.assert_array_equal(peak_layer(values), [2.0, np.nan, np.nan])
     np.testing.assert_allclose(centre_of_mass(values), [1.75, np.nan, np.nan])
+
+
+def test_facts_without_an_id_are_told_apart_by_their_words() -> None:
+    effects = role_effects(n_facts=3)
+    bare = effects.assign_coords(
+        fact_id=("prompt", np.full(6, "")),
+        subject=("prompt", ["France", "france", "Italy", "italy", "Norway", "norway"]),
+    )
+    assert len(set(fact_names(bare))) == 3
+    assert fact_names(bare)[0] == fact_names(bare)[1] == "city/france → paris"
+    assert fact_names(effects).tolist() == effects["fact_id"].values.tolist()
+    assert set(subject_names(bare)) == {"france", "italy", "norway"}
+    xr.testing.assert_allclose(average_effects(bare), average_effects(effects))
+    assert fact_means(total_effect(bare), by=()).sizes["fact"] == 3

@@ -33,6 +33,12 @@ def test_a_role_that_a_modality_lacks_has_no_curve(roles: xr.Dataset) -> None:
         layer_curves(roles, roles=("verb",))
 
 
+def test_named_spans_are_all_drawn_by_default(roles: xr.Dataset) -> None:
+    renamed = roles.assign_coords(role=[f"span {place}" for place in range(7)]).isel(component=[0])
+    titles = [annotation.text for annotation in layer_curves(renamed).layout.annotations]
+    assert titles == [f"resid_pre · span {place}" for place in range(7)]
+
+
 def test_total_effects_show_each_fact_and_the_mean(roles: xr.Dataset) -> None:
     figure = total_effects(roles)
     average = average_total_effects(roles).sel(metric="probability")

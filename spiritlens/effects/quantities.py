@@ -1,0 +1,76 @@
+"""Effects of single prompts: TE, IE and their normalised forms, means over noise samples.
+
+Signs: TE = metric(clean) − metric(corrupted); denoising IE = metric(restored) − metric(corrupted); noising
+IE = metric(clean) − metric(noised); all times ``metric_sign``, so that larger means more recall. nIE = IE / TE is NaN
+where |TE| < threshold. Negative effects are kept: they are suppressors, not errors.
+
+Axes: ``prompt [component layer site (head)] metric``. Units: those of the metric.
+
+Source: Meng et al. 2022, Locating and Editing Factual Associations in GPT, §2 (TE, IE); Vig et al. 2020.
+"""
+
+from typing import Literal
+
+import xarray as xr
+
+SMALL_TOTAL_EFFECT = 0.05
+"""Below this |TE| a normalised effect is not a number."""
+
+PROBABILITIES = ("probability", "text_probability")
+"""Metrics whose total effect may be told as a share of the clean value."""
+
+Quantity = Literal["indirect", "normalised"]
+"""indirect: IE in the metric's unit; normalised: IE / TE."""
+
+
+def total_effect(effects: xr.Dataset) -> xr.DataArray:
+    """TE of each prompt [prompt metric], mean over samples."""
+    difference = (effects["clean"] - effects["corrupted"]) * effects["metric_sign"]
+    return _named(difference.mean("sample"), "total_effect", "metric(clean) − metric(corrupted)")
+
+
+def indirect_effect(effects: xr.Dataset) -> xr.DataArray:
+    """IE of each cell [prompt component layer site (head) metric], mean over samples; NaN where nothing was run.
+
+    With direction="noising": metric(clean) − metric(noised), the loss by corrupting the cell alone.
+    """
+    if effects.attrs["direction"] == "denoising":
+        difference, formula = effects["restored"] - effects["corrupted"], "metric(restored) − metric(corrupted)"
+    else:
+        difference, formula = effects["clean"] - effects["restored"], "metric(clean) − metric(noised)"
+    effect = (difference * effects["metric_sign"]).mean("sample", skipna=False)
+    return _named(effect.transpose(*effects["status"].dims, "metric"), "indirect_effect", formula)
+
+
+def normalised_indirect_effect(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
+    """nIE = IE / TE of each prompt; NaN where |TE| < threshold, and the attribute `n_small` counts those prompts."""
+    if threshold <= 0:
+        raise ValueError(f"threshold={threshold}: must be positive, or ratios to a TE near 0 run away")
+    total = total_effect(effects)
+    small = abs(total) < threshold
+    result = _named(indirect_effect(effects) / total.where(~small), "normalised_indirect_effect", "IE / TE")
+    result.attrs.update(threshold=threshold, n_small=int(small.any("metric").sum()))
+    return result
+
+
+def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
+    """How many prompts have |TE| < threshold [metric]: so many normalised maps are left out."""
+    return (abs(total_effect(effects)) < threshold).sum("prompt").rename("n_small")
+
+
+def normalised_total_effect(effects: xr.Dataset) -> xr.DataArray:
+    """nTE = TE / metric(clean) of each prompt, for the probability metrics alone [prompt metric]."""
+    names = [name for name in effects["metric"].values.tolist() if name in PROBABILITIES]
+    if not names:
+        raise ValueError(
+            f"metrics are {', '.join(effects['metric'].values.tolist())}; the total effect is a share of the clean "
+            "value for probabilities only: trace with metrics=('probability', ...)"
+        )
+    chosen = effects.sel(metric=names)
+    return _named(total_effect(chosen) / chosen["clean"], "normalised_total_effect", "TE / metric(clean)")
+
+
+def _named(array: xr.DataArray, name: str, formula: str) -> xr.DataArray:
+    array = array.rename(name)
+    array.attrs = {"long_name": name.replace("_", " "), "formula": formula}
+    return array

@@ -1,0 +1,71 @@
+"""From tokens, words and spans to roles: rows that prompts of both modalities share.
+
+A map by token or word is averaged over the tokens (words) of each role, within its prompt: *each restored alone*. A map
+at="role" has these rows already: *all restored together*, which is another question. Named spans (at="span") keep their
+names as rows. Order of rows: `spiritlens.effects.schema.ROLES`, then other names as they come.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from spiritlens.effects.quantities import Quantity, indirect_effect, normalised_indirect_effect
+from spiritlens.effects.schema import ROLES, Status, site_axis
+
+PARTS = ("first", "middle", "last")
+
+Split = Literal["role", "part"]
+"""role: one row per role; part: the subject in its first, middle and last token ("subject first" …), others by role."""
+
+
+def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
+    """Names in the order in which figures show them: roles first, in their order, then others as they come."""
+    known = list(ROLES)
+    if split == "part":
+        place = known.index("subject")
+        known[place : place + 1] = [f"subject {part}" for part in PARTS]
+    found = list(dict.fromkeys(name for name in names if name))
+    return [name for name in known if name in found] + [name for name in found if name not in known]
+
+
+def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
+    """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role."""
+    effect = indirect_effect(effects) if quantity == "indirect" else normalised_indirect_effect(effects)
+    axis = site_axis(effects)
+    _check_screened(effects, axis)
+    if split == "part" and axis != "pos":
+        raise ValueError("split='part' needs single tokens; this run restored several together: trace with at='token'")
+    if axis == "role":
+        return effect
+    labels = _site_labels(effects, axis, split)
+    names = ordered_roles(labels.reshape(-1).tolist(), split)
+    masks = xr.DataArray(np.stack([labels == name for name in names]), dims=("role", "prompt", axis))
+    means = [effect.where(mask).mean(axis) for mask in masks]
+    order = ["role" if dim == axis else dim for dim in effect.dims]
+    joined = xr.concat(means, dim="role").assign_coords(role=np.asarray(names, dtype=np.str_)).transpose(*order)
+    return joined.assign_attrs(effect.attrs).rename(effect.name)
+
+
+def _site_labels(effects: xr.Dataset, axis: str, split: Split) -> Any:
+    """Label of each site [prompt site]: its role, the subject's part, or the name of a named span."""
+    if axis == "span":
+        return effects["span_name" if effects.attrs["at"] == "span" else "span_role"].values
+    roles = effects["role"].values
+    if split == "role":
+        return roles
+    return np.where(roles == "subject", np.char.add("subject ", effects["part"].values), roles)
+
+
+def _check_screened(effects: xr.Dataset, axis: str) -> None:
+    """Screened maps are averaged only where the kept cells are the same roles in all prompts."""
+    screened = effects["status"] == Status.SCREENED
+    if not bool(screened.any()):
+        return
+    common = axis == "role" and bool((screened == screened.isel(prompt=0)).all())
+    if not common:
+        raise ValueError(
+            "some cells were screened out, and others in other prompts or tokens, so a mean would mix different cells: "
+            "trace without screen, or with at='role' and keep='common'"
+        )

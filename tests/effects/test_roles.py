@@ -1,0 +1,72 @@
+"""Rows that modalities share: means within roles and parts, named spans by their names, refusals."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from spiritlens.effects.quantities import indirect_effect
+from spiritlens.effects.roles import ordered_roles
+from spiritlens.effects.roles import role_effects as by_role
+from spiritlens.effects.schema import ROLES, Status, check_effects
+
+
+def named_spans(tokens: xr.Dataset, at: str) -> xr.Dataset:
+    """The last four tokens as spans: two versions of the subject, one span with a name of its own, one absent."""
+    spans = tokens.isel(pos=slice(4, 8)).rename(pos="span").rename(role="span_role")
+    spans = spans.drop_vars(["token", "token_family", "token_modality", "part", "word", "word_index"])
+    names = np.tile(np.array(["subject", "subject +1", "last token", ""]), (tokens.sizes["prompt"], 1))
+    roles = np.tile(np.array(["subject", "subject", "last word", ""]), (tokens.sizes["prompt"], 1))
+    spans["status"][:, :, :, 3], spans["restored"][:, :, :, 3] = Status.ABSENT, np.nan
+    counts = np.ones((tokens.sizes["prompt"], 4), dtype=int)
+    coordinates = {"span_name": names, "span_role": roles, "n_tokens": counts}
+    spans = spans.assign_coords({name: (("prompt", "span"), values) for name, values in coordinates.items()})
+    return check_effects(spans.assign_attrs(at=at))
+
+
+def test_named_spans_keep_their_names(tokens: xr.Dataset) -> None:
+    spans = named_spans(tokens, "span")
+    effect, rows = indirect_effect(spans), by_role(spans)
+    assert rows["role"].values.tolist() == ["subject", "subject +1", "last token"]
+    np.testing.assert_array_equal(rows.sel(role="subject +1").values, effect.isel(span=1).values)
+
+
+def test_words_are_averaged_by_role(tokens: xr.Dataset) -> None:
+    spans = named_spans(tokens, "word")
+    effect, rows = indirect_effect(spans), by_role(spans)
+    assert rows["role"].values.tolist() == ["subject", "last word"]
+    np.testing.assert_allclose(rows.sel(role="subject").values, effect.isel(span=[0, 1]).mean("span").values)
+
+
+def test_order_of_rows() -> None:
+    assert ordered_roles(["else", "last word", "", "subject", "else"]) == ["subject", "last word", "else"]
+    assert ordered_roles(["subject last", "bos", "subject first"], "part") == ["bos", "subject first", "subject last"]
+
+
+def test_token_map_becomes_role_means(tokens: xr.Dataset) -> None:
+    effect, mean = indirect_effect(tokens), by_role(tokens)
+    prompt = 1
+    places = np.nonzero(tokens["role"].values[prompt] == "subject")[0]
+    expected = effect.isel(prompt=prompt, pos=places).mean("pos")
+    xr.testing.assert_allclose(mean.isel(prompt=prompt).sel(role="subject", drop=True), expected, check_dim_order=False)
+    assert np.isnan(mean.sel(role="final marker").isel(prompt=0)).all()
+    assert mean.sel(role="before subject").values == pytest.approx(0.0)
+    assert mean["role"].values.tolist() == [role for role in ROLES if role != "after subject"]
+
+
+def test_parts_split_the_subject(tokens: xr.Dataset) -> None:
+    parts = by_role(tokens, split="part")
+    assert parts["role"].values.tolist()[3:6] == ["subject first", "subject middle", "subject last"]
+    last = parts.sel(role="subject last")
+    assert float(last.max()) > 0.6 > 0 > float(parts.sel(role="subject first").min())
+
+
+def test_part_of_a_role_map_is_refused(roles: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="trace with at='token'"):
+        by_role(roles, split="part")
+
+
+def test_role_means_of_screened_cells_are_refused(tokens: xr.Dataset) -> None:
+    status, restored = tokens["status"].copy(deep=True), tokens["restored"].copy(deep=True)
+    status[0, 0, 0, 5], restored[0, 0, 0, 5] = Status.SCREENED, np.nan
+    with pytest.raises(ValueError, match="screened out"):
+        by_role(tokens.assign(status=status, restored=restored))
