@@ -1,0 +1,203 @@
+"""What tells the heads that carry a fact what they carry: a map of paths, sender by receiver, in writing and in speech.
+
+`python experiments/path_patching.py --out runs/path-patching` needs no data and less than ten minutes on two cores.
+The heads are those that `experiments/head_level.py` found (``--heads runs/head-level/heads.json``); without that file
+they are found by attribution patching.
+
+1. Facts known in both modalities are asked; the contrast of each prompt is the same prompt about another subject, in
+   place of the subject's tokens (units are warped to the same number).
+2. Every embedding, head and MLP is patched on its way into the query, key and value of each found head, into the MLPs
+   and into the logits: clean base run, heads and MLPs between held, norms recomputed. Prompts whose subject has no
+   fitting donor are left out and counted.
+3. The page shows the mean change of the logit difference over facts: T2T beside S2T.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tyro
+import xarray as xr
+
+import spiritlens as sl
+from spiritlens.analysis.attribution_patching import attribution_patch
+from spiritlens.analysis.head_ranking import rank_heads
+from spiritlens.analysis.path_nodes import Receiver
+from spiritlens.analysis.path_patching import path_patch
+from spiritlens.effects.paths import path_change
+from spiritlens.effects.statistics import average_effects
+from spiritlens.models.lens import Lens
+from spiritlens.prompts.facts import load_facts
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.figures import path_map
+from spiritlens.report.page import Plot, Section, Table, write_page
+from spiritlens.report.path_map import node_name
+from spiritlens.runs.corruptions import Replacement, corrupted_embeddings
+from spiritlens.runs.noise import Noise
+from spiritlens.study import KINDS, choose_known, tell
+
+METRIC = "logit_difference"
+READ_OUT = {"T2T": "last word", "S2T": "final marker"}
+
+
+def main(
+    out: Path = Path("runs/path-patching"),
+    heads: Path = Path("runs/head-level/heads.json"),
+    n_facts: int = 16,
+    asked: int = 40,
+    top: int = 4,
+    seed: int = 0,
+    voice: str = "flite:slt",
+    phrasing: str = "first",
+) -> None:
+    """Patch all paths into the found heads, the MLPs and the logits, for `n_facts` facts in both modalities."""
+    lens = sl.load()
+    out.mkdir(parents=True, exist_ok=True)
+    facts = [fact for fact in load_facts() if fact.group == "both"]
+    order = np.random.default_rng(seed).permutation(len(facts))[:asked]
+    told = choose_known(tell(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing), asked, seed)
+    prompts = {kind: [each.text if kind == "T2T" else each.spoken for each in told] for kind in KINDS}
+    found = found_heads(lens, prompts, heads, top, seed)
+    receivers = receivers_of(lens, found)
+    corruptions = {kind: Replacement("symmetric", tuple(prompts[kind])) for kind in KINDS}
+    fitting = {kind: fit(lens, prompts[kind], corruptions[kind], seed) for kind in KINDS}
+    both = [at for at in range(len(told)) if all(fitting[kind][at] for kind in KINDS)][:n_facts]
+    parts = [
+        path_patch(
+            lens,
+            [prompts[kind][at] for at in both],
+            corruptions[kind],
+            receivers=receivers,
+            metrics=(METRIC,),
+            seed=seed,
+        )
+        for kind in KINDS
+    ]
+    paths = xr.concat(
+        parts, "prompt", data_vars="all", coords="minimal", compat="override", join="exact", combine_attrs="override"
+    )
+    paths = paths.assign_coords(prompt=np.arange(paths.sizes["prompt"]))
+    paths.to_netcdf(out / "paths.nc", engine="h5netcdf")
+    table = strongest(paths, top=15)
+    table.to_csv(out / "paths.csv", index=False)
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    agreement = edge_agreement(paths)
+    print(f"Spearman of all edges between T2T and S2T: {agreement:.2f}; {len(both)} facts in both modalities")
+    print(f"Page: {page(out, paths, table, found, agreement, len(told)).resolve()}")
+
+
+def found_heads(
+    lens: Lens, prompts: dict[str, list[Prompt]], file: Path, top: int, seed: int
+) -> dict[str, list[tuple[int, int]]]:
+    """The heads of the file, or the best by attribution patching at the read-out."""
+    if file.is_file():
+        stored = json.loads(file.read_text())["heads"]
+        return {kind: [(layer, head) for layer, head in stored[kind]][:top] for kind in KINDS}
+    found = {}
+    for kind in KINDS:
+        effects = attribution_patch(
+            lens, prompts[kind], Noise(), ("z",), at="role", steps=5, seed=seed, metrics=(METRIC,)
+        )
+        mean = average_effects(effects, facts="known")["mean"].isel(group=0)
+        measure = mean.sel(component="z", metric=METRIC, role=READ_OUT[kind])
+        table = rank_heads(measure, top)
+        found[kind] = list(table[["layer", "head"]].itertuples(index=False, name=None))
+    return found
+
+
+def receivers_of(lens: Lens, found: dict[str, list[tuple[int, int]]]) -> list[Receiver]:
+    """Query, key and value inputs of the found heads (of their key-value heads), every MLP, the logits."""
+    each = lens.n_heads // lens.inside.n_kv_heads
+    chosen = sorted({head for heads in found.values() for head in heads})
+    nodes: list[Receiver] = []
+    for layer, head in chosen:
+        nodes += [
+            Receiver("q_input", layer, head),
+            Receiver("k_input", layer, head // each),
+            Receiver("v_input", layer, head // each),
+        ]
+    nodes += [Receiver("mlp_in", layer) for layer in range(lens.n_layers)]
+    return [*dict.fromkeys(nodes), Receiver("logits")]
+
+
+def fit(lens: Lens, prompts: Sequence[Prompt], corruption: Replacement, seed: int) -> list[bool]:
+    """For every prompt, whether the donors have a subject that fits into its place."""
+    fitting = []
+    for prompt in prompts:
+        try:
+            corrupted_embeddings(lens, prompt, corruption, samples=1, seed=seed)
+            fitting.append(True)
+        except ValueError:
+            fitting.append(False)
+    return fitting
+
+
+def edges(paths: xr.Dataset) -> pd.DataFrame:
+    """Mean change of every measured edge over facts, one column per modality."""
+    change = path_change(paths).sel(metric=METRIC).isel(pos=0)
+    columns = {
+        kind: change.isel(prompt=np.flatnonzero(paths["modality"].values == kind)).mean("prompt") for kind in KINDS
+    }
+    frame = pd.DataFrame({kind: values.to_series() for kind, values in columns.items()}).dropna()
+    return frame
+
+
+def strongest(paths: xr.Dataset, top: int) -> pd.DataFrame:
+    """The edges whose patch changes the logit difference most in either modality."""
+    frame = edges(paths)
+    frame = frame.loc[frame.abs().max(axis=1).sort_values(ascending=False).index].head(top)
+    names = [(node_name(*index[:3]), node_name(*index[3:6])) for index in frame.index]
+    return pd.DataFrame(names, columns=["sender", "receiver"]).assign(
+        **{kind: frame[kind].to_numpy() for kind in KINDS}
+    )
+
+
+def edge_agreement(paths: xr.Dataset) -> float:
+    """Spearman correlation of mean edge changes between the modalities."""
+    return float(edges(paths).corr("spearman").loc["T2T", "S2T"])
+
+
+def page(
+    out: Path,
+    paths: xr.Dataset,
+    table: pd.DataFrame,
+    found: dict[str, list[tuple[int, int]]],
+    agreement: float,
+    n_known: int,
+) -> Path:
+    """One offline page with the map of paths."""
+    names = {kind: ", ".join(f"L{layer}H{head}" for layer, head in heads) for kind, heads in found.items()}
+    n_facts = paths.sizes["prompt"] // 2
+    return write_page(
+        out / "index.html",
+        title="Paths into the heads that carry a fact",
+        lead="What the embedding, each head and each MLP tell the heads that carry a fact, the MLPs and the logits.",
+        findings=[
+            f"Spearman correlation of the edges of T2T and S2T: {agreement:.2f} over all edges ({n_facts} facts).",
+            f"Strongest: {table['sender'][0]} → {table['receiver'][0]}.",
+        ],
+        sections=[
+            Section(
+                "paths",
+                "Sender by receiver",
+                "",
+                plots=[Plot("paths", path_map(paths, METRIC))],
+                tables=[Table("Strongest paths", table.round(3))],
+            )
+        ],
+        examples=[],
+        methods=[
+            f"{n_facts} of {n_known} facts known in both modalities whose subject has a donor of equal length in both.",
+            f"Found heads: T2T {names['T2T']}; S2T {names['S2T']}.",
+            "Clean base run, the subject replaced by another prompt's; heads and MLPs between the two nodes are held.",
+        ],
+        settings=Table(
+            "Settings", pd.DataFrame({"name": list(paths.attrs), "value": list(paths.attrs.values())}), folded=True
+        ),
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
