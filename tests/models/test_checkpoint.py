@@ -346,3 +346,32 @@ def test_other_pickles_and_other_files(copy):
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 12\n")
     with pytest.raises(CheckpointError, match="Git LFS pointer"):
         read_checkpoint(copy)
+
+
+class FakeHub:
+    """Stands in for the hub client: lists files, and remembers what was asked for."""
+
+    def __init__(self, names: list[str], folder: Path) -> None:
+        self.names, self.folder, self.asked = names, folder, {}
+
+    def list_repo_files(self, repository: str) -> list[str]:
+        return self.names
+
+    def download(self, repository: str, allow_patterns: list[str]) -> str:
+        self.asked[repository] = allow_patterns
+        return str(self.folder)
+
+
+@pytest.mark.parametrize(
+    ("names", "weights"),
+    [
+        (["config.json", "model.safetensors", "pytorch_model.bin"], "*.safetensors*"),
+        (["config.json", "pytorch_model.bin"], "pytorch_model*.bin*"),
+    ],
+)
+def test_a_hub_id_is_fetched_with_safe_weights_first(small, monkeypatch, names, weights):
+    hub = FakeHub(names, small)
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: hub)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", hub.download)
+    assert find_checkpoint("some/model") == small
+    assert hub.asked == {"some/model": ["*.json", "tokenizer.model", weights]}

@@ -1,0 +1,37 @@
+"""The loading benchmark runs, and loading keeps to one checkpoint's memory (Linux: it reads /proc)."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "loading.py"
+
+
+def script():
+    spec = importlib.util.spec_from_file_location("loading_benchmark", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_the_peak_is_at_most_a_quarter_above_the_checkpoint(tmp_path):
+    script().make_checkpoint(tmp_path, layers=6, width=1536)
+    for way, kind in (("spiritlens", "bin"), ("spiritlens", "shards"), ("spiritlens float32", "bin")):
+        command = [sys.executable, str(SCRIPT), "--way", way, "--folder", str(tmp_path / kind)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert found["weights"] > 5e8
+        assert found["peak"] <= 1.25 * found["weights"], (way, kind)
+
+
+def test_a_forward_is_timed_beside_the_rivals():
+    """One round on the benchmark's model: the ratios are for the benchmark to report, here only that all ways run."""
+    times = script().forward_times(rounds=1)
+    assert set(times) == {"Hugging Face", "spiritlens", "spiritlens, norms folded", "TransformerLens's own path"}
+    assert all(seconds > 0 for seconds in times.values())
