@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 
 import spiritlens
 from spiritlens.analysis.causal_tracing_screen import Keep, kept_cells
-from spiritlens.analysis.knowledge import given_answer
+from spiritlens.analysis.knowledge import given_answer, other_spacing
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
@@ -254,5 +254,12 @@ def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal[
             raise ValueError(
                 f"the model does not know prompt {prompt.id} ({prompt.kind}): it answers '{given.answer}', not "
                 f"'{prompt.answer}'; leave it out (spiritlens.analysis.knowledge tells which) or pass facts='all'"
+            )
+        spacing = None if given.known else other_spacing(lens, prompt)
+        if spacing is not None and spacing.other_probability > spacing.asked_probability:
+            warnings.warn(
+                f"prompt {prompt.id}: the model prefers '{spacing.label}' ({spacing.other_probability:.3f}) "
+                f"to the form that was asked for ({spacing.asked_probability:.3f}): check the spaces of its family",
+                stacklevel=3,
             )
     return tuple(given.known for given in found)

@@ -2,6 +2,10 @@
 
 An answer of several tokens is teacher-forced: every token must be the arg-max after the ones before it. An answer that
 is no text (units) is looked for in the whole vocabulary.
+
+SentencePiece knows most words twice, with and without the blank before them (``▁Paris``, ``Paris``). Prompts ask for
+the form that follows a blank; `other_spacing` tells what probability the other form has, for a model that was trained
+otherwise would look ignorant.
 """
 
 from collections.abc import Sequence
@@ -15,6 +19,7 @@ from spiritlens.prompts.prompt import Prompt
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
+BLANK = "▁"
 Over = Literal["text", "full"]
 
 
@@ -24,6 +29,15 @@ class Given:
 
     answer: str
     known: bool
+
+
+@dataclass(frozen=True)
+class OtherSpacing:
+    """The answer's first token without (or with) its leading blank."""
+
+    label: str
+    asked_probability: float
+    other_probability: float
 
 
 @torch.no_grad()
@@ -43,3 +57,16 @@ def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
 def known_prompts(lens: "Lens", prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
     """For each prompt, whether the model gives its answer."""
     return tuple(given_answer(lens, prompt, over).known for prompt in prompts)
+
+
+@torch.no_grad()
+def other_spacing(lens: "Lens", prompt: Prompt) -> OtherSpacing | None:
+    """Probabilities of the answer's first token as asked and in the other spacing; None if there is no such token."""
+    asked = lens.vocabulary.label(prompt.answer_ids[0])
+    label = asked.removeprefix(BLANK) if asked.startswith(BLANK) else BLANK + asked
+    other = lens.vocabulary.tokenizer.get_vocab().get(label) if label else None
+    if other is None:
+        return None
+    tokens = torch.tensor([prompt.ids], device=lens.inside.device)
+    probabilities = lens.inside.forward(tokens)[0, -1].softmax(-1)
+    return OtherSpacing(label, float(probabilities[prompt.answer_ids[0]]), float(probabilities[other]))

@@ -13,7 +13,7 @@ from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import average_effects, indirect_effect, total_effect
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import ROLES
-from spiritlens.runs.corruptions import KnockOut
+from spiritlens.runs.corruptions import KnockOut, Replacement
 from spiritlens.runs.noise import Noise
 
 SAMPLES = 2
@@ -319,6 +319,74 @@ def test_rome_preset_is_the_reference_algorithm(lens) -> None:
                 names = [HOOKS[kind].format(at) for at in range(max(0, layer - 5), min(3, layer + 5))]
                 window = effects.restored.sel(component=kind, layer=layer, pos=position).mean()
                 assert abs(float(window) - traced(names, position)) < 1e-7
+
+
+def test_rome_severing_reimposes_the_corrupted_outputs_of_the_token(lens) -> None:
+    """Two passes: record the corrupted run, then restore a block's output while the token's MLPs stay corrupted."""
+    argmax = int(lens.inside.model(text_prompt().tokens)[0, -1].argmax())
+    prompt = text_prompt(answer_ids=(argmax,))
+    effects = causal_trace(lens, [prompt], preset="rome", sever="mlp", progress="none")
+    model, subject = lens.inside.model, list(prompt.subject.positions)
+    scale = 3 * float(model.embed.W_E[[prompt.ids[p] for p in subject]].std())
+    noise = scale * torch.from_numpy(np.random.RandomState(1).randn(10, len(subject), 24))
+    embeddings = model.embed(prompt.tokens).repeat(10, 1, 1)
+    embeddings[:, subject] += noise
+    corrupt = ("hook_embed", lambda x, hook: embeddings)
+    tokens = prompt.tokens.expand(10, -1)
+    _, clean = model.run_with_cache(prompt.tokens)
+    with model.hooks(fwd_hooks=[corrupt]):
+        _, corrupted = model.run_with_cache(tokens)
+
+    def put(cache, position):
+        def hook(x, hook):
+            x = x.clone()
+            x[:, position] = cache[hook.name][:, position]
+            return x
+
+        return hook
+
+    assert effects.component.values.tolist() == ["resid_post"]
+    for layer in range(3):
+        for position in (4, 5, 7):
+            hooks = [corrupt, (HOOKS["resid_post"].format(layer), put(clean, position))]
+            hooks += [(HOOKS["mlp_out"].format(at), put(corrupted, position)) for at in range(3)]
+            expected = model.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1].softmax(-1)[:, argmax].mean()
+            found = effects.restored.sel(layer=layer, pos=position).mean()
+            assert abs(float(found) - float(expected)) < 1e-7
+
+
+def test_symmetric_replacement_is_a_run_of_the_other_subject(lens) -> None:
+    donor = make_prompt((1, 30, 7, 21, 17, 18, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5))
+    corruption = Replacement("symmetric", (donor,))
+    effects = causal_trace(lens, [text_prompt()], ("resid_pre",), samples=2, corruption=corruption, progress="none")
+    expected = lens.inside.model(donor.tokens)[0, -1].softmax(-1)[11]
+    assert np.abs(effects.corrupted[0, :, 0].values - float(expected)).max() < TOLERANCE
+    assert effects.attrs["corruption"] == "symmetric replacement of the tokens of the subject"
+    assert json.loads(effects.attrs["config_json"])["corruption"]["donors"] == [donor.id]
+
+
+def test_shuffled_units_corrupt_speech_without_noise(lens) -> None:
+    effects = causal_trace(
+        lens,
+        [spoken_prompt()],
+        ("resid_pre",),
+        at="role",
+        samples=3,
+        corruption=Replacement("shuffle"),
+        progress="none",
+    )
+    subject = effects.restored.sel(layer=0, role="subject")
+    assert float(np.abs(subject - effects.clean).max()) < TOLERANCE
+    assert float(np.abs(total_effect(effects)).max()) > 1e-4
+
+
+def test_bfloat16_models_are_read_out_in_float32() -> None:
+    """A bfloat16 logit has eight bits: had the unembedding been rounded, all values would survive the cast."""
+    lens = tiny_lens(dtype=torch.bfloat16)
+    effects = causal_trace(lens, [text_prompt()], ("resid_pre",), samples=1, metrics=("logit",), progress="none")
+    values = torch.from_numpy(effects.restored.values[0, 0, :, 4:].reshape(-1))
+    assert values.dtype == torch.float32
+    assert (values.bfloat16().float() != values).float().mean() > 0.5
 
 
 def test_ctrl_c_returns_what_is_finished(lens, prompts, monkeypatch) -> None:

@@ -18,14 +18,23 @@ from spiritlens.prompts.roles import token_parts, token_roles
 N_VOCAB = 50
 
 
+class TinyTokenizer:
+    """Token 29 is token 28 without its blank."""
+
+    def get_vocab(self) -> dict[str, int]:
+        return {"▁eleven": 28, "eleven": 29}
+
+
 @dataclass(frozen=True, eq=False)
 class TinyVocabulary:
+    tokenizer: TinyTokenizer = field(default_factory=TinyTokenizer)
     text_ids: np.ndarray = field(default_factory=lambda: np.arange(3, 30))
     unit_ids: range = range(32, 46)
     size: int = N_VOCAB
 
     def label(self, token: int) -> str:
-        return f"[Hu{token - 32}]" if token in self.unit_ids else f"t{token}"
+        words = {28: "▁eleven", 29: "eleven"}
+        return f"[Hu{token - 32}]" if token in self.unit_ids else words.get(token, f"t{token}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -231,3 +231,68 @@ def test_all_heads_together_are_attn_out(inside) -> None:
     attn = run_sweep(inside, GRIDS["attn_out"], "denoising").values
     heads = run_sweep(inside, GRIDS["z"], "denoising").values
     assert (attn - heads).abs().max() < TOLERANCE
+
+
+def test_restoring_every_output_and_the_embeddings_is_the_clean_run(inside) -> None:
+    """The stream is the embedding plus what attention and MLPs add; restored all over, nothing corrupted is left."""
+    everywhere = tuple(range(8))
+    outputs = {layer: (Action("attn_out", everywhere), Action("mlp_out", everywhere)) for layer in range(3)}
+    with_embeddings = outputs | {0: (Action("resid_pre", SUBJECT), *outputs[0])}
+    result = run_sweep(inside, [with_embeddings, outputs], "denoising")
+    assert (result.values[0] - result.source).abs().max() < TOLERANCE
+    # without the embeddings the subject's own residuals stay corrupted, but no read-out reads them
+    assert (result.values[1] - result.source).abs().max() < TOLERANCE
+
+
+def test_window_of_one_is_the_single_layer(inside) -> None:
+    for component in ("attn_out", "mlp_out"):
+        one = run_sweep(inside, GRIDS[f"{component} window 1"], "denoising").values
+        single = run_sweep(inside, GRIDS[component], "denoising").values.unflatten(0, (3, len(SPANS)))
+        assert (one.unflatten(0, (len(SPANS), 3)).transpose(0, 1) - single).abs().max() < TOLERANCE
+
+
+def test_queries_keys_and_values_of_all_heads_are_pattern_and_values(llama, inside) -> None:
+    everywhere = tuple(range(8))
+    _, clean = llama.run_with_cache(TOKENS)
+    embeddings = corrupted_embeddings(llama)
+    together = {1: tuple(Action(name, everywhere) for name in ("q", "k", "v"))}
+    found = run_sweep(inside, [together], "denoising").values[0]
+    for sample in range(SAMPLES):
+        hooks = [("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1])]
+        hooks += [(f"blocks.1.attn.hook_{name}", lambda x, hook: clean[hook.name]) for name in ("pattern", "v")]
+        expected = score(llama.run_with_hooks(TOKENS, fwd_hooks=hooks)[:, -1:])[0]
+        assert (found[sample] - expected).abs().max() < TOLERANCE
+
+
+def test_severing_all_leaves_the_direct_path(llama, inside) -> None:
+    """Logits = unembed(norm(corrupted final residual + (clean − corrupted) residual of the restored layer))."""
+    embeddings, last = corrupted_embeddings(llama), 7
+    _, clean = llama.run_with_cache(TOKENS)
+    for layer in range(3):
+        held = {
+            at: (Action("attn_out", (last,), None, "base"), Action("mlp_out", (last,), None, "base"))
+            for at in range(layer, 3)
+        }
+        program = held | {layer: (Action("resid_pre", (last,)), *held[layer])}
+        found = run_sweep(inside, [program], "denoising").values[0]
+        for sample in range(SAMPLES):
+            with llama.hooks(fwd_hooks=[("hook_embed", lambda x, hook, s=sample: embeddings[s : s + 1])]):
+                _, corrupted = llama.run_with_cache(TOKENS)
+            name = f"blocks.{layer}.hook_resid_pre"
+            final = corrupted["blocks.2.hook_resid_post"][:, last:] + (clean[name] - corrupted[name])[:, last:]
+            expected = score(llama.unembed(llama.ln_final(final)))[0]
+            assert (found[sample] - expected).abs().max() < TOLERANCE
+
+
+def test_severing_where_nothing_follows_changes_nothing(inside) -> None:
+    plain = [{2: (Action("resid_mid", span),)} for span in SPANS]
+    cut = [{2: (Action("resid_mid", span), Action("attn_out", span, None, "base"))} for span in SPANS]
+    found, expected = (run_sweep(inside, grid, "denoising").values for grid in (cut, plain))
+    assert (found - expected).abs().max() < TOLERANCE
+
+
+def test_corrupted_into_corrupted_is_the_corrupted_run(inside) -> None:
+    nothing = [{layer: (Action(name, (2, 4, 7), None, "base"),)} for layer in range(3) for name in NAMES]
+    result = run_sweep(inside, nothing, "denoising", always=range(len(nothing)))
+    assert not result.unmoved
+    assert (result.values - result.base).abs().max() < TOLERANCE
