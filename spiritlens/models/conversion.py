@@ -37,6 +37,7 @@ LAYER_TENSORS = {
 """Hugging Face's tensors of one layer and TransformerLens's names for them."""
 
 ROPE_KINDS = ("default", "linear", "llama3")
+TABLE_POSITIONS = 8192
 
 
 class UnsupportedModel(ValueError):
@@ -241,9 +242,12 @@ def rotary_frequencies(config: LlamaConfig, precision: torch.dtype) -> Tensor:
 
 
 def _share_rotary_tables(model: HookedTransformer, config: LlamaConfig, device: torch.device) -> None:
-    """One table for all layers instead of one each, in the precision that Hugging Face's formula needs."""
+    """One table for all layers instead of one each, in the precision that Hugging Face's formula needs.
+
+    It covers ``TABLE_POSITIONS``; TransformerLens extends it by its own formula when a longer sequence comes.
+    """
     precision = torch.float64 if model.cfg.dtype == torch.float64 else torch.float32
-    positions = torch.arange(model.blocks[0].attn.rotary_cos.shape[0], dtype=precision)
+    positions = torch.arange(min(model.cfg.n_ctx, TABLE_POSITIONS), dtype=precision)
     angles = torch.outer(positions, rotary_frequencies(config, precision)).repeat(1, 2)
     cos, sin = (table.to(model.cfg.dtype).to(device) for table in (angles.cos(), angles.sin()))
     for block in model.blocks:

@@ -253,7 +253,7 @@ class HookedLensModel:
 
     @checked
     def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
-        embeddings: Tensor = self.model.hook_embed(self.model.embed(tokens.to(self.device)))
+        embeddings: Tensor = self.model.hook_embed(self.model.embed(self._known_tokens(tokens)))
         return embeddings
 
     @checked
@@ -311,9 +311,23 @@ class HookedLensModel:
                 hint = f"; did you mean {', '.join(near)}?" if near else ""
                 raise ValueError(f"the model has no hook point {name!r} ({self.n_layers} layers){hint}")
 
+    def _known_tokens(self, tokens: Tensor) -> Tensor:
+        """The tokens on the model's device, refused where they are too many or have no embedding."""
+        limit, rows = self.model.cfg.n_ctx, self.w_e.shape[0]
+        if tokens.shape[1] > limit:
+            raise ValueError(
+                f"{tokens.shape[1]} tokens are more than the model's context of {limit}; give a shorter prompt"
+            )
+        if tokens.device.type == "cpu" and tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < rows:
+            worst = int(tokens.max()) if int(tokens.min()) >= 0 else int(tokens.min())
+            raise ValueError(
+                f"token {worst} has no embedding: ids go from 0 to {rows - 1}; use this lens's own prompts"
+            )
+        return tokens.to(self.device)
+
     def _stream(self, tokens: Tensor) -> Tensor:
         """The residual after the last block."""
-        resid: Tensor = self.model(tokens.to(self.device), stop_at_layer=self.n_layers)
+        resid: Tensor = self.model(self._known_tokens(tokens), stop_at_layer=self.n_layers)
         return resid
 
     def _hooked_logits(self, resid: Tensor) -> Tensor:
@@ -325,6 +339,13 @@ class HookedLensModel:
         """Positions of the queries, and their places in the suffix (None: the whole suffix)."""
         if queries is None:
             return torch.arange(start, start + rows.shape[1], device=rows.device), None
+        if queries.device.type == "cpu" and len(queries):  # elsewhere the look would wait for the device
+            first, last = int(queries.min()), int(queries.max())
+            if first < start or last >= start + rows.shape[1]:
+                raise ShapeError(
+                    f"queries are positions from {start} to {start + rows.shape[1] - 1} here, found {first} to {last}"
+                )
+        queries = queries.to(rows.device)
         return queries, queries - start
 
     def _prefix(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from spiritlens.models import conversion
 from spiritlens.models.conversion import (
     UnsupportedModel,
     fold_norms,
@@ -172,7 +173,9 @@ def test_folded_norms_give_the_same_logits_and_no_centring(name):
     assert float((block - run["blocks.0.hook_resid_post"]).abs().max()) < 1e-4
 
 
-def test_rotary_tables_beyond_their_first_size_are_right():
+@pytest.mark.parametrize("table", [512, 8192])
+def test_long_sequences_are_right_within_and_beyond_the_first_rotary_table(monkeypatch, table):
+    monkeypatch.setattr(conversion, "TABLE_POSITIONS", table)
     config = random_config(n_layers=1, n_ctx=4096, rope=LLAMA3)
     tokens = torch.randint(3, 64, (1, 2100), generator=torch.Generator().manual_seed(2))
     llama = hugging_face(config, torch.float32, "sdpa")

@@ -225,6 +225,56 @@ def test_wrong_shapes_are_refused(inside, tokens, run):
         inside.block(0, run[hook_name("resid_pre", 0)], run, LENGTH + 1, torch.arange(RUNS))
 
 
+def test_tokens_beyond_the_vocabulary_or_the_context_are_refused(inside):
+    with pytest.raises(ValueError, match="token 64 has no embedding: ids go from 0 to 63"):
+        inside.forward(torch.tensor([[1, 64]]))
+    with pytest.raises(ValueError, match="token -1 has no embedding"):
+        inside.embed(torch.tensor([[1, -1]]))
+    with pytest.raises(ValueError, match="257 tokens are more than the model's context of 256"):
+        inside.cache(torch.ones(1, 257, dtype=torch.long), ["hook_embed"])
+
+
+def test_queries_before_the_suffix_are_refused(inside, run):
+    resid, rows = run[hook_name("resid_pre", 0)][:, 4:], torch.arange(RUNS)
+    for bad in (3, LENGTH):
+        with pytest.raises(ShapeError, match=f"positions from 4 to 8 here, found {bad} to {bad}"):
+            inside.block(0, resid, run, 4, rows, torch.tensor([bad]))
+
+
+def test_transformer_lens_flags_change_nothing(inside, tokens, run):
+    """A user may have switched them on for the model; hooks of split inputs then exist, values are the same."""
+    model = inside.model
+    model.set_use_split_qkv_input(True)
+    model.set_use_hook_mlp_in(True)
+    try:
+        again = inside.cache(tokens, NAMES)
+        assert all(largest_difference(again[name], run[name]) < 1e-12 for name in NAMES)
+        for hooks in ([], [(hook_name("z", 1), torch.clone)]):  # fused kernels, and TransformerLens's block
+            with inside.hooked(hooks):
+                resid = inside.block(1, run[hook_name("resid_pre", 1)][ROWS, 3:], run, 3, ROWS)
+                assert largest_difference(resid, run[hook_name("resid_post", 1)][ROWS, 3:]) < 1e-12
+                attn_out = inside.attention(1, run[hook_name("resid_pre", 1)][ROWS, 3:], run, 3, ROWS)
+                assert largest_difference(attn_out, run[hook_name("attn_out", 1)][ROWS, 3:]) < 1e-12
+        with inside.hooked([("blocks.1.hook_mlp_in", torch.zeros_like)]):
+            assert inside.mlp(1, run[hook_name("resid_mid", 1)]).abs().max() == 0
+    finally:
+        model.set_use_split_qkv_input(False)
+        model.set_use_hook_mlp_in(False)
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_fused_kernels_round_as_the_block_does_in_bfloat16(start):
+    low = random_lens_model(random_config(n_kv_heads=2), dtype=torch.bfloat16)
+    tokens = torch.randint(3, 60, (RUNS, LENGTH), generator=torch.Generator().manual_seed(7))
+    run = low.cache(tokens, NAMES)
+    resid = run[hook_name("resid_pre", 1)][ROWS, start:]
+    expected = run[hook_name("resid_post", 1)][ROWS, start:].float()
+    for queries in (None, torch.tensor([LENGTH - 1])):
+        found = low.block(1, resid, run, start, ROWS, queries).float()
+        wanted = expected if queries is None else expected[:, -1:]
+        assert float((found - wanted).square().mean().sqrt()) < 0.01 * float(wanted.square().mean().sqrt())
+
+
 def test_low_precision_logits_are_float32():
     low = random_lens_model(random_config(), dtype=torch.bfloat16)
     tokens = torch.tensor([[1, 5, 9, 12]])
