@@ -22,6 +22,7 @@ status
     how a cell came by its value: measured, exact (not run: provably the baseline), screened (not run), absent (no such
     cell).
 
-Rooms: `schema` (the effects dataset and its checks), `paths` (the same for edges), `statistics`, `store` (files and run
-directories). Nothing here imports torch, so results open on any laptop.
+Rooms: `schema` (the effects dataset and its checks), `paths` (the same for edges), `quantities` (TE, IE of prompts),
+`roles` (rows that modalities share), `statistics` (averages over facts), `resampling` (intervals and tests), `store`
+(files and run directories). Nothing here imports torch, so results open on any laptop.
 """

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import plotly.graph_objects as go
 import xarray as xr
 
 from spiritlens.effects.schema import check_effects, site_axis
-from spiritlens.effects.statistics import average_effects, fact_names
+from spiritlens.effects.statistics import average_effects, fact_names, role_effects
 from spiritlens.report.average_map import role_maps
 from spiritlens.report.curves import layer_curves, peak_layers, total_effects
+from spiritlens.report.head_map import READOUT, READOUT_NAMES, head_map
 from spiritlens.report.labels import MODALITY_WORDS, metric_words
 from spiritlens.report.methods_text import methods_sentences, model_words, settings_table
 from spiritlens.report.page import Example, Plot, Section, Table, write_page
@@ -50,16 +52,16 @@ def dashboard(
     notes: Sequence[str] = (),
     title: str = TITLE,
     examples: int = 4,
+    figures: Sequence[go.Figure] = (),
 ) -> Path:
     """Write the page of a study into `folder` and return the path of its ``index.html``.
 
     `prompts` are the traced prompts (those with a waveform can be listened to); `accuracy` a table of who knows what
     (by default counted from `known`); `findings` sentences for the top; `notes` sentences added to the methods, such as
-    how many facts were left out before tracing and why; `examples` how many facts are shown prompt by prompt.
+    how many facts were left out before tracing and why; `examples` how many facts are shown prompt by prompt; `figures`
+    further ones, such as those of `spiritlens.report.figures`. Datasets with heads are shown as maps of heads.
     """
-    datasets = (
-        dict(effects) if isinstance(effects, Mapping) and not isinstance(effects, xr.Dataset) else {"effects": effects}
-    )
+    datasets = {"effects": effects} if isinstance(effects, xr.Dataset) else dict(effects)
     if not datasets:
         raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
     for dataset in datasets.values():
@@ -68,8 +70,13 @@ def dashboard(
         raise ValueError(f"examples={examples}: give 0 for none, or how many facts to show")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    averaged = _first(datasets, "role")
-    sections = [_map_section(datasets, averaged), _curve_section(averaged), _accuracy_section(averaged, accuracy)]
+    whole = {name: one for name, one in datasets.items() if "head" not in one.dims}
+    heads = {name: one for name, one in datasets.items() if name not in whole}
+    sections = _sections(whole, accuracy) if whole else []
+    sections += [_head_section(heads)] if heads else []
+    if figures:
+        plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
+        sections.append(Section("more", "Further figures", "", plots))
     first = next(iter(datasets.values()))
     return write_page(
         folder / "index.html",
@@ -77,7 +84,7 @@ def dashboard(
         lead=f"Causal tracing of {model_words(first)}, {first.attrs['created'][:10]}.",
         findings=tuple(findings),
         sections=sections,
-        examples=_examples(_first(datasets, "pos"), prompts or (), examples),
+        examples=_examples(_first(whole, "pos"), prompts or (), examples) if whole else [],
         methods=[*notes, *methods_sentences(datasets)],
         settings=Table("Settings", settings_table(datasets)),
     )
@@ -86,6 +93,23 @@ def dashboard(
 def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
     """The first dataset with this site axis, or simply the first."""
     return next((one for one in datasets.values() if site_axis(one) == axis), next(iter(datasets.values())))
+
+
+def _sections(datasets: Mapping[str, xr.Dataset], accuracy: Accuracy | None) -> list[Section]:
+    averaged = _first(datasets, "role")
+    return [_map_section(datasets, averaged), _curve_section(averaged), _accuracy_section(averaged, accuracy)]
+
+
+def _head_section(datasets: Mapping[str, xr.Dataset]) -> Section:
+    """Maps of heads at the read-out and at the subject, where these were traced."""
+    plots: list[Plot] = []
+    for name, one in datasets.items():
+        rows = role_effects(one)["role"].values.tolist()
+        roles = [READOUT] if any(row in READOUT_NAMES for row in rows) else rows[:1]
+        for role in [*roles, *(["subject"] if "subject" in rows else [])]:
+            figure = head_map(one, role=role)
+            plots.append(Plot(f"heads-{len(plots)}", figure, caption=f"{name} · {Plot('', figure).subtitle}"))
+    return Section("heads", "By head", "Each cell patches one head's output at the named place.", plots)
 
 
 def _map_section(datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset) -> Section:
@@ -145,8 +169,6 @@ def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Sectio
 
 def _examples(effects: xr.Dataset, prompts: Sequence["Prompt"], n_facts: int) -> list[Example]:
     """The first facts, those asked in most modalities before others, prompt by prompt."""
-    if "head" in effects.dims:
-        return []
     by_id = {prompt.id: prompt for prompt in prompts}
     facts, kinds = fact_names(effects).tolist(), effects["modality"].values.tolist()
     first: dict[tuple[str, str], int] = {}

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.curves import peak_layers
 from spiritlens.report.dashboard import dashboard
 from spiritlens.report.methods_text import methods_sentences, unknown_sentence
 
@@ -79,6 +80,20 @@ def test_one_fact_alone_makes_a_page_without_intervals(roles: xr.Dataset, tmp_pa
     html = dashboard(roles.isel(prompt=[0, 1]), tmp_path).read_text(encoding="utf-8")
     assert "n = 1 facts" in html
     assert "NaN" not in json.dumps(figures_of(html)["curves"])
+
+
+def test_heads_and_further_figures_have_their_sections(roles: xr.Dataset, tmp_path: Path) -> None:
+    cell = ("prompt", "component", "layer", "role", "head")
+    restored, status = roles["restored"].expand_dims(head=2), roles["status"].expand_dims(head=2)
+    heads = roles.drop_vars(["restored", "status"]).assign(
+        restored=restored.transpose(*cell, "sample", "metric"), status=status.transpose(*cell)
+    )
+    heads = heads.assign_coords(head=[0, 1])
+    html = dashboard({"by role": roles, "heads": heads}, tmp_path, figures=[peak_layers(roles)]).read_text("utf-8")
+    assert {"role-maps", "heads-0", "heads-1", "more-0"} <= set(figures_of(html))
+    assert "heads · indirect effect on the probability of the answer" in html
+    alone = dashboard({"heads": heads}, tmp_path).read_text("utf-8")
+    assert set(figures_of(alone)) == {"heads-0", "heads-1"}
 
 
 def test_few_facts_by_token_get_no_map_of_averages(page: Path) -> None:
