@@ -37,7 +37,7 @@ from spiritlens.analysis.map_statistics import (
     split_half_reliability,
 )
 from spiritlens.effects.resampling import Array, bootstrap_weights, interval, max_t, weighted_means
-from spiritlens.effects.roles import ordered_roles
+from spiritlens.effects.role_effects import ordered_roles
 from spiritlens.effects.statistics import fact_means, fact_names, role_effects, subject_names, total_effect
 
 __all__ = ["Comparison", "ComponentComparison", "Estimate", "Last", "compare", "findings"]

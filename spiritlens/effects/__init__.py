@@ -23,6 +23,6 @@ status
     cell).
 
 Rooms: `schema` (the effects dataset and its checks), `paths` (the same for edges), `quantities` (TE, IE of prompts),
-`roles` (rows that modalities share), `statistics` (averages over facts), `resampling` (intervals and tests), `store`
-(files and run directories). Nothing here imports torch, so results open on any laptop.
+`role_effects` (rows that modalities share), `statistics` (averages over facts), `resampling` (intervals and tests),
+`store` (files and run directories). Nothing here imports torch, so results open on any laptop.
 """

@@ -1,8 +1,8 @@
 """Averages over facts, with confidence intervals, and the layers at which curves peak.
 
-Order, always: metric per noise sample → mean over samples (`quantities`) → mean within a role (`roles`) → mean over the
-phrasings and voices of a fact → mean over facts. Every fact weighs the same, however many tokens its subject has or
-prompts it was asked in. Prompts without a `fact_id` are the same fact where relation, subject and answer agree.
+Order, always: metric per noise sample → mean over samples (`quantities`) → mean within a role (`role_effects`) → mean
+over the phrasings and voices of a fact → mean over facts. Every fact weighs the same, however many tokens its subject
+has or prompts it was asked in. Prompts without a `fact_id` are the same fact where relation, subject and answer agree.
 
 Axes: per prompt ``prompt``; per fact ``fact``; averages have the axis ``group``, one entry for each combination of
 `by`. Units: those of the metric; intervals hold `confidence` (default 95 %) by the bootstrap of
@@ -27,7 +27,7 @@ from spiritlens.effects.quantities import (
     total_effect,
 )
 from spiritlens.effects.resampling import bootstrap_mean, weighted_means
-from spiritlens.effects.roles import Split, role_effects
+from spiritlens.effects.role_effects import Split, role_effects
 from spiritlens.effects.schema import PROMPT_TEXTS
 
 __all__ = [

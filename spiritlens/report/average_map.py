@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from spiritlens.effects.roles import ordered_roles
+from spiritlens.effects.role_effects import ordered_roles
 from spiritlens.effects.schema import Status, site_axis
 from spiritlens.effects.statistics import Facts, Quantity, average_effects
 from spiritlens.report.heatmap import (

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 from spiritlens.effects.quantities import indirect_effect
-from spiritlens.effects.roles import ordered_roles
-from spiritlens.effects.roles import role_effects as by_role
+from spiritlens.effects.role_effects import ordered_roles
+from spiritlens.effects.role_effects import role_effects as by_role
 from spiritlens.effects.schema import ROLES, Status, check_effects
 
 
