@@ -5,11 +5,13 @@
 3. The audio gets 0.2 s of quiet at both ends and a noise floor of 2e-3 of full scale from a fixed seed: digital silence
    makes the aligner fail.
 4. The aligner places the words on a grid of 10 ms. An answer that lacks words is refused.
-5. The aligner gives no confidence and may accept a wrong text, so `alignment_doubts` looks at the durations, and what
+5. Silence of more than 50 ms at a word's edges (below 2 % of the words' median level) is taken off the word; before a
+   word that begins with a stop 50 ms of it stay, as its closure.
+6. The aligner gives no confidence and may accept a wrong text, so `alignment_doubts` looks at the durations, and what
    it finds is warned of (`AlignmentWarning`).
 
-Times are estimates: 9 ms median and 36-50 ms 95th percentile of the error of word starts on synthetic speech. Nothing
-depends on what was aligned before.
+Times are estimates; `benchmarks/speech.py` measures their errors on synthetic speech. Nothing depends on what was
+aligned before.
 """
 
 import functools
@@ -32,6 +34,11 @@ FRAME_SECONDS = 0.01
 PAD_SECONDS = 0.2
 NOISE_FLOORS = (2e-3, 1e-3, 4e-3)
 """Share of full scale; the next one is tried where the aligner finds no path."""
+
+
+SILENT_SHARE = 0.02
+LONGEST_CLOSURE = 0.05
+STOPS = frozenset({"P", "T", "K", "B", "D", "G", "CH", "JH"})
 
 
 class AlignmentError(ValueError):
@@ -59,9 +66,10 @@ def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[W
             f"the words {' '.join(words)!r} cannot be placed in {name} ({waveform.duration:.2f} s); does it say them "
             "all, in this order and in English?"
         )
+    phones = [_decoder().lookup_word(key).split() for key in keys]
+    spans = _without_silence(waveform, spans, [first in STOPS for first, *_ in phones])
     aligned = tuple(WordInterval(word, *span) for word, span in zip(words, spans, strict=True))
-    n_phones = [len(_decoder().lookup_word(key).split()) for key in keys]
-    for doubt in alignment_doubts(waveform, aligned, n_phones):
+    for doubt in alignment_doubts(waveform, aligned, [len(own) for own in phones]):
         warnings.warn(f"{name}: {doubt}", AlignmentWarning, stacklevel=2)
     return aligned
 
@@ -96,16 +104,17 @@ def _placed(waveform: Waveform, keys: list[str], floor: float) -> list[tuple[flo
     try:
         decoder.set_align_text(" ".join(keys))
         decoder.start_utt()
-        decoder.process_raw(_padded_with_noise(waveform, floor), full_utt=True)
+        decoder.process_raw(padded_with_noise(waveform, floor), full_utt=True)
         decoder.end_utt()
-        segments = list(decoder.seg() or ())
+        spoken = spoken_segments(decoder)
     except RuntimeError:
+        _decoder.cache_clear()  # a decoder that failed stays in the middle of its utterance
         return None
-    spoken = [segment for segment in segments if not segment.word.startswith(("<", "[", "+", "(NULL)"))]
-    if [re.sub(r"\(\d+\)$", "", segment.word) for segment in spoken] != keys:
+    if [word for word, _ in spoken] != keys:
         return None
     edges = [
-        (s.start_frame * FRAME_SECONDS - PAD_SECONDS, (s.end_frame + 1) * FRAME_SECONDS - PAD_SECONDS) for s in spoken
+        (s.start_frame * FRAME_SECONDS - PAD_SECONDS, (s.end_frame + 1) * FRAME_SECONDS - PAD_SECONDS)
+        for _, s in spoken
     ]
     spans = [(max(0.0, round(start, 3)), min(round(end, 3), waveform.duration)) for start, end in edges]
     inside = all(start < end for start, end in spans)
@@ -113,7 +122,34 @@ def _placed(waveform: Waveform, keys: list[str], floor: float) -> list[tuple[flo
     return spans if inside and ordered else None
 
 
-def _padded_with_noise(waveform: Waveform, floor: float) -> bytes:
+def spoken_segments(decoder: Any) -> list[tuple[str, Any]]:
+    """The words of a decoder's last utterance and their segments, without silence, noise and pronunciation numbers."""
+    segments = [segment for segment in decoder.seg() or () if not segment.word.startswith(("<", "[", "+", "(NULL)"))]
+    return [(re.sub(r"\(\d+\)$", "", segment.word), segment) for segment in segments]
+
+
+def _without_silence(
+    waveform: Waveform, spans: list[tuple[float, float]], begins_with_stop: list[bool]
+) -> list[tuple[float, float]]:
+    """The spans without long silence at their edges."""
+    hop = round(FRAME_SECONDS * RATE)
+    n_hops = len(waveform) // hop
+    level = np.sqrt(np.square(waveform.samples[: n_hops * hop].reshape(n_hops, hop), dtype=np.float64).mean(axis=1))
+    parts = [level[round(start / FRAME_SECONDS) : round(end / FRAME_SECONDS)] for start, end in spans]
+    threshold = SILENT_SHARE * float(np.median(np.concatenate(parts)))
+    trimmed = []
+    for (start, end), part, stop in zip(spans, parts, begins_with_stop, strict=True):
+        loud = np.flatnonzero(part > threshold)
+        if len(loud):
+            before, after = loud[0] * FRAME_SECONDS, (len(part) - 1 - loud[-1]) * FRAME_SECONDS
+            start += before - (LONGEST_CLOSURE if stop else 0.0) if before > LONGEST_CLOSURE else 0.0
+            end -= after if after > LONGEST_CLOSURE else 0.0
+        trimmed.append((round(start, 3), round(end, 3)))
+    return trimmed
+
+
+def padded_with_noise(waveform: Waveform, floor: float) -> bytes:
+    """16-bit samples with quiet at both ends and white noise of a share of full scale over all, from a fixed seed."""
     pad = np.zeros(round(PAD_SECONDS * RATE))
     samples = np.concatenate([pad, waveform.samples, pad])
     samples = samples + floor * np.random.default_rng(0).standard_normal(len(samples))
