@@ -76,7 +76,7 @@ def export(settings: Settings, out: Path) -> None:
     tokenizer = (out / "lm" / "tokenizer.model").read_bytes()
     ids = TokenIds(tokenizer, load_mel_units(out / "encoder").n_units)
     model = load_last(settings, ids, out / "lm")
-    export_folder(model, tokenizer, ids, out / "encoder", out / "model")
+    export_folder(model, tokenizer, ids, settings.facts(), out / "encoder", out / "model")
 
 
 def measure(settings: Settings, out: Path) -> None:

@@ -7,17 +7,21 @@ units it has and what they stand for. The cards are written by hand beside them.
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import LlamaForCausalLM
 
 from embedded_model.documents import TokenIds
-from embedded_model.pieces import write_tokenizer
+from embedded_model.pieces import template_words, write_tokenizer
+from spiritlens.prompts.facts import Fact
 from spiritlens.speech.embedded_units import load_mel_units
 
 
-def export_folder(model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, encoder: Path, folder: Path) -> None:
+def export_folder(
+    model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, facts: Sequence[Fact], encoder: Path, folder: Path
+) -> None:
     """Write the shipped folder; `encoder`: the folder of the trained unit encoder."""
     folder.mkdir(parents=True, exist_ok=True)
     half = LlamaForCausalLM(model.config).half()
@@ -40,5 +44,14 @@ def export_folder(model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, enco
         "encoder": {"kind": "mel_units", "weights": "encoder.safetensors", "config": "encoder.json"},
         "text_pieces": ids.text_marker,
         "trained_ids": ids.n_trained,
+        "untrained_ids": untrained_ids(ids, facts),
     }
     (folder / "spiritlens.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def untrained_ids(ids: TokenIds, facts: Sequence[Fact]) -> list[int]:
+    """Text ids of no word that training writes (bytes, inner pieces of merges): they are no answers, and their rows
+    say nothing of how large an embedding is."""
+    names = [name for fact in facts for name in (fact.subject, fact.answer)]
+    trained = {piece for text in [*names, *template_words(facts)] for piece in ids.text(text)}
+    return sorted(set(range(ids.text_marker)) - trained - {ids.bos, ids.eos})
