@@ -46,7 +46,8 @@ def export_folder(
         "trained_ids": ids.n_trained,
         "untrained_ids": untrained_ids(ids, facts),
     }
-    (folder / "spiritlens.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
+    (folder / "spiritlens.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
 def untrained_ids(ids: TokenIds, facts: Sequence[Fact]) -> list[int]:

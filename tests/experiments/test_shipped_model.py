@@ -42,8 +42,15 @@ def test_the_cards_are_there_and_name_licence_and_data() -> None:
 
 def test_weights_are_float16_and_untrained_rows_are_zero(model: LlamaForCausalLM, vocabulary: Vocabulary) -> None:
     assert json.loads((FOLDER / "config.json").read_text())["dtype"] == "float16"
-    assert len(vocabulary.trained_ids) < vocabulary.size == model.config.vocab_size
-    assert not model.lm_head.weight[len(vocabulary.trained_ids) :].any()
+    assert vocabulary.unit_ids[-1] + 1 < vocabulary.size == model.config.vocab_size
+    assert not model.lm_head.weight[vocabulary.unit_ids[-1] + 1 :].any()
+
+
+def test_pieces_that_no_training_text_holds_are_no_answers(vocabulary: Vocabulary) -> None:
+    words = {word for fact in FACTS for text in (*fact.templates, fact.subject, fact.answer) for word in text.split()}
+    written = {index for word in words - {"{subject}"} for index in vocabulary.encode_text(word)}
+    assert written <= set(vocabulary.text_ids)
+    assert len(vocabulary.text_ids) < 700 < vocabulary.text_marker_id
 
 
 def test_the_shipped_pieces_are_those_of_the_facts(vocabulary: Vocabulary) -> None:
