@@ -121,6 +121,13 @@ class UnitStream:
         inside = np.flatnonzero((centres >= start) & (centres < end))
         return self[int(inside[0]) : int(inside[-1]) + 1] if len(inside) else self[:0]
 
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f'<td title="{start:.3f}-{end:.3f} s, {frames} frames" style="border:1px solid; padding:0 .3em">{unit}</td>'
+            for unit, start, end, frames in zip(self.ids, self.starts, self.ends, self.frames, strict=True)
+        )
+        return f"<p>{len(self)} units, {self.duration:.2f} s</p><table><tr>{cells}</tr></table>"
+
     def __repr__(self) -> str:
         if len(self) == 0:
             return f"UnitStream(empty, {self.rate:g} frames/s)"

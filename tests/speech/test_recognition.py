@@ -19,6 +19,7 @@ def test_clear_speech_is_recognised(available):
     assert [word.start for word in words] == pytest.approx([word.start for word in utterance.words], abs=0.06)
 
 
+@pytest.mark.slow
 def test_the_human_recording_gives_some_words_and_no_doubtful_ones(recording, data):
     words = established_words(recording)
     first = [word.word for word in _recognised(recording, 2e-4)]

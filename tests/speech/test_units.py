@@ -78,6 +78,7 @@ def test_repr_tells_frames_from_units():
     stream = UnitStream.from_frames([1, 1, 2])
     assert "3 frames, 0.00-0.12 s" in repr(stream)
     assert "2 units" in repr(stream.dedup())
+    assert 'title="0.000-0.080 s, 2 frames"' in stream.dedup()._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -25,16 +25,27 @@ def fail(message: str) -> None:
     sys.exit(1)
 
 
+def _answer(line: bytes, speak: Speak) -> None:
+    try:
+        _write(*speak(json.loads(line)))
+    except Exception as error:
+        _write({"error": f"{type(error).__name__}: {error}"})
+
+
 def answer_requests(hello: dict[str, Any], speak: Speak) -> None:
-    """Say hello, then answer each request by `speak` in a forked child, so that no utterance changes the next one."""
+    """Say hello, then answer each request by `speak` in a forked child, so that no utterance changes the next one.
+
+    Where a system cannot fork, the process answers one request only, and the parent starts another.
+    """
+    if not hasattr(os, "fork"):
+        _write({**hello, "lives_for": "one utterance"})
+        _answer(sys.stdin.buffer.readline(), speak)
+        return
     _write(hello)
     for line in sys.stdin.buffer:
         child = os.fork()
         if child == 0:
-            try:
-                _write(*speak(json.loads(line)))
-            except Exception as error:
-                _write({"error": f"{type(error).__name__}: {error}"})
+            _answer(line, speak)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
         if os.WIFSIGNALED(status):
