@@ -20,6 +20,7 @@ recall.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -90,15 +91,7 @@ def compare(
     pairs = _pair(effects.sel(metric=[metric]), kinds, last)
     weights = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
     n_subjects = len(set(pairs.subjects.tolist()))
-
-    def estimate(draws: Array) -> Estimate:
-        """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
-        value = float(draws[0])
-        if np.isnan(value) or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
-            return Estimate(value)
-        low, high = (float(end) for end in interval(draws[1:], n_subjects, confidence))
-        return Estimate(value, min(low, value), max(high, value))
-
+    estimate = partial(_estimate, n_subjects=n_subjects, confidence=confidence)
     totals = [weighted_means(one, weights) for one in pairs.totals]
     components = tuple(
         _compare_component(pairs, index, weights, estimate, seed) for index in range(len(pairs.components))
@@ -117,6 +110,15 @@ def compare(
         confidence=confidence,
         alpha=alpha,
     )
+
+
+def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
+    """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
+    value = float(draws[0])
+    if np.isnan(value) or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
+        return Estimate(value)
+    low, high = (float(end) for end in interval(draws[1:], n_subjects, confidence))
+    return Estimate(value, min(low, value), max(high, value))
 
 
 def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:

@@ -18,7 +18,6 @@ Source
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +30,8 @@ from spiritlens.effects.schema import (
     check_attributes,
     check_dims,
     check_statuses,
+    metric_coordinates,
+    new_attributes,
     prompt_coordinates,
 )
 
@@ -85,20 +86,13 @@ def new_paths(
             **_node_coordinates("sender", senders),
             **_node_coordinates("receiver", receivers),
             "pos_name": ("pos", np.asarray([str(position) for position in positions], dtype=np.str_)),
-            "metric": np.asarray(list(metrics), dtype=np.str_),
-            "metric_sign": ("metric", np.array(list(metrics.values()), dtype=np.int8)),
+            **metric_coordinates(metrics),
             "prompt": np.arange(len(base)),
             **prompt_coordinates(prompts, len(base)),
         },
-        attrs={
-            "schema": PATHS_SCHEMA,
-            **ATTRIBUTE_DEFAULTS,
-            "base_run": base_run,
-            "frozen": frozen,
-            "norms": norms,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            **(attributes or {}),
-        },
+        attrs=new_attributes(
+            PATHS_SCHEMA, {"base_run": base_run, "frozen": frozen, "norms": norms, **(attributes or {})}
+        ),
     )
     return check_paths(dataset)
 

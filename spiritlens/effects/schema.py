@@ -122,13 +122,13 @@ def new_effects(
     if at not in SITE_AXIS:
         raise ValueError(f"at={at!r}: expected one of {', '.join(SITE_AXIS)}")
     site = SITE_AXIS[at]
-    restored = np.asarray(restored)
+    restored, corrupted = np.asarray(restored), np.asarray(corrupted)
     cell = ("prompt", "component", "layer", site, *(("head",) if restored.ndim == 7 else ()))
-    n_prompts = len(np.asarray(clean))
+    n_prompts, n_samples = corrupted.shape[:2]
     dataset = xr.Dataset(
         {
             "clean": (("prompt", "metric"), np.asarray(clean)),
-            "corrupted": (("prompt", "sample", "metric"), np.asarray(corrupted)),
+            "corrupted": (("prompt", "sample", "metric"), corrupted),
             "restored": ((*cell, "sample", "metric"), restored),
             "status": (cell, np.asarray(status, dtype=np.int8), STATUS_ATTRIBUTES),
             "noise_floor": (("prompt", "metric"), np.asarray(noise_floor)),
@@ -136,22 +136,13 @@ def new_effects(
         coords={
             "component": _texts(components),
             "layer": np.asarray(layers, dtype=np.int64),
-            "metric": _texts(list(metrics)),
-            "metric_sign": ("metric", np.array(list(metrics.values()), dtype=np.int8)),
+            **metric_coordinates(metrics),
             "prompt": np.arange(n_prompts),
-            "sample": np.arange(np.asarray(corrupted).shape[1]),
+            "sample": np.arange(n_samples),
             **prompt_coordinates(prompts, n_prompts),
             **_site_coordinates(sites, site),
         },
-        attrs={
-            "schema": SCHEMA,
-            **ATTRIBUTE_DEFAULTS,
-            "samples": int(np.asarray(corrupted).shape[1]),
-            "direction": direction,
-            "at": at,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            **(attributes or {}),
-        },
+        attrs=new_attributes(SCHEMA, {"samples": n_samples, "direction": direction, "at": at, **(attributes or {})}),
     )
     if "head" in cell:
         dataset = dataset.assign_coords(head=np.arange(dataset.sizes["head"]))
@@ -271,6 +262,18 @@ def _check_exact_cells(dataset: xr.Dataset) -> None:
             f"cells marked exact differ from the baseline by up to {float(difference.max()):.3g}: "
             "copy the baseline's value or mark them measured"
         )
+
+
+def new_attributes(schema: str, attributes: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+    """Attributes of a new dataset: the defaults, the time of making, and what was given."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"schema": schema, **ATTRIBUTE_DEFAULTS, "created": created, **attributes}
+
+
+def metric_coordinates(metrics: Mapping[str, int]) -> dict[str, Any]:
+    """Names and signs of the metrics, ready for xarray."""
+    signs = np.array(list(metrics.values()), dtype=np.int8)
+    return {"metric": _texts(list(metrics)), "metric_sign": ("metric", signs)}
 
 
 def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> dict[str, Any]:
