@@ -5,8 +5,8 @@ know; a look at the container tells these cases apart. Formats: RIFF (size in by
 the last page of a stream carries flag 4), ISO base media (``ftyp`` in bytes 4-8), Matroska/WebM (EBML magic).
 """
 
-UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFFFFF)
-"""RIFF sizes that streaming writers leave when they cannot seek back."""
+LEAST_UNKNOWN_SIZE = 0x7FFF0000
+"""Sizes from here on, and 0, are what streaming writers leave in a RIFF header because they cannot seek back."""
 
 
 def container_problem(data: bytes) -> str:
@@ -19,6 +19,8 @@ def container_problem(data: bytes) -> str:
         return "is a WebM/Matroska file, which libsndfile does not read. Convert it: ffmpeg -i INPUT.webm OUTPUT.wav"
     if data[:4] == b"RIFF":
         return _riff_problem(data)
+    if data[:4] == b"FORM":
+        return _aiff_problem(data)
     if data[:4] == b"OggS":
         return _ogg_problem(data)
     if _looks_like_text(data[:512]):
@@ -27,13 +29,27 @@ def container_problem(data: bytes) -> str:
 
 
 def _riff_problem(data: bytes) -> str:
-    promised = int.from_bytes(data[4:8], "little")
-    if promised in UNKNOWN_SIZES:
-        return ""
-    if promised + 8 > len(data) + 1:  # one byte of padding may be missing at the end
-        return (
-            f"is truncated: its RIFF header promises {promised + 8} bytes, {len(data)} are there. Copy the file again."
-        )
+    """Compare the sizes that the header and the data chunk promise with what is there."""
+    chunks = [(b"RIFF", 8, int.from_bytes(data[4:8], "little"))]
+    place = 12
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        chunks.append((data[place : place + 4], place + 8, size))
+        place += 8 + size + size % 2
+    for name, start, size in chunks:
+        unknown = size == 0 or size >= LEAST_UNKNOWN_SIZE
+        if name in (b"RIFF", b"data") and not unknown and start + size > len(data) + 1:  # a padding byte may be missing
+            return (
+                f"is truncated: its {name.decode()} header promises {start + size} bytes, {len(data)} are there. "
+                "Copy the file again."
+            )
+    return ""
+
+
+def _aiff_problem(data: bytes) -> str:
+    promised = 8 + int.from_bytes(data[4:8], "big")
+    if promised > len(data) + 1:
+        return f"is truncated: its header promises {promised} bytes, {len(data)} are there. Copy the file again."
     return ""
 
 

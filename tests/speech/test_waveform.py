@@ -150,10 +150,38 @@ def test_truncated_wav(tone):
     assert "RIFF header promises" in refused(data[: len(data) // 2])
 
 
-def test_wav_written_by_a_stream_is_accepted(tone):
+def test_wav_whose_data_chunk_is_truncated(tone):
     data = encoded(tone)
-    streamed = data[:4] + b"\xff\xff\xff\xff" + data[8:]
+    half = data[: len(data) // 2]
+    patched = (
+        half[:4] + (len(half) - 8).to_bytes(4, "little") + half[8:]
+    )  # as a tool that repairs the outer size leaves it
+    assert "data header promises" in refused(patched)
+
+
+def test_truncated_aiff(tone):
+    data = encoded(tone, format="AIFF")
+    assert "is truncated" in refused(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("size", [b"\xff\xff\xff\xff", b"\x24\xf0\xff\x7f", b"\0\0\0\0"])
+def test_wav_written_by_a_stream_is_accepted(tone, size):
+    data = encoded(tone)
+    streamed = data[:4] + size + data[8:]
     assert len(read_waveform(streamed)) == len(tone)
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"), [({"format": "CAF"}, 16000), ({"format": "W64"}, 192000), ({"format": "AU"}, 4000)]
+)
+def test_rarer_containers_and_rates(options, rate):
+    sine = 0.5 * np.sin(2 * np.pi * 300 * np.arange(rate) / rate)
+    waveform = read_waveform(encoded(np.stack([sine] * 6, axis=1), rate, **options))
+    assert len(waveform) == RATE
+    assert (
+        np.abs(waveform.samples[2000:-2000] - 0.5 * np.sin(2 * np.pi * 300 * np.arange(2000, 14000) / RATE)).max()
+        < 1e-3
+    )
 
 
 def test_truncated_ogg(tone):
