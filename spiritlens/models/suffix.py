@@ -38,7 +38,8 @@ def is_plain(block: Any, length: int) -> bool:
     unusual = (
         config.use_qk_norm or config.clip_qkv or config.use_logn_attn or config.use_attention_sinks
         or config.use_local_attn or config.use_dynamic_ntk_rope or config.use_normalization_before_and_after
-        or config.parallel_attn_mlp or config.load_in_4bit or config.attn_scores_soft_cap > 0
+        or config.parallel_attn_mlp or config.load_in_4bit or config.ungroup_grouped_query_attention
+        or config.attn_scores_soft_cap > 0
     )  # fmt: skip
     return (
         not unusual

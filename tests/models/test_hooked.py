@@ -262,6 +262,18 @@ def test_transformer_lens_flags_change_nothing(inside, tokens, run):
         model.set_use_hook_mlp_in(False)
 
 
+def test_ungrouped_keys_take_the_way_of_the_block(tokens):
+    grouped = random_lens_model(random_config(n_kv_heads=2))
+    expected = grouped.cache(tokens, [hook_name("resid_post", 1)])[hook_name("resid_post", 1)]
+    grouped.model.set_ungroup_grouped_query_attention(True)
+    run = grouped.cache(tokens, NAMES)
+    assert run[hook_name("k", 1)].shape[2] == 4
+    resid = run[hook_name("resid_pre", 1)][ROWS, 3:]
+    assert largest_difference(grouped.block(1, resid, run, 3, ROWS), expected[ROWS, 3:]) < 1e-12
+    with pytest.raises(ValueError, match="no plain Llama block"):
+        grouped.attend(1, *grouped.qkv(1, resid), run, 3, ROWS)
+
+
 @pytest.mark.parametrize("start", [0, 5])
 def test_fused_kernels_round_as_the_block_does_in_bfloat16(start):
     low = random_lens_model(random_config(n_kv_heads=2), dtype=torch.bfloat16)

@@ -29,6 +29,7 @@ from spiritlens.prompts.build import SpeechSegment, TextSegment
 from spiritlens.prompts.families import SPIRITLM_BASE, TEXT_ONLY
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.units import UnitStream
+from spiritlens.speech.utterance import Utterance
 from spiritlens.speech.waveform import Waveform
 
 
@@ -334,6 +335,36 @@ def test_audio_becomes_a_spoken_prompt(hearing, tmp_path):
     same = hearing.audio(path, words=[WordInterval(*word) for word in words], subject="france", answer="paris")
     assert same.ids == prompt.ids
     assert len(hearing.hear(path)) == 13
+
+
+class FixedVoice:
+    """Says everything in five words of 0.2 s, the second and third run together; remembers how it was asked."""
+
+    name, engine = "fixed:one", "fixed 1.0"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, float, float]] = []
+
+    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
+        self.asked.append((text, rate, pitch))
+        waveform = Waveform(np.sin(np.arange(16000) / 30).astype(np.float32) * 0.3)
+        edges = [(0.0, 0.2), (0.2, 0.62), (0.2, 0.62), (0.62, 0.82), (0.82, 1.0)]
+        words = tuple(WordInterval(word, *edge) for word, edge in zip(text.split(), edges, strict=True))
+        return Utterance(waveform, text, words, (), self.name, self.engine)
+
+
+def test_a_given_voice_speaks_and_is_named(hearing):
+    voice = FixedVoice()
+    prompt = hearing.speak("the capital of france is", "france", "paris", voice=voice, rate=1.2, fact_id="f1")
+    assert voice.asked[0] == ("the capital of france is", 1.2, 1.0)
+    assert (prompt.kind, prompt.voice, prompt.fact_id) == ("S2T", "fixed:one", "f1")
+    assert [hearing.vocabulary.label(prompt.ids[place]) for place in prompt.subject] == ["[Hu8]", "[Hu9]"]
+
+
+def test_a_subject_that_runs_into_another_word_is_refused(hearing):
+    """The voice gives no phones to tell the words apart by."""
+    with pytest.raises(ValueError, match="capital"):
+        hearing.speak("the capital of france is", "capital", "paris", voice=FixedVoice())
 
 
 def test_audio_needs_words_or_text(hearing):
