@@ -26,12 +26,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import checked_prompts, model_attributes
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import ROLES
+from spiritlens.shapes import checked
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -42,7 +44,7 @@ MASS_SCHEMA = "spiritlens.attention/1"
 GROUPS = {"role": ROLES, "modality": ("none", "text", "speech")}
 
 
-def attention_patterns(model: LensModel, tokens: Tensor) -> Tensor:
+def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Tensor, "layer head pos pos"]:
     """Attention ``[layer head query key]`` of one sequence ``[1 pos]``, in float32 or better."""
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.n_layers)]
     cache = model.cache(tokens, names)
@@ -85,7 +87,10 @@ def head_detectors(lens: "Lens", prompts: Sequence[Prompt]) -> xr.Dataset:
     )
 
 
-def detector_scores(patterns: Tensor, ids: Sequence[int], word_index: Sequence[int] = ()) -> Tensor:
+@checked
+def detector_scores(
+    patterns: Float[Tensor, "layer head pos pos"], ids: Sequence[int], word_index: Sequence[int] = ()
+) -> Float[Tensor, "layer head detector"]:
     """Scores ``[layer head detector]`` of patterns ``[layer head query key]`` over tokens `ids` (words: −1 for
     none)."""
     words = list(word_index) or [-1] * len(ids)

@@ -22,10 +22,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.noise import draw, generator
+from spiritlens.shapes import checked
 
 Pooling = Literal["position", "last", "mean", "broadcast", "norm_matched"]
 Control = Literal["none", "other word", "other fact", "noise"]
@@ -56,9 +58,10 @@ def aligned_groups(prompt: Prompt, donor: Prompt) -> tuple[tuple[Group, Group], 
     return tuple(sorted(pairs))
 
 
+@checked
 def pooling_weights(
     prompt: Prompt, donor: Prompt, pooling: Pooling = "position", control: Control = "none", seed: int = 0
-) -> Tensor:
+) -> Float[Tensor, "pos donor_pos"]:
     """Weights ``[pos donor_pos]`` that pool the donor's values for every position of the prompt."""
     if pooling not in get_args(Pooling):
         raise ValueError(f"pooling {pooling!r} is unknown; one of {', '.join(get_args(Pooling))}")

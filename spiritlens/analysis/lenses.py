@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import checked_prompts, model_attributes
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 LENS_SCHEMA = "spiritlens.lens/1"
 
 
-def residual_states(model: LensModel, tokens: Tensor) -> Tensor:
+def residual_states(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Tensor, "state pos d_model"]:
     """The residual stream ``[state pos d_model]`` of one sequence: the embedding, then what leaves each block."""
     names = [hook_name("resid_pre", layer) for layer in range(model.n_layers)]
     names.append(hook_name("resid_post", model.n_layers - 1))
@@ -155,7 +156,7 @@ def patchscope(
     target_position: int,
     target_state: int | None = None,
     read_position: int = -1,
-) -> Tensor:
+) -> Float[Tensor, " d_vocab"]:
     """Logits ``[d_vocab]`` at `read_position` of the target when one of its states is taken from the source prompt.
 
     States count as in `residual_states`; `target_state` None is the source's.
