@@ -26,7 +26,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+
+from spiritlens.shapes import checked
 
 SIGNS: Mapping[str, int] = {
     "probability": 1,
@@ -81,7 +84,8 @@ class Scorer:
         clean = logits[0, 0].log_softmax(-1)
         return Scorer(self.metrics, self.answer, self.foil, self.text_ids, clean, self.part)
 
-    def __call__(self, logits: Tensor) -> Tensor:
+    @checked
+    def __call__(self, logits: Float[Tensor, "row readout d_vocab"]) -> Float[Tensor, "row metric"]:
         """Values ``[row metric]`` of logits ``[row readout d_vocab]``."""
         if self.part == "foil":
             foil = _log_probability(logits, self.foil, None)

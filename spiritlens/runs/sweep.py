@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.models.hooked import LensModel
@@ -27,6 +28,7 @@ from spiritlens.runs.full_length import full_length_cells, read_names, reads_sou
 from spiritlens.runs.plan import Plan, Program, make_plan, split_column
 from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import RecordedRun, as_rows, record
+from spiritlens.shapes import checked
 
 Score = Callable[[Tensor], Tensor]
 """Logits ``[row readout d_vocab]`` → metric values ``[row metric]``."""
@@ -52,9 +54,9 @@ def sweep(
     model: LensModel,
     programs: Sequence[Program],
     *,
-    tokens: Tensor,
-    base_embeddings: Tensor | None,
-    source_embeddings: Tensor | None,
+    tokens: Int[Tensor, "1 pos"],
+    base_embeddings: Float[Tensor, "sample pos d_model"] | None,
+    source_embeddings: Float[Tensor, "sample pos d_model"] | None,
     score: Score,
     clean_score: Callable[[Tensor], Score] | None = None,
     n_readouts: int = 1,
@@ -67,6 +69,9 @@ def sweep(
     `clean_score` makes the score out of the clean run's logits, for metrics that compare with it; the other settings
     are those of `sweep_runs`.
     """
+    for embeddings in (base_embeddings, source_embeddings):
+        if embeddings is not None:
+            check_embeddings(tokens, embeddings)
     first_changed = first_difference(model, tokens, base_embeddings, source_embeddings)
     names = names_to_record(model, programs, tokens.shape[1], first_changed, n_readouts, always)
     base = record(model, tokens, base_embeddings, names["base"], n_readouts)
@@ -147,6 +152,11 @@ def names_to_record(
                 reads = [("resid_mid", layer), ("z", layer), ("attn_out", layer), following]
                 base.update(dict.fromkeys(hook_name(*read) for read in reads))
     return {"base": list(base), "source": names["source"]}
+
+
+@checked
+def check_embeddings(tokens: Int[Tensor, "1 pos"], embeddings: Float[Tensor, "sample pos d_model"]) -> None:
+    """Refuse embeddings that are not of these tokens; once per run, so that nothing inside needs checks."""
 
 
 def first_difference(model: LensModel, tokens: Tensor, first: Tensor | None, second: Tensor | None) -> int:

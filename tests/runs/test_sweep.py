@@ -8,6 +8,7 @@ from transformer_lens import HookedTransformer
 from spiritlens.models.hooked import HookedLensModel
 from spiritlens.runs.plan import Action
 from spiritlens.runs.sweep import sweep
+from spiritlens.shapes import ShapeError
 
 TOLERANCE = 1e-10
 TOKENS = torch.tensor([[1, 17, 5, 33, 8, 21, 40, 9]])
@@ -296,3 +297,11 @@ def test_corrupted_into_corrupted_is_the_corrupted_run(inside) -> None:
     result = run_sweep(inside, nothing, "denoising", always=range(len(nothing)))
     assert not result.unmoved
     assert (result.values - result.base).abs().max() < TOLERANCE
+
+
+def test_runs_that_do_not_fit_are_refused(inside) -> None:
+    embeddings = corrupted_embeddings(inside.model)
+    with pytest.raises(ShapeError, match="axis pos: expected 8, found 7"):
+        run_sweep(inside, GRIDS["q"], "denoising", embeddings[:, :7])
+    with pytest.raises(ShapeError, match="3 axes expected"):
+        run_sweep(inside, GRIDS["q"], "denoising", embeddings[0])
