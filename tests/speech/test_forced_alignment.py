@@ -54,6 +54,12 @@ def test_words_outside_of_the_dictionary_are_spoken_by_espeak():
     assert aligned[-1].start == pytest.approx(utterance.words[-1].start, abs=0.05)
 
 
+def test_letters_with_marks():
+    utterance = voice().speak("she flew from Zürich to Côte d'Ivoire")
+    aligned = align(utterance.waveform, utterance.text)
+    assert [word.word for word in aligned] == [word.word for word in utterance.words]
+
+
 def test_audio_from_a_file_and_numbers(tmp_path):
     utterance = voice().speak("she was born in 1984 in paris")
     path = utterance.waveform.write(tmp_path / "born.wav")

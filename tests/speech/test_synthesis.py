@@ -116,6 +116,17 @@ def test_numbers_are_written_out_for_every_engine(available):
             ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["espeak:en-us", "flite:kal16", "festival:ked_diphone"])
+def test_letters_with_marks(name, available):
+    words = speaker(name, available).speak("Côte d'Ivoire, São Tomé and Tromsø").words
+    assert [word.word for word in words] == ["Côte", "d'Ivoire", "São", "Tomé", "and", "Tromsø"]
+
+
+def test_letters_that_a_voice_does_not_know(available):
+    with pytest.raises(ValueError, match="write it in English letters"):
+        speaker("flite:slt", available).speak("北京 is a city")
+
+
 def test_festival(available):
     utterance = speaker("festival:ked_diphone", available).speak(TEXT)
     assert [word.word for word in utterance.words] == TEXT.split()

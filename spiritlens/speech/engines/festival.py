@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 
 from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
-from spiritlens.speech.engines.plain_text import plain_text
+from spiritlens.speech.engines.plain_text import ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.phones import Phone, flite_phone
 from spiritlens.speech.utterance import Utterance
@@ -63,13 +63,15 @@ class FestivalVoice:
                 f"rate {rate} and pitch {pitch}: festival takes rates of 0.3 to 3 and leaves the pitch at 1."
             )
         plain = plain_text(text)
-        lines, samples, sample_rate = self._run(plain.engine_text, 1 / rate)
+        given = [ascii_word(word) for word in plain.words]
+        said = " ".join(word + mark for word, mark in zip(given, plain.marks, strict=True))
+        lines, samples, sample_rate = self._run(said, 1 / rate)
         audio = waveform_of(samples, sample_rate, self.name)
         segments = [(line[1], float(line[2])) for line in lines if line[0] == "segment"]
         starts = [0.0, *(end for _, end in segments[:-1])]
         phones = [Phone(flite_phone(name), start, end) for start, (name, end) in zip(starts, segments, strict=True)]
         spoken = [(line[1], float(line[2]), float(line[3])) for line in lines if line[0] == "word"]
-        spans = spans_by_letters([word.lower() for word in plain.words], spoken, audio.duration)
+        spans = spans_by_letters(given, spoken, audio.duration)
         if spans is None:
             raise EngineError(
                 f"{self.engine} said {[word for word, *_ in spoken]} for {text!r}; write the words as they sound."

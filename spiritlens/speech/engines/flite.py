@@ -8,7 +8,7 @@ flite writes words like "didn't" as it speaks them, possibly as several words; t
 from dataclasses import dataclass
 
 from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
-from spiritlens.speech.engines.plain_text import plain_text
+from spiritlens.speech.engines.plain_text import ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
 from spiritlens.speech.phones import Phone, flite_phone
 from spiritlens.speech.utterance import Utterance
@@ -49,7 +49,7 @@ class FliteVoice:
         if pitch != 1.0 and self.short_name in FIXED_PITCH:
             raise ValueError(f"{self.name} has a fixed pitch, {pitch} was asked; use `Utterance.resampled` instead.")
         plain = plain_text(text)
-        given = [RESPELLED.get(word.lower(), word.lower()) for word in plain.words]
+        given = [RESPELLED.get(word.lower(), ascii_word(word)) for word in plain.words]
         said = " ".join(word + mark for word, mark in zip(given, plain.marks, strict=True))
         f0_mean = MEAN_F0[self.short_name] * pitch if pitch != 1.0 else 0.0
         answer, samples = flite_process().request(

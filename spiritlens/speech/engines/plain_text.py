@@ -7,6 +7,7 @@ display; `engine_text` is lower case.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 SMALL = [
@@ -41,6 +42,8 @@ ABBREVIATIONS = {
     "etc.": "et cetera", "e.g.": "for example", "i.e.": "that is",
     "&": "and", "%": "per cent", "+": "plus", "=": "equals",
 }  # fmt: skip
+WITHOUT_MARKS = {"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+"""Letters that do not come apart into a letter and a mark."""
 PAUSES = ",.;:?!"
 
 
@@ -63,6 +66,15 @@ class PlainText:
             positions.append(position)
             position += len(word) + len(mark) + 1
         return tuple(positions)
+
+
+def ascii_word(word: str) -> str:
+    """The word in the letters of English, for engines that know no others; refuse what has none ("北京")."""
+    letters = "".join(WITHOUT_MARKS.get(letter, letter) for letter in word.lower())
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(letter))
+    if not plain.isascii():
+        raise ValueError(f"{word!r} has letters that this voice does not know; write it in English letters.")
+    return plain
 
 
 def plain_text(text: str) -> PlainText:
