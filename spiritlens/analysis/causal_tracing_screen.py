@@ -19,12 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import grid_sites
+from spiritlens.effects.schema import At, Direction
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions import corrupted_embeddings
+from spiritlens.runs.corruptions import Corruption, corrupted_embeddings
 from spiritlens.runs.full_length import read_names
 from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.runs.noise import Noise
 from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import record, replaced_embeddings
 
@@ -131,20 +134,34 @@ class FirstLook:
 
 
 def first_look(
-    lens: "Lens", prompts: Sequence[Prompt], settings: TraceSettings, *, n_exact: int = 2, top_k: int = 20
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
+    *,
+    at: At = "token",
+    window: int | None = None,
+    samples: int = 3,
+    seed: int = 0,
+    metric: str = "logit",
+    corruption: Corruption | None = None,
+    direction: Direction = "denoising",
+    n_exact: int = 2,
+    top_k: int = 20,
 ) -> FirstLook:
     """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates."""
     if not prompts or n_exact < 1:
         raise ValueError(f"{len(prompts)} prompts, n_exact={n_exact}: at least one prompt must be run exactly")
+    grid = make_grid(lens.inside, components, window, at, direction, "none")
+    settings = TraceSettings(grid, Noise() if corruption is None else corruption, samples, seed, (metric,))
     estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
-    drawn = np.random.default_rng(settings.seed).permutation(len(prompts))[:n_exact]
+    drawn = np.random.default_rng(seed).permutation(len(prompts))[:n_exact]
     pairs = [(_exact(lens, prompts[int(index)], settings), estimates[int(index)]) for index in drawn]
     return FirstLook(
         estimates,
         tuple(_correlation(exact, estimate) for exact, estimate in pairs),
         tuple(_overlap(exact, estimate, top_k) for exact, estimate in pairs),
         top_k,
-        settings.metrics[0],
+        metric,
     )
 
 

@@ -41,8 +41,8 @@ def test_estimates_are_exact_for_small_noise(lens, components, direction) -> Non
 
 
 def test_first_look_prints_its_agreement(lens) -> None:
-    settings = settings_of(lens, ("resid_pre",), scale=1e-3)
-    look = first_look(lens, [text_prompt(), spoken_prompt()], settings, n_exact=2, top_k=5)
+    prompts = [text_prompt(), spoken_prompt()]
+    look = first_look(lens, prompts, ("resid_pre",), corruption=Noise(1e-3), n_exact=2, top_k=5)
     assert min(look.correlations) > 0.99
     assert min(look.overlaps) >= 0.8
     assert "an estimate, not a measurement" in repr(look)
@@ -72,4 +72,4 @@ def test_refusals(lens) -> None:
     with pytest.raises(ValueError, match="severing"):
         attribution_patching(lens, text_prompt(), severed)
     with pytest.raises(ValueError, match="run exactly"):
-        first_look(lens, [], settings)
+        first_look(lens, [])
