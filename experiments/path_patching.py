@@ -5,10 +5,11 @@ The heads are those that `experiments/head_level.py` found (``--heads runs/head-
 they are found by attribution patching.
 
 1. Facts known in both modalities are asked; the contrast of each prompt is the same prompt about another subject, in
-   place of the subject's tokens (units are warped to the same number).
-2. Every embedding, head and MLP is patched on its way into the query, key and value of each found head, into the MLPs
-   and into the logits: clean base run, heads and MLPs between held, norms recomputed. Prompts whose subject has no
-   fitting donor are left out and counted.
+   place of the subject's tokens (units are warped to the same number). Facts whose subject has no fitting donor are
+   left out and counted.
+2. The embedding, every head and every MLP is patched on its way into the query, key and value of each found head
+   (heads between held, MLPs recomputed), and into every MLP and the logits (heads and MLPs between held). Clean base
+   run, norms recomputed.
 3. The page shows the mean change of the logit difference over facts: T2T beside S2T.
 """
 
@@ -24,7 +25,7 @@ import xarray as xr
 import spiritlens as sl
 from spiritlens.analysis.attribution_patching import attribution_patch
 from spiritlens.analysis.head_ranking import rank_heads
-from spiritlens.analysis.path_nodes import Receiver
+from spiritlens.analysis.path_nodes import Frozen, Receiver
 from spiritlens.analysis.path_patching import path_patch
 from spiritlens.effects.paths import path_change
 from spiritlens.effects.statistics import average_effects
@@ -60,32 +61,50 @@ def main(
     told = choose_known(tell(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing), asked, seed)
     prompts = {kind: [each.text if kind == "T2T" else each.spoken for each in told] for kind in KINDS}
     found = found_heads(lens, prompts, heads, top, seed)
-    receivers = receivers_of(lens, found)
     corruptions = {kind: Replacement("symmetric", tuple(prompts[kind])) for kind in KINDS}
     fitting = {kind: fit(lens, prompts[kind], corruptions[kind], seed) for kind in KINDS}
     both = [at for at in range(len(told)) if all(fitting[kind][at] for kind in KINDS)][:n_facts]
+    chosen = {kind: [prompts[kind][at] for at in both] for kind in KINDS}
+    outputs: list[Receiver] = [*(Receiver("mlp_in", layer) for layer in range(lens.n_layers)), Receiver("logits")]
+    maps = {
+        "into heads": patch(lens, chosen, corruptions, inputs_of(lens, found), "heads", seed),
+        "into MLPs and logits": patch(lens, chosen, corruptions, outputs, "heads+mlps", seed),
+    }
+    tables = {name: strongest(paths, top=12) for name, paths in maps.items()}
+    agreements = {name: edge_agreement(paths) for name, paths in maps.items()}
+    for name, paths in maps.items():
+        paths.to_netcdf(out / f"paths_{name.replace(' ', '_')}.nc", engine="h5netcdf")
+        tables[name].to_csv(out / f"paths_{name.replace(' ', '_')}.csv", index=False)
+        print(f"\nPaths {name}\n{tables[name].to_string(index=False, float_format=lambda value: f'{value:.3f}')}")
+        print(f"Spearman of all edges between T2T and S2T: {agreements[name]:.2f}; {len(both)} facts in both")
+    print(f"\nPage: {page(out, maps, tables, agreements, found, len(told)).resolve()}")
+
+
+def patch(
+    lens: Lens,
+    prompts: dict[str, list[Prompt]],
+    corruptions: dict[str, Replacement],
+    receivers: Sequence[Receiver],
+    frozen: Frozen,
+    seed: int,
+) -> xr.Dataset:
+    """All paths into the receivers, both modalities in one dataset."""
     parts = [
         path_patch(
             lens,
-            [prompts[kind][at] for at in both],
+            prompts[kind],
             corruptions[kind],
             receivers=receivers,
+            frozen=frozen,
             metrics=(METRIC,),
             seed=seed,
         )
         for kind in KINDS
     ]
-    paths = xr.concat(
+    joined = xr.concat(
         parts, "prompt", data_vars="all", coords="minimal", compat="override", join="exact", combine_attrs="override"
     )
-    paths = paths.assign_coords(prompt=np.arange(paths.sizes["prompt"]))
-    paths.to_netcdf(out / "paths.nc", engine="h5netcdf")
-    table = strongest(paths, top=15)
-    table.to_csv(out / "paths.csv", index=False)
-    print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
-    agreement = edge_agreement(paths)
-    print(f"Spearman of all edges between T2T and S2T: {agreement:.2f}; {len(both)} facts in both modalities")
-    print(f"Page: {page(out, paths, table, found, agreement, len(told)).resolve()}")
+    return joined.assign_coords(prompt=np.arange(joined.sizes["prompt"]))
 
 
 def found_heads(
@@ -107,19 +126,14 @@ def found_heads(
     return found
 
 
-def receivers_of(lens: Lens, found: dict[str, list[tuple[int, int]]]) -> list[Receiver]:
-    """Query, key and value inputs of the found heads (of their key-value heads), every MLP, the logits."""
+def inputs_of(lens: Lens, found: dict[str, list[tuple[int, int]]]) -> list[Receiver]:
+    """Query, key and value inputs of the found heads (key and value: of their key-value heads)."""
     each = lens.n_heads // lens.inside.n_kv_heads
-    chosen = sorted({head for heads in found.values() for head in heads})
     nodes: list[Receiver] = []
-    for layer, head in chosen:
-        nodes += [
-            Receiver("q_input", layer, head),
-            Receiver("k_input", layer, head // each),
-            Receiver("v_input", layer, head // each),
-        ]
-    nodes += [Receiver("mlp_in", layer) for layer in range(lens.n_layers)]
-    return [*dict.fromkeys(nodes), Receiver("logits")]
+    for layer, head in sorted({head for heads in found.values() for head in heads}):
+        nodes.append(Receiver("q_input", layer, head))
+        nodes += [Receiver("k_input", layer, head // each), Receiver("v_input", layer, head // each)]
+    return list(dict.fromkeys(nodes))
 
 
 def fit(lens: Lens, prompts: Sequence[Prompt], corruption: Replacement, seed: int) -> list[bool]:
@@ -161,41 +175,43 @@ def edge_agreement(paths: xr.Dataset) -> float:
 
 def page(
     out: Path,
-    paths: xr.Dataset,
-    table: pd.DataFrame,
+    maps: dict[str, xr.Dataset],
+    tables: dict[str, pd.DataFrame],
+    agreements: dict[str, float],
     found: dict[str, list[tuple[int, int]]],
-    agreement: float,
     n_known: int,
 ) -> Path:
-    """One offline page with the map of paths."""
+    """One offline page with the maps of paths."""
     names = {kind: ", ".join(f"L{layer}H{head}" for layer, head in heads) for kind, heads in found.items()}
-    n_facts = paths.sizes["prompt"] // 2
+    one = next(iter(maps.values()))
+    n_facts = one.sizes["prompt"] // 2
     return write_page(
         out / "index.html",
         title="Paths into the heads that carry a fact",
         lead="What the embedding, each head and each MLP tell the heads that carry a fact, the MLPs and the logits.",
         findings=[
-            f"Spearman correlation of the edges of T2T and S2T: {agreement:.2f} over all edges ({n_facts} facts).",
-            f"Strongest: {table['sender'][0]} → {table['receiver'][0]}.",
+            f"Paths {name}: the strongest is {tables[name]['sender'][0]} → {tables[name]['receiver'][0]}; edges of T2T "
+            f"and S2T correlate by {agreement:.2f} (Spearman)."
+            for name, agreement in agreements.items()
         ],
         sections=[
             Section(
-                "paths",
-                "Sender by receiver",
+                f"paths-{number}",
+                f"Paths {name}",
                 "",
-                plots=[Plot("paths", path_map(paths, METRIC))],
-                tables=[Table("Strongest paths", table.round(3))],
+                plots=[Plot(f"paths-{number}", path_map(paths, METRIC))],
+                tables=[Table("Strongest paths", tables[name].round(3))],
             )
+            for number, (name, paths) in enumerate(maps.items())
         ],
         examples=[],
         methods=[
-            f"{n_facts} of {n_known} facts known in both modalities whose subject has a donor of equal length in both.",
+            f"{n_facts} of {n_known} facts known in both modalities, whose subjects have donors that fit in both.",
             f"Found heads: T2T {names['T2T']}; S2T {names['S2T']}.",
-            "Clean base run, the subject replaced by another prompt's; heads and MLPs between the two nodes are held.",
+            "Clean base run, the subject replaced by another prompt's. Into heads: heads between the two nodes are "
+            "held, MLPs recomputed; into MLPs and logits: both are held.",
         ],
-        settings=Table(
-            "Settings", pd.DataFrame({"name": list(paths.attrs), "value": list(paths.attrs.values())}), folded=True
-        ),
+        settings=Table("Settings", pd.DataFrame(one.attrs.items(), columns=["name", "value"]), folded=True),
     )
 
 
