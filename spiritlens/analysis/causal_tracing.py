@@ -150,12 +150,13 @@ class _Each:
 
     def _one(self, index: int, advance: Callable[[int], object]) -> xr.Dataset:
         prompt = self.prompts[index]
-        done = 0
+        done, total = 0, self._runs(index)
 
         def count(runs: int) -> None:
             nonlocal done
-            done += runs
-            advance(runs)
+            step = min(runs, total - done)  # the noise floor, and a second continuation, are not counted
+            done += step
+            advance(step)
 
         positions = control_span(prompt, self.settings.seed).positions if self.corrupted == "control" else None
         effects = trace_prompt(
@@ -168,7 +169,7 @@ class _Each:
             attributes=self.attributes,
             advance=count,
         )
-        advance(self._runs(index) - done)
+        advance(total - done)
         return effects
 
     def _runs(self, index: int) -> int:
