@@ -7,7 +7,7 @@ key-value heads only).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -51,7 +51,8 @@ class PatchSettings:
         for name, value, allowed in (
             ("heads", self.heads, ("together", "each")),
             ("direction", self.direction, ("denoising", "noising")),
-            ("control", self.control, ("none", "other word", "other fact", "noise")),
+            ("pooling", self.pooling, get_args(Pooling)),
+            ("control", self.control, get_args(Control)),
         ):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")

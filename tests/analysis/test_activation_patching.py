@@ -362,7 +362,7 @@ def test_a_written_fact_moves_into_the_spoken_prompt_and_back_and_controls_do_no
         ({"heads": "some"}, "heads='some'"),
         ({"direction": "sideways"}, "direction='sideways'"),
         ({"control": "placebo"}, "control='placebo'"),
-        ({"pooling": "first"}, "pooling 'first' is unknown"),
+        ({"pooling": "first"}, "pooling='first': expected one of position, last"),
         ({"window": 0}, "window is 0"),
         ({"samples": 0}, "samples is 0"),
         ({"donors": []}, "0 donors for 1 prompts"),
@@ -378,3 +378,32 @@ def test_one_prompt_alone_is_refused_with_the_remedy(lens):
     with pytest.raises(ValueError, match="write \\[prompt\\]"):
         activation_patch(lens, text_prompt(), [other_prompt()], **QUIET)
     assert isinstance(other_prompt(), Prompt)
+
+
+def test_queries_keys_and_values_of_a_layer_together_are_its_pattern_and_values(lens):
+    """All q, k and v of a layer patched give the attention output of the source, as z of all heads does."""
+    prompt, other = text_prompt(), other_prompt()
+    model = lens.inside.model
+    _, taken = model.run_with_cache(prompt.tokens)
+
+    def put(x, hook):
+        return taken[hook.name].clone()
+
+    runs = {
+        names: model.run_with_hooks(other.tokens, fwd_hooks=[(f"blocks.1.attn.hook_{name}", put) for name in names])
+        for names in (("q", "k", "v"), ("pattern", "v"), ("z",))
+    }
+    values = [measured(lens, prompt, logits) for logits in runs.values()]
+    assert np.allclose(values[0], values[1], atol=TOLERANCE)
+    assert np.allclose(values[0], values[2], atol=TOLERANCE)
+
+
+def test_attention_mlps_and_embeddings_restored_everywhere_give_the_clean_run(lens):
+    prompt, other = text_prompt(), other_prompt()
+    model = lens.inside.model
+    _, taken = model.run_with_cache(prompt.tokens)
+    names = ["hook_embed", *(f"blocks.{layer}.hook_{part}" for layer in range(L) for part in ("attn_out", "mlp_out"))]
+    hooks = [(name, lambda x, hook: taken[hook.name].clone()) for name in names]
+    with torch.no_grad():
+        restored = measured(lens, prompt, model.run_with_hooks(other.tokens, fwd_hooks=hooks))
+    assert np.allclose(restored, measured(lens, prompt, lens.inside.forward(prompt.tokens)), atol=TOLERANCE)
