@@ -431,6 +431,24 @@ def test_the_likeliest_token_is_taken_after_the_marker(lens):
     assert lens.generate("[Speech][Hu3][Hu7]", 1) == lens.vocabulary.decode([best]).strip()
 
 
+def test_greedy_continuations_equal_hugging_faces_with_the_official_bans(small, lens):
+    """Hugging Face's own generation with ``bad_words_ids`` as the official package sets them (and padding rows)."""
+    llama = LlamaForCausalLM.from_pretrained(small)
+    bans = [[0], [1], *([index] for index in range(2000, 2512))]
+    for string in ("[Text] the cat", "[Speech][Hu3][Hu7][Text]"):
+        tokens = torch.tensor([lens.vocabulary.encode(string)])
+        made = llama.generate(
+            tokens,
+            attention_mask=torch.ones_like(tokens),
+            max_new_tokens=10,
+            do_sample=False,
+            bad_words_ids=bans,
+            pad_token_id=2,
+        )
+        new = [index for index in made[0, tokens.shape[1] :].tolist() if index != 2]
+        assert lens.generate(string, 10) == lens.vocabulary.decode(new).strip()
+
+
 def test_a_prompt_value_continues_and_sampling_follows_the_seed(lens):
     prompt = lens.text("the cat is", subject="cat", answer="the")
     assert lens.generate(prompt, 4) == lens.generate(prompt.text, 4)
