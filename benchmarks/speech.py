@@ -8,12 +8,11 @@ weights (94.9 M parameters, 25 Hz, layer 11 of 12) and of the embedded encoder, 
 threads. *memory*: highest resident memory of a process that encodes a full chunk of 100 s. *speak*: milliseconds per
 utterance by engine. *align*: errors of word starts and ends against the times that the synthesiser knows, and how many
 wrong texts are refused or doubted. *resample*: units that differ when audio at another rate is resampled by soxr
-instead of by the windowed sinc (Hann window, six zero crossings, roll-off 0.99) that the published package uses.
+instead of by the windowed sinc that the published package uses.
 """
 
 import argparse
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.forced_alignment import AlignmentError, AlignmentWarning, align
 from spiritlens.speech.hubert import HubertUnits, KMeansQuantizer, load_hubert_units
 from spiritlens.speech.hubert_checkpoint import DEFAULTS, HubertCheckpoint, hubert_config
+from spiritlens.speech.resampling import resample
 from spiritlens.speech.synthesis import EngineError, voice, voices
 from spiritlens.speech.waveform import RATE, Waveform, read_waveform
 
@@ -127,12 +127,18 @@ def measure_memory() -> None:
         print(answer.stdout.strip())
 
 
+def peak_gigabytes() -> float:
+    """The highest resident memory of this process so far (Linux)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1e6
+
+
 def report_peak(kind: str) -> None:
     torch.set_num_threads(1)
     encoder: SpeechEncoder = published_size() if kind == "published" else embedded()[1]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    before = peak_gigabytes()
     encoder.encode(recording(100))
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    after = peak_gigabytes()
     print(f"memory  {kind}: {after:.2f} GB at most for 100 s of audio ({before:.2f} GB before)")
 
 
@@ -219,30 +225,13 @@ def measure_doubts() -> None:
         print(f"align   {kind}: {refused} refused, {doubted} doubted, of {total}")
 
 
-def windowed_sinc(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Resample by a Hann-windowed sinc with six zero crossings and roll-off 0.99, in float64."""
-    divisor = math.gcd(rate, new_rate)
-    step, phases = rate // divisor, new_rate // divisor
-    cutoff = 0.99 * min(step, phases)
-    width = math.ceil(6 * step / cutoff)
-    offsets = np.arange(-width, width + step) / step
-    padded = np.pad(samples.astype(np.float64), (width, width + step))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, len(offsets))[::step]
-    columns = []
-    for phase in range(phases):
-        moments = np.clip((offsets - phase / phases) * cutoff, -6, 6)
-        kernel = np.sinc(moments) * np.cos(moments * np.pi / 12) ** 2 * cutoff / step
-        columns.append(frames @ kernel)
-    return np.stack(columns, axis=1).ravel()[: math.ceil(len(samples) * new_rate / rate)]
-
-
 def measure_resampling() -> None:
     encoders = [("hubert_small", load_hubert_units(DATA / "hubert_small")), embedded()]
     human = recording(9.1)
     for rate in (22050, 44100, 48000):
         there = soxr.resample(human.samples, RATE, rate, quality="VHQ")
-        ours = soxr.resample(there, rate, RATE, quality="HQ")
-        theirs = windowed_sinc(there, rate, RATE)[: len(ours)]
+        ours = resample(there, rate, RATE)
+        theirs = resample(there, rate, RATE, "windowed sinc")[: len(ours)]
         level = 20 * math.log10(np.sqrt(((ours - theirs) ** 2).mean()) / np.sqrt((ours**2).mean()))
         for name, encoder in encoders:
             one, other = (

@@ -1,8 +1,8 @@
 """A waveform: mono samples in [-1, 1] at one rate, read from whatever libsndfile reads.
 
 Axes: ``time`` (samples). Units: seconds for durations, samples per second for rates. Everything downstream works at
-16 kHz mono, as the published unit encoders do: channels are averaged, other rates are resampled by soxr (high quality),
-and no loudness normalisation is applied.
+16 kHz mono, as the published unit encoders do: channels are averaged, other rates are resampled (`resampling`), and no
+loudness normalisation is applied.
 
 A file is refused with one `AudioError` that says what is wrong and what to do, because libsndfile itself reads several
 kinds of broken files without complaint (truncated wav, ogg and mp3; NaN; samples far outside [-1, 1]).
@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 import numpy as np
 import soundfile
-import soxr
 
 from spiritlens.speech.containers import container_problem
+from spiritlens.speech.resampling import Resampler, resample
 
 RATE = 16000
 """Samples per second of every waveform that `read_waveform` returns."""
@@ -110,8 +110,11 @@ class Waveform:
         return f'<audio controls src="data:audio/wav;base64,{audio}"></audio>'
 
 
-def read_waveform(source: str | Path | bytes | BinaryIO) -> Waveform:
-    """Read audio of any format, rate and number of channels that libsndfile knows as 16 kHz mono."""
+def read_waveform(source: str | Path | bytes | BinaryIO, resampler: Resampler = "soxr") -> Waveform:
+    """Read audio of any format, rate and number of channels that libsndfile knows as 16 kHz mono.
+
+    ``resampler="windowed sinc"`` changes the rate as SpiritLM's published code does (see `resampling`).
+    """
     data, name = _bytes_of(source)
     if problem := container_problem(data):
         raise AudioError(f"{name} {problem}")
@@ -128,7 +131,7 @@ def read_waveform(source: str | Path | bytes | BinaryIO) -> Waveform:
         )
     if len(samples) == 0:
         raise AudioError(f"{name} holds a header but no samples. Record or export it again.")
-    return Waveform(_to_mono_16k(samples, rate, name), RATE, name)
+    return Waveform(_to_mono_16k(samples, rate, name, resampler), RATE, name)
 
 
 def _bytes_of(source: str | Path | bytes | BinaryIO) -> tuple[bytes, str]:
@@ -144,7 +147,7 @@ def _bytes_of(source: str | Path | bytes | BinaryIO) -> tuple[bytes, str]:
     return source.read(), str(getattr(source, "name", "audio stream"))
 
 
-def _to_mono_16k(samples: np.ndarray, rate: int, name: str) -> np.ndarray:
+def _to_mono_16k(samples: np.ndarray, rate: int, name: str, resampler: Resampler) -> np.ndarray:
     if not np.isfinite(samples).all():
         raise AudioError(f"{name} holds NaN or infinite samples; write the file again from a clean source.")
     mono = samples.mean(axis=1)
@@ -157,8 +160,7 @@ def _to_mono_16k(samples: np.ndarray, rate: int, name: str) -> np.ndarray:
         raise AudioError(
             f"{name} has samples up to {peak:.3g}; expected [-1, 1]. Divide them by full scale (16 bits: 32768)."
         )
-    if rate != RATE:
-        mono = soxr.resample(mono, rate, RATE, quality="HQ")
+    mono = resample(mono, rate, RATE, resampler)
     if peak > 1.0:
         warnings.warn(f"{name} has samples up to {peak:.3g}; scaled down into [-1, 1].", stacklevel=3)
         mono = mono / max(peak, float(np.abs(mono).max(initial=0.0)))

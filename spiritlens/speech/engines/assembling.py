@@ -7,10 +7,10 @@ begins at its first phone that is no pause and ends with its last one, so that p
 from collections.abc import Sequence
 
 import numpy as np
-import soxr
 
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.phones import PAUSE, Phone
+from spiritlens.speech.resampling import resample
 from spiritlens.speech.waveform import RATE, Waveform
 
 
@@ -18,7 +18,7 @@ def waveform_of(samples: np.ndarray, rate: int, source: str) -> Waveform:
     """16-bit samples at an engine's rate as 16 kHz audio on the 16-bit grid."""
     audio = samples.astype(np.float32) / 32768
     if rate != RATE:
-        audio = np.clip(soxr.resample(audio, rate, RATE, quality="HQ"), -1, 1)
+        audio = np.clip(resample(audio, rate, RATE), -1, 1)
     return Waveform(audio, RATE, source).on_pcm16_grid()
 
 
