@@ -81,7 +81,7 @@ def layer_curves(
         last_of_column = index + shape[1] >= len(panels)
         ticks = {**layer_ticks(average["layer"].values), **({} if last_of_column else {"title_text": ""})}
         figure.update_xaxes(showgrid=False, **ticks, **place)
-        figure.update_yaxes(zeroline=True, zerolinecolor=QUIET, zerolinewidth=1, **place)
+        figure.update_yaxes(rangemode="tozero", zeroline=True, zerolinecolor=QUIET, zerolinewidth=1, **place)
     direction = effects.attrs["direction"]
     windows = "; ".join(f"{name}: {window_words(effects, name)}" for name in components)
     colour = quantity_words(quantity, direction, metric)

@@ -184,6 +184,10 @@ def _examples(effects: xr.Dataset, prompts: Sequence["Prompt"], n_facts: int) ->
     ]
 
 
+def _speech_plot(key: str, prompt: "Prompt") -> Plot:
+    return Plot(f"{key}-speech", speech(prompt), speech(prompt, unit_labels="on hovering"))
+
+
 def _example(effects: xr.Dataset, place: int, prompt: "Prompt | None", fact: str) -> Example:
     one = {name: str(effects[name].values[place]) for name in ("subject", "answer", "modality", "text")}
     key = f"e{place}"
@@ -197,7 +201,7 @@ def _example(effects: xr.Dataset, place: int, prompt: "Prompt | None", fact: str
         kind=one["modality"],
         heading=f"{one['modality']}, {MODALITY_WORDS[one['modality']]}: “{words} …”" if words else one["modality"],
         audio=audio,
-        speech=Plot(f"{key}-speech", speech(prompt)) if timed and prompt is not None else None,
+        speech=_speech_plot(key, prompt) if timed and prompt is not None else None,
         maps={
             component: Plot(f"{key}-{component}", trace_map(effects, place, component))
             for component in effects["component"].values.tolist()

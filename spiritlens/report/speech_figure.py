@@ -5,7 +5,7 @@ words and units are drawn darker.
 """
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -23,7 +23,11 @@ BOX = "#DCE6EF"
 SUBJECT_BOX = "#F2C7A8"
 
 
-def speech(prompt: "Prompt") -> go.Figure:
+UnitLabels = Literal["shown", "on hovering"]
+"""Whether unit ids are written into their boxes; on narrow screens they would cover each other."""
+
+
+def speech(prompt: "Prompt", *, unit_labels: UnitLabels = "shown") -> go.Figure:
     """Waveform (where the prompt carries it), words and units of a spoken prompt over time in seconds."""
     timed = [place for place, start in enumerate(prompt.starts) if not np.isnan(start)]
     if not timed:
@@ -39,7 +43,8 @@ def speech(prompt: "Prompt") -> go.Figure:
         _add_box(figure, 2, interval, prompt.words[index], subject=bool(subject & set(places)))
     for place in timed:
         label = prompt.labels[place]
-        _add_box(figure, 3, (prompt.starts[place], prompt.ends[place]), label, subject=place in subject)
+        interval = prompt.starts[place], prompt.ends[place]
+        _add_box(figure, 3, interval, label, subject=place in subject, labelled=unit_labels == "shown")
     for row, name in ((1, "waveform"), (2, "words"), (3, "units")):
         figure.update_yaxes(title_text=name, showticklabels=False, showgrid=False, zeroline=False, row=row, col=1)
     figure.update_yaxes(range=[0, 1], row=2, col=1)
@@ -73,8 +78,16 @@ def _add_waveform(figure: go.Figure, samples: np.ndarray, rate: int) -> None:
     figure.add_trace(outline, row=1, col=1)
 
 
-def _add_box(figure: go.Figure, row: int, interval: tuple[float, float], label: str, *, subject: bool) -> None:
-    """A box from start to end with its label inside where it fits; the times on hovering."""
+def _add_box(
+    figure: go.Figure,
+    row: int,
+    interval: tuple[float, float],
+    label: str,
+    *,
+    subject: bool,
+    labelled: bool = True,
+) -> None:
+    """A box from start to end, its label inside where `labelled`; the times on hovering."""
     start, end = interval
     shown = label.strip("[]").removeprefix("Hu") if row == 3 else label
     box = go.Scatter(
@@ -90,6 +103,8 @@ def _add_box(figure: go.Figure, row: int, interval: tuple[float, float], label: 
         showlegend=False,
     )
     figure.add_trace(box, row=row, col=1)
+    if not labelled:
+        return
     vertical = row == 3 and end - start < 0.07
     figure.add_annotation(
         x=(start + end) / 2,

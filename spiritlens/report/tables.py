@@ -67,7 +67,7 @@ def shown(frame: pd.DataFrame, *, floats: str = "share") -> pd.DataFrame:
         if isinstance(value, (float, np.floating)):
             if np.isnan(value):
                 return "–"
-            return f"{100 * value:.0f} %" if floats == "share" else f"{value:.3f}"
+            return f"{100 * value:.0f}\u00a0%" if floats == "share" else f"{value:.3f}"
         return str(value)
 
     result = frame.map(text)

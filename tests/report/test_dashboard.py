@@ -62,7 +62,7 @@ def test_findings_notes_and_accuracy_are_shown_as_text(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
     assert "<li>Restoring &lt;the subject&gt; helps &amp; more.</li>" in html
     assert "Of 60 facts 20 were left out." in html
-    assert "<td>92 %</td>" in html
+    assert "<td>92\u00a0%</td>" in html
 
 
 def test_audio_is_embedded_for_spoken_prompts(page: Path) -> None:
@@ -73,7 +73,7 @@ def test_one_dataset_without_prompts_suffices(roles: xr.Dataset, tmp_path: Path)
     html = dashboard(roles, tmp_path / "deep" / "folder", examples=1).read_text(encoding="utf-8")
     assert 'id="findings"' not in html
     assert html.count('<article class="example"') == 2
-    assert "<td>100 %</td>" in html
+    assert "<td>100\u00a0%</td>" in html
 
 
 def test_one_fact_alone_makes_a_page_without_intervals(roles: xr.Dataset, tmp_path: Path) -> None:

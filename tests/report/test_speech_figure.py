@@ -19,6 +19,11 @@ def test_units_and_words_lie_at_their_times(spoken: Prompt) -> None:
     assert figure.layout.xaxis3.range == (0, pytest.approx(1.2))
 
 
+def test_unit_labels_can_wait_for_hovering(spoken: Prompt) -> None:
+    assert len(speech(spoken).layout.annotations) == 5 + 7
+    assert len(speech(spoken, unit_labels="on hovering").layout.annotations) == 5
+
+
 def test_without_sound_words_and_units_remain(spoken: Prompt) -> None:
     figure = speech(replace(spoken, waveform=None))
     assert all(trace.hoveron == "fills" for trace in figure.data)

@@ -26,7 +26,7 @@ def test_shares_and_numbers_as_text() -> None:
     assert shown(frame).to_dict("list") == {
         "modality": ["T2T"],
         "facts": ["40"],
-        "known share": ["98 %"],
+        "known share": ["98\u00a0%"],
         "guess": ["–"],
     }
     assert shown(frame, floats="number")["known share"].tolist() == ["0.975"]
@@ -35,7 +35,7 @@ def test_shares_and_numbers_as_text() -> None:
 def test_accuracy_figure_takes_rows_or_a_frame() -> None:
     rows = [{"modality": "T2T", "share": 0.9}, {"modality": "S2T", "share": 0.5}]
     for accuracy in (rows, pd.DataFrame(rows)):
-        assert accuracy_table(accuracy).data[0].cells["values"] == (["T2T", "S2T"], ["90 %", "50 %"])
+        assert accuracy_table(accuracy).data[0].cells["values"] == (["T2T", "S2T"], ["90\u00a0%", "50\u00a0%"])
     with pytest.raises(ValueError, match="has no rows"):
         as_frame([])
 
