@@ -37,7 +37,8 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.figures import head_map
 from spiritlens.report.page import Plot, Section, Table, write_page
 from spiritlens.runs.noise import Noise
-from spiritlens.study import KINDS, Told, choose_known, tell
+from spiritlens.speech.synthesis import DEFAULT_VOICE
+from spiritlens.studies import KINDS, Told, choose_known, tell
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}
@@ -51,7 +52,7 @@ def main(
     samples: int = 5,
     random_sets: int = 5,
     seed: int = 0,
-    voice: str = "flite:slt",
+    voice: str = DEFAULT_VOICE,
     phrasing: str = "first",
 ) -> None:
     """Find heads on half of `n_facts` facts (of `asked`, those known in both modalities), test them on the other

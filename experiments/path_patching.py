@@ -37,7 +37,8 @@ from spiritlens.report.page import Plot, Section, Table, write_page
 from spiritlens.report.path_map import node_name
 from spiritlens.runs.corruptions import Replacement, corrupted_embeddings
 from spiritlens.runs.noise import Noise
-from spiritlens.study import KINDS, choose_known, tell
+from spiritlens.speech.synthesis import DEFAULT_VOICE
+from spiritlens.studies import KINDS, choose_known, tell
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}
@@ -50,7 +51,7 @@ def main(
     asked: int = 40,
     top: int = 4,
     seed: int = 0,
-    voice: str = "flite:slt",
+    voice: str = DEFAULT_VOICE,
     phrasing: str = "first",
 ) -> None:
     """Patch all paths into the found heads, the MLPs and the logits, for `n_facts` facts in both modalities."""
