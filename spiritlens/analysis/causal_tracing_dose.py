@@ -23,7 +23,7 @@ import xarray as xr
 
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import corrupted_embeddings
-from spiritlens.runs.metrics import Scorer, scorers
+from spiritlens.runs.metrics import prompt_scorers
 from spiritlens.runs.noise import Law, Noise, NoiseScale, default_scale
 from spiritlens.runs.states import record
 
@@ -137,9 +137,7 @@ def normalised_total_effect(
     lens: "Lens", prompt: Prompt, scale: NoiseScale, samples: int = 10, seed: int = 0, law: Law = "gaussian"
 ) -> float:
     """(probability(clean) − mean probability(corrupted)) / probability(clean) of one prompt."""
-    scorer: Scorer = scorers(
-        ["probability"], prompt.answer_ids, (), lens.vocabulary.text_ids.tolist(), lens.inside.device
-    )[0]
+    scorer = prompt_scorers(lens, prompt, ["probability"])[0]
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
     embeddings = corrupted_embeddings(lens, prompt, Noise(scale, law), samples=samples, seed=seed, forced=scorer.forced)
     clean = float(scorer(record(lens.inside, tokens, None, [], scorer.n_readouts).logits))

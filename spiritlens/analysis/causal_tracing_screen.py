@@ -26,7 +26,7 @@ from spiritlens.effects.schema import At, Direction
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, corrupted_embeddings
 from spiritlens.runs.full_length import read_names
-from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.runs.noise import Noise
 from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import record, replaced_embeddings
@@ -46,8 +46,7 @@ def attribution_patching(lens: "Lens", prompt: Prompt, settings: TraceSettings) 
     if settings.grid.sever != "none":
         raise ValueError("attribution patching does not know severing; screen without it")
     metric = settings.metrics[0]
-    text_ids = lens.vocabulary.text_ids.tolist()
-    scorer = scorers([metric], prompt.answer_ids, prompt.foil_ids, text_ids, lens.inside.device)[0]
+    scorer = prompt_scorers(lens, prompt, [metric])[0]
     cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
     names = read_names(cells.programs)["source"]
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)

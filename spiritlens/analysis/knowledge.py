@@ -50,7 +50,8 @@ def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
     if over == "text" and set(wanted) <= set(text.tolist()):
         found = text[logits[:, text].argmax(-1)].tolist()
     else:
-        found = logits.argmax(-1).tolist()
+        trained = torch.tensor(lens.vocabulary.trained_ids.tolist(), device=logits.device)
+        found = trained[logits[:, trained].argmax(-1)].tolist()
     return Given(" ".join(lens.vocabulary.label(token) for token in found), found == wanted)
 
 

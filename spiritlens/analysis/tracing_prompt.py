@@ -18,7 +18,7 @@ from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sit
 from spiritlens.effects.schema import PROMPT_TEXTS, Status, new_effects
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, corrupted_embeddings
-from spiritlens.runs.metrics import SIGNS, Scorer, scorers
+from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.noise import Noise
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.sweep import SweepResult, sweep
@@ -84,8 +84,7 @@ def trace_prompt(
     grid = settings.grid
     sites = grid_sites(prompt, grid.at, settings.spans)
     cells = cells_of(grid, sites, chosen)
-    text_ids = lens.vocabulary.text_ids.tolist()
-    parts = scorers(settings.metrics, prompt.answer_ids, prompt.foil_ids, text_ids, lens.inside.device)
+    parts = prompt_scorers(lens, prompt, settings.metrics)
     results = [_swept(lens, prompt, settings, cells, scorer, positions, advance) for scorer in parts]
     base, source = (sum(getattr(found, name) for found in results) for name in ("base", "source"))
     values = _array(sum(found.values for found in results))

@@ -21,7 +21,7 @@ from spiritlens.prompts.vocabulary import Vocabulary
 from spiritlens.runs.corruptions import corrupted_embeddings
 from spiritlens.runs.full_length import through_attn_out
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
-from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.runs.noise import generator
 from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
@@ -93,12 +93,12 @@ class Run:
         return SIGNS[name] * float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
 
     def top(self, k: int = 5, over: Literal["full", "text"] = "full") -> Top:
-        """The k likeliest next tokens, over the full vocabulary or text ids only."""
+        """The k likeliest next tokens, over all trained ids or text ids only; rows of padding never show."""
         last = self.logits[:, -1]
-        text_ids = torch.tensor(self.vocabulary.text_ids.tolist(), device=last.device)
-        ids = text_ids if over == "text" else torch.arange(last.shape[-1], device=last.device)
+        allowed = self.vocabulary.text_ids if over == "text" else self.vocabulary.trained_ids
+        ids = torch.tensor(allowed.tolist(), device=last.device)
         among = last[:, ids]
-        probabilities = among.softmax(-1).mean(0)
+        probabilities = (among.softmax(-1) if over == "text" else last.softmax(-1)[:, ids]).mean(0)
         best = probabilities.topk(min(k, len(ids))).indices
         chosen = [int(token) for token in ids[best]]
         return Top(
@@ -148,9 +148,7 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
     placed = [Intervention(site, done.value, done.label) for site, done in zip(sites, interventions, strict=True)]
     random = any(_is_random(done) for done in placed)
     count = samples if random else 1
-    parts = scorers(
-        _metrics_of(lens, prompt), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
-    )
+    parts = prompt_scorers(lens, prompt, _metrics_of(lens, prompt))
     totals: dict[str, dict[str, Tensor]] = {}
     logits = torch.empty(0)
     for scorer in parts:

@@ -29,6 +29,7 @@ class TinyTokenizer:
 class TinyVocabulary:
     tokenizer: TinyTokenizer = field(default_factory=TinyTokenizer)
     text_ids: np.ndarray = field(default_factory=lambda: np.arange(3, 30))
+    trained_ids: np.ndarray = field(default_factory=lambda: np.arange(46))
     unit_ids: range = range(32, 46)
     size: int = N_VOCAB
 

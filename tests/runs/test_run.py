@@ -41,7 +41,7 @@ def test_a_clean_run_shows_the_likeliest_tokens(lens) -> None:
     assert (found.logits - logits).abs().max() < TOLERANCE
     assert found.metric("probability") == pytest.approx(probability(logits), abs=TOLERANCE)
     top = found.top(3)
-    best = logits[0, -1].softmax(-1).topk(3)
+    best = logits[0, -1].softmax(-1)[:46].topk(3)
     assert list(top.ids) == best.indices.tolist()
     assert list(top.probabilities) == pytest.approx(best.values.tolist())
     assert set(found.top(27, over="text").ids) == set(range(3, 30))
