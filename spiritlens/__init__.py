@@ -102,8 +102,8 @@ _PUBLIC = {
     "load_effects": "spiritlens.effects.store:load_effects",
     "figures": "spiritlens.report.figures",
     "dashboard": "spiritlens.report.dashboard:dashboard",
-    "study": "spiritlens.study:study",
-    "Study": "spiritlens.study:Study",
+    "study": "spiritlens.studies:study",
+    "Study": "spiritlens.studies:Study",
     "ShapeError": "spiritlens.shapes:ShapeError",
 }
 

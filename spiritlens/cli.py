@@ -35,15 +35,13 @@ def trace(
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
     import spiritlens as sl
-    from spiritlens.study import price
+    from spiritlens.studies import price, study
 
     lens, chosen = sl.load(model), sl.load_facts(facts)
-    settings = {"voice": voice, "phrasing": phrasing, "n_facts": n_facts, "samples": samples, "window": window}
-    print(
-        price(lens, chosen, tflops=tflops, **settings)
-        if dry_run
-        else sl.study(lens, out, chosen, seed=seed, **settings)
-    )
+    if dry_run:
+        print(price(lens, chosen, voice, phrasing, n_facts, window=window, samples=samples, tflops=tflops))
+        return
+    print(study(lens, out, chosen, voice, phrasing, n_facts, window=window, samples=samples, seed=seed))
 
 
 def check(folder: tyro.conf.Positional[Path], speech: Path | None = None) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import spiritlens as sl
-from spiritlens.study import Told, accuracy_rows, choose_known, selection_sentence, tell
+from spiritlens.studies import Told, accuracy_rows, choose_known, selection_sentence, tell
 
 SETTINGS = {"n_facts": 4, "n_token_maps": 1, "samples": 2, "components": ("resid_pre", "mlp_out"), "seed": 3}
 
