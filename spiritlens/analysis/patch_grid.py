@@ -1,8 +1,9 @@
 """The grid of activation patches: settings, and the cells that exist for a prompt.
 
 A cell is a component × layer (or window of layers) × site (× head). It is left out, and absent in the result, where
-the prompt lacks the site, where the donor has no value for it, and where the component has no such head (k and v have
-key-value heads only).
+the prompt lacks the site, where the donor has no value for any of its tokens, and where the component has no such head
+(k and v have key-value heads only). Tokens of a site that nothing in the donor answers to, such as pauses, are not
+patched.
 """
 
 from collections.abc import Sequence
@@ -85,12 +86,13 @@ def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reac
     places: list[tuple[int, int, int, int]] = []
     for place in np.ndindex(*shape):
         component, span = settings.components[place[0]], sites.spans[place[2]]
-        if span is None or not all(reached[position] for position in span):
+        positions = () if span is None else tuple(position for position in span if reached[position])
+        if not positions:
             continue
         head = place[3] if settings.heads == "each" else None
         if head is not None and component in ("k", "v") and head >= model.n_kv_heads:
             continue
         layers = settings.layers(component, place[1], model.n_layers)
-        patches.append(Patch(component, layers, span.positions, head))
+        patches.append(Patch(component, layers, positions, head))
         places.append((place[0], place[1], place[2], place[3]))
     return Cells(tuple(patches), tuple(places), shape)

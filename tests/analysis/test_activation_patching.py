@@ -11,6 +11,7 @@ from spiritlens.analysis.activation_patching import activation_patch, back_patch
 from spiritlens.effects.statistics import indirect_effect
 from spiritlens.models.planted import planted
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions import corrupted_embeddings
 from spiritlens.runs.noise import Noise
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
@@ -226,6 +227,31 @@ def test_a_prompt_as_its_own_donor_through_the_alignment_is_the_ordinary_patch(l
         lens, [spoken], [counterfactual], ("resid_pre", "z"), donors=[spoken], pooling="broadcast", **QUIET
     )
     assert np.allclose(plain["restored"], through["restored"], atol=TOLERANCE, equal_nan=True)
+
+
+def test_a_pause_keeps_its_own_value_and_is_absent_by_itself(lens):
+    """The donor has no pause: a role that holds one is patched at its words, the pause alone is no cell."""
+    words = (-1, -1, 0, -1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, -1)
+    spoken = make_prompt(spoken_like_text().ids, words, (6, 7, 8, 9))
+    settings = {"donors": [text_prompt()], "pooling": "mean", **QUIET}
+    tokens = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), **settings)
+    assert (tokens["status"].isel(pos=3) == 3).all()
+    roles = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), at="role", **settings)
+    model = lens.inside.model
+    _, taken = model.run_with_cache(text_prompt().tokens)
+    embeddings = corrupted_embeddings(lens, spoken, Noise(0.5), samples=1, seed=0)
+
+    def put(x, hook):
+        x = x.clone()
+        x[0, 2] = taken[hook.name][0, 2]
+        x[0, [4, 5]] = taken[hook.name][0, 3]
+        return x
+
+    hooks = [("hook_embed", lambda x, hook: embeddings), ("blocks.0.hook_resid_post", put)]
+    with torch.no_grad():
+        slow = measured(lens, spoken, model.run_with_hooks(spoken.tokens, fwd_hooks=hooks))
+    cell = roles["restored"].sel(component="resid_post", layer=0, role="before subject").values[0, 0]
+    assert np.allclose(cell, slow, atol=TOLERANCE)
 
 
 def test_controls_take_other_values_and_noise_keeps_the_norm(lens):
