@@ -1,5 +1,6 @@
 """Causal tracing against plain hooked passes, one cell and sample at a time; nothing is shared with the engine."""
 
+import functools
 import hashlib
 import json
 
@@ -44,13 +45,21 @@ def noisy_embeddings(lens: TinyLens, prompt: Prompt, sample: int, forced: tuple[
     return embeddings[None]
 
 
+@functools.lru_cache(maxsize=64)
+def both_runs(lens, prompt, sample, forced):
+    """All activations of the clean and of the corrupted run."""
+    model, tokens = lens.inside.model, torch.tensor([[*prompt.ids, *forced]])
+    _, clean = model.run_with_cache(tokens)
+    with model.hooks(fwd_hooks=[("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, sample, forced))]):
+        _, corrupted = model.run_with_cache(tokens)
+    return clean, corrupted
+
+
 def naive_cell(lens, prompt, sample, patches, direction="denoising", forced=()) -> torch.Tensor:
     """Logits of one run: patches are (hook name, position, head or None), from the clean or the corrupted run."""
     model, tokens = lens.inside.model, torch.tensor([[*prompt.ids, *forced]])
     noise = [("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, sample, forced))]
-    _, clean = model.run_with_cache(tokens)
-    with model.hooks(fwd_hooks=noise):
-        _, corrupted = model.run_with_cache(tokens)
+    clean, corrupted = both_runs(lens, prompt, sample, tuple(forced))
     source = clean if direction == "denoising" else corrupted
     hooks = list(noise) if direction == "denoising" else []
     for name, position, head in patches:
@@ -275,10 +284,12 @@ def test_a_users_hook_takes_effect(lens, prompts) -> None:
 
     model = lens.inside.model
     plain = causal_trace(lens, prompts[:1], at="role", samples=1, progress="none")
+    both_runs.cache_clear()
     with model.hooks(fwd_hooks=[("blocks.1.hook_mlp_out", double)]):
         hooked = causal_trace(lens, prompts[:1], at="role", window=1, samples=1, progress="none")
         patches = [(HOOKS["resid_pre"].format(1), position, None) for position in (4, 5)]
         expected = naive_cell(lens, prompts[0], 0, patches)[-1].softmax(-1)[11]
+    both_runs.cache_clear()
     found = hooked.restored.sel(
         component="resid_pre", layer=1, role="subject", metric="probability", prompt=0, sample=0
     )
