@@ -7,8 +7,10 @@ where its family says so.
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import AudioError, Waveform
+from spiritlens.speech.waveform import SILENCE_PEAK, AudioError, Waveform
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +36,7 @@ class SpeechEncoder(Protocol):
 
 
 def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
-    """Refuse audio at another rate than the encoder's, or of fewer samples than one unit needs."""
+    """Refuse audio at another rate than the encoder's, of fewer samples than one unit needs, or silent throughout."""
     name = waveform.source or "waveform"
     if waveform.rate != rate:
         raise AudioError(f"{name} is at {waveform.rate} Hz; the encoder takes {rate} Hz. Read it by `read_waveform`.")
@@ -43,6 +45,8 @@ def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
             f"{name} lasts {waveform.duration * 1000:.1f} ms, shorter than one unit ({shortest * 1000 / rate:.0f} ms); "
             "give longer audio."
         )
+    if float(np.abs(waveform.samples).max()) < SILENCE_PEAK:
+        raise AudioError(f"{name} holds silence only; there is no speech to encode.")
 
 
 def weights_digest(*modules: "nn.Module") -> str:

@@ -121,6 +121,13 @@ def test_shorter_than_one_unit(encoder):
         encoder.encode(Waveform(np.full(FRAME - 1, 0.1, np.float32)))
 
 
+def test_silence_and_nothing(encoder):
+    with pytest.raises(AudioError, match="silence only"):
+        encoder.encode(Waveform(np.zeros(16000, np.float32)))
+    with pytest.raises(AudioError, match="shorter than one unit"):
+        encoder.encode(Waveform(np.zeros(0, np.float32)))
+
+
 def test_other_rate(encoder, tone):
     with pytest.raises(AudioError, match="takes 16000 Hz"):
         encoder.encode(Waveform(tone, rate=8000))

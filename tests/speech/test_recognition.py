@@ -10,6 +10,7 @@ from spiritlens.speech.synthesis import voice
 pytest.importorskip("pocketsphinx")
 
 
+@pytest.mark.slow
 def test_clear_speech_is_recognised(available):
     if "flite" not in available:
         pytest.skip("flite does not speak on this machine")
