@@ -9,9 +9,10 @@ Words
     together. *Severing*: later MLP (or attention) outputs of the patched positions are held at the base run's values.
     *Read-out*: a position whose logits are scored (the last one; for answers of several tokens, each that predicts
     one).
-Rooms
-    `sites` (where), `corruptions` and `noise` (how the subject is disturbed), `interventions` (what is done where),
-    `metrics` (what is measured), `run` (one run, interactively), `plan`, `states` and `sweep` (grids).
+Modules
+    `sites` (where), `interventions` (what is done there), `noise`, `corruptions` and `warp` (how a subject is disturbed),
+    `metrics` (what is measured), `run` (one run, to look at); `plan` (which rows a grid needs), `states` (recorded runs),
+    `columns` and `sweep` (the exact sweep), `full_length` (the same while a user's own hooks are live).
 Source
     Meng et al. 2022 (causal tracing); Vig et al. 2020 (causal mediation); the exact suffix sweep is this project's.
 """
