@@ -51,6 +51,7 @@ _PUBLIC = {
     "FAMILIES": "spiritlens.prompts.families:FAMILIES",
     "Family": "spiritlens.prompts.families:Family",
     "Fact": "spiritlens.prompts.facts:Fact",
+    "facts": "spiritlens.prompts.facts",
     "load_facts": "spiritlens.prompts.facts:load_facts",
     # runs
     "run": "spiritlens.runs.run:run",

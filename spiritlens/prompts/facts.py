@@ -100,6 +100,37 @@ def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
     return facts
 
 
+def speak(
+    facts: Sequence[Fact],
+    voices: Sequence[str],
+    out: str | Path,
+    phrasings: Sequence[str] = ("first",),
+    progress: Literal["bar", "none"] = "bar",
+) -> Path:
+    """Speak the facts' prompts in each voice and phrasing into the folder `out`; the path of its ``metadata.csv``.
+
+    One wav and one file of word times per utterance; the table has the columns ``file_name voice engine words id text
+    subject answer foil relation group phrasing`` and is read back by `datasets` (see `speech.recordings`).
+    """
+    from spiritlens.speech.recordings import speak_texts
+
+    rows = [
+        {
+            "id": f"{fact.id}_{phrasing}".replace(" ", "-"),
+            "text": fact.text(phrasing),
+            "subject": fact.subject,
+            "answer": fact.answer,
+            "foil": fact.foil,
+            "relation": fact.relation,
+            "group": fact.group,
+            "phrasing": phrasing,
+        }
+        for phrasing in phrasings
+        for fact in facts
+    ]
+    return speak_texts(rows, out, voices, progress)
+
+
 def commonest_answers(facts: Sequence[Fact]) -> dict[str, str]:
     """The best blind guess per relation: the answer that most of the facts have (ties: the alphabetically first)."""
     counts: dict[str, dict[str, int]] = {}

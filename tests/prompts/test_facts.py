@@ -153,3 +153,22 @@ def test_missing_broken_and_double_files_are_refused(tmp_path: Path) -> None:
     broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": [row, row]}}}))
     with pytest.raises(ValueError, match="is there twice"):
         load_facts(broken)
+
+
+def test_spoken_facts_are_read_back_with_their_columns(tmp_path: Path) -> None:
+    from datasets import Audio, load_dataset
+
+    from spiritlens.prompts.facts import speak
+    from spiritlens.speech.recordings import recordings_of_folder
+
+    facts = load_facts()[:2]
+    table = speak(facts, ["espeak:en-us"], tmp_path / "spoken", ("first", "held out"), progress="none")
+    recordings = recordings_of_folder(tmp_path / "spoken")
+    assert [recording.columns["answer"] for recording in recordings] == [fact.answer for fact in facts] * 2
+    assert all(recording.waveform().duration > 0.5 for recording in recordings)
+    rows = load_dataset("csv", data_files=str(table), split="train", cache_dir=str(tmp_path / "cache"))
+    audio = rows.map(lambda row: {"audio": str(table.parent / row["file_name"])}).cast_column(
+        "audio", Audio(decode=False)
+    )
+    assert [Path(row["audio"]["path"]).is_file() for row in audio] == [True] * 4
+    assert rows["phrasing"] == ["first", "first", "held out", "held out"]
