@@ -30,7 +30,7 @@ from transformer_lens import ActivationCache, HookedTransformer, patching
 from spiritlens.analysis.activation_patching import activation_patch
 from spiritlens.analysis.patch_runs import Patch, RunSpec, patch_values
 from spiritlens.models.lens import Lens
-from spiritlens.models.planted import Planted, planted, planted_vocabulary
+from spiritlens.models.planted_circuits import Planted, planted, planted_vocabulary
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import scorers

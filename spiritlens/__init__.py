@@ -23,7 +23,7 @@ _PUBLIC = {
     "selfcheck": "spiritlens.models.selfcheck:selfcheck",
     "CheckpointError": "spiritlens.models.weight_files:CheckpointError",
     "models": "spiritlens.models",
-    "planted": "spiritlens.models.planted:planted",
+    "planted": "spiritlens.models.planted_circuits:planted",
     # speech and prompts
     "Waveform": "spiritlens.speech.waveform:Waveform",
     "read_waveform": "spiritlens.speech.waveform:read_waveform",

@@ -75,3 +75,10 @@ def test_the_import_contracts_hold() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_planted_circuits_are_reachable_from_the_models_room() -> None:
+    circuit = spiritlens.models.planted("fact machine")
+    assert {prompt.kind for prompt in circuit.prompts} >= {"T2T", "S2T"}
+    with pytest.raises(AttributeError, match="no attribute 'unknown'"):
+        _ = spiritlens.models.unknown

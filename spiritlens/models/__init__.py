@@ -12,5 +12,20 @@ Glossary:
 - *row*: one sequence that is recomputed in a suffix step; *query*: a position that is read out.
 - *reference*: Hugging Face's model of the same folder, loaded afresh (`reference`, `selfcheck`).
 - *embedded model*: the small model that travels inside the package (`embedded`); *planted circuit*: a model whose
-  mechanism is written by hand, so that every method can be judged (`planted`, `circuits`).
+  mechanism is written by hand, so that every method can be judged (`planted`, in `planted_circuits`).
 """
+
+import importlib
+from typing import Any
+
+_VERBS = {
+    "load": "spiritlens.models.lens",
+    "planted": "spiritlens.models.planted_circuits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """``models.load`` and ``models.planted`` without their modules; torch is imported only then."""
+    if name not in _VERBS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_VERBS[name]), name)

@@ -9,7 +9,7 @@ import torch
 
 from spiritlens.analysis.activation_patching import activation_patch, back_patch
 from spiritlens.effects.statistics import indirect_effect
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import corrupted_embeddings
 from spiritlens.runs.noise import Noise

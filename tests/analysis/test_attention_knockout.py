@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spiritlens.analysis.attention_knockout import Edge, attention_knockout
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10

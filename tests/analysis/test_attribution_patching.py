@@ -13,7 +13,7 @@ from spiritlens.analysis.edge_attribution import edge_attribution
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders
 from spiritlens.analysis.path_patching import path_patch
 from spiritlens.effects.paths import path_change
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from spiritlens.runs.metrics import scorers
 from spiritlens.runs.noise import Noise
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spiritlens.analysis.causal_tracing import causal_trace
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from spiritlens.runs.corruptions import Replacement
 
 NEAR = 0.01

@@ -4,7 +4,7 @@ import pytest
 
 from spiritlens.analysis.activation_patching import activation_patch
 from spiritlens.analysis.comparison import Comparison, compare, findings
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 
 
 def compared(name: str) -> Comparison:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spiritlens.analysis.donors import aligned_groups, noise_like, other_facts, pooled, pooling_weights
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from spiritlens.shapes import ShapeError
 from tests.analysis.tracing_lens import make_prompt, text_prompt
 

@@ -8,7 +8,7 @@ import xarray as xr
 from spiritlens.analysis.attention_mass import DETECTORS, attention_mass, detector_scores, head_detectors
 from spiritlens.analysis.head_attribution import direct_logit_attribution
 from spiritlens.analysis.head_ranking import compare_rankings, head_overlap, rank_heads
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spiritlens.analysis.head_knockout import EVERYWHERE, Reference, head_knockout
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spiritlens.analysis.lenses import implicit_transcription, logit_lens, patchscope, residual_states, word_token_ids
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 
 TOLERANCE = 1e-10
 

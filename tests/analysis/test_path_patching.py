@@ -13,7 +13,7 @@ from spiritlens.analysis.path_values import path_values, record_pair
 from spiritlens.effects.paths import check_paths, path_change
 from spiritlens.models.circuits import CIRCUITS
 from spiritlens.models.hooked import HookedLensModel
-from spiritlens.models.planted import planted
+from spiritlens.models.planted_circuits import planted
 from spiritlens.runs.noise import Noise
 from tests.analysis.patching_models import CLEAN, CORRUPTED, random_llama, score
 

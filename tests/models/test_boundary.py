@@ -18,7 +18,7 @@ OPEN_MODULES = {
     "hooked",
     "protocol",
     "lens",
-    "planted",
+    "planted_circuits",
     "circuits",
     "selfcheck",
     "checkpoint",

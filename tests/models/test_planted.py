@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spiritlens.models.circuits import CIRCUITS, MOVER_LAYER, N_LAYERS
-from spiritlens.models.planted import ANSWERS, planted
+from spiritlens.models.planted_circuits import ANSWERS, planted
 
 MACHINES = ("fact machine", "fact machine, speech later")
 PAIRS = ("or pair", "and pair")
