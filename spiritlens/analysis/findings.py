@@ -93,7 +93,7 @@ def _handover(comparison: Comparison, one: ComponentComparison) -> str:
     words = _difference(one.handover_shift, f"layers later {second}", f"layers earlier {second}")
     return (
         f"in {one.component} the effect passes from the subject to the read-out position at layer {one.handover[0]} "
-        f"{first} and {one.handover[1]} {second} ({words})"
+        f"{first} and {one.handover[1]} {second}, {words}"
     )
 
 
