@@ -140,6 +140,8 @@ class _Each:
     def in_folder(self, folder: Path) -> xr.Dataset:
         """All prompts, one part each; parts that are there already are kept."""
         config = {name: value for name, value in self.attributes.items() if name != "spiritlens_version"}
+        grid = self.settings.grid
+        config |= {"samples": self.settings.samples, "at": grid.at, "direction": grid.direction}
         run = open_run(folder, {"trace": config, "prompts": [prompt.id for prompt in self.prompts]})
         run.write_prompts([prompt.to_dict() for prompt in self.prompts])
         missing = [index for index, prompt in enumerate(self.prompts) if prompt.id not in run.done]
