@@ -176,7 +176,7 @@ def our_values(lens: Lens, prompt: Prompt, other: Prompt, grid: Grid) -> np.ndar
     ]
     text_ids = lens.vocabulary.text_ids.tolist()
     (scorer,) = scorers((METRIC,), prompt.answer_ids, prompt.foil_ids, text_ids, lens.device)
-    values = patch_values(lens.inside, RunSpec(other), RunSpec(prompt), cells, scorer).values
+    values = patch_values(lens.inside, RunSpec(other), RunSpec(prompt), cells, scorer, clean="source").values
     return values[:, 0, 0].reshape(lens.n_layers, lens.n_heads).numpy()
 
 

@@ -46,10 +46,10 @@ READ_OUT = {"T2T": "last word", "S2T": "final marker"}
 
 def main(
     out: Path = Path("runs/head-level"),
-    n_facts: int = 40,
-    asked: int = 90,
+    n_facts: int = 32,
+    asked: int = 60,
     top: int = 4,
-    samples: int = 5,
+    samples: int = 3,
     random_sets: int = 5,
     seed: int = 0,
     voice: str = DEFAULT_VOICE,

@@ -179,12 +179,18 @@ def _one_prompt(
         clean, corrupted = _specs(lens, prompt, contrast, settings, scorer)
         base, source = (corrupted, clean) if settings.direction == "denoising" else (clean, corrupted)
         source = source if donor is None else RunSpec(donor)
-        scored = scorer.with_clean(_logits(model, clean, scorer))
         if cells is None:
             reached = alignable(base, source, settings.pooling, settings.control, settings.seed)
             cells = grid_cells(model, settings, sites, reached)
-        totals.append(_values(model, base, source, cells, scored, settings))
-        both.append((scored(_logits(model, clean, scorer)), scored(_logits(model, corrupted, scorer))))
+        found = _values(model, base, source, clean, cells, scorer, settings)
+        totals.append(found)
+        if settings.direction == "denoising":
+            both.append((found.clean, found.base))
+        elif donor is None:
+            both.append((found.clean, found.source))
+        else:
+            scored = scorer.with_clean(_logits(model, clean, scorer))
+            both.append((found.clean, scored(_logits(model, corrupted, scorer))))
     if cells is None:
         raise ValueError(f"prompt {prompt.id} has nothing to score")
     return _dataset(prompt, known, sites, settings, cells, totals, both, attributes)
@@ -201,8 +207,16 @@ def _specs(
 
 
 def _values(
-    model: LensModel, base: RunSpec, source: RunSpec, cells: Cells, scorer: Scorer, settings: PatchSettings
+    model: LensModel,
+    base: RunSpec,
+    source: RunSpec,
+    clean: RunSpec,
+    cells: Cells,
+    scorer: Scorer,
+    settings: PatchSettings,
 ) -> PatchValues:
+    """The cells' values; the clean run is one of the two where it can be, else it is run by itself."""
+    named: Literal["base", "source"] = "base" if base is clean else "source"
     from_layer = settings.source_layer
     layer_of: Callable[[int], int] = (lambda layer: layer) if from_layer is None else (lambda layer: from_layer)
     return patch_values(
@@ -211,6 +225,7 @@ def _values(
         source,
         cells.patches,
         scorer,
+        clean=named if clean in (base, source) else _logits(model, clean, scorer),
         pooling=settings.pooling,
         control=settings.control,
         layer_of=layer_of,

@@ -9,6 +9,7 @@ in by hooks, whole rows (queries) at a time.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from einops import rearrange
@@ -55,12 +56,14 @@ class Patch:
 
 @dataclass(frozen=True, eq=False)
 class PatchValues:
-    """Values ``[cell sample metric]``, cells that provably keep the base's value, the base's scores and the noise
-    floor."""
+    """Values ``[cell sample metric]``, cells that provably keep the base's value, scores ``[run metric]`` of the base,
+    the source and the clean run, and the noise floor."""
 
     values: Tensor
     unmoved: frozenset[int]
     base: Tensor
+    source: Tensor
+    clean: Tensor
     noise_floor: Tensor
 
 
@@ -72,6 +75,7 @@ def patch_values(
     patches: Sequence[Patch],
     scorer: Scorer,
     *,
+    clean: Tensor | Literal["base", "source"],
     pooling: Pooling = "position",
     control: Control = "none",
     layer_of: LayerOf = lambda layer: layer,
@@ -79,7 +83,10 @@ def patch_values(
     memory_budget: int | None = None,
     advance: Callable[[int], None] = lambda runs: None,
 ) -> PatchValues:
-    """Run every patch; the metric is `scorer`'s at the base run's read-outs."""
+    """Run every patch; the metric is `scorer`'s at the base run's read-outs.
+
+    `clean` says which of the two is the clean run, or gives its logits ``[1 readout d_vocab]``.
+    """
     swept = [index for index, patch in enumerate(patches) if patch.component != "pattern"]
     rest = [index for index in range(len(patches)) if index not in set(swept)]
     tokens = base.tokens(scorer.forced, model.device)
@@ -92,13 +99,16 @@ def patch_values(
     found_source = _aligned_source(
         model, found_base, base, source, names["source"], scorer, pooling, control, layer_of, seed
     )
+    if not isinstance(clean, Tensor):
+        clean = (found_base if clean == "base" else found_source).logits
+    scored = scorer.with_clean(clean)
     result = sweep_runs(
         model,
         programs,
         base=found_base,
         source=found_source,
         first_changed=first,
-        score=scorer,
+        score=scored,
         n_readouts=scorer.n_readouts,
         always=always,
         memory_budget=memory_budget,
@@ -107,10 +117,10 @@ def patch_values(
     values = result.values.new_zeros(len(patches), *result.values.shape[1:])
     values[swept] = result.values[: len(swept)]
     if rest:
-        values[rest] = _pattern_values(model, base, source, [patches[index] for index in rest], scorer).to(values.dtype)
+        values[rest] = _pattern_values(model, base, source, [patches[index] for index in rest], scored).to(values.dtype)
     unmoved = frozenset(swept[cell] for cell in result.unmoved if cell < len(swept))
     floor = (result.values[-1] - result.base).abs().amax(0)
-    return PatchValues(values, unmoved, result.base, floor)
+    return PatchValues(values, unmoved, result.base, result.source, scored(clean), floor)
 
 
 def alignable(base: RunSpec, source: RunSpec, pooling: Pooling, control: Control, seed: int) -> tuple[bool, ...]:
