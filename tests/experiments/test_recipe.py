@@ -58,7 +58,7 @@ def test_the_table_covers_groups_and_conditions(recipe: Path) -> None:
 
 def test_judge_counts_text_ids_apart_and_guesses_by_relation(recipe: Path) -> None:
     vocabulary = Vocabulary.load(recipe / "model")
-    rows = [("France", "Paris"), ("Spain", "Paris"), ("Italy", "Rome")]
+    rows = [("France", "Paris"), ("Spain", "Paris"), ("Italy", "Berlin")]
     facts = [Fact(f"c/{s}", "c", s, a, "x", "both", TEMPLATES) for s, a in rows]
     paris = vocabulary.answer_ids("Paris")[0]
     probabilities = np.zeros((3, vocabulary.size))
