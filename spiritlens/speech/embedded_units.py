@@ -54,12 +54,17 @@ class MelEncoderConfig:
     n_layers: int = 3
     n_heads: int = 4
     dropout: float = 0.05
+    floor: float = 1e-5
+    """Power added to each band before the logarithm; 1e-3 is about that of white noise 50 dB below full scale, below
+    which engines differ (digital silence, hum) and speech does not."""
 
     def __post_init__(self) -> None:
         if len(self.unit_names) != self.n_units:
             raise ValueError(f"{len(self.unit_names)} unit names for {self.n_units} units; give one name per unit.")
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}; choose a multiple.")
+        if not self.floor > 0:
+            raise ValueError(f"floor {self.floor} must be above 0, since its logarithm is taken; 1e-5 is usual.")
 
 
 def n_frames(n_samples: int) -> int:
@@ -119,7 +124,7 @@ class MelUnitEncoder(nn.Module):
         banks = (
             self.filter_banks[NEUTRAL_WARP].expand(len(samples), -1, -1) if warp is None else self.filter_banks[warp]
         )
-        mel = torch.log(banks @ power + 1e-5)
+        mel = torch.log(banks @ power + self.config.floor)
         valid = self._valid(lengths, n_hops, HOP * HOPS_PER_FRAME, HOPS_PER_FRAME)
         count = valid.sum(-1, keepdim=True).clamp(min=1)
         centred = (mel - (mel * valid).sum(-1, keepdim=True) / count) * valid
@@ -194,8 +199,8 @@ class MelUnits:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Hash of the weights."""
-        return weights_digest(self.model)
+        """Hash of the weights and of what else decides the units."""
+        return f"{weights_digest(self.model)}-{self.model.config.floor:g}"
 
     @property
     def unit_names(self) -> tuple[str, ...]:
