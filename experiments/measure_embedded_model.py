@@ -5,7 +5,7 @@
 Prompts are stand-alone, at the voice's own rate and pitch. A fact is *recalled* if its answer is the arg-max over all
 trained ids; *recalled over text ids* leaves markers and units out of the contest; *probability* is the softmax over the
 trained ids. *Guess* is the accuracy of always answering with the relation's commonest answer. Voices that this machine
-lacks are named in the table. The units of what the voices said are kept in `heard/`, so that another measurement of a
+lacks are named in the table. A second table asks for the answer in speech (see `spoken_answers`). The units of what the voices said are kept in `heard/`, so that another measurement of a
 model with the same unit encoder speaks nothing again.
 """
 
@@ -19,7 +19,8 @@ from typing import Annotated
 import numpy as np
 import torch
 import tyro
-from embedded_model.settings import FULL
+from embedded_model.settings import DEFAULT_VOICE, FULL
+from embedded_model.spoken_answers import recalled_in_speech
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
@@ -70,7 +71,8 @@ class Row:
 
 def heard_units(folder: Path, voice: str, texts: Sequence[str], cache: Path) -> list[list[int]] | None:
     """Deduplicated units of each text in a voice; None where this machine lacks the voice."""
-    encoder = hashlib.sha256((folder / "encoder.safetensors").read_bytes()).hexdigest()[:16]
+    files = b"".join((folder / name).read_bytes() for name in ("encoder.safetensors", "encoder.json"))
+    encoder = hashlib.sha256(files).hexdigest()[:16]
     path = cache / f"{voice} {encoder}.json"
     known: dict[str, list[int]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     missing = [text for text in texts if text not in known]
@@ -152,6 +154,22 @@ def judge(
     return judged
 
 
+def answered_in_speech(folder: Path, facts: Sequence[Fact], phrasing: str, cache: Path) -> dict[str, tuple[int, float]]:
+    """Per group: facts, and the share whose answer the model says to the default voice; empty without that voice."""
+    prompts = heard_units(folder, DEFAULT_VOICE, [fact.text(phrasing) for fact in facts], cache)
+    answers = sorted({fact.answer for fact in facts})
+    spoken = heard_units(folder, DEFAULT_VOICE, answers, cache)
+    if prompts is None or spoken is None:
+        return {}
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    vocabulary = Vocabulary.load(folder)
+    recalled = recalled_in_speech(model, vocabulary, facts, prompts, dict(zip(answers, spoken, strict=True)))
+    groups = {
+        group: [hit for fact, hit in zip(facts, recalled, strict=True) if fact.group == group] for group in GROUPS
+    }
+    return {group: (len(hits), float(np.mean(hits))) for group, hits in groups.items() if hits}
+
+
 def table(answers: Sequence[Answered]) -> list[Row]:
     """Means per group and condition, in the order of the groups and of first appearance."""
     rows = []
@@ -167,8 +185,8 @@ def table(answers: Sequence[Answered]) -> list[Row]:
     return rows
 
 
-def markdown(rows: Sequence[Row], absent: Sequence[str]) -> str:
-    """The table as markdown, and the voices that were not there."""
+def markdown(rows: Sequence[Row], in_speech: dict[str, tuple[int, float]], absent: Sequence[str]) -> str:
+    """The tables as markdown, and the voices that were not there."""
     lines = [
         "| group | condition | prompts | recalled | over text ids | mean probability | guess |",
         "|---|---|---|---|---|---|---|",
@@ -178,6 +196,10 @@ def markdown(rows: Sequence[Row], absent: Sequence[str]) -> str:
         f"| {row.probability:.3f} | {row.guess:.3f} |"
         for row in rows
     ]
+    if in_speech:
+        lines += ["", f"Answers in speech (units after the spoken prompt, {DEFAULT_VOICE}):", ""]
+        lines += ["| group | prompts | nearest to the right answer |", "|---|---|---|"]
+        lines += [f"| {group} | {count} | {share:.3f} |" for group, (count, share) in in_speech.items()]
     if absent:
         lines += ["", f"Not measured, because this machine lacks the voices: {', '.join(absent)}."]
     return "\n".join(lines) + "\n"
@@ -189,12 +211,14 @@ def measure_folder(
     """Measure, write `measured.json` and `measured.md` into `out`, and return the markdown."""
     answers = answer_all(folder, facts, voices, phrasing, out / "heard")
     rows = table(answers)
-    text = markdown(rows, [voice for voice in voices if voice not in {answer.voice for answer in answers}])
+    in_speech = answered_in_speech(folder, facts, phrasing, out / "heard")
+    text = markdown(rows, in_speech, [voice for voice in voices if voice not in {answer.voice for answer in answers}])
     out.mkdir(parents=True, exist_ok=True)
     (out / "measured.md").write_text(text, encoding="utf-8")
     record = {
         "phrasing": phrasing,
         "table": [asdict(row) for row in rows],
+        "in speech": in_speech,
         "answers": [asdict(answer) for answer in answers],
     }
     (out / "measured.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

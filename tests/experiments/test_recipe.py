@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import measure_embedded_model as measure
 import numpy as np
 import pytest
+import torch
 from embedded_model.documents import TokenIds
 from embedded_model.settings import SMOKE
+from embedded_model.spoken_answers import continued, distance, recalled_in_speech, without_pauses
 
 from spiritlens.prompts.facts import Fact, load_facts
 from spiritlens.prompts.vocabulary import Vocabulary
@@ -79,3 +82,28 @@ def test_absent_voices_are_named(recipe: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(measure, "speech_voice", absent)
     text = measure.measure_folder(recipe / "model", load_facts()[:2], ["festival:ked_diphone"], tmp_path)
     assert "lacks the voices: festival:ked_diphone" in text
+
+
+def test_the_edit_distance_is_a_share_of_the_longer_length() -> None:
+    assert distance([1, 2, 3], [1, 2, 3]) == 0
+    assert distance([1, 2, 3, 4], [1, 3, 4]) == pytest.approx(1 / 4)
+    assert distance([], [5, 6]) == 1
+    assert without_pauses([0, 4, 0, 7, 0]) == [4, 0, 7]
+
+
+def test_a_model_that_says_the_answer_is_nearest_to_it(recipe: Path) -> None:
+    class Speaks:
+        """Says units 5 and 6, then ends."""
+
+        def __call__(self, tokens: torch.Tensor) -> SimpleNamespace:
+            wanted = {1: vocabulary.unit_id(6), 0: vocabulary.unit_id(5)}.get(tokens.shape[1] - 4, vocabulary.eos_id)
+            logits = torch.zeros(1, tokens.shape[1], vocabulary.size)
+            logits[..., wanted] = 1.0
+            return SimpleNamespace(logits=logits)
+
+    vocabulary = Vocabulary.load(recipe / "model")
+    assert continued(Speaks(), vocabulary, [1, 2, 0]) == [5, 6]  # the pause at the end of the prompt is left out
+    rows = [("France", "Paris"), ("Spain", "Madrid")]
+    facts = [Fact(f"c/{s}", "c", s, a, "x", "heard only", TEMPLATES) for s, a in rows]
+    spoken = {"Paris": [0, 5, 6, 0], "Madrid": [5, 9, 9]}
+    assert recalled_in_speech(Speaks(), vocabulary, facts, [[1, 2], [1, 2]], spoken) == [True, False]
