@@ -5,8 +5,9 @@
 Prompts are stand-alone, at the voice's own rate and pitch. A fact is *recalled* if its answer is the arg-max over all
 trained ids; *recalled over text ids* leaves markers and units out of the contest; *probability* is the softmax over the
 trained ids. *Guess* is the accuracy of always answering with the relation's commonest answer. Voices that this machine
-lacks are named in the table. A second table asks for the answer in speech (see `spoken_answers`). The units of what the voices said are kept in `heard/`, so that another measurement of a
-model with the same unit encoder speaks nothing again.
+lacks are named in the table. A second table asks for the answer in speech (see `spoken_answers`). The units of what
+the voices said are kept in `heard/`, so that another measurement of a model with the same unit encoder speaks nothing
+again.
 """
 
 import hashlib
