@@ -42,7 +42,7 @@ from spiritlens.speech.word_sources import WordsSource, read_words
 if TYPE_CHECKING:
     from spiritlens.runs.interventions import Intervention
     from spiritlens.runs.run import Run
-    from spiritlens.speech.utterance import Voice
+    from spiritlens.speech.utterance import Utterance, Voice
 
 Norms: TypeAlias = Literal["raw", "folded"]
 """``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
@@ -144,19 +144,13 @@ class Lens:
         pitch: float = 1.0,
         **about: Unpack[Provenance],
     ) -> Prompt:
-        """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T)."""
-        from spiritlens.speech.cache import CachedVoice
-        from spiritlens.speech.shared_words import split_shared_words
-        from spiritlens.speech.synthesis import DEFAULT_VOICE
-        from spiritlens.speech.synthesis import voice as find_voice
+        """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
+        Where the voice's engine is not installed, a text that ships with the package is taken from there.
+        """
         self.ears()
-        named = voice if voice is not None else DEFAULT_VOICE
-        speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
-        utterance = speaker.speak(text, rate=rate, pitch=pitch)
-        with suppress(ValueError):  # words that cannot be told apart stay together; a subject among them is refused
-            utterance = split_shared_words(utterance, speaker)
-        spoken: About = {**about, "voice": speaker.name}
+        utterance = _spoken(text, voice, rate, pitch)
+        spoken: About = {**about, "voice": utterance.voice}
         return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken)
 
     def audio(
@@ -251,6 +245,30 @@ class Lens:
             f"Lens({self.name or 'unnamed'}: family {self.family.name}, {inside.n_layers} layers × {inside.n_heads} "
             f"heads, d_model {inside.d_model}, {inside.d_vocab} rows, {kind} on {self.device})"
         )
+
+
+def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -> "Utterance":
+    """The utterance of a voice, through the cache where the voice is a name, or the shipped one without its engine."""
+    from spiritlens.speech.cache import CachedVoice
+    from spiritlens.speech.shared_words import split_shared_words
+    from spiritlens.speech.shipped import shipped_texts, shipped_utterance
+    from spiritlens.speech.synthesis import DEFAULT_VOICE, EngineError
+    from spiritlens.speech.synthesis import voice as find_voice
+
+    named = voice if voice is not None else DEFAULT_VOICE
+    try:
+        speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
+        utterance = speaker.speak(text, rate=rate, pitch=pitch)
+    except EngineError as error:
+        name = named if isinstance(named, str) else named.name
+        shipped = shipped_utterance(text, name) if rate == pitch == 1 else None
+        if shipped is None:
+            texts = "; ".join(shipped_texts(name)) or "none"
+            raise EngineError(f"{error} Shipped in this voice: {texts}.") from error
+        return shipped
+    with suppress(ValueError):  # words that cannot be told apart stay together; a subject among them is refused
+        utterance = split_shared_words(utterance, speaker)
+    return utterance
 
 
 def _words(waveform: Waveform, words: WordsSource | None, text: str | None) -> Sequence[WordInterval]:
