@@ -28,9 +28,9 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-import spiritlens
 from spiritlens.analysis.causal_tracing_screen import Keep, kept_cells
 from spiritlens.analysis.knowledge import given_answer, other_spacing
+from spiritlens.analysis.results import checked_prompts, model_attributes
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
@@ -83,7 +83,7 @@ def causal_trace(
     call goes on where it stopped; without it, Ctrl-C returns what is finished. A preset replaces components, window,
     samples, metrics, corruption and facts.
     """
-    prompts = _checked_prompts(prompts)
+    prompts = checked_prompts(prompts)
     noise = Noise() if corruption is None else corruption
     if preset == "rome":
         components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")
@@ -206,20 +206,13 @@ def trace_attributes(
         "preset": preset,
     }
     return {
-        "spiritlens_version": spiritlens.__version__,
-        "model_id": lens.id,
-        "model_name": lens.name,
-        "model_hash": lens.id,
-        "dtype": str(lens.inside.dtype).removeprefix("torch."),
-        "device": str(lens.inside.device),
-        "seed": settings.seed,
+        **model_attributes(lens, settings.seed, config),
         "corruption": f"{corruption.describe()} of the {corrupted}",
         "noise_scale_text": scales.text,
         "noise_scale_speech": scales.speech,
         "noise_law": corruption.law if isinstance(corruption, Noise) else "",
         "window": grid.window,
         "window_layers": json.dumps(grid.window_layers()),
-        "config_json": json.dumps(config, sort_keys=True),
     }
 
 
@@ -233,18 +226,6 @@ def _plain(corruption: Corruption) -> dict[str, Any]:
         return {"knock_out": corruption.kind}
     donors = [prompt.id for prompt in corruption.donors]
     return {"replacement": corruption.rule, "donors": donors, "silence": list(corruption.silence)}
-
-
-def _checked_prompts(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
-    if isinstance(prompts, Prompt):
-        raise ValueError("causal_trace takes a sequence of prompts; write [prompt]")
-    if not prompts:
-        raise ValueError("no prompts to trace: give at least one")
-    ids = [prompt.id for prompt in prompts]
-    twice = sorted({prompt_id for prompt_id in ids if ids.count(prompt_id) > 1})
-    if twice:
-        raise ValueError(f"prompt {twice[0]} is given twice; trace each prompt once")
-    return tuple(prompts)
 
 
 def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal["text", "full"]) -> tuple[bool, ...]:

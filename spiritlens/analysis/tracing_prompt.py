@@ -13,9 +13,10 @@ import numpy as np
 import torch
 import xarray as xr
 
+from spiritlens.analysis.results import array, prompt_columns
 from spiritlens.analysis.tracing_grid import Grid
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.effects.schema import PROMPT_TEXTS, Status, new_effects
+from spiritlens.effects.schema import Status, new_effects
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, corrupted_embeddings
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
@@ -87,7 +88,7 @@ def trace_prompt(
     parts = prompt_scorers(lens, prompt, settings.metrics)
     results = [_swept(lens, prompt, settings, cells, scorer, positions, advance) for scorer in parts]
     base, source = (sum(getattr(found, name) for found in results) for name in ("base", "source"))
-    values = _array(sum(found.values for found in results))
+    values = array(torch.stack([found.values for found in results]).sum(0))
     denoising = grid.direction == "denoising"
     clean, corrupted = (source, base) if denoising else (base, source)
     restored = np.full((*cells.shape, settings.samples, len(settings.metrics)), np.nan, dtype=values.dtype)
@@ -97,19 +98,19 @@ def trace_prompt(
     for cell, index in enumerate(cells.indices):
         restored[index] = values[cell]
         status[index] = int(Status.EXACT if cell in unmoved else Status.MEASURED)
-    floor = np.abs(values[len(cells.indices)] - _array(base)).max(axis=0)
+    floor = np.abs(values[len(cells.indices)] - array(base)).max(axis=0)
     if not grid.has_heads:
         restored, status = restored[:, :, :, 0], status[..., 0]
     return new_effects(
-        clean=_array(clean)[:1],
-        corrupted=_array(corrupted)[None],
+        clean=array(clean)[:1],
+        corrupted=array(corrupted)[None],
         restored=restored[None],
         status=status[None],
         noise_floor=floor[None],
         components=grid.components,
         layers=range(grid.n_layers),
         metrics={name: SIGNS[name] for name in settings.metrics},
-        prompts=about_prompt(prompt, known),
+        prompts=prompt_columns([prompt], [known]),
         sites=batched_coordinates(sites),
         at=grid.at,
         direction=grid.direction,
@@ -166,22 +167,7 @@ def _mark_screened(
             status[index] = int(Status.SCREENED)
 
 
-def about_prompt(prompt: Prompt, known: bool) -> dict[str, list[Any]]:
-    values: dict[str, list[Any]] = {name: [getattr(prompt, name, "")] for name in PROMPT_TEXTS}
-    return values | {
-        "prompt_id": [prompt.id],
-        "modality": [prompt.kind],
-        "subject": [prompt.subject.name],
-        "known": [int(known)],
-    }
-
-
 def batched_coordinates(sites: GridSites) -> dict[str, Any]:
     """Coordinates with a prompt axis; `role` names the axis itself where it is one."""
     axis_names = ("role",) if sites.at == "role" else ()
     return {name: values if name in axis_names else [values] for name, values in sites.coordinates.items()}
-
-
-def _array(values: Any) -> np.ndarray[Any, Any]:
-    array: np.ndarray[Any, Any] = values.detach().cpu().numpy()
-    return array
