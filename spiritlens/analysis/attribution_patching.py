@@ -36,11 +36,10 @@ from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import SIGNS, Scorer, scorers
-from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import record, replaced_embeddings
 
 if TYPE_CHECKING:

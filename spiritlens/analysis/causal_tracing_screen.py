@@ -23,12 +23,12 @@ from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import grid_sites
 from spiritlens.effects.schema import At, Direction
+from spiritlens.models.hooked import hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, corrupted_embeddings
 from spiritlens.runs.full_length import read_names
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.runs.noise import Noise
-from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import record, replaced_embeddings
 
 if TYPE_CHECKING:

@@ -30,11 +30,10 @@ from spiritlens.analysis.path_patching import ALL_POSITIONS, PathSettings, paths
 from spiritlens.analysis.path_values import PathValues, no_path
 from spiritlens.analysis.results import checked_prompts
 from spiritlens.effects.paths import BaseRun
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import Scorer, scorers
-from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import record, replaced_embeddings
 
 if TYPE_CHECKING:

@@ -26,10 +26,9 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import ROLES
-from spiritlens.runs.sites import hook_name
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens

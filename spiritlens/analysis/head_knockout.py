@@ -31,12 +31,11 @@ from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import GridSites, grid_sites, named_span
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.runs.metrics import SIGNS, Scorer, scorers
 from spiritlens.runs.noise import generator
 from spiritlens.runs.plan import Action, Program
-from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import RecordedRun, record
 from spiritlens.runs.sweep import SweepResult, names_to_record, sweep_runs
 

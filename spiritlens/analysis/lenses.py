@@ -27,9 +27,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import checked_prompts, model_attributes
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.sites import hook_name
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens

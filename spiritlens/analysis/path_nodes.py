@@ -23,8 +23,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from spiritlens.models.hooked import HookFunction, LensModel
-from spiritlens.runs.sites import hook_name
+from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.runs.states import RecordedRun, replaced_embeddings
 
 SenderName = Literal["embed", "z", "mlp_out"]

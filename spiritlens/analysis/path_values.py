@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 
 from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, residual_changes, stage_value
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
-from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import RecordedRun, record
 from spiritlens.runs.sweep import Score, default_memory_budget, names_to_record, sweep_runs
 

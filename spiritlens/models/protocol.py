@@ -17,6 +17,7 @@ HookFunction: TypeAlias = Callable[[Tensor], Tensor]
 NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
 
 COMPONENT_HOOKS: dict[str, str] = {
+    "embed": "hook_embed",
     "resid_pre": "blocks.{layer}.hook_resid_pre",
     "resid_mid": "blocks.{layer}.hook_resid_mid",
     "resid_post": "blocks.{layer}.hook_resid_post",

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from spiritlens.models.hooked import HookFunction, LensModel
+from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
-from spiritlens.runs.sites import STAGE, hook_name
+from spiritlens.runs.sites import STAGE
 from spiritlens.runs.states import RecordedRun, patched
 
 

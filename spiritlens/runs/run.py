@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from spiritlens.models.hooked import HookFunction, LensModel
+from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
 from spiritlens.runs.corruptions import corrupted_embeddings
@@ -23,7 +23,6 @@ from spiritlens.runs.full_length import through_attn_out
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.runs.noise import generator
-from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from spiritlens.models.hooked import hook_name
+
 Component = Literal["embed", "resid_pre", "q", "k", "v", "z", "attn_out", "resid_mid", "mlp_out", "resid_post"]
 """Activations that can be patched, in the order in which a block computes them."""
 
@@ -73,14 +75,6 @@ class Site:
             )
         positions = tuple(sorted({position % n_positions for position in self.positions}))
         return Site(self.component, self.layer, positions, self.head)
-
-
-def hook_name(component: str, layer: int) -> str:
-    """TransformerLens's hook name of a component in a layer."""
-    if component == "embed":
-        return "hook_embed"
-    middle = "attn.hook_" if component in HEAD_COMPONENTS else "hook_"
-    return f"blocks.{layer}.{middle}{component}"
 
 
 def positions_of(at: Positions | Sequence[int] | int) -> tuple[int, ...]:

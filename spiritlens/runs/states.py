@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action
-from spiritlens.runs.sites import HEAD_COMPONENTS, hook_name
+from spiritlens.runs.sites import HEAD_COMPONENTS
 
 
 @dataclass(frozen=True, eq=False)

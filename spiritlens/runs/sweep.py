@@ -22,11 +22,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.columns import Engine
 from spiritlens.runs.full_length import full_length_cells, read_names, reads_source
 from spiritlens.runs.plan import Plan, Program, make_plan, split_column
-from spiritlens.runs.sites import hook_name
 from spiritlens.runs.states import RecordedRun, as_rows, record
 from spiritlens.shapes import checked
 
