@@ -24,8 +24,8 @@ import numpy as np
 import soxr
 import torch
 
+from spiritlens.prompts.families import FAMILIES
 from spiritlens.speech.convolutions import parse_convolutions
-from spiritlens.speech.embedded_units import MelUnitEncoder, MelUnits, load_mel_units
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.forced_alignment import AlignmentError, AlignmentWarning, align
 from spiritlens.speech.hubert import HubertUnits, KMeansQuantizer, load_hubert_units
@@ -83,11 +83,9 @@ def published_size() -> HubertUnits:
     return encoder
 
 
-def embedded() -> tuple[str, MelUnits]:
-    """The shipped encoder, or one of its architecture with random weights."""
-    if (EMBEDDED / "encoder.safetensors").is_file():
-        return "embedded", load_mel_units(EMBEDDED)
-    return "embedded architecture, random weights", MelUnits(MelUnitEncoder())
+def embedded() -> tuple[str, HubertUnits]:
+    """The shipped encoder."""
+    return "embedded", load_hubert_units(EMBEDDED, FAMILIES["embedded"].encoder["layer"])
 
 
 def seconds_of(work: Callable[[], object], rounds: int = 3) -> float:

@@ -25,9 +25,10 @@ from embedded_model.spoken_answers import recalled_in_speech
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
+from spiritlens.models.ears import encoder_of
 from spiritlens.prompts.facts import GROUPS, HELD_OUT, PHRASINGS, Fact, commonest_answers, load_facts
 from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.embedded_units import load_mel_units
+from spiritlens.speech.hubert import OFFICIAL_FOLDER
 from spiritlens.speech.synthesis import EngineError
 from spiritlens.speech.synthesis import voice as speech_voice
 
@@ -72,9 +73,9 @@ class Row:
 
 def heard_units(folder: Path, voice: str, texts: Sequence[str], cache: Path) -> list[list[int]] | None:
     """Deduplicated units of each text in a voice; None where this machine lacks the voice."""
-    files = b"".join((folder / name).read_bytes() for name in ("encoder.safetensors", "encoder.json"))
-    encoder = hashlib.sha256(files).hexdigest()[:16]
-    path = cache / f"{voice} {encoder}.json"
+    files = b"".join(path.read_bytes() for path in sorted((folder / OFFICIAL_FOLDER).iterdir()))
+    digest = hashlib.sha256(files).hexdigest()[:16]
+    path = cache / f"{voice} {digest}.json"
     known: dict[str, list[int]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     missing = [text for text in texts if text not in known]
     if missing:
@@ -83,8 +84,10 @@ def heard_units(folder: Path, voice: str, texts: Sequence[str], cache: Path) -> 
             spoken = [speaker.speak(text).waveform for text in tqdm(missing, desc=voice, unit="prompt", mininterval=10)]
         except EngineError:
             return None
-        streams = load_mel_units(folder).encode_many(spoken)
-        known |= {text: stream.dedup().ids.tolist() for text, stream in zip(missing, streams, strict=True)}
+        encoder = encoder_of(folder, Vocabulary.load(folder).family)
+        assert encoder is not None, f"{folder} has no unit encoder"
+        units = [encoder.encode(waveform).dedup().ids.tolist() for waveform in spoken]
+        known |= dict(zip(missing, units, strict=True))
         cache.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(known), encoding="utf-8")
     return [known[text] for text in texts]

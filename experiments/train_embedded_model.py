@@ -5,11 +5,12 @@
 Stages, each resumed or skipped when its result is there:
 
 1. corpus: facts and word lists spoken by the training voices (`corpus/`);
-2. encoder: the unit encoder learns the phones of the corpus (`encoder/`);
-3. units: the corpus as units (`units/`);
-4. lm: the text pieces and the language model (`lm/`, with `curve.json` and `curve.html`);
-5. export: the folder that `spiritlens.load(FOLDER)` takes (`model/`);
-6. measure: the table of groups, modalities and voices (`measured.json`, `measured.md`).
+2. teacher: a first unit encoder learns the phones of the corpus (`teacher/`);
+3. student: a small HuBERT learns its units (`student/`, in the layout of SpiritLM's speech tokenizer);
+4. units: the corpus as units (`units/`);
+5. lm: the text pieces and the language model (`lm/`, with `curve.json` and `curve.html`);
+6. export: the folder that `spiritlens.load(FOLDER)` takes (`model/`);
+7. measure: the table of groups, modalities and voices (`measured.json`, `measured.md`).
 
 flite's voices need Debian's `flite` (`apt-get install flite`); `--stages` runs some of the stages only.
 """
@@ -26,17 +27,17 @@ from embedded_model.curves import write_curve_page
 from embedded_model.documents import Documents, TokenIds
 from embedded_model.encoder_training import train_encoder
 from embedded_model.export import export_folder
+from embedded_model.hubert_student import load_student
 from embedded_model.language_model import load_last, train_language_model
 from embedded_model.monitoring import held_out_questions
 from embedded_model.pieces import train_pieces
 from embedded_model.settings import PRESETS, Settings
+from embedded_model.student_training import train_student
 from embedded_model.unit_corpus import encode_corpus, read_encoded
 from tqdm import tqdm
 
-from spiritlens.speech.embedded_units import load_mel_units
-
-Stage = Literal["corpus", "encoder", "units", "lm", "export", "measure"]
-STAGES: tuple[Stage, ...] = ("corpus", "encoder", "units", "lm", "export", "measure")
+Stage = Literal["corpus", "teacher", "student", "units", "lm", "export", "measure"]
+STAGES: tuple[Stage, ...] = ("corpus", "teacher", "student", "units", "lm", "export", "measure")
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Arguments:
     out: Annotated[Path, tyro.conf.arg(help="Folder of all results; give it again to resume.")]
     preset: Annotated[Literal["full", "smoke"], tyro.conf.arg(help="smoke: every stage in seconds.")] = "full"
     stages: Annotated[tuple[Stage, ...], tyro.conf.arg(help="Stages to run, in their order.")] = STAGES
-    workers: Annotated[int, tyro.conf.arg(help="Processes that speak at the same time.")] = 2
+    workers: Annotated[int, tyro.conf.arg(help="Processes that speak, or hear, at the same time.")] = 2
     threads: Annotated[int, tyro.conf.arg(help="Threads of torch.")] = 2
     seed: Annotated[int, tyro.conf.arg(help="Seed of the whole recipe.")] = 0
 
@@ -64,7 +65,7 @@ def prepare_documents(settings: Settings, out: Path) -> tuple[Documents, dict]:
     if not pieces.exists():
         pieces.parent.mkdir(parents=True, exist_ok=True)
         pieces.write_bytes(train_pieces(settings.facts()))
-    ids = TokenIds(pieces.read_bytes(), load_mel_units(out / "encoder").n_units)
+    ids = TokenIds(pieces.read_bytes(), load_student(out / "student").n_units)
     lines = read_encoded(out / "corpus", out / "units")
     training = [line for line in lines if line.line.kind != "monitor"]
     documents = Documents(settings.facts(), training, ids, settings.documents, settings.model.unit_noise, settings.seed)
@@ -74,9 +75,9 @@ def prepare_documents(settings: Settings, out: Path) -> tuple[Documents, dict]:
 def export(settings: Settings, out: Path) -> None:
     """Stage export: from the last checkpoint, which may be one of a run that is not finished."""
     tokenizer = (out / "lm" / "tokenizer.model").read_bytes()
-    ids = TokenIds(tokenizer, load_mel_units(out / "encoder").n_units)
+    ids = TokenIds(tokenizer, load_student(out / "student").n_units)
     model = load_last(settings, ids, out / "lm")
-    export_folder(model, tokenizer, ids, settings.facts(), out / "encoder", out / "model")
+    export_folder(model, tokenizer, ids, settings.facts(), out / "student", out / "model")
 
 
 def measure(settings: Settings, out: Path) -> None:
@@ -92,8 +93,9 @@ def main(arguments: Arguments) -> None:
     out = arguments.out
     work = {
         "corpus": lambda: make_corpus(settings, out / "corpus", arguments.workers),
-        "encoder": lambda: train_encoder(settings, out / "corpus", out / "encoder"),
-        "units": lambda: encode_corpus(settings, out / "corpus", out / "units", load_mel_units(out / "encoder")),
+        "teacher": lambda: train_encoder(settings, out / "corpus", out / "teacher"),
+        "student": lambda: train_student(settings, out / "corpus", out / "teacher", out / "student"),
+        "units": lambda: encode_corpus(settings, out / "corpus", out / "units", out / "student", arguments.workers),
         "lm": lambda: train_and_keep(settings, out),
         "export": lambda: export(settings, out),
         "measure": lambda: measure(settings, out),

@@ -1,4 +1,4 @@
-"""Stage *encoder*: train the unit encoder to name the phone of each frame, so that units are the same in all voices.
+"""Stage *teacher*: a first unit encoder learns to name the phone of each frame, so that all voices give like units.
 
 Frame-wise cross-entropy on the phone times that the speech engines give; windows of the training utterances with white
 noise, warped frequencies (vocal tract length perturbation) and masked bands and hops (SpecAugment). Step-based: a run
@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from embedded_model.checkpoints import load_checkpoint, save_checkpoint
 from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
+from embedded_model.mel_teacher import FRAME, N_MELS, N_WARPS, MelUnitEncoder, n_frames, save_mel_encoder
 from embedded_model.settings import EncoderSettings, Settings
-from spiritlens.speech.embedded_units import FRAME, N_MELS, N_WARPS, MelUnitEncoder, n_frames, save_mel_units
 from spiritlens.speech.phones import NO_CLASS, Phone, phone_frames
 
 LONGEST_MASK = {"bands": 8, "hops": 16}
@@ -126,7 +126,7 @@ def train_encoder(settings: Settings, corpus: Path, folder: Path) -> None:
             losses = []
             save_checkpoint(checkpoint, step + 1, curve, model, [optimiser], windows.rng)
     (folder / "losses.json").write_text(json.dumps(curve, indent=1) + "\n", encoding="utf-8")
-    save_mel_units(model.eval(), folder)
+    save_mel_encoder(model.eval(), folder)
 
 
 def _step(model: MelUnitEncoder, optimiser: torch.optim.Optimizer, windows: Windows) -> float:

@@ -1,8 +1,8 @@
 """Stage *export*: the folder that is shipped, in SpiritLM's layout, with the unit encoder beside it.
 
 `config.json`, `generation_config.json`, `model.safetensors` (float16), `tokenizer.model`, `tokenizer_config.json`,
-`special_tokens_map.json`, `encoder.safetensors`, `encoder.json`, and `spiritlens.json`: the family's name, how many
-units it has and what they stand for. The cards are written by hand beside them.
+`special_tokens_map.json`, the unit encoder's two files below `speech_tokenizer/hubert_25hz/`, and `spiritlens.json`:
+the family's name, how many units it has and what they stand for. The cards are written by hand beside them.
 """
 
 import json
@@ -14,18 +14,17 @@ import torch
 from transformers import LlamaForCausalLM
 
 from embedded_model.documents import TokenIds
+from embedded_model.hubert_student import N_LAYERS, UNIT_NAMES
 from embedded_model.pieces import template_words, write_tokenizer
+from embedded_model.unit_corpus import FRAME_RATE
 from spiritlens.prompts.facts import Fact
-from spiritlens.speech.embedded_units import load_mel_units
-
-SHIPPED_FLOOR = 1e-3
-"""Power under which the shipped encoder hears nothing (`MelEncoderConfig.floor`); training used 1e-5 and noise."""
+from spiritlens.speech.hubert import OFFICIAL_FOLDER
 
 
 def export_folder(
     model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, facts: Sequence[Fact], encoder: Path, folder: Path
 ) -> None:
-    """Write the shipped folder; `encoder`: the folder of the trained unit encoder."""
+    """Write the shipped folder; `encoder`: the folder of the unit encoder's files."""
     folder.mkdir(parents=True, exist_ok=True)
     half = LlamaForCausalLM(model.config).half()
     half.load_state_dict({name: value.half() for name, value in model.state_dict().items()})
@@ -35,30 +34,21 @@ def export_folder(
     half.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     write_tokenizer(folder, tokenizer, ids.n_units)
-    copy_encoder(encoder, folder)
-    units = load_mel_units(folder)
+    shutil.copytree(encoder / OFFICIAL_FOLDER, folder / OFFICIAL_FOLDER, dirs_exist_ok=True)
+    encoder_record = {"kind": "hubert", "name": "embedded", "layer": N_LAYERS, "n_clusters": ids.n_units - 1}
     record = {
         "format": "spiritlens.embedded/1",
         "family": "embedded",
         "n_units": ids.n_units,
-        "unit_names": list(units.unit_names),
-        "unit_rate": units.rate,
-        "encoder": {"kind": "mel_units", "weights": "encoder.safetensors", "config": "encoder.json"},
+        "unit_names": list(UNIT_NAMES),
+        "unit_rate": FRAME_RATE,
+        "encoder": encoder_record,
         "text_pieces": ids.text_marker,
         "trained_ids": ids.n_trained,
         "untrained_ids": untrained_ids(ids, facts),
     }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
     (folder / "spiritlens.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-
-
-def copy_encoder(encoder: Path, folder: Path) -> None:
-    """The trained encoder with the floor that is shipped: `SHIPPED_FLOOR` lies under speech and over what silence is
-    like in different engines. It was chosen on the watched voice flite:awb, on units the language model never saw."""
-    shutil.copyfile(encoder / "encoder.safetensors", folder / "encoder.safetensors")
-    record = json.loads((encoder / "encoder.json").read_text(encoding="utf-8"))
-    text = json.dumps({**record, "floor": SHIPPED_FLOOR}, indent=1)
-    (folder / "encoder.json").write_text(text, encoding="utf-8")
 
 
 def untrained_ids(ids: TokenIds, facts: Sequence[Fact]) -> list[int]:

@@ -39,7 +39,7 @@ class CorpusSettings:
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """Training of the unit encoder: frame-wise phone classification."""
+    """Training of the first unit encoder, the teacher: frame-wise phone classification."""
 
     steps: int = 2600
     batch: int = 24
@@ -48,6 +48,24 @@ class EncoderSettings:
     warm_up: int = 100
     noise: float = 0.01  # largest standard deviation of the added white noise (full scale = 1)
     favoured_engine: str = "flite"  # its voices, of recorded speakers, count double
+
+
+@dataclass(frozen=True)
+class StudentSettings:
+    """Training of the shipped unit encoder, a small HuBERT, to name the units of the first one."""
+
+    steps: int = 2800
+    batch: int = 24
+    seconds: float = 2.52
+    learning_rate: float = 1e-3
+    muon_rate: float = 3e-3
+    warm_up: int = 100
+    noise: float = 0.01
+    changed_share: float = 0.5  # windows at another speed
+    largest_log_speed: float = 0.2
+    log_gains: tuple[float, float] = (-1.2, 0.3)
+    teacher_floor: float = 1e-3  # power under which the teacher hears nothing; its own training used 1e-5
+    favoured_engine: str = "flite"
 
 
 @dataclass(frozen=True)
@@ -105,6 +123,7 @@ class Settings:
     facts_per_relation: int | None = None  # None: all
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    student: StudentSettings = field(default_factory=StudentSettings)
     units: UnitSettings = field(default_factory=UnitSettings)
     documents: DocumentSettings = field(default_factory=DocumentSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -131,6 +150,7 @@ SMOKE = Settings(
         lists_per_voice=8,
     ),
     encoder=EncoderSettings(steps=3, batch=2),
+    student=StudentSettings(steps=3, batch=2),
     model=ModelSettings(
         layers=2, width=32, heads=2, mlp_width=64, steps=4, batch=2, warm_up=2, evaluate_every=2, checkpoint_every=2
     ),

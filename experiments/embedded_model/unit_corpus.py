@@ -6,16 +6,19 @@ versions end to end, `firsts` and `counts` int64 [version], `lines` int64 [versi
 and `speeds` float64 [version] (a word that starts at t seconds in the corpus starts at t / speed here).
 """
 
+import functools
+import multiprocessing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soxr
+import torch
 from tqdm import tqdm
 
 from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
+from embedded_model.hubert_student import load_student
 from embedded_model.settings import Settings, UnitSettings
-from spiritlens.speech.embedded_units import MelUnits
 from spiritlens.speech.waveform import RATE, Waveform
 
 FRAME_RATE = 25.0
@@ -70,11 +73,13 @@ def changed(samples: np.ndarray, speed: float, noise: float, rng: np.random.Gene
     return np.clip(noisy, -1, 1).astype(np.float32)
 
 
-def encode_voice(voice: str, corpus: Path, folder: Path, encoder: MelUnits, settings: UnitSettings, seed: int) -> None:
-    """Encode all utterances of one voice and write its file."""
+def encode_voice(voice: str, corpus: Path, folder: Path, student: Path, settings: UnitSettings, seed: int) -> None:
+    """Encode all utterances of one voice by the encoder in the folder `student`, on one thread, and write its file."""
+    torch.set_num_threads(1)
+    encoder = load_student(student)
     audio = np.load(corpus / f"{voice}.npy", mmap_mode="r")
     rng = np.random.default_rng([seed, *voice.encode()])
-    waveforms, lines, speeds = [], [], []
+    frames, lines, speeds = [], [], []
     for index, line in enumerate(read_lines(corpus, voice)):
         samples = audio[line.first_sample : line.first_sample + line.n_samples].astype(np.float32) / 32767
         versions = [(samples, 1.0)]
@@ -82,10 +87,9 @@ def encode_voice(voice: str, corpus: Path, folder: Path, encoder: MelUnits, sett
             speed = float(np.exp(rng.uniform(-settings.largest_log_speed, settings.largest_log_speed)))
             versions.append((changed(samples, speed, rng.uniform(0, settings.largest_noise), rng), speed))
         for version, speed in versions:
-            waveforms.append(Waveform(version))
+            frames.append(encoder.encode(Waveform(version)).ids.astype(np.int16))
             lines.append(index)
             speeds.append(speed)
-    frames = [stream.ids.astype(np.int16) for stream in encoder.encode_many(waveforms)]
     counts = np.array([len(version) for version in frames])
     temporary = folder / f"{voice}.partial.npz"
     np.savez_compressed(
@@ -99,12 +103,15 @@ def encode_voice(voice: str, corpus: Path, folder: Path, encoder: MelUnits, sett
     temporary.rename(folder / f"{voice}.npz")
 
 
-def encode_corpus(settings: Settings, corpus: Path, folder: Path, encoder: MelUnits) -> None:
-    """Encode every voice of the corpus whose file is missing."""
+def encode_corpus(settings: Settings, corpus: Path, folder: Path, student: Path, workers: int) -> None:
+    """Encode every voice of the corpus whose file is missing, `workers` at the same time."""
     folder.mkdir(parents=True, exist_ok=True)
-    for voice in tqdm(corpus_voices(corpus), desc="units", unit="voice"):
-        if not (folder / f"{voice}.npz").exists():
-            encode_voice(voice, corpus, folder, encoder, settings.units, settings.seed)
+    missing = [voice for voice in corpus_voices(corpus) if not (folder / f"{voice}.npz").exists()]
+    work = functools.partial(
+        encode_voice, corpus=corpus, folder=folder, student=student, settings=settings.units, seed=settings.seed
+    )
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        list(tqdm(pool.imap_unordered(work, missing), desc="units", unit="voice", total=len(missing)))
 
 
 def read_encoded(corpus: Path, folder: Path) -> list[EncodedLine]:

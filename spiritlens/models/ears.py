@@ -1,10 +1,11 @@
 """The speech encoder that belongs to a checkpoint: its model hears with the units that it was trained on, or not at
 all.
 
-Where it is looked for, by the family's record: ``mel`` in the checkpoint's own folder (``encoder.safetensors``);
-``hubert`` in its subfolder ``speech_encoder/`` (a Hugging Face HuBERT with centroids), SpiritLM's also among the
-published files below ``$SPIRITLM_CHECKPOINTS_DIR``; families with further streams (expressive) through the official
-package, where it is installed. A large encoder is opened when it first hears something.
+Where it is looked for: in the checkpoint's own folder, in the layout of the published files
+(``speech_tokenizer/hubert_25hz/``; so the embedded model's) or as a Hugging Face HuBERT with centroids
+(``speech_encoder/``); SpiritLM's also among the published files below ``$SPIRITLM_CHECKPOINTS_DIR``; that of families
+with further streams (expressive) in the official package, where it is installed. An encoder is opened when it first
+hears something.
 """
 
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
-MEL_FILE = "encoder.safetensors"
 HUBERT_FOLDER = "speech_encoder"
 PUBLISHED = "mhubert_base_25hz"
 """The encoder whose files Meta publishes beside SpiritLM."""
+OFFICIAL_LAYOUT = (PUBLISHED, "embedded")
+"""Encoders whose files are in that layout."""
 
 
 class DeferredEncoder:
@@ -35,6 +37,11 @@ class DeferredEncoder:
         """The encoder itself."""
         return self._opening()
 
+    @property
+    def digest(self) -> str:
+        """The encoder's own hash of what decides its units; empty where it has none."""
+        return str(getattr(self.opened, "digest", ""))
+
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame."""
         return self.opened.encode(waveform)
@@ -42,14 +49,9 @@ class DeferredEncoder:
 
 def encoder_of(folder: Path, family: Family) -> SpeechEncoder | None:
     """The speech encoder of a checkpoint folder, by its family's record; None where there is none."""
-    kind = family.encoder.get("kind")
     if not family.has_speech:
         return None
-    if family.extra_streams:
-        return _official(family)
-    if kind == "hubert":
-        return _hubert(folder, family)
-    return _mel(folder, family) if (folder / MEL_FILE).is_file() else None
+    return _official(family) if family.extra_streams else _hubert(folder, family)
 
 
 def hear_streams(encoder: SpeechEncoder, family: Family, waveform: Waveform) -> dict[str, UnitStream]:
@@ -68,33 +70,33 @@ def hear_streams(encoder: SpeechEncoder, family: Family, waveform: Waveform) -> 
     return heard
 
 
-def _mel(folder: Path, family: Family) -> SpeechEncoder:
-    from spiritlens.speech.embedded_units import load_mel_units
-
-    encoder = load_mel_units(folder)
-    if encoder.n_units != family.n_units:
-        raise CheckpointError(
-            f"{folder}: the encoder makes {encoder.n_units} different units, the model's vocabulary has "
-            f"{family.n_units}. Encoder and model must be of one checkpoint."
-        )
-    return encoder
-
-
 def _hubert(folder: Path, family: Family) -> SpeechEncoder | None:
     """The HuBERT beside the model, else SpiritLM's published one where the family is trained on it."""
-    from spiritlens.speech.hubert import official_files
+    from spiritlens.speech.hubert import OFFICIAL_FOLDER, official_files
+
+    name, beside = str(family.encoder.get("name", "hubert")), folder / HUBERT_FOLDER
+    place: Path | None = beside
+    if not (beside / "config.json").is_file():
+        place = folder / OFFICIAL_FOLDER if (folder / OFFICIAL_FOLDER).is_dir() else None
+        if name not in OFFICIAL_LAYOUT or (place is None and name != PUBLISHED):
+            return None
+        try:
+            official_files(place)
+        except (FileNotFoundError, ValueError):
+            return None
+    return DeferredEncoder(name, family.unit_rate, family.n_units, lambda: _opened(family, place))
+
+
+def _opened(family: Family, place: Path | None) -> SpeechEncoder:
     from spiritlens.speech.loading import load_encoder
 
-    name, place = str(family.encoder.get("name", "hubert")), folder / HUBERT_FOLDER
-    if (place / "config.json").is_file():
-        return DeferredEncoder(name, family.unit_rate, family.n_units, lambda: load_encoder(family.encoder, place))
-    if name != PUBLISHED:
-        return None
-    try:
-        official_files()
-    except (FileNotFoundError, ValueError):
-        return None
-    return DeferredEncoder(name, family.unit_rate, family.n_units, lambda: load_encoder(family.encoder))
+    encoder = load_encoder(family.encoder, place)
+    if encoder.n_units != family.n_units:
+        raise CheckpointError(
+            f"{place or 'the published encoder'}: the encoder makes {encoder.n_units} different units, the model's "
+            f"vocabulary has {family.n_units}. Encoder and model must be of one checkpoint."
+        )
+    return encoder
 
 
 def _official(family: Family) -> SpeechEncoder | None:

@@ -154,10 +154,10 @@ EMBEDDED = Family(
     text_open="[Text]",
     speech_open="[Speech]",
     unit_template="[Hu{}]",
-    n_units=40,
+    n_units=42,  # 41 phone classes and the quantizer's blank, which never comes out
     space_after_bos="none",
     text_case="lower",
-    encoder={"kind": "mel", "name": "embedded"},
+    encoder={"kind": "hubert", "name": "embedded", "layer": 3, "n_clusters": 41},
 )
 
 SIMS_LLAMA = Family(

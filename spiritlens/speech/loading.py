@@ -1,7 +1,7 @@
 """Speech encoders by plain values, as family records name them.
 
-``{"kind": "mel"}`` is the embedded encoder of a folder; ``{"kind": "hubert", "layer": 11, "n_clusters": 500}`` the
-published files, or a Hugging Face HuBERT folder with a file of centroids.
+``{"kind": "hubert", "layer": 11, "n_clusters": 500}`` is a HuBERT with its quantizer in the layout of the published
+files, or a Hugging Face HuBERT folder with a file of centroids.
 """
 
 import json
@@ -14,7 +14,6 @@ from transformers import HubertModel
 
 from spiritlens.speech.centroids import read_centroids
 from spiritlens.speech.convolutions import Convolutions
-from spiritlens.speech.embedded_units import load_mel_units
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.hubert import HubertUnits, KMeansQuantizer, load_hubert_units
 from spiritlens.speech.hubert_checkpoint import CheckpointError, HubertCheckpoint
@@ -28,8 +27,6 @@ def load_encoder(
 ) -> SpeechEncoder:
     """The encoder that a family's record names, from the files of `folder` (None: the published files' usual place)."""
     kind = record.get("kind")
-    if kind == "mel" and folder is not None:
-        return load_mel_units(folder)
     if kind == "hubert" and folder is not None and (Path(folder) / "config.json").is_file():
         encoder = load_kmeans_units(folder, int(record.get("layer", 11)), centroids)
         if encoder.n_units != record.get("n_clusters", encoder.n_units):
@@ -39,7 +36,7 @@ def load_encoder(
         return encoder
     if kind == "hubert":
         return load_hubert_units(folder, int(record.get("layer", 11)))
-    raise ValueError(f"encoder {dict(record)!r} is unknown here; expected kind 'mel' with a folder, or kind 'hubert'.")
+    raise ValueError(f"encoder {dict(record)!r} is unknown here; expected kind 'hubert'.")
 
 
 def load_kmeans_units(folder: str | Path, layer: int, centroids: str | Path | None = None) -> HubertUnits:

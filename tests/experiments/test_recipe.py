@@ -23,8 +23,7 @@ FILES = {
     "tokenizer_config.json",
     "special_tokens_map.json",
     "spiritlens.json",
-    "encoder.safetensors",
-    "encoder.json",
+    "speech_tokenizer",
 }
 TEMPLATES = (
     "The capital of {subject} is",

@@ -11,9 +11,9 @@ from embedded_model.pieces import train_pieces
 from measure_embedded_model import last_probabilities
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
+from spiritlens.models.ears import encoder_of
 from spiritlens.prompts.facts import ASSETS, HELD_OUT, load_facts
 from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.embedded_units import load_mel_units
 from spiritlens.speech.waveform import read_waveform
 
 FOLDER = ASSETS / "embedded"
@@ -82,7 +82,7 @@ def test_shipped_audio_is_answered(wav: Path, model: LlamaForCausalLM, vocabular
     waveform = read_waveform(wav)
     assert [word for word, _, _ in record["words"]] == record["text"].split()
     assert record["words"][-1][2] <= waveform.duration
-    units = load_mel_units(FOLDER).encode(waveform).dedup().ids
+    units = encoder_of(FOLDER, vocabulary.family).encode(waveform).dedup().ids
     spoken = [vocabulary.unit_id(int(unit)) for unit in units]
     prompt = [vocabulary.bos_id, vocabulary.speech_marker_id, *spoken, vocabulary.text_marker_id]
     fact = next(fact for fact in FACTS if fact.id == record["fact"])

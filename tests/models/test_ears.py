@@ -12,7 +12,7 @@ from spiritlens.models.ears import DeferredEncoder, encoder_of, hear_streams
 from spiritlens.models.lens import load
 from spiritlens.models.weight_files import CheckpointError
 from spiritlens.prompts.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
-from spiritlens.speech.embedded_units import MelEncoderConfig, MelUnitEncoder, save_mel_units
+from spiritlens.speech.hubert import OFFICIAL_FOLDER, load_hubert_units
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
@@ -20,26 +20,38 @@ HUBERT = Path(__file__).parents[1] / "data" / "speech" / "hubert_small"
 TONE = Waveform(np.sin(np.arange(16000) / 20).astype(np.float32) * 0.3)
 
 
+SMALL = EMBEDDED.replace(n_units=501, encoder={"kind": "hubert", "name": "embedded", "layer": 11})
+
+
 @pytest.fixture
-def mel_folder(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    save_mel_units(MelUnitEncoder(MelEncoderConfig(7, tuple("abcdefg"))), tmp_path)
+def own_encoder(tmp_path: Path) -> Path:
+    """A checkpoint's folder with the encoder's files in it."""
+    place = tmp_path / OFFICIAL_FOLDER
+    place.mkdir(parents=True)
+    for path in HUBERT.glob("*.pt"):
+        (place / path.name).write_bytes(path.read_bytes())
     return tmp_path
 
 
-def test_the_embedded_kind_is_read_from_the_folder(mel_folder):
-    family = EMBEDDED.replace(n_units=7)
-    encoder = encoder_of(mel_folder, family)
-    assert encoder is not None
-    assert encoder.n_units == 7
-    streams = hear_streams(encoder, family, TONE)
+def test_the_encoder_in_the_folder_is_read(own_encoder, monkeypatch):
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    encoder = encoder_of(own_encoder, SMALL)
+    assert isinstance(encoder, DeferredEncoder)
+    assert encoder.digest == load_hubert_units(HUBERT).digest
+    streams = hear_streams(encoder, SMALL, TONE)
     assert list(streams) == ["unit"]
-    assert len(streams["unit"].expand()) == 25
+    assert streams["unit"].expand().ids.tolist() == load_hubert_units(HUBERT).encode(TONE).ids.tolist()
 
 
-def test_an_encoder_of_another_model_is_refused(mel_folder):
-    with pytest.raises(CheckpointError, match="makes 7 different units, the model's vocabulary has 41"):
-        encoder_of(mel_folder, EMBEDDED.replace(n_units=41))
+def test_an_encoder_of_another_model_is_refused(own_encoder):
+    encoder = encoder_of(own_encoder, SMALL.replace(n_units=42))
+    with pytest.raises(CheckpointError, match="makes 501 different units, the model's vocabulary has 42"):
+        encoder.encode(TONE)
+
+
+def test_half_an_encoder_is_none(own_encoder):
+    (own_encoder / OFFICIAL_FOLDER / "L11_quantizer_500.pt").unlink()
+    assert encoder_of(own_encoder, SMALL) is None
 
 
 def test_no_files_no_ears(tmp_path, monkeypatch):

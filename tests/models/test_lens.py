@@ -9,15 +9,14 @@ import pytest
 import torch
 from checkpoint_folders import (
     SPIRIT,
-    TOKENIZERS,
     spirit_config,
-    write_byte_level_tokenizer,
     write_checkpoint,
     write_config,
     write_weights,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizer_folders import SMALL, write_byte_level_tokenizer
 from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
 
@@ -42,7 +41,7 @@ def lens(small) -> Lens:
 def layout_lens(request, tmp_path_factory) -> Lens:
     """Both ways in which the official folder may carry its markers, as given in tests/data/prompts."""
     folder = tmp_path_factory.mktemp(request.param) / request.param
-    shutil.copytree(TOKENIZERS / request.param, folder)
+    shutil.copytree(SMALL / request.param, folder)
     config = spirit_config(d_vocab=2512)
     write_config(folder, config)
     write_weights(folder, random_weights(config), "safetensors")
@@ -267,7 +266,7 @@ def test_no_tokenizer_and_a_broken_one(copy):
 
 
 def slow_ids() -> dict[str, dict[str, list[int]]]:
-    return json.loads((TOKENIZERS / "expected_slow_ids.json").read_text())
+    return json.loads((SMALL / "expected_slow_ids.json").read_text())
 
 
 def test_strings_give_the_slow_tokenizers_ids(layout_lens):

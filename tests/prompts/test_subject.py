@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import llama_folder, spirit_strings
+from family_folders import llama_folder, spirit_strings
 from hypothesis import given
 from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2

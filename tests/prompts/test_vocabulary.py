@@ -4,15 +4,16 @@ import shutil
 import numpy as np
 import pytest
 import sentencepiece
-from conftest import DATA, llama_folder, spirit_strings
+from family_folders import llama_folder, spirit_strings
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizer_folders import SMALL
 from transformers import LlamaTokenizer
 
 from spiritlens.prompts.families import SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.prompts.vocabulary import Vocabulary
 
-SLOW = json.loads((DATA / "expected_slow_ids.json").read_text())
+SLOW = json.loads((SMALL / "expected_slow_ids.json").read_text())
 LAYOUTS = ("user_defined", "added_tokens")
 ALL = (*LAYOUTS, "padded", "expressive", "embedded", "sims", "speechgpt", "spire", "text")
 
@@ -58,14 +59,14 @@ def test_added_tokens_without_legacy_are_spaced_as_a_whole(tmp_path):
 
 def test_tokenizer_model_alone_is_enough(tmp_path):
     """Without a config transformers' AutoTokenizer writes neither a beginning of sequence nor a first blank."""
-    shutil.copy(DATA / "user_defined" / "tokenizer.model", tmp_path)
+    shutil.copy(SMALL / "user_defined" / "tokenizer.model", tmp_path)
     vocabulary = Vocabulary.load(tmp_path)
     assert [vocabulary.encode(string) for string in SLOW["user_defined"]] == list(SLOW["user_defined"].values())
     assert vocabulary.size == 2503
 
 
 def test_the_family_may_settle_the_space_after_bos():
-    folder = DATA / "added_tokens"
+    folder = SMALL / "added_tokens"
     never = Vocabulary.load(folder, SPIRITLM_BASE.replace(space_after_bos="none"))
     always = Vocabulary.load(folder, SPIRITLM_BASE.replace(space_after_bos="piece"))
     assert never.encode("[Text] the cat") == [1, 2000, 266, 1653]
@@ -78,7 +79,7 @@ ALPHABET = st.text(st.sampled_from("the cat'sÉ9東 "), max_size=20)
 
 @given(ALPHABET)
 def test_whole_strings_are_spaced_as_sentencepiece_does(spirit, text):
-    raw = sentencepiece.SentencePieceProcessor(str(DATA / "user_defined" / "tokenizer.model"))
+    raw = sentencepiece.SentencePieceProcessor(str(SMALL / "user_defined" / "tokenizer.model"))
     for string in (text, f"[Text]{text}", f"[Speech][Hu4][Text] {text}[Speech][Hu1]"):
         assert spirit.encode(string) == [1, *raw.encode(string)]
 
@@ -86,8 +87,8 @@ def test_whole_strings_are_spaced_as_sentencepiece_does(spirit, text):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_folder_saved_by_transformers_gives_the_same_ids(layout, tmp_path):
     """transformers 5 saves a tokenizer.json and a config without `legacy` or added tokens."""
-    LlamaTokenizer.from_pretrained(DATA / layout).save_pretrained(tmp_path)
-    shutil.copy(DATA / layout / "tokenizer.model", tmp_path)
+    LlamaTokenizer.from_pretrained(SMALL / layout).save_pretrained(tmp_path)
+    shutil.copy(SMALL / layout / "tokenizer.model", tmp_path)
     again = Vocabulary.load(tmp_path)
     assert [again.encode(string) for string in SLOW[layout]] == list(SLOW[layout].values())
 
@@ -175,7 +176,7 @@ def test_expressive_streams_have_ids_of_their_own(vocabularies):
 
 def test_the_embedded_family_comes_from_its_record(embedded):
     assert (embedded.family.name, embedded.family.n_units) == ("embedded", 90)
-    assert embedded.family.encoder == {"kind": "mel_units", "config": "encoder.json"}
+    assert embedded.family.encoder == {"kind": "hubert", "layer": 3}
     assert embedded.encode("[Text] the cat") == [1, 2000, 266, 1653]
 
 
@@ -212,7 +213,7 @@ def test_a_text_only_folder_has_no_units(vocabularies):
 
 
 def test_a_tokenizer_that_writes_no_bos_has_none(spirit):
-    tokenizer = Vocabulary.load(DATA / "user_defined").tokenizer
+    tokenizer = Vocabulary.load(SMALL / "user_defined").tokenizer
     tokenizer.add_bos_token = False
     without = Vocabulary(tokenizer, spirit.family, spirit.size, "whole")
     assert without.bos_id is None
@@ -354,7 +355,7 @@ def test_units_that_fall_apart_into_pieces(tmp_path):
 
     folder = llama_folder(tmp_path / "apart", [], rows=2503)
     model = sentencepiece_model_pb2.ModelProto()
-    model.ParseFromString((DATA / "user_defined" / "tokenizer.model").read_bytes())
+    model.ParseFromString((SMALL / "user_defined" / "tokenizer.model").read_bytes())
     for piece in model.pieces[2002:]:
         piece.type = piece.NORMAL
     (folder / "tokenizer.model").write_bytes(model.SerializeToString())
@@ -388,7 +389,7 @@ def test_an_embedding_smaller_than_the_tokenizer(tmp_path):
 
 def test_a_base_tokenizer_given_as_expressive():
     with pytest.raises(ValueError, match=r"100 style tokens, of which the tokenizer lacks 100, first '\[St0\]'"):
-        Vocabulary.load(DATA / "user_defined", SPIRITLM_EXPRESSIVE)
+        Vocabulary.load(SMALL / "user_defined", SPIRITLM_EXPRESSIVE)
 
 
 def test_a_unit_outside_of_the_family(spirit):

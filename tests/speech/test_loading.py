@@ -7,7 +7,6 @@ import pytest
 import torch
 from transformers import HubertConfig, HubertModel
 
-from spiritlens.speech.embedded_units import MelEncoderConfig, MelUnitEncoder, save_mel_units
 from spiritlens.speech.hubert_checkpoint import CheckpointError
 from spiritlens.speech.loading import load_encoder, load_kmeans_units
 from spiritlens.speech.waveform import Waveform
@@ -51,12 +50,9 @@ def test_kmeans_units_are_the_nearest_centroids_of_the_layer(folder, recording):
     assert (encoder.n_units, encoder.rate) == (6, 25.0)
 
 
-def test_family_records(folder, data, tmp_path):
+def test_family_records(folder, data):
     assert load_encoder({"kind": "hubert", "layer": 2, "n_clusters": 6}, folder).n_units == 6
     assert load_encoder({"kind": "hubert", "layer": 11, "n_clusters": 500}, data / "hubert_small").n_units == 501
-    names = tuple("abc")
-    save_mel_units(MelUnitEncoder(MelEncoderConfig(3, names, d_model=16, n_layers=1)), tmp_path)
-    assert load_encoder({"kind": "mel"}, tmp_path).n_units == 3
 
 
 def test_records_that_do_not_fit(folder, tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from spiritlens.speech.embedded_units import MelEncoderConfig, MelUnitEncoder, MelUnits
 from spiritlens.speech.hubert import HubertUnits, KMeansQuantizer, load_hubert_units
 from spiritlens.speech.unit_cache import CachedEncoder
 from spiritlens.speech.units import UnitStream
@@ -50,17 +49,14 @@ def test_damaged_entry_is_encoded_again(tmp_path, recording):
     assert encoder.calls == 2
 
 
-def mel(seed: int) -> MelUnits:
-    torch.manual_seed(seed)
-    return MelUnits(MelUnitEncoder(MelEncoderConfig(2, ("a", "b"), d_model=16, n_layers=1)))
-
-
 def test_key_follows_audio_and_weights(tmp_path, recording, data):
     other = Waveform(recording.samples[:-1])
-    one, two = CachedEncoder(mel(0), tmp_path), CachedEncoder(mel(1), tmp_path)
-    assert one.path(recording) == CachedEncoder(mel(0), tmp_path).path(recording)
-    assert len({one.path(recording), two.path(recording), one.path(other)}) == 3
     hubert = load_hubert_units(data / "hubert_small")
+    changed = load_hubert_units(data / "hubert_small")
+    changed.quantizer.network[0].bias += 1e-3
+    one, two = CachedEncoder(hubert, tmp_path), CachedEncoder(changed, tmp_path)
+    assert one.path(recording) == CachedEncoder(load_hubert_units(data / "hubert_small"), tmp_path).path(recording)
+    assert len({one.path(recording), two.path(recording), one.path(other)}) == 3
     layer = HubertUnits(hubert.checkpoint, hubert.quantizer, 10, hubert.name)
     means = HubertUnits(hubert.checkpoint, KMeansQuantizer(torch.zeros(3, 48)), 11, hubert.name)
     assert len({encoder.digest for encoder in (hubert, layer, means)}) == 3

@@ -1,4 +1,4 @@
-"""The embedded unit encoder: log-mel spectrum to phone-like units at 25 Hz, small enough to ship.
+"""The teacher of the shipped unit encoder: log-mel spectrum to phone-like units at 25 Hz.
 
 Method: 40 log-mel bands every 10 ms, per utterance each band's mean removed and all bands divided by one standard
 deviation (over valid frames); two convolutions of kernel 5 and stride 2 (25 Hz); a grouped convolution of kernel 17 as
@@ -12,7 +12,6 @@ Frame i stands for the samples [640 i, 640 (i + 1)). Padding never leaks: an utt
 logits that it has alone (to rounding).
 """
 
-import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,10 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spiritlens.shapes import checked
-from spiritlens.speech.encoders import check_encodable, weights_digest
 from spiritlens.speech.phones import PHONES
-from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import RATE, Waveform
+from spiritlens.speech.waveform import RATE
 
 FORMAT = "spiritlens.mel_units/1"
 N_MELS = 40
@@ -40,8 +37,6 @@ FRAME_RATE = RATE / FRAME
 N_WARPS = 11
 """Filter banks whose frequencies are multiplied by exp(-0.25) .. exp(0.25); the middle one changes nothing."""
 NEUTRAL_WARP = N_WARPS // 2
-LONGEST_CHUNK = 100 * RATE
-"""Longer audio is encoded in chunks of 100 s, as the published unit encoder's code cuts it."""
 
 
 @dataclass(frozen=True)
@@ -183,62 +178,18 @@ class _Layer(nn.Module):
         return functional.dropout(tensor, self.dropout, self.training)
 
 
-class MelUnits:
-    """A `SpeechEncoder` made of a trained `MelUnitEncoder`."""
-
-    name = "mel_units"
-    rate = FRAME_RATE
-
-    def __init__(self, model: MelUnitEncoder) -> None:
-        self.model = model.eval().float()
-
-    @property
-    def n_units(self) -> int:
-        """Number of different units."""
-        return self.model.config.n_units
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """Hash of the weights and of what else decides the units."""
-        return f"{weights_digest(self.model)}-{self.model.config.floor:g}"
-
-    @property
-    def unit_names(self) -> tuple[str, ...]:
-        """What each unit stands for, such as a phone."""
-        return self.model.config.unit_names
-
-    def encode(self, waveform: Waveform) -> UnitStream:
-        """One unit per frame of 40 ms; each chunk of 100 s is encoded alone."""
-        check_encodable(waveform, RATE, FRAME)
-        chunks = [waveform.samples[start : start + LONGEST_CHUNK] for start in range(0, len(waveform), LONGEST_CHUNK)]
-        ids = [self.frame_logits([chunk])[0].argmax(-1).numpy() for chunk in chunks if len(chunk) >= FRAME]
-        return UnitStream.from_frames(np.concatenate(ids), self.rate)
-
-    def encode_many(self, waveforms: Sequence[Waveform], batch_size: int = 32) -> list[UnitStream]:
-        """Encode short utterances in batches of similar length, in the order given."""
-        for waveform in waveforms:
-            check_encodable(waveform, RATE, FRAME)
-        streams: list[UnitStream | None] = [None] * len(waveforms)
-        order = np.argsort([len(waveform) for waveform in waveforms], kind="stable")
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            logits = self.frame_logits([waveforms[index].samples for index in chosen])
-            for index, own in zip(chosen, logits, strict=True):
-                streams[index] = UnitStream.from_frames(own.argmax(-1).numpy(), self.rate)
-        return [stream for stream in streams if stream is not None]
-
-    @torch.inference_mode()
-    def frame_logits(self, utterances: Sequence[np.ndarray]) -> list[Float[Tensor, "frame n_units"]]:
-        """Logits of each utterance's frames, computed in one padded batch."""
-        lengths = torch.tensor([len(samples) for samples in utterances])
-        padded = torch.zeros(len(utterances), int(lengths.max()))
-        for row, samples in zip(padded, utterances, strict=True):
-            row[: len(samples)] = torch.from_numpy(np.array(samples, dtype=np.float32))
-        logits = self.model(self.model.log_mel(padded, lengths), lengths)[1]
-        return [own[: n_frames(int(length))] for own, length in zip(logits, lengths, strict=True)]
+@torch.inference_mode()
+def frame_logits(model: MelUnitEncoder, utterances: Sequence[np.ndarray]) -> list[Float[Tensor, "frame n_units"]]:
+    """Logits of each utterance's frames, computed in one padded batch."""
+    lengths = torch.tensor([len(samples) for samples in utterances])
+    padded = torch.zeros(len(utterances), int(lengths.max()))
+    for row, samples in zip(padded, utterances, strict=True):
+        row[: len(samples)] = torch.from_numpy(np.array(samples, dtype=np.float32))
+    logits = model(model.log_mel(padded, lengths), lengths)[1]
+    return [own[: n_frames(int(length))] for own, length in zip(logits, lengths, strict=True)]
 
 
-def save_mel_units(model: MelUnitEncoder, folder: str | Path) -> None:
+def save_mel_encoder(model: MelUnitEncoder, folder: str | Path) -> None:
     """Write ``encoder.safetensors`` (float32) and ``encoder.json`` into `folder`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -249,8 +200,8 @@ def save_mel_units(model: MelUnitEncoder, folder: str | Path) -> None:
     )
 
 
-def load_mel_units(folder: str | Path) -> MelUnits:
-    """Read what `save_mel_units` wrote."""
+def load_mel_encoder(folder: str | Path, floor: float | None = None) -> MelUnitEncoder:
+    """Read what `save_mel_encoder` wrote; `floor` in place of the one of training."""
     folder = Path(folder)
     record = json.loads((folder / "encoder.json").read_text())
     if record.pop("format", None) != FORMAT:
@@ -258,6 +209,7 @@ def load_mel_units(folder: str | Path) -> MelUnits:
             f"{folder / 'encoder.json'} is not of format {FORMAT}; load the encoder by the code that wrote it."
         )
     record.pop("rate")
+    record["floor"] = floor or record["floor"]
     model = MelUnitEncoder(MelEncoderConfig(**{**record, "unit_names": tuple(record["unit_names"])}))
     model.load_state_dict(load_file(folder / "encoder.safetensors"))
-    return MelUnits(model)
+    return model.eval()
