@@ -172,6 +172,78 @@ def test_noise_samples_are_runs_of_their_own(lens):
     assert found["corrupted"].values.std(axis=1).max() > 1e-4
 
 
+def test_samples_and_memory_budgets_change_nothing(lens):
+    """Every component over noise samples: with little memory, and each component alone."""
+    components = ("resid_mid", "attn_out", "mlp_out", "q", "k", "z", "pattern")
+    settings = {"contrast": Noise(0.5), "samples": 2, "at": "role", **QUIET}
+    together = activation_patch(lens, [text_prompt()], components=components, **settings)
+    small = activation_patch(lens, [text_prompt()], components=components, memory_budget=1, **settings)
+    assert np.allclose(together["restored"], small["restored"], atol=TOLERANCE, rtol=0, equal_nan=True)
+    for component in components:
+        alone = activation_patch(lens, [text_prompt()], components=(component,), **settings)
+        both = together.sel(component=[component])
+        assert np.allclose(both["restored"], alone["restored"], atol=TOLERANCE, rtol=0, equal_nan=True)
+        assert np.array_equal(both["status"], alone["status"])
+
+
+def test_noise_samples_of_every_component_equal_one_hooked_pass_each(lens):
+    prompt, samples = text_prompt(), 2
+    components = ("resid_mid", "attn_out", "mlp_out", "q", "v", "z", "pattern")
+    found = activation_patch(lens, [prompt], Noise(0.5), components, samples=samples, seed=4, **QUIET)
+    model = lens.inside.model
+    embeddings = corrupted_embeddings(lens, prompt, Noise(0.5), samples=samples, seed=4)
+    _, taken = model.run_with_cache(prompt.tokens)
+    for (row, component), layer, position, sample in itertools.product(
+        enumerate(components), range(L), (4, 7), range(samples)
+    ):
+
+        def put(x, hook, component=component, position=position):
+            x = x.clone()
+            where = (slice(None), slice(None), position) if component == "pattern" else (slice(None), position)
+            x[where] = taken[hook.name][where]
+            return x
+
+        hooks = [
+            ("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1]),
+            (HOOKS[component].format(layer), put),
+        ]
+        with torch.no_grad():
+            slow = measured(lens, prompt, model.run_with_hooks(prompt.tokens, fwd_hooks=hooks))
+        cell = found["restored"].values[0, row, layer, position, sample]
+        assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position, sample)
+
+
+def test_a_users_own_hook_takes_effect_in_every_cell(lens):
+    """A hook at an absolute position that reads another one, against plain hooked passes beside it."""
+    prompt, other = text_prompt(), other_prompt()
+    components = ("resid_pre", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern")
+    model = lens.inside.model
+    untouched = activation_patch(lens, [prompt], [other], components, **QUIET)
+
+    def bend(x, hook):
+        x = x.clone()
+        x[:, 6] = (x[:, 6] + x[:, 4]).tanh()
+        return x
+
+    names = ("blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out")
+    for name in names:
+        model.add_hook(name, bend)
+    try:
+        found = activation_patch(lens, [prompt], [other], components, **QUIET)
+        by_head = activation_patch(lens, [prompt], [other], ("z", "pattern", "q"), heads="each", **QUIET)
+        for (row, component), layer, position in itertools.product(enumerate(components), range(L), (1, 4, 6, 7)):
+            slow = naive(lens, prompt, other, prompt, component, [layer], [position])
+            cell = found["restored"].values[0, row, layer, position, 0]
+            assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position)
+        for (row, component), layer, head in itertools.product(enumerate(("z", "pattern", "q")), range(L), range(4)):
+            slow = naive(lens, prompt, other, prompt, component, [layer], [6], head)
+            assert np.allclose(by_head["restored"].values[0, row, layer, 6, head, 0], slow, atol=TOLERANCE, rtol=0)
+    finally:
+        for name in names:
+            model.hook_dict[name].remove_hooks()
+    assert np.abs(found["restored"] - untouched["restored"]).max() > 1e-3
+
+
 # ---- other lengths, other modalities ------------------------------------------------------------------------------
 
 
@@ -280,6 +352,14 @@ def test_patterns_need_equal_lengths(lens):
         activation_patch(
             lens, [spoken_like_text()], Noise(0.1), ("pattern",), donors=[text_prompt()], pooling="mean", **QUIET
         )
+
+
+@pytest.mark.parametrize(
+    "change", [{"pooling": "mean"}, {"control": "noise"}, {"control": "other word", "pooling": "mean"}]
+)
+def test_patterns_are_neither_pooled_nor_drawn(lens, change):
+    with pytest.raises(ValueError, match="a pattern is taken row by row"):
+        activation_patch(lens, [text_prompt()], [other_prompt()], ("pattern",), **QUIET, **change)
 
 
 def test_position_pooling_refuses_words_of_other_size(lens):

@@ -136,6 +136,23 @@ def test_logits_are_the_unembedded_norm(inside, run):
     assert largest_difference(frozen, resid[:, -1] * inside.norm_gain("ln_final") @ inside.w_u) < 1e-12
 
 
+def test_a_hook_on_the_final_norm_sees_whole_sequences(inside, tokens):
+    """Rows stay apart: a hook that indexes an absolute position does so in every row, as in TransformerLens."""
+
+    def last_only(scale, hook):
+        scale = scale.clone()
+        scale[:, -1] = 2
+        return scale
+
+    batch = torch.cat([tokens, tokens.roll(1, 0)])
+    point = inside.model.hook_dict["ln_final.hook_scale"]
+    point.add_hook(last_only)
+    try:
+        assert largest_difference(inside.forward(batch), inside.model(batch)) < 1e-12
+    finally:
+        point.remove_hooks()
+
+
 def test_gradients_agree_with_finite_differences(inside, tokens):
     names = [hook_name("resid_pre", 1), hook_name("z", 2), "hook_embed"]
     gradients = inside.gradients(tokens, names, lambda logits: logits[0, -1, 5] - logits[0, -1, 6])
