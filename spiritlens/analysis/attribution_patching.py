@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 SMOOTH_METRICS = ("probability", "log_probability", "logit", "logit_difference", "log_probability_difference")
 """Metrics that have a useful gradient."""
-STREAM_COMPONENTS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
+STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z")
 
 

@@ -99,7 +99,7 @@ def path_patch(
 
     `contrast`: one counterfactual prompt of equal length per prompt, or a corruption; with several noise samples the
     metric is averaged over them. `at` names the spans at which the sender is patched (``all``, ``subject``, ``last
-    token``, a role …).
+    token``, a role, ``position 5`` …).
     """
     chosen = checked_prompts(prompts)
     model = lens.inside

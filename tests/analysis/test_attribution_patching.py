@@ -42,7 +42,8 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
     model = lens.inside.model
     _, clean = model.run_with_cache(prompt.tokens)
     _, corrupted = model.run_with_cache(other.tokens)
-    whole = attribution_patch(lens, [prompt], [other], ("resid_pre", "attn_out", "mlp_out"), **QUIET)
+    streams = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+    whole = attribution_patch(lens, [prompt], [other], streams, **QUIET)
     heads = attribution_patch(lens, [prompt], [other], ("q", "k", "v", "z"), **QUIET)
     answer, foil, step = prompt.answer_ids[0], prompt.foil_ids[0], 1e-6
 
@@ -60,7 +61,7 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
             values.append(float(last[answer] - last[foil]))
         return (values[1] - values[0]) / step
 
-    for component, layer, position in itertools.product(("resid_pre", "attn_out", "mlp_out"), range(L), (4, 5, 7)):
+    for component, layer, position in itertools.product(streams, range(L), (4, 5, 7)):
         found = float(attributions(whole).sel(component=component, layer=layer).isel(pos=position))
         assert found == pytest.approx(slope(f"blocks.{layer}.hook_{component}", position), abs=1e-5)
     for component, head in itertools.product(("q", "k", "v", "z"), (0, 1, 3)):
