@@ -127,7 +127,7 @@ def test_edges_report_what_their_path_misses(lens):
     """The residual of edges is that of nodes: all edges of the embedding together, minus the whole difference."""
     prompt, other = text_prompt(), other_prompt()
     residuals = []
-    for steps in (8, 16):
+    for steps in (16, 32):
         edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], steps=steps, **QUIET)
         nodes = attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET)
         assert np.allclose(edges["completeness_residual"], nodes["completeness_residual"], atol=1e-10)
