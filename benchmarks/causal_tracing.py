@@ -1,7 +1,8 @@
 """Causal-tracing grids by the field's tools and by ours, side by side in one run.
 
     python benchmarks/causal_tracing.py                        # SmolLM2-135M, 12 tokens: all kinds of grid
-    python benchmarks/causal_tracing.py --tasks resid-64       # speech length; also resid-128, windows, heads
+    python benchmarks/causal_tracing.py --tasks resid-64       # speech length; also resid-128
+    python benchmarks/causal_tracing.py --tasks resid-128 --rivals reference --rounds 1
     python benchmarks/causal_tracing.py --model embedded       # the model shipped with spiritlens
     python benchmarks/causal_tracing.py --model random-7b --device cuda --dtype bfloat16
 
@@ -136,6 +137,8 @@ def all_rivals(llama: Any, wanted: str) -> list[Rival]:
     """The rivals that are asked for."""
     if wanted == "ours":
         return []
+    if wanted == "reference":
+        return [Reference(llama)]
     both: list[Rival] = [Reference(llama), HookLoop(LOOP, stock(llama))]
     if wanted == "two":
         return both
@@ -269,7 +272,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="smollm2")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["resid", "mlp", "attn", "heads"])
-    parser.add_argument("--rivals", choices=("all", "two", "ours"), default="all", help="two: reference and TL loop")
+    parser.add_argument(
+        "--rivals", choices=("all", "two", "reference", "ours"), default="all", help="two: reference and TL loop"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(

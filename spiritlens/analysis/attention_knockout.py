@@ -27,12 +27,11 @@ from tqdm.auto import tqdm
 
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
-from spiritlens.analysis.tracing_sites import named_span
+from spiritlens.analysis.tracing_sites import TOKEN_SETS, named_span
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.models.hooked import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.roles import ROLES
 from spiritlens.runs.metrics import SIGNS, scorers
 
 if TYPE_CHECKING:
@@ -43,7 +42,9 @@ DEFAULT_WINDOW_SHARE = 0.3
 
 @dataclass(frozen=True)
 class Edge:
-    """Queries that may not look at keys; both are names of spans (``subject``, ``last token``, a role, a word)."""
+    """Queries that may not look at keys; both are names of spans (`spiritlens.analysis.tracing_sites.named_span`):
+    ``subject``, ``relation``, ``speech``, ``last token``, a role, a word, ``positions 3 4``. A set that holds a query
+    itself (``relation → last token`` in writing) leaves the query its own key."""
 
     keys: str
     queries: str = "last token"
@@ -56,7 +57,7 @@ class Edge:
         return f"{self.keys} → {self.queries}"
 
 
-DEFAULT_EDGES = (Edge("subject"), Edge("before subject"), Edge("after subject"), Edge("last word"))
+DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("speech", "final marker"))
 
 
 def attention_knockout(
@@ -119,14 +120,13 @@ def _window(layer: int, width: int, n_layers: int) -> range:
 
 def _pair(prompt: Prompt, edge: Edge) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """Positions of queries and keys; None where the prompt lacks either."""
-    spans = []
-    for name in (edge.queries, edge.keys):
-        absent = name in ROLES and name not in prompt.role_spans()
-        span = None if absent else named_span(prompt, name)
-        if span is None:
-            return None
-        spans.append(span.positions)
-    return spans[0], spans[1]
+    queries, keys = (named_span(prompt, name) for name in (edge.queries, edge.keys))
+    if queries is None or keys is None:
+        return None
+    left = keys.positions
+    if edge.keys in TOKEN_SETS:
+        left = tuple(position for position in left if position not in queries)
+    return (queries.positions, left) if left else None
 
 
 def _check_rows(prompt: Prompt, edges: Sequence[Edge], pairs: Sequence[Any]) -> None:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 SMOOTH_METRICS = ("probability", "log_probability", "logit", "logit_difference", "log_probability_difference")
 """Metrics that have a useful gradient."""
-STREAM_COMPONENTS = ("resid_pre", "resid_post", "attn_out", "mlp_out")
+STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z")
 
 
@@ -64,9 +64,13 @@ class Gradients:
 
     def attribution(self, name: str, metric: int) -> Tensor:
         """(source − base) · gradient, summed over the last axis: ``[pos]`` or, by head, ``[pos head]``."""
-        moved = self.source[name][0] - self.base[name][0]
-        precise = torch.float64 if moved.dtype == torch.float64 else torch.float32
-        return (moved.to(precise) * self.gradients[metric][name].to(precise)).sum(-1)
+        moved = widened(self.source[name][0]) - widened(self.base[name][0])
+        return (moved * self.gradients[metric][name]).sum(-1)
+
+
+def widened(values: Tensor) -> Tensor:
+    """The values in float32 at least, for sums."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def path_gradients(
@@ -92,7 +96,7 @@ def path_gradients(
 
         with replaced_embeddings(model, between):
             found = model.gradients(batch, names, score)
-        gradients.append({name: value.mean(0) for name, value in found.items()})
+        gradients.append({name: widened(value).mean(0) for name, value in found.items()})
     scores = [scorer(end.logits)[0] for end in ends]
     return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])
 

@@ -8,8 +8,10 @@ where u' is the source run's write and the gradient flows through the receiver's
 receivers after u, edges give u's own first-order effect. With steps > 1 gradients are means over runs between base
 and source along the embeddings, at midpoints.
 
-Result: `spiritlens.paths/1` with ``patched`` = metric(base) + score; backward edges are absent. An estimate, cheap
-enough for whole models: two forward passes and one backward pass per step, then one product per node.
+Result: `spiritlens.paths/1` with ``patched`` = metric(base) + score; backward edges are absent. What the embedding's
+edges to all receivers miss of metric(source) − metric(base) is stored as ``completeness_residual [prompt metric]``; it
+falls as 1/steps². An estimate, cheap enough for whole models: two forward passes and one backward pass per step, then
+one product per node.
 
 Source: Syed et al. 2023 (arXiv 2310.10348, edge attribution patching); Hanna et al. 2024 (arXiv 2403.17806, EAP-IG).
 """
@@ -17,18 +19,19 @@ Source: Syed et al. 2023 (arXiv 2310.10348, edge attribution patching); Hanna et
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.attribution_patching import SMOOTH_METRICS
+from spiritlens.analysis.attribution_patching import SMOOTH_METRICS, widened
 from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, describe_contrast
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_receivers, all_senders, check_nodes, sender_change
 from spiritlens.analysis.path_patching import ALL_POSITIONS, PathSettings, paths_dataset, span_positions
 from spiritlens.analysis.path_values import PathValues, no_path
-from spiritlens.analysis.results import checked_prompts
+from spiritlens.analysis.results import array, checked_prompts
 from spiritlens.effects.paths import BaseRun
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
@@ -66,25 +69,35 @@ def edge_attribution(
         raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {', '.join(SMOOTH_METRICS)}")
     if steps < 1:
         raise ValueError(f"steps is {steps}; at least 1 is needed")
+    if model.has_user_hooks():
+        raise ValueError(
+            "edge attribution differentiates each node by itself, where a hook of your own would not take effect; "
+            "remove it (lens.model.reset_hooks()) or use path_patch"
+        )
     groups = tuple((reader,) for reader in readers)
     settings = PathSettings(nodes, groups, tuple(at), base, "heads+mlps", "recomputed", tuple(metrics), samples, seed)
     known = known_prompts(lens, chosen)
     others = contrasts_of(chosen, contrast)
-    found = []
+    found, residuals = [], []
     for prompt, other in zip(tqdm(chosen, desc="edges", disable=progress == "none"), others, strict=True):
-        found.append(_one_prompt(lens, prompt, other, settings, steps))
+        edges, residual = _one_prompt(lens, prompt, other, settings, steps)
+        found.append(edges)
+        residuals.append(array(residual))
     method = "edge attribution" if steps == 1 else f"edge attribution, integrated gradients, {steps} midpoints"
-    return paths_dataset(lens, chosen, known, found, settings, describe_contrast(contrast), method)
+    dataset = paths_dataset(lens, chosen, known, found, settings, describe_contrast(contrast), method)
+    return dataset.assign(completeness_residual=(("prompt", "metric"), np.stack(residuals)))
 
 
 def _one_prompt(
     lens: "Lens", prompt: Prompt, contrast: Prompt | Corruption, settings: PathSettings, steps: int
-) -> list[PathValues | None]:
-    """One result per span, summed over continuations and averaged over samples."""
+) -> tuple[list[PathValues | None], Tensor]:
+    """One result per span and the completeness residual ``[metric]``, summed over continuations and averaged over
+    samples."""
     model = lens.inside
     spans = [span_positions(prompt, name) for name in settings.at]
     text_ids = lens.vocabulary.text_ids.tolist()
     sums: list[PathValues | None] = [None] * len(spans)
+    residual = torch.zeros(len(settings.metrics))
     for scorer in scorers(settings.metrics, prompt.answer_ids, prompt.foil_ids, text_ids, model.device):
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
         clean = model.embed(tokens)
@@ -93,15 +106,16 @@ def _one_prompt(
             pair = (clean, other[sample : sample + 1])
             base, source = pair if settings.base == "clean" else pair[::-1]
             readers = [group[0] for group in settings.groups]
-            changes, readings, scores = _changes_and_readings(
+            changes, readings, scores, embedded = _changes_and_readings(
                 model, tokens, base, source, settings.senders, readers, scorer, steps
             )
+            residual = residual + (embedded - (scores[1] - scores[0])).cpu() / len(other)
             for index, positions in enumerate(spans):
                 if positions is not None:
                     edges = _edges(model, changes, readings, scores, positions, settings)
                     done = sums[index]
                     sums[index] = edges.scaled(1 / len(other)) if done is None else done.plus(edges, 1 / len(other))
-    return sums
+    return sums, residual
 
 
 def _edges(
@@ -130,23 +144,23 @@ def _changes_and_readings(
     receivers: Sequence[Receiver],
     scorer: Scorer,
     steps: int,
-) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor], Tensor]:
     """Senders' changes ``[sender pos d_model]``, gradients of the receivers' reading ``[metric receiver pos
-    d_model]``, scores of base and source; float32 or better."""
+    d_model]``, scores of base and source, the embedding's whole attribution ``[metric]``; float32 or better."""
     layers = range(model.n_layers)
     writes = [hook_name(component, layer) for layer in layers for component in ("z", "mlp_out")]
     names = [hook_name("resid_pre", 0), *writes]
     ends = [record(model, tokens, embeddings, names, scorer.n_readouts) for embeddings in (base, source)]
     every = range(tokens.shape[1])
-    precise = torch.float64 if base.dtype == torch.float64 else torch.float32
-    changes = torch.stack([sender_change(model, ends[0], ends[1], sender, every) for sender in senders]).to(precise)
+    changes = widened(torch.stack([sender_change(model, ends[0], ends[1], sender, every) for sender in senders]))
     places = torch.zeros(1) if steps == 1 else (torch.arange(steps) + 0.5) / steps
     between = base + places.to(base.device, base.dtype)[:, None, None] * (source - base)
     batch = tokens.to(model.device).expand(len(between), -1)
     stream = [hook_name(name, layer) for layer in layers for name in ("resid_pre", "resid_mid")]
     made = [hook_name(name, layer) for layer in layers for name in ("q", "k", "v", "mlp_out")]
-    last = hook_name("resid_post", model.n_layers - 1)
-    readings = []
+    entry, last = hook_name("resid_pre", 0), hook_name("resid_post", model.n_layers - 1)
+    moved = widened(ends[1].values[entry]) - widened(ends[0].values[entry])
+    readings, embedded = [], []
     with replaced_embeddings(model, between):
         states = model.cache(batch, stream)
         for metric in range(len(scorer.metrics)):
@@ -154,10 +168,12 @@ def _changes_and_readings(
             def score(logits: Tensor, metric: int = metric) -> Tensor:
                 return scorer(logits[:, -scorer.n_readouts :])[:, metric].sum()
 
-            gradients = model.gradients(batch, [*made, last], score)
-            rows = [_reading(model, receiver, states, gradients).to(precise).mean(0) for receiver in receivers]
+            gradients = model.gradients(batch, [*made, entry, last], score)
+            rows = [widened(_reading(model, receiver, states, gradients)).mean(0) for receiver in receivers]
             readings.append(torch.stack(rows))
-    return changes, torch.stack(readings), (scorer(ends[0].logits)[0], scorer(ends[1].logits)[0])
+            embedded.append((moved[0] * widened(gradients[entry]).mean(0)).sum())
+    scores = (scorer(ends[0].logits)[0], scorer(ends[1].logits)[0])
+    return changes, torch.stack(readings), scores, torch.stack(embedded)
 
 
 def _reading(model: LensModel, receiver: Receiver, states: dict[str, Tensor], gradients: dict[str, Tensor]) -> Tensor:

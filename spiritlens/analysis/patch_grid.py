@@ -13,11 +13,11 @@ from typing import Literal, get_args
 import numpy as np
 
 from spiritlens.analysis.donors import Control, Pooling
-from spiritlens.analysis.patch_runs import Patch
 from spiritlens.analysis.tracing_grid import WINDOWED
 from spiritlens.analysis.tracing_sites import GridSites
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel
+from spiritlens.runs.plan import Action, Program
 
 STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z", "pattern", "result")
@@ -67,6 +67,21 @@ class PatchSettings:
         width = self.window if component in WINDOWED else 1
         start = layer - width // 2
         return tuple(range(max(0, start), min(n_layers, start + width)))
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One cell: a component at positions of some layers, of one head (None: all)."""
+
+    component: str
+    layers: tuple[int, ...]
+    positions: tuple[int, ...]
+    head: int | None = None
+
+    def program(self) -> Program:
+        """The cell as the sweep takes it; ``result`` is z through fixed weights, so that patching z patches it."""
+        component = "z" if self.component == "result" else self.component
+        return {layer: (Action(component, self.positions, self.head),) for layer in self.layers}
 
 
 @dataclass(frozen=True, eq=False)

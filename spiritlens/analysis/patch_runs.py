@@ -3,8 +3,8 @@ sweep.
 
 Base and source may be any two runs: of the prompt, of a counterfactual, of a corruption, of the same fact in another
 modality. Values of a run of other length come through `spiritlens.analysis.donors`; values of another layer
-(back-patching) under the name of the layer that they are put into. ``pattern`` is no state of one position: it is put
-in by hooks, whole rows (queries) at a time.
+(back-patching) under the name of the layer that they are put into. Patches that move one block at their own positions
+only are computed beforehand (`spiritlens.analysis.patch_blocks`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +16,8 @@ from einops import rearrange
 from torch import Tensor
 
 from spiritlens.analysis.donors import Control, Pooling, noise_like, pooled, pooling_weights
+from spiritlens.analysis.patch_blocks import block_names, block_values, moves_one_block
+from spiritlens.analysis.patch_grid import Patch
 from spiritlens.models.hooked import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import Scorer
@@ -37,21 +39,6 @@ class RunSpec:
     def tokens(self, forced: Sequence[int], device: torch.device) -> Tensor:
         """Token ids ``[1 pos]`` with the forced tokens of the answer."""
         return torch.tensor([[*self.prompt.ids, *forced]], device=device)
-
-
-@dataclass(frozen=True)
-class Patch:
-    """One cell: a component at positions of some layers, of one head (None: all)."""
-
-    component: str
-    layers: tuple[int, ...]
-    positions: tuple[int, ...]
-    head: int | None = None
-
-    def program(self) -> Program:
-        """The cell as the sweep takes it; ``result`` is z through fixed weights, so that patching z patches it."""
-        component = "z" if self.component == "result" else self.component
-        return {layer: (Action(component, self.positions, self.head),) for layer in self.layers}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,24 +68,25 @@ def patch_values(
     layer_of: LayerOf = lambda layer: layer,
     seed: int = 0,
     memory_budget: int | None = None,
-    advance: Callable[[int], None] = lambda runs: None,
 ) -> PatchValues:
     """Run every patch; the metric is `scorer`'s at the base run's read-outs.
 
     `clean` says which of the two is the clean run, or gives its logits ``[1 readout d_vocab]``.
     """
-    swept = [index for index, patch in enumerate(patches) if patch.component != "pattern"]
-    rest = [index for index in range(len(patches)) if index not in set(swept)]
+    _check_patterns(base, source, patches, pooling, control)
+    own, rows, rest = _ways(model, patches)
     tokens = base.tokens(scorer.forced, model.device)
     first = _first_changed(model, base, source, scorer, pooling, control, layer_of)
     nothing: Program = {0: (Action("resid_pre", (max(first, len(base.prompt) - 1),), None, "base"),)}
-    programs = [*(patches[index].program() for index in swept), nothing]
-    always = (len(swept),)
-    names = names_to_record(model, programs, tokens.shape[1], first, scorer.n_readouts, always)
-    found_base = record(model, tokens, base.embeddings, names["base"] + names["source"], scorer.n_readouts)
-    found_source = _aligned_source(
-        model, found_base, base, source, names["source"], scorer, pooling, control, layer_of, seed
+    programs = [*(patches[index].program() for index in rest), nothing]
+    always, sizes = (len(rest),), (tokens.shape[1], first, scorer.n_readouts)
+    both = (names_to_record(model, programs, *sizes, always), block_names(model, [patches[i] for i in own], *sizes))
+    taken = list(dict.fromkeys(name for names in both for name in names["source"]))
+    held = list(dict.fromkeys(name for names in both for name in names["base"]))
+    found_base = record(
+        model, tokens, base.embeddings, held + taken if pooling == "norm_matched" else held, scorer.n_readouts
     )
+    found_source = _aligned_source(model, found_base, base, source, taken, scorer, pooling, control, layer_of, seed)
     if not isinstance(clean, Tensor):
         clean = (found_base if clean == "base" else found_source).logits
     scored = scorer.with_clean(clean)
@@ -112,15 +100,55 @@ def patch_values(
         n_readouts=scorer.n_readouts,
         always=always,
         memory_budget=memory_budget,
-        advance=advance,
     )
     values = result.values.new_zeros(len(patches), *result.values.shape[1:])
-    values[swept] = result.values[: len(swept)]
-    if rest:
-        values[rest] = _pattern_values(model, base, source, [patches[index] for index in rest], scored).to(values.dtype)
-    unmoved = frozenset(swept[cell] for cell in result.unmoved if cell < len(swept))
+    values[rest] = result.values[:-1]
+    unmoved = {rest[cell] for cell in result.unmoved if cell < len(rest)}
+    if own:
+        values[own], still = block_values(
+            model,
+            found_base,
+            found_source,
+            [patches[index] for index in own],
+            first_changed=first,
+            n_prompt=len(base.prompt),
+            score=scored,
+            n_readouts=scorer.n_readouts,
+            memory_budget=memory_budget,
+        )
+        unmoved |= {own[cell] for cell in still}
+    if rows:
+        values[rows] = _pattern_values(model, base, source, [patches[index] for index in rows], scored).to(values.dtype)
     floor = (result.values[-1] - result.base).abs().amax(0)
-    return PatchValues(values, unmoved, result.base, result.source, scored(clean), floor)
+    return PatchValues(values, frozenset(unmoved), result.base, result.source, scored(clean), floor)
+
+
+def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[int], list[int]]:
+    """Indices of patches that move one block in closed form, of patterns put in by hooks, and of all others.
+
+    A user's own hooks see whole sequences: beside them nothing is computed beforehand.
+    """
+    hooked = model.has_user_hooks()
+    own = [] if hooked else [index for index, patch in enumerate(patches) if moves_one_block(patch)]
+    rows = [index for index, patch in enumerate(patches) if hooked and patch.component == "pattern"]
+    return own, rows, sorted(set(range(len(patches))) - {*own, *rows})
+
+
+def _check_patterns(
+    base: RunSpec, source: RunSpec, patches: Sequence[Patch], pooling: Pooling, control: Control
+) -> None:
+    if all(patch.component != "pattern" for patch in patches):
+        return
+    if len(base.prompt) != len(source.prompt):
+        raise ValueError(
+            "patterns are taken between prompts of equal length; "
+            f"these have {len(base.prompt)} and {len(source.prompt)} tokens"
+        )
+    if not _same_places(base, source, pooling, control) or control == "noise":
+        raise ValueError(
+            f"a pattern is taken row by row and cannot be pooled (pooling={pooling!r}) or drawn (control={control!r}); "
+            "use pooling='position' with control 'none' or 'other fact', or leave pattern out of the components"
+        )
 
 
 def alignable(base: RunSpec, source: RunSpec, pooling: Pooling, control: Control, seed: int) -> tuple[bool, ...]:
@@ -195,12 +223,7 @@ def _at_layer(name: str, layer_of: LayerOf) -> str:
 def _pattern_values(
     model: LensModel, base: RunSpec, source: RunSpec, patches: Sequence[Patch], scorer: Scorer, rows_at_once: int = 32
 ) -> Tensor:
-    """Values ``[cell sample metric]`` of attention rows taken from a run of equal length."""
-    if len(base.prompt) != len(source.prompt):
-        raise ValueError(
-            "patterns are taken between prompts of equal length; "
-            f"these have {len(base.prompt)} and {len(source.prompt)} tokens"
-        )
+    """Values ``[cell sample metric]`` of attention rows taken from a run of equal length, by hooks."""
     layers = sorted({layer for patch in patches for layer in patch.layers})
     names = {layer: f"blocks.{layer}.attn.hook_pattern" for layer in layers}
     specs = (base, source)

@@ -195,7 +195,7 @@ def _recomputed(
     names = {stage: _stage_hook(stage, model.n_layers) for stage in stages}
     tokens = base.tokens.to(model.device).expand(len(senders), -1)
     embeddings = None if base.embeddings is None else base.embeddings[:1].expand(len(senders), -1, -1)
-    hooks = _sender_hooks(source, senders, positions)
+    hooks = sender_hooks(source, senders, positions)
     with torch.no_grad(), replaced_embeddings(model, embeddings), model.hooked(hooks):
         rows = model.cache(tokens, list(names.values()))
     first = suffix[0]
@@ -213,7 +213,7 @@ def stage_value(base: RecordedRun, stage: int, n_layers: int, positions: Sequenc
     return base.values[_stage_hook(stage, n_layers)][:, list(positions)]
 
 
-def _sender_hooks(
+def sender_hooks(
     source: RecordedRun, senders: Sequence[Sender], positions: Sequence[int]
 ) -> list[tuple[str, HookFunction]]:
     """Hooks that set row i's sender i to its source value."""

@@ -31,7 +31,8 @@ from tqdm.auto import tqdm
 from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, describe_contrast
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, all_senders, check_nodes
-from spiritlens.analysis.path_values import Group, Norms, PathValues, check_groups, no_path, path_values, record_pair
+from spiritlens.analysis.path_receivers import Norms
+from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_sites import named_span
 from spiritlens.effects.paths import BaseRun, new_paths
@@ -98,7 +99,7 @@ def path_patch(
 
     `contrast`: one counterfactual prompt of equal length per prompt, or a corruption; with several noise samples the
     metric is averaged over them. `at` names the spans at which the sender is patched (``all``, ``subject``, ``last
-    token``, a role …).
+    token``, a role, ``position 5`` …).
     """
     chosen = checked_prompts(prompts)
     model = lens.inside
@@ -122,7 +123,7 @@ def _one_prompt(
     prompt: Prompt,
     contrast: Prompt | Corruption,
     settings: PathSettings,
-    advance: Callable[[int], object],
+    advance: Callable[[float], object],
 ) -> list[PathValues | None]:
     """One result per span (None: the prompt lacks it), summed over continuations and averaged over noise samples."""
     model = lens.inside
@@ -152,11 +153,20 @@ def _one_prompt(
                     norms=settings.norms,
                     score=scored,
                     memory_budget=settings.memory_budget,
+                    advance=_in_shares(advance, len(parts) * len(other)),
                 )
                 done = sums[index]
                 sums[index] = edges.scaled(1 / len(other)) if done is None else done.plus(edges, 1 / len(other))
-    advance(len(settings.at) * len(settings.senders) * len(settings.groups))
     return sums
+
+
+def _in_shares(advance: Callable[[float], object], shares: int) -> Callable[[int], None]:
+    """An edge is finished when it was run for every continuation and noise sample."""
+
+    def tell(edges: int) -> None:
+        advance(edges / shares)
+
+    return tell
 
 
 def _with_clean(lens: "Lens", tokens: torch.Tensor, scorer: Scorer) -> Scorer:

@@ -8,30 +8,28 @@
 4. In the base run these values are put in place, and everything after them runs freely. Receivers are the sweep's
    cells and senders its samples, so that a whole matrix is one sweep. For the logits there is nothing left to run.
 
+While a user's own hook is live on the model, steps 2 and 3 run whole sequences (`spiritlens.analysis.path_hooked`).
+
 Units: one *cell* is a group of receivers that are patched together. Axes: values ``[group sender metric]``; NaN where
 no path runs from the sender to any receiver of the group. Source: Wang et al. 2022 (arXiv 2211.00593), appendix B.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, residual_changes, stage_value
+from spiritlens.analysis.path_hooked import LOGITS, hooked_readings
+from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, residual_changes
+from spiritlens.analysis.path_receivers import READ, Norms, received
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun, record
 from spiritlens.runs.sweep import Score, default_memory_budget, names_to_record, sweep_runs
 
-Norms = Literal["recomputed", "frozen"]
-"""Scale of the norm at the receiver: from what it receives, or held at the base run's."""
-
 Group = tuple[Receiver, ...]
-READ = {"q_input": "q", "k_input": "k", "v_input": "v", "mlp_in": "mlp_out"}
-"""The activation that a receiver makes of its input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +111,15 @@ def path_values(
     budget = memory_budget or default_memory_budget(model.device)
     size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))
     floor = torch.zeros_like(base_score)
+    values_of = _hooked_values if model.has_user_hooks() else _values_of
     for first in range(0, len(senders), size):
         chosen = senders[first : first + size]
-        found, same, floor_here = _values_of(model, recorded, chosen, groups, positions, frozen, norms, score, budget)
+        found, same, floor_here = values_of(
+            model, recorded, chosen, groups, positions, frozen, norms, score, budget, advance
+        )
         values[:, first : first + size] = found.to(values.dtype)
         exact[:, first : first + size] = same
         floor = torch.maximum(floor, floor_here)
-        advance(len(chosen) * len(groups))
     absent = no_path(senders, groups, model.n_layers)
     values[exact] = base_score
     values[absent] = torch.nan
@@ -152,6 +152,7 @@ def _values_of(
     norms: Norms,
     score: Score,
     budget: int,
+    advance: Callable[[int], None],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Values ``[group sender metric]``, which are provably the base's, and the noise floor ``[metric]``."""
     base, n_layers = recorded.base, model.n_layers
@@ -165,26 +166,77 @@ def _values_of(
     inner = [index for index, group in enumerate(groups) if group[0].component != "logits"]
     for index in set(range(len(groups))) - set(inner):
         values[index], exact[index] = _at_logits(model, recorded, changed, changes[2 * n_layers], norms, score)
+        advance(len(senders))
     floor = (score(model.logits(_read_outs(model, recorded))) - base_score).abs().amax(0)
     if inner:
         receivers = [receiver for index in inner for receiver in groups[index]]
-        patches = _received(model, base, receivers, changed, changes, norms)
-        rows = torch.zeros(len(senders), base.tokens.shape[1], 1, dtype=model.dtype, device=model.device)
-        source = RecordedRun(base.tokens, rows, patches, base.logits)
-        programs = [_program(groups[index], changed, n_layers) for index in inner]
-        result = sweep_runs(
-            model,
-            programs,
-            base=base,
-            source=source,
-            first_changed=min(changed),
-            score=score,
-            n_readouts=recorded.n_readouts,
-            memory_budget=budget,
+        patches = received(model, base, receivers, changed, changes, norms)
+        values[inner], unmoved = _swept(
+            model, recorded, [groups[index] for index in inner], changed, patches, score, budget, advance
         )
-        values[inner] = result.values.to(values.dtype)
-        exact[[inner[cell] for cell in result.unmoved]] = True
+        exact[[inner[cell] for cell in unmoved]] = True
     return values, exact, floor
+
+
+def _hooked_values(
+    model: LensModel,
+    recorded: Recorded,
+    senders: Sequence[Sender],
+    groups: Sequence[Group],
+    positions: Sequence[int],
+    frozen: Frozen,
+    norms: Norms,
+    score: Score,
+    budget: int,
+    advance: Callable[[int], None],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same beside a user's own hooks: whole sequences, nothing taken for granted."""
+    base, every = recorded.base, range(recorded.base.tokens.shape[1])
+    receivers = [receiver for group in groups for receiver in group]
+    readings = hooked_readings(
+        model, base, recorded.source, senders, positions, receivers, frozen, norms, recorded.n_readouts
+    )
+    base_score = score(base.logits)[0]
+    values = base_score[None, None].repeat(len(groups), len(senders), 1)
+    inner = [index for index, group in enumerate(groups) if group[0].component != "logits"]
+    for index in set(range(len(groups))) - set(inner):
+        values[index] = score(readings[LOGITS])
+        advance(len(senders))
+    if inner:
+        values[inner], _ = _swept(
+            model, recorded, [groups[index] for index in inner], every, readings, score, budget, advance
+        )
+    again = record(model, base.tokens, base.embeddings, [], recorded.n_readouts)
+    floor = (score(again.logits)[0] - base_score).abs()
+    return values, torch.zeros(len(groups), len(senders), dtype=torch.bool), floor
+
+
+def _swept(
+    model: LensModel,
+    recorded: Recorded,
+    groups: Sequence[Group],
+    positions: Sequence[int],
+    readings: Mapping[str, Tensor],
+    score: Score,
+    budget: int,
+    advance: Callable[[int], None],
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Values ``[group sender metric]`` of the base run with the groups' received values, and which cannot move."""
+    base, n_senders = recorded.base, len(next(iter(readings.values())))
+    rows = torch.zeros(n_senders, 1, 1, device=model.device)
+    result = sweep_runs(
+        model,
+        [_program(group, positions, model.n_layers) for group in groups],
+        base=base,
+        source=RecordedRun(base.tokens, rows, readings, base.logits),
+        first_changed=min(positions),
+        score=score,
+        n_readouts=recorded.n_readouts,
+        memory_budget=budget,
+        advance=advance,
+    )
+    advance(n_senders * len(result.unmoved))
+    return result.values, result.unmoved
 
 
 def _on_suffix(
@@ -234,60 +286,6 @@ def _at_logits(
         logits = offset + ratio * (logits - offset)
     reached = max(positions) >= n_positions - recorded.n_readouts
     return score(logits), torch.full((len(change),), not reached)
-
-
-def _received(
-    model: LensModel,
-    base: RecordedRun,
-    receivers: Sequence[Receiver],
-    positions: Sequence[int],
-    changes: dict[int, Tensor],
-    norms: Norms,
-) -> dict[str, Tensor]:
-    """What the receivers make of ``base + change``, by hook name, ``[sender pos …]`` (only `positions` are filled)."""
-    patches: dict[str, Tensor] = {}
-    n_positions = base.tokens.shape[1]
-    for layer in sorted({receiver.layer for receiver in receivers}):
-        wanted = {READ[receiver.component] for receiver in receivers if receiver.layer == layer}
-        if heads := [name for name in "qkv" if name in wanted]:
-            before = stage_value(base, 2 * layer, model.n_layers, positions)
-            found = dict(zip("qkv", _queries_keys_values(model, layer, before, changes[2 * layer], norms), strict=True))
-            patches |= {hook_name(name, layer): _filled(found[name], positions, n_positions) for name in heads}
-        if "mlp_out" in wanted:
-            before = stage_value(base, 2 * layer + 1, model.n_layers, positions)
-            mlp_out = _mlp_out(model, layer, before, changes[2 * layer + 1], norms)
-            patches[hook_name("mlp_out", layer)] = _filled(mlp_out, positions, n_positions)
-    return patches
-
-
-def _queries_keys_values(
-    model: LensModel, layer: int, before: Tensor, change: Tensor, norms: Norms
-) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k, v ``[sender position head d_head]`` of ``before + change``; they are linear in the normed stream, but for
-    a bias."""
-    received = before + change
-    q, k, v = model.qkv(layer, received)
-    if norms == "recomputed":
-        return q, k, v
-    ratio = (model.norm_scale(received) / model.norm_scale(before))[..., None].to(q.dtype)
-    offsets = model.qkv(layer, torch.zeros_like(before))
-    q, k, v = (offset + ratio * (found - offset) for offset, found in zip(offsets, (q, k, v), strict=True))
-    return q, k, v
-
-
-def _mlp_out(model: LensModel, layer: int, before: Tensor, change: Tensor, norms: Norms) -> Tensor:
-    if norms == "recomputed":
-        return model.mlp(layer, before + change)
-    scale = model.norm_scale(before)
-    hook = (f"blocks.{layer}.ln2.hook_scale", lambda found: scale.to(found.dtype).expand_as(found).clone())
-    with model.hooked([hook]):
-        return model.mlp(layer, before + change)
-
-
-def _filled(values: Tensor, positions: Sequence[int], n_positions: int) -> Tensor:
-    result = values.new_zeros(len(values), n_positions, *values.shape[2:])
-    result[:, list(positions)] = values
-    return result
 
 
 def _bytes_per_sender(model: LensModel, n_positions: int) -> int:

@@ -17,6 +17,7 @@ from spiritlens.effects.schema import At
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import PARTS, ROLES
 
+TOKEN_SETS = ("relation", "speech", "text")
 DEFAULT_SPANS = ("subject", "subject +1", "subject -1", "last token")
 
 
@@ -51,11 +52,22 @@ def grid_sites(prompt: Prompt, at: At, spans: Sequence[str] = DEFAULT_SPANS) -> 
 
 
 def named_span(prompt: Prompt, name: str) -> Span | None:
-    """A span by name; None where this prompt is too short for it.
+    """A span by name; None where this prompt has no such tokens or is too short for it.
 
     ``subject``, ``last token``, a role or a word; ``subject first|middle|last``: the tokens of that part of the
-    subject; ``… +k`` and ``… -k``: k tokens more or less on each side (how much an error of alignment would matter).
+    subject; ``relation``: the words outside the subject; ``speech``, ``text``: all tokens of a modality, markers apart;
+    ``position 5``, ``positions 5 6 -1``: tokens by number; ``… +k`` and ``… -k``: k tokens more or less on each side
+    (how much an error of alignment would matter).
     """
+    if name in TOKEN_SETS:
+        return _token_set(prompt, name)
+    if name in ROLES:
+        return prompt.role_spans().get(name)
+    numbers = re.fullmatch(r"positions? (-?\d+(?: -?\d+)*)", name)
+    if numbers:
+        chosen = [int(number) for number in numbers.group(1).split()]
+        inside = all(-len(prompt) <= number < len(prompt) for number in chosen)
+        return Span(name, prompt.span(chosen).positions) if inside else None
     part = re.fullmatch(rf"subject ({'|'.join(PARTS[:-1])})", name)
     if part:
         positions = tuple(at for at, found in enumerate(prompt.parts) if found == part.group(1))
@@ -67,6 +79,16 @@ def named_span(prompt: Prompt, name: str) -> Span | None:
     if edge.group(2) == "+":
         return prompt.dilate(span, by)
     return prompt.erode(span, by) if len(span) > 2 * by else None
+
+
+def _token_set(prompt: Prompt, name: str) -> Span | None:
+    """The words outside the subject, or all tokens of a modality."""
+    if name == "relation":
+        found = [at for at, word in enumerate(prompt.word_index) if word >= 0 and at not in prompt.subject]
+    else:
+        tokens = enumerate(zip(prompt.modalities, prompt.families, strict=True))
+        found = [at for at, (modality, family) in tokens if modality == name and family not in ("bos", "marker")]
+    return Span(name, tuple(found)) if found else None
 
 
 def _single_tokens(prompt: Prompt) -> tuple[Span, ...]:

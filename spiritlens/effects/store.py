@@ -83,6 +83,8 @@ def join_effects(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """
     if not parts:
         raise ValueError("no parts to join: nothing has been traced yet")
+    if len(parts) == 1:
+        return check_effects(parts[0])
     axis, first = site_axis(parts[0]), parts[0]
     for part in parts[1:]:
         _check_same_study(first, part, axis)

@@ -2,9 +2,9 @@
 
 Rows ``[rows suffix head d_head]`` continue cached runs ``[run start kv_head d_head]``; ``sample_of_row`` names each
 row's run. Two exact ways, chosen by size (`attend`): *joined*, where every row gets its run's keys and values copied in
-front of its own and one scaled-dot-product attention does the rest; and *shared*, for few queries, where all rows of a
-run meet its prefix in one matrix product and nothing is copied. Query heads of one key-value group are folded into the
-query axis, so that grouped-query attention repeats no keys.
+front of its own and one scaled-dot-product attention does the rest; and *shared*, for prefixes so much longer than what
+follows that the copies would cost more, where all rows of a run meet its prefix in one matrix product. Query heads of
+one key-value group are folded into the query axis, so that grouped-query attention repeats no keys.
 
 Axes: ``rows run suffix query head kv_head group d_head``; scores ``[rows kv_head (group query) key]``.
 """
@@ -16,13 +16,17 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+PREFIX_TO_SHARE = 8
+"""A prefix of at least so many times the rows' own positions is not copied for every row."""
+
 
 def rotated(attn: Any, states: Tensor, positions: slice | Tensor) -> Tensor:
     """Rotary embedding of ``[rows pos head d_head]`` for the given positions (half-split pairs, as Hugging Face)."""
     half = states.shape[-1] // 2
     cos, sin = attn.rotary_cos[positions, None, :half], attn.rotary_sin[positions, None, :half]
     first, second = states[..., :half], states[..., half:]
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+    turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)
+    return torch.cat(turned, dim=-1)
 
 
 def attend(
@@ -47,8 +51,8 @@ def attend(
     hidden = hidden.repeat(groups, 1)
     if start:
         old_keys = rotated(attn, old_keys, slice(0, start))
-    few = start and folded.shape[2] <= queries.shape[-1] // 2
-    order, runs = _rows_by_run(sample_of_row) if few else (sample_of_row, sample_of_row[:0])
+    long = start >= PREFIX_TO_SHARE * keys.shape[1]
+    order, runs = _rows_by_run(sample_of_row) if long else (sample_of_row, sample_of_row[:0])
     if len(runs):
         z = _shared(folded, keys, values, old_keys[runs], old_values[runs], order, hidden, attn.attn_scale)
     else:

@@ -261,8 +261,8 @@ class HookedLensModel:
         """unembed(ln_final(resid)) in float32 or better: a bfloat16 logit near 10 is 0.06 apart from the next."""
         norm = getattr(self.model, "ln_final", None)
         if suffix.hooks_live(self.model.unembed) or (norm is not None and suffix.hooks_live(norm)):
-            shape = resid.shape[:-1]
-            return self._hooked_logits(resid.reshape(1, -1, self.d_model)).reshape(*shape, -1)
+            rows = resid if resid.ndim == 3 else resid.reshape(1, -1, self.d_model)  # hooks see whole sequences
+            return self._hooked_logits(rows).reshape(*resid.shape[:-1], -1)
         return suffix.read_out(norm, self.model.unembed, resid)
 
     # Weights

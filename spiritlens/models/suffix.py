@@ -65,6 +65,12 @@ def reach(attn: Any, length: int) -> None:
         attn.apply_rotary(probe, past_kv_pos_offset=length - 1)
 
 
+def added(bias: Tensor) -> Tensor | None:
+    """The bias, or None where it is all zeros (as in every Llama) and adding it would cost a pass over the output."""
+    known_zero = bias.device.type == "cpu" and not bias.requires_grad and not bool(bias.any())
+    return None if known_zero else bias
+
+
 def widened(values: Tensor) -> Tensor:
     """The values in float32 at least."""
     return values if values.dtype in (torch.float32, torch.float64) else values.float()
@@ -98,7 +104,7 @@ def _project(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``[rows pos d_model] × [head d_model d_head] -> [rows pos head d_head]``; the flattened weight is a view."""
     heads, d_model, d_head = weight.shape
     flat = weight.transpose(1, 2).reshape(heads * d_head, d_model)
-    return F.linear(states, flat, bias.reshape(-1)).view(*states.shape[:-1], heads, d_head)
+    return F.linear(states, flat, added(bias.reshape(-1))).view(*states.shape[:-1], heads, d_head)
 
 
 def attention(
@@ -123,7 +129,7 @@ def attention(
 
 def project(attn: Any, z: Tensor) -> Tensor:
     """attn_out ``[rows pos d_model]`` of heads' outputs ``z [rows pos head d_head]``."""
-    return F.linear(z.flatten(2), attn.W_O.flatten(0, 1).T, attn.b_O)
+    return F.linear(z.flatten(2), attn.W_O.flatten(0, 1).T, added(attn.b_O))
 
 
 def mlp(block: Any, resid_mid: Tensor) -> Tensor:
@@ -133,8 +139,8 @@ def mlp(block: Any, resid_mid: Tensor) -> Tensor:
     up = F.linear(states, weights.W_in.T)
     if gate.requires_grad or up.requires_grad:
         return F.linear(F.silu(gate) * up + weights.b_in, weights.W_out.T, weights.b_out)
-    hidden = F.silu(gate, inplace=True).mul_(up).add_(weights.b_in)
-    return F.linear(hidden, weights.W_out.T, weights.b_out)
+    hidden, bias = F.silu(gate, inplace=True).mul_(up), added(weights.b_in)
+    return F.linear(hidden if bias is None else hidden.add_(bias), weights.W_out.T, added(weights.b_out))
 
 
 def read_out(norm: Any | None, unembed: Any, resid: Tensor) -> Tensor:
@@ -147,7 +153,7 @@ def read_out(norm: Any | None, unembed: Any, resid: Tensor) -> Tensor:
         states = widened(norm(resid))
     weight, bias = unembed.W_U.T, unembed.b_U
     if weight.dtype == states.dtype:
-        return F.linear(states, weight, bias)
+        return F.linear(states, weight, added(bias))
     chunks = [
         F.linear(states, part.to(states.dtype), offset.to(states.dtype))
         for part, offset in zip(weight.split(VOCAB_CHUNK), bias.split(VOCAB_CHUNK), strict=True)

@@ -2,6 +2,9 @@
 
 Rows are ``[row sample suffix d_model]`` with the suffix from the column's start to the end. In the last block only the
 read-outs (the last `n_readouts` positions) are computed. `spiritlens.runs.plan` says which rows there are and when.
+
+A block takes a few rows at a time, so that what it makes of them stays in the processor's cache, and writes them to one
+of two buffers that take turns over the layers: fresh memory costs a page fault per 4 KiB, many times its arithmetic.
 """
 
 from collections import defaultdict
@@ -12,9 +15,12 @@ import torch
 from torch import Tensor
 
 from spiritlens.models.hooked import LensModel
-from spiritlens.runs.plan import Action, Column, LayerPlan
+from spiritlens.runs.plan import Action, Column
 from spiritlens.runs.sites import HEAD_COMPONENTS
 from spiritlens.runs.states import RecordedRun, as_rows, patched
+
+TOKENS_AT_ONCE = 1024
+"""Tokens that a block takes at a time on a CPU: many enough for the matrix products, few enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,31 +36,45 @@ class Engine:
     def column(self, column: Column, samples: Tensor) -> Tensor:
         """Residuals at the read-outs after the last block, ``[row sample readout d_model]``."""
         rows: Tensor | None = None
+        suffix = range(column.start, self.n_positions)
+        at_once = column.most_rows
+        if samples.device.type == "cpu":
+            at_once = max(1, round(TOKENS_AT_ONCE / (len(samples) * len(suffix))))
+        shape = (column.most_rows, len(samples), len(suffix), self.model.d_model)
+        buffers = [torch.empty(shape, dtype=self.model.dtype, device=self.model.device) for _ in range(2)]
         for layer, plan in column.layers:
             last = layer == self.model.n_layers - 1
-            axis = range(self.n_positions - self.n_readouts if last else column.start, self.n_positions)
-            pieces = []
-            if plan.parents:
-                pieces.append(self._whole(layer, plan, rows, column.start, axis, samples))
+            axis = range(self.n_positions - self.n_readouts, self.n_positions) if last else suffix
+            n_whole = len(plan.parents)
+            after = buffers[layer % 2][: n_whole + len(plan.born), :, -len(axis) :]
+            for first in range(0, n_whole, at_once):
+                chosen = slice(first, min(n_whole, first + at_once))
+                entering = self._entering(layer, plan.parents[chosen], rows, suffix, samples)
+                after[chosen] = self._whole(layer, plan.actions[chosen], entering, suffix, axis, samples)
             if plan.born:
-                pieces.append(self._born(layer, plan.born, axis, samples))
-            rows = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+                after[n_whole:] = self._born(layer, plan.born, axis, samples)
+            rows = after
         if rows is None:
             raise ValueError("a column without rows cannot run; plan its cells with make_plan")
         return rows
 
     def _whole(
-        self, layer: int, plan: LayerPlan, rows: Tensor | None, start: int, axis: range, samples: Tensor
+        self,
+        layer: int,
+        actions: Sequence[tuple[Action, ...]],
+        entering: Tensor,
+        suffix: range,
+        axis: range,
+        samples: Tensor,
     ) -> Tensor:
         """Rows through a whole block; outputs for the positions of `axis` only."""
 
         def put(values: Tensor, component: str, positions: range) -> Tensor:
-            return patched(values, component, layer, plan.actions, positions, self.runs, samples)
+            return patched(values, component, layer, actions, positions, self.runs, samples)
 
-        suffix = range(start, self.n_positions)
-        resid = put(self._entering(layer, plan.parents, rows, suffix, samples), "resid_pre", suffix)
-        attn_out = put(self._attention(layer, plan, resid, start, axis, samples), "attn_out", axis)
-        resid_mid = put(resid[:, :, axis.start - start :] + attn_out, "resid_mid", axis)
+        resid = put(entering, "resid_pre", suffix)
+        attn_out = put(self._attention(layer, actions, resid, suffix, axis, samples), "attn_out", axis)
+        resid_mid = put(resid[:, :, axis.start - suffix.start :] + attn_out, "resid_mid", axis)
         mlp_out = put(self._mlp(layer, resid_mid), "mlp_out", axis)
         return put(resid_mid + mlp_out, "resid_post", axis)
 
@@ -62,34 +82,36 @@ class Engine:
         self, layer: int, parents: Sequence[int], rows: Tensor | None, suffix: range, samples: Tensor
     ) -> Tensor:
         """Rows before the block: continued, forked, or new ones that are still the base run."""
-        if rows is not None and parents == tuple(range(len(rows))):
-            return rows
+        first = parents[0]
+        if rows is not None and first >= 0 and parents == tuple(range(first, first + len(parents))):
+            return rows[first : first + len(parents)]
         base = self.runs["base"].at("resid_pre", layer, samples, suffix)
         if rows is None:
             return base[None].expand(len(parents), *base.shape)
-        entering = base.new_empty(len(parents), *base.shape)
-        for row, parent in enumerate(parents):
-            entering[row] = base if parent < 0 else rows[parent]
-        return entering
+        return torch.stack([base if parent < 0 else rows[parent] for parent in parents])
 
     def _attention(
-        self, layer: int, plan: LayerPlan, resid: Tensor, start: int, axis: range, samples: Tensor
+        self,
+        layer: int,
+        actions: Sequence[tuple[Action, ...]],
+        resid: Tensor,
+        suffix: range,
+        axis: range,
+        samples: Tensor,
     ) -> Tensor:
         """attn_out of the positions of `axis`; step by step only where queries, keys, values or z are patched."""
-        base = self.runs["base"]
+        base, start = self.runs["base"], suffix.start
         sample_of_row = base.of_samples(samples).repeat(len(resid))
-        queries = None if axis.start == start else torch.arange(axis.start, axis.stop, device=resid.device)
+        queries = None if axis == suffix else torch.arange(axis.start, axis.stop, device=resid.device)
         flat = resid.flatten(0, 1)
-        if not any(action.component in HEAD_COMPONENTS for actions in plan.actions for action in actions):
+        if not any(action.component in HEAD_COMPONENTS for own in actions for action in own):
             attn_out = self.model.attention(layer, flat, base.values, start, sample_of_row, queries)
             return as_rows(attn_out, resid)
 
         def put(values: Tensor, component: str, positions: range) -> Tensor:
-            return patched(
-                as_rows(values, resid), component, layer, plan.actions, positions, self.runs, samples
-            ).flatten(0, 1)
+            rows = as_rows(values, resid)
+            return patched(rows, component, layer, actions, positions, self.runs, samples).flatten(0, 1)
 
-        suffix = range(start, self.n_positions)
         q, k, v = (put(values, name, suffix) for name, values in zip("qkv", self.model.qkv(layer, flat), strict=True))
         z = put(self.model.attend(layer, q, k, v, base.values, start, sample_of_row, queries), "z", axis)
         return as_rows(self.model.project(layer, z), resid)

@@ -35,6 +35,9 @@ Score = Callable[[Tensor], Tensor]
 SUFFIX_COMPONENTS = ("resid_pre", "k", "v")
 """What a column needs of the base run in every layer."""
 
+READ_AT_ONCE = 192
+"""Rows that are unembedded and scored at a time: small enough that one piece's logits reuse the memory of the last."""
+
 
 @dataclass(frozen=True, eq=False)
 class SweepResult:
@@ -195,7 +198,9 @@ def _swept_cells(
             for first in range(0, samples, per_piece):
                 chosen = torch.arange(first, min(samples, first + per_piece), device=device)
                 final = engine.column(part, chosen)
-                found = as_rows(score(engine.model.logits(final.flatten(0, 1))), final)
+                flat = final.flatten(0, 1)
+                pieces = flat.tensor_split(-(-len(flat) // READ_AT_ONCE))
+                found = as_rows(torch.cat([score(engine.model.logits(piece)) for piece in pieces]), final)
                 yield part.cells, chosen, found[list(part.rows)]
 
 

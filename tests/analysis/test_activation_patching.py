@@ -8,12 +8,17 @@ import pytest
 import torch
 
 from spiritlens.analysis.activation_patching import activation_patch, back_patch
+from spiritlens.analysis.patch_grid import Patch
+from spiritlens.analysis.patch_runs import RunSpec, patch_values
 from spiritlens.effects.statistics import indirect_effect
 from spiritlens.models.planted_circuits import planted
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import corrupted_embeddings
+from spiritlens.runs.metrics import scorers
 from spiritlens.runs.noise import Noise
-from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
+from spiritlens.runs.plan import Action
+from spiritlens.runs.sweep import sweep
+from tests.analysis.tracing_lens import make_prompt, one_head_lens, spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10
 L = 3
@@ -111,17 +116,22 @@ def test_every_head_equals_one_hooked_pass_and_missing_key_value_heads_are_absen
         assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, role, layer, head)
 
 
+def cell_values(lens, prompt, base, source, *patches):
+    """The engine's [probability, logit difference] of patches between two runs."""
+    text_ids = lens.vocabulary.text_ids.tolist()
+    (scorer,) = scorers(QUIET["metrics"], prompt.answer_ids, prompt.foil_ids, text_ids, lens.inside.device)
+    found = patch_values(lens.inside, RunSpec(base), RunSpec(source), patches, scorer, clean=torch.zeros(1, 1, 50))
+    return found.values[:, 0].numpy()
+
+
 def test_restoring_the_residual_stream_everywhere_gives_the_clean_run(lens):
     prompt, other = text_prompt(), other_prompt()
-    everything = list(range(8))
-    found = activation_patch(
-        lens, [prompt], [other], ("resid_pre", "resid_mid", "resid_post"), at="span", spans=("subject +9",), **QUIET
-    )
-    assert found["n_tokens"].values.max() < 8  # a span stays inside its segment
-    for component, layer in itertools.product(("resid_pre", "resid_post"), range(L)):
-        assert np.allclose(
-            naive(lens, prompt, other, prompt, component, [layer], everything), found["clean"].values[0], atol=TOLERANCE
-        )
+    clean = measured(lens, prompt, lens.inside.forward(prompt.tokens))
+    streams = [
+        Patch(component, (layer,), tuple(range(8)))
+        for component, layer in itertools.product(("resid_pre", "resid_mid", "resid_post"), range(L))
+    ]
+    assert np.allclose(cell_values(lens, prompt, other, prompt, *streams), clean, atol=TOLERANCE)
     last = activation_patch(lens, [prompt], [other], ("resid_post",), at="role", **QUIET)
     final = last["restored"].sel(component="resid_post", layer=L - 1, role="last word").values[0, 0]
     assert np.allclose(final, last["clean"].values[0], atol=TOLERANCE)
@@ -152,15 +162,15 @@ def test_windows_equal_several_hooks_and_one_layer_is_a_window_of_one(lens):
 def test_noising_a_whole_layer_is_denoising_of_the_rest(lens):
     """resid_pre of a layer taken from the corrupted run at X = the corrupted run with the complement restored."""
     prompt, other = text_prompt(), other_prompt()
-    for layer in range(L):
-        noised = naive(lens, prompt, prompt, other, "resid_pre", [layer], [4, 7])
-        rest = naive(lens, prompt, other, prompt, "resid_pre", [layer], [0, 1, 2, 3, 5, 6])
+    for layer, component in itertools.product(range(L), ("resid_pre", "resid_mid", "resid_post")):
+        noised = cell_values(lens, prompt, prompt, other, Patch(component, (layer,), (4, 7)))
+        rest = cell_values(lens, prompt, other, prompt, Patch(component, (layer,), (0, 1, 2, 3, 5, 6)))
         assert np.allclose(noised, rest, atol=TOLERANCE)
-        mine = activation_patch(
-            lens, [prompt], [other], ("resid_pre",), at="span", spans=("subject",), direction="noising", **QUIET
-        )
-        subject = naive(lens, prompt, prompt, other, "resid_pre", [layer], [4, 5])
-        assert np.allclose(mine["restored"].values[0, 0, layer, 0, 0], subject, atol=TOLERANCE)
+    by_span = activation_patch(
+        lens, [prompt], [other], ("resid_pre",), at="span", spans=("position 4",), direction="noising", **QUIET
+    )
+    alone = cell_values(lens, prompt, prompt, other, Patch("resid_pre", (1,), (4,)))
+    assert np.allclose(by_span["restored"].values[0, 0, 1, 0], alone, atol=TOLERANCE)
 
 
 def test_noise_samples_are_runs_of_their_own(lens):
@@ -170,6 +180,78 @@ def test_noise_samples_are_runs_of_their_own(lens):
     whole = found["restored"].sel(component="resid_pre", layer=0, role="subject").values[0]
     assert np.allclose(whole, found["clean"].values, atol=TOLERANCE)
     assert found["corrupted"].values.std(axis=1).max() > 1e-4
+
+
+def test_samples_and_memory_budgets_change_nothing(lens):
+    """Every component over noise samples: with little memory, and each component alone."""
+    components = ("resid_mid", "attn_out", "mlp_out", "q", "k", "z", "pattern")
+    settings = {"contrast": Noise(0.5), "samples": 2, "at": "role", **QUIET}
+    together = activation_patch(lens, [text_prompt()], components=components, **settings)
+    small = activation_patch(lens, [text_prompt()], components=components, memory_budget=1, **settings)
+    assert np.allclose(together["restored"], small["restored"], atol=TOLERANCE, rtol=0, equal_nan=True)
+    for component in components:
+        alone = activation_patch(lens, [text_prompt()], components=(component,), **settings)
+        both = together.sel(component=[component])
+        assert np.allclose(both["restored"], alone["restored"], atol=TOLERANCE, rtol=0, equal_nan=True)
+        assert np.array_equal(both["status"], alone["status"])
+
+
+def test_noise_samples_of_every_component_equal_one_hooked_pass_each(lens):
+    prompt, samples = text_prompt(), 2
+    components = ("resid_mid", "attn_out", "mlp_out", "q", "v", "z", "pattern")
+    found = activation_patch(lens, [prompt], Noise(0.5), components, samples=samples, seed=4, **QUIET)
+    model = lens.inside.model
+    embeddings = corrupted_embeddings(lens, prompt, Noise(0.5), samples=samples, seed=4)
+    _, taken = model.run_with_cache(prompt.tokens)
+    for (row, component), layer, position, sample in itertools.product(
+        enumerate(components), range(L), (4, 7), range(samples)
+    ):
+
+        def put(x, hook, component=component, position=position):
+            x = x.clone()
+            where = (slice(None), slice(None), position) if component == "pattern" else (slice(None), position)
+            x[where] = taken[hook.name][where]
+            return x
+
+        hooks = [
+            ("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1]),
+            (HOOKS[component].format(layer), put),
+        ]
+        with torch.no_grad():
+            slow = measured(lens, prompt, model.run_with_hooks(prompt.tokens, fwd_hooks=hooks))
+        cell = found["restored"].values[0, row, layer, position, sample]
+        assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position, sample)
+
+
+def test_a_users_own_hook_takes_effect_in_every_cell(lens):
+    """A hook at an absolute position that reads another one, against plain hooked passes beside it."""
+    prompt, other = text_prompt(), other_prompt()
+    components = ("resid_pre", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern")
+    model = lens.inside.model
+    untouched = activation_patch(lens, [prompt], [other], components, **QUIET)
+
+    def bend(x, hook):
+        x = x.clone()
+        x[:, 6] = (x[:, 6] + x[:, 4]).tanh()
+        return x
+
+    names = ("blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out")
+    for name in names:
+        model.add_hook(name, bend)
+    try:
+        found = activation_patch(lens, [prompt], [other], components, **QUIET)
+        by_head = activation_patch(lens, [prompt], [other], ("z", "pattern", "q"), heads="each", **QUIET)
+        for (row, component), layer, position in itertools.product(enumerate(components), range(L), (1, 4, 6, 7)):
+            slow = naive(lens, prompt, other, prompt, component, [layer], [position])
+            cell = found["restored"].values[0, row, layer, position, 0]
+            assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position)
+        for (row, component), layer, head in itertools.product(enumerate(("z", "pattern", "q")), range(L), range(4)):
+            slow = naive(lens, prompt, other, prompt, component, [layer], [6], head)
+            assert np.allclose(by_head["restored"].values[0, row, layer, 6, head, 0], slow, atol=TOLERANCE, rtol=0)
+    finally:
+        for name in names:
+            model.hook_dict[name].remove_hooks()
+    assert np.abs(found["restored"] - untouched["restored"]).max() > 1e-3
 
 
 # ---- other lengths, other modalities ------------------------------------------------------------------------------
@@ -280,6 +362,14 @@ def test_patterns_need_equal_lengths(lens):
         activation_patch(
             lens, [spoken_like_text()], Noise(0.1), ("pattern",), donors=[text_prompt()], pooling="mean", **QUIET
         )
+
+
+@pytest.mark.parametrize(
+    "change", [{"pooling": "mean"}, {"control": "noise"}, {"control": "other word", "pooling": "mean"}]
+)
+def test_patterns_are_neither_pooled_nor_drawn(lens, change):
+    with pytest.raises(ValueError, match="a pattern is taken row by row"):
+        activation_patch(lens, [text_prompt()], [other_prompt()], ("pattern",), **QUIET, **change)
 
 
 def test_position_pooling_refuses_words_of_other_size(lens):
@@ -406,30 +496,33 @@ def test_one_prompt_alone_is_refused_with_the_remedy(lens):
     assert isinstance(other_prompt(), Prompt)
 
 
-def test_queries_keys_and_values_of_a_layer_together_are_its_pattern_and_values(lens):
-    """All q, k and v of a layer patched give the attention output of the source, as z of all heads does."""
+def test_queries_keys_and_values_of_a_layer_together_are_its_attention_output(lens):
+    """All q, k and v of a layer patched give the source's attention output; patterns and values do too (by hooks)."""
     prompt, other = text_prompt(), other_prompt()
     model = lens.inside.model
     _, taken = model.run_with_cache(prompt.tokens)
-
-    def put(x, hook):
-        return taken[hook.name].clone()
-
-    runs = {
-        names: model.run_with_hooks(other.tokens, fwd_hooks=[(f"blocks.1.attn.hook_{name}", put) for name in names])
-        for names in (("q", "k", "v"), ("pattern", "v"), ("z",))
-    }
-    values = [measured(lens, prompt, logits) for logits in runs.values()]
-    assert np.allclose(values[0], values[1], atol=TOLERANCE)
-    assert np.allclose(values[0], values[2], atol=TOLERANCE)
-
-
-def test_attention_mlps_and_embeddings_restored_everywhere_give_the_clean_run(lens):
-    prompt, other = text_prompt(), other_prompt()
-    model = lens.inside.model
-    _, taken = model.run_with_cache(prompt.tokens)
-    names = ["hook_embed", *(f"blocks.{layer}.hook_{part}" for layer in range(L) for part in ("attn_out", "mlp_out"))]
-    hooks = [(name, lambda x, hook: taken[hook.name].clone()) for name in names]
+    every = tuple(range(8))
+    together = sweep(
+        lens.inside,
+        [{1: tuple(Action(name, every) for name in "qkv")}, {1: (Action("attn_out", every),)}],
+        tokens=other.tokens,
+        base_embeddings=None,
+        source_embeddings=lens.inside.embed(prompt.tokens),
+        score=lambda logits: logits[:, 0],
+    ).values
+    hooks = [(f"blocks.1.attn.hook_{name}", lambda x, hook: taken[hook.name].clone()) for name in ("pattern", "v")]
     with torch.no_grad():
-        restored = measured(lens, prompt, model.run_with_hooks(other.tokens, fwd_hooks=hooks))
-    assert np.allclose(restored, measured(lens, prompt, lens.inside.forward(prompt.tokens)), atol=TOLERANCE)
+        slow = model.run_with_hooks(other.tokens, fwd_hooks=hooks)[0, -1]
+    assert torch.allclose(together[0], together[1], atol=TOLERANCE, rtol=0)
+    assert torch.allclose(together[0, 0], slow, atol=TOLERANCE, rtol=0)
+
+
+def test_a_single_head_is_the_attention_output():
+    lens = one_head_lens()
+    found = activation_patch(lens, [text_prompt()], [other_prompt()], ("z", "result"), heads="each", **QUIET)
+    whole = activation_patch(lens, [text_prompt()], [other_prompt()], ("attn_out",), **QUIET)
+    assert found.sizes["head"] == 1
+    for component in ("z", "result"):
+        by_head = found["restored"].sel(component=component).isel(head=0)
+        assert np.allclose(by_head, whole["restored"].isel(component=0), atol=TOLERANCE, rtol=0)
+    assert float(np.ptp(whole["restored"].values)) > 1e-3

@@ -89,14 +89,22 @@ def test_cutting_the_end_from_the_subject_kills_the_planted_fact_at_the_mover_on
     found = attention_knockout(circuit.lens, prompts, window=1, metrics=("probability",), progress="none")
     kept = found["restored"].isel(component=0, sample=0, metric=0)
     names = list(found["span_name"].values[0])
-    assert np.isnan(
-        kept.isel(span=names.index("after subject → last token"))
-    ).all()  # no word between subject and last word
-    for column, name in enumerate(names):
-        if name.startswith("after"):
-            continue
-        expected = [0.0 if layer == 6 and name == "subject → last token" else 1.0 for layer in range(8)]
-        assert np.allclose(kept.isel(span=column), [expected] * 2, atol=1e-3), name
+    assert names == ["subject → last token", "relation → last token", "last word → last token", "speech → final marker"]
+    mover = [float(layer != 6) for layer in range(8)]
+    missing = [np.nan] * 8
+    expected = [[mover, mover], [[1] * 8] * 2, [[1] * 8] * 2, [missing, mover]]  # nothing is spoken in the first prompt
+    for column, values in enumerate(expected):
+        assert np.allclose(kept.isel(span=column), values, atol=1e-3, equal_nan=True), names[column]
+
+
+def test_sets_of_tokens_leave_a_query_its_own_key(lens):
+    prompt = text_prompt()  # words at 2 … 7, the subject at 4 and 5
+    found = attention_knockout(
+        lens, [prompt], [Edge("relation"), Edge("positions 3 -2", "last word"), Edge("text")], window=1, **QUIET
+    )
+    for column, keys in enumerate([(2, 3, 6), (3, 6), (2, 3, 4, 5, 6)]):
+        slow = measured(prompt, masked_run(lens, prompt, [1], (7,), keys))
+        assert np.allclose(found["restored"].values[0, 0, 1, column, 0], slow, atol=TOLERANCE), keys
 
 
 def test_a_prompt_without_the_role_has_no_such_cell(lens):

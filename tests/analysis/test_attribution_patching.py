@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spiritlens.analysis.activation_patching import activation_patch
-from spiritlens.analysis.attribution_patching import attribution_patch, path_gradients
+from spiritlens.analysis.attribution_patching import Gradients, attribution_patch, path_gradients
 from spiritlens.analysis.edge_attribution import edge_attribution
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders
 from spiritlens.analysis.path_patching import path_patch
@@ -42,7 +42,8 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
     model = lens.inside.model
     _, clean = model.run_with_cache(prompt.tokens)
     _, corrupted = model.run_with_cache(other.tokens)
-    whole = attribution_patch(lens, [prompt], [other], ("resid_pre", "attn_out", "mlp_out"), **QUIET)
+    streams = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+    whole = attribution_patch(lens, [prompt], [other], streams, **QUIET)
     heads = attribution_patch(lens, [prompt], [other], ("q", "k", "v", "z"), **QUIET)
     answer, foil, step = prompt.answer_ids[0], prompt.foil_ids[0], 1e-6
 
@@ -60,7 +61,7 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
             values.append(float(last[answer] - last[foil]))
         return (values[1] - values[0]) / step
 
-    for component, layer, position in itertools.product(("resid_pre", "attn_out", "mlp_out"), range(L), (4, 5, 7)):
+    for component, layer, position in itertools.product(streams, range(L), (4, 5, 7)):
         found = float(attributions(whole).sel(component=component, layer=layer).isel(pos=position))
         assert found == pytest.approx(slope(f"blocks.{layer}.hook_{component}", position), abs=1e-5)
     for component, head in itertools.product(("q", "k", "v", "z"), (0, 1, 3)):
@@ -92,6 +93,58 @@ def test_integrated_gradients_of_the_embeddings_are_complete_and_the_residual_fa
     embedded = attributions(runs[2]).sel(layer=0).sum()
     gap = (runs[2]["clean"] - runs[2]["corrupted"]).item()
     assert float(embedded) == pytest.approx(gap, abs=1e-2)
+
+
+def test_products_are_summed_in_float32_from_bfloat16():
+    """4,099 products of 0.01 (0.010009765625 in bfloat16): a sum in bfloat16 could only be 41 or 41.25."""
+    name, shape = "blocks.0.hook_resid_pre", (1, 1, 4099)
+    activations = [{name: torch.full(shape, value, dtype=torch.bfloat16)} for value in (1.0, 2.0)]
+    gradient = {name: torch.full(shape[1:], 0.01, dtype=torch.bfloat16).float()}
+    found = Gradients(*activations, (gradient,), torch.zeros(1), torch.zeros(1)).attribution(name, 0)
+    assert found.dtype == torch.float32
+    assert float(found) == pytest.approx(4099 * 0.010009765625, abs=1e-3)
+
+
+def test_gradients_along_a_path_are_averaged_in_float32():
+    lens = tiny_lens(dtype=torch.bfloat16)
+    prompt, other = text_prompt(), other_prompt()
+    found = attribution_patch(lens, [prompt], [other], ("z",), steps=3, **QUIET)
+    model, names = lens.inside, ["blocks.1.attn.hook_z"]
+    (scorer,) = scorers(
+        ("logit_difference",), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
+    )
+    ends = model.embed(other.tokens), model.embed(prompt.tokens)
+    gradients = path_gradients(model, prompt.tokens, *ends, names, scorer, steps=3)
+    assert gradients.gradients[0][names[0]].dtype == torch.float32
+    assert found["restored"].dtype == np.float64
+    edges = edge_attribution(
+        lens, [prompt], [other], senders=[Sender("z", 1, 2)], receivers=[Receiver("logits")], **QUIET
+    )
+    assert np.isfinite(edges["patched"]).all()
+
+
+def test_edges_report_what_their_path_misses(lens):
+    """The residual of edges is that of nodes: all edges of the embedding together, minus the whole difference."""
+    prompt, other = text_prompt(), other_prompt()
+    residuals = []
+    for steps in (16, 32):
+        edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], steps=steps, **QUIET)
+        nodes = attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET)
+        assert np.allclose(edges["completeness_residual"], nodes["completeness_residual"], atol=1e-10)
+        gap = nodes["clean"].item() - nodes["corrupted"].item()
+        assert float(path_change(edges).sum()) - gap == pytest.approx(edges["completeness_residual"].item(), abs=1e-10)
+        residuals.append(abs(edges["completeness_residual"].item()))
+    assert residuals[0] / residuals[1] == pytest.approx(4, rel=0.35)
+
+
+def test_edges_refuse_a_users_own_hook(lens):
+    point = lens.inside.model.hook_dict["blocks.0.attn.hook_q"]
+    point.add_hook(lambda x, hook: x)
+    try:
+        with pytest.raises(ValueError, match="a hook of your own would not take effect"):
+            edge_attribution(lens, [text_prompt()], [other_prompt()], **QUIET)
+    finally:
+        point.remove_hooks()
 
 
 def test_several_noise_samples_are_attributed_each_by_itself(lens):

@@ -51,6 +51,12 @@ def tiny_lens(n_kv_heads: int = 4, n_layers: int = 3, dtype: torch.dtype = torch
     return TinyLens(random_lens_model(config, seed=5, dtype=dtype))
 
 
+def one_head_lens() -> TinyLens:
+    return TinyLens(
+        random_lens_model(random_config(n_layers=3, d_model=24, n_heads=1, d_mlp=40, d_vocab=N_VOCAB), seed=6)
+    )
+
+
 def make_prompt(
     ids: Sequence[int],
     word_index: Sequence[int],

@@ -121,6 +121,20 @@ def test_attention_in_three_steps_is_attention(inside, run, order, start):
     assert largest_difference(some, run[hook_name("z", layer)][rows][:, queries]) < 1e-12
 
 
+def test_biases_count_where_they_are_not_zero(tokens):
+    """Llamas have none, and adding zeros is left out."""
+    biased = random_lens_model(random_config(n_layers=LAYERS, n_kv_heads=2), seed=3)
+    generator = torch.Generator().manual_seed(5)
+    for name, parameter in biased.model.named_parameters():
+        if name.split(".")[-1].lstrip("_").startswith("b_"):
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
+    run = biased.cache(tokens, NAMES)
+    found = biased.block(1, run[hook_name("resid_pre", 1)][ROWS, 4:], run, 4, ROWS)
+    assert largest_difference(found, run[hook_name("resid_post", 1)][ROWS, 4:]) < 1e-12
+    expected = biased.model(tokens)
+    assert largest_difference(biased.logits(run[hook_name("resid_post", LAYERS - 1)]), expected) < 1e-12
+
+
 def test_heads_sum_to_the_attention_output(inside, run):
     z = run[hook_name("z", 0)]
     by_head = torch.einsum("bphd,hdm->bphm", z, inside.w_o(0))
@@ -134,6 +148,23 @@ def test_logits_are_the_unembedded_norm(inside, run):
     with inside.hooked([("ln_final.hook_scale", torch.ones_like)]):
         frozen = inside.logits(resid[:, -1])
     assert largest_difference(frozen, resid[:, -1] * inside.norm_gain("ln_final") @ inside.w_u) < 1e-12
+
+
+def test_a_hook_on_the_final_norm_sees_whole_sequences(inside, tokens):
+    """Rows stay apart: a hook that indexes an absolute position does so in every row, as in TransformerLens."""
+
+    def last_only(scale, hook):
+        scale = scale.clone()
+        scale[:, -1] = 2
+        return scale
+
+    batch = torch.cat([tokens, tokens.roll(1, 0)])
+    point = inside.model.hook_dict["ln_final.hook_scale"]
+    point.add_hook(last_only)
+    try:
+        assert largest_difference(inside.forward(batch), inside.model(batch)) < 1e-12
+    finally:
+        point.remove_hooks()
 
 
 def test_gradients_agree_with_finite_differences(inside, tokens):

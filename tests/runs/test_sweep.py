@@ -5,7 +5,10 @@ import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
+from spiritlens.models import attending
 from spiritlens.models.hooked import HookedLensModel
+from spiritlens.runs import columns
+from spiritlens.runs import sweep as sweeping
 from spiritlens.runs.plan import Action
 from spiritlens.runs.sweep import sweep
 from spiritlens.shapes import ShapeError
@@ -164,6 +167,24 @@ def test_memory_budgets_agree(inside) -> None:
     whole = run_sweep(inside, grid, "denoising").values
     for budget in (1, 100_000, 400_000):
         assert (run_sweep(inside, grid, "denoising", memory_budget=budget).values - whole).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("module", "constant", "value"),
+    [
+        (columns, "TOKENS_AT_ONCE", 1),
+        (columns, "TOKENS_AT_ONCE", 40),
+        (sweeping, "READ_AT_ONCE", 1),
+        (attending, "PREFIX_TO_SHARE", 0),
+        (attending, "PREFIX_TO_SHARE", 100),
+    ],
+)
+def test_pieces_and_ways_of_computing_agree(inside, monkeypatch, module, constant, value) -> None:
+    """What is chosen by size changes nothing."""
+    grid = [cell for name in ("resid_pre", "mlp_out window 2", "q head 1", "resid_mid") for cell in GRIDS[name]]
+    expected = run_sweep(inside, grid, "denoising").values
+    monkeypatch.setattr(module, constant, value)
+    assert (run_sweep(inside, grid, "denoising").values - expected).abs().max() < TOLERANCE
 
 
 def test_one_cell_at_a_time_agrees(inside) -> None:
