@@ -5,9 +5,10 @@ noise, warped frequencies (vocal tract length perturbation) and masked bands and
 that was cut off goes on from its last checkpoint with the same windows to come.
 """
 
+import functools
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def train_encoder(settings: Settings, corpus: Path, folder: Path) -> None:
             group["lr"] = rate
         losses.append(_step(model, optimiser, windows))
         if (step + 1) % 200 == 0 or step + 1 == own.steps:
-            accuracy = frame_accuracies(model, held_out)
+            accuracy = frame_accuracies(functools.partial(phones_named, model), held_out)
             curve.append({"step": step + 1, "loss": float(np.mean(losses)), "held-out frame accuracy": accuracy})
             tqdm.write(json.dumps(curve[-1]))
             losses = []
@@ -130,6 +131,7 @@ def train_encoder(settings: Settings, corpus: Path, folder: Path) -> None:
 
 
 def _step(model: MelUnitEncoder, optimiser: torch.optim.Optimizer, windows: Windows) -> float:
+    model.train()
     samples, lengths, classes = windows.batch()
     mel = windows.mask(model.log_mel(samples, lengths, windows.warps()))
     with torch.autocast("cpu", torch.bfloat16):
@@ -143,22 +145,27 @@ def _step(model: MelUnitEncoder, optimiser: torch.optim.Optimizer, windows: Wind
 
 
 @torch.no_grad()
-def frame_accuracies(
-    model: MelUnitEncoder, utterances: Sequence[LabelledAudio], per_voice: int = 48
-) -> dict[str, float]:
-    """Share of frames whose phone is named right, per voice, on utterances not trained on."""
+def phones_named(model: MelUnitEncoder, samples: np.ndarray) -> np.ndarray:
+    """The likeliest phone class of each frame of an utterance (float32, full scale 1)."""
     model.eval()
+    padded, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
+    named: np.ndarray = model(model.log_mel(padded, lengths), lengths)[1][0].argmax(-1).numpy()
+    return named
+
+
+def frame_accuracies(
+    named: Callable[[np.ndarray], np.ndarray], utterances: Sequence[LabelledAudio], per_voice: int = 48
+) -> dict[str, float]:
+    """Share of frames whose phone an encoder names right, per voice, on utterances not trained on."""
     accuracies = {}
     for voice in sorted({utterance.voice for utterance in utterances}):
         chosen = [utterance for utterance in utterances if utterance.voice == voice]
         right = total = 0
         for utterance in chosen[:: max(1, len(chosen) // per_voice)]:
-            samples = torch.from_numpy(utterance.samples.astype(np.float32) / 32767)[None]
-            lengths = torch.tensor([samples.shape[1]])
-            named = model(model.log_mel(samples, lengths), lengths)[1][0].argmax(-1).numpy()
-            known = utterance.classes != NO_CLASS
-            right += int((named == utterance.classes)[known].sum())
+            found = named(utterance.samples.astype(np.float32) / 32767)
+            classes = utterance.classes[: len(found)]
+            known = classes != NO_CLASS
+            right += int((found == classes)[known].sum())
             total += int(known.sum())
         accuracies[voice] = round(right / max(total, 1), 3)
-    model.train()
     return accuracies

@@ -6,6 +6,7 @@ noise; frequencies warped as the teacher's; masked frequencies and hops. Muon tr
 all else. Step-based: a run that was cut off goes on from its last checkpoint.
 """
 
+import functools
 import json
 import random
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from embedded_model.checkpoints import load_checkpoint, save_checkpoint
-from embedded_model.encoder_training import LabelledAudio, read_labelled
+from embedded_model.encoder_training import LabelledAudio, frame_accuracies, read_labelled
 from embedded_model.hubert_student import N_FREQUENCIES, N_PHASES, N_WARPS, HubertStudent, save_official
 from embedded_model.mel_teacher import FRAME, MelUnitEncoder, frame_logits, load_mel_encoder
 from embedded_model.settings import Settings, StudentSettings
@@ -154,7 +155,7 @@ def train_student(settings: Settings, corpus: Path, teacher: Path, folder: Path)
                 group["lr"] = rate * share
         losses.append(_step(student, both, examples))
         if (step + 1) % 200 == 0 or step + 1 == own.steps:
-            accuracy = frame_accuracies(student, held_out)
+            accuracy = frame_accuracies(functools.partial(phones_named, student), held_out)
             curve.append({"step": step + 1, "loss": float(np.mean(losses)), "held-out frame accuracy": accuracy})
             tqdm.write(json.dumps(curve[-1]))
             losses = []
@@ -181,21 +182,8 @@ def _step(student: HubertStudent, both: Sequence[torch.optim.Optimizer], example
 
 
 @torch.no_grad()
-def frame_accuracies(
-    student: HubertStudent, utterances: Sequence[LabelledAudio], per_voice: int = 48
-) -> dict[str, float]:
-    """Share of frames whose phone is named right, per voice, on utterances not trained on."""
+def phones_named(student: HubertStudent, samples: np.ndarray) -> np.ndarray:
+    """The likeliest phone class of each frame of an utterance (float32, full scale 1)."""
     student.eval()
-    accuracies = {}
-    for voice in sorted({utterance.voice for utterance in utterances}):
-        chosen = [utterance for utterance in utterances if utterance.voice == voice]
-        right = total = 0
-        for utterance in chosen[:: max(1, len(chosen) // per_voice)]:
-            samples = torch.from_numpy(utterance.samples.astype(np.float32) / 32767)[None]
-            named = student(samples, torch.tensor([samples.shape[1]]))[0][0].argmax(-1).numpy()
-            classes = utterance.classes[: len(named)]
-            known = classes != NO_CLASS
-            right += int((named == classes)[known].sum())
-            total += int(known.sum())
-        accuracies[voice] = round(right / max(total, 1), 3)
-    return accuracies
+    named: np.ndarray = student(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))[0][0].argmax(-1).numpy()
+    return named

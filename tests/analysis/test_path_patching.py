@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from random_llamas import random_llama
 
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_receivers, all_senders, residual_changes
 from spiritlens.analysis.path_patching import path_patch
@@ -15,10 +16,17 @@ from spiritlens.models.circuits import CIRCUITS
 from spiritlens.models.hooked import HookedLensModel
 from spiritlens.models.planted_circuits import planted
 from spiritlens.runs.noise import Noise
-from tests.analysis.patching_models import CLEAN, CORRUPTED, random_llama, score
 
 TOLERANCE = 1e-10
 L = 3
+
+CLEAN = torch.tensor([[1, 17, 5, 33, 8, 21, 40, 9]])
+CORRUPTED = torch.tensor([[1, 17, 11, 2, 8, 21, 40, 9]])
+
+
+def score(logits: torch.Tensor) -> torch.Tensor:
+    """Two numbers per row ``[row metric]`` of logits ``[row readout d_vocab]``."""
+    return torch.stack([logits.softmax(-1)[:, :, 11].sum(1), (logits[:, :, 4] - logits[:, :, 30]).sum(1)], dim=-1)
 
 
 @pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])

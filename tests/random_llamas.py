@@ -1,13 +1,11 @@
-"""Models and slow twins for the tests of patching: tiny random Llamas in float64, and plain hooked passes."""
+"""Tiny random Llamas in float64, with multi-head or grouped-query attention, for the tests of several rooms."""
 
 import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
-CLEAN = torch.tensor([[1, 17, 5, 33, 8, 21, 40, 9]])
-CORRUPTED = torch.tensor([[1, 17, 11, 2, 8, 21, 40, 9]])
-
 
 def random_llama(n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: str = "silu") -> HookedTransformer:
+    """Weights of a size at which every part matters; float64."""
     torch.manual_seed(seed)
     model = HookedTransformer(
         HookedTransformerConfig(
@@ -38,8 +36,3 @@ def random_llama(n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: 
             elif not name.split(".")[-1].lstrip("_").startswith("b_"):
                 parameter.copy_(torch.randn_like(parameter) / parameter.shape[-2] ** 0.5 * 1.5)
     return model.eval().requires_grad_(False)
-
-
-def score(logits: torch.Tensor) -> torch.Tensor:
-    """Two numbers per row ``[row metric]`` of logits ``[row readout d_vocab]``."""
-    return torch.stack([logits.softmax(-1)[:, :, 11].sum(1), (logits[:, :, 4] - logits[:, :, 30]).sum(1)], dim=-1)
