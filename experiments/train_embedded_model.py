@@ -27,7 +27,7 @@ from embedded_model.curves import write_curve_page
 from embedded_model.documents import Documents, TokenIds
 from embedded_model.encoder_training import train_encoder
 from embedded_model.export import export_folder
-from embedded_model.hubert_student import load_student
+from embedded_model.hubert_student import UNIT_NAMES
 from embedded_model.language_model import load_last, train_language_model
 from embedded_model.monitoring import held_out_questions
 from embedded_model.pieces import train_pieces
@@ -65,7 +65,7 @@ def prepare_documents(settings: Settings, out: Path) -> tuple[Documents, dict]:
     if not pieces.exists():
         pieces.parent.mkdir(parents=True, exist_ok=True)
         pieces.write_bytes(train_pieces(settings.facts()))
-    ids = TokenIds(pieces.read_bytes(), load_student(out / "student").n_units)
+    ids = TokenIds(pieces.read_bytes(), len(UNIT_NAMES))
     lines = read_encoded(out / "corpus", out / "units")
     training = [line for line in lines if line.line.kind != "monitor"]
     documents = Documents(settings.facts(), training, ids, settings.documents, settings.model.unit_noise, settings.seed)
@@ -75,7 +75,7 @@ def prepare_documents(settings: Settings, out: Path) -> tuple[Documents, dict]:
 def export(settings: Settings, out: Path) -> None:
     """Stage export: from the last checkpoint, which may be one of a run that is not finished."""
     tokenizer = (out / "lm" / "tokenizer.model").read_bytes()
-    ids = TokenIds(tokenizer, load_student(out / "student").n_units)
+    ids = TokenIds(tokenizer, len(UNIT_NAMES))
     model = load_last(settings, ids, out / "lm")
     export_folder(model, tokenizer, ids, settings.facts(), out / "student", out / "model")
 

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from embedded_model.checkpoints import load_checkpoint, save_checkpoint
 from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
 from embedded_model.mel_teacher import FRAME, N_MELS, N_WARPS, MelUnitEncoder, n_frames, save_mel_encoder
+from embedded_model.optimising import descend, set_rates
 from embedded_model.settings import EncoderSettings, Settings
 from spiritlens.speech.phones import NO_CLASS, Phone, phone_frames
 
@@ -117,8 +118,7 @@ def train_encoder(settings: Settings, corpus: Path, folder: Path) -> None:
         range(done, own.steps), desc="encoder", unit="step", mininterval=10, initial=done, total=own.steps
     ):
         rate = own.learning_rate * min(1, (step + 1) / own.warm_up) * max(0.03, 1 - step / own.steps)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        set_rates([optimiser], [rate])
         losses.append(_step(model, optimiser, windows))
         if (step + 1) % 200 == 0 or step + 1 == own.steps:
             accuracy = frame_accuracies(functools.partial(phones_named, model), held_out)
@@ -137,10 +137,7 @@ def _step(model: MelUnitEncoder, optimiser: torch.optim.Optimizer, windows: Wind
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(mel, lengths)[1]
     loss = functional.cross_entropy(logits.float().flatten(0, 1), classes.flatten(), ignore_index=NO_CLASS)
-    optimiser.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
+    descend(loss, model, [optimiser])
     return loss.item()
 
 

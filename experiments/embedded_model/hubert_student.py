@@ -7,7 +7,7 @@ bands in front of six thresholds each, a factor of three apart: how far a band l
 bounded and together stands for the logarithm that a HuBERT cannot take. Two convolutions of stride 2 give 25 frames a
 second; the transformer is post-norm, as in the published encoder.
 
-Because the first filters are fixed, frequencies are warped in training (`N_WARPS` sets of filters) as the teacher's.
+Because the first filters are fixed, frequencies are warped in training as the teacher's.
 
 Axes: ``batch``, ``time`` (samples at 16 kHz), ``filter``, ``hop`` (10 ms), ``frame`` (40 ms).
 """
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import HubertModel
 
+from embedded_model.mel_teacher import HOP, NEUTRAL_WARP, WARPS, WINDOW
 from spiritlens.shapes import checked
 from spiritlens.speech.convolutions import Convolutions, parse_convolutions
 from spiritlens.speech.hubert import (
@@ -35,11 +36,7 @@ from spiritlens.speech.hubert_checkpoint import DEFAULTS, hubert_config
 from spiritlens.speech.phones import PHONES
 from spiritlens.speech.waveform import RATE
 
-WINDOW, HOP = 400, 160
 N_FREQUENCIES, N_PHASES = 128, 4
-N_WARPS = 11
-"""Sets of filters whose frequencies are multiplied by exp(-0.25) .. exp(0.25); the middle one changes nothing."""
-NEUTRAL_WARP = N_WARPS // 2
 N_BANDS = 40
 THRESHOLDS = 0.02 * 3.0 ** np.arange(6)
 """Strengths relative to the band's own over the utterance."""
@@ -72,7 +69,7 @@ def filters() -> Float[Tensor, "warp filter sample"]:
     middle = 700 * (10 ** (np.linspace(lowest, highest, N_FREQUENCIES) / 2595) - 1)
     times = np.arange(WINDOW) - (WINDOW - 1) / 2
     sets = []
-    for factor in np.exp(np.linspace(-0.25, 0.25, N_WARPS)):
+    for factor in WARPS:
         hertz = np.clip(middle * factor, 50, RATE / 2 - 100)[:, None]
         spacing = np.gradient(middle)[:, None] * factor
         length = np.clip(2 * RATE / np.maximum(spacing * 1.2, 1), WINDOW / 2, WINDOW)

@@ -19,6 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from embedded_model.checkpoints import load_checkpoint, save_checkpoint
 from embedded_model.documents import Batch, Documents, TokenIds
 from embedded_model.monitoring import Question, accuracies
+from embedded_model.optimising import descend, set_rates
 from embedded_model.settings import ModelSettings, Settings
 
 EVERY_LOSS = 20  # steps between two points of the loss curve
@@ -110,9 +111,7 @@ def train_language_model(
     running, tokens = Losses(), 0
     for step in tqdm(range(done, own.steps), desc="lm", unit="step", mininterval=10, initial=done, total=own.steps):
         share = rate_share(step, own)
-        for optimiser, rate in zip(both, (own.muon_rate, own.adam_rate), strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share
+        set_rates(both, (own.muon_rate * share, own.adam_rate * share))
         batch = documents.batch(own.batch, own.length)
         running.add(*_step(model, batch, both, own, ids))
         tokens += int((batch.segments > 0).sum())
@@ -136,12 +135,7 @@ def _step(
     text, unit = losses_of_batch(model, batch, ids)
     weight = settings.unit_weight
     loss = (text.sum() + weight * unit.sum()) / (len(text) + weight * len(unit))
-    for optimiser in both:
-        optimiser.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for optimiser in both:
-        optimiser.step()
+    descend(loss, model, both)
     return text.mean().item(), unit.mean().item()
 
 

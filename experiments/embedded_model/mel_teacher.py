@@ -37,6 +37,7 @@ FRAME_RATE = RATE / FRAME
 N_WARPS = 11
 """Filter banks whose frequencies are multiplied by exp(-0.25) .. exp(0.25); the middle one changes nothing."""
 NEUTRAL_WARP = N_WARPS // 2
+WARPS = np.exp(np.linspace(-0.25, 0.25, N_WARPS))
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def mel_filter_banks() -> Float[Tensor, "warp mel bin"]:
     bins = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
     lowest, highest = (2595 * np.log10(1 + hertz / 700) for hertz in (80, 7000))
     edges = 700 * (10 ** (np.linspace(lowest, highest, N_MELS + 2) / 2595) - 1)
-    for bank, factor in zip(banks, np.exp(np.linspace(-0.25, 0.25, N_WARPS)), strict=True):
+    for bank, factor in zip(banks, WARPS, strict=True):
         low, centre, high = (np.clip(edges * factor, 0, RATE / 2 - 10)[i : i + N_MELS, None] for i in range(3))
         rising = (bins - low) / np.maximum(centre - low, 1)
         falling = (high - bins) / np.maximum(high - centre, 1)

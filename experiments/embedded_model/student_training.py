@@ -21,8 +21,9 @@ from tqdm import tqdm
 
 from embedded_model.checkpoints import load_checkpoint, save_checkpoint
 from embedded_model.encoder_training import LabelledAudio, frame_accuracies, read_labelled
-from embedded_model.hubert_student import N_FREQUENCIES, N_PHASES, N_WARPS, HubertStudent, save_official
-from embedded_model.mel_teacher import FRAME, MelUnitEncoder, frame_logits, load_mel_encoder
+from embedded_model.hubert_student import N_FREQUENCIES, N_PHASES, HubertStudent, save_official
+from embedded_model.mel_teacher import FRAME, N_WARPS, MelUnitEncoder, frame_logits, load_mel_encoder
+from embedded_model.optimising import descend, set_rates
 from embedded_model.settings import Settings, StudentSettings
 from spiritlens.speech.phones import NO_CLASS, PHONES
 from spiritlens.speech.waveform import RATE
@@ -150,9 +151,7 @@ def train_student(settings: Settings, corpus: Path, teacher: Path, folder: Path)
         range(done, own.steps), desc="student", unit="step", mininterval=10, initial=done, total=own.steps
     ):
         share = min(1, (step + 1) / own.warm_up) * max(0.03, 1 - step / own.steps)
-        for optimiser, rate in zip(both, (own.learning_rate, own.muon_rate), strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share
+        set_rates(both, (own.learning_rate * share, own.muon_rate * share))
         losses.append(_step(student, both, examples))
         if (step + 1) % 200 == 0 or step + 1 == own.steps:
             accuracy = frame_accuracies(functools.partial(phones_named, student), held_out)
@@ -172,12 +171,7 @@ def _step(student: HubertStudent, both: Sequence[torch.optim.Optimizer], example
     named = functional.nll_loss(logs.flatten(0, 1), classes.flatten(), ignore_index=NO_CLASS)
     taught = -(wanted * logs).sum(-1)[inside].mean()
     loss = (named + taught) / 2
-    for optimiser in both:
-        optimiser.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-    for optimiser in both:
-        optimiser.step()
+    descend(loss, student, both)
     return loss.item()
 
 

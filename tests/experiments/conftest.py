@@ -11,6 +11,13 @@ from embedded_model.documents import Documents, TokenIds  # isort: skip
 from embedded_model.pieces import train_pieces  # isort: skip
 from embedded_model.settings import SMOKE  # isort: skip
 
+from spiritlens.speech.waveform import Waveform, read_waveform
+
+
+@pytest.fixture(scope="session")
+def recording() -> Waveform:
+    return read_waveform(ROOT / "tests" / "data" / "speech" / "librispeech_7143-88743-0029.flac")
+
 
 @pytest.fixture(scope="session")
 def pieces() -> bytes:

@@ -3,30 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from spoken_lines import ROOT  # first: puts `experiments/` on the path
 
 from embedded_model.encoder_training import LabelledAudio  # isort: skip
 from embedded_model.hubert_student import (  # isort: skip
     N_FREQUENCIES,
     N_PHASES,
-    N_WARPS,
-    NEUTRAL_WARP,
     UNIT_NAMES,
     HubertStudent,
     filters,
     load_student,
     save_official,
 )
+from embedded_model.mel_teacher import N_WARPS, NEUTRAL_WARP  # isort: skip
 from embedded_model.settings import SMOKE  # isort: skip
 from embedded_model.student_training import Examples, optimisers  # isort: skip
 
 from spiritlens.speech.hubert_checkpoint import read_weights_only
-from spiritlens.speech.waveform import Waveform, read_waveform
-
-
-@pytest.fixture(scope="module")
-def recording() -> Waveform:
-    return read_waveform(ROOT / "tests" / "data" / "speech" / "librispeech_7143-88743-0029.flac")
+from spiritlens.speech.waveform import Waveform
 
 
 @pytest.fixture(scope="module")

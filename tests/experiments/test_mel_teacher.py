@@ -16,17 +16,10 @@ from embedded_model.mel_teacher import (
     mel_filter_banks,
     save_mel_encoder,
 )  # isort: skip
-from spoken_lines import ROOT  # first: puts `experiments/` on the path
 
 from spiritlens.shapes import ShapeError
-from spiritlens.speech.waveform import Waveform, read_waveform
 
 SIZES = MelEncoderConfig(n_units=7, unit_names=tuple("abcdefg"), d_model=32, n_layers=2)
-
-
-@pytest.fixture(scope="module")
-def recording() -> Waveform:
-    return read_waveform(ROOT / "tests" / "data" / "speech" / "librispeech_7143-88743-0029.flac")
 
 
 @pytest.fixture(scope="module")
