@@ -71,7 +71,8 @@ class Rival(Protocol):
 
 def answer_probability(logits: Tensor, task: Task) -> Tensor:
     """Probability ``[row]`` of the answer at the last position of full logits."""
-    return logits[:, -1].float().softmax(-1)[:, task.answer]
+    last = logits[:, -1]
+    return (last if last.dtype == torch.float64 else last.float()).softmax(-1)[:, task.answer]
 
 
 class Reference:

@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 # public name -> "module" (the module itself) or "module:attribute"
 _PUBLIC = {
     # models
-    "load": "spiritlens.models.lens:load",
+    "load": "spiritlens.models.loading:load",
     "Lens": "spiritlens.models.lens:Lens",
     "selfcheck": "spiritlens.models.selfcheck:selfcheck",
     "CheckpointError": "spiritlens.models.weight_files:CheckpointError",

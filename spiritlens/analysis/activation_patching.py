@@ -21,7 +21,7 @@ Source: Zhang & Nanda 2023 (arXiv 2309.16042); Heimersheim & Nanda 2024 (arXiv 2
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,7 +43,7 @@ from spiritlens.effects.store import join_effects
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
-from spiritlens.runs.metrics import SIGNS, Scorer, scorers
+from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.states import record
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def _one_prompt(
     model = lens.inside
     patched_prompt = contrast if settings.direction == "denoising" and isinstance(contrast, Prompt) else prompt
     sites = grid_sites(patched_prompt, settings.at, settings.spans)
-    text_ids = lens.vocabulary.text_ids.tolist()
-    parts = scorers(settings.metrics, prompt.answer_ids, prompt.foil_ids, text_ids, model.device)
+    parts = prompt_scorers(lens, prompt, settings.metrics)
     cells: Cells | None = None
     totals: list[PatchValues] = []
     both: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -180,7 +179,7 @@ def _one_prompt(
         base, source = (corrupted, clean) if settings.direction == "denoising" else (clean, corrupted)
         source = source if donor is None else RunSpec(donor)
         if cells is None:
-            reached = alignable(base, source, settings.pooling, settings.control, settings.seed)
+            reached = alignable(base, source, settings.transfer)
             cells = grid_cells(model, settings, sites, reached)
         found = _values(model, base, source, clean, cells, scorer, settings)
         totals.append(found)
@@ -217,8 +216,6 @@ def _values(
 ) -> PatchValues:
     """The cells' values; the clean run is one of the two where it can be, else it is run by itself."""
     named: Literal["base", "source"] = "base" if base is clean else "source"
-    from_layer = settings.source_layer
-    layer_of: Callable[[int], int] = (lambda layer: layer) if from_layer is None else (lambda layer: from_layer)
     return patch_values(
         model,
         base,
@@ -226,10 +223,7 @@ def _values(
         cells.patches,
         scorer,
         clean=named if clean in (base, source) else _logits(model, clean, scorer),
-        pooling=settings.pooling,
-        control=settings.control,
-        layer_of=layer_of,
-        seed=settings.seed,
+        transfer=settings.transfer,
         memory_budget=settings.memory_budget,
     )
 

@@ -32,7 +32,7 @@ from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.models.hooked import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.runs.metrics import SIGNS, prompt_scorers
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -156,7 +156,7 @@ def _one_prompt(
     pairs = [_pair(prompt, edge) for edge in edges]
     _check_rows(prompt, edges, pairs)
     cells = [(layer, index) for layer in range(len(windows)) for index, pair in enumerate(pairs) if pair is not None]
-    parts = scorers(metrics, prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device)
+    parts = prompt_scorers(lens, prompt, metrics)
     totals: dict[str, Tensor] = {}
     for scorer in parts:
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)

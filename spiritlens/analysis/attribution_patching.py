@@ -39,7 +39,7 @@ from spiritlens.effects.store import join_effects
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
-from spiritlens.runs.metrics import SIGNS, Scorer, scorers
+from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.states import record, replaced_embeddings
 
 if TYPE_CHECKING:
@@ -170,9 +170,8 @@ def _all_gradients(
     model = lens.inside
     names = [hook_name(component, layer) for component in components for layer in range(model.n_layers)]
     names = list(dict.fromkeys([*names, hook_name("resid_pre", 0)]))
-    text_ids = lens.vocabulary.text_ids.tolist()
     found: list[list[Gradients]] = []
-    for scorer in scorers(metrics, prompt.answer_ids, prompt.foil_ids, text_ids, model.device):
+    for scorer in prompt_scorers(lens, prompt, metrics):
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
         clean = model.embed(tokens)
         other = contrast_embeddings(lens, prompt, contrast, samples, seed, scorer.forced)

@@ -19,6 +19,7 @@ Axes: weights ``[pos donor_pos]``, rows that sum to 1, or to 0 where nothing ali
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -32,6 +33,32 @@ from spiritlens.shapes import checked
 Pooling = Literal["position", "last", "mean", "broadcast", "norm_matched"]
 Control = Literal["none", "other word", "other fact", "noise"]
 Group = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """How a donor's values come to this prompt's positions and layers."""
+
+    pooling: Pooling = "position"
+    control: Control = "none"
+    source_layer: int | None = None
+    """The layer that all values are taken from (back-patching); None: each from its own."""
+    seed: int = 0
+
+    def source_name(self, name: str) -> str:
+        """The donor's hook name for a hook name of this prompt's run."""
+        if self.source_layer is None:
+            return name
+        blocks, _, *rest = name.split(".")
+        return ".".join([blocks, str(self.source_layer), *rest])
+
+    def same_places(self, prompt: Prompt, donor: Prompt) -> bool:
+        """Whether positions correspond one to one without any alignment: equally long prompts, token by token."""
+        return self.pooling == "position" and len(prompt) == len(donor) and self.control != "other word"
+
+    def weights(self, prompt: Prompt, donor: Prompt) -> Float[Tensor, "pos donor_pos"]:
+        """Share of each donor position in each position here (`pooling_weights`)."""
+        return pooling_weights(prompt, donor, self.pooling, self.control, self.seed)
 
 
 def aligned_groups(prompt: Prompt, donor: Prompt) -> tuple[tuple[Group, Group], ...]:

@@ -36,7 +36,7 @@ from spiritlens.effects.paths import BaseRun
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
-from spiritlens.runs.metrics import Scorer, scorers
+from spiritlens.runs.metrics import Scorer, prompt_scorers
 from spiritlens.runs.states import record, replaced_embeddings
 
 if TYPE_CHECKING:
@@ -95,10 +95,9 @@ def _one_prompt(
     samples."""
     model = lens.inside
     spans = [span_positions(prompt, name) for name in settings.at]
-    text_ids = lens.vocabulary.text_ids.tolist()
     sums: list[PathValues | None] = [None] * len(spans)
     residual = torch.zeros(len(settings.metrics))
-    for scorer in scorers(settings.metrics, prompt.answer_ids, prompt.foil_ids, text_ids, model.device):
+    for scorer in prompt_scorers(lens, prompt, settings.metrics):
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
         clean = model.embed(tokens)
         other = contrast_embeddings(lens, prompt, contrast, settings.samples, settings.seed, scorer.forced)

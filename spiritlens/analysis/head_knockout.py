@@ -33,7 +33,7 @@ from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.runs.metrics import SIGNS, Scorer, scorers
+from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.noise import generator
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun, record
@@ -139,9 +139,10 @@ def _one_prompt(
     everything = [_program(_all_heads(model), span) for span in sites.spans if span is not None]
     if not everything:
         raise ValueError(f"prompt {prompt.id} has none of the spans {spans}")
-    text_ids = lens.vocabulary.text_ids.tolist()
-    parts = scorers(metrics, prompt.answer_ids, prompt.foil_ids, text_ids, model.device)
-    results = [_swept(model, prompt, pool, [*programs, everything[0]], scorer, samples, seed) for scorer in parts]
+    parts = prompt_scorers(lens, prompt, metrics)
+    nothing: Program = {0: (Action("z", (len(prompt) - 1,), None, "base"),)}
+    programs = [*programs, everything[0], nothing]
+    results = [_swept(model, prompt, pool, programs, scorer, samples, seed) for scorer in parts]
     values = array(sum((found.values for found in results[1:]), results[0].values))
     base = array(sum((found.base for found in results[1:]), results[0].base))
     restored = np.full((*shape, samples, len(metrics)), np.nan, dtype=values.dtype)
@@ -154,10 +155,10 @@ def _one_prompt(
         restored, status = restored[:, :, :, 0], status[..., 0]
     return new_effects(
         clean=base[:1],
-        corrupted=values[-1][None],
+        corrupted=values[-2][None],
         restored=restored[None],
         status=status[None],
-        noise_floor=np.zeros((1, len(metrics))),
+        noise_floor=np.abs(values[-1] - base).max(axis=0)[None],
         components=("z",) if groups is None else tuple(groups),
         layers=range(model.n_layers) if groups is None else (-1,),
         metrics={name: SIGNS[name] for name in metrics},
@@ -225,9 +226,11 @@ def _swept(
     samples: int,
     seed: int,
 ) -> SweepResult:
+    """All programs in one sweep; the last patches nothing and is run all the same."""
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     z_names = [hook_name("z", layer) for layer in range(model.n_layers)]
-    names = names_to_record(model, programs, tokens.shape[1], 0, scorer.n_readouts)
+    always = (len(programs) - 1,)
+    names = names_to_record(model, programs, tokens.shape[1], 0, scorer.n_readouts, always)
     base = record(model, tokens, None, list(dict.fromkeys([*names["base"], *z_names])), scorer.n_readouts)
     put_in = _replacement(base, prompt, pool, z_names, samples, seed)
     marker = torch.zeros(samples, 1, 1, device=model.device) if samples > 1 else None
@@ -240,6 +243,7 @@ def _swept(
         first_changed=0,
         score=scorer.with_clean(base.logits),
         n_readouts=scorer.n_readouts,
+        always=always,
     )
 
 

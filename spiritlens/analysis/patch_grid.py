@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from spiritlens.analysis.donors import Control, Pooling
+from spiritlens.analysis.donors import Control, Pooling, Transfer
 from spiritlens.analysis.tracing_grid import WINDOWED
 from spiritlens.analysis.tracing_sites import GridSites
 from spiritlens.effects.schema import At, Direction
@@ -61,6 +61,11 @@ class PatchSettings:
             raise ValueError(f"window is {self.window}; at least 1 layer is patched")
         if self.samples < 1:
             raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
+
+    @property
+    def transfer(self) -> Transfer:
+        """How values come from the donor."""
+        return Transfer(self.pooling, self.control, self.source_layer, self.seed)
 
     def layers(self, component: str, layer: int, n_layers: int) -> tuple[int, ...]:
         """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""

@@ -7,15 +7,15 @@ modality. Values of a run of other length come through `spiritlens.analysis.dono
 only are computed beforehand (`spiritlens.analysis.patch_blocks`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
-from spiritlens.analysis.donors import Control, Pooling, noise_like, pooled, pooling_weights
+from spiritlens.analysis.donors import Transfer, noise_like, pooled
 from spiritlens.analysis.patch_blocks import block_names, block_values, moves_one_block
 from spiritlens.analysis.patch_grid import Patch
 from spiritlens.models.hooked import HookFunction, LensModel
@@ -23,10 +23,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import Scorer
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
-from spiritlens.runs.sweep import first_difference, names_to_record, sweep_runs
-
-LayerOf = Callable[[int], int]
-"""The donor's layer for a layer of the base run."""
+from spiritlens.runs.sweep import Score, first_difference, names_to_record, sweep_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +51,15 @@ class PatchValues:
     noise_floor: Tensor
 
 
+class _SweepSettings(TypedDict):
+    """What both ways of computing cells are told."""
+
+    first_changed: int
+    score: Score
+    n_readouts: int
+    memory_budget: int | None
+
+
 @torch.no_grad()
 def patch_values(
     model: LensModel,
@@ -63,59 +69,43 @@ def patch_values(
     scorer: Scorer,
     *,
     clean: Tensor | Literal["base", "source"],
-    pooling: Pooling = "position",
-    control: Control = "none",
-    layer_of: LayerOf = lambda layer: layer,
-    seed: int = 0,
+    transfer: Transfer = Transfer(),
     memory_budget: int | None = None,
 ) -> PatchValues:
     """Run every patch; the metric is `scorer`'s at the base run's read-outs.
 
     `clean` says which of the two is the clean run, or gives its logits ``[1 readout d_vocab]``.
     """
-    _check_patterns(base, source, patches, pooling, control)
+    _check_patterns(base, source, patches, transfer)
     own, rows, rest = _ways(model, patches)
     tokens = base.tokens(scorer.forced, model.device)
-    first = _first_changed(model, base, source, scorer, pooling, control, layer_of)
+    first = _first_changed(model, base, source, scorer, transfer)
     nothing: Program = {0: (Action("resid_pre", (max(first, len(base.prompt) - 1),), None, "base"),)}
     programs = [*(patches[index].program() for index in rest), nothing]
     always, sizes = (len(rest),), (tokens.shape[1], first, scorer.n_readouts)
     both = (names_to_record(model, programs, *sizes, always), block_names(model, [patches[i] for i in own], *sizes))
     taken = list(dict.fromkeys(name for names in both for name in names["source"]))
     held = list(dict.fromkeys(name for names in both for name in names["base"]))
-    found_base = record(
-        model, tokens, base.embeddings, held + taken if pooling == "norm_matched" else held, scorer.n_readouts
-    )
-    found_source = _aligned_source(model, found_base, base, source, taken, scorer, pooling, control, layer_of, seed)
+    if transfer.pooling == "norm_matched":
+        held = held + taken
+    found_base = record(model, tokens, base.embeddings, held, scorer.n_readouts)
+    found_source = _aligned_source(model, found_base, base, source, taken, scorer, transfer)
     if not isinstance(clean, Tensor):
         clean = (found_base if clean == "base" else found_source).logits
     scored = scorer.with_clean(clean)
-    result = sweep_runs(
-        model,
-        programs,
-        base=found_base,
-        source=found_source,
-        first_changed=first,
-        score=scored,
-        n_readouts=scorer.n_readouts,
-        always=always,
-        memory_budget=memory_budget,
-    )
+    settings: _SweepSettings = {
+        "first_changed": first,
+        "score": scored,
+        "n_readouts": scorer.n_readouts,
+        "memory_budget": memory_budget,
+    }
+    result = sweep_runs(model, programs, base=found_base, source=found_source, always=always, **settings)
     values = result.values.new_zeros(len(patches), *result.values.shape[1:])
     values[rest] = result.values[:-1]
     unmoved = {rest[cell] for cell in result.unmoved if cell < len(rest)}
     if own:
-        values[own], still = block_values(
-            model,
-            found_base,
-            found_source,
-            [patches[index] for index in own],
-            first_changed=first,
-            n_prompt=len(base.prompt),
-            score=scored,
-            n_readouts=scorer.n_readouts,
-            memory_budget=memory_budget,
-        )
+        some, n_prompt = [patches[index] for index in own], len(base.prompt)
+        values[own], still = block_values(model, found_base, found_source, some, n_prompt=n_prompt, **settings)
         unmoved |= {own[cell] for cell in still}
     if rows:
         values[rows] = _pattern_values(model, base, source, [patches[index] for index in rows], scored).to(values.dtype)
@@ -134,9 +124,7 @@ def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[i
     return own, rows, sorted(set(range(len(patches))) - {*own, *rows})
 
 
-def _check_patterns(
-    base: RunSpec, source: RunSpec, patches: Sequence[Patch], pooling: Pooling, control: Control
-) -> None:
+def _check_patterns(base: RunSpec, source: RunSpec, patches: Sequence[Patch], transfer: Transfer) -> None:
     if all(patch.component != "pattern" for patch in patches):
         return
     if len(base.prompt) != len(source.prompt):
@@ -144,38 +132,24 @@ def _check_patterns(
             "patterns are taken between prompts of equal length; "
             f"these have {len(base.prompt)} and {len(source.prompt)} tokens"
         )
-    if not _same_places(base, source, pooling, control) or control == "noise":
+    if not transfer.same_places(base.prompt, source.prompt) or transfer.control == "noise":
         raise ValueError(
-            f"a pattern is taken row by row and cannot be pooled (pooling={pooling!r}) or drawn (control={control!r}); "
-            "use pooling='position' with control 'none' or 'other fact', or leave pattern out of the components"
+            f"a pattern is taken row by row and cannot be pooled (pooling={transfer.pooling!r}) or drawn "
+            f"(control={transfer.control!r}); use pooling='position' with control 'none' or 'other fact', or leave "
+            "pattern out of the components"
         )
 
 
-def alignable(base: RunSpec, source: RunSpec, pooling: Pooling, control: Control, seed: int) -> tuple[bool, ...]:
+def alignable(base: RunSpec, source: RunSpec, transfer: Transfer) -> tuple[bool, ...]:
     """For every position of the base's prompt, whether the source has a value for it."""
-    if _same_places(base, source, pooling, control):
+    if transfer.same_places(base.prompt, source.prompt):
         return (True,) * len(base.prompt)
-    weights = pooling_weights(base.prompt, source.prompt, pooling, control, seed)
-    return tuple(bool(row.sum() > 0) for row in weights)
+    return tuple(bool(row.sum() > 0) for row in transfer.weights(base.prompt, source.prompt))
 
 
-def _same_places(base: RunSpec, source: RunSpec, pooling: Pooling, control: Control) -> bool:
-    """Whether positions correspond one to one without any alignment: equally long runs, token by token."""
-    return pooling == "position" and len(base.prompt) == len(source.prompt) and control != "other word"
-
-
-def _first_changed(
-    model: LensModel,
-    base: RunSpec,
-    source: RunSpec,
-    scorer: Scorer,
-    pooling: Pooling,
-    control: Control,
-    layer_of: LayerOf,
-) -> int:
+def _first_changed(model: LensModel, base: RunSpec, source: RunSpec, scorer: Scorer, transfer: Transfer) -> int:
     """First position at which values of the source can differ from the base's."""
-    straight = _same_places(base, source, pooling, control) and control == "none"
-    if not straight or any(layer_of(layer) != layer for layer in range(model.n_layers)):
+    if not transfer.same_places(base.prompt, source.prompt) or transfer.control != "none" or transfer.source_layer is not None:
         return 0
     both = [
         model.embed(spec.tokens(scorer.forced, model.device)) if spec.embeddings is None else spec.embeddings
@@ -191,33 +165,25 @@ def _aligned_source(
     source: RunSpec,
     names: Sequence[str],
     scorer: Scorer,
-    pooling: Pooling,
-    control: Control,
-    layer_of: LayerOf,
-    seed: int,
+    transfer: Transfer,
 ) -> RecordedRun:
     """The source run as if it had the base run's positions, each hook name holding what is put in there."""
-    donor_name = {name: _at_layer(name, layer_of) for name in names}
+    source_name = {name: transfer.source_name(name) for name in names}
     tokens = source.tokens(scorer.forced, model.device)
-    found = record(model, tokens, source.embeddings, list(dict.fromkeys(donor_name.values())), scorer.n_readouts)
-    values = {name: found.values[other] for name, other in donor_name.items()}
-    if not _same_places(base, source, pooling, control):
-        weights = pooling_weights(base.prompt, source.prompt, pooling, control, seed)
-        weights = torch.nn.functional.pad(weights, (0, len(scorer.forced), 0, len(scorer.forced)))
-        match = pooling == "norm_matched"
+    found = record(model, tokens, source.embeddings, list(dict.fromkeys(source_name.values())), scorer.n_readouts)
+    values = {name: found.values[other] for name, other in source_name.items()}
+    if not transfer.same_places(base.prompt, source.prompt):
+        n_forced = len(scorer.forced)
+        weights = torch.nn.functional.pad(transfer.weights(base.prompt, source.prompt), (0, n_forced, 0, n_forced))
+        match = transfer.pooling == "norm_matched"
         values = {
             name: pooled(value, weights, found_base.values[name] if match else None) for name, value in values.items()
         }
-    if control == "noise":
-        values = noise_like(values, base.prompt, seed)
+    if transfer.control == "noise":
+        values = noise_like(values, base.prompt, transfer.seed)
     samples = max((len(value) for value in values.values()), default=1)
     marker = found.embeddings if samples == 1 else torch.zeros(samples, 1, 1, device=model.device)
     return RecordedRun(found_base.tokens, marker, values, found.logits)
-
-
-def _at_layer(name: str, layer_of: LayerOf) -> str:
-    parts = name.split(".")
-    return ".".join([parts[0], str(layer_of(int(parts[1]))), *parts[2:]])
 
 
 def _pattern_values(

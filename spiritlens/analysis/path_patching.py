@@ -39,7 +39,7 @@ from spiritlens.effects.paths import BaseRun, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
-from spiritlens.runs.metrics import SIGNS, Scorer, scorers
+from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -127,9 +127,7 @@ def _one_prompt(
 ) -> list[PathValues | None]:
     """One result per span (None: the prompt lacks it), summed over continuations and averaged over noise samples."""
     model = lens.inside
-    parts = scorers(
-        settings.metrics, prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
-    )
+    parts = prompt_scorers(lens, prompt, settings.metrics)
     spans = [span_positions(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
     for scorer in parts:

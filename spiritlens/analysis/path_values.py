@@ -16,6 +16,7 @@ no path runs from the sender to any receiver of the group. Source: Wang et al. 2
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -105,25 +106,21 @@ def path_values(
     advance: Callable[[int], None] = lambda edges: None,
 ) -> PathValues:
     """Values of every group for every sender patched at `positions`; `advance` is told how many edges are finished."""
-    base_score = score(recorded.base.logits)[0]
-    values = base_score[None, None].repeat(len(groups), len(senders), 1)
-    exact = torch.zeros(len(groups), len(senders), dtype=torch.bool)
     budget = memory_budget or default_memory_budget(model.device)
+    paths = _Paths(model, recorded, tuple(groups), tuple(positions), frozen, norms, score, budget, advance)
+    values, exact = paths.unmoved(len(senders))
     size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))
-    floor = torch.zeros_like(base_score)
-    values_of = _hooked_values if model.has_user_hooks() else _values_of
+    floor = torch.zeros_like(paths.base_score)
+    values_of = paths.hooked_values if model.has_user_hooks() else paths.values
     for first in range(0, len(senders), size):
-        chosen = senders[first : first + size]
-        found, same, floor_here = values_of(
-            model, recorded, chosen, groups, positions, frozen, norms, score, budget, advance
-        )
+        found, same, floor_here = values_of(senders[first : first + size])
         values[:, first : first + size] = found.to(values.dtype)
         exact[:, first : first + size] = same
         floor = torch.maximum(floor, floor_here)
     absent = no_path(senders, groups, model.n_layers)
-    values[exact] = base_score
+    values[exact] = paths.base_score
     values[absent] = torch.nan
-    return PathValues(values, exact & ~absent, base_score, score(recorded.source.logits)[0], floor)
+    return PathValues(values, exact & ~absent, paths.base_score, score(recorded.source.logits)[0], floor)
 
 
 def no_path(senders: Sequence[Sender], groups: Sequence[Group], n_layers: int) -> Tensor:
@@ -142,101 +139,96 @@ def check_groups(groups: Sequence[Group]) -> None:
             raise ValueError("logits cannot be patched together with other receivers; ask for them apart")
 
 
-def _values_of(
-    model: LensModel,
-    recorded: Recorded,
-    senders: Sequence[Sender],
-    groups: Sequence[Group],
-    positions: Sequence[int],
-    frozen: Frozen,
-    norms: Norms,
-    score: Score,
-    budget: int,
-    advance: Callable[[int], None],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Values ``[group sender metric]``, which are provably the base's, and the noise floor ``[metric]``."""
-    base, n_layers = recorded.base, model.n_layers
-    stages = sorted({receiver.stage(n_layers) for group in groups for receiver in group})
-    changed, changes = residual_changes(model, base, recorded.source, senders, positions, stages, frozen)
-    if any(len(group) > 1 for group in groups):
-        changed, changes = _on_suffix(changed, changes, base.tokens.shape[1])
-    base_score = score(base.logits)[0]
-    values = base_score[None, None].repeat(len(groups), len(senders), 1)
-    exact = torch.zeros(len(groups), len(senders), dtype=torch.bool)
-    inner = [index for index, group in enumerate(groups) if group[0].component != "logits"]
-    for index in set(range(len(groups))) - set(inner):
-        values[index], exact[index] = _at_logits(model, recorded, changed, changes[2 * n_layers], norms, score)
-        advance(len(senders))
-    floor = (score(model.logits(_read_outs(model, recorded))) - base_score).abs().amax(0)
-    if inner:
-        receivers = [receiver for index in inner for receiver in groups[index]]
-        patches = received(model, base, receivers, changed, changes, norms)
-        values[inner], unmoved = _swept(
-            model, recorded, [groups[index] for index in inner], changed, patches, score, budget, advance
+@dataclass(frozen=True, eq=False)
+class _Paths:
+    """What all senders have in common: the runs, the receivers, the positions and the rules."""
+
+    model: LensModel
+    recorded: Recorded
+    groups: tuple[Group, ...]
+    positions: tuple[int, ...]
+    frozen: Frozen
+    norms: Norms
+    score: Score
+    budget: int
+    advance: Callable[[int], None]
+
+    @cached_property
+    def base_score(self) -> Tensor:
+        """The base run's ``[metric]``."""
+        return self.score(self.recorded.base.logits)[0]
+
+    @cached_property
+    def inner(self) -> list[int]:
+        """Groups that are inside the model; the others are the logits."""
+        return [index for index, group in enumerate(self.groups) if group[0].component != "logits"]
+
+    @cached_property
+    def outer(self) -> list[int]:
+        """Groups that are the logits."""
+        return [index for index, group in enumerate(self.groups) if group[0].component == "logits"]
+
+    def unmoved(self, n_senders: int) -> tuple[Tensor, Tensor]:
+        """The base run's values ``[group sender metric]``, none of them marked exact ``[group sender]``."""
+        values = self.base_score[None, None].repeat(len(self.groups), n_senders, 1)
+        return values, torch.zeros(len(self.groups), n_senders, dtype=torch.bool)
+
+    def values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor]:
+        """Values ``[group sender metric]``, which are provably the base's, and the noise floor ``[metric]``."""
+        model, recorded, n_layers = self.model, self.recorded, self.model.n_layers
+        base, receivers = recorded.base, [receiver for index in self.inner for receiver in self.groups[index]]
+        stages = sorted({receiver.stage(n_layers) for group in self.groups for receiver in group})
+        changed, changes = residual_changes(model, base, recorded.source, senders, self.positions, stages, self.frozen)
+        if any(len(group) > 1 for group in self.groups):
+            changed, changes = _on_suffix(changed, changes, base.tokens.shape[1])
+        values, exact = self.unmoved(len(senders))
+        for index in self.outer:
+            values[index], exact[index] = _at_logits(
+                model, recorded, changed, changes[2 * n_layers], self.norms, self.score
+            )
+            self.advance(len(senders))
+        floor = (self.score(model.logits(_read_outs(model, recorded))) - self.base_score).abs().amax(0)
+        if receivers:
+            values[self.inner], unmoved = self.swept(
+                changed, received(model, base, receivers, changed, changes, self.norms)
+            )
+            exact[[self.inner[cell] for cell in unmoved]] = True
+        return values, exact, floor
+
+    def hooked_values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor]:
+        """The same beside a user's own hooks: whole sequences, nothing taken for granted."""
+        recorded, base = self.recorded, self.recorded.base
+        receivers = [receiver for group in self.groups for receiver in group]
+        readings = hooked_readings(
+            self.model, base, recorded.source, senders, self.positions, receivers, self.frozen, self.norms,
+            recorded.n_readouts,
+        )  # fmt: skip
+        values, exact = self.unmoved(len(senders))
+        for index in self.outer:
+            values[index] = self.score(readings[LOGITS])
+            self.advance(len(senders))
+        if self.inner:
+            values[self.inner], _ = self.swept(range(base.tokens.shape[1]), readings)
+        again = record(self.model, base.tokens, base.embeddings, [], recorded.n_readouts)
+        return values, exact, (self.score(again.logits)[0] - self.base_score).abs()
+
+    def swept(self, positions: Sequence[int], readings: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, ...]]:
+        """Values ``[inner group, sender, metric]`` of the base run with the received values, and which cannot move."""
+        base, n_senders = self.recorded.base, len(next(iter(readings.values())))
+        rows = torch.zeros(n_senders, 1, 1, device=self.model.device)
+        result = sweep_runs(
+            self.model,
+            [_program(self.groups[index], positions, self.model.n_layers) for index in self.inner],
+            base=base,
+            source=RecordedRun(base.tokens, rows, readings, base.logits),
+            first_changed=min(positions),
+            score=self.score,
+            n_readouts=self.recorded.n_readouts,
+            memory_budget=self.budget,
+            advance=self.advance,
         )
-        exact[[inner[cell] for cell in unmoved]] = True
-    return values, exact, floor
-
-
-def _hooked_values(
-    model: LensModel,
-    recorded: Recorded,
-    senders: Sequence[Sender],
-    groups: Sequence[Group],
-    positions: Sequence[int],
-    frozen: Frozen,
-    norms: Norms,
-    score: Score,
-    budget: int,
-    advance: Callable[[int], None],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same beside a user's own hooks: whole sequences, nothing taken for granted."""
-    base, every = recorded.base, range(recorded.base.tokens.shape[1])
-    receivers = [receiver for group in groups for receiver in group]
-    readings = hooked_readings(
-        model, base, recorded.source, senders, positions, receivers, frozen, norms, recorded.n_readouts
-    )
-    base_score = score(base.logits)[0]
-    values = base_score[None, None].repeat(len(groups), len(senders), 1)
-    inner = [index for index, group in enumerate(groups) if group[0].component != "logits"]
-    for index in set(range(len(groups))) - set(inner):
-        values[index] = score(readings[LOGITS])
-        advance(len(senders))
-    if inner:
-        values[inner], _ = _swept(
-            model, recorded, [groups[index] for index in inner], every, readings, score, budget, advance
-        )
-    again = record(model, base.tokens, base.embeddings, [], recorded.n_readouts)
-    floor = (score(again.logits)[0] - base_score).abs()
-    return values, torch.zeros(len(groups), len(senders), dtype=torch.bool), floor
-
-
-def _swept(
-    model: LensModel,
-    recorded: Recorded,
-    groups: Sequence[Group],
-    positions: Sequence[int],
-    readings: Mapping[str, Tensor],
-    score: Score,
-    budget: int,
-    advance: Callable[[int], None],
-) -> tuple[Tensor, tuple[int, ...]]:
-    """Values ``[group sender metric]`` of the base run with the groups' received values, and which cannot move."""
-    base, n_senders = recorded.base, len(next(iter(readings.values())))
-    rows = torch.zeros(n_senders, 1, 1, device=model.device)
-    result = sweep_runs(
-        model,
-        [_program(group, positions, model.n_layers) for group in groups],
-        base=base,
-        source=RecordedRun(base.tokens, rows, readings, base.logits),
-        first_changed=min(positions),
-        score=score,
-        n_readouts=recorded.n_readouts,
-        memory_budget=budget,
-        advance=advance,
-    )
-    advance(n_senders * len(result.unmoved))
-    return result.values, result.unmoved
+        self.advance(n_senders * len(result.unmoved))
+        return result.values, result.unmoved
 
 
 def _on_suffix(

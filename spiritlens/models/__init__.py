@@ -5,8 +5,10 @@ Glossary:
 - *checkpoint*: a folder with a Llama model's config, weights and tokenizer (`checkpoint`, `weight_files`).
 - *conversion*: TransformerLens's parameters as views of the checkpoint's memory (`conversion`); *raw* norms keep their
   gains, *folded* ones have them in the matrices that read them; nothing is centred.
-- *lens*: model, vocabulary and speech encoder in one value (`lens`); its *ears* are the encoder (`ears`).
-- *inside*: the model through the protocol `hooked.LensModel`, the only way in which other rooms touch it.
+- *lens*: model, vocabulary and speech encoder in one value (`lens`, made by `loading`); its *ears* are the encoder
+  (`ears`).
+- *inside*: the model through the protocol `hooked.LensModel`, the only way in which other rooms touch it; *placed* hooks
+  are its own, others are a user's (`placed_hooks`).
 - *full pass*: the whole model on tokens ``[batch pos]``; *suffix step*: one block on positions ``start …``, with the
   keys and values of a cached *run* before it (`hooked`, `suffix`, `attending`).
 - *row*: one sequence that is recomputed in a suffix step; *query*: a position that is read out.
@@ -19,7 +21,7 @@ import importlib
 from typing import Any
 
 _VERBS = {
-    "load": "spiritlens.models.lens",
+    "load": "spiritlens.models.loading",
     "planted": "spiritlens.models.planted_circuits",
 }
 

@@ -32,32 +32,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens import HookedTransformer
 from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
-from transformer_lens.hook_points import HookPoint, LensHandle
 
 from spiritlens.models import suffix
 from spiritlens.models.attending import attend
+from spiritlens.models.placed_hooks import has_foreign_hooks, placed
 from spiritlens.models.protocol import COMPONENT_HOOKS, HookFunction, LensModel, NormName, hook_name
 from spiritlens.shapes import ShapeError, checked
 
 __all__ = ["COMPONENT_HOOKS", "HookFunction", "HookedLensModel", "LensModel", "NormName", "hook_name"]
-
-
-class _EngineHook:
-    """A hook that this module placed, as opposed to a user's; checks what the function hands back."""
-
-    def __init__(self, name: str, function: HookFunction) -> None:
-        self.name = name
-        self.function = function
-
-    def __call__(self, activation: Tensor, hook: HookPoint) -> Tensor:
-        version = None if activation.is_inference() else activation._version
-        value = self.function(activation)
-        if version is not None and activation._version != version:
-            raise ValueError(f"the hook on {self.name} wrote into the activation; let it return a new tensor instead")
-        if not isinstance(value, Tensor) or value.shape != activation.shape:
-            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise ShapeError(f"the hook on {self.name} must return a tensor {tuple(activation.shape)}, found {found}")
-        return value
 
 
 class HookedLensModel:
@@ -113,17 +95,9 @@ class HookedLensModel:
     def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> Iterator[None]:
         """A context in which each function replaces its activation, after hooks that were there before."""
         self._check_names([name for name, _ in hooks])
-        placed: list[tuple[HookPoint, LensHandle]] = []
-        try:
-            for name, function in hooks:
-                point = self.model.hook_dict[name]
-                point.add_hook(_EngineHook(name, function))
-                placed.append((point, point.fwd_hooks[-1]))
+        points = [(name, self.model.hook_dict[name], function) for name, function in hooks]
+        with placed(points):
             yield
-        finally:
-            for point, handle in placed:
-                handle.hook.remove()
-                point.fwd_hooks = [other for other in point.fwd_hooks if other is not handle]
 
     @checked
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
@@ -296,13 +270,7 @@ class HookedLensModel:
 
     def has_user_hooks(self) -> bool:
         """True when any module of the model carries a forward hook that `hooked` or `cache` did not place."""
-        for module in self.model.modules():
-            ours = 0
-            if isinstance(module, HookPoint):
-                ours = sum(isinstance(handle.user_hook, _EngineHook) for handle in module.fwd_hooks)
-            if len(module._forward_hooks) + len(module._forward_pre_hooks) > ours:
-                return True
-        return False
+        return has_foreign_hooks(self.model)
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in names:

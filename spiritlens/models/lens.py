@@ -1,7 +1,5 @@
-"""The lens: a speech-text model, its vocabulary and its ears in one value; and `load`, which makes it.
+"""The lens: a speech-text model, its vocabulary and its ears in one value. `spiritlens.models.loading` makes it.
 
-    lens = load()                                                     # the embedded model
-    lens = load("spirit-lm-base-7b", dtype=torch.bfloat16)            # a folder, a name, a hub id, a LlamaForCausalLM
     text = lens.text("The capital of France is", subject="France", answer="Paris")
     spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
 
@@ -15,16 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 
 import torch
 from transformer_lens import HookedTransformer
-from transformers import LlamaForCausalLM
 
-from spiritlens.models.checkpoint import find_checkpoint, read_checkpoint
-from spiritlens.models.conversion import attach_tokenizer, fold_norms, hooked_from_llama, hooked_transformer, owned
-from spiritlens.models.ears import encoder_of, hear_streams
-from spiritlens.models.embedded import embedded_folder
+from spiritlens.models.conversion import attach_tokenizer
+from spiritlens.models.ears import hear_streams
 from spiritlens.models.fingerprint import fingerprint
 from spiritlens.models.generation import AnswerModality, continue_prompt
 from spiritlens.models.hooked import HookedLensModel, LensModel
@@ -43,13 +38,6 @@ if TYPE_CHECKING:
     from spiritlens.runs.interventions import Intervention
     from spiritlens.runs.run import Run
     from spiritlens.speech.utterance import Utterance, Voice
-
-Norms: TypeAlias = Literal["raw", "folded"]
-"""``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
-matrices that read the norm, as circuit analyses like it; nothing is ever centred."""
-
-MOST_PADDING_ROWS = 256
-"""More unnamed rows than a padded embedding has: they are units that the tokenizer lacks."""
 
 AudioSource: TypeAlias = str | Path | bytes | Waveform
 
@@ -277,87 +265,3 @@ def _words(waveform: Waveform, words: WordsSource | None, text: str | None) -> S
 
         return align(waveform, text)
     return read_words(words if words is not None else (), duration=waveform.duration)
-
-
-def load(
-    source: str | Path | LlamaForCausalLM | None = None,
-    dtype: torch.dtype | str | None = None,
-    device: torch.device | str | None = None,
-    norms: Norms = "raw",
-    *,
-    tokenizer: str | Path | None = None,
-    family: Family | None = None,
-    encoder: SpeechEncoder | None = None,
-) -> Lens:
-    """A lens on a model: the embedded one, a checkpoint folder, a name, a hub id, or a loaded `LlamaForCausalLM`.
-
-    ``dtype`` None keeps the checkpoint's (the embedded model: float32); ``device`` None takes the GPU where there is
-    one. ``tokenizer`` is the folder of the tokenizer's files where that is another; ``family`` and ``encoder`` are
-    found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are
-    its own.
-    """
-    if norms not in ("raw", "folded"):
-        raise ValueError(f"norms is {norms!r}; it can be 'raw' or 'folded'")
-    if isinstance(source, LlamaForCausalLM):
-        return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder)
-    folder = embedded_folder() if source is None else find_checkpoint(source)
-    wanted = _dtype(dtype) or (torch.float32 if source is None else None)
-    checkpoint = read_checkpoint(folder, wanted, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    vocabulary = _vocabulary(tokenizer or folder, family, checkpoint.config.vocab_size)
-    weights = checkpoint.weights
-    if norms == "folded" and "lm_head.weight" not in weights:
-        weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
-    name = "embedded" if source is None else folder.name
-    model = hooked_transformer(weights, checkpoint.config, name=name)
-    if norms == "folded":
-        fold_norms(model)
-    return Lens(model, vocabulary, encoder or encoder_of(folder, vocabulary.family), name, folder)
-
-
-def _lens_of_llama(
-    llama: LlamaForCausalLM,
-    dtype: torch.dtype | str | None,
-    device: torch.device | str | None,
-    norms: Norms,
-    tokenizer: str | Path | None,
-    family: Family | None,
-    encoder: SpeechEncoder | None,
-) -> Lens:
-    """A lens on a loaded model's own memory; with folded norms on a copy, for folding writes."""
-    held = llama.model.embed_tokens.weight
-    if _dtype(dtype) not in (None, held.dtype) or (device is not None and torch.device(device) != held.device):
-        raise ValueError(
-            f"the model given is {held.dtype} on {held.device} and shares its memory with the lens; convert it before "
-            f"(model.to({dtype or held.dtype}, {device or held.device})), or load its folder"
-        )
-    place = tokenizer or llama.config._name_or_path
-    if not place or not Path(place).is_dir():
-        raise ValueError("a loaded LlamaForCausalLM brings no tokenizer: give its folder by load(model, tokenizer=...)")
-    vocabulary = _vocabulary(place, family, llama.config.vocab_size)
-    name = Path(place).name
-    if norms == "raw":
-        model = hooked_from_llama(llama, name)
-    else:
-        model = fold_norms(hooked_transformer(owned(llama.state_dict()), llama.config, held.dtype, name))
-    return Lens(model, vocabulary, encoder or encoder_of(Path(place), vocabulary.family), name, Path(place))
-
-
-def _vocabulary(folder: str | Path, family: Family | None, rows: int) -> Vocabulary:
-    """The folder's vocabulary; a tokenizer that leaves many rows unnamed is taken for text-only on demand only."""
-    vocabulary = Vocabulary.load(folder, family, size=rows)
-    named = len(vocabulary.tokenizer)
-    if family is None and not vocabulary.family.has_speech and rows - named > MOST_PADDING_ROWS:
-        raise ValueError(
-            f"{folder}: the tokenizer names {named} of the {rows} rows of the embedding, and no known family's units. "
-            "Use the checkpoint's own tokenizer files, give its Family, or family=TEXT_ONLY to use its text alone"
-        )
-    return vocabulary
-
-
-def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
-    if isinstance(dtype, str):
-        found = getattr(torch, dtype, None)
-        if not isinstance(found, torch.dtype):
-            raise ValueError(f"dtype {dtype!r} is unknown; use float32, bfloat16, float16 or float64")
-        return found
-    return dtype

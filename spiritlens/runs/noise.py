@@ -88,9 +88,9 @@ class Noise:
             raise TypeError("a resolved noise has a NoiseScale")
         result = plain.repeat(samples, 1, 1)
         where = torch.tensor(list(positions), device=plain.device)
-        factors = torch.tensor([scale.of(prompt.modalities[position]) for position in positions])
-        drawn = self._drawn(prompt, len(positions), plain.shape[-1], samples, seed) * factors[None, :, None]
-        noise = drawn.to(plain.device, plain.dtype)
+        drawn = self._drawn(prompt, len(positions), plain.shape[-1], samples, seed)
+        factors = [scale.of(prompt.modalities[position]) for position in positions]
+        noise = (drawn * drawn.new_tensor(factors)[None, :, None]).to(plain.device, plain.dtype)
         result[:, where] = noise if self.mode == "replace" else result[:, where] + noise
         return result
 

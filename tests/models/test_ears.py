@@ -9,7 +9,7 @@ from checkpoint_folders import SPIRIT, spirit_config, write_checkpoint
 
 from spiritlens.models.checkpoint import ROOT_VARIABLE
 from spiritlens.models.ears import DeferredEncoder, encoder_of, hear_streams
-from spiritlens.models.lens import load
+from spiritlens.models.loading import load
 from spiritlens.models.weight_files import CheckpointError
 from spiritlens.prompts.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.speech.hubert import OFFICIAL_FOLDER, load_hubert_units

@@ -7,7 +7,8 @@ import torch
 
 from spiritlens.models import embedded
 from spiritlens.models.embedded import EMBEDDED_FOLDER, embedded_folder
-from spiritlens.models.lens import Lens, load
+from spiritlens.models.lens import Lens
+from spiritlens.models.loading import load
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.models.weight_files import CheckpointError
 

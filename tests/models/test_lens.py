@@ -21,7 +21,8 @@ from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
 
 from spiritlens.models.checkpoint import ROOT_VARIABLE
-from spiritlens.models.lens import Lens, load
+from spiritlens.models.lens import Lens
+from spiritlens.models.loading import load
 from spiritlens.models.random_weights import random_config, random_weights
 from spiritlens.models.weight_files import CheckpointError
 from spiritlens.prompts.build import SpeechSegment, TextSegment

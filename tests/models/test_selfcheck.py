@@ -6,7 +6,8 @@ import pytest
 import torch
 from checkpoint_folders import spirit_config, write_checkpoint
 
-from spiritlens.models.lens import Lens, load
+from spiritlens.models.lens import Lens
+from spiritlens.models.loading import load
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.models.weight_files import CheckpointError
 
