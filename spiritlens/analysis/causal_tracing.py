@@ -22,7 +22,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -84,6 +84,9 @@ def causal_trace(
     samples, metrics, corruption and facts.
     """
     prompts = checked_prompts(prompts)
+    for name, value, allowed in (("corrupted", corrupted, Corrupted), ("keep", keep, Keep)):
+        if value not in get_args(allowed):
+            raise ValueError(f"{name}={value!r}: expected one of {', '.join(get_args(allowed))}")
     noise = Noise() if corruption is None else corruption
     if preset == "rome":
         components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")
@@ -96,11 +99,12 @@ def causal_trace(
     grid = make_grid(lens.inside, components, window, at, direction, sever)
     settings = TraceSettings(grid, noise, samples, seed, tuple(metrics), tuple(spans), memory_budget)
     known = _known(lens, prompts, "known" if preset == "rome" else facts, "full" if preset == "rome" else "text")
-    attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, preset=preset)
+    attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, keep=keep, preset=preset)
+    spans_of = [control_span(prompt, seed).positions if corrupted == "control" else None for prompt in prompts]
     chosen: Sequence[np.ndarray[Any, Any] | None] = [None] * len(prompts)
     if screen is not None:
-        chosen = kept_cells(lens, prompts, settings, screen, keep)
-    each = _Each(lens, prompts, settings, known, chosen, corrupted, attributes, progress)
+        chosen = kept_cells(lens, prompts, settings, screen, keep, spans_of)
+    each = _Each(lens, prompts, settings, known, chosen, spans_of, attributes, progress)
     return each.in_memory() if folder is None else each.in_folder(Path(folder))
 
 
@@ -114,7 +118,7 @@ class _Each:
         settings: TraceSettings,
         known: Sequence[bool],
         chosen: Sequence[np.ndarray[Any, Any] | None],
-        corrupted: Corrupted,
+        corrupted: Sequence[Sequence[int] | None],
         attributes: dict[str, str | int | float],
         progress: str,
     ) -> None:
@@ -160,12 +164,11 @@ class _Each:
             done += step
             advance(step)
 
-        positions = control_span(prompt, self.settings.seed).positions if self.corrupted == "control" else None
         effects = trace_prompt(
             self.lens,
             prompt,
             self.settings,
-            positions=positions,
+            positions=self.corrupted[index],
             chosen=self.chosen[index],
             known=self.known[index],
             attributes=self.attributes,
@@ -189,6 +192,7 @@ def trace_attributes(
     *,
     corrupted: str = "subject",
     screen: float | None = None,
+    keep: Keep = "each",
     preset: str = "none",
 ) -> dict[str, str | int | float]:
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
@@ -203,6 +207,7 @@ def trace_attributes(
         "corruption": _plain(corruption),
         "metrics": list(settings.metrics),
         "screen": screen,
+        "keep": None if screen is None else keep,
         "preset": preset,
     }
     return {

@@ -19,9 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.attribution_patching import SMOOTH_METRICS
 from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import grid_sites
+from spiritlens.effects.quantities import indirect_effect
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import hook_name
 from spiritlens.prompts.prompt import Prompt
@@ -38,20 +40,34 @@ Keep = Literal["each", "common"]
 """each: every prompt keeps its own best cells; common: all prompts keep the same cells, which averages need."""
 
 
-def attribution_patching(lens: "Lens", prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
+def attribution_patching(
+    lens: "Lens", prompt: Prompt, settings: TraceSettings, positions: Sequence[int] | None = None
+) -> np.ndarray[Any, Any]:
     """Estimated effects ``[component layer site head]`` on the first metric of the settings; NaN where no cell is.
 
-    Axes as in `spiritlens.analysis.tracing_prompt.Cells`; the head axis has length 1 where there are no heads.
+    `positions` are corrupted instead of the subject. Axes as in `spiritlens.analysis.tracing_prompt.Cells`; the head
+    axis has length 1 where there are no heads.
     """
     if settings.grid.sever != "none":
         raise ValueError("attribution patching does not know severing; screen without it")
     metric = settings.metrics[0]
+    if metric not in SMOOTH_METRICS:
+        raise ValueError(
+            f"cells are screened by the gradient of the first metric, and {metric!r} has none that is of use; put one "
+            f"of {', '.join(SMOOTH_METRICS)} first"
+        )
     scorer = prompt_scorers(lens, prompt, [metric])[0]
     cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
     names = read_names(cells.programs)["source"]
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
     embeddings = corrupted_embeddings(
-        lens, prompt, settings.corruption, samples=settings.samples, seed=settings.seed, forced=scorer.forced
+        lens,
+        prompt,
+        settings.corruption,
+        positions=positions,
+        samples=settings.samples,
+        seed=settings.seed,
+        forced=scorer.forced,
     )
     clean = record(lens.inside, tokens, None, names, scorer.n_readouts)
     noised = record(lens.inside, tokens, embeddings, names, scorer.n_readouts)
@@ -74,19 +90,32 @@ def attribution_patching(lens: "Lens", prompt: Prompt, settings: TraceSettings) 
 
 
 def _per_position(gradient: Tensor, difference: Tensor) -> Tensor:
-    """Gradient × difference summed over entries, mean over samples: ``[pos]`` or ``[pos head]``."""
-    return (gradient * difference).sum(-1).mean(0)
+    """Gradient × difference summed over entries, mean over samples: ``[pos]`` or ``[pos head]``, float32 or better."""
+    precise = torch.promote_types(gradient.dtype, torch.float32)
+    return (gradient.to(precise) * difference.to(precise)).sum(-1).mean(0)
 
 
 def kept_cells(
-    lens: "Lens", prompts: Sequence[Prompt], settings: TraceSettings, fraction: float, keep: Keep = "each"
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    settings: TraceSettings,
+    fraction: float,
+    keep: Keep = "each",
+    corrupted: Sequence[Sequence[int] | None] | None = None,
 ) -> list[np.ndarray[Any, Any]]:
-    """For each prompt, which cells ``[component layer site head]`` to run: the fraction with the largest estimates."""
+    """For each prompt, which cells ``[component layer site head]`` to run: the fraction with the largest estimates.
+
+    `corrupted` gives each prompt's corrupted positions (None: the subject's).
+    """
     if not 0 < fraction <= 1:
         raise ValueError(f"screen={fraction}: give the fraction of cells to run, above 0 and at most 1")
     if keep not in get_args(Keep):
         raise ValueError(f"keep={keep!r}: expected 'each' or 'common'")
-    sizes = [np.abs(attribution_patching(lens, prompt, settings)) for prompt in prompts]
+    spans = [None] * len(prompts) if corrupted is None else corrupted
+    sizes = [
+        np.abs(attribution_patching(lens, prompt, settings, positions))
+        for prompt, positions in zip(prompts, spans, strict=True)
+    ]
     if keep == "each":
         return [_largest(size, fraction) for size in sizes]
     if len({size.shape for size in sizes}) > 1:
@@ -166,10 +195,8 @@ def first_look(
 
 def _exact(lens: "Lens", prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
     """Exact effects ``[component layer site head]`` of the first metric."""
-    effects = trace_prompt(lens, prompt, settings).isel(prompt=0, metric=0)
-    baseline = effects["corrupted"] if settings.grid.direction == "denoising" else effects["clean"]
-    sign = SIGNS[settings.metrics[0]] * (1 if settings.grid.direction == "denoising" else -1)
-    values: np.ndarray[Any, Any] = sign * (effects["restored"] - baseline).mean("sample").values
+    effects = trace_prompt(lens, prompt, settings)
+    values: np.ndarray[Any, Any] = indirect_effect(effects).isel(prompt=0, metric=0).values
     return values if settings.grid.has_heads else values[..., None]
 
 

@@ -140,7 +140,8 @@ def _swept(
     )
     denoising = settings.grid.direction == "denoising"
     corrupted_at = prompt.subject.positions if positions is None else positions
-    nothing: Program = {0: (Action("resid_pre", (min(corrupted_at),), None, "base"),)}
+    suffix = tuple(range(min(corrupted_at), len(prompt.ids)))
+    nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
     return sweep(
         lens.inside,
         [*cells.programs, nothing],

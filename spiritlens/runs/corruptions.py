@@ -3,7 +3,7 @@
 *Noise* (`spiritlens.runs.noise`) disturbs embeddings off the data's manifold. *Replacement* stays on it: other token
 ids in the subject's place, one choice per sample,
 
-- ``symmetric``: the subject of another prompt (text: of the same number of tokens; speech: its units, time-warped);
+- ``symmetric``: another subject, of another prompt (text: as many tokens; speech: its units, time-warped);
 - ``shuffle``: the subject's own units in another order;
 - ``silence``: units of silence.
 
@@ -82,29 +82,38 @@ class Replacement:
 
     def _text_donor(self, prompt: Prompt, positions: Sequence[int], stream: torch.Generator) -> tuple[int, ...]:
         own = tuple(prompt.ids[position] for position in positions)
-        found = {tuple(donor.ids[position] for position in donor.subject.positions): None for donor in self.donors}
+        found = {
+            tuple(donor.ids[position] for position in donor.subject.positions): None
+            for donor in self._others(prompt)
+            if all(donor.families[position] == "text" for position in donor.subject.positions)
+        }
         fitting = [ids for ids in found if len(ids) == len(own) and ids != own]
         if not fitting:
             lengths = sorted({len(ids) for ids in found})
             raise ValueError(
-                f"no donor's subject has {len(own)} tokens and differs from '{prompt.subject.name}' (donors have "
-                f"{lengths}); give donors of the same length or use noise"
+                f"no donor's subject has {len(own)} text tokens and differs from '{prompt.subject.name}' (others have "
+                f"{lengths or 'no text'}); give donors of the same length or use noise"
             )
         return fitting[_choice(len(fitting), stream)]
+
+    def _others(self, prompt: Prompt) -> list[Prompt]:
+        """Donors of another subject: the same one, said or spelt otherwise, would corrupt nothing."""
+        own = prompt.subject.name.casefold()
+        return [donor for donor in self.donors if donor.subject.name.casefold() != own]
 
     def _warped_donor(
         self, prompt: Prompt, own: list[int], borders: tuple[int | None, int | None], stream: torch.Generator
     ) -> list[int]:
         warped: list[list[int]] = []
-        for donor in self.donors:
+        for donor in self._others(prompt):
             units = [donor.ids[at] for at in donor.subject.positions if donor.families[at] == "unit"]
             fitted = fitted_units(units, len(own), borders) if units != own else None
             if fitted is not None and fitted != own:
                 warped.append(fitted)
         if not warped:
             raise ValueError(
-                f"no donor's subject can be time-warped to the {len(own)} units of '{prompt.subject.name}' without a "
-                "unit following itself: give donors with longer subjects"
+                f"no donor's subject is another one than '{prompt.subject.name}' and can be time-warped to its "
+                f"{len(own)} units without a unit following itself: give donors with other, longer subjects"
             )
         return warped[_choice(len(warped), stream)]
 

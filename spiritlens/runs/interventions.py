@@ -74,6 +74,8 @@ def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.noise`), or by another corruption."""
+    if by is not None and (scale is not None or law != "gaussian"):
+        raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
     corruption = Noise(scale, law) if by is None else by
     return Intervention(Site("embed", 0, positions_of(at)), corruption, f"corrupt {_name(at)}: {corruption.describe()}")
 

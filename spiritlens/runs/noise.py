@@ -69,6 +69,8 @@ class Noise:
                 raise ValueError(
                     f"noise {name} {getattr(self, name)!r} is unknown; one of {', '.join(get_args(allowed))}"
                 )
+        if self.stream == "rome" and self.law == "student":
+            raise ValueError("the reference code's stream knows law='gaussian' and 'uniform' only, not 'student'")
         if isinstance(self.scale, (int, float)) and self.scale < 0:
             raise ValueError(f"noise scale is {self.scale}; a standard deviation is not negative")
 
@@ -113,6 +115,11 @@ def generator(seed: int, prompt_id: str, sample: int, purpose: str) -> torch.Gen
     """A CPU generator of its own for each (seed, prompt id, sample, purpose)."""
     key = hashlib.sha256(f"{seed}|{prompt_id}|{sample}|{purpose}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """Another seed, for one more use of the same prompt and samples."""
+    return int.from_bytes(hashlib.sha256(f"{seed}|{purpose}".encode()).digest()[:4], "little")
 
 
 def draw(seed: int, prompt_id: str, sample: int, purpose: str, shape: tuple[int, ...], law: Law = "gaussian") -> Tensor:

@@ -22,7 +22,8 @@ from spiritlens.runs.corruptions import corrupted_embeddings
 from spiritlens.runs.full_length import through_attn_out
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
-from spiritlens.runs.noise import generator
+from spiritlens.runs.noise import derived_seed, generator
+from spiritlens.runs.sites import STAGE
 from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
 
 if TYPE_CHECKING:
@@ -141,10 +142,7 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
     if samples < 1:
         raise ValueError(f"samples is {samples}; at least one noise sample is needed")
     model = lens.inside
-    sites = [
-        done.site.resolved(len(prompt.ids), model.n_layers, model.n_heads, model.n_kv_heads) for done in interventions
-    ]
-    placed = [Intervention(site, done.value, done.label) for site, done in zip(sites, interventions, strict=True)]
+    placed = [_resolved(model, prompt, done) for done in interventions]
     random = any(_is_random(done) for done in placed)
     count = samples if random else 1
     parts = prompt_scorers(lens, prompt, _metrics_of(lens, prompt))
@@ -169,6 +167,19 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
         lens.vocabulary,
         seed,
     )
+
+
+def _resolved(model: LensModel, prompt: Prompt, done: Intervention) -> Intervention:
+    """The intervention with its positions counted from the start, sorted; a swap's donor positions stay with theirs."""
+    n_positions = len(prompt.ids)
+    site = done.site.resolved(n_positions, model.n_layers, model.n_heads, model.n_kv_heads)
+    value = done.value
+    own = [position % n_positions for position in done.site.positions]
+    if isinstance(value, FromPrompt) and 1 < len(value.positions) == len(own):
+        if len(site.positions) < len(own):
+            raise ValueError(f"'{done.label}' puts two values into one position; name each position of the site once")
+        value = FromPrompt(value.donor, tuple(taken for _, taken in sorted(zip(own, value.positions, strict=True))))
+    return Intervention(site, value, done.label)
 
 
 def _metrics_of(lens: "Lens", prompt: Prompt) -> tuple[str, ...]:
@@ -198,7 +209,7 @@ def _three_runs(
     if embeddings is not None:
         logits["corrupted"] = _full_logits(model, tokens, embeddings, ())
     hooks: list[tuple[str, HookFunction]] = []
-    for done in inner:
+    for done in sorted(inner, key=lambda done: (done.site.layer, STAGE[done.site.component])):
         values = _value(lens, prompt, done, recorded, samples, seed)
         patch = _placing(done, values)
         if done.site.component == "resid_mid":
@@ -222,17 +233,21 @@ def _full_logits(
 def _embeddings(
     lens: "Lens", prompt: Prompt, placed: Sequence[Intervention], forced: Sequence[int], samples: int, seed: int
 ) -> Tensor | None:
-    """Embeddings of the corrupted run; several corruptions change their own spans."""
+    """Embeddings of the corrupted run; several corruptions change their own spans, each with numbers of its own."""
     result: Tensor | None = None
-    for done in placed:
-        if done.site.component != "embed":
-            continue
+    for order, done in enumerate(done for done in placed if done.site.component == "embed"):
         if isinstance(done.value, (FromRun, FromPrompt, Ablation)):
             raise ValueError(
                 f"'{done.label}': embeddings are changed by corrupt(...); other verbs take inner components"
             )
         new = corrupted_embeddings(
-            lens, prompt, done.value, positions=done.site.positions, samples=samples, seed=seed, forced=forced
+            lens,
+            prompt,
+            done.value,
+            positions=done.site.positions,
+            samples=samples,
+            seed=derived_seed(seed, f"corruption {order}") if order else seed,
+            forced=forced,
         )
         if result is None:
             result = new

@@ -269,6 +269,44 @@ def test_control_span_spares_the_subject(lens, prompts) -> None:
         assert not set(changed) & set(prompt.subject.positions)
 
 
+def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
+    """Before block 0 the control's own tokens are all that can move; the subject's would be kept by a wrong screen."""
+    settings = {"samples": 1, "corrupted": "control", "metrics": ("logit",), "progress": "none"}
+    whole = causal_trace(lens, prompts, ("resid_pre",), **settings)
+    screened = causal_trace(lens, prompts, ("resid_pre",), screen=0.3, **settings)
+    for number, prompt in enumerate(prompts):
+        status = screened.status.values[number, 0, 0]
+        moved = np.flatnonzero(np.abs(indirect_effect(whole).values[number, 0, 0, :, 0]) > 1e-9)
+        assert set(np.flatnonzero(status == Status.MEASURED)) & set(moved)
+        assert (status[list(prompt.subject.positions)] == Status.SCREENED).all()
+    assert json.loads(screened.attrs["config_json"])["keep"] == "each"
+    assert json.loads(whole.attrs["config_json"])["keep"] is None
+
+
+def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(lens, monkeypatch) -> None:
+    """The first of the subject's units may stay in its place: the row that patches nothing must still be run."""
+    import spiritlens.analysis.tracing_prompt as module
+
+    def half(lens, prompt, corruption, **settings):
+        embeddings = lens.inside.embed(prompt.tokens).clone()
+        embeddings[:, prompt.subject.positions[1]] += 1.0
+        return embeddings
+
+    ran: list[tuple[int, ...]] = []
+    original = module.sweep
+
+    def watched(*args, **settings):
+        result = original(*args, **settings)
+        ran.append(result.unmoved)
+        return result
+
+    monkeypatch.setattr(module, "corrupted_embeddings", half)
+    monkeypatch.setattr(module, "sweep", watched)
+    prompt = text_prompt()
+    causal_trace(lens, [prompt], ("resid_pre",), samples=1, progress="none")
+    assert 3 * len(prompt) not in ran[0], "the last cell patches nothing and is run"
+
+
 def test_knock_out_needs_no_noise(lens, prompts) -> None:
     effects = causal_trace(lens, prompts, ("resid_pre",), samples=1, corruption=KnockOut("zero"), progress="none")
     assert np.isnan(effects.attrs["noise_scale_text"])
@@ -325,11 +363,11 @@ def test_rome_preset_is_the_reference_algorithm(lens) -> None:
     for position in range(len(prompt)):
         for layer in range(3):
             block = effects.restored.sel(component="resid_post", layer=layer, pos=position).mean()
-            assert abs(float(block) - traced([HOOKS["resid_post"].format(layer)], position)) < 1e-7
+            assert abs(float(block) - traced([HOOKS["resid_post"].format(layer)], position)) < TOLERANCE
             for kind in ("mlp_out", "attn_out"):
                 names = [HOOKS[kind].format(at) for at in range(max(0, layer - 5), min(3, layer + 5))]
                 window = effects.restored.sel(component=kind, layer=layer, pos=position).mean()
-                assert abs(float(window) - traced(names, position)) < 1e-7
+                assert abs(float(window) - traced(names, position)) < TOLERANCE
 
 
 def test_rome_severing_reimposes_the_corrupted_outputs_of_the_token(lens) -> None:
@@ -363,7 +401,7 @@ def test_rome_severing_reimposes_the_corrupted_outputs_of_the_token(lens) -> Non
             hooks += [(HOOKS["mlp_out"].format(at), put(corrupted, position)) for at in range(3)]
             expected = model.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1].softmax(-1)[:, argmax].mean()
             found = effects.restored.sel(layer=layer, pos=position).mean()
-            assert abs(float(found) - float(expected)) < 1e-7
+            assert abs(float(found) - float(expected)) < TOLERANCE
 
 
 def test_symmetric_replacement_is_a_run_of_the_other_subject(lens) -> None:
@@ -474,6 +512,9 @@ BAD_INPUT = {
     "no span 'predicate'": {"at": "span", "spans": ("predicate",)},
     "fraction of cells": {"screen": 0},
     "preset": {"preset": "memit"},
+    "corrupted='controls'": {"corrupted": "controls"},
+    "keep='all'": {"keep": "all"},
+    "'rank' has none": {"metrics": ("rank", "probability"), "screen": 0.5},
     "expected 'all' or 'known'": {"facts": "some"},
 }
 

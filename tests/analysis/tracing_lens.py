@@ -82,7 +82,7 @@ def make_prompt(
         parts=token_parts(len(ids), subject),
         starts=tuple(times),
         ends=tuple(time + 0.04 for time in times),
-        subject=Span("subject", tuple(subject)),
+        subject=Span(" ".join(f"t{ids[at]}" for at in subject), tuple(subject)),
         answer="answer",
         answer_ids=tuple(answer_ids),
         foil="foil" if foil_ids else "",

@@ -1,11 +1,14 @@
 """Replacements keep length and the rule of deduplicated units; knock-outs and controls do what they say."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
+from spiritlens.prompts.prompt import Span
 from spiritlens.runs.corruptions import KnockOut, Replacement, control_span, corrupted_embeddings
 from spiritlens.runs.warp import fitted_units, keeps_rule, shuffled_units, silent_units
 
@@ -34,6 +37,24 @@ def test_symmetric_replacement_takes_subjects_of_equal_length(lens) -> None:
         embeddings[:, [0, 1, 2, 3, 6, 7]],
         lens.inside.embed(text_prompt().tokens)[:, [0, 1, 2, 3, 6, 7]].expand(12, -1, -1),
     )
+
+
+def test_the_same_subject_said_or_spelt_otherwise_is_no_donor(lens) -> None:
+    """Other ids of one name would corrupt nothing."""
+    spoken, text = spoken_prompt(), text_prompt()
+    again = make_prompt((1, 31, 44, 43, 42, 37, 39, 34, 45, 30), (-1, -1, 0, 0, 0, 0, 0, 0, 1, -1), (2, 3, 4, 5, 6, 7))
+    again = replace(again, subject=Span(spoken.subject.name.upper(), again.subject.positions))
+    with pytest.raises(ValueError, match="can be time-warped"):
+        Replacement(donors=(again,)).ids(spoken, spoken.subject.positions, 0, 0)
+    spelt = replace(other_text(17, 18), subject=Span(text.subject.name.upper(), (4, 5)))
+    with pytest.raises(ValueError, match="no donor's subject has 2 text tokens"):
+        Replacement(donors=(spelt,)).ids(text, (4, 5), 0, 0)
+
+
+def test_units_never_stand_in_for_text(lens) -> None:
+    two_units = make_prompt((1, 31, 44, 43, 42, 30), (-1, -1, 0, 0, 1, -1), (2, 3))
+    with pytest.raises(ValueError, match="others have no text"):
+        Replacement(donors=(two_units,)).ids(text_prompt(), (4, 5), 0, 0)
 
 
 def test_symmetric_replacement_warps_units(lens) -> None:
@@ -112,7 +133,7 @@ def test_control_is_as_long_and_elsewhere() -> None:
 
 
 REFUSED = {
-    "no donor's subject has 2 tokens": lambda lens: Replacement(donors=(spoken_prompt(),)).ids(
+    "no donor's subject has 2 text tokens": lambda lens: Replacement(donors=(spoken_prompt(),)).ids(
         text_prompt(), (4, 5), 0, 0
     ),
     "can be time-warped": lambda lens: Replacement(donors=(spoken_prompt(),)).ids(spoken_prompt(), (4, 5, 6, 7), 0, 0),

@@ -91,6 +91,7 @@ REFUSED = {
     "law 'cauchy' is unknown": lambda lens: Noise(law="cauchy"),
     "mode 'multiply'": lambda lens: Noise(mode="multiply"),
     "not negative": lambda lens: Noise(scale=-1.0),
+    "stream knows law='gaussian' and 'uniform' only": lambda lens: Noise(law="student", stream="rome"),
     "noise scale for speech is -2": lambda lens: NoiseScale(1.0, -2.0),
     "samples is 0": lambda lens: corrupted_embeddings(lens, text_prompt(), Noise(), samples=0),
     "never corrupted": lambda lens: corrupted_embeddings(lens, text_prompt(), Noise(), positions=(0, 4)),

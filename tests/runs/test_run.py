@@ -1,5 +1,7 @@
 """Single runs: each verb against a plain hooked pass, and what a run shows."""
 
+import itertools
+
 import pytest
 import torch
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
@@ -116,6 +118,50 @@ def test_swap_takes_another_prompts_value(lens, component) -> None:
     assert abs(found.effect) > 1e-6
 
 
+def test_swap_keeps_donor_positions_beside_their_own(lens) -> None:
+    prompt, donor = text_prompt(), spoken_prompt()
+    sorted_pairs = run(lens, prompt, swap("resid_pre", 1, (4, 7), donor, donor_at=(6, 13))).metric()
+    for at, donor_at in [((7, 4), (13, 6)), ((-1, 4), (-1, 6))]:
+        found = run(lens, prompt, swap("resid_pre", 1, at, donor, donor_at=donor_at)).metric()
+        assert found == pytest.approx(sorted_pairs, abs=TOLERANCE)
+    crossed = run(lens, prompt, swap("resid_pre", 1, (4, 7), donor, donor_at=(13, 6))).metric()
+    assert abs(crossed - sorted_pairs) > 1e-6
+    with pytest.raises(ValueError, match="two values into one position"):
+        run(lens, prompt, swap("resid_pre", 1, (7, -1), donor, donor_at=(6, 13)))
+
+
+def test_the_order_of_interventions_at_different_sites_is_that_of_the_model(lens) -> None:
+    prompt = text_prompt()
+    verbs = [
+        corrupt(prompt.subject),
+        restore("resid_mid", 1, prompt.subject),
+        restore("resid_pre", 1, prompt.subject),
+        freeze("attn_out", 1, prompt.subject),
+        freeze("mlp_out", 1, prompt.subject),
+    ]
+    orders = itertools.permutations(verbs[1:])
+    found = {run(lens, prompt, verbs[0], *order, samples=2).metric() for order in orders}
+    assert max(found) - min(found) < TOLERANCE
+    without = run(lens, prompt, *verbs[:2], verbs[4], samples=2).metric()
+    assert max(found) == pytest.approx(without, abs=TOLERANCE), "what comes before resid_mid is replaced by it"
+
+
+def test_two_corruptions_of_a_run_draw_their_own_noise(lens) -> None:
+    """Equal scales at two text tokens: the two differences from the plain embeddings must not be one vector."""
+    prompt, seen = text_prompt(), []
+
+    def look(x, hook):
+        seen.append(x)
+        return x
+
+    with lens.inside.model.hooks(fwd_hooks=[("blocks.0.hook_resid_pre", look)]):
+        run(lens, prompt, corrupt((4,)), corrupt((6,)), samples=1)
+    noise = seen[-1][0] - lens.inside.embed(prompt.tokens)[0]
+    assert float(noise[4].norm()) > 0
+    assert float(noise[6].norm()) > 0
+    assert float((noise[4] - noise[6]).abs().max()) > 0.1 * float(noise[4].abs().max())
+
+
 def test_ablations(lens) -> None:
     prompt, other = text_prompt(), spoken_prompt()
     name = "blocks.1.hook_mlp_out"
@@ -177,6 +223,7 @@ REFUSED = {
     "needs a corrupted run": lambda p: freeze("resid_pre", 1, 4),
     "never corrupted": lambda p: corrupt((0, 4)),
     "replaces units": lambda p: corrupt(p.subject, by=Replacement("shuffle")),
+    "scale and law are those of noise": lambda p: corrupt(p.subject, scale=0.5, by=Replacement("shuffle")),
 }
 
 
