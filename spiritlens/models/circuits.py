@@ -60,7 +60,7 @@ Modality = Literal["text", "speech"]
 class TokenKinds:
     """What the embedding rows of a vocabulary stand for: ids by kind, as plain values.
 
-    ``halves`` maps an id to (half, code, modality): half 0 or 1, code 0 … n − 1, and whether it ends the subject.
+    ``pieces`` maps the id of each token of a subject to what it stands for.
     """
 
     n_rows: int

@@ -20,7 +20,8 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
 
 AnswerModality: TypeAlias = Literal["text", "speech", "any"]
-"""What a continuation may hold: ``text`` pieces only, ``speech`` units only, or ``any`` token but padding rows."""
+"""What a continuation may hold: ``text`` pieces only, ``speech`` units only (pitch and style included), or ``any`` of
+them and markers; never padding rows or special tokens."""
 
 ALLOWED = {"text": ("text",), "speech": ("unit", "pitch", "style"), "any": ("text", "unit", "pitch", "style", "marker")}
 

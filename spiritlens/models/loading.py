@@ -54,7 +54,8 @@ def load(
     folder = embedded_folder() if source is None else find_checkpoint(source)
     wanted = _dtype(dtype) or (torch.float32 if source is None else None)
     checkpoint = read_checkpoint(folder, wanted, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    vocabulary = _vocabulary(tokenizer or folder, family, checkpoint.config.vocab_size)
+    place = folder if tokenizer is None else _tokenizer_folder(tokenizer)
+    vocabulary = _vocabulary(place, family, checkpoint.config.vocab_size)
     weights = checkpoint.weights
     if norms == "folded" and "lm_head.weight" not in weights:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
@@ -74,23 +75,41 @@ def _lens_of_llama(
     family: Family | None,
     encoder: SpeechEncoder | None,
 ) -> Lens:
-    """A lens on a loaded model's own memory; with folded norms on a copy, for folding writes."""
+    """A lens on a loaded model's own memory; with folded norms on a copy, for folding writes.
+
+    It has a folder, which `selfcheck` reads the reference from, only where the model names the one it was loaded from.
+    """
     held = llama.model.embed_tokens.weight
-    if _dtype(dtype) not in (None, held.dtype) or (device is not None and torch.device(device) != held.device):
+    elsewhere = device is not None and not is_on(held.device, torch.device(device))
+    if _dtype(dtype) not in (None, held.dtype) or elsewhere:
         raise ValueError(
             f"the model given is {held.dtype} on {held.device} and shares its memory with the lens; convert it before "
             f"(model.to({dtype or held.dtype}, {device or held.device})), or load its folder"
         )
-    place = tokenizer or llama.config._name_or_path
-    if not place or not Path(place).is_dir():
+    origin = llama.config._name_or_path
+    if tokenizer is None and not (origin and Path(origin).is_dir()):
         raise ValueError("a loaded LlamaForCausalLM brings no tokenizer: give its folder by load(model, tokenizer=...)")
+    place = Path(origin) if tokenizer is None else _tokenizer_folder(tokenizer)
     vocabulary = _vocabulary(place, family, llama.config.vocab_size)
-    name = Path(place).name
+    name = place.name
     if norms == "raw":
         model = hooked_from_llama(llama, name)
     else:
         model = fold_norms(hooked_transformer(owned(llama.state_dict()), llama.config, held.dtype, name))
-    return Lens(model, vocabulary, encoder or encoder_of(Path(place), vocabulary.family), name, Path(place))
+    folder = place if tokenizer is None else None
+    return Lens(model, vocabulary, encoder or encoder_of(place, vocabulary.family), name, folder)
+
+
+def is_on(held: torch.device, asked: torch.device) -> bool:
+    """Whether a model held on one device is where it is asked for; ``cuda`` without a number is any GPU."""
+    return asked.type == held.type and asked.index in (None, held.index or 0)
+
+
+def _tokenizer_folder(tokenizer: str | Path) -> Path:
+    folder = Path(tokenizer).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"tokenizer={str(tokenizer)!r} is no folder; give the folder of the tokenizer's files")
+    return folder
 
 
 def _vocabulary(folder: str | Path, family: Family | None, rows: int) -> Vocabulary:

@@ -97,7 +97,8 @@ def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> Sel
     """
     if lens.folder is None:
         raise CheckpointError(
-            f"{lens!r} was not loaded from a folder, so that there is no reference to compare it with."
+            f"{lens!r} was not loaded from a folder, so that there is no reference to compare it with; save "
+            "the model (model.save_pretrained) and its tokenizer's files into one folder and load that."
         )
     tokens = _spread_tokens(lens) if tokens is None else tokens
     reference = load_reference(lens.folder, lens.dtype, lens.device)

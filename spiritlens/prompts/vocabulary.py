@@ -56,7 +56,7 @@ class Vocabulary:
         largest = max(self._known.values())
         if self.size <= largest:
             raise ValueError(
-                f"the tokenizer's ids reach {largest} ('{self.label(largest)}') but the embedding has {self.size} rows"
+                f"the tokenizer's ids reach {largest} ({self.piece(largest)!r}) but the embedding has {self.size} rows"
                 "; give tokenizer and config of one checkpoint"
             )
         for marker in self.family.markers:
@@ -195,6 +195,8 @@ class Vocabulary:
         """
         prefix = (" " if self.spacing == "whole" else "") + after
         backend = self.tokenizer.backend_tokenizer
+        backend.no_padding()  # a call of the tokenizer with padding= or truncation= leaves them behind in it
+        backend.no_truncation()
         skipped = len(backend.encode(prefix, add_special_tokens=False).ids) if after else 0
         encoding = backend.encode(prefix + text, add_special_tokens=False)
         found = zip(encoding.ids, encoding.offsets, strict=True)

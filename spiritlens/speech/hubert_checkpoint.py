@@ -61,7 +61,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class HubertCheckpoint:
-    """A published HuBERT: the model in float32 and evaluation mode, its convolutions, and how its audio is prepared."""
+    """A published HuBERT: the model in evaluation mode, its convolutions, and how its audio is prepared."""
 
     model: HubertModel
     convolutions: Convolutions

@@ -22,8 +22,9 @@ from transformers import LlamaForCausalLM
 
 from spiritlens.models.checkpoint import ROOT_VARIABLE
 from spiritlens.models.lens import Lens
-from spiritlens.models.loading import load
+from spiritlens.models.loading import is_on, load
 from spiritlens.models.random_weights import random_config, random_weights
+from spiritlens.models.selfcheck import selfcheck
 from spiritlens.models.weight_files import CheckpointError
 from spiritlens.prompts.build import SpeechSegment, TextSegment
 from spiritlens.prompts.families import SPIRITLM_BASE, TEXT_ONLY
@@ -151,6 +152,33 @@ def test_a_loaded_model_keeps_its_dtype_and_needs_a_tokenizer(small):
     with pytest.raises(ValueError, match=r"load\(model, tokenizer="):
         load(bare)
     assert load(bare, tokenizer=small).family.name == "spiritlm-base"
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "same"),
+    [
+        ("cuda:0", "cuda", True),
+        ("cuda:1", "cuda:1", True),
+        ("cuda:1", "cuda:0", False),
+        ("cuda:0", "cpu", False),
+        ("cpu", "cuda", False),
+        ("cpu", "cpu:0", True),
+    ],
+)
+def test_a_device_without_a_number_is_any_of_its_kind(held, asked, same):
+    assert is_on(torch.device(held), torch.device(asked)) == same
+
+
+def test_a_loaded_model_with_a_tokenizer_of_its_own_has_no_folder(small, tmp_path):
+    """The tokenizer's folder may hold another model, which is no reference for this one."""
+    other = write_checkpoint(tmp_path / "other", spirit_config(), seed=1)
+    lens = load(LlamaForCausalLM.from_pretrained(small), device="cpu", tokenizer=other)
+    assert lens.folder is None
+    with pytest.raises(CheckpointError, match=r"not loaded from a folder.*save_pretrained"):
+        selfcheck(lens)
+    for source in (LlamaForCausalLM.from_pretrained(small), small):
+        with pytest.raises(ValueError, match="tokenizer='nowhere' is no folder"):
+            load(source, device="cpu", tokenizer="nowhere")
 
 
 @pytest.mark.parametrize(

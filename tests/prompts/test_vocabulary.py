@@ -4,12 +4,13 @@ import shutil
 import numpy as np
 import pytest
 import sentencepiece
-from family_folders import llama_folder, spirit_strings
+from family_folders import llama_folder, spire_folder, spirit_strings
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizer_folders import SMALL
 from transformers import LlamaTokenizer
 
+from spiritlens.prompts.build import text_prompt
 from spiritlens.prompts.families import SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.prompts.vocabulary import Vocabulary
 
@@ -234,6 +235,23 @@ def test_pieces_know_their_characters(spirit):
     assert [(start, end) for _, start, end in spirit.pieces("東a")][-1] == (1, 2)
 
 
+@pytest.mark.parametrize(
+    "left",
+    [{"padding": "max_length", "max_length": 16}, {"truncation": True, "max_length": 2}],
+    ids=["padding", "truncation"],
+)
+def test_padding_and_truncation_left_on_the_tokenizer_reach_no_prompt(spirit, left):
+    """A call with padding= or truncation= leaves them in the tokenizer that the model and the vocabulary share."""
+    vocabulary = Vocabulary.load(SMALL / "user_defined")
+    vocabulary.tokenizer("the cat is", **left)
+    assert vocabulary.pieces(" the cat is", "[Text]") == spirit.pieces(" the cat is", "[Text]")
+    vocabulary.tokenizer("the cat is", **left)
+    prompt = text_prompt(vocabulary, "the cat of Rome is", "Rome", "Paris")
+    assert prompt.ids == text_prompt(spirit, "the cat of Rome is", "Rome", "Paris").ids
+    vocabulary.tokenizer("the cat is", **left)
+    assert vocabulary.answer_ids("Paris") == spirit.answer_ids("Paris")
+
+
 # ---- answers -----------------------------------------------------------------------------------------------------
 
 
@@ -385,6 +403,11 @@ def test_a_first_unit_elsewhere_than_the_record_says(tmp_path):
 def test_an_embedding_smaller_than_the_tokenizer(tmp_path):
     with pytest.raises(ValueError, match=r"ids reach 2009 \('\[Hu7\]'\) but the embedding has 2005 rows"):
         Vocabulary.load(llama_folder(tmp_path / "small", spirit_strings(8)), size=2005)
+
+
+def test_an_embedding_smaller_than_the_tokenizer_whose_units_have_no_shape(tmp_path):
+    with pytest.raises(ValueError, match=r"ids reach 2012 \('\\U000f0007'\) but the embedding has 2005 rows"):
+        Vocabulary.load(spire_folder(tmp_path / "spire", n_units=8), size=2005)
 
 
 def test_a_base_tokenizer_given_as_expressive():
