@@ -10,6 +10,8 @@ tensor to the wanted dtype and device, one at a time; a tensor that is already r
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,9 @@ from torch import Tensor
 from transformers import LlamaConfig
 
 from spiritlens.models.conversion import UnsupportedModel, check_supported, tensor_shapes
-from spiritlens.models.weight_files import CheckpointError, WeightFiles, open_weights, read_json, release_pages
+from spiritlens.models.ears import ENCODER_FOLDERS
+from spiritlens.models.weight_files import WeightFiles, is_mapped, open_weights, read_json, release_pages
+from spiritlens.speech.torch_files import CheckpointError
 
 ROOT_VARIABLE = "SPIRITLM_CHECKPOINTS_DIR"
 MODEL_FOLDER = "spiritlm_model"
@@ -121,6 +125,9 @@ def read_checkpoint(
     names = check_tensors(files, config)
     kept = dtype or files.tensors["model.embed_tokens.weight"].dtype
     weights = {name: _bring(name, files, kept, torch.device(device)) for name in names}
+    embedding, head = weights["model.embed_tokens.weight"], weights.get("lm_head.weight")
+    if head is not None and head.data_ptr() == embedding.data_ptr():
+        weights["lm_head.weight"] = head.clone()  # a pickle may give both one memory; folding scales the head alone
     return Checkpoint(folder, config, weights)
 
 
@@ -199,7 +206,8 @@ def _bring(name: str, files: WeightFiles, dtype: torch.dtype, device: torch.devi
             raise CheckpointError(
                 f"{files.sources[name]}: tensor {name} reaches {max(-low, high):.3g}, beyond {dtype}. Choose float32."
             )
-        release_pages(mapped)
+        if is_mapped(files.sources[name]):  # otherwise another tensor may share its memory
+            release_pages(mapped)
     return brought
 
 
@@ -207,15 +215,25 @@ def save_safetensors(folder: str | Path, target: str | Path) -> Path:
     """Copy a checkpoint into a new folder with its weights as safetensors shards of at most 2 GiB, in its own dtype.
 
     For ``.bin`` files in PyTorch's old format, which cannot be memory-mapped: convert once, load the copy ever after.
+    Settings, tokenizer and speech encoder go with it. The folder is there whole or not at all.
     """
     source, target = check_folder(folder), Path(target)
-    if target.exists() and any(target.iterdir()):
+    if target.exists() and (target.is_file() or any(target.iterdir())):
         raise CheckpointError(f"{target} is not empty. Give a new folder.")
-    target.mkdir(parents=True, exist_ok=True)
-    write_shards(read_checkpoint(source).weights, target)
-    for path in source.iterdir():
-        if path.suffix in (".json", ".model") and not path.name.endswith(".index.json"):
-            (target / path.name).write_bytes(path.read_bytes())
+    weights = read_checkpoint(source).weights
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as part:
+        made = Path(part) / "checkpoint"
+        made.mkdir()
+        write_shards(weights, made)
+        for path in source.iterdir():
+            if path.suffix in (".json", ".model") and not path.name.endswith(".index.json"):
+                (made / path.name).write_bytes(path.read_bytes())
+            elif path.is_dir() and path.name in ENCODER_FOLDERS:
+                shutil.copytree(path, made / path.name)
+        if target.exists():
+            target.rmdir()  # an empty one
+        made.rename(target)
     return target
 
 

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from spiritlens.models.weight_files import CheckpointError
+from spiritlens.speech.torch_files import CheckpointError
 from spiritlens.prompts.families import Family
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
 HUBERT_FOLDER = "speech_encoder"
+ENCODER_FOLDERS = (HUBERT_FOLDER, "speech_tokenizer")
+"""What of a checkpoint's folder holds its encoder, in either layout."""
 PUBLISHED = "mhubert_base_25hz"
 """The encoder whose files Meta publishes beside SpiritLM."""
 OFFICIAL_LAYOUT = (PUBLISHED, "embedded")

@@ -78,8 +78,10 @@ def continue_prompt(
 def _marker_between(vocabulary: Vocabulary, ids: list[int], modality: AnswerModality) -> list[int]:
     """The marker that opens the wanted modality, where the prompt ends in the other one."""
     last = str(vocabulary.families_by_id[ids[-1]]) if ids else "bos"
-    if modality == "text" and last in ("unit", "pitch", "style") and vocabulary.text_marker_id is not None:
+    spoken = last in ("unit", "pitch", "style")
+    if modality == "text" and spoken and vocabulary.text_marker_id is not None:
         return [vocabulary.text_marker_id]
-    if modality == "speech" and last not in ("unit", "pitch", "style") and vocabulary.speech_marker_id is not None:
-        return [] if ids[-1] == vocabulary.speech_marker_id else [vocabulary.speech_marker_id]
-    return []
+    marker = vocabulary.family.speech_open
+    if modality != "speech" or spoken or not marker or ids[-1:] == [vocabulary.speech_marker_id]:
+        return []
+    return vocabulary.opening(marker) if last == "bos" else [vocabulary.marker_id(marker)]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from spiritlens.models.lens import Lens
 from spiritlens.models.reference import load_reference, reference_activations
-from spiritlens.models.weight_files import CheckpointError
+from spiritlens.speech.torch_files import CheckpointError
 
 EXACT, SINGLE, LOW = 1e-10, 1e-5, 0.05
 """Bounds in float64, float32, and for lower precision; see the module's docstring."""

@@ -11,7 +11,6 @@ Every refusal is a `CheckpointError` that names the file, the tensor, what was e
 import ctypes
 import json
 import mmap
-import pickle
 import sys
 import warnings
 from collections.abc import Mapping
@@ -19,18 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from spiritlens.speech.torch_files import CheckpointError, open_torch_file
 
 SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 LFS_POINTER = b"version https://git-lfs"
 ZIP_MAGIC = b"PK\x03\x04"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used as it is: which file or tensor, expected, found, remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +70,7 @@ def open_file(path: Path) -> dict[str, Tensor]:
         head = file.read(len(LFS_POINTER))
     if head == LFS_POINTER:
         raise CheckpointError(f"{path} is a Git LFS pointer, not the weights. Fetch the file itself (git lfs pull).")
-    return _open_safetensors(path) if path.suffix == ".safetensors" else _open_pickle(path, head[:4] == ZIP_MAGIC)
+    return _open_safetensors(path) if path.suffix == ".safetensors" else _open_pickle(path)
 
 
 def _open_shards(index: Path) -> WeightFiles:
@@ -105,24 +101,23 @@ def _open_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged or cut short ({error}). Download it again.") from error
 
 
-def _open_pickle(path: Path, is_zip: bool) -> dict[str, Tensor]:
-    if not is_zip:
+def is_mapped(path: Path) -> bool:
+    """Whether a weight file's tensors are views of the file; PyTorch's old format is read whole instead."""
+    if path.suffix == ".safetensors":
+        return True
+    with path.open("rb") as file:
+        return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+
+
+def _open_pickle(path: Path) -> dict[str, Tensor]:
+    mapped = is_mapped(path)
+    if not mapped:
         warnings.warn(
             f"{path} has PyTorch's old format, which cannot be memory-mapped: it is read whole. Convert it once with "
             "spiritlens.models.checkpoint.save_safetensors(folder, new_folder).",
             stacklevel=2,
         )
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except pickle.UnpicklingError as error:
-        reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or "it is no weight file"
-        raise CheckpointError(
-            f"{path} is refused: it holds more than tensors, and pickled code is never run here ({reason}). "
-            "Use a safetensors copy of the checkpoint."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0].partition(". ")[0]
-        raise CheckpointError(f"{path} is damaged or cut short ({reason}). Download it again.") from error
+    loaded = open_torch_file(path, "mapped" if mapped else "read")
     odd = (
         [key for key, value in loaded.items() if not isinstance(value, Tensor)]
         if isinstance(loaded, Mapping)
@@ -145,7 +140,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def release_pages(tensor: Tensor) -> None:
-    """Let the system drop a mapped tensor's pages, which can be read again, once it was copied elsewhere (Linux)."""
+    """Let the system drop a mapped tensor's pages once it was copied elsewhere (Linux).
+
+    They can be read from the file again; in memory that is no file's they would be lost (see `is_mapped`).
+    """
     if sys.platform != "linux" or tensor.device.type != "cpu":
         return
     page, begin = mmap.PAGESIZE, tensor.data_ptr()

@@ -18,7 +18,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Group = Literal["both", "text only", "heard only", "asked aloud"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -87,10 +87,7 @@ def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
             for relation, table in record["relations"].items()
             for row in table["facts"]
         ]
-        facts = tuple(
-            Fact(f"{relation}/{_slug(subject)}", relation, subject, answer, foil, group, templates)
-            for relation, templates, (subject, answer, foil, group) in rows
-        )
+        facts = tuple(_fact(relation, templates, row, path) for relation, templates, row in rows)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is no facts file ({type(error).__name__}: {error}); needed: "
@@ -138,6 +135,14 @@ def commonest_answers(facts: Sequence[Fact]) -> dict[str, str]:
         of_relation = counts.setdefault(fact.relation, {})
         of_relation[fact.answer] = of_relation.get(fact.answer, 0) + 1
     return {relation: min(tally, key=lambda answer: (-tally[answer], answer)) for relation, tally in counts.items()}
+
+
+def _fact(relation: str, templates: tuple[str, ...], row: list[Any], path: Path) -> Fact:
+    """The fact of one row of the file."""
+    if len(row) != 4:
+        raise ValueError(f"{path}: relation {relation!r} has the row {row}; needed: [subject, answer, foil, group]")
+    subject, answer, foil, group = row
+    return Fact(f"{relation}/{_slug(subject)}", relation, subject, answer, foil, group, templates)
 
 
 def _check_unique(facts: Sequence[Fact], path: Path) -> None:

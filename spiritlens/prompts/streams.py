@@ -5,18 +5,19 @@ families have several, of different rates; their tokens are merged by the time a
 in the order of the family's streams (style, pitch, unit). Times are seconds of the utterance's audio; the family's
 ``order_rate`` dates the main units for the merge, as the official package does.
 
-A main unit belongs to a word by the alignment rule that is asked for; a unit of another stream, which may last longer
-than a word, to the word in which it begins, so that words stay in order along the tokens.
+A main unit belongs to a word by the alignment rule that is asked for. A unit of another stream, which may last longer
+than a word, belongs to the word in which it begins, but to none before the word of the main units that stand before it
+and to none after that of the next: words stay in order along the tokens.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
 
 from spiritlens.prompts.families import Family, Stream
-from spiritlens.speech.alignment import Rule, WordInterval, words_of_units
+from spiritlens.speech.alignment import SILENCE, Rule, WordInterval, words_of_units
 from spiritlens.speech.units import UnitStream
 
 StreamName = Literal["unit", "pitch", "style"]
@@ -59,7 +60,18 @@ def merge_streams(
             (StreamUnit(name, *row) for row in zip(*columns, strict=True)),
             strict=True,
         )
-    return [unit for _, unit in sorted(dated, key=lambda pair: pair[0])]
+    return _words_in_order([unit for _, unit in sorted(dated, key=lambda pair: pair[0])], len(words))
+
+
+def _words_in_order(units: list[StreamUnit], n_words: int) -> list[StreamUnit]:
+    """The units, the words of pitch and style units held between those of the main units around them."""
+    word = np.array([unit.word for unit in units], dtype=np.int64)
+    main = np.array([unit.stream == "unit" for unit in units], dtype=bool)
+    before = np.maximum.accumulate(np.where(main, word, SILENCE))
+    following = np.where(main & (word != SILENCE), word, n_words - 1)
+    after = np.minimum.accumulate(following[::-1])[::-1]
+    held = np.where(main | (word == SILENCE), word, np.minimum(np.maximum(word, before), after))
+    return [replace(unit, word=int(number)) for unit, number in zip(units, held, strict=True)]
 
 
 def _order_times(family: Family, stream: Stream, units: UnitStream) -> list[float]:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spiritlens.speech.hubert_checkpoint import CheckpointError, read_weights_only
+from spiritlens.speech.torch_files import CheckpointError, read_weights_only
 
 
 def read_centroids(path: str | Path) -> Float[Tensor, "cluster d_model"]:
@@ -45,7 +45,7 @@ def _only_matrix(content: Any, path: Path) -> Any:
     matrices = [value for value in content.values() if isinstance(value, Tensor) and value.ndim == 2]
     if len(matrices) != 1:
         raise CheckpointError(f"{path} holds {len(matrices)} matrices; expected one, [cluster, d_model].")
-    return matrices[0].numpy()
+    return matrices[0].detach().float().numpy()
 
 
 def _centres_of_joblib(path: Path) -> Any:

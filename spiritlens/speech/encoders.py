@@ -51,9 +51,11 @@ def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
 
 def weights_digest(*modules: "nn.Module") -> str:
     """SHA-256 (hex) of the names and values of all weights: equal encoders have an equal digest."""
+    import torch
+
     digest = hashlib.sha256()
     for module in modules:
         for name, tensor in sorted(module.state_dict().items()):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -56,8 +56,8 @@ def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[W
     if waveform.rate != RATE:
         raise AudioError(f"{name} is at {waveform.rate} Hz; the aligner takes {RATE} Hz. Read it by `read_waveform`.")
     words = plain_text(text).words
-    keys = [_dictionary_word(word) for word in words]
     for floor in NOISE_FLOORS:
+        keys = [_dictionary_word(word) for word in words]  # each time: after a failure the aligner is a new one
         spans = _placed(waveform, keys, floor)
         if spans is not None:
             break
@@ -107,9 +107,11 @@ def _placed(waveform: Waveform, keys: list[str], floor: float) -> list[tuple[flo
         decoder.process_raw(padded_with_noise(waveform, floor), full_utt=True)
         decoder.end_utt()
         spoken = spoken_segments(decoder)
-    except RuntimeError:
-        _decoder.cache_clear()  # a decoder that failed stays in the middle of its utterance
-        return None
+    except BaseException as error:  # Ctrl-C among them
+        _decoder.cache_clear()  # a decoder that was stopped stays in the middle of its utterance
+        if isinstance(error, RuntimeError):
+            return None
+        raise
     if [word for word, _ in spoken] != keys:
         return None
     edges = [

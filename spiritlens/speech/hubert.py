@@ -12,6 +12,7 @@ K-means units are the same with the nearest of K centroids in the quantizer's pl
 """
 
 import functools
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ from torch.nn import functional
 from spiritlens.shapes import checked
 from spiritlens.speech.convolutions import Convolutions
 from spiritlens.speech.encoders import check_encodable, weights_digest
-from spiritlens.speech.hubert_checkpoint import CheckpointError, HubertCheckpoint, read_hubert, read_weights_only
+from spiritlens.speech.hubert_checkpoint import HubertCheckpoint, check_layer, read_hubert
+from spiritlens.speech.torch_files import CheckpointError, read_weights_only
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
@@ -120,8 +122,19 @@ class HubertUnits:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Hash of the weights and the layer."""
-        return f"{weights_digest(self.checkpoint.model, *self.quantizer.modules())} layer {self.layer}"
+        """Hash of all that decides the units: the weights, and the settings that they do not tell."""
+        checkpoint, config = self.checkpoint, self.checkpoint.model.config
+        settings = (
+            f"layer {self.layer}",
+            f"{checkpoint.sample_rate} Hz",
+            f"normalize {checkpoint.normalize}",
+            f"convolutions {checkpoint.convolutions.layers}",
+            f"{config.feat_extract_activation}, {config.feat_extract_norm} norm",
+            f"layer norm first {checkpoint.layer_norm_first}, epsilon {config.layer_norm_eps}",
+            f"{config.num_attention_heads} heads, {config.hidden_act}",
+        )
+        weights = weights_digest(checkpoint.model, *self.quantizer.modules())
+        return hashlib.sha256("; ".join((weights, *settings)).encode()).hexdigest()
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, not deduplicated."""
@@ -175,26 +188,32 @@ def read_quantizer(path: str | Path, d_model: int, dtype: torch.dtype = torch.fl
     content = read_weights_only(path)
     if missing := {"model_cfg", "model_weight"} - set(content):
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}; expected a quantizer file.")
-    weights = content["model_weight"]
+    weights, n_clusters = content["model_weight"], content["model_cfg"].get("vocab_size")
+    if not isinstance(n_clusters, int):
+        raise CheckpointError(f"{path}: vocab_size is {n_clusters!r} in model_cfg; expected the number of clusters.")
     layers: list[nn.Module] = []
-    for index in sorted({int(name.split(".")[0]) for name in weights}):
+    numbers = _layer_numbers(weights, path)
+    for index in numbers:
         weight, bias = weights[f"{index}.weight"].to(dtype), weights[f"{index}.bias"].to(dtype)
         linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
         linear.load_state_dict({"weight": weight, "bias": bias}, assign=True)
         layers += [nn.LeakyReLU(0.01), linear] if layers else [linear]
-    network = nn.Sequential(*layers)
-    first, last, n_clusters = weights[_first(weights)], layers[-1], content["model_cfg"].get("vocab_size")
-    if first.shape[1] != d_model:
-        raise CheckpointError(f"{path} takes features of {first.shape[1]} values; the encoder gives {d_model}.")
-    if not isinstance(last, nn.Linear) or last.out_features != n_clusters + 1:
-        raise CheckpointError(
-            f"{path} has {last.out_features} classes; vocab_size {n_clusters} and a blank are expected."
-        )
-    return FeedForwardQuantizer(network, n_clusters)
+    size_in, size_out = weights[f"{numbers[0]}.weight"].shape[1], weights[f"{numbers[-1]}.weight"].shape[0]
+    if size_in != d_model:
+        raise CheckpointError(f"{path} takes features of {size_in} values; the encoder gives {d_model}.")
+    if size_out != n_clusters + 1:
+        raise CheckpointError(f"{path} has {size_out} classes; vocab_size {n_clusters} and a blank are expected.")
+    return FeedForwardQuantizer(nn.Sequential(*layers), n_clusters)
 
 
-def _first(weights: dict[str, Tensor]) -> str:
-    return f"{min(int(name.split('.')[0]) for name in weights)}.weight"
+def _layer_numbers(weights: dict[str, Tensor], path: str | Path) -> list[int]:
+    """The numbers of the linear layers, in order."""
+    numbers = {name.partition(".")[0] for name in weights}
+    expected = {f"{number}.{part}" for number in numbers if number.isdecimal() for part in ("weight", "bias")}
+    if not expected or expected != set(weights):
+        odd = ", ".join(sorted(expected ^ set(weights))[:4]) or "nothing"
+        raise CheckpointError(f"{path}: expected layers 0.weight, 0.bias, 2.weight …, each with both; at fault: {odd}.")
+    return sorted(map(int, numbers))
 
 
 def official_files(folder: str | Path | None = None) -> tuple[Path, Path]:
@@ -220,9 +239,7 @@ def load_hubert_units(
     """The published unit encoder from its files (see `official_files`)."""
     model_path, quantizer_path = official_files(folder)
     checkpoint = read_hubert(model_path, dtype=dtype)
-    n_layers = checkpoint.model.config.num_hidden_layers
-    if layer > n_layers:
-        raise CheckpointError(f"{model_path} has {n_layers} layers; layer {layer} was asked for.")
+    check_layer(layer, checkpoint.model.config.num_hidden_layers, model_path)
     if not checkpoint.layer_norm_first:  # after the last layer kept, post-norm states are those of the whole model
         checkpoint = read_hubert(model_path, n_layers=layer, dtype=dtype)
     quantizer = read_quantizer(quantizer_path, checkpoint.model.config.hidden_size, dtype)

@@ -11,7 +11,6 @@ published code's defaults. Weights are renamed; four layouts need more than that
 Files are opened with ``weights_only=True``: a file that holds pickled code is refused.
 """
 
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch import Tensor
 from transformers import HubertConfig, HubertModel
 
 from spiritlens.speech.convolutions import Convolutions, parse_convolutions
+from spiritlens.speech.torch_files import CheckpointError, read_weights_only
 
 DEFAULTS: dict[str, Any] = {
     "extractor_mode": "default",
@@ -55,10 +55,6 @@ RENAMED = (
 )
 
 
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read safely or exactly; the message names the file and what was found."""
-
-
 @dataclass(frozen=True)
 class HubertCheckpoint:
     """A published HuBERT: the model in evaluation mode, its convolutions, and how its audio is prepared."""
@@ -68,29 +64,6 @@ class HubertCheckpoint:
     sample_rate: int
     normalize: bool
     layer_norm_first: bool
-
-
-def read_weights_only(path: str | Path) -> dict[str, Any]:
-    """The dictionary in a torch file (a lone tensor as "tensor"); anything but plain values is refused."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint file.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        named = f" ({found.group(1)})" if found else ""
-        raise CheckpointError(
-            f"{path} holds pickled code{named}, not plain tensors, and is not run; get the converted file, or "
-            "convert it where you trust it: torch.save of a dictionary of tensors, numbers and strings."
-        ) from None
-    except (RuntimeError, EOFError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a torch checkpoint ({type(error).__name__}).") from None
-    if isinstance(content, Tensor):
-        content = {"tensor": content}
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a dictionary.")
-    return content
 
 
 def read_hubert(path: str | Path, n_layers: int | None = None, dtype: torch.dtype = torch.float32) -> HubertCheckpoint:
@@ -119,6 +92,12 @@ def read_hubert(path: str | Path, n_layers: int | None = None, dtype: torch.dtyp
         bool(task.get("normalize", False)),
         bool(fields["layer_norm_first"]),
     )
+
+
+def check_layer(layer: int, n_layers: int, source: str | Path) -> None:
+    """Refuse a layer that the model does not have; layers count from 1."""
+    if not 1 <= layer <= n_layers:
+        raise CheckpointError(f"{source} has {n_layers} layers; layer {layer} was asked for, expected 1 to {n_layers}.")
 
 
 def hubert_config(fields: Mapping[str, Any], convolutions: Convolutions, n_layers: int | None = None) -> HubertConfig:
@@ -178,5 +157,6 @@ def _assign(model: HubertModel, weights: dict[str, Tensor], path: str | Path) ->
             wanted = tuple(expected[name].shape)
             raise CheckpointError(f"{path}: {name} has shape {tuple(tensor.shape)}; its configuration gives {wanted}.")
     if "masked_spec_embed" in expected:
-        weights = {"masked_spec_embed": torch.zeros(model.config.hidden_size), **weights}
+        kind = next(iter(weights.values())).dtype  # the model's own dtype is that of its first parameter, this one
+        weights = {"masked_spec_embed": torch.zeros(model.config.hidden_size, dtype=kind), **weights}
     model.load_state_dict(weights, assign=True)

@@ -16,7 +16,8 @@ from spiritlens.speech.centroids import read_centroids
 from spiritlens.speech.convolutions import Convolutions
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.hubert import HubertUnits, KMeansQuantizer, load_hubert_units
-from spiritlens.speech.hubert_checkpoint import CheckpointError, HubertCheckpoint
+from spiritlens.speech.hubert_checkpoint import HubertCheckpoint, check_layer
+from spiritlens.speech.torch_files import CheckpointError
 
 CENTROID_ENDINGS = (".npy", ".bin", ".km", ".joblib", ".pt")
 WEIGHT_FILES = ("pytorch_model.bin",)
@@ -25,18 +26,30 @@ WEIGHT_FILES = ("pytorch_model.bin",)
 def load_encoder(
     record: Mapping[str, Any], folder: str | Path | None = None, centroids: str | Path | None = None
 ) -> SpeechEncoder:
-    """The encoder that a family's record names, from the files of `folder` (None: the published files' usual place)."""
-    kind = record.get("kind")
-    if kind == "hubert" and folder is not None and (Path(folder) / "config.json").is_file():
-        encoder = load_kmeans_units(folder, int(record.get("layer", 11)), centroids)
-        if encoder.n_units != record.get("n_clusters", encoder.n_units):
-            raise CheckpointError(
-                f"{folder}: {encoder.n_units} centroids; the family has {record['n_clusters']} clusters."
-            )
-        return encoder
-    if kind == "hubert":
-        return load_hubert_units(folder, int(record.get("layer", 11)))
-    raise ValueError(f"encoder {dict(record)!r} is unknown here; expected kind 'hubert'.")
+    """The encoder that a family's record names, from the files of `folder` (None: the published files' usual place).
+
+    `centroids` is the file of centroids of a Hugging Face HuBERT where that is not in its folder.
+    """
+    if record.get("kind") != "hubert":
+        raise ValueError(f"encoder {dict(record)!r} is unknown here; expected kind 'hubert'.")
+    layer = int(record.get("layer", 11))
+    if folder is not None and (Path(folder) / "config.json").is_file():
+        encoder = load_kmeans_units(folder, layer, centroids)
+        n_clusters = encoder.n_units
+    elif centroids is not None:
+        raise ValueError(
+            f"centroids={str(centroids)!r} go with a Hugging Face HuBERT, but {folder or 'the published encoder'} "
+            "has no config.json and brings a quantizer of its own; give a Hugging Face folder, or leave centroids out."
+        )
+    else:
+        encoder = load_hubert_units(folder, layer)
+        n_clusters = encoder.n_units - 1  # all but the blank
+    if n_clusters != record.get("n_clusters", n_clusters):
+        raise CheckpointError(
+            f"{folder or 'the published encoder'} has {n_clusters} clusters; the family has {record['n_clusters']}. "
+            "Encoder and model must be of one checkpoint."
+        )
+    return encoder
 
 
 def load_kmeans_units(folder: str | Path, layer: int, centroids: str | Path | None = None) -> HubertUnits:
@@ -58,14 +71,17 @@ def read_hubert_folder(folder: str | Path, layer: int) -> HubertCheckpoint:
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder} has no config.json; give a Hugging Face HuBERT folder.")
-    config = json.loads((folder / "config.json").read_text())
-    if layer > config["num_hidden_layers"]:
-        raise CheckpointError(f"{folder} has {config['num_hidden_layers']} layers; layer {layer} was asked for.")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config.get("model_type") != "hubert":
+        raise CheckpointError(
+            f"{folder} holds a model of type {config.get('model_type')!r}, not 'hubert'; give a HuBERT's folder."
+        )
+    check_layer(layer, config["num_hidden_layers"], folder)
     stable = bool(config.get("do_stable_layer_norm", False))
     kept = min(layer + 1, config["num_hidden_layers"]) if stable else layer
-    model = HubertModel.from_pretrained(folder, num_hidden_layers=kept, dtype=torch.float32, local_files_only=True)
+    model = _read_whole(folder, kept)
     preprocessor = folder / "preprocessor_config.json"
-    prepared = json.loads(preprocessor.read_text()) if preprocessor.is_file() else {}
+    prepared = json.loads(preprocessor.read_text(encoding="utf-8")) if preprocessor.is_file() else {}
     sizes = zip(model.config.conv_dim, model.config.conv_kernel, model.config.conv_stride, strict=True)
     return HubertCheckpoint(
         model.eval().requires_grad_(False),
@@ -74,6 +90,29 @@ def read_hubert_folder(folder: str | Path, layer: int) -> HubertCheckpoint:
         bool(prepared.get("do_normalize", False)),
         stable,
     )
+
+
+def _read_whole(folder: Path, n_layers: int) -> HubertModel:
+    """The first layers of a folder's model; transformers itself fills what is missing with random weights."""
+    model, report = HubertModel.from_pretrained(
+        folder,
+        num_hidden_layers=n_layers,
+        dtype=torch.float32,
+        local_files_only=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # reported, and refused here
+    )
+    missing = set(report["missing_keys"])
+    misshapen = {name for name, *_ in report["mismatched_keys"]}
+    if "masked_spec_embed" in missing:  # of no effect on units; a random one would change the encoder's digest
+        torch.nn.init.zeros_(model.masked_spec_embed)
+    at_fault = sorted((missing | misshapen) - {"masked_spec_embed"})
+    if at_fault:
+        raise CheckpointError(
+            f"{folder}: {len(at_fault)} tensors are missing or of another shape than config.json says, first "
+            f"{at_fault[0]}. Weights and config.json must be of one HuBERT, and whole."
+        )
+    return model
 
 
 def _only_centroids(folder: Path) -> Path:

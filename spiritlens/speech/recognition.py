@@ -65,9 +65,13 @@ def _recogniser() -> Any:
 def _recognised(waveform: Waveform, floor: float) -> list[WordInterval]:
     recogniser = _recogniser()
     recogniser.reinit_feat()  # forget what was heard before
-    recogniser.start_utt()
-    recogniser.process_raw(padded_with_noise(waveform, floor), full_utt=True)
-    recogniser.end_utt()
+    try:
+        recogniser.start_utt()
+        recogniser.process_raw(padded_with_noise(waveform, floor), full_utt=True)
+        recogniser.end_utt()
+    except BaseException:  # Ctrl-C among them: a recogniser that was stopped stays in the middle of its utterance
+        _recogniser.cache_clear()
+        raise
     words = []
     for name, segment in spoken_segments(recogniser):
         start = max(0.0, segment.start_frame * FRAME_SECONDS - PAD_SECONDS)

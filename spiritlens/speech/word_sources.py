@@ -21,7 +21,7 @@ from typing import Any
 
 from spiritlens.speech.alignment import WordInterval, check_words
 
-SILENCES = frozenset({"", "sil", "<sil>", "sp", "spn", "<eps>", "<p:>", "#", "silence"})
+SILENCES = frozenset({"", "sil", "<sil>", "sp", "spn", "<eps>", "<p:>", "#"})
 WordsSource = str | Path | Mapping[str, Any] | Sequence[Any]
 
 

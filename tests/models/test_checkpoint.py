@@ -11,6 +11,7 @@ import torch
 from checkpoint_folders import LAYOUTS, spirit_config, write_checkpoint, write_config, write_weights
 from safetensors.torch import load_file, save_file
 
+from spiritlens.models import checkpoint
 from spiritlens.models.checkpoint import (
     ROOT_VARIABLE,
     find_checkpoint,
@@ -19,6 +20,7 @@ from spiritlens.models.checkpoint import (
     write_shards,
 )
 from spiritlens.models.conversion import UnsupportedModel
+from spiritlens.models.loading import load
 from spiritlens.models.random_weights import random_config, random_weights
 from spiritlens.models.weight_files import CheckpointError
 
@@ -75,6 +77,55 @@ def test_the_old_format_is_read_with_a_warning_that_tells_how_to_convert(tmp_pat
     assert all(torch.equal(converted[name], value) for name, value in expected.items())
     with pytest.raises(CheckpointError, match="not empty"):
         save_safetensors(folder, new)
+
+
+def test_a_copy_keeps_its_ears_and_is_whole_or_not_there(tmp_path, monkeypatch):
+    folder = write_checkpoint(tmp_path / "old", spirit_config())
+    (folder / "speech_tokenizer" / "hubert_25hz").mkdir(parents=True)
+    (folder / "speech_tokenizer" / "hubert_25hz" / "mhubert_base_25hz.pt").write_bytes(b"an encoder")
+    (folder / "runs").mkdir()
+    target = tmp_path / "copies" / "new"
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as disk, pytest.raises(OSError, match="no space left"):
+        disk.setattr(checkpoint, "write_shards", full)
+        save_safetensors(folder, target)
+    assert list(target.parent.iterdir()) == []
+    assert save_safetensors(folder, target) == target
+    assert list(target.parent.iterdir()) == [target]
+    assert (target / "speech_tokenizer" / "hubert_25hz" / "mhubert_base_25hz.pt").read_bytes() == b"an encoder"
+    assert not (target / "runs").exists()
+
+    (tmp_path / "empty").mkdir()
+    assert len(read_checkpoint(save_safetensors(folder, tmp_path / "empty")).weights) == 30
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="damaged"):
+        save_safetensors(folder, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("layout", ["bin", "old bin"])
+@pytest.mark.filterwarnings("ignore:.*old format")
+def test_two_tensors_of_one_memory_stay_two(tmp_path, layout):
+    """A pickle may hold the unembedding as the embedding's own memory, though the config does not tie them."""
+    config = spirit_config()
+    weights = random_weights(config)
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    folder = write_checkpoint(tmp_path / "shared", config, layout)
+    write_weights(folder, weights, layout)
+    embedding = weights["model.embed_tokens.weight"]
+    for dtype in (torch.float32, torch.float64):
+        read = read_checkpoint(folder, dtype).weights
+        assert torch.equal(read["lm_head.weight"], embedding.to(dtype))
+        assert torch.equal(read["model.embed_tokens.weight"], embedding.to(dtype))
+    folded = load(folder, device="cpu", norms="folded")
+    assert torch.equal(folded.model.W_E, embedding)
+    assert torch.equal(folded.model.W_U, embedding.T * weights["model.norm.weight"][:, None])
+    saved = read_checkpoint(save_safetensors(folder, tmp_path / "saved")).weights
+    assert torch.equal(saved["lm_head.weight"], embedding)
 
 
 def test_shards_are_written_and_read_back(tmp_path):

@@ -21,6 +21,7 @@ from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
 
 from spiritlens.models.checkpoint import ROOT_VARIABLE
+from spiritlens.models.generation import _marker_between
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import is_on, load
 from spiritlens.models.random_weights import random_config, random_weights
@@ -450,6 +451,15 @@ def test_continuations_keep_to_their_modality(lens, prompt):
     units = lens.generate(prompt, 12, "speech")
     assert re.fullmatch(r"(\[Hu\d+\])+", units)
     assert not lens.inside.has_user_hooks()
+
+
+def test_speech_from_nothing_begins_as_a_spoken_prompt_does(layout_lens):
+    """With the blank piece before the first marker where the layout puts one."""
+    vocabulary = layout_lens.vocabulary
+    begun = vocabulary.encode("")
+    assert begun + _marker_between(vocabulary, begun, "speech") == vocabulary.encode("[Speech]")
+    assert _marker_between(vocabulary, [], "speech") == vocabulary.encode("[Speech]")[1:]
+    assert layout_lens.generate("", 6, "speech") == layout_lens.generate("[Speech]", 6, "speech")
 
 
 def test_the_likeliest_token_is_taken_after_the_marker(lens):

@@ -153,6 +153,9 @@ def test_missing_broken_and_double_files_are_refused(tmp_path: Path) -> None:
     broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": [row, row]}}}))
     with pytest.raises(ValueError, match="is there twice"):
         load_facts(broken)
+    broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": [row[:3]]}}}))
+    with pytest.raises(ValueError, match=r"relation 'capital' has the row \['France', 'Paris', 'Rome'\]; needed"):
+        load_facts(broken)
 
 
 def test_spoken_facts_are_read_back_with_their_columns(tmp_path: Path) -> None:

@@ -62,6 +62,34 @@ def test_a_unit_lies_in_its_word_by_its_centre_and_other_streams_by_their_start(
     assert [unit.word for unit in merged] == sorted(unit.word for unit in merged)
 
 
+def test_words_stay_in_order_where_a_run_begins_in_the_word_before_its_own(vocabularies):
+    """Unit 9 lasts from 0.20 to 0.44 s and is of the second word by its centre; the pitch that begins at 0.24 s, in the
+    first word, stands after it."""
+    streams = three([0, 1, 2, 3, 4, *[9] * 6, *range(10, 29)], np.arange(15), [7, 8])
+    merged = merge_streams(SPIRITLM_EXPRESSIVE, streams, WORDS)
+    assert [unit.word for unit in merged] == sorted(unit.word for unit in merged)
+    late = next(unit for unit in merged if (unit.stream, unit.id) == ("pitch", 3))
+    assert (late.start, late.word) == (0.24, 1)
+    prompt = speech_prompt(vocabularies["expressive"], streams.pop("unit"), WORDS, "Rome", "the", streams=streams)
+    expected = ["[St7]", "[Pi0]", "[Hu0]", "[Hu1]", "[Pi1]", "[Hu2]", "[Hu3]", "[Pi2]", "[Hu4]"]
+    assert [prompt.labels[position] for position in prompt.subject] == expected
+
+
+def test_words_stay_in_order_where_the_order_rate_moves_a_pitch_before_a_unit_of_the_word_before():
+    """Past 100 s the pitch of 100.08 s stands before the unit of 100.04 s; a word ends in between."""
+    streams = three(np.arange(2600) % 500, np.arange(1300) % 64, np.zeros(104, int))
+    words = [WordInterval("long", 0.0, 100.07), WordInterval("is", 100.07, 103.0)]
+    merged = merge_streams(SPIRITLM_EXPRESSIVE, streams, words)
+    assert [unit.word for unit in merged if unit.word >= 0] == sorted(unit.word for unit in merged if unit.word >= 0)
+
+
+def test_a_pitch_that_begins_in_silence_has_no_word():
+    words = [WordInterval("rome", 0.0, 0.2), WordInterval("is", 0.6, 1.2)]
+    merged = merge_streams(SPIRITLM_EXPRESSIVE, three(np.arange(30), np.arange(15), [7, 7]), words)
+    pitch = {unit.start: unit.word for unit in merged if unit.stream == "pitch"}
+    assert (pitch[0.16], pitch[0.24], pitch[0.56], pitch[0.64]) == (0, -1, -1, 1)
+
+
 @pytest.mark.parametrize("given", [{"unit"}, {"unit", "pitch"}, {"unit", "pitch", "style", "pause"}])
 def test_the_family_s_streams_and_no_others(given):
     streams = {name: frames([1], 25.0) for name in given}

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from spiritlens.speech import forced_alignment
 from spiritlens.speech.forced_alignment import AlignmentError, AlignmentWarning, align
 from spiritlens.speech.synthesis import voice
 from spiritlens.speech.waveform import AudioError, Waveform
@@ -52,6 +53,29 @@ def test_words_outside_of_the_dictionary_are_spoken_by_espeak():
     aligned = align(utterance.waveform, "The capital of Burkina Faso is Ouagadougou.")
     assert aligned[-1].word == "Ouagadougou"
     assert aligned[-1].start == pytest.approx(utterance.words[-1].start, abs=0.05)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_alignment_that_was_stopped_leaves_no_trace(monkeypatch, error):
+    """Nor does one that fails at the first noise floor: the words that the dictionary lacks are there at the next."""
+    utterance = voice().speak("the capital of burkina faso is ouagadougou")
+    expected = align(utterance.waveform, utterance.text)
+    padded, floors = forced_alignment.padded_with_noise, []
+
+    def fail_once(waveform, floor):
+        floors.append(floor)
+        if len(floors) == 1:
+            raise error
+        return padded(waveform, floor)
+
+    monkeypatch.setattr(forced_alignment, "padded_with_noise", fail_once)
+    if error is KeyboardInterrupt:
+        with pytest.raises(KeyboardInterrupt):
+            align(utterance.waveform, utterance.text)
+    again = align(utterance.waveform, utterance.text)
+    assert [word.word for word in again] == [word.word for word in expected]
+    assert len(floors) == 2
+    assert [word.start for word in again] == pytest.approx([word.start for word in expected], abs=0.05)
 
 
 def test_letters_with_marks():

@@ -1,14 +1,18 @@
 """Encoders by plain values, and k-means units of a Hugging Face folder."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import HubertConfig, HubertModel
 
-from spiritlens.speech.hubert_checkpoint import CheckpointError
+from spiritlens.speech.hubert import load_hubert_units
 from spiritlens.speech.loading import load_encoder, load_kmeans_units
+from spiritlens.speech.torch_files import CheckpointError
 from spiritlens.speech.waveform import Waveform
 
 
@@ -56,7 +60,7 @@ def test_family_records(folder, data):
 
 
 def test_records_that_do_not_fit(folder, tmp_path):
-    with pytest.raises(CheckpointError, match="6 centroids; the family has 500"):
+    with pytest.raises(CheckpointError, match="has 6 clusters; the family has 500"):
         load_encoder({"kind": "hubert", "layer": 2, "n_clusters": 500}, folder)
     with pytest.raises(CheckpointError, match="has 3 layers; layer 4"):
         load_kmeans_units(folder, layer=4)
@@ -76,3 +80,59 @@ def test_one_file_of_centroids_is_expected(folder):
             load_kmeans_units(folder, 2)
     finally:
         (folder / "second.npy").unlink()
+
+
+def copied(folder, target):
+    return Path(shutil.copytree(folder, target))
+
+
+def test_a_folder_of_another_kind_is_refused(folder, tmp_path):
+    other = copied(folder, tmp_path / "wav2vec2")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "wav2vec2"}))
+    with pytest.raises(CheckpointError, match="holds a model of type 'wav2vec2', not 'hubert'"):
+        load_kmeans_units(other, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weights: weights.pop("encoder.layers.1.attention.k_proj.weight"),
+        lambda weights: weights.update({"encoder.layers.1.attention.k_proj.weight": torch.zeros(24, 8)}),
+    ],
+    ids=["missing", "misshapen"],
+)
+def test_weights_that_would_be_random_are_refused(folder, tmp_path, change):
+    other = copied(folder, tmp_path / "cut")
+    weights = load_file(other / "model.safetensors")
+    change(weights)
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"1 tensors are missing or of another shape.*layers\.1\.attention\.k_proj"):
+        load_kmeans_units(other, 2)
+
+
+def test_the_vector_of_masked_frames_may_be_missing(folder, tmp_path, recording):
+    """It is used in training only."""
+    other = copied(folder, tmp_path / "unmasked")
+    weights = load_file(other / "model.safetensors")
+    weights.pop("masked_spec_embed")
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    encoder, part = load_kmeans_units(other, 2), Waveform(recording.samples[:8000])
+    assert encoder.encode(part).ids.tolist() == load_kmeans_units(folder, 2).encode(part).ids.tolist()
+    assert encoder.digest == load_kmeans_units(other, 2).digest
+
+
+@pytest.mark.parametrize("layer", [0, -1])
+def test_layers_count_from_one(folder, data, layer):
+    with pytest.raises(CheckpointError, match=rf"has 3 layers; layer {layer} was asked for, expected 1 to 3"):
+        load_kmeans_units(folder, layer)
+    with pytest.raises(CheckpointError, match=rf"has 12 layers; layer {layer} was asked for, expected 1 to 12"):
+        load_hubert_units(data / "hubert_small", layer)
+
+
+def test_published_files_are_held_to_the_record(folder, data):
+    small = data / "hubert_small"
+    with pytest.raises(CheckpointError, match="has 500 clusters; the family has 1000"):
+        load_encoder({"kind": "hubert", "layer": 11, "n_clusters": 1000}, small)
+    with pytest.raises(ValueError, match=r"km6\.npy' go with a Hugging Face HuBERT, but .*hubert_small has no config"):
+        load_encoder({"kind": "hubert", "layer": 11, "n_clusters": 500}, small, folder / "km6.npy")

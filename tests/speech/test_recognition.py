@@ -2,6 +2,7 @@
 
 import pytest
 
+from spiritlens.speech import recognition
 from spiritlens.speech.alignment import WordInterval, words_of_units
 from spiritlens.speech.hubert import load_hubert_units
 from spiritlens.speech.recognition import _has, _recognised, established_words
@@ -38,3 +39,16 @@ def test_overlap_by_half():
     assert not _has([WordInterval("a", 1.6, 2.4)], sought)
     assert not _has([WordInterval("b", 1.0, 2.0)], sought)
     assert not _has([WordInterval("a", 0.0, 3.0)], sought)
+
+
+def test_a_recognition_that_was_stopped_leaves_no_trace(spoken, monkeypatch):
+    expected = _recognised(spoken.waveform, 2e-4)
+    assert expected
+
+    def stop(waveform, floor):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr(recognition, "padded_with_noise", stop)
+        _recognised(spoken.waveform, 2e-4)
+    assert _recognised(spoken.waveform, 2e-4) == expected

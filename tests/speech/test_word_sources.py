@@ -88,6 +88,11 @@ def test_values_of_every_form(values, tmp_path):
         assert read_words(path) == WORDS
 
 
+def test_the_word_silence_is_a_word():
+    spoken = [WordInterval("the", 0.1, 0.25), WordInterval("silence", 0.25, 0.8)]
+    assert read_words(spoken) == tuple(spoken)
+
+
 def test_csv_and_tsv(tmp_path):
     (tmp_path / "w.csv").write_text("word,start,end\nthe,0.1,0.25\ncafé,0.25,0.5\nis,0.75,1.0\n", encoding="utf-8-sig")
     (tmp_path / "w.tsv").write_text("start\tend\ttext\n0.1\t0.25\tthe\n0.25\t0.5\tcafé\n0.75\t1.0\tis\n")

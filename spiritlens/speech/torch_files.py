@@ -1,0 +1,48 @@
+"""Torch files (``.pt``, ``.bin``) opened without running code: tensors and plain values come out of them, or a refusal.
+
+Such a file is a pickle, which could hold any program. It is opened with ``weights_only=True``, and what is more than
+tensors, numbers, strings and their lists and dictionaries is refused unrun.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+Memory: TypeAlias = Literal["read", "mapped"]
+"""``read``: the file is read whole. ``mapped``: its zip format is mapped, and bytes are read when they are touched."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used as it is: which file or tensor, expected, found, remedy."""
+
+
+def open_torch_file(path: Path, memory: Memory = "read") -> Any:
+    """What a torch file holds; one that holds pickled code, is damaged or is none is refused."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=memory == "mapped")
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or "it is no weight file"
+        raise CheckpointError(
+            f"{path} is refused: it holds pickled code, or is no weight file ({reason}); such code is never run here. "
+            "Use a safetensors copy, or convert it where you trust it: torch.save of a dictionary of tensors, numbers and "
+            "strings."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise CheckpointError(f"{path} is damaged or cut short ({reason}). Download it again.") from error
+
+
+def read_weights_only(path: str | Path) -> dict[str, Any]:
+    """The dictionary in a torch file (a lone tensor as "tensor")."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint file.")
+    content = open_torch_file(path)
+    if isinstance(content, Tensor):
+        content = {"tensor": content}
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected a dictionary.")
+    return content
