@@ -30,7 +30,14 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, describe_contrast
+from spiritlens.analysis.contrasts import (
+    Contrast,
+    contrast_attributes,
+    contrast_embeddings,
+    contrasts_of,
+    plain_contrast,
+    resolved_contrast,
+)
 from spiritlens.analysis.donors import Control, Pooling, other_facts
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.patch_grid import Cells, Heads, PatchSettings, grid_cells
@@ -116,8 +123,12 @@ def back_patch(
     outside = [layer for layer in layers if not 0 <= layer < n_layers]
     if outside or not layers:
         raise ValueError(f"source_layers {layers}: give layers of 0..{n_layers - 1}")
-    if component == "pattern":
-        raise ValueError("patterns cannot be moved between layers; back-patch q, k, v, z or the residual stream")
+    if component in ("pattern", "result"):
+        raise ValueError(
+            f"component={component!r} cannot be moved between layers: a pattern belongs to its layer's keys, and a "
+            "result would pass through the W_O of the layer that it is put into; back-patch q, k, v, z, attn_out or "
+            "the residual stream"
+        )
     settings = PatchSettings(
         (component,), at, tuple(spans), "together", direction, 1, pooling, "none", tuple(metrics), samples, seed
     )
@@ -142,6 +153,7 @@ def _patched(
     progress: str,
 ) -> xr.Dataset:
     chosen = checked_prompts(prompts)
+    contrast = resolved_contrast(lens, contrast)
     others = contrasts_of(chosen, contrast)
     given: Sequence[Prompt | None] = [None] * len(chosen) if donors is None else list(donors)
     if len(given) != len(chosen):
@@ -149,7 +161,7 @@ def _patched(
     if settings.control == "other fact":
         given = other_facts([donor or prompt for donor, prompt in zip(given, chosen, strict=True)])
     known = known_prompts(lens, chosen)
-    attributes = _attributes(lens, settings, describe_contrast(contrast), donors)
+    attributes = _attributes(lens, settings, contrast, given)
     parts = []
     with tqdm(total=len(chosen), desc="patching", unit="prompt", disable=progress == "none") as bar:
         for prompt, other, donor, knows in zip(chosen, others, given, known, strict=True):
@@ -274,7 +286,7 @@ def _dataset(
 
 
 def _attributes(
-    lens: "Lens", settings: PatchSettings, contrast: str, donors: Sequence[Prompt] | None
+    lens: "Lens", settings: PatchSettings, contrast: Contrast, donors: Sequence[Prompt | None]
 ) -> dict[str, Any]:
     n_layers = lens.inside.n_layers
     windows = {
@@ -291,11 +303,12 @@ def _attributes(
         "pooling": settings.pooling,
         "control": settings.control,
         "metrics": settings.metrics,
-        "donors": None if donors is None else [donor.id for donor in donors],
+        "contrast": plain_contrast(contrast),
+        "donors": [donor.id for donor in donors if donor is not None] or None,
     }
     return {
         **model_attributes(lens, settings.seed, config),
-        "corruption": contrast,
+        **contrast_attributes(contrast),
         "window": settings.window,
         "window_layers": json.dumps(windows),
         "method": "activation patching",

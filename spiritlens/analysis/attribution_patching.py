@@ -21,7 +21,7 @@ embeddings.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -29,7 +29,14 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, describe_contrast
+from spiritlens.analysis.contrasts import (
+    Contrast,
+    contrast_attributes,
+    contrast_embeddings,
+    contrasts_of,
+    plain_contrast,
+    resolved_contrast,
+)
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
@@ -45,7 +52,10 @@ from spiritlens.runs.states import record, replaced_embeddings
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
-SMOOTH_METRICS = ("probability", "log_probability", "logit", "logit_difference", "log_probability_difference")
+SMOOTH_METRICS = (
+    *("probability", "log_probability", "text_probability", "text_log_probability"),
+    *("logit", "logit_difference", "log_probability_difference"),
+)
 """Metrics that have a useful gradient."""
 STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z")
@@ -119,12 +129,19 @@ def attribution_patch(
     """Estimate every activation patch of the components (whole, or by head: q, k, v, z) from gradients."""
     chosen = checked_prompts(prompts)
     _check_settings(components, metrics, steps, samples, direction)
+    contrast = resolved_contrast(lens, contrast)
     others = contrasts_of(chosen, contrast)
     known = known_prompts(lens, chosen)
-    config = {"components": list(components), "metrics": list(metrics), "steps": steps, "spans": list(spans)}
+    config = {
+        "components": list(components),
+        "metrics": list(metrics),
+        "steps": steps,
+        "spans": list(spans),
+        "contrast": plain_contrast(contrast),
+    }
     attributes = {
         **model_attributes(lens, seed, config),
-        "corruption": describe_contrast(contrast),
+        **contrast_attributes(contrast),
         "method": "attribution patching" if steps == 1 else f"integrated gradients, {steps} midpoints",
     }
     parts = []
@@ -151,8 +168,8 @@ def _check_settings(
         raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {', '.join(SMOOTH_METRICS)}")
     if steps < 1 or samples < 1:
         raise ValueError(f"steps is {steps} and samples is {samples}; at least 1 of each is needed")
-    if direction not in ("denoising", "noising"):
-        raise ValueError(f"direction={direction!r}: expected 'denoising' or 'noising'")
+    if direction not in get_args(Direction):
+        raise ValueError(f"direction={direction!r}: expected one of {', '.join(get_args(Direction))}")
 
 
 def _all_gradients(

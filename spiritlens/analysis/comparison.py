@@ -1,10 +1,11 @@
 """Do two modalities recall the same facts in the same place? Paired statistics of their effects by role and layer.
 
 1. **Pair.** Only facts known in both modalities count, each with itself (`fact_id`); phrasings and voices of a fact are
-   averaged first.
+   averaged, once each is aligned.
 2. **Align.** Roles are compared with roles. Where the answer is read out, the last word of a T2T prompt corresponds to
    the final marker of an S2T prompt: both become the row *read-out* (``last="read-out"``; ``last="by role"`` keeps
-   names). Cells that a modality lacks, or that are exactly 0 in both (before the corruption), are left out.
+   names). Left out are cells that any of the facts lacks in either modality (so that all cells are of the same facts)
+   and cells that are exactly 0 in both (before the corruption).
 3. **Agreement.** Correlation of the mean maps over cells (Pearson, Spearman), beside its *ceiling*: what two noisy
    measurements of one true map would reach, from split halves of the subjects.
 4. **Where.** Shift of the peak layer, of the centre of mass, and of the *hand-over* (the layer at which the read-out
@@ -21,7 +22,7 @@ recall.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -83,6 +84,8 @@ def compare(
 
     `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles).
     """
+    if last not in get_args(Last):
+        raise ValueError(f"last={last!r}: expected one of {', '.join(get_args(Last))}")
     metric = str(effects["metric"].values[0]) if metric is None else metric
     if metric not in effects["metric"].values.tolist():
         raise ValueError(
@@ -131,22 +134,20 @@ def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
             raise ValueError(
                 f"no {kind} prompt among the modalities {found}: trace the facts in {kinds[0]} and {kinds[1]}"
             )
-    per_fact = fact_means(role_effects(effects), by=("modality",)).isel(metric=0)
+    per_fact = fact_means(_aligned(role_effects(effects).isel(metric=0), last), by=("modality",))
     totals = fact_means(total_effect(effects), by=("modality",)).isel(metric=0)
     places = [_places(per_fact, kind) for kind in kinds]
     shared = [fact for fact in places[0] if fact in places[1]]
     if not shared:
         raise ValueError(f"no fact is known in both {kinds[0]} and {kinds[1]}: see the accuracy table")
-    roles = ordered_roles(per_fact["role"].values.tolist())
-    aligned = per_fact.sel(role=roles).transpose("fact", "component", "layer", "role")
-    names, values = _align(aligned.values, roles, last)
+    values = per_fact.transpose("fact", "component", "layer", "role").values
     rows = [[where[fact] for fact in shared] for where in places]
     everyone = {*places[0], *places[1]} | set(fact_names(effects).tolist())
     return _Pairs(
         values=np.stack([values[row] for row in rows]),
         totals=np.stack([totals.values[row] for row in rows]),
         subjects=subject_names(per_fact)[rows[0]],
-        roles=names,
+        roles=tuple(per_fact["role"].values.tolist()),
         components=tuple(effects["component"].values.tolist()),
         layers=tuple(int(layer) for layer in effects["layer"].values),
         n_left_out=len(everyone) - len(shared),
@@ -158,12 +159,15 @@ def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
     return {str(per_fact["fact_id"].values[place]): int(place) for place in chosen}
 
 
-def _align(values: Array, roles: list[str], last: Last) -> tuple[tuple[str, ...], Array]:
-    """Join last word and final marker into the read-out row [fact component layer role]; the last word before a marker
-    keeps a row of its own, which the other modality may lack.
+def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
+    """Effects of each prompt [prompt component layer role] with last word and final marker joined into the read-out
+    row; the last word before a marker keeps a row of its own, which the other modality may lack.
     """
+    roles = ordered_roles(effect["role"].values.tolist())
+    effect = effect.sel(role=roles).transpose("prompt", "component", "layer", "role")
     if last == "by role" or "last word" not in roles:
-        return tuple(roles), values
+        return effect
+    values = effect.values
     word = values[..., roles.index("last word")]
     marker = values[..., roles.index("final marker")] if "final marker" in roles else np.full_like(word, np.nan)
     ends_in_marker = ~np.isnan(marker).all(axis=(1, 2), keepdims=True)
@@ -171,7 +175,9 @@ def _align(values: Array, roles: list[str], last: Last) -> tuple[tuple[str, ...]
     readout = np.where(ends_in_marker, marker, word)
     kept = [role for role in roles if role not in ("last word", "final marker")]
     columns = [values[..., roles.index(role)] for role in kept]
-    return (*kept, "last word", READOUT), np.stack([*columns, before_marker, readout], axis=-1)
+    joined = np.stack([*columns, before_marker, readout], axis=-1)
+    about: dict[Any, Any] = {name: array for name, array in effect.coords.items() if "role" not in array.dims}
+    return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": [*kept, "last word", READOUT]})
 
 
 def _shared_cells(values: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:

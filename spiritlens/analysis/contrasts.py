@@ -6,13 +6,14 @@ counterfactual prompt is one sample. Prompts of different length are compared th
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions import Corruption, corrupted_embeddings
+from spiritlens.runs.corruptions import Corruption, KnockOut, corrupted_embeddings
+from spiritlens.runs.noise import Noise, NoiseScale
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -47,6 +48,39 @@ def contrasts_of(prompts: Sequence[Prompt], contrast: Contrast) -> tuple[Prompt 
     return tuple(contrast)
 
 
-def describe_contrast(contrast: Contrast) -> str:
-    """The contrast in words, for the attributes of a result."""
-    return "counterfactual prompts" if isinstance(contrast, Sequence) else contrast.describe()
+def resolved_contrast(lens: "Lens", contrast: Contrast) -> Contrast:
+    """The same contrast, a noise with its scale in numbers."""
+    return contrast.resolved(lens) if isinstance(contrast, Noise) else contrast
+
+
+def contrast_attributes(contrast: Contrast) -> dict[str, str | float]:
+    """The contrast in words, and a resolved noise's scale and law, for the attributes of a result."""
+    words = "counterfactual prompts" if isinstance(contrast, Sequence) else contrast.describe()
+    if not isinstance(contrast, Noise) or not isinstance(contrast.scale, NoiseScale):
+        return {"corruption": words}
+    scale = contrast.scale
+    return {
+        "corruption": words,
+        "noise_scale_text": scale.text,
+        "noise_scale_speech": scale.speech,
+        "noise_law": contrast.law,
+    }
+
+
+def plain_contrast(contrast: Contrast) -> dict[str, Any]:
+    """The contrast's settings as JSON values; prompts by their ids."""
+    if isinstance(contrast, Sequence):
+        return {"counterfactuals": [prompt.id for prompt in contrast]}
+    return plain_corruption(contrast)
+
+
+def plain_corruption(corruption: Corruption) -> dict[str, Any]:
+    """A corruption's settings as JSON values; donors by their ids."""
+    if isinstance(corruption, Noise):
+        scale = corruption.scale
+        numbers = [scale.text, scale.speech] if isinstance(scale, NoiseScale) else scale
+        return {"noise": numbers, "law": corruption.law, "mode": corruption.mode, "stream": corruption.stream}
+    if isinstance(corruption, KnockOut):
+        return {"knock_out": corruption.kind}
+    donors = [prompt.id for prompt in corruption.donors]
+    return {"replacement": corruption.rule, "donors": donors, "silence": list(corruption.silence)}

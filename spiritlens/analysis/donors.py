@@ -41,16 +41,13 @@ class Transfer:
 
     pooling: Pooling = "position"
     control: Control = "none"
-    source_layer: int | None = None
-    """The layer that all values are taken from (back-patching); None: each from its own."""
+    source_hook: str | None = None
+    """The hook point that all values are taken from (back-patching); None: each from its own."""
     seed: int = 0
 
     def source_name(self, name: str) -> str:
         """The donor's hook name for a hook name of this prompt's run."""
-        if self.source_layer is None:
-            return name
-        blocks, _, *rest = name.split(".")
-        return ".".join([blocks, str(self.source_layer), *rest])
+        return name if self.source_hook is None else self.source_hook
 
     def same_places(self, prompt: Prompt, donor: Prompt) -> bool:
         """Whether positions correspond one to one without any alignment: equally long prompts, token by token."""

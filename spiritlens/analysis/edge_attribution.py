@@ -26,7 +26,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from spiritlens.analysis.attribution_patching import SMOOTH_METRICS, widened
-from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, describe_contrast
+from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, resolved_contrast
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_receivers, all_senders, check_nodes, sender_change
 from spiritlens.analysis.path_patching import ALL_POSITIONS, PathSettings, paths_dataset, span_positions
@@ -77,6 +77,7 @@ def edge_attribution(
     groups = tuple((reader,) for reader in readers)
     settings = PathSettings(nodes, groups, tuple(at), base, "heads+mlps", "recomputed", tuple(metrics), samples, seed)
     known = known_prompts(lens, chosen)
+    contrast = resolved_contrast(lens, contrast)
     others = contrasts_of(chosen, contrast)
     found, residuals = [], []
     for prompt, other in zip(tqdm(chosen, desc="edges", disable=progress == "none"), others, strict=True):
@@ -84,7 +85,7 @@ def edge_attribution(
         found.append(edges)
         residuals.append(array(residual))
     method = "edge attribution" if steps == 1 else f"edge attribution, integrated gradients, {steps} midpoints"
-    dataset = paths_dataset(lens, chosen, known, found, settings, describe_contrast(contrast), method)
+    dataset = paths_dataset(lens, chosen, known, found, settings, contrast, method)
     return dataset.assign(completeness_residual=(("prompt", "metric"), np.stack(residuals)))
 
 

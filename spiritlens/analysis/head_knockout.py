@@ -7,8 +7,8 @@ a marker's by markers'), so that a knocked-out head still says what it says on a
 prompts serve as each other's.
 
 Result: an effects dataset, direction="noising": ``restored`` holds the knocked-out run's metric. ``corrupted`` is the
-run without any head (all heads of all layers knocked out at the site). Axes: ``prompt component layer span [head]
-sample metric``. With groups, the component is the group's name and the layer −1.
+run without any head (all heads of all layers knocked out, at all spans together). Axes: ``prompt component layer span
+[head] sample metric``. With groups, the component is the group's name and the layer −1.
 
 Signs: effect = metric(clean) − metric(knocked out), positive where the head was needed. Heads that only stand by
 (backup) have none.
@@ -43,8 +43,12 @@ if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
 KnockOutKind = Literal["zero", "mean", "resample"]
+LeaveOut = Literal["nothing", "same subject"]
+"""References that give a prompt nothing: none, or those about its own subject."""
 HeadName = tuple[int, int]
 """Layer and head."""
+TokenKind = tuple[str, str]
+"""Role and modality of a token."""
 EVERYWHERE = "all but the beginning"
 """The site of all tokens but the beginning of the sequence."""
 
@@ -65,21 +69,18 @@ def head_knockout(
     """Knock out every head (or each group of heads) of each prompt at each span; `samples` count for ``resample``
     only."""
     chosen = checked_prompts(prompts)
-    model = lens.inside
-    if kind not in get_args(KnockOutKind):
-        raise ValueError(f"knock-out kind {kind!r} is unknown; one of {', '.join(get_args(KnockOutKind))}")
-    if samples < 1:
-        raise ValueError(f"samples is {samples}; at least one is needed")
-    for name, heads in (groups or {}).items():
-        for layer, head in heads:
-            if not (0 <= layer < model.n_layers and 0 <= head < model.n_heads):
-                raise ValueError(
-                    f"group {name!r} names L{layer}H{head}; "
-                    f"the model has {model.n_layers} layers of {model.n_heads} heads"
-                )
-    pool = None if kind == "zero" else Reference(model, chosen if reference is None else tuple(reference), kind)
+    _check_settings(lens.inside, kind, groups or {}, samples)
+    others = chosen if reference is None else tuple(reference)
+    leave_out: LeaveOut = "same subject" if reference is None else "nothing"
+    pool = None if kind == "zero" else Reference(lens.inside, others, kind, leave_out)
     known = known_prompts(lens, chosen)
-    config = {"kind": kind, "groups": {name: list(heads) for name, heads in (groups or {}).items()}, "spans": spans}
+    config = {
+        "kind": kind,
+        "groups": {name: list(heads) for name, heads in (groups or {}).items()},
+        "spans": spans,
+        "reference": [] if pool is None else [other.id for other in others],
+        "left_out": leave_out,
+    }
     attributes = {
         **model_attributes(lens, seed, config),
         "corruption": f"{kind} knock-out of all heads",
@@ -94,31 +95,84 @@ def head_knockout(
     return join_effects(parts)
 
 
-class Reference:
-    """Values of z of reference prompts, by role: where a head's mean and its resampled values come from."""
+def _check_settings(model: LensModel, kind: str, groups: Mapping[str, Sequence[HeadName]], samples: int) -> None:
+    if kind not in get_args(KnockOutKind):
+        raise ValueError(f"knock-out kind {kind!r} is unknown; one of {', '.join(get_args(KnockOutKind))}")
+    if samples < 1:
+        raise ValueError(f"samples is {samples}; at least one is needed")
+    for name, heads in groups.items():
+        for layer, head in heads:
+            if not (0 <= layer < model.n_layers and 0 <= head < model.n_heads):
+                raise ValueError(
+                    f"group {name!r} names L{layer}H{head}; "
+                    f"the model has {model.n_layers} layers of {model.n_heads} heads"
+                )
 
-    def __init__(self, model: LensModel, prompts: Sequence[Prompt], kind: Literal["mean", "resample"]) -> None:
+
+class Reference:
+    """z of reference prompts, token by token: where a head's mean and its resampled values come from."""
+
+    def __init__(
+        self,
+        model: LensModel,
+        prompts: Sequence[Prompt],
+        kind: Literal["mean", "resample"],
+        leave_out: LeaveOut = "nothing",
+    ) -> None:
         if not prompts:
             raise ValueError("mean and resample need reference prompts; give at least one")
         names = [hook_name("z", layer) for layer in range(model.n_layers)]
-        found: dict[str, list[Tensor]] = {}
+        self.kind, self.leave_out = kind, leave_out
+        self.tokens: dict[TokenKind, list[tuple[str, Tensor]]] = {}
         for prompt in prompts:
             cache = model.cache(prompt.tokens, names)
             stacked = torch.stack([cache[name][0] for name in names])  # [layer pos head d_head]
-            for position, role in enumerate(prompt.roles):
-                found.setdefault(role, []).append(stacked[:, position])
-        self.kind = kind
-        self.by_role = {role: torch.stack(values) for role, values in found.items()}
-        self.anywhere = torch.cat([values for role, values in self.by_role.items() if role != "bos"])
+            for position, token_kind in enumerate(zip(prompt.roles, prompt.modalities, strict=True)):
+                self.tokens.setdefault(token_kind, []).append((_subject(prompt), stacked[:, position]))
 
-    def value(self, prompt: Prompt, position: int, sample: int, seed: int) -> Tensor:
-        """What stands in for z ``[layer head d_head]`` at a position: from tokens of its role, if the reference has
-        any."""
-        values = self.by_role.get(prompt.roles[position], self.anywhere)
+    def values(self, prompt: Prompt, positions: Sequence[int], samples: int, seed: int) -> Tensor:
+        """What stands in for z at the positions, ``[sample position layer head d_head]``: the mean of tokens like
+        each, or one of them, drawn for every sample."""
+        kinds = [(prompt.roles[position], prompt.modalities[position]) for position in positions]
+        alike = {kind: self._alike(prompt, kind) for kind in dict.fromkeys(kinds)}
         if self.kind == "mean":
-            return values.mean(0)
-        stream = generator(seed, prompt.id, sample, f"resample z {position}")
-        return values[int(torch.randint(len(values), (1,), generator=stream))]
+            means = {kind: torch.stack(found).mean(0) for kind, found in alike.items()}
+            return torch.stack([means[kind] for kind in kinds]).expand(samples, -1, -1, -1, -1)
+        rows = [
+            [_drawn(alike[kind], prompt, at, sample, seed) for at, kind in zip(positions, kinds, strict=True)]
+            for sample in range(samples)
+        ]
+        return torch.stack([torch.stack(row) for row in rows])
+
+    def _alike(self, prompt: Prompt, kind: TokenKind) -> list[Tensor]:
+        """z ``[layer head d_head]`` of each reference token of this role and modality; where there are none, of the
+        modality."""
+        of_modality = [other for other in self.tokens if other[1] == kind[1] and other[0] != "bos"]
+        for kinds in ([kind], of_modality):
+            found = [
+                z
+                for some in kinds
+                for subject, z in self.tokens.get(some, ())
+                if self.leave_out == "nothing" or subject != _subject(prompt)
+            ]
+            if found:
+                return found
+        about = "" if self.leave_out == "nothing" else " about another subject"
+        raise ValueError(
+            f"nothing can stand in for the role '{kind[0]}' ({kind[1]}) of prompt {prompt.id} about "
+            f"'{prompt.subject.name}': no reference prompt{about} has tokens of that modality; give reference=… "
+            "prompts that have, or use kind='zero'"
+        )
+
+
+def _drawn(found: Sequence[Tensor], prompt: Prompt, position: int, sample: int, seed: int) -> Tensor:
+    """One of the values, the same whenever prompt, position, sample and seed are."""
+    stream = generator(seed, prompt.id, sample, f"resample z {position}")
+    return found[int(torch.randint(len(found), (1,), generator=stream))]
+
+
+def _subject(prompt: Prompt) -> str:
+    return prompt.subject.name.casefold()
 
 
 def _one_prompt(
@@ -136,13 +190,14 @@ def _one_prompt(
     model = lens.inside
     sites = _sites(prompt, spans)
     programs, places, shape = _cells(model, groups, sites)
-    everything = [_program(_all_heads(model), span) for span in sites.spans if span is not None]
-    if not everything:
+    positions = tuple(sorted({position for span in sites.spans if span is not None for position in span}))
+    if not positions:
         raise ValueError(f"prompt {prompt.id} has none of the spans {spans}")
     parts = prompt_scorers(lens, prompt, metrics)
     nothing: Program = {0: (Action("z", (len(prompt) - 1,), None, "base"),)}
-    programs = [*programs, everything[0], nothing]
-    results = [_swept(model, prompt, pool, programs, scorer, samples, seed) for scorer in parts]
+    programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing]
+    put_in = None if pool is None else pool.values(prompt, positions, samples, seed)
+    results = [_swept(model, prompt, positions, put_in, programs, scorer, samples) for scorer in parts]
     values = array(sum((found.values for found in results[1:]), results[0].values))
     base = array(sum((found.base for found in results[1:]), results[0].base))
     restored = np.full((*shape, samples, len(metrics)), np.nan, dtype=values.dtype)
@@ -220,11 +275,11 @@ def _program(heads: Sequence[HeadName], span: Span) -> Program:
 def _swept(
     model: LensModel,
     prompt: Prompt,
-    pool: Reference | None,
+    positions: Sequence[int],
+    put_in: Tensor | None,
     programs: Sequence[Program],
     scorer: Scorer,
     samples: int,
-    seed: int,
 ) -> SweepResult:
     """All programs in one sweep; the last patches nothing and is run all the same."""
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
@@ -232,9 +287,9 @@ def _swept(
     always = (len(programs) - 1,)
     names = names_to_record(model, programs, tokens.shape[1], 0, scorer.n_readouts, always)
     base = record(model, tokens, None, list(dict.fromkeys([*names["base"], *z_names])), scorer.n_readouts)
-    put_in = _replacement(base, prompt, pool, z_names, samples, seed)
+    replaced = _replaced(base, z_names, positions, put_in, samples)
     marker = torch.zeros(samples, 1, 1, device=model.device) if samples > 1 else None
-    source = RecordedRun(tokens, marker, put_in, base.logits)
+    source = RecordedRun(tokens, marker, replaced, base.logits)
     return sweep_runs(
         model,
         programs,
@@ -247,16 +302,13 @@ def _swept(
     )
 
 
-def _replacement(
-    base: RecordedRun, prompt: Prompt, pool: Reference | None, names: Sequence[str], samples: int, seed: int
+def _replaced(
+    base: RecordedRun, names: Sequence[str], positions: Sequence[int], put_in: Tensor | None, samples: int
 ) -> dict[str, Tensor]:
-    """What is put in the place of z, by hook name, ``[sample pos head d_head]``."""
+    """What is put in the place of z, by hook name, ``[sample pos head d_head]``: zero, or `put_in` ``[sample position
+    layer head d_head]`` at the positions."""
     result = {name: torch.zeros_like(base.values[name]).repeat(samples, 1, 1, 1) for name in names}
-    if pool is None:
-        return result
-    for position in range(len(prompt)):
-        for sample in range(samples):
-            chosen = pool.value(prompt, position, sample, seed)
-            for layer, name in enumerate(names):
-                result[name][sample, position] = chosen[layer]
+    if put_in is not None:
+        for layer, name in enumerate(names):
+            result[name][:, list(positions)] = put_in[:, :, layer]
     return result

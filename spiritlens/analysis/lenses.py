@@ -15,7 +15,7 @@ Axes: ``prompt state pos`` with ``state`` 0 … L; ``rank`` counts from 1. Sourc
 Ghandeharioun et al. 2024 (arXiv 2401.06102, patchscopes); word alignment and text-only ranks are this project's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,8 @@ def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.D
     """
     chosen = checked_prompts(prompts)
     model, vocabulary = lens.inside, lens.vocabulary
-    text_ids = torch.tensor(vocabulary.text_ids.tolist(), device=model.device)
+    ids = vocabulary.text_ids.tolist()
+    text_ids, column = torch.tensor(ids, device=model.device), {token: place for place, token in enumerate(ids)}
     shape = (len(chosen), model.n_layers + 1, max(map(len, chosen)))
     tokens = np.full((*shape, top), "", dtype="<U32")
     probabilities = np.full((*shape, top), np.nan)
@@ -66,9 +67,9 @@ def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.D
             best = logits.softmax(-1).topk(top)
             here = (row, state, slice(0, len(prompt)))
             probabilities[here] = best.values.cpu().numpy()
-            tokens[here] = [[vocabulary.label(int(text_ids[index])) for index in found] for found in best.indices]
-            ranks[here] = _ranks(logits, text_ids, targets)
-            answers[here] = _ranks(logits, text_ids, [prompt.answer_ids[0]] * len(prompt))
+            tokens[here] = [[vocabulary.label(ids[index]) for index in found] for found in best.indices.tolist()]
+            ranks[here] = _ranks(logits, column, targets)
+            answers[here] = _ranks(logits, column, [prompt.answer_ids[0]] * len(prompt))
     return xr.Dataset(
         {
             "top_token": (("prompt", "state", "pos", "top"), tokens),
@@ -107,12 +108,13 @@ class Transcription:
 def implicit_transcription(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
     """A table with one row per spoken word (fields of `Transcription`): the layer at which its text is among the top
     k."""
+    ids = lens.vocabulary.text_ids.tolist()
+    text_ids, column = torch.tensor(ids, device=lens.inside.device), {token: place for place, token in enumerate(ids)}
     rows: list[Transcription] = []
     for prompt in checked_prompts(prompts):
         targets = word_token_ids(lens, prompt)
-        text_ids = torch.tensor(lens.vocabulary.text_ids.tolist(), device=lens.inside.device)
         states = residual_states(lens.inside, prompt.tokens)
-        ranks = np.stack([_ranks(lens.inside.logits(resid)[:, text_ids], text_ids, targets) for resid in states])
+        ranks = np.stack([_ranks(lens.inside.logits(resid)[:, text_ids], column, targets) for resid in states])
         for index, word in enumerate(prompt.words):
             where = [
                 position
@@ -186,10 +188,9 @@ def _inside(prompt: Prompt, position: int) -> int:
     return position % len(prompt)
 
 
-def _ranks(logits: Tensor, text_ids: Tensor, targets: Sequence[int | None]) -> np.ndarray:
-    """Rank (from 1, the worst one among ties) of each position's target among the text ids, ``[pos]``; NaN without a
-    target."""
-    column = {int(token): index for index, token in enumerate(text_ids)}
+def _ranks(logits: Tensor, column: Mapping[int, int], targets: Sequence[int | None]) -> np.ndarray:
+    """Rank ``[pos]`` of each position's target among its logits ``[pos column]``, from 1, the worst one among ties; NaN
+    without a target. `column` tells the column of each id."""
     where = [-1 if target is None else column.get(target, -1) for target in targets]
     chosen = torch.tensor([max(index, 0) for index in where], device=logits.device)
     values = logits.gather(1, chosen[:, None])

@@ -1,7 +1,8 @@
 """Numbers that describe maps and curves: agreement, reliability, peak, centre of mass, hand-over, mass by role.
 
 Axes: maps are [draw cell] or [draw role layer], curves [draw layer]; ``draw`` counts bootstrap draws (or is 1 for the
-estimate itself). Layers are in units of layers. Nothing is averaged over draws here, so intervals stay to the caller.
+estimate itself). Layers are in units of layers. Layers that were not measured are NaN and passed over: a peak or a
+centre is that of the measured layers. Nothing is averaged over draws here, so intervals stay to the caller.
 
 None of these numbers changes when a map is multiplied by a positive number: they tell *where* effects are, not how
 large.
@@ -52,12 +53,13 @@ def split_half_reliability(values: Array, clusters: Any, splits: int = 200, seed
 
 def peaks(curves: Array) -> Array:
     """Place of the largest value of each curve [draw]; NaN where nothing is above 0."""
-    return np.where((curves > 0).any(axis=1), curves.argmax(axis=1).astype(np.float64), np.nan)
+    largest = np.nan_to_num(curves, nan=-np.inf).argmax(axis=1).astype(np.float64)
+    return np.where((curves > 0).any(axis=1), largest, np.nan)
 
 
 def centres(curves: Array) -> Array:
     """Mean place weighted by the positive part of each curve [draw]; NaN where nothing is above 0."""
-    mass = np.clip(curves, 0, None)
+    mass = np.clip(np.nan_to_num(curves), 0, None)
     total = mass.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((mass * np.arange(curves.shape[1])).sum(axis=1) / np.where(total > 0, total, np.nan))

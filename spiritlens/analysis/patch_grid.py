@@ -16,7 +16,7 @@ from spiritlens.analysis.donors import Control, Pooling, Transfer
 from spiritlens.analysis.tracing_grid import WINDOWED
 from spiritlens.analysis.tracing_sites import GridSites
 from spiritlens.effects.schema import At, Direction
-from spiritlens.models.hooked import LensModel
+from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
 
 STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
@@ -40,6 +40,7 @@ class PatchSettings:
     samples: int
     seed: int
     source_layer: int | None = None
+    """The layer that the values of the one component are taken from (back-patching); None: each cell's own."""
     memory_budget: int | None = None
 
     def __post_init__(self) -> None:
@@ -50,8 +51,8 @@ class PatchSettings:
         if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
             raise ValueError(f"heads='each' goes with {', '.join(HEAD_COMPONENTS)}; found {self.components}")
         for name, value, allowed in (
-            ("heads", self.heads, ("together", "each")),
-            ("direction", self.direction, ("denoising", "noising")),
+            ("heads", self.heads, get_args(Heads)),
+            ("direction", self.direction, get_args(Direction)),
             ("pooling", self.pooling, get_args(Pooling)),
             ("control", self.control, get_args(Control)),
         ):
@@ -65,13 +66,19 @@ class PatchSettings:
     @property
     def transfer(self) -> Transfer:
         """How values come from the donor."""
-        return Transfer(self.pooling, self.control, self.source_layer, self.seed)
+        hook = None if self.source_layer is None else hook_name(self.components[0], self.source_layer)
+        return Transfer(self.pooling, self.control, hook, self.seed)
 
     def layers(self, component: str, layer: int, n_layers: int) -> tuple[int, ...]:
         """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""
         width = self.window if component in WINDOWED else 1
-        start = layer - width // 2
-        return tuple(range(max(0, start), min(n_layers, start + width)))
+        return tuple(window_around(layer, width, n_layers))
+
+
+def window_around(layer: int, width: int, n_layers: int) -> range:
+    """Layers [l − width//2, l − width//2 + width) around layer l, cut off at the model's ends."""
+    first = layer - width // 2
+    return range(max(0, first), min(n_layers, first + width))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@ sweep.
 
 Base and source may be any two runs: of the prompt, of a counterfactual, of a corruption, of the same fact in another
 modality. Values of a run of other length come through `spiritlens.analysis.donors`; values of another layer
-(back-patching) under the name of the layer that they are put into. Patches that move one block at their own positions
-only are computed beforehand (`spiritlens.analysis.patch_blocks`).
+(back-patching) stand under the name of the place that they are put into. Patches that move one block at their own
+positions only are computed beforehand (`spiritlens.analysis.patch_blocks`).
 """
 
 from collections.abc import Sequence
@@ -149,7 +149,8 @@ def alignable(base: RunSpec, source: RunSpec, transfer: Transfer) -> tuple[bool,
 
 def _first_changed(model: LensModel, base: RunSpec, source: RunSpec, scorer: Scorer, transfer: Transfer) -> int:
     """First position at which values of the source can differ from the base's."""
-    if not transfer.same_places(base.prompt, source.prompt) or transfer.control != "none" or transfer.source_layer is not None:
+    moved = transfer.control != "none" or transfer.source_hook is not None
+    if moved or not transfer.same_places(base.prompt, source.prompt):
         return 0
     both = [
         model.embed(spec.tokens(scorer.forced, model.device)) if spec.embeddings is None else spec.embeddings

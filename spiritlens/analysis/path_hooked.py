@@ -18,8 +18,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, sender_hooks
-from spiritlens.analysis.path_receivers import READ, Norms
+from spiritlens.analysis.path_nodes import Receiver, Sender, sender_hooks
+from spiritlens.analysis.path_receivers import READ
+from spiritlens.effects.paths import Frozen, Norms
 from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
 

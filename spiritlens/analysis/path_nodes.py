@@ -23,13 +23,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from spiritlens.effects.paths import Frozen
 from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.runs.states import RecordedRun, replaced_embeddings
 
 SenderName = Literal["embed", "z", "mlp_out"]
 ReceiverName = Literal["q_input", "k_input", "v_input", "mlp_in", "logits"]
-Frozen = Literal["heads", "heads+mlps", "nothing"]
-"""What is held at its base value between sender and receiver: all heads, all heads and MLPs, or nothing."""
 
 
 @dataclass(frozen=True)

@@ -21,21 +21,27 @@ receiver.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, describe_contrast
+from spiritlens.analysis.contrasts import (
+    Contrast,
+    contrast_attributes,
+    contrast_embeddings,
+    contrasts_of,
+    plain_contrast,
+    resolved_contrast,
+)
 from spiritlens.analysis.knowledge import known_prompts
-from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, all_senders, check_nodes
-from spiritlens.analysis.path_receivers import Norms
+from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders, check_nodes
 from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_sites import named_span
-from spiritlens.effects.paths import BaseRun, new_paths
+from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -46,6 +52,8 @@ if TYPE_CHECKING:
 
 ALL_POSITIONS = "all"
 """The span of all positions, as a name for `at`."""
+Receive = Literal["each", "together"]
+"""each: every receiver is patched alone; together: all receivers are patched at once."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,9 @@ class PathSettings:
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
-            ("base", self.base, ("clean", "corrupted")),
-            ("frozen", self.frozen, ("heads", "heads+mlps", "nothing")),
-            ("norms", self.norms, ("recomputed", "frozen")),
+            ("base", self.base, get_args(BaseRun)),
+            ("frozen", self.frozen, get_args(Frozen)),
+            ("norms", self.norms, get_args(Norms)),
         ):
             if value not in allowed:
                 raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")
@@ -84,7 +92,7 @@ def path_patch(
     *,
     senders: Sequence[Sender] | None = None,
     receivers: Sequence[Receiver] = (Receiver("logits"),),
-    receive: Literal["each", "together"] = "each",
+    receive: Receive = "each",
     at: Sequence[str] = (ALL_POSITIONS,),
     base: BaseRun = "clean",
     frozen: Frozen = "heads+mlps",
@@ -105,17 +113,26 @@ def path_patch(
     model = lens.inside
     nodes = all_senders(model) if senders is None else tuple(senders)
     check_nodes(model, nodes, receivers)
-    groups: tuple[Group, ...] = (
-        (tuple(receivers),) if receive == "together" else tuple((receiver,) for receiver in receivers)
-    )
-    check_groups(groups)
+    groups = _groups(receivers, receive)
     settings = PathSettings(nodes, groups, tuple(at), base, frozen, norms, tuple(metrics), samples, seed, memory_budget)
+    contrast = resolved_contrast(lens, contrast)
     others = contrasts_of(chosen, contrast)
     known = known_prompts(lens, chosen)
     total = len(chosen) * len(settings.at) * len(nodes) * len(groups)
     with tqdm(total=total, desc="paths", unit="edge", disable=progress == "none") as bar:
         found = [_one_prompt(lens, *pair, settings, bar.update) for pair in zip(chosen, others, strict=True)]
-    return paths_dataset(lens, chosen, known, found, settings, describe_contrast(contrast), "path patching")
+    return paths_dataset(lens, chosen, known, found, settings, contrast, "path patching")
+
+
+def _groups(receivers: Sequence[Receiver], receive: Receive) -> tuple[Group, ...]:
+    """The receivers that are patched together."""
+    if receive not in get_args(Receive):
+        raise ValueError(f"receive={receive!r}: expected one of {', '.join(get_args(Receive))}")
+    groups: tuple[Group, ...] = tuple((receiver,) for receiver in receivers)
+    if receive == "together":
+        groups = (tuple(receivers),)
+    check_groups(groups)
+    return groups
 
 
 def _one_prompt(
@@ -186,7 +203,7 @@ def paths_dataset(
     known: Sequence[bool],
     found: Sequence[Sequence[PathValues | None]],
     settings: PathSettings,
-    contrast: str,
+    contrast: Contrast,
     method: str,
 ) -> xr.Dataset:
     """Spread the edges over the dense axes of `spiritlens.paths/1`."""
@@ -208,6 +225,7 @@ def paths_dataset(
     some = [next((edges for edges in spans if edges is not None), None) for spans in found]
     if any(edges is None for edges in some):
         raise ValueError(f"a prompt has none of the spans {settings.at}; give a span that all prompts have")
+    config = {"samples": settings.samples, "metrics": list(settings.metrics), "contrast": plain_contrast(contrast)}
     return new_paths(
         base=np.stack([array(edges.base) for edges in some if edges is not None]),
         patched=patched,
@@ -222,8 +240,8 @@ def paths_dataset(
         frozen=settings.frozen,
         norms=settings.norms,
         attributes={
-            **model_attributes(lens, settings.seed, {"samples": settings.samples, "metrics": list(settings.metrics)}),
-            "corruption": contrast,
+            **model_attributes(lens, settings.seed, config),
+            **contrast_attributes(contrast),
             "method": method,
             "source_metric": float(np.mean([array(edges.source)[0] for edges in some if edges is not None])),
         },

@@ -6,17 +6,14 @@ run's. Axes: changes ``[sender position d_model]`` by stage (`spiritlens.analysi
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from spiritlens.analysis.path_nodes import Receiver, stage_value
+from spiritlens.effects.paths import Norms
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.states import RecordedRun
-
-Norms = Literal["recomputed", "frozen"]
-"""Scale of the norm at the receiver: from what it receives, or held at the base run's."""
 
 READ = {"q_input": "q", "k_input": "k", "v_input": "v", "mlp_in": "mlp_out"}
 """The activation that a receiver makes of its input."""

@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from spiritlens.analysis.path_hooked import LOGITS, hooked_readings
-from spiritlens.analysis.path_nodes import Frozen, Receiver, Sender, residual_changes
-from spiritlens.analysis.path_receivers import READ, Norms, received
+from spiritlens.analysis.path_nodes import Receiver, Sender, residual_changes
+from spiritlens.analysis.path_receivers import READ, received
+from spiritlens.effects.paths import Frozen, Norms
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun, record

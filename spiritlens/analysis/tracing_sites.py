@@ -56,8 +56,8 @@ def named_span(prompt: Prompt, name: str) -> Span | None:
 
     ``subject``, ``last token``, a role or a word; ``subject first|middle|last``: the tokens of that part of the
     subject; ``relation``: the words outside the subject; ``speech``, ``text``: all tokens of a modality, markers apart;
-    ``position 5``, ``positions 5 6 -1``: tokens by number; ``… +k`` and ``… -k``: k tokens more or less on each side
-    (how much an error of alignment would matter).
+    ``position 5``, ``positions 5 6 -1``: tokens by number (from the end where negative); ``… +k`` and, of all names but
+    numbers, ``… -k``: k tokens more or less on each side (how much an error of alignment would matter).
     """
     if name in TOKEN_SETS:
         return _token_set(prompt, name)
@@ -75,7 +75,9 @@ def named_span(prompt: Prompt, name: str) -> Span | None:
     edge = re.fullmatch(r"(.+) ([+-])(\d+)", name)
     if not edge:
         return prompt.span(name)
-    span, by = prompt.span(edge.group(1)), int(edge.group(3))
+    span, by = named_span(prompt, edge.group(1)), int(edge.group(3))
+    if span is None:
+        return None
     if edge.group(2) == "+":
         return prompt.dilate(span, by)
     return prompt.erode(span, by) if len(span) > 2 * by else None

@@ -18,7 +18,7 @@ Source
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -43,14 +43,13 @@ EDGE_AXES = (
 )
 
 BaseRun = Literal["clean", "corrupted"]
+"""The run that paths are patched in."""
 Frozen = Literal["heads", "heads+mlps", "nothing"]
+"""What is held at its base value between sender and receiver: all heads, all heads and MLPs, or nothing."""
 Norms = Literal["recomputed", "frozen"]
+"""Scale of the norm at the receiver: from what it receives, or held at the base run's."""
 
-CLOSED_SETS = {
-    "base_run": ("clean", "corrupted"),
-    "frozen": ("heads", "heads+mlps", "nothing"),
-    "norms": ("recomputed", "frozen"),
-}
+CLOSED_SETS = {"base_run": get_args(BaseRun), "frozen": get_args(Frozen), "norms": get_args(Norms)}
 
 
 def new_paths(

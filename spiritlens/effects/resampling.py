@@ -8,7 +8,7 @@ Axes: ``fact`` first, then any cells. NaN means that a fact has no such cell; it
 
 Bootstrap interval: the *expanded percentile* interval, which widens the percentiles so that for a mean of n normal
 values the interval has the length of Student's, not of a too short normal one (Hesterberg 2015, "What teachers should
-know about the bootstrap", The American Statistician 69(4)); n is the number of clusters.
+know about the bootstrap", The American Statistician 69(4)); n is the number of clusters that have the cell.
 
 Max-T: each cell's statistic is T = Σ S / √(Σ S²) over cluster sums S, a monotone function of Student's t that sign
 flips leave comparable; a cell's p is the share of flips whose largest |T| over *all* cells reaches the cell's own,
@@ -62,11 +62,19 @@ def interval(draws: Any, n_clusters: int, confidence: float = 0.95) -> tuple[Arr
 def bootstrap_mean(
     values: Any, clusters: Any, *, confidence: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> tuple[Array, Array, Array]:
-    """Mean over facts and its interval (mean, low, high), each with the shape of one fact's cells."""
+    """Mean over facts and its interval (mean, low, high), each with the shape of one fact's cells.
+
+    A cell's interval rests on the clusters that have the cell: NaN where they are fewer than two.
+    """
+    values = np.asarray(values, dtype=np.float64)
     mean = weighted_means(values, np.ones((1, len(values))))[0]
-    draws = weighted_means(values, bootstrap_weights(clusters, resamples, seed))
-    low, high = interval(draws, len(np.unique(np.asarray(clusters))), confidence)
-    return mean, low, high
+    draws = weighted_means(values, bootstrap_weights(clusters, resamples, seed)).reshape(resamples, -1)
+    counts = _clusters_with(values, clusters)
+    low, high = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
+    for count in np.unique(counts):
+        cells = counts == count
+        low[cells], high[cells] = interval(draws[:, cells], int(count), confidence)
+    return mean, low.reshape(mean.shape), high.reshape(mean.shape)
 
 
 def max_t(values: Any, clusters: Any, *, permutations: int = 1000, seed: int = 0) -> tuple[Array, Array]:
@@ -99,6 +107,14 @@ def _cluster_codes(clusters: Any) -> tuple[np.ndarray[Any, np.dtype[np.int64]], 
     if not len(names):
         raise ValueError("no facts: there is nothing to draw from (were all facts unknown?)")
     return codes.reshape(-1), len(names)
+
+
+def _clusters_with(values: Array, clusters: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """How many clusters have each cell, of `values` [fact …]: [cell]."""
+    codes, n_clusters = _cluster_codes(clusters)
+    present = np.zeros((n_clusters, int(np.prod(values.shape[1:]))), dtype=np.int64)
+    np.maximum.at(present, codes, (~np.isnan(values)).reshape(len(values), -1).astype(np.int64))
+    return np.asarray(present.sum(axis=0))
 
 
 def _nan_quantiles(draws: Array, levels: tuple[float, float]) -> Array:

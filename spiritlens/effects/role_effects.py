@@ -6,7 +6,7 @@ names as rows. Order of rows: `spiritlens.effects.schema.ROLES`, then other name
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -32,6 +32,9 @@ def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
 
 def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
     """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role."""
+    for name, value, allowed in (("quantity", quantity, Quantity), ("split", split, Split)):
+        if value not in get_args(allowed):
+            raise ValueError(f"{name}={value!r}: expected one of {', '.join(get_args(allowed))}")
     effect = indirect_effect(effects) if quantity == "indirect" else normalised_indirect_effect(effects)
     axis = site_axis(effects)
     _check_screened(effects, axis)
@@ -59,13 +62,21 @@ def _site_labels(effects: xr.Dataset, axis: str, split: Split) -> Any:
 
 
 def _check_screened(effects: xr.Dataset, axis: str) -> None:
-    """Screened maps are averaged only where the kept cells are the same roles in all prompts."""
+    """Screened maps are averaged only where every cell was kept, or screened out, in all prompts that have it."""
     screened = effects["status"] == Status.SCREENED
     if not bool(screened.any()):
         return
-    common = axis == "role" and bool((screened == screened.isel(prompt=0)).all())
-    if not common:
+    mixed = screened.any("prompt") & (effects["status"] < Status.SCREENED).any("prompt")
+    if not _same_sites(effects, axis) or bool(mixed.any()):
         raise ValueError(
             "some cells were screened out, and others in other prompts or tokens, so a mean would mix different cells: "
-            "trace without screen, or with at='role' and keep='common'"
+            "trace without screen, or with keep='common' and at='role' or at='span'"
         )
+
+
+def _same_sites(effects: xr.Dataset, axis: str) -> bool:
+    """Whether each place along the site axis is the same role, or the same named span, in all prompts."""
+    if axis != "span":
+        return axis == "role"
+    names = effects["span_name"].values
+    return bool(effects.attrs["at"] == "span" and (names == names[:1]).all())

@@ -12,7 +12,7 @@ Source: Meng et al. 2022, Locating and Editing Factual Associations in GPT, §2 
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -22,7 +22,6 @@ from spiritlens.effects.quantities import (
     Quantity,
     indirect_effect,
     normalised_indirect_effect,
-    normalised_total_effect,
     small_total_effects,
     total_effect,
 )
@@ -37,12 +36,10 @@ __all__ = [
     "Split",
     "average_effects",
     "average_total_effects",
-    "centre_of_mass",
     "fact_means",
     "fact_names",
     "indirect_effect",
     "normalised_indirect_effect",
-    "normalised_total_effect",
     "peak_layer",
     "role_effects",
     "small_total_effects",
@@ -78,6 +75,8 @@ def fact_means(values: xr.DataArray, *, by: Sequence[str] = ("modality",), facts
     unknown = [name for name in by if name not in PROMPT_TEXTS]
     if unknown:
         raise ValueError(f"by={tuple(by)}: {unknown} is no prompt coordinate; choose from {', '.join(PROMPT_TEXTS)}")
+    if facts not in get_args(Facts):
+        raise ValueError(f"facts={facts!r}: expected one of {', '.join(get_args(Facts))}")
     if facts == "known":
         values = values.isel(prompt=values["known"].values == 1)
     if not values.sizes["prompt"]:
@@ -137,13 +136,6 @@ def peak_layer(values: xr.DataArray) -> xr.DataArray:
     return values.fillna(-np.inf).idxmax("layer").where(usable).rename("peak_layer")
 
 
-def centre_of_mass(values: xr.DataArray) -> xr.DataArray:
-    """Mean layer weighted by the positive part of the values along ``layer``; NaN where nothing is above 0."""
-    mass = values.clip(min=0).fillna(0.0)
-    total = mass.sum("layer")
-    return ((mass * mass["layer"]).sum("layer") / total.where(total > 0)).rename("centre_of_mass")
-
-
 def _average(per_fact: xr.DataArray, by: Sequence[str], confidence: float, resamples: int, seed: int) -> xr.Dataset:
     """Means and intervals over facts, one entry of ``group`` for each combination of `by`."""
     names = list(by)
@@ -153,8 +145,6 @@ def _average(per_fact: xr.DataArray, by: Sequence[str], confidence: float, resam
         else [()] * per_fact.sizes["fact"]
     )
     groups, dims = [], per_fact.dims[1:]
-    if per_fact.dims[0] != "fact":
-        raise ValueError(f"axes are {per_fact.dims}; the first must be 'fact'")
     for key in dict.fromkeys(keys):
         chosen = per_fact.isel(fact=[place for place, other in enumerate(keys) if other == key])
         mean, low, high = bootstrap_mean(

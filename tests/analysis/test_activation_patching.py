@@ -2,6 +2,7 @@
 circuits."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -382,14 +383,15 @@ def test_prompts_of_another_phrasing_do_not_align(lens):
         activation_patch(lens, [spoken_prompt()], Noise(0.1), donors=[text_prompt()], pooling="mean", **QUIET)
 
 
-def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens):
+@pytest.mark.parametrize("component", ["resid_pre", "resid_post", "mlp_out", "k"])
+def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens, component):
     prompt, other = text_prompt(), other_prompt()
-    grid = back_patch(lens, [prompt], [other], spans=("subject",), **QUIET)
-    plain = activation_patch(lens, [prompt], [other], ("resid_pre",), at="span", spans=("subject",), **QUIET)
+    grid = back_patch(lens, [prompt], [other], component, spans=("subject",), **QUIET)
+    plain = activation_patch(lens, [prompt], [other], (component,), at="span", spans=("subject",), **QUIET)
     model = lens.inside.model
     _, taken = model.run_with_cache(prompt.tokens)
     for source, target in itertools.product(range(L), range(L)):
-        value = taken[f"blocks.{source}.hook_resid_pre"][:, [4, 5]]
+        value = taken[HOOKS[component].format(source)][:, [4, 5]]
 
         def put(x, hook, value=value):
             x = x.clone()
@@ -397,11 +399,26 @@ def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens)
             return x
 
         with torch.no_grad():
-            logits = model.run_with_hooks(other.tokens, fwd_hooks=[(f"blocks.{target}.hook_resid_pre", put)])
-        cell = grid["restored"].sel(component=f"resid_pre from {source}", layer=target).values[0, 0, 0]
+            logits = model.run_with_hooks(other.tokens, fwd_hooks=[(HOOKS[component].format(target), put)])
+        cell = grid["restored"].sel(component=f"{component} from {source}", layer=target).values[0, 0, 0]
         assert np.allclose(cell, measured(lens, prompt, logits), atol=TOLERANCE)
         if source == target:
             assert np.allclose(cell, plain["restored"].values[0, 0, target, 0, 0], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("component", ["pattern", "result"])
+def test_what_belongs_to_its_own_layer_is_not_back_patched(lens, component):
+    with pytest.raises(ValueError, match=f"component='{component}' cannot be moved between layers"):
+        back_patch(lens, [text_prompt()], [other_prompt()], component, **QUIET)
+
+
+def test_the_donors_that_were_used_are_stored(lens):
+    prompt, second = text_prompt(), other_prompt()
+    settings = {"components": ("resid_pre",), "at": "role", **QUIET}
+    found = activation_patch(lens, [prompt, second], Noise(0.5), control="other fact", **settings)
+    assert json.loads(found.attrs["config_json"])["donors"] == [second.id, prompt.id]
+    plain = activation_patch(lens, [prompt, second], Noise(0.5), **settings)
+    assert json.loads(plain.attrs["config_json"])["donors"] is None
 
 
 # ---- planted circuits -----------------------------------------------------------------------------------------------

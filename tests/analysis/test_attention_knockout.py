@@ -1,5 +1,7 @@
 """Attention knock-out against shorter prompts and plain hooks, and on planted circuits."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -69,6 +71,7 @@ def test_single_heads_can_be_cut(lens):
     slow = measured(prompt, masked_run(lens, prompt, [1], (7,), (4, 5), heads=(2,)))
     assert np.allclose(found["restored"].values[0, 0, 1, 0, 0], slow, atol=TOLERANCE)
     assert np.allclose(found["restored"].values[0, 0, [0, 2], 0, 0], found["clean"].values[0], atol=TOLERANCE)
+    assert json.loads(found.attrs["config_json"])["heads"] == [{"1": [2]}]
 
 
 def test_rows_keep_summing_to_one(lens):
@@ -77,7 +80,7 @@ def test_rows_keep_summing_to_one(lens):
 
     prompt, name = text_prompt(), "blocks.1.attn.hook_pattern"
     model = lens.inside
-    with model.hooked([("blocks.1.attn.hook_attn_scores", cut_scores([((7,), (4, 5))], [None]))]):
+    with model.hooked([("blocks.1.attn.hook_attn_scores", cut_scores([((7, 4), (7, 5))], [None]))]):
         pattern = model.cache(prompt.tokens, [name])[name][0]
     assert torch.allclose(pattern.sum(-1), torch.ones(pattern.shape[:2], dtype=pattern.dtype), atol=TOLERANCE)
     assert float(pattern[:, 7, 4:6].abs().max()) == 0
@@ -107,6 +110,36 @@ def test_sets_of_tokens_leave_a_query_its_own_key(lens):
         assert np.allclose(found["restored"].values[0, 0, 1, column, 0], slow, atol=TOLERANCE), keys
 
 
+def test_a_query_keeps_its_own_key_whatever_names_the_keys(lens):
+    """A role, tokens by number; a last word of one token, read at that token, leaves nothing to cut."""
+    prompt = text_prompt()
+    nothing_left = [Edge("last word"), Edge("bos", "bos")]
+    edges = [Edge("subject", "subject"), Edge("positions 5 6 7", "positions 6 7"), *nothing_left]
+    found = attention_knockout(lens, [prompt], edges, window=1, **QUIET)
+    slow = measured(prompt, masked_run(lens, prompt, [1], (5,), (4,)))
+    assert np.allclose(found["restored"].values[0, 0, 1, 0, 0], slow, atol=TOLERANCE)
+
+    def hide(scores, hook):
+        scores = scores.clone()
+        for query, key in ((6, 5), (7, 5), (7, 6)):
+            scores[:, :, query, key] = -1e30
+        return scores
+
+    with torch.no_grad():
+        last = lens.inside.model.run_with_hooks(prompt.tokens, fwd_hooks=[("blocks.1.attn.hook_attn_scores", hide)])
+    assert np.allclose(found["restored"].values[0, 0, 1, 1, 0], measured(prompt, last[0, -1]), atol=TOLERANCE)
+    assert (found["status"].isel(span=[2, 3]) == 3).all()
+    assert found["n_tokens"].values[0].tolist() == [2, 3, 0, 0]
+
+
+def test_a_prompt_with_none_of_the_edges_has_absent_cells_only(lens):
+    written, spoken = text_prompt(), spoken_prompt()
+    found = attention_knockout(lens, [written, spoken], [Edge("speech", "final marker")], **QUIET)
+    assert (found["status"].isel(prompt=0) == 3).all()
+    assert (found["status"].isel(prompt=1) == 0).all()
+    assert np.allclose(found["corrupted"].values[0, 0], found["clean"].values[0], atol=TOLERANCE)  # nothing was cut
+
+
 def test_a_prompt_without_the_role_has_no_such_cell(lens):
     found = attention_knockout(lens, [text_prompt()], [Edge("subject"), Edge("subject", "final marker")], **QUIET)
     assert (found["status"].isel(span=1) == 3).all()
@@ -116,7 +149,6 @@ def test_a_prompt_without_the_role_has_no_such_cell(lens):
 @pytest.mark.parametrize(
     ("edges", "change", "message"),
     [
-        ([Edge("bos", "bos")], {}, "would leave position 0 nothing to look at"),
         ([], {}, "no edges to cut"),
         ([Edge("subject")], {"window": 0}, "window is 0"),
         ([Edge("nowhere")], {}, "no span 'nowhere'"),

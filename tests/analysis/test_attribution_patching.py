@@ -72,6 +72,32 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
         assert float(cell) == pytest.approx(slope(f"blocks.1.attn.hook_{component}", 5, head), abs=1e-5)
 
 
+def test_metrics_over_text_ids_have_slopes_too(lens):
+    prompt, other = text_prompt(), other_prompt()
+    model, name, step = lens.inside.model, "blocks.1.hook_resid_pre", 1e-6
+    _, clean = model.run_with_cache(prompt.tokens)
+    _, corrupted = model.run_with_cache(other.tokens)
+
+    def move(x, hook):
+        x = x.clone()
+        x[0, 5] += step * (clean[name] - corrupted[name])[0, 5]
+        return x
+
+    values = []
+    for hooks in ([], [(name, move)]):
+        with torch.no_grad():
+            last = model.run_with_hooks(other.tokens, fwd_hooks=hooks)[0, -1]
+        values.append(float(last[3:30].log_softmax(-1)[prompt.answer_ids[0] - 3]))  # the text ids are 3 … 29
+    slope = (values[1] - values[0]) / step
+    metrics = ("text_log_probability", "text_probability")
+    found = attribution_patch(lens, [prompt], [other], ("resid_pre",), metrics=metrics, **QUIET)
+    cell = (found["restored"] - found["corrupted"]).isel(prompt=0, sample=0, component=0, layer=1, pos=5)
+    assert float(cell[0]) == pytest.approx(slope, abs=1e-5)
+    assert float(cell[1]) == pytest.approx(np.exp(values[0]) * slope, abs=1e-5)
+    edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], metrics=metrics, **QUIET)
+    assert np.isfinite(edges["completeness_residual"]).all()
+
+
 def test_sites_sum_their_positions_and_noising_turns_the_direction(lens):
     prompt, other = text_prompt(), other_prompt()
     tokens = attribution_patch(lens, [prompt], [other], ("mlp_out",), **QUIET)

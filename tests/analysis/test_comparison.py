@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).parents[1] / "effects"))
 from effects_synthetic import role_effects, token_effects
 
 from spiritlens.analysis.comparison import Comparison, Estimate, compare, findings
+from spiritlens.effects.schema import ROLES, Status, check_effects
 from spiritlens.effects.statistics import fact_means
 from spiritlens.effects.statistics import role_effects as by_role
 
@@ -95,6 +96,36 @@ def test_the_final_marker_answers_for_the_last_word() -> None:
     assert named.cells["difference"].sel(role="last word").notnull().all()
 
 
+def screened(effects: xr.Dataset, layers: list[int]) -> xr.Dataset:
+    """The cells of some layers screened out, in all prompts that have them."""
+    status, restored = (effects[name].copy(deep=True) for name in ("status", "restored"))
+    kept = status.values[:, :, layers]
+    status.values[:, :, layers] = np.where(kept == Status.ABSENT, kept, Status.SCREENED)
+    restored.values[:, :, layers] = np.nan
+    return check_effects(effects.assign(status=status, restored=restored))
+
+
+def test_screened_layers_are_no_peaks() -> None:
+    effects = role_effects(n_facts=12, n_layers=14, peaks={"T2T": 3.0, "S2T": 6.0}, noise=0.15)
+    comparison = compare(screened(effects, [0, 13]))
+    assert comparison["mlp_out"].peak_shift.value == 3
+    assert comparison["mlp_out"].centre_shift.value == pytest.approx(3, abs=0.5)
+    assert comparison.cells["p_value"].sel(layer=[0, 13]).isnull().all()
+
+
+def test_prompts_are_aligned_before_those_of_a_fact_are_averaged() -> None:
+    """A fact asked in writing with and without a final marker: both prompts count at the read-out."""
+    effects = role_effects(n_facts=8, phrasings=2)
+    status, restored = (effects[name].copy(deep=True) for name in ("status", "restored"))
+    marked = np.flatnonzero((effects["modality"].values == "T2T") & (effects["phrasing"].values == "1"))
+    word, marker = ROLES.index("last word"), ROLES.index("final marker")
+    status.values[marked, :, :, marker] = Status.MEASURED
+    restored.values[marked, :, :, marker] = restored.values[marked, :, :, word]
+    both = compare(effects.assign(status=status, restored=restored)).cells["difference"].sel(role="read-out")
+    plain = compare(effects).cells["difference"].sel(role="read-out")
+    np.testing.assert_allclose(both.values, plain.values)
+
+
 def test_cells_without_information_do_not_feign_agreement() -> None:
     comparison = compare(role_effects(n_facts=8))
     assert comparison.cells["p_value"].sel(role=["bos", "before subject", "modality marker"]).isnull().all()
@@ -141,6 +172,7 @@ def test_one_subject_gives_estimates_without_intervals() -> None:
     ("change", "arguments", "message"),
     [
         (lambda ds: ds, {"metric": "rank"}, "metric='rank' was not traced; choose from probability, logit"),
+        (lambda ds: ds, {"last": "by roles"}, "last='by roles': expected one of read-out, by role"),
         (lambda ds: ds.isel(prompt=ds["modality"].values == "T2T"), {}, "no S2T prompt among the modalities T2T"),
         (lambda ds: ds.isel(prompt=[0, 3]), {}, "no fact is known in both T2T and S2T"),
     ],

@@ -5,9 +5,14 @@ import json
 import pytest
 import torch
 
-from spiritlens.analysis.contrasts import contrast_embeddings, contrasts_of, describe_contrast
+from spiritlens.analysis.activation_patching import activation_patch
+from spiritlens.analysis.attribution_patching import attribution_patch
+from spiritlens.analysis.contrasts import contrast_attributes, contrast_embeddings, contrasts_of, plain_contrast
+from spiritlens.analysis.edge_attribution import edge_attribution
+from spiritlens.analysis.path_patching import path_patch
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
-from spiritlens.runs.noise import Noise
+from spiritlens.runs.corruptions import KnockOut, Replacement
+from spiritlens.runs.noise import Noise, default_scale
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 
@@ -42,8 +47,33 @@ def test_one_contrast_for_every_prompt(lens):
         contrasts_of(prompts, prompts[0])
     with pytest.raises(ValueError, match="must be equally long"):
         contrast_embeddings(lens, prompts[0], prompts[1], 1, 0)
-    assert describe_contrast(prompts) == "counterfactual prompts"
-    assert "noise" in describe_contrast(noise)
+    assert contrast_attributes(prompts) == {"corruption": "counterfactual prompts"}
+    assert "noise" in contrast_attributes(noise)["corruption"]
+
+
+@pytest.mark.parametrize("verb", [activation_patch, attribution_patch, path_patch, edge_attribution])
+def test_results_say_in_numbers_what_the_other_run_was(lens, verb):
+    prompt = text_prompt()
+    other = make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5))
+    quiet = {"metrics": ("logit_difference",), "progress": "none"}
+    noised = verb(lens, [prompt], Noise(law="uniform"), **quiet)
+    scale = default_scale(lens)
+    stored = {"noise": [scale.text, scale.speech], "law": "uniform", "mode": "add", "stream": "prompt"}
+    assert json.loads(noised.attrs["config_json"])["contrast"] == stored
+    assert (noised.attrs["noise_scale_text"], noised.attrs["noise_scale_speech"]) == (scale.text, scale.speech)
+    assert noised.attrs["noise_law"] == "uniform"
+    swapped = verb(lens, [prompt], [other], **quiet)
+    assert json.loads(swapped.attrs["config_json"])["contrast"] == {"counterfactuals": [other.id]}
+    assert swapped.attrs["corruption"] == "counterfactual prompts"
+
+
+def test_every_corruption_is_stored_in_plain_values():
+    prompt = spoken_prompt()
+    assert plain_contrast(Noise(0.5)) == {"noise": 0.5, "law": "gaussian", "mode": "add", "stream": "prompt"}
+    assert plain_contrast(KnockOut("mean")) == {"knock_out": "mean"}
+    replaced = {"replacement": "symmetric", "donors": [prompt.id], "silence": []}
+    assert plain_contrast(Replacement("symmetric", (prompt,))) == replaced
+    assert "replacement" in contrast_attributes(Replacement("shuffle"))["corruption"]
 
 
 def test_results_carry_prompts_and_model(lens):

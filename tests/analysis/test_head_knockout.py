@@ -1,6 +1,7 @@
 """Head knock-out against plain hooks, its reference values, and pairs of heads of which one is enough."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -64,10 +65,10 @@ def test_means_are_taken_over_tokens_of_the_same_role(lens):
 
 
 def test_resampled_values_come_from_the_reference_and_differ_by_sample(lens):
-    prompt, reference = text_prompt(), [spoken_prompt()]
+    prompt, reference = spoken_prompt(), [spoken_prompt(answer_ids=(12,))]
     pool = Reference(lens.inside, reference, "resample")
     values = lens.inside.cache(reference[0].tokens, ["blocks.0.attn.hook_z"])["blocks.0.attn.hook_z"][0, 4:8]
-    drawn = [pool.value(prompt, 4, sample, seed=0)[0] for sample in range(8)]
+    drawn = pool.values(prompt, (4,), samples=8, seed=0)[:, 0, 0]
     assert all(any(torch.equal(one, value) for value in values) for one in drawn)
     assert not all(torch.equal(drawn[0], one) for one in drawn)
     found = head_knockout(lens, [prompt], "resample", reference=reference, samples=3, **QUIET)
@@ -76,6 +77,58 @@ def test_resampled_values_come_from_the_reference_and_differ_by_sample(lens):
     assert np.array_equal(found["restored"], again["restored"])
     single = head_knockout(lens, [prompt], "resample", reference=reference, samples=1, **QUIET)
     assert np.allclose(single["restored"].values[..., 0, :], found["restored"].values[..., 0, :], atol=TOLERANCE)
+
+
+def about_another_subject():
+    """The text prompt with other tokens for the subject."""
+    return make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5), (12,))
+
+
+def test_prompts_are_each_others_reference_and_never_their_own(lens):
+    """Nor is one about the same subject: here the same one asked with another last word."""
+    prompt, other = text_prompt(), about_another_subject()
+    twin = make_prompt((1, 30, 7, 21, 9, 16, 24, 25), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5))
+    found = head_knockout(lens, [prompt, other, twin], "mean", spans=("last token",), **QUIET)
+    for row, (one, references) in enumerate([(prompt, [other]), (other, [prompt, twin]), (twin, [other])]):
+        given = head_knockout(lens, [one], "mean", reference=references, spans=("last token",), **QUIET)
+        assert np.allclose(found["restored"].values[row], given["restored"].values[0], atol=TOLERANCE)
+        assert np.abs(given["restored"] - given["clean"]).max() > 1e-6
+    config = json.loads(found.attrs["config_json"])
+    assert (config["reference"], config["left_out"]) == ([prompt.id, other.id, twin.id], "same subject")
+
+
+def test_a_prompt_alone_has_nothing_to_take_values_from(lens):
+    for kind in ("mean", "resample"):
+        with pytest.raises(ValueError, match="no reference prompt about another subject has tokens of that modality"):
+            head_knockout(lens, [text_prompt()], kind, **QUIET)
+
+
+def test_written_and_spoken_tokens_do_not_stand_in_for_each_other(lens):
+    prompt, written, spoken = text_prompt(), about_another_subject(), spoken_prompt()
+    settings = {"spans": ("subject",), **QUIET}
+    alone = head_knockout(lens, [prompt], "mean", reference=[written], **settings)
+    mixed = head_knockout(lens, [prompt], "mean", reference=[written, spoken], **settings)
+    assert np.allclose(alone["restored"], mixed["restored"], atol=TOLERANCE)
+    with pytest.raises(ValueError, match="no reference prompt has tokens of that modality; give reference"):
+        head_knockout(lens, [prompt], "mean", reference=[spoken], **settings)
+
+
+def test_a_role_that_no_reference_has_takes_all_tokens_of_its_modality(lens):
+    prompt = text_prompt()
+    short = make_prompt((1, 30, 7, 19, 5, 13), (-1, -1, 0, 1, 1, 2), (3, 4))  # no word between subject and last word
+    _, cache = lens.inside.model.run_with_cache(short.tokens)
+    found = head_knockout(lens, [prompt], "mean", reference=[short], spans=("after subject",), **QUIET)
+    slow = by_hand(
+        lens, prompt, [(1, 2)], [6], lambda layer, head, _: cache[f"blocks.{layer}.attn.hook_z"][0, 2:, head].mean(0)
+    )
+    assert np.allclose(found["restored"].values[0, 0, 1, 0, 2, 0], slow, atol=TOLERANCE)
+
+
+def test_without_any_head_is_without_them_at_all_spans(lens):
+    prompt = text_prompt()
+    found = head_knockout(lens, [prompt], "zero", spans=("subject", "last token", "final marker"), **QUIET)
+    everything = by_hand(lens, prompt, list(itertools.product(range(3), range(4))), (4, 5, 7), lambda *_: 0.0)
+    assert np.allclose(found["corrupted"].values[0, 0], everything, atol=TOLERANCE)
 
 
 def test_a_head_at_its_own_value_is_no_knock_out(lens):

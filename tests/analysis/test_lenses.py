@@ -36,6 +36,15 @@ def test_the_answer_becomes_readable_after_the_mover_and_not_before(machine):
         assert (ranks[:7] > 1).all()
 
 
+@pytest.mark.parametrize("read", [logit_lens, implicit_transcription])
+def test_no_number_is_read_from_the_device_by_itself(machine, monkeypatch, read):
+    """On a GPU each such reading waits for everything before it."""
+    readings, plain = [], torch.Tensor.__int__
+    monkeypatch.setattr(torch.Tensor, "__int__", lambda number: readings.append(number) or plain(number))
+    read(machine.lens, [machine.speech("marlo")])
+    assert len(readings) <= 4  # the smallest and the largest token are checked on the host
+
+
 def test_padding_and_tokens_without_a_word_have_no_rank(machine):
     short, long = machine.prompts[0], machine.prompts[12]
     found = logit_lens(machine.lens, [short, long])

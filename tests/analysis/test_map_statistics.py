@@ -49,6 +49,12 @@ def test_peaks_and_centres_by_hand() -> None:
     np.testing.assert_allclose(centres(curves[:2]), [1.75, np.nan])
 
 
+def test_layers_that_were_not_measured_are_passed_over() -> None:
+    curves = np.array([[np.nan, 1.0, 3.0, np.nan], [2.0, np.nan, -1.0, 1.0]])
+    np.testing.assert_array_equal(peaks(curves), [2.0, 0.0])
+    np.testing.assert_allclose(centres(curves), [1.75, 1.0])
+
+
 def test_handover_is_interpolated_and_comes_after_the_peak() -> None:
     subject = np.array([[0.0, 0.4, 1.0, 0.6, 0.0], [0.1, 1.0, 0.9, 0.8, 0.7], [-1.0, -1.0, -1.0, -1.0, -1.0]])
     readout = np.array([[0.1, 0.0, 0.0, 0.2, 0.8], [0.2, 0.0, 0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 0.3, 0.4]])

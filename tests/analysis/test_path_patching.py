@@ -469,6 +469,7 @@ def test_noise_as_contrast_is_reproducible_and_averaged(circuits):
         ({"frozen": "mlps"}, "frozen='mlps': expected one of heads"),
         ({"base": "noised"}, "base='noised'"),
         ({"norms": "folded"}, "norms='folded'"),
+        ({"receive": "group"}, "receive='group': expected one of each, together"),
         ({"samples": 0}, "samples is 0"),
         ({"senders": []}, "at least one sender"),
         ({"at": ["no such span"]}, "no span 'no such span'"),

@@ -49,6 +49,19 @@ def test_one_cluster_gives_no_interval() -> None:
     assert np.isnan([low, high]).all()
 
 
+def test_the_interval_of_a_cell_rests_on_the_clusters_that_have_it() -> None:
+    names = ["a", "a", "b", "c", "d", "e"]
+    values = np.random.default_rng(4).normal(size=(6, 4))
+    values[1:, 1] = np.nan  # one fact
+    values[2:, 2] = np.nan  # two facts of one subject
+    values[[1, 3, 4, 5], 3] = np.nan  # facts of two subjects
+    mean, low, high = bootstrap_mean(values.reshape(6, 2, 2), names)
+    assert not np.isnan(mean).any()
+    assert np.isnan(low).tolist() == np.isnan(high).tolist() == [[False, True], [True, False]]
+    draws = weighted_means(values[:, 3], bootstrap_weights(names))
+    np.testing.assert_allclose((low[1, 1], high[1, 1]), interval(draws, 2))
+
+
 def test_max_t_type_one_rate_over_a_whole_map() -> None:
     rng = np.random.default_rng(2)
     smallest = []

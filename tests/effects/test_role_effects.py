@@ -70,3 +70,33 @@ def test_role_means_of_screened_cells_are_refused(tokens: xr.Dataset) -> None:
     status[0, 0, 0, 5], restored[0, 0, 0, 5] = Status.SCREENED, np.nan
     with pytest.raises(ValueError, match="screened out"):
         by_role(tokens.assign(status=status, restored=restored))
+
+
+def test_screened_spans_of_the_same_names_are_averaged(tokens: xr.Dataset) -> None:
+    spans = named_spans(tokens, "span")
+    status, restored = spans["status"].copy(deep=True), spans["restored"].copy(deep=True)
+    status.values[:, :, 1, 0], restored.values[:, :, 1, 0] = Status.SCREENED, np.nan
+    everywhere = spans.assign(status=status, restored=restored)
+    rows = by_role(everywhere).sel(role="subject")
+    assert rows.isel(layer=1).isnull().all() & rows.isel(layer=2).notnull().all()
+    names = spans["span_name"].copy(deep=True)
+    names.values[-1] = ["the", "is", "of", ""]
+    other = everywhere.assign_coords(span_name=names)
+    status, restored = status.copy(deep=True), restored.copy(deep=True)
+    status.values[0, 0, 1, 0], restored.values[0, 0, 1, 0] = Status.EXACT, spans["corrupted"].values[0]
+    mixed = spans.assign(status=status, restored=restored)
+    for refused in (other, mixed, everywhere.assign_attrs(at="word")):
+        with pytest.raises(ValueError, match="screened out"):
+            by_role(refused)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantity": "IE"}, "quantity='IE': expected one of indirect, normalised"),
+        ({"split": "parts"}, "split='parts': expected one of role, part"),
+    ],
+)
+def test_unknown_options_are_refused(roles: xr.Dataset, options: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        by_role(roles, **options)  # type: ignore[arg-type]

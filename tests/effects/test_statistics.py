@@ -9,7 +9,6 @@ from spiritlens.effects.schema import ROLES, Status
 from spiritlens.effects.statistics import (
     average_effects,
     average_total_effects,
-    centre_of_mass,
     fact_means,
     fact_names,
     peak_layer,
@@ -32,6 +31,29 @@ def test_screened_roles_are_averaged_only_where_all_prompts_kept_the_same(roles:
                 average_effects(screened)
         else:
             assert average_effects(screened)["n_facts"].isel(place).max() == 0
+
+
+def test_a_role_that_prompts_lack_is_not_counted_as_kept(roles: xr.Dataset) -> None:
+    """The final marker: absent in writing, screened out in speech."""
+    spoken, marker = np.flatnonzero(roles["modality"].values == "S2T"), ROLES.index("final marker")
+    status, restored = roles["status"].copy(deep=True), roles["restored"].copy(deep=True)
+    status.values[spoken, :, 1, marker], restored.values[spoken, :, 1, marker] = Status.SCREENED, np.nan
+    counts = average_effects(roles.assign(status=status, restored=restored))["n_facts"]
+    assert counts.sel(role="final marker", layer=1).max() == 0
+    assert counts.sel(role="final marker", layer=2).max() == 8
+
+
+def test_a_cell_of_one_fact_has_a_mean_and_no_interval() -> None:
+    effects = role_effects(n_facts=6)
+    place = ROLES.index("after subject")
+    lacking = np.flatnonzero((effects["modality"].values == "T2T") & (effects["fact_id"].values != "capital/0"))
+    status, restored = effects["status"].copy(deep=True), effects["restored"].copy(deep=True)
+    status.values[lacking, :, :, place], restored.values[lacking, :, :, place] = Status.ABSENT, np.nan
+    average = average_effects(effects.assign(status=status, restored=restored)).sel(role="after subject")
+    written, spoken = average.isel(group=0), average.isel(group=1)
+    assert (written["n_facts"] == 1).all() & written["mean"].notnull().all()
+    assert written["low"].isnull().all() & written["high"].isnull().all()
+    assert (spoken["low"] < spoken["high"]).all()
 
 
 def test_heads_are_averaged_each_for_itself(tokens: xr.Dataset) -> None:
@@ -86,6 +108,8 @@ def test_unknown_facts_are_left_out_by_default() -> None:
     assert average_effects(effects, facts="all")["n_facts"].max() == 4
     with pytest.raises(ValueError, match="no known fact is left"):
         average_effects(effects.assign_coords(known=known * 0))
+    with pytest.raises(ValueError, match="facts='knwon': expected one of known, all"):
+        average_effects(effects, facts="knwon")  # type: ignore[arg-type]
 
 
 def test_grouping_by_another_coordinate() -> None:
@@ -100,11 +124,10 @@ def test_grouping_by_another_coordinate() -> None:
         average_effects(role_effects(n_facts=2), by=("speaker",))
 
 
-def test_peak_and_centre_of_mass_by_hand() -> None:
+def test_peak_by_hand() -> None:
     values = xr.DataArray([[0.0, 1.0, 3.0], [-1.0, -2.0, -3.0], [np.nan] * 3], dims=("row", "layer"))
     values = values.assign_coords(layer=[0, 1, 2])
     np.testing.assert_array_equal(peak_layer(values), [2.0, np.nan, np.nan])
-    np.testing.assert_allclose(centre_of_mass(values), [1.75, np.nan, np.nan])
 
 
 def test_facts_without_an_id_are_told_apart_by_their_words() -> None:
