@@ -23,6 +23,8 @@ from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.components import RMSNormPre
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from spiritlens.prompts.tokenizers import writes_bos
+
 LAYER_TENSORS = {
     "self_attn.q_proj.weight": "attn.W_Q",
     "self_attn.k_proj.weight": "attn.W_K",
@@ -260,12 +262,11 @@ def attach_tokenizer(model: HookedTransformer, tokenizer: Any) -> None:
 
     ``model.to_tokens`` then gives the tokenizer's ids, with the beginning-of-sequence token once where it writes one.
     """
-    prepends = tokenizer("a").input_ids[:1] == [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else False
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.bos_token
     tokenizer.padding_side = "right"
     model.tokenizer = tokenizer
-    model.cfg.tokenizer_prepends_bos = model.cfg.default_prepend_bos = prepends
+    model.cfg.tokenizer_prepends_bos = model.cfg.default_prepend_bos = writes_bos(tokenizer)
 
 
 def owned(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

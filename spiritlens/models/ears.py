@@ -44,6 +44,12 @@ class DeferredEncoder:
         """The encoder's own hash of what decides its units; empty where it has none."""
         return str(getattr(self.opened, "digest", ""))
 
+    @property
+    def streams(self) -> Callable[[Waveform], dict[str, UnitStream]]:
+        """The encoder's own way to all its unit streams, where it has further ones."""
+        streams: Callable[[Waveform], dict[str, UnitStream]] = self.opened.streams  # type: ignore[attr-defined]
+        return streams
+
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame."""
         return self.opened.encode(waveform)
@@ -58,14 +64,13 @@ def encoder_of(folder: Path, family: Family) -> SpeechEncoder | None:
 
 def hear_streams(encoder: SpeechEncoder, family: Family, waveform: Waveform) -> dict[str, UnitStream]:
     """All unit streams of a waveform that the family writes, by name, per frame."""
-    opened = encoder.opened if isinstance(encoder, DeferredEncoder) else encoder
     if not family.extra_streams:
-        return {"unit": opened.encode(waveform)}
-    streams = getattr(opened, "streams", None)
+        return {"unit": encoder.encode(waveform)}
+    streams = getattr(encoder, "streams", None)
     if streams is None:
         named = ", ".join(stream.name for stream in family.extra_streams)
         raise ValueError(
-            f"family '{family.name}' also writes {named} units, which encoder '{opened.name}' does not make; use the "
+            f"family '{family.name}' also writes {named} units, which encoder '{encoder.name}' does not make; use the "
             "official package's (spiritlens.speech.official.load_official_units('expressive')) as encoder="
         )
     heard: dict[str, UnitStream] = streams(waveform)
@@ -102,10 +107,10 @@ def _opened(family: Family, place: Path | None) -> SpeechEncoder:
 
 
 def _official(family: Family) -> SpeechEncoder | None:
-    from spiritlens.speech.official import load_official_units, official_installed
+    from spiritlens.speech.official import load_official_units, official_installed, official_name
 
     if not official_installed():
         return None
     return DeferredEncoder(
-        "official package", family.unit_rate, family.n_units, lambda: load_official_units("expressive")
+        official_name("expressive"), family.unit_rate, family.n_units, lambda: load_official_units("expressive")
     )

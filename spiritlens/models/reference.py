@@ -34,7 +34,9 @@ def load_reference(
     else:
         checkpoint = read_checkpoint(folder, dtype)
         checkpoint.config._attn_implementation = attention
-        llama = LlamaForCausalLM(checkpoint.config).to(dtype)
+        llama = LlamaForCausalLM(checkpoint.config)
+        for parameter in llama.parameters():  # not all by .to(dtype), which would round the rotary frequencies too
+            parameter.data = parameter.data.to(dtype)
         llama.load_state_dict(checkpoint.weights, strict=not checkpoint.config.tie_word_embeddings)
     llama = llama.eval().requires_grad_(False).to(device)
     return hold_float64(llama) if dtype == torch.float64 else llama

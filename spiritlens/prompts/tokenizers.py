@@ -75,6 +75,12 @@ def _read(kind: Any, folder: Path, **settings: Any) -> Any:
     return tokenizer
 
 
+def writes_bos(tokenizer: Any) -> bool:
+    """Whether the tokenizer begins a string with its beginning-of-sequence token."""
+    bos = tokenizer.bos_token_id
+    return bos is not None and bool(tokenizer("a").input_ids[:1] == [bos])
+
+
 def _family(folder: Path, tokenizer: Any) -> Family:
     """The family that the folder names in ``spiritlens.json``, else the one whose strings the tokenizer has."""
     record = folder / RECORD

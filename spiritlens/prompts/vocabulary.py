@@ -32,7 +32,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from spiritlens.prompts.families import FAMILIES, TEXT_ONLY, Family, Stream
-from spiritlens.prompts.tokenizers import Spacing, open_tokenizer, untrained_ids
+from spiritlens.prompts.tokenizers import Spacing, open_tokenizer, untrained_ids, writes_bos
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
 BLANK = "▁"
@@ -94,8 +94,7 @@ class Vocabulary:
     @cached_property
     def bos_id(self) -> int | None:
         """Id of the beginning-of-sequence token; None where the tokenizer does not write one."""
-        bos = self.tokenizer.bos_token_id
-        return int(bos) if bos is not None and self.tokenizer("a").input_ids[:1] == [bos] else None
+        return int(self.tokenizer.bos_token_id) if writes_bos(self.tokenizer) else None
 
     @property
     def eos_id(self) -> int | None:

@@ -108,22 +108,6 @@ def words_of_units(
     return _take_slack(index, slack_units)
 
 
-def units_of_words(
-    units: UnitStream, words: Sequence[WordInterval], first: int, last: int | None = None, rule: Rule = "centre"
-) -> UnitStream:
-    """The units from word `first` to word `last` (indices, both inside; one word unless given), times unchanged."""
-    last = first if last is None else last
-    if not 0 <= first <= last < len(words):
-        raise ValueError(f"words {first} to {last} are not among the {len(words)} words; they count from 0.")
-    groups = interval_groups(words)
-    wanted = [group.start for group in groups if group.start <= last and first < group.stop]
-    positions = np.flatnonzero(np.isin(words_of_units(units, words, rule), wanted))
-    if len(positions) == 0:
-        named = " ".join(word.word for word in words[first : last + 1])
-        raise ValueError(f"no unit falls on {named!r}; check its times, or use rule='overlap'.")
-    return units[int(positions[0]) : int(positions[-1]) + 1]
-
-
 def unit_table(units: UnitStream, words: Sequence[WordInterval], rule: Rule = "centre") -> pd.DataFrame:
     """One row per unit: id, start, end (seconds), frames and its word ("" for silence); shows itself in a notebook."""
     index = words_of_units(units, words, rule)

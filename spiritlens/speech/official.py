@@ -43,6 +43,11 @@ def official_installed() -> bool:
     return importlib.util.find_spec("spiritlm") is not None
 
 
+def official_name(flavour: Flavour) -> str:
+    """The name of the official speech tokenizer as an encoder."""
+    return f"spiritlm_{flavour} (official package)"
+
+
 def _official(module: str) -> Any:
     if not official_installed():
         raise OfficialPackageMissing(HOW_TO_GET)
@@ -58,11 +63,6 @@ def load_official_units(flavour: Flavour = "base") -> "OfficialUnits":
     return OfficialUnits(make(), flavour)
 
 
-def load_official_model(name: str = "spirit-lm-base-7b") -> Any:
-    """The official model object; it has ``model`` (a Llama), ``tokenizer`` and ``speech_tokenizer``."""
-    return _official("spiritlm.model.spiritlm_model").Spiritlm(name)
-
-
 class OfficialUnits:
     """A `SpeechEncoder` made of the official speech tokenizer."""
 
@@ -70,7 +70,7 @@ class OfficialUnits:
     n_units = 501
 
     def __init__(self, tokenizer: Any, flavour: Flavour = "base") -> None:
-        self.tokenizer, self.name = tokenizer, f"spiritlm_{flavour} (official package)"
+        self.tokenizer, self.name = tokenizer, official_name(flavour)
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One HuBERT unit per frame, not deduplicated."""
@@ -81,11 +81,6 @@ class OfficialUnits:
         check_encodable(waveform, RATE, SHORTEST_TAIL)
         answer = self.tokenizer.encode_units(torch.from_numpy(np.array(waveform.samples)))
         return streams_of_answer(answer)
-
-    def token_string(self, waveform: Waveform) -> str:
-        """The official string of the recording, such as ``[Hu99][Hu49]``."""
-        units = self.tokenizer.encode_units(torch.from_numpy(np.array(waveform.samples)))
-        return str(self.tokenizer.units2string(units))
 
 
 def streams_of_answer(answer: Mapping[str, Any]) -> dict[str, UnitStream]:
@@ -122,11 +117,12 @@ class EncoderComparison:
         return self.n_frames[0] == self.n_frames[1] == self.n_equal
 
     def __str__(self) -> str:
+        names = f"{self.first} and {'another of that name' if self.first == self.second else self.second}"
         if self.identical:
-            return f"{self.first} and {self.second}: all {self.n_equal} frames equal"
+            return f"{names}: all {self.n_equal} frames equal"
         where = "" if self.first_difference is None else f", first difference at {self.first_difference:.2f} s"
         one, other = self.n_frames
-        return f"{self.first} and {self.second}: {self.n_equal} frames equal of {one} and {other}{where}"
+        return f"{names}: {self.n_equal} frames equal of {one} and {other}{where}"
 
 
 def compare_encoders(first: SpeechEncoder, second: SpeechEncoder, waveform: Waveform) -> EncoderComparison:

@@ -6,8 +6,10 @@ audio column cast by ``Audio(decode=False)``: its own audio decoding needs torch
 """
 
 import csv
+import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,28 +118,32 @@ def speak_texts(
     rows, out = list(rows), Path(out)
     if missing := [index for index, row in enumerate(rows) if not str(row.get("text", "")).strip()]:
         raise ValueError(f"row {missing[0]} has no text to speak; give each row a 'text'.")
+    pairs = [(_stem(row, index, name), name, row) for name in voices for index, row in enumerate(rows)]
+    doubled = [stem for stem, count in Counter(stem for stem, _, _ in pairs).items() if count > 1]
+    if doubled:
+        raise ValueError(f"two rows have the same id: both would be {doubled[0]}.wav; give each row an id of its own.")
+    speakers = {name: CachedVoice(voice(name)) for name in voices}
     out.mkdir(parents=True, exist_ok=True)
     table: list[dict[str, Any]] = []
-    pairs = [(name, index, row) for name in voices for index, row in enumerate(rows)]
-    speakers = {name: CachedVoice(voice(name)) for name in voices}
-    for name, index, row in tqdm(pairs, desc="speaking", unit="text", disable=progress == "none"):
+    for stem, name, row in tqdm(pairs, desc="speaking", unit="text", disable=progress == "none"):
         utterance = speakers[name].speak(str(row["text"]))
-        stem = re.sub(r"[^\w.+-]+", "-", f"{row.get('id', f'{index:05d}')}_{name}")
         write_whole(out / f"{stem}.wav", utterance.waveform.wav_bytes())
         words = [{"word": word.word, "start": word.start, "end": word.end} for word in utterance.words]
         write_whole(out / f"{stem}.json", json.dumps({"words": words}, indent=1).encode())
         made = {"file_name": f"{stem}.wav", "voice": name, "engine": utterance.engine, "words": f"{stem}.json"}
         table.append({**made, **{key: value for key, value in row.items() if key not in made}})
-    if len({row["file_name"] for row in table}) < len(table):
-        raise ValueError("two rows have the same id; give each row an id of its own.")
     return _write_table(table, out / "metadata.csv")
+
+
+def _stem(row: Mapping[str, Any], index: int, voice_name: str) -> str:
+    """The name of an utterance's files, without ending: the row's id (or its number) and the voice."""
+    return re.sub(r"[^\w.+-]+", "-", f"{row.get('id', f'{index:05d}')}_{voice_name}")
 
 
 def _write_table(table: list[dict[str, Any]], path: Path) -> Path:
     columns = list(dict.fromkeys(column for row in table for column in row))
     lines: list[list[Any]] = [columns, *([row.get(column, "") for column in columns] for row in table)]
-    temporary = path.with_suffix(".part")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(lines)
-    temporary.replace(path)
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    write_whole(path, text.getvalue().encode())
     return path

@@ -27,8 +27,8 @@ def open_torch_file(path: Path, memory: Memory = "read") -> Any:
         reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or "it is no weight file"
         raise CheckpointError(
             f"{path} is refused: it holds pickled code, or is no weight file ({reason}); such code is never run here. "
-            "Use a safetensors copy, or convert it where you trust it: torch.save of a dictionary of tensors, numbers and "
-            "strings."
+            "Use a safetensors copy, or convert it where you trust it: torch.save of a dictionary of tensors, numbers "
+            "and strings."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]

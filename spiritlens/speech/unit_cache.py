@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +44,12 @@ class CachedEncoder:
     def n_units(self) -> int:
         """Number of different units."""
         return self.encoder.n_units
+
+    @property
+    def streams(self) -> Callable[[Waveform], dict[str, UnitStream]]:
+        """The encoder's own way to all its unit streams, where it has further ones; they are not cached."""
+        streams: Callable[[Waveform], dict[str, UnitStream]] = self.encoder.streams  # type: ignore[attr-defined]
+        return streams
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, from the cache where it is there."""

@@ -3,7 +3,8 @@
 A speech encoder emits one unit id per *frame* (25 frames per second for SpiritLM's HuBERT). Language models read the
 *deduplicated* stream, where a run of equal ids is one unit. `UnitStream` keeps, for every unit, its start and end in
 seconds and its run length in frames, so that deduplication loses nothing: ``stream.dedup().expand()`` is the
-stream again.
+stream again (ids always; times too, but for a run over a cut of long audio, where an encoder leaves out one frame: the
+frames after the cut are then dated one frame early).
 
 Axes: ``unit``. Units of measure: seconds, frames, frames per second. Frame i of a stream that starts at `offset` covers
 [offset + i / rate, offset + (i + 1) / rate).
@@ -101,7 +102,7 @@ class UnitStream:
         )
 
     def expand(self) -> "UnitStream":
-        """One unit per frame again: the inverse of `dedup`."""
+        """One unit per frame again, each run dated from its start: the inverse of `dedup` (see the module for cuts)."""
         ids = np.repeat(self.ids, self.frames)
         within = np.arange(len(ids)) - np.repeat(np.cumsum(self.frames) - self.frames, self.frames)
         starts = np.repeat(self.starts, self.frames) + within / self.rate

@@ -13,6 +13,7 @@ from spiritlens.models.loading import load
 from spiritlens.models.weight_files import CheckpointError
 from spiritlens.prompts.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.speech.hubert import OFFICIAL_FOLDER, load_hubert_units
+from spiritlens.speech.unit_cache import CachedEncoder
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
@@ -91,6 +92,13 @@ class TwoStreams:
         }
 
 
+class OneStream:
+    name, rate, n_units = "one", 25.0, 501
+
+    def encode(self, waveform: Waveform) -> UnitStream:
+        return TwoStreams().streams(waveform)["unit"]
+
+
 def test_expressive_models_need_all_streams(official):
     folder = official / "spiritlm_model" / "spirit-lm-expressive-7b"
     lens = load(folder, device="cpu", encoder=TwoStreams())
@@ -99,11 +107,19 @@ def test_expressive_models_need_all_streams(official):
     assert prompt.text.startswith("[Speech][St0][Pi0][Hu0]")
     assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
 
-    class OneStream:
-        name, rate, n_units = "one", 25.0, 501
-
-        def encode(self, waveform: Waveform) -> UnitStream:
-            return TwoStreams().streams(waveform)["unit"]
-
     with pytest.raises(ValueError, match=r"also writes style, pitch units, which encoder 'one' does not make"):
         hear_streams(OneStream(), SPIRITLM_EXPRESSIVE, TONE)
+
+
+def test_wrapped_encoders_pass_the_further_streams_on(tmp_path):
+    deferred = DeferredEncoder("two", 25.0, 501, TwoStreams)
+    for encoder in (deferred, CachedEncoder(TwoStreams(), tmp_path), CachedEncoder(deferred, tmp_path)):
+        assert list(hear_streams(encoder, SPIRITLM_EXPRESSIVE, TONE)) == ["unit", "pitch", "style"]
+    for encoder in (DeferredEncoder("one", 25.0, 501, OneStream), CachedEncoder(OneStream(), tmp_path)):
+        with pytest.raises(ValueError, match="which encoder 'one' does not make"):
+            hear_streams(encoder, SPIRITLM_EXPRESSIVE, TONE)
+
+
+def test_an_expressive_model_s_ears_are_named_as_the_official_package_s(monkeypatch, tmp_path):
+    monkeypatch.setattr("spiritlens.speech.official.official_installed", lambda: True)
+    assert encoder_of(tmp_path, SPIRITLM_EXPRESSIVE).name == "spiritlm_expressive (official package)"

@@ -21,10 +21,11 @@ from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
 
 from spiritlens.models.checkpoint import ROOT_VARIABLE
+from spiritlens.models.fingerprint import fingerprint
 from spiritlens.models.generation import _marker_between
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import is_on, load
-from spiritlens.models.random_weights import random_config, random_weights
+from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.models.weight_files import CheckpointError
 from spiritlens.prompts.build import SpeechSegment, TextSegment
@@ -431,6 +432,30 @@ def test_the_id_tells_models_apart_and_stays(small, tmp_path):
     assert re.fullmatch("[0-9a-f]{16}", one.id)
     other = load(write_checkpoint(tmp_path / "other", spirit_config(), seed=1), device="cpu")
     assert len({one.id, other.id, load(small, device="cpu", norms="folded").id, load(small, "bfloat16", "cpu").id}) == 4
+
+
+@pytest.mark.parametrize(
+    "rope",
+    [
+        {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0},
+        {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0},
+        {
+            "rope_type": "llama3",
+            "rope_theta": 10000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        },
+    ],
+)
+def test_the_id_tells_how_positions_are_stretched(rope):
+    """Equal weights, other positions, other logits."""
+    plain, stretched = (random_lens_model(random_config(rope=kind)).model for kind in (None, rope))
+    assert fingerprint(plain) != fingerprint(stretched)
+    if rope["rope_type"] == "linear":
+        other = random_lens_model(random_config(rope=rope | {"factor": 3.0})).model
+        assert fingerprint(other) != fingerprint(stretched)
 
 
 def test_repr_says_what_it_is(lens):

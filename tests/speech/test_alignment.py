@@ -12,7 +12,6 @@ from spiritlens.speech.alignment import (
     check_words,
     interval_groups,
     unit_table,
-    units_of_words,
     words_of_units,
 )
 from spiritlens.speech.units import UnitStream
@@ -68,25 +67,6 @@ def test_words_without_gaps_leave_no_unit_silent_and_keep_order(lengths, rule):
     index = words_of_units(UnitStream.from_frames(list(range(n_frames))), words, rule=rule)
     assert (index >= 0).all()
     assert (np.diff(index) >= 0).all()
-
-
-def test_units_of_words_by_hand():
-    words = [word("in", 0.0, 0.12), word("the", 0.0, 0.12), word("city", 0.12, 0.2), word("now", 0.24, 0.32)]
-    assert units_of_words(UNITS, words, 2).ids.tolist() == [3, 4]
-    assert units_of_words(UNITS, words, 2, 3).ids.tolist() == [3, 4, 5, 6, 7]
-    assert units_of_words(UNITS, words, 1).ids.tolist() == [0, 1, 2], "a shared interval goes with each of its words"
-    with pytest.raises(ValueError, match="words 2 to 4 are not among the 4 words"):
-        units_of_words(UNITS, words, 2, 4)
-    with pytest.raises(ValueError, match="no unit falls on 'x'"):
-        units_of_words(UNITS, [word("x", 0.03, 0.05)], 0)
-
-
-def test_units_and_words_round_trip():
-    words = [word("in", 0.0, 0.12), word("city", 0.12, 0.22), word("now", 0.26, 0.32)]
-    index = words_of_units(UNITS, words)
-    for place in range(len(words)):
-        assert units_of_words(UNITS, words, place).ids.tolist() == UNITS.ids[index == place].tolist()
-    assert (index == -1).sum() + sum(len(units_of_words(UNITS, words, place)) for place in range(3)) == len(UNITS)
 
 
 def test_table_shows_units_with_their_words():

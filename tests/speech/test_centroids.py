@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spiritlens.speech.centroids import read_centroids
-from spiritlens.speech.hubert_checkpoint import CheckpointError
+from spiritlens.speech.torch_files import CheckpointError
 
 CENTRES = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -17,7 +17,9 @@ def test_numpy_and_torch_files(tmp_path):
     np.save(tmp_path / "a.npy", CENTRES.astype(np.float64))
     torch.save(torch.from_numpy(CENTRES), tmp_path / "b.bin")
     torch.save({"cluster_centers_": torch.from_numpy(CENTRES), "n": torch.tensor(3)}, tmp_path / "c.pt")
-    for name in ("a.npy", "b.bin", "c.pt"):
+    torch.save(torch.from_numpy(CENTRES).bfloat16(), tmp_path / "d.pt")
+    torch.save(torch.nn.Parameter(torch.from_numpy(CENTRES)), tmp_path / "e.pt")
+    for name in ("a.npy", "b.bin", "c.pt", "d.pt", "e.pt"):
         centroids = read_centroids(tmp_path / name)
         assert centroids.dtype == torch.float32
         assert np.array_equal(centroids.numpy(), CENTRES)

@@ -36,3 +36,11 @@ def test_digest_follows_every_weight():
         model[1].bias += 1e-6
     assert weights_digest(model) != digest
     assert weights_digest(model[0], model[1]) != weights_digest(model[0])
+
+
+def test_digest_of_bfloat16_weights_and_of_single_numbers():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).bfloat16()
+    digest = weights_digest(model)
+    assert weights_digest(model.float()) != digest
+    model[1].num_batches_tracked += 1
+    assert len({digest, weights_digest(model), weights_digest(model.bfloat16())}) == 3

@@ -1,5 +1,6 @@
 """The published unit encoder: golden answers of the published code, every layout, chunks, blanks, refusals."""
 
+import dataclasses
 import json
 import pickle
 import sys
@@ -19,7 +20,8 @@ from spiritlens.speech.hubert import (
     official_files,
     read_quantizer,
 )
-from spiritlens.speech.hubert_checkpoint import CheckpointError, read_hubert, read_weights_only
+from spiritlens.speech.hubert_checkpoint import read_hubert
+from spiritlens.speech.torch_files import CheckpointError, read_weights_only
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import AudioError, Waveform
 
@@ -233,6 +235,62 @@ def test_quantizers_refused(data, tmp_path):
     torch.save(content, tmp_path / "quantizer.pt")
     with pytest.raises(CheckpointError, match="501 classes; vocab_size 1000"):
         read_quantizer(tmp_path / "quantizer.pt", 48)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["model_cfg"].pop("vocab_size"), "vocab_size is None in model_cfg; expected the number of clusters"),
+        (lambda c: c["model_weight"].pop("2.bias"), "expected layers 0.weight, 0.bias, .*; at fault: 2.bias"),
+        (lambda c: c["model_weight"].update({"network.0.weight": torch.zeros(2, 2)}), "at fault: network.0.weight"),
+        (lambda c: c["model_weight"].clear(), "expected layers .*; at fault: nothing"),
+    ],
+)
+def test_quantizers_that_are_none(data, tmp_path, change, message):
+    content = read_weights_only(data / "hubert_small" / "L11_quantizer_500.pt")
+    change(content)
+    torch.save(content, tmp_path / "quantizer.pt")
+    with pytest.raises(CheckpointError, match=message):
+        read_quantizer(tmp_path / "quantizer.pt", 48)
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+def test_bfloat16_hears_too(with_mask, tmp_path, recording):
+    """A file without ``mask_emb`` included: its stand-in comes first among the weights, and says the model's dtype."""
+    content = Layout().content()
+    if not with_mask:
+        content["model_weight"].pop("mask_emb")
+    torch.save(content, tmp_path / "model.pt")
+    checkpoint = read_hubert(tmp_path / "model.pt", dtype=torch.bfloat16)
+    assert {tensor.dtype for tensor in checkpoint.model.state_dict().values()} == {torch.bfloat16}
+    centroids = torch.randn(20, WIDTH, generator=torch.Generator().manual_seed(1))
+    low = HubertUnits(checkpoint, KMeansQuantizer(centroids), 3, "low")
+    exact = HubertUnits(read_hubert(tmp_path / "model.pt"), KMeansQuantizer(centroids), 3, "exact")
+    part = Waveform(recording.samples[:32000])
+    assert (low.encode(part).ids == exact.encode(part).ids).mean() > 0.8
+    assert low.digest != exact.digest
+
+
+def test_the_digest_tells_settings_that_no_weight_tells(tmp_path):
+    def encoder(**settings):
+        content = Layout(layer_norm_first=True).content()
+        content["model_cfg"] |= settings.pop("model", {})
+        torch.save(content, tmp_path / "model.pt")
+        checkpoint = dataclasses.replace(read_hubert(tmp_path / "model.pt"), **settings)
+        return HubertUnits(checkpoint, KMeansQuantizer(torch.zeros(1, WIDTH)), 3, "test")
+
+    strides = "[(16,10,5)] + [(16,3,2)] * 4 + [(16,2,2)] * 2 + [(16,2,1)]"
+    encoders = [
+        encoder(),
+        encoder(normalize=True),
+        encoder(sample_rate=8000),
+        encoder(model={"encoder_attention_heads": 2}),
+        encoder(model={"activation_fn": "relu"}),
+        encoder(model={"conv_feature_layers": strides}),
+        encoder(model={"layer_norm_first": False}),
+    ]
+    assert len({made.digest for made in encoders}) == len(encoders)
+    assert encoder().digest == encoders[0].digest
 
 
 def test_layer_beyond_the_model(data):

@@ -11,7 +11,6 @@ import torch
 from spiritlens.speech.official import (
     OfficialPackageMissing,
     compare_encoders,
-    load_official_model,
     load_official_units,
     official_installed,
     streams_of_answer,
@@ -47,9 +46,7 @@ def stand_in(monkeypatch):
     package.__spec__ = types.SimpleNamespace(name="spiritlm")
     tokenizers.spiritlm_base = lambda: StandInTokenizer(False)
     tokenizers.spiritlm_expressive = lambda: StandInTokenizer(True)
-    model = types.ModuleType("spiritlm.model.spiritlm_model")
-    model.Spiritlm = lambda name: types.SimpleNamespace(name=name, tokenizer="t", speech_tokenizer="s")
-    for module in (package, tokenizers, types.ModuleType("spiritlm.model"), model):
+    for module in (package, tokenizers):
         monkeypatch.setitem(sys.modules, module.__name__, module)
 
 
@@ -61,9 +58,8 @@ def speech(recording) -> Waveform:
 def test_absence_is_said_in_one_clear_sentence(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     assert not official_installed()
-    for load in (load_official_units, load_official_model):
-        with pytest.raises(OfficialPackageMissing, match=r"not installed; get it by `pip install.*no commercial use"):
-            load()
+    with pytest.raises(OfficialPackageMissing, match=r"not installed; get it by `pip install.*no commercial use"):
+        load_official_units()
 
 
 def test_base_units_have_times(stand_in, speech):
@@ -72,7 +68,8 @@ def test_base_units_have_times(stand_in, speech):
     assert len(units) == 50
     assert units.starts[10] == 0.4
     assert units.ids.tolist() == [int(v > 0) for v in speech.samples.reshape(-1, 640).mean(1)]
-    assert encoder.token_string(speech) == "".join(f"[Hu{i}]" for i in units.dedup().ids)
+    answer = encoder.tokenizer.encode_units(torch.from_numpy(speech.samples.copy()))
+    assert encoder.tokenizer.units2string(answer) == "".join(f"[Hu{i}]" for i in units.dedup().ids)
     assert "official" in encoder.name
 
 
@@ -88,10 +85,6 @@ def test_expressive_streams(stand_in, speech):
 def test_frames_of_long_audio_are_dated_by_chunks():
     units = streams_of_answer({"hubert": " ".join(["1"] * 2500)})["unit"]
     assert units.starts[2498:].tolist() == [99.92, 100.0]
-
-
-def test_model_object(stand_in):
-    assert load_official_model("spirit-lm-base-7b").name == "spirit-lm-base-7b"
 
 
 class Fixed:
@@ -113,6 +106,11 @@ def test_comparison(one, other, n_equal, moment, speech):
     assert (comparison.n_equal, comparison.first_difference) == (n_equal, moment)
     assert comparison.identical == (one == other)
     assert ("all 3 frames equal" in str(comparison)) == (one == other)
+
+
+def test_a_comparison_of_an_encoder_with_itself_says_so(stand_in, speech):
+    comparison = compare_encoders(load_official_units("expressive"), load_official_units("expressive"), speech)
+    assert str(comparison) == "spiritlm_expressive (official package) and another of that name: all 50 frames equal"
 
 
 def test_refusals(stand_in):

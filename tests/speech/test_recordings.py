@@ -125,6 +125,13 @@ def test_refusals(tmp_path):
     with pytest.raises(ValueError, match="row 1 has no text"):
         speak_texts([{"text": "a"}, {"text": " "}], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(ValueError, match="same id"):
-        speak_texts([{"id": "x", "text": "a"}, {"id": "x", "text": "b"}], tmp_path / "out", progress="none")
-    assert not (tmp_path / "out" / "metadata.csv").exists()
+    for first, second in (("x", "x"), ("new york", "new-york")):  # one file name for both
+        with pytest.raises(ValueError, match=r"same id: both would be .*_espeak-en-us\.wav"):
+            speak_texts([{"id": first, "text": "a"}, {"id": second, "text": "b"}], tmp_path / "out", progress="none")
+    assert not (tmp_path / "out").exists(), "nothing is spoken, and nothing written over, before all is checked"
+
+
+def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    with pytest.raises(UnicodeEncodeError):
+        speak_texts([{"id": "x", "text": "hello", "note": "\ud800"}], tmp_path, progress="none")
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".wav"]

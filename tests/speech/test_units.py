@@ -57,6 +57,14 @@ def test_equal_units_on_both_sides_of_a_gap_stay_apart():
     assert len(stream.dedup()) == 2
 
 
+def test_frames_of_a_run_over_a_cut_are_dated_from_its_start():
+    starts = np.array([99.88, 99.92, 100.0, 100.04])  # the frame at 99.96 s does not exist
+    stream = UnitStream(np.array([1, 2, 2, 3]), starts, starts + 0.04, np.ones(4, int))
+    again = stream.dedup().expand()
+    assert again.ids.tolist() == [1, 2, 2, 3]
+    assert again.starts.tolist() == [99.88, 99.92, 99.96, 100.04]
+
+
 def test_slices():
     stream = UnitStream.from_frames([1, 2, 3, 4, 5])
     assert stream[1:3].ids.tolist() == [2, 3]
