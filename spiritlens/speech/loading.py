@@ -109,8 +109,8 @@ def _read_whole(folder: Path, n_layers: int) -> HubertModel:
     at_fault = sorted((missing | misshapen) - {"masked_spec_embed"})
     if at_fault:
         raise CheckpointError(
-            f"{folder}: {len(at_fault)} tensors are missing or of another shape than config.json says, first "
-            f"{at_fault[0]}. Weights and config.json must be of one HuBERT, and whole."
+            f"{folder}: tensors are missing or of another shape than config.json says, {len(at_fault)} in all: "
+            f"{', '.join(at_fault[:4])}. Weights and config.json must be of one HuBERT, and whole."
         )
     return model
 

@@ -240,7 +240,7 @@ def test_quantizers_refused(data, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["model_cfg"].pop("vocab_size"), "vocab_size is None in model_cfg; expected the number of clusters"),
+        (lambda c: c["model_cfg"].pop("vocab_size"), "vocab_size is None in model_cfg; expected the number"),
         (lambda c: c["model_weight"].pop("2.bias"), "expected layers 0.weight, 0.bias, .*; at fault: 2.bias"),
         (lambda c: c["model_weight"].update({"network.0.weight": torch.zeros(2, 2)}), "at fault: network.0.weight"),
         (lambda c: c["model_weight"].clear(), "expected layers .*; at fault: nothing"),

@@ -107,7 +107,7 @@ def test_weights_that_would_be_random_are_refused(folder, tmp_path, change):
     weights = load_file(other / "model.safetensors")
     change(weights)
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"1 tensors are missing or of another shape.*layers\.1\.attention\.k_proj"):
+    with pytest.raises(CheckpointError, match=r"tensors are missing or of another shape.*1 in all: .*k_proj"):
         load_kmeans_units(other, 2)
 
 
