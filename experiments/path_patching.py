@@ -29,6 +29,7 @@ from spiritlens.analysis.path_nodes import Frozen, Receiver
 from spiritlens.analysis.path_patching import path_patch
 from spiritlens.effects.paths import path_change
 from spiritlens.effects.statistics import average_effects
+from spiritlens.effects.store import save_effects
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import load_facts
 from spiritlens.prompts.prompt import Prompt
@@ -64,7 +65,13 @@ def main(
     found = found_heads(lens, prompts, heads, top, seed)
     corruptions = {kind: Replacement("symmetric", tuple(prompts[kind])) for kind in KINDS}
     fitting = {kind: fit(lens, prompts[kind], corruptions[kind], seed) for kind in KINDS}
-    both = [at for at in range(len(told)) if all(fitting[kind][at] for kind in KINDS)][:n_facts]
+    fits = [at for at in range(len(told)) if all(fitting[kind][at] for kind in KINDS)]
+    if not fits or n_facts < 1:
+        raise ValueError(
+            f"{len(fits)} of {len(told)} facts known in both modalities have donors that fit, n_facts={n_facts}: at "
+            "least 1 is needed of each; ask more facts (--asked)"
+        )
+    both = fits[:n_facts]
     chosen = {kind: [prompts[kind][at] for at in both] for kind in KINDS}
     outputs: list[Receiver] = [*(Receiver("mlp_in", layer) for layer in range(lens.n_layers)), Receiver("logits")]
     maps = {
@@ -74,11 +81,11 @@ def main(
     tables = {name: strongest(paths, top=12) for name, paths in maps.items()}
     agreements = {name: edge_agreement(paths) for name, paths in maps.items()}
     for name, paths in maps.items():
-        paths.to_netcdf(out / f"paths_{name.replace(' ', '_')}.nc", engine="h5netcdf")
+        save_effects(paths, out / f"paths_{name.replace(' ', '_')}.nc")
         tables[name].to_csv(out / f"paths_{name.replace(' ', '_')}.csv", index=False)
         print(f"\nPaths {name}\n{tables[name].to_string(index=False, float_format=lambda value: f'{value:.3f}')}")
         print(f"Spearman of all edges between T2T and S2T: {agreements[name]:.2f}; {len(both)} facts in both")
-    print(f"\nPage: {page(out, maps, tables, agreements, found, len(told)).resolve()}")
+    print(f"\nPage: {page(out, maps, tables, agreements, found, len(told), len(fits)).resolve()}")
 
 
 def patch(
@@ -181,6 +188,7 @@ def page(
     agreements: dict[str, float],
     found: dict[str, list[tuple[int, int]]],
     n_known: int,
+    n_fitting: int,
 ) -> Path:
     """One offline page with the maps of paths."""
     names = {kind: ", ".join(f"L{layer}H{head}" for layer, head in heads) for kind, heads in found.items()}
@@ -207,7 +215,8 @@ def page(
         ],
         examples=[],
         methods=[
-            f"{n_facts} of {n_known} facts known in both modalities, whose subjects have donors that fit in both.",
+            f"{n_known} facts are known in both modalities; the subjects of {n_fitting} have donors that fit in both, "
+            f"and {n_facts} of these were patched.",
             f"Found heads: T2T {names['T2T']}; S2T {names['S2T']}.",
             "Clean base run, the subject replaced by another prompt's. Into heads: heads between the two nodes are "
             "held, MLPs recomputed; into MLPs and logits: both are held.",

@@ -39,13 +39,14 @@ def trace(
 
     lens, chosen = sl.load(model), sl.load_facts(facts)
     if dry_run:
-        print(price(lens, chosen, voice, phrasing, n_facts, window=window, samples=samples, tflops=tflops))
+        costs = price(lens, chosen, voice, phrasing, n_facts, window=window, samples=samples, tflops=tflops)
+        print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
     print(study(lens, out, chosen, voice, phrasing, n_facts, window=window, samples=samples, seed=seed))
 
 
 def check(folder: tyro.conf.Positional[Path], speech: Path | None = None) -> None:
-    """Compare the converted model of a checkpoint folder with Hugging Face's, layer by layer.
+    """Compare the converted model of a checkpoint folder with Hugging Face's, layer by layer; exit 1 where they differ.
 
     Args:
         folder: The checkpoint folder.
@@ -55,12 +56,18 @@ def check(folder: tyro.conf.Positional[Path], speech: Path | None = None) -> Non
 
     lens = sl.load(folder)
     if speech is None:
-        print(sl.selfcheck(lens))
-        return
-    from spiritlens.speech.official import compare_encoders, load_official_units
+        models = sl.selfcheck(lens)
+        print(models)
+        same = models.agrees
+    else:
+        from spiritlens.speech.official import compare_encoders, load_official_units
 
-    official = load_official_units("expressive" if "expressive" in lens.family.name else "base")
-    print(compare_encoders(lens.ears(), official, sl.read_waveform(speech)))
+        official = load_official_units("expressive" if "expressive" in lens.family.name else "base")
+        encoders = compare_encoders(lens.ears(), official, sl.read_waveform(speech))
+        print(encoders)
+        same = encoders.identical
+    if not same:
+        raise SystemExit(1)
 
 
 def align(audio: tyro.conf.Positional[Path], text: tyro.conf.Positional[str]) -> None:
@@ -85,8 +92,10 @@ COMMANDS: dict[str, Callable[..., None]] = {"trace": trace, "check": check, "ali
 
 
 def main() -> None:
-    """Run the command line; errors of the user are one line, not a traceback."""
+    """Run the command line; errors of the user, of files and of speech engines are one line, not a traceback."""
+    from spiritlens.speech.engines.process import EngineError
+
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="spiritlens", description=DESCRIPTION)
-    except (ValueError, FileNotFoundError, ImportError) as error:
+    except (ValueError, OSError, ImportError, EngineError) as error:
         raise SystemExit(f"spiritlens: {error}") from None

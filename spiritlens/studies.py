@@ -64,7 +64,8 @@ class Study:
     """What a study found and where it lies."""
 
     effects: xr.Dataset
-    tokens: xr.Dataset
+    tokens: xr.Dataset | None
+    """The maps by token; None where none was asked for."""
     accuracy: tuple[dict[str, Any], ...]
     comparison: Comparison
     findings: tuple[str, ...]
@@ -90,30 +91,31 @@ def study(
 ) -> Study:
     """Run the main job and write its folder.
 
-    `n_facts` facts known in both modalities are traced by role, `n_token_maps` of them also token by token; `window`
-    None is the design's default, max(1, round(0.3 · layers)). Raises ValueError when no fact is known in both.
+    `n_facts` facts known in both modalities are traced by role, `n_token_maps` of them also token by token (0: none);
+    `window` None is the design's default, max(1, round(0.3 · layers)). Raises ValueError when no fact is known in both.
     """
-    facts = load_facts() if facts is None else tuple(facts)
     out = Path(out)
+    _check_counts(n_facts, n_token_maps)
+    _check_folder(out)
+    facts = load_facts() if facts is None else tuple(facts)
     told = tell(lens, facts, voice=voice, phrasing=phrasing)
     accuracy = accuracy_rows(told)
     chosen = choose_known(told, n_facts, seed)
     prompts = [prompt for each in chosen for prompt in each.prompts]
-    shown = prompts[: 2 * n_token_maps]
 
     def trace(some: Sequence[Prompt], at: At, folder: Path) -> xr.Dataset:
         return causal_trace(lens, some, components, at=at, window=window, samples=samples, seed=seed, folder=folder)
 
     effects = trace(prompts, "role", out)
-    tokens = trace(shown, "token", out / "tokens")
+    tokens = trace(prompts[: 2 * n_token_maps], "token", out / "tokens") if n_token_maps else None
     (out / "accuracy.json").write_text(json.dumps(accuracy, indent=1), encoding="utf-8")
     write_wavs(prompts, out / "wavs")
     comparison = compare(effects)
     sentences = findings(comparison)
     page = dashboard(
-        {"by role": effects, "by token": tokens},
+        {"by role": effects, **({} if tokens is None else {"by token": tokens})},
         out,
-        prompts=shown,
+        prompts=prompts,
         accuracy=accuracy,
         findings=sentences,
         notes=(selection_sentence(told, chosen),),
@@ -128,17 +130,39 @@ def price(
     phrasing: str = "held out",
     n_facts: int = 40,
     *,
+    n_token_maps: int = 2,
     components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
     window: int | None = None,
     samples: int = 10,
     tflops: float = 1.0,
-) -> Cost:
-    """What a study's trace by role would cost; no model is run, so the first `n_facts` facts stand for those known."""
+) -> dict[str, Cost]:
+    """What a study's traces would cost, by role and by token; no model is run: the first facts stand for the known."""
+    _check_counts(n_facts, n_token_maps)
     facts = load_facts() if facts is None else tuple(facts)
     about = [Told(fact, *_prompts(lens, fact, voice, phrasing), {}) for fact in facts[:n_facts]]
-    grid = make_grid(lens.inside, tuple(components), window, "role", "denoising", "none")
     prompts = [prompt for each in about for prompt in each.prompts]
-    return estimate_cost(shape_of(lens.inside), prompts, grid, samples=samples, tflops=tflops)
+
+    def cost(some: Sequence[Prompt], at: At) -> Cost:
+        grid = make_grid(lens.inside, tuple(components), window, at, "denoising", "none")
+        return estimate_cost(shape_of(lens.inside), some, grid, samples=samples, tflops=tflops)
+
+    by_token = {"by token": cost(prompts[: 2 * n_token_maps], "token")} if n_token_maps else {}
+    return {"by role": cost(prompts, "role"), **by_token}
+
+
+def _check_counts(n_facts: int, n_token_maps: int) -> None:
+    """Before anything is spoken: some facts are traced, and no negative number of them token by token."""
+    if n_facts < 1:
+        raise ValueError(f"n_facts={n_facts}: at least 1 fact is traced")
+    if n_token_maps < 0:
+        raise ValueError(f"n_token_maps={n_token_maps}: give 0 for none, or how many facts are traced token by token")
+
+
+def _check_folder(out: Path) -> None:
+    """Before anything is spoken: no file stands where the folder will be."""
+    existing = next((path for path in (out, *out.parents) if path.exists()), None)
+    if existing is not None and not existing.is_dir():
+        raise ValueError(f"out={out}: {existing} is a file; name a folder, new or of an earlier run")
 
 
 def tell(lens: Lens, facts: Sequence[Fact], *, voice: str, phrasing: str) -> tuple[Told, ...]:
@@ -157,11 +181,12 @@ def _prompts(lens: Lens, fact: Fact, voice: str, phrasing: str) -> tuple[Prompt,
 
 
 def write_wavs(prompts: Sequence[Prompt], folder: Path) -> None:
-    """One wav file per spoken prompt, named after its fact."""
+    """One wav file per spoken prompt, named after its fact and its id."""
     folder.mkdir(parents=True, exist_ok=True)
     for prompt in prompts:
         if prompt.waveform is not None:
-            prompt.waveform.write(folder / f"{re.sub(r'[^A-Za-z0-9-]+', '_', prompt.fact_id)}.wav")
+            name = re.sub(r"[^\w-]+", "_", f"{prompt.fact_id} {prompt.id}".strip())
+            prompt.waveform.write(folder / f"{name}.wav")
 
 
 def accuracy_rows(told: Sequence[Told]) -> list[dict[str, Any]]:
@@ -181,6 +206,7 @@ def accuracy_rows(told: Sequence[Told]) -> list[dict[str, Any]]:
 
 def choose_known(told: Sequence[Told], n_facts: int, seed: int) -> tuple[Told, ...]:
     """A seeded sample, in random order, of the facts that are known in both modalities."""
+    _check_counts(n_facts, 0)
     known = [each for each in told if each.known_in_both]
     if not known:
         raise ValueError(f"none of the {len(told)} facts is known in both modalities; give others, or another model")

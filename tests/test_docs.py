@@ -1,5 +1,6 @@
 """Every Python block of the README and of the pages runs, in order, each file in one namespace and an empty folder."""
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -22,6 +23,19 @@ def python_blocks(page: Path) -> list[str]:
 def commands(page: Path) -> list[str]:
     lines = [line.split("#")[0].strip() for block in code_blocks(page, "bash") for line in block.splitlines()]
     return [line for line in lines if line]
+
+
+def required_options(script: Path) -> list[str]:
+    """Options without a default of a script whose `main` or `Arguments` tyro reads."""
+    names: list[str] = []
+    for node in ast.parse(script.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == "Arguments":
+            fields = [item for item in node.body if isinstance(item, ast.AnnAssign) and item.value is None]
+            return [f"--{ast.unparse(field.target).replace('_', '-')}" for field in fields]
+        if isinstance(node, ast.FunctionDef) and node.name == "main":
+            given = node.args.args[: len(node.args.args) - len(node.args.defaults)]
+            names = [f"--{argument.arg.replace('_', '-')}" for argument in given]
+    return names
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.name)
@@ -52,3 +66,5 @@ def test_commands_of_the_page_exist(page: Path) -> None:
             assert words[1] in COMMANDS, command
         elif words[0] == "python" and words[1].endswith(".py"):
             assert (ROOT / words[1]).is_file(), command
+            lacking = set(required_options(ROOT / words[1])) - set(words)
+            assert not lacking, f"{command} lacks {sorted(lacking)}"

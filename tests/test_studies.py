@@ -2,13 +2,14 @@
 
 import html
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import spiritlens as sl
-from spiritlens.studies import Told, accuracy_rows, choose_known, selection_sentence, tell
+from spiritlens.studies import Told, accuracy_rows, choose_known, price, selection_sentence, tell, write_wavs
 
 SETTINGS = {"n_facts": 4, "n_token_maps": 1, "samples": 2, "components": ("resid_pre", "mlp_out"), "seed": 3}
 
@@ -112,3 +113,59 @@ def test_no_known_fact_is_one_clear_error(told: tuple[Told, ...]) -> None:
     nothing = [Told(each.fact, each.text, each.spoken, {"T2T": True, "S2T": False}) for each in told]
     with pytest.raises(ValueError, match="none of the 10 facts is known in both modalities"):
         choose_known(nothing, 3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"n_facts": 0}, "n_facts=0: at least 1"),
+        ({"n_facts": -1}, "n_facts=-1: at least 1"),
+        ({"n_token_maps": -1}, "n_token_maps=-1: give 0 for none"),
+    ],
+)
+def test_impossible_counts_are_refused_before_anything_is_spoken(
+    counts: dict[str, int], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        sl.study(None, tmp_path / "new", (), **counts)
+    with pytest.raises(ValueError, match=message):
+        price(None, (), **counts)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_negative_number_of_facts_drops_none(told: tuple[Told, ...]) -> None:
+    with pytest.raises(ValueError, match="n_facts=-1: at least 1"):
+        choose_known(told, -1, seed=0)
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(ValueError, match="is a file; name a folder"):
+            sl.study(None, out, ())
+
+
+def test_a_study_without_token_maps_has_none(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
+) -> None:
+    settings = {**SETTINGS, "n_facts": 1, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",)}
+    result = sl.study(lens, tmp_path, facts[:3], **settings)
+    assert result.tokens is None
+    assert not (tmp_path / "tokens").exists()
+    assert result.page.is_file()
+
+
+def test_the_price_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    costs = price(lens, facts, n_facts=2, n_token_maps=1)
+    assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 4, "by token": 2}
+    assert costs["by token"].cells > costs["by role"].cells / 2
+    assert set(price(lens, facts, n_facts=2, n_token_maps=0)) == {"by role"}
+
+
+def test_wavs_of_facts_with_other_letters_keep_apart(told: tuple[Told, ...], tmp_path: Path) -> None:
+    names = ("столица/Франция", "столица/Италия")
+    prompts = [replace(told[place].spoken, fact_id=name) for place, name in enumerate(names)]
+    write_wavs([*prompts, replace(told[2].spoken, fact_id=names[0])], tmp_path)
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert len(found) == 3
+    assert f"столица_Франция_{prompts[0].id}.wav" in found

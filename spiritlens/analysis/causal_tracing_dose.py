@@ -67,8 +67,8 @@ def dose_curve(
 ) -> xr.Dataset:
     """Normalised total effect of every prompt at multiples of its modality's default noise scale.
 
-    Variables: ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``; coordinates ``modality``
-    of the subject and ``prompt_id`` along ``prompt``.
+    Variables: ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``; coordinates along
+    ``prompt``: ``subject_modality``, ``prompt_id``, and what tells facts apart (``fact_id relation subject answer``).
     """
     if not multiples or min(multiples) < 0:
         raise ValueError(f"multiples {tuple(multiples)}: give one or more, none negative")
@@ -87,6 +87,9 @@ def dose_curve(
             "multiple": list(multiples),
             "modality": ["text", "speech"],
             "prompt_id": ("prompt", [prompt.id for prompt in prompts]),
+            **{name: ("prompt", [getattr(prompt, name) for prompt in prompts]) for name in ("fact_id", "relation")},
+            "subject": ("prompt", [prompt.subject.name for prompt in prompts]),
+            "answer": ("prompt", [prompt.answer for prompt in prompts]),
             "subject_modality": ("prompt", [subject_modality(prompt) for prompt in prompts]),
         },
         attrs={"samples": samples, "seed": seed, "noise_law": law, "model_id": lens.id},

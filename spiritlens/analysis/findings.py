@@ -10,6 +10,10 @@ import numpy as np
 from spiritlens.analysis.comparison_result import Comparison, ComponentComparison, Estimate
 
 KIND_WORDS = {"T2T": "in writing", "S2T": "in speech", "mixed": "in mixed prompts"}
+OF_THE_RUN = {"kl": "KL from clean", "text_kl": "KL from clean over text", "leaked_mass": "leaked mass"}
+"""Metrics of the whole next-token distribution, not of the answer, in words."""
+RISING = ("rank", "text_rank", *OF_THE_RUN)
+"""Metrics of sign −1, which the corruption raises; `runs.metrics.SIGNS`, whose room needs torch."""
 
 STRENGTHS = {"agree closely in": 0.8, "agree in part in": 0.5, "agree weakly in": -1.0}
 """Words for a correlation that is above 0, by the least share of its ceiling that it reaches."""
@@ -23,11 +27,13 @@ def findings(comparison: Comparison) -> tuple[str, ...]:
 
 def _total_sentence(comparison: Comparison) -> str:
     first, second = (KIND_WORDS[kind] for kind in comparison.kinds)
-    metric, share = comparison.metric.replace("_", " "), f"{100 * comparison.confidence:.0f} %"
+    share = f"{100 * comparison.confidence:.0f} %"
+    verb = "raises" if comparison.metric in RISING else "lowers"
+    metric = OF_THE_RUN.get(comparison.metric, f"answer's {comparison.metric.replace('_', ' ')}")
     words = _difference(comparison.total_difference, f"more {second}", f"less {second}")
     return (
         f"Over {comparison.n_facts} facts ({comparison.n_subjects} subjects) known both {first} and {second}, "
-        f"corrupting the subject lowers the answer's {metric} by {comparison.total[0]} {first} and by "
+        f"corrupting the subject {verb} the {metric} by {comparison.total[0]} {first} and by "
         f"{comparison.total[1]} {second} (brackets: {share} intervals): {words}."
     )
 

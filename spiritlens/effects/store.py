@@ -13,6 +13,7 @@ Every file is written under a temporary name and then renamed, so a file that is
 be read was damaged afterwards, and is an error that names the file. Datasets are checked when written and when read.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -46,6 +47,9 @@ CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {SCHEMA: check_effects, 
 
 PADDING: dict[str, Any] = {"token_modality": "none", "part": "none", "word_index": -1, "n_tokens": 0}
 """What a site coordinate holds where a shorter prompt has no such site; texts are "" and times NaN."""
+
+SHORT = 8
+"""Lists and mappings with at most so many differing values are told value by value."""
 
 
 def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
@@ -233,14 +237,40 @@ def _check_same_study(first: xr.Dataset, part: xr.Dataset, axis: str) -> None:
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Settings that differ, in words."""
-    names = sorted({*found, *wanted})
-    absent = "not set"
-    return [
-        f"{name}: {found.get(name, absent)!r} there, {wanted.get(name, absent)!r} here"
-        for name in names
-        if found.get(name, absent) != wanted.get(name, absent)
-    ]
+    """Settings that differ, in words: by their names within mappings (and JSON texts of mappings), lists by counts."""
+    lines = []
+    for name in sorted({*found, *wanted}):
+        there, here = (_decoded(settings.get(name, "not set")) for settings in (found, wanted))
+        texts = [json.dumps(value, sort_keys=True) for value in (there, here)]  # as text, NaN equals NaN
+        if there == here or texts[0] == texts[1]:
+            continue
+        if isinstance(there, dict) and isinstance(here, dict):
+            lines += _few([f"{name}.{line}" for line in _differences(there, here)])
+        elif isinstance(there, list) and isinstance(here, list) and max(len(there), len(here)) > SHORT:
+            lines.append(f"{name}: {_list_difference(there, here)}")
+        else:
+            lines.append(f"{name}: {there!r} there, {here!r} here")
+    return lines
+
+
+def _decoded(value: Any) -> Any:
+    """The mapping of a JSON text, such as `config_json`; any other value as it is."""
+    if isinstance(value, str) and value.startswith("{"):
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(value)
+    return value
+
+
+def _few(lines: list[str]) -> list[str]:
+    """The differences within one setting; of more than SHORT (all layers of a window) the first and their number."""
+    return lines if len(lines) <= SHORT else [f"{lines[0]}, and {len(lines) - 1} more beside it"]
+
+
+def _list_difference(there: list[Any], here: list[Any]) -> str:
+    """How many entries two lists have and do not share."""
+    gone, new = (sum(value not in other for value in one) for one, other in ((there, here), (here, there)))
+    order = "; the same in another order" if not gone and not new and len(there) == len(here) else ""
+    return f"{len(there)} there, {len(here)} here, {gone} only there, {new} only here{order}"
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -16,20 +16,22 @@ from spiritlens.effects.schema import Status, site_axis
 from spiritlens.effects.statistics import Facts, Quantity, average_effects
 from spiritlens.report.heatmap import (
     add_cells,
+    cell_words,
     colour_axis,
     colour_axis_name,
     colour_limit,
-    number,
     row_ticks,
     window_hover,
 )
 from spiritlens.report.labels import (
-    DIRECTION_WORDS,
     INK,
     apply_look,
     choose,
     layer_ticks,
+    patching_words,
     quantity_words,
+    refuse_heads,
+    site_words,
     window_words,
 )
 
@@ -54,10 +56,9 @@ def role_maps(
     `component=None` draws every traced component, one row each. `average` is the result of `average_effects` for the
     same quantity and facts where it is already at hand.
     """
+    refuse_heads(effects)
     metric = choose(effects, "metric", metric)
     components = [choose(effects, "component", component)] if component else effects["component"].values.tolist()
-    if "head" in effects.dims:
-        raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
     if average is None:
         average = average_effects(effects, quantity=quantity, facts=facts)
     average = average.sel(metric=metric, role=ordered_roles(average["role"].values.tolist()))
@@ -70,7 +71,7 @@ def role_maps(
         panel = average.sel(component=name).isel(group=group).transpose("role", "layer")
         status = _status(effects, panel, name, kinds[group])
         axis = colour_axis_name(components.index(name))
-        hover = _hover(effects, name, panel)
+        hover = _hover(effects, name, panel, status)
         add_cells(figure, panel["layer"].values, panel["mean"].values, status, hover, coloraxis=axis, place=place)
         last_of_column = index + shape[1] >= len(panels)
         ticks = {**layer_ticks(panel["layer"].values), **({} if last_of_column else {"title_text": ""})}
@@ -81,7 +82,8 @@ def role_maps(
     direction = effects.attrs["direction"]
     verb = "corrupting loses the answer" if direction == "noising" else "restoring brings the answer back"
     subtitle = (
-        f"{quantity_words(quantity, direction, metric)} · {DIRECTION_WORDS[direction]} · mean over facts · {windows}"
+        f"{quantity_words(quantity, direction, metric)} · {patching_words(effects)} · {site_words(effects)} · "
+        f"mean over facts · {windows}"
     )
     apply_look(figure, f"Where {verb}", subtitle, height=130 + shape[0] * (ROW_PIXELS * average.sizes["role"] + 62))
     figure.update_annotations(font={"size": 13, "color": INK}, xanchor="center")
@@ -101,27 +103,30 @@ def _panels(average: xr.Dataset, panels: list[tuple[str, int]], shape: tuple[int
 
 
 def _status(effects: xr.Dataset, panel: xr.Dataset, component: str, kind: str) -> Any:
-    """Absent where no fact has the cell; exact where every prompt's cell was exact; else measured."""
-    measured = np.where(panel["n_facts"].values > 0, Status.MEASURED, Status.ABSENT)
+    """Absent where no prompt has the cell (or it was screened), exact where every cell was exact, else measured.
+
+    Averages over sites keep no status: their rows are absent where no fact has a number.
+    """
     if site_axis(effects) != "role":
-        return measured
+        return np.where(panel["n_facts"].values > 0, Status.MEASURED, Status.ABSENT)
     prompts = effects["status"].isel(prompt=effects["modality"].values == kind).sel(component=component)
     status = prompts.sel(role=panel["role"].values).transpose("prompt", "role", "layer").values
     only_exact = ((status == Status.EXACT) | (status == Status.ABSENT)).all(axis=0)
-    return np.where(only_exact & (measured == Status.MEASURED), Status.EXACT, measured)
+    absent = (status >= Status.SCREENED).all(axis=0)
+    return np.where(absent, Status.ABSENT, np.where(only_exact, Status.EXACT, Status.MEASURED))
 
 
-def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset) -> list[list[str]]:
+def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset, status: Any) -> list[list[str]]:
     layers = [int(layer) for layer in panel["layer"].values]
-    columns = [panel[name].values for name in ("mean", "low", "high", "n_facts")]
+    columns = [*(panel[name].values for name in ("mean", "low", "high", "n_facts")), status]
     texts = []
     for place, role in enumerate(panel["role"].values):
         cells = zip(layers, *(column[place] for column in columns), strict=True)
         texts.append(
             [
                 f"{role}, layer {layer}{window_hover(effects, component, layer)}<br>"
-                f"mean {number(mean)} [{number(low)}, {number(high)}]<br>n = {int(n)} facts"
-                for layer, mean, low, high, n in cells
+                f"mean {cell_words(mean, code, low, high)}<br>n = {int(n)} facts"
+                for layer, mean, low, high, n, code in cells
             ]
         )
     return texts

@@ -1,11 +1,13 @@
 """Curves and points over facts: effects by layer with confidence bands, total effects, and where each fact peaks.
 
-Bands and bars are bootstrap intervals over facts, drawn by subject (`spiritlens.effects.resampling`). Averages hide
-that facts differ, so total effects show every fact as a point and the peak figure counts facts by their own peak layer.
+Bands and bars are bootstrap intervals over facts, drawn by subject (`spiritlens.effects.resampling`); facts of a single
+subject have none, and none is drawn. Averages hide that facts differ, so total effects show every fact as a point and
+the peak figure counts facts by their own peak layer.
 """
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -23,8 +25,8 @@ from spiritlens.effects.statistics import (
     total_effect,
 )
 from spiritlens.report.average_map import Arrangement
+from spiritlens.report.heatmap import interval_words
 from spiritlens.report.labels import (
-    DIRECTION_WORDS,
     MODALITY_COLOURS,
     MODALITY_DASHES,
     MODALITY_SYMBOLS,
@@ -35,12 +37,16 @@ from spiritlens.report.labels import (
     component_words,
     layer_ticks,
     metric_words,
+    patching_words,
     quantity_words,
+    refuse_heads,
+    site_words,
     window_words,
 )
 
 CURVE_ROLES = ("subject", "last word", "final marker")
 """Roles drawn by default: where the subject is enriched, and where the answer is read out."""
+BAR_PATTERNS = {"T2T": "", "S2T": "/", "mixed": "x"}
 
 
 def layer_curves(
@@ -58,6 +64,7 @@ def layer_curves(
 
     `roles` None draws `CURVE_ROLES`, or all rows where none of those was traced (named spans).
     """
+    refuse_heads(effects)
     metric = choose(effects, "metric", metric)
     components = [choose(effects, "component", component)] if component else effects["component"].values.tolist()
     if average is None:
@@ -76,20 +83,19 @@ def layer_curves(
     for index, (name, role) in enumerate(panels):
         place = {"row": index // shape[1] + 1, "col": index % shape[1] + 1}
         for group in range(average.sizes["group"]):
-            curve = average.sel(component=name, role=role).isel(group=group)
-            _add_curve(figure, curve, place, legend=index == 0)
+            _add_curve(figure, average.sel(component=name, role=role).isel(group=group), place)
         last_of_column = index + shape[1] >= len(panels)
         ticks = {**layer_ticks(average["layer"].values), **({} if last_of_column else {"title_text": ""})}
         figure.update_xaxes(showgrid=False, **ticks, **place)
         figure.update_yaxes(rangemode="tozero", zeroline=True, zerolinecolor=QUIET, zerolinewidth=1, **place)
-    direction = effects.attrs["direction"]
+    _name_each_modality_once(figure)
     windows = "; ".join(f"{name}: {window_words(effects, name)}" for name in components)
-    colour = quantity_words(quantity, direction, metric)
-    subtitle = f"{colour} · {DIRECTION_WORDS[direction]} · band: {_percent(average)} interval over facts · {windows}"
-    apply_look(figure, "The same by layer, with confidence bands", subtitle, height=150 + 250 * shape[0])
+    colour = quantity_words(quantity, effects.attrs["direction"], metric)
+    band = _interval_of(average, "band")
+    subtitle = f"{colour} · {patching_words(effects)} · {site_words(effects)} · {band} · {windows}"
+    apply_look(figure, "The same by layer", subtitle, height=150 + 250 * shape[0])
     figure.update_annotations(font={"size": 13})
-    figure.update_layout(hovermode="x unified", legend={"y": 1 + 30 / (250 * shape[0])})
-    return figure
+    return figure.update_layout(hovermode="x unified", legend={"y": 1 + 30 / (250 * shape[0])})
 
 
 def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Facts = "known") -> go.Figure:
@@ -105,9 +111,12 @@ def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Fact
     names = [f"{kind}<br>n = {n} facts" for kind, n in zip(kinds, counts, strict=True)]
     places = list(range(len(names)))
     figure.update_xaxes(tickmode="array", tickvals=places, ticktext=names, range=[-0.6, len(names) - 0.4])
-    figure.update_yaxes(title_text=metric_words(metric), rangemode="tozero", zerolinecolor=QUIET)
-    subtitle = f"total effect on the {metric_words(metric)} (clean − corrupted) · bar: {_percent(average)} interval"
-    return apply_look(figure, "What corrupting the subject costs", subtitle, height=400)
+    effect = f"total effect on the {metric_words(metric)}"
+    figure.update_yaxes(title_text=effect, rangemode="tozero", zerolinecolor=QUIET)
+    formula = "clean − corrupted" if int(effects["metric_sign"].sel(metric=metric)) > 0 else "corrupted − clean"
+    return apply_look(
+        figure, "What the corruption costs", f"{effect} ({formula}) · {_interval_of(average, 'bar')}", height=400
+    )
 
 
 def peak_layers(
@@ -118,7 +127,8 @@ def peak_layers(
     *,
     facts: Facts = "known",
 ) -> go.Figure:
-    """How many facts have their largest effect at each layer, T2T above and S2T below the line."""
+    """How many facts have their largest effect at each layer, T2T above and S2T (and mixed) below the line."""
+    refuse_heads(effects)
     component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
     per_fact = fact_means(role_effects(effects), facts=facts).sel(component=component, metric=metric)
     if role not in per_fact["role"].values.tolist():
@@ -127,30 +137,39 @@ def peak_layers(
     layers = effects["layer"].values
     figure = go.Figure()
     counted = []
-    for place, kind in enumerate(dict.fromkeys(per_fact["modality"].values.tolist())):
+    for kind in dict.fromkeys(per_fact["modality"].values.tolist()):
         chosen = peaks.values[per_fact["modality"].values == kind]
         counts = np.array([int((chosen == layer).sum()) for layer in layers])
         counted.append(f"{kind} n = {int(counts.sum())}")
         figure.add_trace(
             go.Bar(
                 x=layers,
-                y=counts if place == 0 else -counts,
+                y=counts if kind == "T2T" else -counts,
                 customdata=counts,
                 name=f"{kind}, {MODALITY_WORDS[kind]}",
-                marker={"color": MODALITY_COLOURS[kind], "pattern": {"shape": "" if place == 0 else "/"}},
+                marker={"color": MODALITY_COLOURS[kind], "pattern": {"shape": BAR_PATTERNS[kind]}},
                 hovertemplate=f"{kind}, layer %{{x}}: %{{customdata}} facts<extra></extra>",
             )
         )
     figure.update_layout(barmode="relative", bargap=0.25)
     figure.update_xaxes(**layer_ticks(layers))
-    largest = max(1, max(int(np.abs(trace.y).max()) for trace in figure.data))
+    _count_axis(figure)
+    subtitle = (
+        f"{component_words(component)} at the {role} · {patching_words(effects)} · {site_words(effects)} · "
+        f"{', '.join(counted)}"
+    )
+    return apply_look(figure, "Where single facts peak", subtitle, height=400)
+
+
+def _count_axis(figure: go.Figure) -> None:
+    """The axis of counts, as far above the line as below; bars on one side of it are stacked."""
+    bars = np.array([trace.y for trace in figure.data])
+    sides = [int(np.clip(sign * bars, 0, None).sum(axis=0).max()) for sign in (1, -1)]
+    largest = max(1, *sides)
     step = max(1, -(-largest // 4))
     ticks = list(range(-step * 4, step * 4 + 1, step))
     figure.update_yaxes(title_text="facts", tickvals=ticks, ticktext=[str(abs(tick)) for tick in ticks], zeroline=True)
     figure.update_yaxes(range=[-1.1 * largest, 1.1 * largest], zerolinecolor=QUIET)
-    direction = DIRECTION_WORDS[effects.attrs["direction"]]
-    subtitle = f"{component_words(component)} at the {role} · {direction} · {', '.join(counted)}"
-    return apply_look(figure, "Where single facts peak", subtitle, height=400)
 
 
 def _present(traced: list[str], roles: Sequence[str] | None) -> list[str]:
@@ -181,24 +200,24 @@ def _add_points(figure: go.Figure, points: xr.DataArray, group: int, kind: str) 
 
 
 def _add_mean(figure: go.Figure, average: xr.Dataset, group: int, kind: str) -> None:
-    """Mean of one modality with its interval."""
+    """Mean of one modality with its interval, where there is one."""
     mean, low, high = (float(average[name]) for name in ("mean", "low", "high"))
     bar = {"type": "data", "array": [high - mean], "arrayminus": [mean - low], "thickness": 2, "width": 6}
-    n = int(average["n_facts"])
+    words = f"mean {mean:.3f}{interval_words(low, high, '.3f')}, n = {int(average['n_facts'])} facts"
     figure.add_trace(
         go.Scatter(
             x=[group + 0.22],
             y=[mean],
             mode="markers",
             showlegend=False,
-            error_y=bar,
+            error_y=None if np.isnan(low) else bar,
             marker={"color": MODALITY_COLOURS[kind], "size": 12, "symbol": MODALITY_SYMBOLS[kind]},
-            hovertemplate=f"{kind}: mean {mean:.3f} [{low:.3f}, {high:.3f}], n = {n} facts<extra></extra>",
+            hovertemplate=f"{kind}: {words}<extra></extra>",
         )
     )
 
 
-def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int], *, legend: bool) -> None:
+def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int]) -> None:
     """One modality's mean and band in one panel; nothing where no fact has the role."""
     kind = str(curve["modality"].values)
     usable = curve["n_facts"].values > 0
@@ -207,22 +226,12 @@ def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int], *, l
     layers, mean = curve["layer"].values[usable], curve["mean"].values[usable]
     low, high = curve["low"].values[usable], curve["high"].values[usable]
     colour, n = MODALITY_COLOURS[kind], int(curve["n_facts"].max())
-    figure.add_trace(
-        go.Scatter(
-            x=np.concatenate([layers, layers[::-1]]),
-            y=np.concatenate([high, low[::-1]]),
-            fill="toself",
-            mode="lines",
-            line={"width": 0},
-            fillcolor=colour,
-            opacity=0.18,
-            showlegend=False,
-            legendgroup=kind,
-            hoverinfo="skip",
-        ),
-        **place,
-    )
-    text = [f"{kind} {value:.3f} [{a:.3f}, {b:.3f}], n = {n}" for value, a, b in zip(mean, low, high, strict=True)]
+    bounded = ~np.isnan(low)
+    if bounded.any():
+        _add_band(figure, layers[bounded], low[bounded], high[bounded], kind, place)
+    text = [
+        f"{kind} {value:.3f}{interval_words(a, b, '.3f')}, n = {n}" for value, a, b in zip(mean, low, high, strict=True)
+    ]
     figure.add_trace(
         go.Scatter(
             x=layers,
@@ -230,7 +239,6 @@ def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int], *, l
             text=text,
             name=f"{kind}, {MODALITY_WORDS[kind]}",
             legendgroup=kind,
-            showlegend=legend,
             mode="lines+markers",
             line={"color": colour, "dash": MODALITY_DASHES[kind], "width": 2},
             marker={"symbol": MODALITY_SYMBOLS[kind], "size": 6},
@@ -240,5 +248,36 @@ def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int], *, l
     )
 
 
-def _percent(average: xr.Dataset) -> str:
-    return f"{100 * float(average.attrs['confidence']):.0f} %"
+def _add_band(figure: go.Figure, layers: Any, low: Any, high: Any, kind: str, place: dict[str, int]) -> None:
+    """The interval around one curve, as one closed outline."""
+    figure.add_trace(
+        go.Scatter(
+            x=np.concatenate([layers, layers[::-1]]),
+            y=np.concatenate([high, low[::-1]]),
+            fill="toself",
+            mode="lines",
+            line={"width": 0},
+            fillcolor=MODALITY_COLOURS[kind],
+            opacity=0.18,
+            showlegend=False,
+            legendgroup=kind,
+            hoverinfo="skip",
+        ),
+        **place,
+    )
+
+
+def _name_each_modality_once(figure: go.Figure) -> None:
+    """One entry of the legend for each modality, from the first panel that has it."""
+    named: set[str] = set()
+    for trace in figure.data:
+        if trace.name:
+            trace.showlegend = trace.name not in named
+            named.add(trace.name)
+
+
+def _interval_of(average: xr.Dataset, mark: str) -> str:
+    """What the band or bar shows; that there is none over facts of a single subject."""
+    if not bool(average["low"].notnull().any()):
+        return f"no {mark}: a single subject"
+    return f"{mark}: {100 * float(average.attrs['confidence']):.0f} % interval over facts"

@@ -2,10 +2,13 @@
 
 `dashboard` writes one ``index.html`` that opens offline: plotly.js is inlined once, audio is embedded, nothing is
 fetched. It takes one effects dataset or several by name (say at="role" and at="token" of the same prompts): the role
-maps come from the first with at="role", the maps of single prompts from the first that has single tokens.
+maps come from the first with at="role", the maps of single prompts from the first that has single tokens. Where
+averages cannot be computed (no fact is known, or other cells were screened out in each prompt) the page says so.
 """
 
 import base64
+import html
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +17,19 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from spiritlens.effects.schema import check_effects, site_axis
-from spiritlens.effects.statistics import average_effects, fact_names, role_effects
+from spiritlens.effects.statistics import Facts, average_effects, fact_means, fact_names, role_effects
 from spiritlens.report.average_map import role_maps
 from spiritlens.report.curves import layer_curves, peak_layers, total_effects
 from spiritlens.report.head_map import READOUT, READOUT_NAMES, head_map
-from spiritlens.report.labels import MODALITY_WORDS, metric_words
-from spiritlens.report.methods_text import methods_sentences, model_words, settings_table
+from spiritlens.report.labels import MODALITY_WORDS, method_words, metric_words, site_words
+from spiritlens.report.methods_text import AT_WORDS, methods_sentences, model_words, settings_table
 from spiritlens.report.page import Example, Plot, Section, Table, write_page
 from spiritlens.report.prompt_map import trace_map
 from spiritlens.report.speech_figure import speech
 from spiritlens.report.tables import Accuracy, as_frame, known_table, peak_table, shown
 
 FEWEST_FACTS = 5
-"""A second map of averages is shown for datasets of at least so many known facts."""
+"""A second map of averages is shown for datasets of at least so many averaged facts."""
 
 MARKS = "White does nothing. Rings: exactly nothing, without a run. Hatched grey: no such place."
 READING = {
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from spiritlens.prompts.prompt import Prompt
 
 TITLE = "Where a fact is recalled, told in writing and told in speech"
+SUBJECT_MARK = "The dark bar at the left marks the subject."
 
 
 def dashboard(
@@ -53,13 +57,15 @@ def dashboard(
     title: str = TITLE,
     examples: int = 4,
     figures: Sequence[go.Figure] = (),
+    facts: Facts = "known",
 ) -> Path:
     """Write the page of a study into `folder` and return the path of its ``index.html``.
 
     `prompts` are the traced prompts (those with a waveform can be listened to); `accuracy` a table of who knows what
     (by default counted from `known`); `findings` sentences for the top; `notes` sentences added to the methods, such as
     how many facts were left out before tracing and why; `examples` how many facts are shown prompt by prompt; `figures`
-    further ones, such as those of `spiritlens.report.figures`. Datasets with heads are shown as maps of heads.
+    further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged. Datasets with heads
+    are shown as maps of heads.
     """
     datasets = {"effects": effects} if isinstance(effects, xr.Dataset) else dict(effects)
     if not datasets:
@@ -68,26 +74,32 @@ def dashboard(
         check_effects(dataset)
     if examples < 0:
         raise ValueError(f"examples={examples}: give 0 for none, or how many facts to show")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     whole = {name: one for name, one in datasets.items() if "head" not in one.dims}
     heads = {name: one for name, one in datasets.items() if name not in whole}
-    sections = _sections(whole, accuracy) if whole else []
-    sections += [_head_section(heads)] if heads else []
+    sections = _sections(whole, accuracy, facts) if whole else []
+    sections += [_head_section(heads, facts)] if heads else []
     if figures:
         plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
         sections.append(Section("more", "Further figures", "", plots))
-    first = next(iter(datasets.values()))
+    single = _first(whole or heads, "pos")
     return write_page(
-        folder / "index.html",
+        Path(folder) / "index.html",
         title=title,
-        lead=f"Causal tracing of {model_words(first)}, {first.attrs['created'][:10]}.",
+        lead=_lead(datasets),
         findings=tuple(findings),
         sections=sections,
-        examples=_examples(_first(whole, "pos"), prompts or (), examples) if whole else [],
-        methods=[*notes, *methods_sentences(datasets)],
+        examples=_examples(single, prompts or (), examples) if whole else [],
+        examples_text=f"Fact by fact, {AT_WORDS[single.attrs['at']]}. {SUBJECT_MARK}",
+        methods=[*notes, *methods_sentences(datasets, facts)],
         settings=Table("Settings", settings_table(datasets)),
     )
+
+
+def _lead(datasets: Mapping[str, xr.Dataset]) -> str:
+    """What was run on which model, and when."""
+    first = next(iter(datasets.values()))
+    methods = " and ".join(dict.fromkeys(method_words(one) for one in datasets.values()))
+    return f"{methods[0].upper()}{methods[1:]} of {model_words(first)}, {first.attrs['created'][:10]}."
 
 
 def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
@@ -95,30 +107,53 @@ def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
     return next((one for one in datasets.values() if site_axis(one) == axis), next(iter(datasets.values())))
 
 
-def _sections(datasets: Mapping[str, xr.Dataset], accuracy: Accuracy | None) -> list[Section]:
+def _obstacle(effects: xr.Dataset, facts: Facts) -> str:
+    """Why the dataset has no averages by role (nothing known, cells screened out); "" where it has."""
+    try:
+        fact_means(role_effects(effects), facts=facts)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _sections(datasets: Mapping[str, xr.Dataset], accuracy: Accuracy | None, facts: Facts) -> list[Section]:
     averaged = _first(datasets, "role")
-    return [_map_section(datasets, averaged), _curve_section(averaged), _accuracy_section(averaged, accuracy)]
+    known = _accuracy_section(averaged, accuracy)
+    obstacle = _obstacle(averaged, facts)
+    if obstacle:
+        return [Section("maps", "By role and layer", f"Averages are left out: {obstacle}."), known]
+    average = average_effects(averaged, facts=facts)
+    return [_map_section(datasets, averaged, average, facts), _curve_section(averaged, average, facts), known]
 
 
-def _head_section(datasets: Mapping[str, xr.Dataset]) -> Section:
+def _head_section(datasets: Mapping[str, xr.Dataset], facts: Facts) -> Section:
     """Maps of heads at the read-out and at the subject, where these were traced."""
     plots: list[Plot] = []
+    texts = ["Each cell patches one head's output at the named place."]
     for name, one in datasets.items():
+        obstacle = _obstacle(one, facts)
+        if obstacle:
+            texts.append(f"Averages of {name} are left out: {obstacle}.")
+            continue
         rows = role_effects(one)["role"].values.tolist()
         roles = [READOUT] if any(row in READOUT_NAMES for row in rows) else rows[:1]
         for role in [*roles, *(["subject"] if "subject" in rows else [])]:
-            figure = head_map(one, role=role)
+            figure = head_map(one, role=role, facts=facts)
             plots.append(Plot(f"heads-{len(plots)}", figure, caption=f"{name} · {Plot('', figure).subtitle}"))
-    return Section("heads", "By head", "Each cell patches one head's output at the named place.", plots)
+    return Section("heads", "By head", " ".join(texts), plots)
 
 
-def _map_section(datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset) -> Section:
-    plots = [_role_plot("role-maps", averaged)]
+def _map_section(
+    datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset, average: xr.Dataset, facts: Facts
+) -> Section:
+    plots = [_role_plot("role-maps", averaged, average)]
     for name, one in datasets.items():
-        if one is not averaged and site_axis(one) != "role" and _n_facts(one) >= FEWEST_FACTS:
-            plots.append(_role_plot(f"role-maps-{len(plots)}", one, f"Single sites, averaged within a role ({name})"))
+        enough = one is not averaged and site_axis(one) != "role" and _n_facts(one, facts) >= FEWEST_FACTS
+        if enough and not _obstacle(one, facts):
+            heading = f"{site_words(one).capitalize()} ({name})"
+            plots.append(_role_plot(f"role-maps-{len(plots)}", one, average_effects(one, facts=facts), heading))
     metric = str(averaged["metric"].values[0])
-    numbers = shown(peak_table(average_effects(averaged), metric), floats="number")
+    numbers = shown(peak_table(average, metric), floats="number")
     note = f"Largest mean effect on the {metric_words(metric)} of each curve, with its 95 % interval over facts."
     return Section(
         key="maps",
@@ -129,26 +164,26 @@ def _map_section(datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset) -> Se
     )
 
 
-def _n_facts(effects: xr.Dataset) -> int:
-    return len(set(fact_names(effects)[effects["known"].values == 1]))
+def _n_facts(effects: xr.Dataset, facts: Facts) -> int:
+    names = fact_names(effects)
+    return len(set(names if facts == "all" else names[effects["known"].values == 1]))
 
 
-def _role_plot(key: str, effects: xr.Dataset, heading: str = "") -> Plot:
-    average = average_effects(effects)
+def _role_plot(key: str, effects: xr.Dataset, average: xr.Dataset, heading: str = "") -> Plot:
     wide = role_maps(effects, average=average)
     narrow = role_maps(effects, average=average, arrangement="stacked")
     if heading:
-        wide.layout.title.text = f"{heading}<br>{wide.layout.title.text.partition('<br>')[2]}"
+        wide.layout.title.text = f"{html.escape(heading)}<br>{wide.layout.title.text.partition('<br>')[2]}"
     return Plot(key, wide, narrow)
 
 
-def _curve_section(averaged: xr.Dataset) -> Section:
-    average = average_effects(averaged)
+def _curve_section(averaged: xr.Dataset, average: xr.Dataset, facts: Facts) -> Section:
+    wide = layer_curves(averaged, average=average)
     narrow = layer_curves(averaged, average=average, arrangement="stacked")
-    roles = average["role"].values.tolist()
-    plots = [Plot("curves", layer_curves(averaged, average=average), narrow), Plot("total", total_effects(averaged))]
-    component = "mlp_out" if "mlp_out" in averaged["component"].values else None
-    plots += [Plot("peaks", peak_layers(averaged, component=component))] if "subject" in roles else []
+    plots = [Plot("curves", wide, narrow), Plot("total", total_effects(averaged, facts=facts))]
+    if "subject" in average["role"].values.tolist():
+        component = "mlp_out" if "mlp_out" in averaged["component"].values else None
+        plots.append(Plot("peaks", peak_layers(averaged, component=component, facts=facts)))
     return Section(
         key="curves",
         heading="By layer, and fact by fact",
@@ -193,17 +228,21 @@ def _example(effects: xr.Dataset, place: int, prompt: "Prompt | None", fact: str
     key = f"e{place}"
     waveform = prompt.waveform if prompt is not None else None
     audio = f"data:audio/wav;base64,{base64.b64encode(waveform.wav_bytes()).decode()}" if waveform is not None else ""
-    timed = prompt is not None and any(start == start for start in prompt.starts)
+    spoken = prompt is not None and "unit" in prompt.families
     words = " ".join(prompt.words) if prompt is not None else one["text"]
     return Example(
         fact=fact,
         label=f"{one['subject']} → {one['answer']} ({fact})",
-        kind=one["modality"],
         heading=f"{one['modality']}, {MODALITY_WORDS[one['modality']]}: “{words} …”" if words else one["modality"],
         audio=audio,
-        speech=_speech_plot(key, prompt) if timed and prompt is not None else None,
+        speech=_speech_plot(key, prompt) if spoken and prompt is not None else None,
         maps={
-            component: Plot(f"{key}-{component}", trace_map(effects, place, component))
+            component: Plot(f"{key}-{_slug(component)}", trace_map(effects, place, component))
             for component in effects["component"].values.tolist()
         },
     )
+
+
+def _slug(name: str) -> str:
+    """A name as part of an id in the page: a list of ids would be split at its blanks."""
+    return re.sub(r"[^\w-]+", "-", name)

@@ -7,7 +7,7 @@ tell the direction of patching and n. Colours and marks are explained in `spirit
 `trace_map`        one prompt: tokens, words or roles × layers
 `role_maps`        average maps by role × layer, T2T beside S2T on one colour scale
 `layer_curves`     the same averages by layer, with confidence bands
-`total_effects`    what corrupting the subject costs, every fact a point
+`total_effects`    what the corruption costs, every fact a point
 `peak_layers`      how many facts peak at each layer
 `head_map`         layers × heads at one role, T2T beside S2T
 `path_map`         senders × receivers of path patching

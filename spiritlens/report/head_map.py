@@ -4,6 +4,8 @@ Axes: columns are layers, rows heads. What is drawn is the mean effect over fact
 the answer is read: the final marker of a prompt that has one, else its last word.
 """
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
@@ -11,15 +13,16 @@ from plotly.subplots import make_subplots
 
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import Facts, Quantity, average_effects
-from spiritlens.report.heatmap import add_cells, colour_axis, colour_limit, number, row_ticks, window_hover
+from spiritlens.report.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks, window_hover
 from spiritlens.report.labels import (
-    DIRECTION_WORDS,
     INK,
     apply_look,
     choose,
     component_words,
     layer_ticks,
+    patching_words,
     quantity_words,
+    site_words,
 )
 
 READOUT = "read-out"
@@ -52,13 +55,16 @@ def head_map(
         place = {"row": 1, "col": column}
         status = np.where(panel["n_facts"].values > 0, Status.MEASURED, Status.ABSENT)
         layers, values = panel["layer"].values, panel["mean"].values
-        hover = _hover(effects, component, panel)
+        hover = _hover(effects, component, panel, status)
         add_cells(figure, layers, values, status, hover, coloraxis="coloraxis", place=place)
         figure.update_xaxes(**layer_ticks(layers), **place)
         figure.update_yaxes(**row_ticks(heads, kept=list(range(0, len(heads), max(1, len(heads) // 16)))), **place)
     figure.update_layout(coloraxis=colour_axis(colour_limit(*(panel["mean"].values for panel in panels))))
     direction = effects.attrs["direction"]
-    subtitle = f"{quantity_words(quantity, direction, metric)} · {DIRECTION_WORDS[direction]} · mean over facts"
+    subtitle = (
+        f"{quantity_words(quantity, direction, metric)} · {patching_words(effects)} · {site_words(effects)} · "
+        "mean over facts"
+    )
     height = 150 + max(160, HEAD_PIXELS * len(heads))
     apply_look(figure, f"Heads at the {role}: {component_words(component)}", subtitle, height=height)
     return figure.update_annotations(font={"size": 13, "color": INK})
@@ -74,15 +80,15 @@ def _at_role(group: xr.Dataset, role: str) -> xr.Dataset:
     return group.sel(role=chosen).transpose("head", "layer")
 
 
-def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset) -> list[list[str]]:
+def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset, status: Any) -> list[list[str]]:
     role = str(panel["role"].values)
     layers = [int(layer) for layer in panel["layer"].values]
-    columns = [panel[name].values for name in ("mean", "low", "high", "n_facts")]
+    columns = [*(panel[name].values for name in ("mean", "low", "high", "n_facts")), status]
     return [
         [
             f"layer {layer}{window_hover(effects, component, layer)}, head {head}, {role}<br>"
-            f"mean {number(mean)} [{number(low)}, {number(high)}]<br>n = {int(n)} facts"
-            for layer, mean, low, high, n in zip(layers, *(column[row] for column in columns), strict=True)
+            f"mean {cell_words(mean, code, low, high)}<br>n = {int(n)} facts"
+            for layer, mean, low, high, n, code in zip(layers, *(column[row] for column in columns), strict=True)
         ]
         for row, head in enumerate(panel["head"].values)
     ]

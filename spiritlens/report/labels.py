@@ -76,6 +76,31 @@ def quantity_words(quantity: str, direction: str, metric: str) -> str:
     return words if quantity == "normalised" else f"{words} on the {metric_words(metric)}"
 
 
+def method_words(effects: xr.Dataset) -> str:
+    """What was run. Tracing names no method, and an attention knock-out is known by its component."""
+    traced = "attention knock-out" if effects["component"].values.tolist() == ["attention"] else "causal tracing"
+    return str(effects.attrs.get("method", "")) or traced
+
+
+def patching_words(effects: xr.Dataset) -> str:
+    """What was run and in which direction, for subtitles: an estimate must not be read as a patch."""
+    return f"{method_words(effects)} · {DIRECTION_WORDS[effects.attrs['direction']]}"
+
+
+def site_words(effects: xr.Dataset) -> str:
+    """What a row of an average is: sites patched together, or single ones, averaged afterwards."""
+    at = effects.attrs["at"]
+    if at in ("token", "word"):
+        return f"single {at}s, averaged within a role"
+    return f"{at}s {'restored' if effects.attrs['direction'] == 'denoising' else 'patched'} together"
+
+
+def refuse_heads(effects: xr.Dataset) -> None:
+    """Figures of whole components refuse a dataset with heads."""
+    if "head" in effects.dims:
+        raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
+
+
 def window_words(effects: xr.Dataset, component: str) -> str:
     """How many layers were patched together, for components that use a window."""
     window = int(effects.attrs["window"])

@@ -1,6 +1,6 @@
 """What each position would say after each layer: the logit lens of one prompt.
 
-Rows: tokens in the order of the prompt, words in bold; columns: states (0 is the embedding, l what leaves block l − 1).
+Rows: tokens in the order of the prompt; columns: states (0 is the embedding, l what leaves block l − 1).
 Text in a cell: the likeliest text token there. Colour: the rank of the position's own word (or of the answer) among
 text tokens, on a logarithmic scale: dark is rank 1. Grey: the position has no word.
 """

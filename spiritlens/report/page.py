@@ -4,6 +4,7 @@ A content security policy in the page forbids any request, so that nothing can b
 """
 
 import functools
+import html
 import json
 import re
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ import jinja2
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
+
+PLOTLY_HEIGHT, PLOTLY_TOP = 450, 100
+"""What plotly draws where a figure names no height and no upper margin, in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +32,12 @@ class Plot:
 
     @property
     def heading(self) -> str:
-        """First line of the figure's title."""
+        """First line of the figure's title, as plain text."""
         return self._title[0]
 
     @property
     def subtitle(self) -> str:
-        """Second line of the figure's title, or the caption that was given."""
+        """Second line of the figure's title, or the caption that was given, as plain text."""
         return self.caption or self._title[1]
 
     @property
@@ -43,8 +47,9 @@ class Plot:
 
     @property
     def _title(self) -> tuple[str, str]:
-        heading, _, rest = str(self.figure.layout.title.text or "").partition("<br>")
-        return heading, re.sub(r"<[^>]+>", " ", rest.replace("<br>", " · ")).strip()
+        lines = str(self.figure.layout.title.text or "").partition("<br>")[::2]
+        heading, rest = (re.sub(r"<[^>]+>", " ", line.replace("<br>", " · ")).strip() for line in lines)
+        return html.unescape(heading), html.unescape(rest)
 
     def data(self) -> dict[str, Any]:
         """The figure (and its narrow form) as plain JSON values, without the title, which the page sets as text."""
@@ -58,7 +63,6 @@ class Example:
 
     fact: str
     label: str
-    kind: str
     heading: str
     audio: str = ""
     speech: Plot | None = None
@@ -104,13 +108,14 @@ def write_page(
     findings: Sequence[str],
     sections: Sequence[Section],
     examples: Sequence[Example],
+    examples_text: str = "",
     methods: Sequence[str],
     settings: Table,
 ) -> Path:
     """Render the page and write it in one step (a temporary name, then renamed)."""
     plots = [plot for section in sections for plot in section.plots]
     plots += [plot for example in examples for plot in (example.speech, *example.maps.values()) if plot is not None]
-    html = (
+    page = (
         _environment()
         .get_template("page.html.j2")
         .render(
@@ -119,6 +124,7 @@ def write_page(
             findings=findings,
             sections=sections,
             examples=examples,
+            examples_text=examples_text,
             facts=list({example.fact: example.label for example in examples}.items()),
             components=list(dict.fromkeys(name for example in examples for name in example.maps)),
             methods=methods,
@@ -127,8 +133,9 @@ def write_page(
             plotly=get_plotlyjs(),
         )
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(html, encoding="utf-8")
+    temporary.write_text(page, encoding="utf-8")
     return temporary.replace(path)
 
 
@@ -142,9 +149,12 @@ def _environment() -> jinja2.Environment:
 def _for_page(figure: go.Figure) -> go.Figure:
     """The figure without its title: the page shows it as a heading and caption that wrap and can be read aloud."""
     form = go.Figure(figure)
-    removed = int(form.layout.margin.t or 0)
-    top = 84 if any(trace.showlegend and trace.name for trace in form.data) else 40
-    form.update_layout(title=None, margin={"t": top, "l": 4, "r": 4}, height=int(form.layout.height) - removed + top)
+    margin = form.layout.margin.t
+    removed = PLOTLY_TOP if margin is None else int(margin)
+    legend = any(getattr(trace, "showlegend", None) and trace.name for trace in form.data)  # tables have none
+    top = 84 if legend else 40
+    height = int(form.layout.height or PLOTLY_HEIGHT) - removed + top
+    form.update_layout(title=None, margin={"t": top, "l": 4, "r": 4}, height=height)
     return form
 
 

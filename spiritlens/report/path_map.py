@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 from spiritlens.effects.paths import check_paths, path_change
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import Facts, fact_means
-from spiritlens.report.heatmap import add_cells, colour_axis, colour_limit, number, row_ticks
+from spiritlens.report.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks
 from spiritlens.report.labels import INK, apply_look, choose, metric_words
 
 SENDER = ("sender_component", "sender_layer", "sender_head")
@@ -67,11 +67,14 @@ def _add_panel(
     figure: go.Figure, values: Any, absent: Any, senders: list[str], receivers: list[str], *, column: int
 ) -> None:
     place = {"row": 1, "col": column}
-    hover = [
-        [f"{sender} → {receiver}<br>change {number(value)}" for receiver, value in zip(receivers, line, strict=True)]
-        for sender, line in zip(senders, values, strict=True)
-    ]
     status = np.where(absent, Status.ABSENT, Status.MEASURED)
+    hover = [
+        [
+            f"{sender} → {receiver}<br>change {cell_words(value, code)}"
+            for receiver, value, code in zip(receivers, line, codes, strict=True)
+        ]
+        for sender, line, codes in zip(senders, values, status, strict=True)
+    ]
     places = list(range(len(receivers)))
     add_cells(figure, places, values, status, hover, coloraxis="coloraxis", place=place)
     figure.update_xaxes(tickmode="array", tickvals=places, ticktext=receivers, title_text="receiver", **place)
@@ -93,9 +96,9 @@ def _kept(maps: Any, absent: Any, top: int | None) -> tuple[Any, Any]:
 def _titled(figure: go.Figure, paths: xr.Dataset, metric: str, pos: int, n_rows: int) -> go.Figure:
     attributes = paths.attrs
     subtitle = (
-        f"change of the {metric_words(metric)} in the {attributes['base_run']} run · senders patched at "
-        f"{paths['pos_name'].values[pos]} · held: {attributes['frozen']} · norms {attributes['norms']} · "
-        "mean over facts"
+        f"{attributes.get('method', 'path patching')} · change of the {metric_words(metric)} in the "
+        f"{attributes['base_run']} run · senders patched at {paths['pos_name'].values[pos]} · "
+        f"held: {attributes['frozen']} · norms {attributes['norms']} · mean over facts"
     )
     apply_look(figure, "What one node tells another", subtitle, height=230 + ROW_PIXELS * max(8, n_rows))
     return figure.update_annotations(font={"size": 13, "color": INK})

@@ -16,19 +16,19 @@ from spiritlens.effects.schema import Status, site_axis
 from spiritlens.effects.statistics import Quantity, indirect_effect, normalised_indirect_effect, total_effect
 from spiritlens.report.heatmap import (
     add_cells,
+    cell_words,
     colour_axis,
     colour_limit,
     mark_rows,
-    number,
     row_ticks,
     window_hover,
 )
 from spiritlens.report.labels import (
-    DIRECTION_WORDS,
     apply_look,
     choose,
     component_words,
     layer_ticks,
+    patching_words,
     quantity_words,
     window_words,
 )
@@ -82,14 +82,15 @@ def trace_map(
 
 
 def _title(one: xr.Dataset, component: str, metric: str, quantity: Quantity) -> tuple[str, str]:
-    direction = one.attrs["direction"]
     known = "" if int(one["known"].values[0]) else " (not known)"
     total = float(total_effect(one).sel(metric=metric).values[0])
     subject, answer = (html.escape(str(one[name].values[0])) for name in ("subject", "answer"))
+    head = f", head {int(one['head'])}" if "head" in one.coords else ""
+    colour = quantity_words(quantity, one.attrs["direction"], metric)
     return (
-        f"{one['modality'].values[0]}: {component_words(component)}, {window_words(one, component)}",
-        f"{subject} → {answer}{known} · {quantity_words(quantity, direction, metric)} · {DIRECTION_WORDS[direction]} · "
-        f"total effect {total:.2f} · n = {one.sizes['sample']} noise samples",
+        f"{one['modality'].values[0]}: {component_words(component)}{head}, {window_words(one, component)}",
+        f"{subject} → {answer}{known} · {colour} · {patching_words(one)} · total effect {total:.2f} · "
+        f"n = {one.sizes['sample']} noise samples",
     )
 
 
@@ -97,8 +98,11 @@ def _one_prompt(effects: xr.Dataset, prompt: int | str, head: int | None) -> xr.
     """The prompt alone, without the padding of longer ones, and one head where there are heads."""
     one = effects.isel(prompt=[_place(effects, prompt)])
     if "head" in one.dims:
+        heads = one["head"].values.tolist()
         if head is None:
-            raise ValueError(f"this dataset has {one.sizes['head']} heads; choose one with head=")
+            raise ValueError(f"this dataset has {len(heads)} heads; choose one with head=")
+        if head not in heads:
+            raise ValueError(f"head={head!r} was not traced; choose from {', '.join(map(str, heads))}")
         one = one.sel(head=head)
     axis = site_axis(one)
     present = (one["status"] != Status.ABSENT).any(("prompt", "component", "layer")).values
@@ -152,7 +156,8 @@ def _hover(one: xr.Dataset, component: str, rows: list[Row], values: Any, status
     windows = [window_hover(one, component, layer) for layer in layers]
     return [
         [
-            f"layer {layer}{window}<br>{row.hover}<br>effect {number(values[place, column])}<br>"
+            f"layer {layer}{window}<br>{row.hover}<br>"
+            f"effect {cell_words(values[place, column], status[place, column])}<br>"
             f"{Status(int(status[place, column])).name.lower()}"
             for column, (layer, window) in enumerate(zip(layers, windows, strict=True))
         ]

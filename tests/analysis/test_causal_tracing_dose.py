@@ -1,5 +1,7 @@
 """Dose curves and matched doses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,3 +82,14 @@ def test_refusals(lens, prompts) -> None:
 def test_doses_leave_no_hooks(lens) -> None:
     assert not any(point.fwd_hooks for point in lens.inside.model.hook_dict.values())
     assert torch.is_grad_enabled()
+
+
+def test_curve_tells_facts_and_subjects_apart(lens, prompts) -> None:
+    about = dose_curve(lens, [replace(prompts[0], fact_id="capital/x", relation="capital")], (0.0,), samples=1)
+    names = ("fact_id", "relation", "subject", "answer")
+    assert [about[name].values.tolist() for name in names] == [
+        ["capital/x"],
+        ["capital"],
+        [prompts[0].subject.name],
+        ["answer"],
+    ]

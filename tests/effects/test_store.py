@@ -1,5 +1,6 @@
 """Files give back what they got; a run directory resumes, and refuses what it must refuse."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,21 @@ def test_prompts_round_trip(tmp_path: Path) -> None:
 
 def test_environment_names_versions_without_importing() -> None:
     assert environment()["packages"]["numpy"] == np.__version__
+
+
+def test_differences_are_told_by_their_own_names_and_lists_by_counts(tmp_path: Path) -> None:
+    calls = [json.dumps({"sever": sever, "metrics": ["logit"]}) for sever in ("none", "mlp")]
+    first, second = ({"trace": {"config_json": call, "scale": float("nan")}} for call in calls)
+    open_run(tmp_path / "nested", first)
+    open_run(tmp_path / "nested", first)
+    with pytest.raises(ValueError, match=r"settings \(trace\.config_json\.sever: 'none' there, 'mlp' here\)"):
+        open_run(tmp_path / "nested", second)
+    open_run(tmp_path / "lists", {"prompts": [f"id {place}" for place in range(40)]})
+    with pytest.raises(ValueError, match=r"\(prompts: 40 there, 41 here, 0 only there, 1 only here\)"):
+        open_run(tmp_path / "lists", {"prompts": [f"id {place}" for place in range(41)]})
+    with pytest.raises(ValueError, match="0 only there, 0 only here; the same in another order"):
+        open_run(tmp_path / "lists", {"prompts": [f"id {39 - place}" for place in range(40)]})
+    layers = [{"window_layers": {str(layer): [layer, layer + width] for layer in range(20)}} for width in (0, 1)]
+    open_run(tmp_path / "window", layers[0])
+    with pytest.raises(ValueError, match=r"window_layers\.0: \[0, 0\] there, \[0, 1\] here, and 19 more beside it"):
+        open_run(tmp_path / "window", layers[1])

@@ -69,3 +69,13 @@ def roles() -> xr.Dataset:
         model_name="tiny",
         window_layers=f'{{"mlp_out": {{{layers}}}}}',
     )
+
+
+@pytest.fixture(scope="session")
+def heads(roles: xr.Dataset) -> xr.Dataset:
+    """Two heads: the second has half the effect of the first."""
+    cell = ("prompt", "component", "layer", "role", "head")
+    half = (roles["restored"] + roles["corrupted"]) / 2
+    joined = xr.concat([roles["restored"], half], dim="head").transpose(*cell, "sample", "metric")
+    status = roles["status"].expand_dims(head=2).transpose(*cell)
+    return roles.drop_vars(["restored", "status"]).assign(restored=joined, status=status).assign_coords(head=[0, 1])

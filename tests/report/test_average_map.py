@@ -70,3 +70,30 @@ def test_noising_is_named_in_the_title(roles: xr.Dataset) -> None:
 
 def test_normalised_maps_say_so(roles: xr.Dataset) -> None:
     assert "indirect effect ÷ total effect" in role_maps(roles, quantity="normalised").layout.title.text
+
+
+def test_subtitle_tells_rows_restored_together_from_averages_of_single_sites(
+    roles: xr.Dataset, tokens: xr.Dataset
+) -> None:
+    assert "roles restored together" in role_maps(roles).layout.title.text
+    assert "single tokens, averaged within a role" in role_maps(tokens).layout.title.text
+
+
+def test_one_subject_has_a_mean_and_no_interval(roles: xr.Dataset) -> None:
+    text = maps(role_maps(roles.isel(prompt=[0, 1])))[0].text[3][2]
+    assert text.startswith("subject, layer 2<br>mean 0.")
+    assert "[" not in text
+    assert text.endswith("n = 1 facts")
+
+
+def test_a_cell_that_was_run_is_not_told_as_not_run(roles: xr.Dataset) -> None:
+    same = (roles["clean"] + 0 * roles["corrupted"]).transpose(*roles["corrupted"].dims)
+    small = role_maps(roles.assign(corrupted=same), quantity="normalised", component="resid_pre")
+    assert maps(small)[0].text[3][2].startswith("subject, layer 2<br>mean –<br>n = 0 facts")
+
+
+def test_estimates_are_named_in_the_subtitle(roles: xr.Dataset) -> None:
+    assert "causal tracing" in role_maps(roles).layout.title.text
+    title = role_maps(roles.assign_attrs(method="attribution patching")).layout.title.text
+    assert "attribution patching" in title
+    assert "causal tracing" not in title

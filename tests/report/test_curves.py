@@ -57,3 +57,46 @@ def test_peak_counts_find_the_planted_layers(roles: xr.Dataset) -> None:
     assert (np.asarray(speech.y) <= 0).all()
     with pytest.raises(ValueError, match="role='verb' was not traced"):
         peak_layers(roles, role="verb")
+
+
+def test_heads_are_refused(heads: xr.Dataset) -> None:
+    for figure in (layer_curves, peak_layers):
+        with pytest.raises(ValueError, match=r"has heads; choose one with effects\.isel"):
+            figure(heads)
+    assert layer_curves(heads.isel(head=0)).data
+
+
+def test_one_subject_has_no_bands_and_no_bars(roles: xr.Dataset) -> None:
+    alone = roles.isel(prompt=[0, 1])
+    figure = layer_curves(alone)
+    assert not [trace for trace in figure.data if trace.fill == "toself"]
+    assert "no band: a single subject" in figure.layout.title.text
+    assert not [text for trace in figure.data for text in trace.text if "[" in text or "nan" in text]
+    total = total_effects(alone)
+    assert total.data[1].error_y.array is None
+    assert "nan" not in total.data[1].hovertemplate
+    assert "no bar: a single subject" in total.layout.title.text
+
+
+def test_total_effects_of_a_falling_metric_are_named_with_their_sign(roles: xr.Dataset) -> None:
+    ranks = roles.assign_coords(metric=["rank", "logit"], metric_sign=("metric", [-1, 1]))
+    figure = total_effects(ranks)
+    assert figure.layout.yaxis.title.text == "total effect on the rank of the answer"
+    assert "(corrupted − clean)" in figure.layout.title.text
+    assert "(clean − corrupted)" in total_effects(ranks, "logit").layout.title.text
+
+
+def test_each_modality_is_named_once_wherever_it_comes_first(roles: xr.Dataset) -> None:
+    figure = layer_curves(roles, roles=("final marker", "subject"))
+    named = [trace.name for trace in figure.data if trace.name and trace.showlegend]
+    assert sorted(named) == ["S2T, told in speech", "T2T, told in writing"]
+
+
+def test_three_modalities_stack_below_the_line_and_fit(roles: xr.Dataset) -> None:
+    text, speech = (roles.isel(prompt=roles["modality"].values == kind) for kind in ("T2T", "S2T"))
+    mixed = speech.assign_coords(modality=("prompt", np.full(speech.sizes["prompt"], "mixed")))
+    figure = peak_layers(xr.concat([speech, text, mixed], dim="prompt", data_vars="all"))
+    sides = {trace.name.partition(",")[0]: np.asarray(trace.y) for trace in figure.data}
+    assert (sides["T2T"] >= 0).all()
+    assert (sides["S2T"] <= 0).all()
+    assert figure.layout.yaxis.range[0] < (sides["S2T"] + sides["mixed"]).min()

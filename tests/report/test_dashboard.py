@@ -7,13 +7,16 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
+from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.curves import peak_layers
 from spiritlens.report.dashboard import dashboard
-from spiritlens.report.methods_text import methods_sentences, unknown_sentence
+from spiritlens.report.methods_text import methods_sentences, settings_table, unknown_sentence
+from spiritlens.report.tables import accuracy_table
 
 FINDINGS = ("Restoring <the subject> helps & more.", "Second.", "Third.")
 
@@ -97,14 +100,14 @@ def test_heads_and_further_figures_have_their_sections(roles: xr.Dataset, tmp_pa
 
 
 def test_few_facts_by_token_get_no_map_of_averages(page: Path) -> None:
-    assert "Single sites, averaged within a role" not in page.read_text(encoding="utf-8")
+    assert "Single tokens, averaged within a role" not in page.read_text(encoding="utf-8")
 
 
 def test_methods_tell_what_was_run(roles: xr.Dataset, tokens: xr.Dataset) -> None:
     text = " ".join(methods_sentences({"role": roles, "token": tokens}))
     for words in (
         "12 facts told in writing (T2T, 12 prompts)",
-        "gaussian noise of scale 0.3 on text and 0.4 on speech units",
+        "gaussian noise (scale 0.3 on text and 0.4 on speech units)",
         "2 samples per prompt",
         "seed 0",
         "mlp_out (windows of up to 3 layers) all tokens of a role together",
@@ -112,6 +115,100 @@ def test_methods_tell_what_was_run(roles: xr.Dataset, tokens: xr.Dataset) -> Non
         "at most 1e-09",
     ):
         assert words in text
+
+
+def test_the_corruption_is_told_in_the_words_of_the_run(roles: xr.Dataset) -> None:
+    config = {"corruption": {"stream": "rome"}}
+    control = roles.assign_attrs(
+        corruption="gaussian noise added to the embeddings of the control", config_json=json.dumps(config)
+    )
+    text = " ".join(methods_sentences({"control": control}))
+    assert "gaussian noise added to the embeddings of the control (scale 0.3 on text" in text
+    assert "the reference code's stream" in text
+    assert "subject's embeddings" not in text
+    assert "seed 0" not in text
+    both = " ".join(methods_sentences({"one": roles, "other": control.assign_attrs(direction="noising")}))
+    assert "Corruption: gaussian noise (scale" in both
+    assert "of the control" in both
+    assert "denoising: restored" in both
+    assert "noising: corrupted in the clean run" in both
+
+
+def test_knock_outs_are_not_told_as_tracing(roles: xr.Dataset, tmp_path: Path) -> None:
+    cut = roles.isel(component=[0]).assign_coords(component=["attention"])
+    cut = cut.assign_attrs(corruption="attention of all edges cut in all layers", noise_law="")
+    html = dashboard(cut, tmp_path).read_text("utf-8")
+    assert "Attention knock-out of the model" in html
+    assert "Corruption: attention of all edges cut in all layers" in html
+    assert "subject&#39;s embeddings" not in html
+    assert "Causal tracing of" not in html
+
+
+def test_settings_hold_every_dataset_and_its_call(roles: xr.Dataset) -> None:
+    severed = roles.assign_attrs(method="activation patching", config_json='{"sever": "mlp", "donors": ["a"]}')
+    table = settings_table({"plain": roles, "severed": severed}).set_index("setting")
+    assert table.loc["call: sever"].tolist() == ["", "mlp"]
+    assert table.loc["call: donors"].tolist() == ["", '["a"]']
+    assert table.loc["method"].tolist() == ["", "activation patching"]
+
+
+def test_facts_to_average_can_be_chosen(roles: xr.Dataset, tmp_path: Path) -> None:
+    unknown = roles.assign_coords(known=("prompt", np.zeros(roles.sizes["prompt"], dtype=np.int8)))
+    html = dashboard(unknown, tmp_path / "known", examples=1).read_text("utf-8")
+    assert "Averages are left out: no known fact is left to average" in html
+    assert {"e0-resid_pre", "e1-resid_pre"} <= set(figures_of(html))
+    assert not {"role-maps", "curves", "total"} & set(figures_of(html))
+    html = dashboard(unknown, tmp_path / "all", examples=1, facts="all").read_text("utf-8")
+    assert {"role-maps", "curves", "total"} <= set(figures_of(html))
+    assert "averaged with the others" in html
+
+
+def test_screened_maps_are_shown_without_averages(
+    roles: xr.Dataset, tokens: xr.Dataset, heads: xr.Dataset, tmp_path: Path
+) -> None:
+    def screened(effects: xr.Dataset) -> xr.Dataset:
+        status, restored = effects["status"].copy(deep=True), effects["restored"].copy(deep=True)
+        status[0, 0, 3, 6], restored[0, 0, 3, 6] = Status.SCREENED, np.nan
+        return effects.assign(status=status, restored=restored)
+
+    html = dashboard(screened(tokens), tmp_path / "tokens").read_text("utf-8")
+    assert "Averages are left out: some cells were screened out" in html
+    assert "e0-resid_pre" in figures_of(html)
+    html = dashboard({"whole": roles, "by <head>": screened(heads)}, tmp_path / "heads").read_text("utf-8")
+    assert "Averages of by &lt;head&gt; are left out" in html
+
+
+def test_nothing_is_left_behind_by_a_page_that_fails(roles: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no rows"):
+        dashboard(roles, tmp_path / "new", accuracy=[])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_and_figures_without_a_height_are_shown(roles: xr.Dataset, tmp_path: Path) -> None:
+    table, plain = accuracy_table([{"modality": "T2T", "share": 0.9}]), go.Figure(go.Scatter(y=[1, 2], name="a"))
+    figures = figures_of(dashboard(roles, tmp_path, examples=0, figures=[table, plain]).read_text("utf-8"))
+    assert figures["more-1"]["wide"]["layout"]["height"] == 450 - 100 + 40  # type: ignore[index]
+
+
+def test_names_of_datasets_are_escaped(
+    heads: xr.Dataset, tokens: xr.Dataset, roles: xr.Dataset, tmp_path: Path
+) -> None:
+    names = [np.char.add(tokens["fact_id"].values, f" {copy}") for copy in range(2)]
+    many = xr.concat([tokens.assign_coords(fact_id=("prompt", name)) for name in names], dim="prompt", data_vars="all")
+    html = dashboard({"a": roles, "<img src=x>": many, "<b>heads": heads}, tmp_path).read_text("utf-8")
+    assert "<img src=x>" not in html
+    assert "Single tokens, averaged within a role (&lt;img src=x&gt;)" in html
+    assert "&lt;b&gt;heads · indirect effect" in html
+
+
+def test_the_text_over_single_facts_says_what_is_shown(roles: xr.Dataset, page: Path, tmp_path: Path) -> None:
+    assert "Fact by fact, one token at a time." in page.read_text("utf-8")
+    back = roles.assign_coords(component=["resid_pre from 6", "mlp_out"])
+    html = dashboard(back, tmp_path).read_text("utf-8")
+    assert "Fact by fact, all tokens of a role together." in html
+    assert "e0-resid_pre-from-6" in figures_of(html)
+    own = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert not [name for name in re.findall(r' id="([^"]*)"', own) if " " in name]
 
 
 def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:

@@ -8,16 +8,6 @@ from spiritlens.effects.statistics import average_effects
 from spiritlens.report.head_map import head_map
 
 
-@pytest.fixture(scope="module")
-def heads(roles: xr.Dataset) -> xr.Dataset:
-    """Two heads: the second has half the effect of the first."""
-    cell = ("prompt", "component", "layer", "role", "head")
-    half = (roles["restored"] + roles["corrupted"]) / 2
-    joined = xr.concat([roles["restored"], half], dim="head").transpose(*cell, "sample", "metric")
-    status = roles["status"].expand_dims(head=2).transpose(*cell)
-    return roles.drop_vars(["restored", "status"]).assign(restored=joined, status=status).assign_coords(head=[0, 1])
-
-
 def test_read_out_is_the_final_marker_or_the_last_word(heads: xr.Dataset) -> None:
     figure = head_map(heads)
     text, speech = (trace.z for trace in figure.data if trace.type == "heatmap")
@@ -42,3 +32,11 @@ def test_refusals(heads: xr.Dataset, roles: xr.Dataset) -> None:
         head_map(roles)
     with pytest.raises(ValueError, match="role='verb' was not traced"):
         head_map(heads, role="verb")
+
+
+def test_one_subject_has_no_interval_and_single_sites_are_named(heads: xr.Dataset) -> None:
+    figure = head_map(heads.isel(prompt=[0, 1]), role="subject")
+    text = next(trace for trace in figure.data if trace.type == "heatmap").text[1][3]
+    assert "[" not in text
+    assert "nan" not in text
+    assert "roles restored together" in figure.layout.title.text

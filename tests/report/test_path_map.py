@@ -78,3 +78,8 @@ def test_names_of_nodes() -> None:
     assert node_name("mlp_out", 2, -1) == "MLP2"
     assert node_name("k_input", 3, 0) == "L3H0.k"
     assert node_name("embed", -1, -1) == "embed"
+
+
+def test_estimates_are_named_in_the_subtitle(paths: xr.Dataset) -> None:
+    assert "path patching · change of" in path_map(paths).layout.title.text
+    assert "edge attribution · change of" in path_map(paths.assign_attrs(method="edge attribution")).layout.title.text

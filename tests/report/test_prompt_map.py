@@ -109,7 +109,7 @@ def test_one_clear_error_each(tokens: xr.Dataset, arguments: dict[str, object], 
         trace_map(tokens, **arguments)  # type: ignore[arg-type]
 
 
-def test_heads_must_be_chosen(tokens: xr.Dataset) -> None:
+def test_heads_must_be_chosen_and_are_named(tokens: xr.Dataset) -> None:
     cell = ("prompt", "component", "layer", "pos", "head")
     heads = tokens.drop_vars(["restored", "status"]).assign(
         restored=tokens["restored"].expand_dims(head=2).transpose(*cell, "sample", "metric"),
@@ -118,4 +118,20 @@ def test_heads_must_be_chosen(tokens: xr.Dataset) -> None:
     heads = heads.assign_coords(head=[0, 1])
     with pytest.raises(ValueError, match="2 heads; choose one with head="):
         trace_map(heads)
-    np.testing.assert_array_equal(heatmap(trace_map(heads, head=1)).z, heatmap(trace_map(tokens)).z)
+    with pytest.raises(ValueError, match="head=99 was not traced; choose from 0, 1"):
+        trace_map(heads, head=99)
+    figure = trace_map(heads, head=1)
+    np.testing.assert_array_equal(heatmap(figure).z, heatmap(trace_map(tokens)).z)
+    assert "(resid_pre), head 1, " in figure.layout.title.text
+    assert "head" not in trace_map(tokens).layout.title.text
+
+
+def test_a_ratio_to_a_small_total_effect_is_a_dash(tokens: xr.Dataset) -> None:
+    same = (tokens["clean"] + 0 * tokens["corrupted"]).transpose(*tokens["corrupted"].dims)
+    text = heatmap(trace_map(tokens.assign(corrupted=same), prompt=1, quantity="normalised")).text[7][2]
+    assert text.endswith("effect –<br>measured")
+
+
+def test_estimates_are_named_in_the_subtitle(tokens: xr.Dataset) -> None:
+    estimated = tokens.assign_attrs(method="attribution patching")
+    assert "attribution patching" in trace_map(estimated).layout.title.text
