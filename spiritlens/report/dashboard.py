@@ -11,7 +11,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import plotly.graph_objects as go
 import xarray as xr
@@ -67,13 +67,7 @@ def dashboard(
     further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged. Datasets with heads
     are shown as maps of heads.
     """
-    datasets = {"effects": effects} if isinstance(effects, xr.Dataset) else dict(effects)
-    if not datasets:
-        raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
-    for dataset in datasets.values():
-        check_effects(dataset)
-    if examples < 0:
-        raise ValueError(f"examples={examples}: give 0 for none, or how many facts to show")
+    datasets = _checked(effects, examples, facts)
     whole = {name: one for name, one in datasets.items() if "head" not in one.dims}
     heads = {name: one for name, one in datasets.items() if name not in whole}
     sections = _sections(whole, accuracy, facts) if whole else []
@@ -93,6 +87,22 @@ def dashboard(
         methods=[*notes, *methods_sentences(datasets, facts)],
         settings=Table("Settings", settings_table(datasets)),
     )
+
+
+def _checked(
+    effects: xr.Dataset | Mapping[str, xr.Dataset], examples: int, facts: Facts
+) -> dict[str, xr.Dataset]:
+    """The datasets by name; what cannot be shown is refused before anything is drawn."""
+    datasets = {"effects": effects} if isinstance(effects, xr.Dataset) else dict(effects)
+    if not datasets:
+        raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
+    for dataset in datasets.values():
+        check_effects(dataset)
+    if examples < 0:
+        raise ValueError(f"examples={examples}: give 0 for none, or how many facts to show")
+    if facts not in get_args(Facts):
+        raise ValueError(f"facts={facts!r}: expected one of {', '.join(get_args(Facts))}")
+    return datasets
 
 
 def _lead(datasets: Mapping[str, xr.Dataset]) -> str:

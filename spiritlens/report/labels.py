@@ -35,6 +35,8 @@ COMPONENT_WORDS = {
     "v": "values",
     "z": "head output",
 }
+WINDOWED = ("mlp_out", "attn_out", "attention")
+"""Components that are patched (or cut) in a window of layers."""
 METRIC_WORDS = {
     "probability": "probability of the answer",
     "log_probability": "log-probability of the answer",
@@ -104,7 +106,7 @@ def refuse_heads(effects: xr.Dataset) -> None:
 def window_words(effects: xr.Dataset, component: str) -> str:
     """How many layers were patched together, for components that use a window."""
     window = int(effects.attrs["window"])
-    return f"window {window} layers" if component in ("mlp_out", "attn_out") and window > 1 else "single layers"
+    return f"window {window} layers" if component in WINDOWED and window > 1 else "single layers"
 
 
 def choose(effects: xr.Dataset, axis: str, wanted: str | None) -> str:

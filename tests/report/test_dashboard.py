@@ -223,6 +223,8 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
         dashboard({}, tmp_path)
     with pytest.raises(ValueError, match="examples=-1"):
         dashboard(roles, tmp_path, examples=-1)
+    with pytest.raises(ValueError, match="facts='some': expected one of known, all"):
+        dashboard(roles, tmp_path, facts="some")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected 'spiritlens\.effects/1'"):
         dashboard(xr.Dataset(), tmp_path)
 
