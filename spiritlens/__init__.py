@@ -100,6 +100,7 @@ _PUBLIC = {
     "total_effect": "spiritlens.effects.statistics:total_effect",
     "indirect_effect": "spiritlens.effects.statistics:indirect_effect",
     "normalised_indirect_effect": "spiritlens.effects.statistics:normalised_indirect_effect",
+    "normalised_total_effect": "spiritlens.effects.statistics:normalised_total_effect",
     "average_total_effects": "spiritlens.effects.statistics:average_total_effects",
     "role_effects": "spiritlens.effects.statistics:role_effects",
     "Status": "spiritlens.effects.schema:Status",

@@ -16,6 +16,9 @@ import xarray as xr
 SMALL_TOTAL_EFFECT = 0.05
 """Below this |TE| a normalised effect is not a number."""
 
+PROBABILITIES = ("probability", "text_probability")
+"""Metrics whose total effect may be told as a share of the clean value."""
+
 Quantity = Literal["indirect", "normalised"]
 """indirect: IE in the metric's unit; normalised: IE / TE."""
 
@@ -53,6 +56,18 @@ def normalised_indirect_effect(effects: xr.Dataset, threshold: float = SMALL_TOT
 def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
     """How many prompts have |TE| < threshold [metric]: so many normalised maps are left out."""
     return (abs(total_effect(effects)) < threshold).sum("prompt").rename("n_small")
+
+
+def normalised_total_effect(effects: xr.Dataset) -> xr.DataArray:
+    """nTE = TE / metric(clean) of each prompt, for the probability metrics alone [prompt metric]."""
+    names = [name for name in effects["metric"].values.tolist() if name in PROBABILITIES]
+    if not names:
+        raise ValueError(
+            f"metrics are {', '.join(effects['metric'].values.tolist())}; the total effect is a share of the clean "
+            "value for probabilities only: trace with metrics=('probability', ...)"
+        )
+    chosen = effects.sel(metric=names)
+    return _named(total_effect(chosen) / chosen["clean"], "normalised_total_effect", "TE / metric(clean)")
 
 
 def _named(array: xr.DataArray, name: str, formula: str) -> xr.DataArray:

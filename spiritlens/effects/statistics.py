@@ -22,6 +22,7 @@ from spiritlens.effects.quantities import (
     Quantity,
     indirect_effect,
     normalised_indirect_effect,
+    normalised_total_effect,
     small_total_effects,
     total_effect,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "fact_names",
     "indirect_effect",
     "normalised_indirect_effect",
+    "normalised_total_effect",
     "peak_layer",
     "role_effects",
     "small_total_effects",

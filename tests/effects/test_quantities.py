@@ -8,6 +8,7 @@ from effects_synthetic import prompt_columns
 from spiritlens.effects.quantities import (
     indirect_effect,
     normalised_indirect_effect,
+    normalised_total_effect,
     small_total_effects,
     total_effect,
 )
@@ -38,6 +39,7 @@ def test_signs_by_hand() -> None:
     np.testing.assert_allclose(total_effect(effects).values, [[0.7, 6.0]])
     np.testing.assert_allclose(indirect_effect(effects).values.reshape(-1), [0.4, 5.0])
     np.testing.assert_allclose(normalised_indirect_effect(effects).values.reshape(-1), [0.4 / 0.7, 5 / 6])
+    np.testing.assert_allclose(normalised_total_effect(effects).values, [[0.7 / 0.9]])
 
 
 def test_noising_is_the_loss_against_the_clean_run() -> None:
@@ -54,3 +56,8 @@ def test_small_total_effects_are_nan_and_counted() -> None:
     assert not np.isnan(normalised_indirect_effect(effects, threshold=0.01)).any()
     with pytest.raises(ValueError, match="must be positive"):
         normalised_indirect_effect(effects, threshold=0.0)
+
+
+def test_normalised_total_effect_is_for_probabilities_only() -> None:
+    with pytest.raises(ValueError, match="for probabilities only"):
+        normalised_total_effect(one_cell().sel(metric=["rank"]))
