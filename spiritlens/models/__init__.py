@@ -7,8 +7,8 @@ Glossary:
   gains, *folded* ones have them in the matrices that read them; nothing is centred.
 - *lens*: model, vocabulary and speech encoder in one value (`lens`, made by `loading`); its *ears* are the encoder
   (`ears`).
-- *inside*: the model through the protocol `hooked.LensModel`, the only way in which other rooms touch it; *placed* hooks
-  are its own, others are a user's (`placed_hooks`).
+- *inside*: the model through the protocol `hooked.LensModel`, the only way in which other rooms touch it; *placed*
+  hooks are its own, others are a user's (`placed_hooks`).
 - *full pass*: the whole model on tokens ``[batch pos]``; *suffix step*: one block on positions ``start …``, with the
   keys and values of a cached *run* before it (`hooked`, `suffix`, `attending`).
 - *row*: one sequence that is recomputed in a suffix step; *query*: a position that is read out.

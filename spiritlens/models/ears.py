@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from spiritlens.speech.torch_files import CheckpointError
 from spiritlens.prompts.families import Family
 from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.speech.torch_files import CheckpointError
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
