@@ -145,9 +145,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(
             sl.study(None, out, ())
 
 
-def test_a_study_without_token_maps_has_none(
-    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
-) -> None:
+def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path) -> None:
     settings = {**SETTINGS, "n_facts": 1, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",)}
     result = sl.study(lens, tmp_path, facts[:3], **settings)
     assert result.tokens is None

@@ -89,9 +89,7 @@ def dashboard(
     )
 
 
-def _checked(
-    effects: xr.Dataset | Mapping[str, xr.Dataset], examples: int, facts: Facts
-) -> dict[str, xr.Dataset]:
+def _checked(effects: xr.Dataset | Mapping[str, xr.Dataset], examples: int, facts: Facts) -> dict[str, xr.Dataset]:
     """The datasets by name; what cannot be shown is refused before anything is drawn."""
     datasets = {"effects": effects} if isinstance(effects, xr.Dataset) else dict(effects)
     if not datasets:

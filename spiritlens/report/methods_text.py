@@ -99,7 +99,8 @@ def _corruption(effects: xr.Dataset) -> str:
 
 def _seed_words(effects: xr.Dataset) -> str:
     """Where random numbers came from: the reference code's stream takes no seed."""
-    corruption = json.loads(effects.attrs["config_json"]).get("corruption")
+    config = json.loads(effects.attrs["config_json"])
+    corruption = config.get("corruption", config.get("contrast"))
     if isinstance(corruption, dict) and corruption.get("stream") == "rome":
         return "drawn from the reference code's stream, the same for all prompts of equal shape"
     return f"seed {effects.attrs['seed']}"
