@@ -25,6 +25,9 @@ from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
 from spiritlens.runs.sweep import Score, first_difference, names_to_record, sweep_runs
 
+PLAIN = Transfer()
+"""Each value from its own position and layer of an equally long donor."""
+
 
 @dataclass(frozen=True, eq=False)
 class RunSpec:
@@ -69,7 +72,7 @@ def patch_values(
     scorer: Scorer,
     *,
     clean: Tensor | Literal["base", "source"],
-    transfer: Transfer = Transfer(),
+    transfer: Transfer = PLAIN,
     memory_budget: int | None = None,
 ) -> PatchValues:
     """Run every patch; the metric is `scorer`'s at the base run's read-outs.
