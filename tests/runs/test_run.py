@@ -142,8 +142,8 @@ def test_the_order_of_interventions_at_different_sites_is_that_of_the_model(lens
     orders = itertools.permutations(verbs[1:])
     found = {run(lens, prompt, verbs[0], *order, samples=2).metric() for order in orders}
     assert max(found) - min(found) < TOLERANCE
-    without = run(lens, prompt, *verbs[:2], verbs[4], samples=2).metric()
-    assert max(found) == pytest.approx(without, abs=TOLERANCE), "what comes before resid_mid is replaced by it"
+    without = run(lens, prompt, *verbs[:3], verbs[4], samples=2).metric()
+    assert max(found) == pytest.approx(without, abs=TOLERANCE), "the attention output is replaced by resid_mid"
 
 
 def test_two_corruptions_of_a_run_draw_their_own_noise(lens) -> None:
