@@ -112,7 +112,8 @@ def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Fact
     places = list(range(len(names)))
     figure.update_xaxes(tickmode="array", tickvals=places, ticktext=names, range=[-0.6, len(names) - 0.4])
     effect = f"total effect on the {metric_words(metric)}"
-    figure.update_yaxes(title_text=effect, rangemode="tozero", zerolinecolor=QUIET)
+    title = f"total effect on the<br>{metric_words(metric)}"  # one line would be longer than the axis
+    figure.update_yaxes(title_text=title, rangemode="tozero", zerolinecolor=QUIET)
     formula = "clean − corrupted" if int(effects["metric_sign"].sel(metric=metric)) > 0 else "corrupted − clean"
     return apply_look(
         figure, "What the corruption costs", f"{effect} ({formula}) · {_interval_of(average, 'bar')}", height=400

@@ -81,7 +81,7 @@ def test_one_subject_has_no_bands_and_no_bars(roles: xr.Dataset) -> None:
 def test_total_effects_of_a_falling_metric_are_named_with_their_sign(roles: xr.Dataset) -> None:
     ranks = roles.assign_coords(metric=["rank", "logit"], metric_sign=("metric", [-1, 1]))
     figure = total_effects(ranks)
-    assert figure.layout.yaxis.title.text == "total effect on the rank of the answer"
+    assert figure.layout.yaxis.title.text == "total effect on the<br>rank of the answer"
     assert "(corrupted − clean)" in figure.layout.title.text
     assert "(clean − corrupted)" in total_effects(ranks, "logit").layout.title.text
 
