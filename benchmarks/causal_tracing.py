@@ -289,9 +289,10 @@ def report(task: Task, timings: list[Timing], floor: float) -> None:
             f"{other / timing.median:>{width}.2f}" if other else " " * width
             for other, width in ((reference, 12), (loop, 10))
         ]
-        note = " scaled from a sample" if timing.sampled else f" whole; {timing.median / floor:.2f} × floor"
         error = " " * 9 if timing.error is None else f"{timing.error:9.1e}"
-        print(f"  {timing.name:38} {timing.median:9.1f} {ratios[0]} {ratios[1]} {timing.difference:11.1e} {error}{note}")
+        note = "scaled from a sample" if timing.sampled else f"whole; {timing.median / floor:.2f} × floor"
+        seconds = f"{timing.median:9.1f} {ratios[0]} {ratios[1]}"
+        print(f"  {timing.name:38} {seconds} {timing.difference:11.1e} {error} {note}")
     for timing in timings:
         if timing.error is not None and timing.error > TOLERANCE:
             raise SystemExit(f"{timing.name} is {timing.error:.1e} from the float64 run, more than {TOLERANCE:.0e}")

@@ -270,7 +270,7 @@ def test_control_span_spares_the_subject(lens, prompts) -> None:
 
 
 def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
-    """Before block 0 the control's own tokens (2 and 3) are all that can move, so that no screen keeps the subject's."""
+    """Before block 0 only the control's own tokens (2 and 3) can move, so that no screen keeps the subject's there."""
     settings = {"samples": 1, "corrupted": "control", "metrics": ("logit",), "progress": "none"}
     whole = causal_trace(lens, prompts[:1], ("resid_pre",), **settings)
     screened = causal_trace(lens, prompts[:1], ("resid_pre",), screen=0.6, **settings)
