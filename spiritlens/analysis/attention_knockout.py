@@ -27,9 +27,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from spiritlens.analysis.knowledge import known_prompts
-from spiritlens.analysis.patch_grid import window_around
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
-from spiritlens.analysis.tracing_grid import DEFAULT_WINDOW_SHARE
+from spiritlens.analysis.tracing_grid import DEFAULT_WINDOW_SHARE, window_around
 from spiritlens.analysis.tracing_sites import named_span
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects

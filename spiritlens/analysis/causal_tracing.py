@@ -29,6 +29,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from spiritlens.analysis.causal_tracing_screen import Keep, kept_cells
+from spiritlens.analysis.contrasts import plain_corruption
 from spiritlens.analysis.knowledge import given_answer, other_spacing
 from spiritlens.analysis.results import checked_prompts, model_attributes
 from spiritlens.analysis.tracing_grid import Sever, make_grid
@@ -37,7 +38,7 @@ from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
 from spiritlens.effects.schema import At, Direction
 from spiritlens.effects.store import join_effects, open_run
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions import Corruption, KnockOut, control_span
+from spiritlens.runs.corruptions import Corruption, control_span
 from spiritlens.runs.noise import Noise, NoiseScale, noise_scale
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def trace_attributes(
         "spans": list(settings.spans) if grid.at == "span" else [],
         "sever": grid.sever,
         "corrupted": corrupted,
-        "corruption": _plain(corruption),
+        "corruption": plain_corruption(corruption),
         "metrics": list(settings.metrics),
         "screen": screen,
         "keep": None if screen is None else keep,
@@ -219,18 +220,6 @@ def trace_attributes(
         "window": grid.window,
         "window_layers": json.dumps(grid.window_layers()),
     }
-
-
-def _plain(corruption: Corruption) -> dict[str, Any]:
-    """The corruption's settings as JSON values; donors by their ids."""
-    if isinstance(corruption, Noise):
-        scale = corruption.scale
-        numbers = [scale.text, scale.speech] if isinstance(scale, NoiseScale) else scale
-        return {"noise": numbers, "law": corruption.law, "mode": corruption.mode, "stream": corruption.stream}
-    if isinstance(corruption, KnockOut):
-        return {"knock_out": corruption.kind}
-    donors = [prompt.id for prompt in corruption.donors]
-    return {"replacement": corruption.rule, "donors": donors, "silence": list(corruption.silence)}
 
 
 def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal["text", "full"]) -> tuple[bool, ...]:

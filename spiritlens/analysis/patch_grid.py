@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from spiritlens.analysis.donors import Control, Pooling, Transfer
-from spiritlens.analysis.tracing_grid import WINDOWED
+from spiritlens.analysis.tracing_grid import WINDOWED, window_around
 from spiritlens.analysis.tracing_sites import GridSites
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel, hook_name
@@ -73,12 +73,6 @@ class PatchSettings:
         """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""
         width = self.window if component in WINDOWED else 1
         return tuple(window_around(layer, width, n_layers))
-
-
-def window_around(layer: int, width: int, n_layers: int) -> range:
-    """Layers [l − width//2, l − width//2 + width) around layer l, cut off at the model's ends."""
-    first = layer - width // 2
-    return range(max(0, first), min(n_layers, first + width))
 
 
 @dataclass(frozen=True)

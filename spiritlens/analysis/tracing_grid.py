@@ -78,8 +78,7 @@ class Grid:
         """Layers that a cell patches."""
         if component not in WINDOWED:
             return range(layer, layer + 1)
-        first = layer - self.window // 2
-        return range(max(0, first), min(self.n_layers, first + self.window))
+        return window_around(layer, self.window, self.n_layers)
 
     def program(self, component: str, layer: int, positions: Sequence[int], head: int | None) -> Program:
         """Actions of one cell."""
@@ -101,6 +100,12 @@ class Grid:
             }
             for name in self.components
         }
+
+
+def window_around(layer: int, width: int, n_layers: int) -> range:
+    """Layers [l − width//2, l − width//2 + width) around layer l, cut off at the model's ends."""
+    first = layer - width // 2
+    return range(max(0, first), min(n_layers, first + width))
 
 
 def make_grid(
