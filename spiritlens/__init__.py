@@ -21,7 +21,7 @@ _PUBLIC = {
     "load": "spiritlens.models.loading:load",
     "Lens": "spiritlens.models.lens:Lens",
     "selfcheck": "spiritlens.models.selfcheck:selfcheck",
-    "CheckpointError": "spiritlens.models.weight_files:CheckpointError",
+    "CheckpointError": "spiritlens.speech.torch_files:CheckpointError",
     "models": "spiritlens.models",
     "planted": "spiritlens.models.planted_circuits:planted",
     # speech and prompts
