@@ -21,7 +21,7 @@ embeddings.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
+from spiritlens.choices import check_choice
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.models.hooked import LensModel, hook_name
@@ -168,8 +169,7 @@ def _check_settings(
         raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {', '.join(SMOOTH_METRICS)}")
     if steps < 1 or samples < 1:
         raise ValueError(f"steps is {steps} and samples is {samples}; at least 1 of each is needed")
-    if direction not in get_args(Direction):
-        raise ValueError(f"direction={direction!r}: expected one of {', '.join(get_args(Direction))}")
+    check_choice("direction", direction, Direction)
 
 
 def _all_gradients(

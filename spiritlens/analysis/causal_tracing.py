@@ -22,7 +22,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -35,6 +35,7 @@ from spiritlens.analysis.results import checked_prompts, model_attributes
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
+from spiritlens.choices import check_choice
 from spiritlens.effects.schema import At, Direction
 from spiritlens.effects.store import join_effects, open_run
 from spiritlens.prompts.prompt import Prompt
@@ -85,9 +86,8 @@ def causal_trace(
     samples, metrics, corruption and facts.
     """
     prompts = checked_prompts(prompts)
-    for name, value, allowed in (("corrupted", corrupted, Corrupted), ("keep", keep, Keep)):
-        if value not in get_args(allowed):
-            raise ValueError(f"{name}={value!r}: expected one of {', '.join(get_args(allowed))}")
+    check_choice("corrupted", corrupted, Corrupted)
+    check_choice("keep", keep, Keep)
     noise = Noise() if corruption is None else corruption
     if preset == "rome":
         components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")

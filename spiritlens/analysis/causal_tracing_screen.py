@@ -13,7 +13,7 @@ Source: Nanda 2023, "Attribution patching"; Kramár et al. 2024 (arXiv 2403.0074
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -23,11 +23,12 @@ from spiritlens.analysis.attribution_patching import SMOOTH_METRICS
 from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import grid_sites
+from spiritlens.choices import check_choice
 from spiritlens.effects.quantities import indirect_effect
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import hook_name
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions import Corruption, corrupted_embeddings
+from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.full_length import read_names
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.runs.noise import Noise
@@ -60,15 +61,7 @@ def attribution_patching(
     cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
     names = read_names(cells.programs)["source"]
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
-    embeddings = corrupted_embeddings(
-        lens,
-        prompt,
-        settings.corruption,
-        positions=positions,
-        samples=settings.samples,
-        seed=settings.seed,
-        forced=scorer.forced,
-    )
+    embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
     clean = record(lens.inside, tokens, None, names, scorer.n_readouts)
     noised = record(lens.inside, tokens, embeddings, names, scorer.n_readouts)
     scorer = scorer.with_clean(clean.logits)
@@ -109,8 +102,7 @@ def kept_cells(
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"screen={fraction}: give the fraction of cells to run, above 0 and at most 1")
-    if keep not in get_args(Keep):
-        raise ValueError(f"keep={keep!r}: expected 'each' or 'common'")
+    check_choice("keep", keep, Keep)
     spans = [None] * len(prompts) if corrupted is None else corrupted
     sizes = [
         np.abs(attribution_patching(lens, prompt, settings, positions))

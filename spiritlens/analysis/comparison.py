@@ -22,7 +22,7 @@ recall.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -38,6 +38,7 @@ from spiritlens.analysis.map_statistics import (
     spearman,
     split_half_reliability,
 )
+from spiritlens.choices import check_choice
 from spiritlens.effects.resampling import Array, bootstrap_weights, interval, max_t, weighted_means
 from spiritlens.effects.role_effects import ordered_roles
 from spiritlens.effects.statistics import fact_means, fact_names, role_effects, subject_names, total_effect
@@ -84,8 +85,7 @@ def compare(
 
     `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles).
     """
-    if last not in get_args(Last):
-        raise ValueError(f"last={last!r}: expected one of {', '.join(get_args(Last))}")
+    check_choice("last", last, Last)
     metric = str(effects["metric"].values[0]) if metric is None else metric
     if metric not in effects["metric"].values.tolist():
         raise ValueError(

@@ -8,13 +8,14 @@ patched.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
 from spiritlens.analysis.donors import Control, Pooling, Transfer
 from spiritlens.analysis.tracing_grid import WINDOWED, window_around
 from spiritlens.analysis.tracing_sites import GridSites
+from spiritlens.choices import check_choice
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
@@ -51,13 +52,12 @@ class PatchSettings:
         if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
             raise ValueError(f"heads='each' goes with {', '.join(HEAD_COMPONENTS)}; found {self.components}")
         for name, value, allowed in (
-            ("heads", self.heads, get_args(Heads)),
-            ("direction", self.direction, get_args(Direction)),
-            ("pooling", self.pooling, get_args(Pooling)),
-            ("control", self.control, get_args(Control)),
+            ("heads", self.heads, Heads),
+            ("direction", self.direction, Direction),
+            ("pooling", self.pooling, Pooling),
+            ("control", self.control, Control),
         ):
-            if value not in allowed:
-                raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")
+            check_choice(name, value, allowed)
         if self.window < 1:
             raise ValueError(f"window is {self.window}; at least 1 layer is patched")
         if self.samples < 1:

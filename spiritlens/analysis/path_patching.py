@@ -21,7 +21,7 @@ receiver.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders, check_
 from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_sites import named_span
+from spiritlens.choices import check_choice
 from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
@@ -73,12 +74,11 @@ class PathSettings:
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
-            ("base", self.base, get_args(BaseRun)),
-            ("frozen", self.frozen, get_args(Frozen)),
-            ("norms", self.norms, get_args(Norms)),
+            ("base", self.base, BaseRun),
+            ("frozen", self.frozen, Frozen),
+            ("norms", self.norms, Norms),
         ):
-            if value not in allowed:
-                raise ValueError(f"{name}={value!r}: expected one of {', '.join(allowed)}")
+            check_choice(name, value, allowed)
         if not self.senders or not self.groups or not self.at:
             raise ValueError("path patching needs at least one sender, one receiver and one span of positions")
         if self.samples < 1:
@@ -126,8 +126,7 @@ def path_patch(
 
 def _groups(receivers: Sequence[Receiver], receive: Receive) -> tuple[Group, ...]:
     """The receivers that are patched together."""
-    if receive not in get_args(Receive):
-        raise ValueError(f"receive={receive!r}: expected one of {', '.join(get_args(Receive))}")
+    check_choice("receive", receive, Receive)
     groups: tuple[Group, ...] = tuple((receiver,) for receiver in receivers)
     if receive == "together":
         groups = (tuple(receivers),)

@@ -10,8 +10,9 @@ Source: Meng et al. 2022 (arXiv 2202.05262), sections 2.2 and 2.3.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from spiritlens.choices import check_choice
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel
 from spiritlens.runs.plan import Action, Program
@@ -47,9 +48,8 @@ class Grid:
             raise ValueError(f"components {self.components} mix heads and whole outputs; trace them in two calls")
         if self.window < 1:
             raise ValueError(f"window is {self.window}; at least 1 layer is patched")
-        for name, value, allowed in (("direction", self.direction, Direction), ("sever", self.sever, Sever)):
-            if value not in get_args(allowed):
-                raise ValueError(f"{name}={value!r}: expected one of {', '.join(get_args(allowed))}")
+        check_choice("direction", self.direction, Direction)
+        check_choice("sever", self.sever, Sever)
         cut = [name for name in self.components if SEVERED.get(self.sever) in (name, _inside(name))]
         if cut:
             raise ValueError(

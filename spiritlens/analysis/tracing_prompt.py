@@ -47,6 +47,14 @@ class TraceSettings:
         if self.samples < 1:
             raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
 
+    def corrupted(
+        self, lens: "Lens", prompt: Prompt, positions: Sequence[int] | None, forced: Sequence[int]
+    ) -> torch.Tensor:
+        """Embeddings ``[sample pos d_model]`` of the corrupted run; `positions` None: the subject's."""
+        return corrupted_embeddings(
+            lens, prompt, self.corruption, positions=positions, samples=self.samples, seed=self.seed, forced=forced
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -129,15 +137,7 @@ def _swept(
 ) -> SweepResult:
     """Sweep the cells under one continuation."""
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
-    embeddings = corrupted_embeddings(
-        lens,
-        prompt,
-        settings.corruption,
-        positions=positions,
-        samples=settings.samples,
-        seed=settings.seed,
-        forced=scorer.forced,
-    )
+    embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
     denoising = settings.grid.direction == "denoising"
     corrupted_at = prompt.subject.positions if positions is None else positions
     suffix = tuple(range(min(corrupted_at), len(prompt.ids)))

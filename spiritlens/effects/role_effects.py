@@ -6,11 +6,12 @@ names as rows. Order of rows: `spiritlens.effects.schema.ROLES`, then other name
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
+from spiritlens.choices import check_choice
 from spiritlens.effects.quantities import Quantity, indirect_effect, normalised_indirect_effect
 from spiritlens.effects.schema import ROLES, Status, site_axis
 
@@ -32,9 +33,8 @@ def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
 
 def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
     """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role."""
-    for name, value, allowed in (("quantity", quantity, Quantity), ("split", split, Split)):
-        if value not in get_args(allowed):
-            raise ValueError(f"{name}={value!r}: expected one of {', '.join(get_args(allowed))}")
+    check_choice("quantity", quantity, Quantity)
+    check_choice("split", split, Split)
     effect = indirect_effect(effects) if quantity == "indirect" else normalised_indirect_effect(effects)
     axis = site_axis(effects)
     _check_screened(effects, axis)

@@ -12,11 +12,12 @@ Source: Meng et al. 2022, Locating and Editing Factual Associations in GPT, §2 
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
+from spiritlens.choices import check_choice
 from spiritlens.effects.quantities import (
     SMALL_TOTAL_EFFECT,
     Quantity,
@@ -77,8 +78,7 @@ def fact_means(values: xr.DataArray, *, by: Sequence[str] = ("modality",), facts
     unknown = [name for name in by if name not in PROMPT_TEXTS]
     if unknown:
         raise ValueError(f"by={tuple(by)}: {unknown} is no prompt coordinate; choose from {', '.join(PROMPT_TEXTS)}")
-    if facts not in get_args(Facts):
-        raise ValueError(f"facts={facts!r}: expected one of {', '.join(get_args(Facts))}")
+    check_choice("facts", facts, Facts)
     if facts == "known":
         values = values.isel(prompt=values["known"].values == 1)
     if not values.sizes["prompt"]:

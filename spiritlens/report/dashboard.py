@@ -11,11 +11,12 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 import xarray as xr
 
+from spiritlens.choices import check_choice
 from spiritlens.effects.schema import check_effects, site_axis
 from spiritlens.effects.statistics import Facts, average_effects, fact_means, fact_names, role_effects
 from spiritlens.report.average_map import role_maps
@@ -98,8 +99,7 @@ def _checked(effects: xr.Dataset | Mapping[str, xr.Dataset], examples: int, fact
         check_effects(dataset)
     if examples < 0:
         raise ValueError(f"examples={examples}: give 0 for none, or how many facts to show")
-    if facts not in get_args(Facts):
-        raise ValueError(f"facts={facts!r}: expected one of {', '.join(get_args(Facts))}")
+    check_choice("facts", facts, Facts)
     return datasets
 
 
