@@ -41,7 +41,7 @@ from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.models.hooked import LensModel, hook_name

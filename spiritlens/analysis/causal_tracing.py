@@ -35,7 +35,7 @@ from spiritlens.analysis.results import checked_prompts, model_attributes
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import At, Direction
 from spiritlens.effects.store import join_effects, open_run
 from spiritlens.prompts.prompt import Prompt

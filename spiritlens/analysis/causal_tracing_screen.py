@@ -23,7 +23,7 @@ from spiritlens.analysis.attribution_patching import SMOOTH_METRICS
 from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import grid_sites
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.quantities import indirect_effect
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import hook_name

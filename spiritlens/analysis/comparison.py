@@ -38,7 +38,7 @@ from spiritlens.analysis.map_statistics import (
     spearman,
     split_half_reliability,
 )
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.resampling import Array, bootstrap_weights, interval, max_t, weighted_means
 from spiritlens.effects.role_effects import ordered_roles
 from spiritlens.effects.statistics import fact_means, fact_names, role_effects, subject_names, total_effect

@@ -15,7 +15,7 @@ import numpy as np
 from spiritlens.analysis.donors import Control, Pooling, Transfer
 from spiritlens.analysis.tracing_grid import WINDOWED, window_around
 from spiritlens.analysis.tracing_sites import GridSites
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program

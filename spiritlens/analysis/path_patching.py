@@ -41,7 +41,7 @@ from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders, check_
 from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
 from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_sites import named_span
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel
 from spiritlens.runs.plan import Action, Program

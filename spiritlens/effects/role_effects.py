@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.quantities import Quantity, indirect_effect, normalised_indirect_effect
 from spiritlens.effects.schema import ROLES, Status, site_axis
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.quantities import (
     SMALL_TOTAL_EFFECT,
     Quantity,

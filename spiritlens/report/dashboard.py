@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.choices import check_choice
+from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import check_effects, site_axis
 from spiritlens.effects.statistics import Facts, average_effects, fact_means, fact_names, role_effects
 from spiritlens.report.average_map import role_maps

@@ -1,0 +1,107 @@
+"""What public functions check at their door; an error names the argument, what was given and what may be given.
+
+    seed = whole("seed", seed, at_least=0)             # int; 1.0, True, "1" are refused, numpy's integers taken
+    alpha = number("alpha", alpha, above=0, below=1)   # float; nan, True and "0.05" are refused
+    edges = listed("edges", edges, of=Edge)            # tuple, read once; a text or a single Edge is refused
+    check_choice("over", over, Over)                   # a closed set, as a `Literal` alias
+
+A value is checked once, where it comes in; inner functions trust it.
+"""
+
+import operator
+from collections.abc import Iterable
+from math import isnan
+from typing import Any, TypeVar, get_args, overload
+
+Item = TypeVar("Item")
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Refuse a value that is none of a `Literal` alias's; `name` is the option's, as its user writes it."""
+    allowed = get_args(choices)
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}={shown(value)}: expected one of {', '.join(allowed)}")
+
+
+def whole(name: str, value: object, *, at_least: int | None = None, at_most: int | None = None) -> int:
+    """A whole number as Python's int: also numpy's and torch's integers; no bool, no float, no text."""
+    rule = "expected a whole number" + _range(at_least, at_most)
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        raise ValueError(f"{name}={shown(value)}: {rule}")
+    try:
+        found = operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name}={shown(value)}: {rule}") from None
+    if (at_least is not None and found < at_least) or (at_most is not None and found > at_most):
+        raise ValueError(f"{name}={found}: {rule}")
+    return found
+
+
+def number(
+    name: str,
+    value: object,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
+    """A real number as Python's float; no nan, no bool, no text. Infinity only where the bounds allow it."""
+    rule = "expected a number" + _range(at_least, at_most, above, below)
+    if isinstance(value, (str, bytes, bool)) or type(value).__name__ == "bool":
+        raise ValueError(f"{name}={shown(value)}: {rule}")
+    try:
+        found = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise ValueError(f"{name}={shown(value)}: {rule}") from None
+    outside = (
+        isnan(found)
+        or (at_least is not None and found < at_least)
+        or (at_most is not None and found > at_most)
+        or (above is not None and found <= above)
+        or (below is not None and found >= below)
+    )
+    if outside:
+        raise ValueError(f"{name}={found:g}: {rule}")
+    return found
+
+
+@overload
+def listed(name: str, values: Iterable[Item], *, of: type[Item], empty: bool = ...) -> tuple[Item, ...]: ...
+@overload
+def listed(
+    name: str, values: Iterable[Any], *, of: tuple[type, ...] | None = ..., empty: bool = ...
+) -> tuple[Any, ...]: ...
+def listed(name: str, values: Any, *, of: Any = None, empty: bool = False) -> tuple[Any, ...]:
+    """The values as a tuple, read once; one value alone, none (unless `empty`) and other kinds are refused."""
+    kinds = of if isinstance(of, tuple) else () if of is None else (of,)
+    wanted = " or ".join(kind.__name__ for kind in kinds) or "value"
+    if isinstance(values, (str, bytes)) or (kinds and isinstance(values, kinds)):
+        raise ValueError(f"{name}={shown(values)}: expected several; write [{shown(values)}] for one")
+    try:
+        found = tuple(values)
+    except TypeError:
+        raise ValueError(f"{name}={shown(values)}: expected a list of {wanted}s") from None
+    if not found and not empty:
+        raise ValueError(f"{name} is empty: give at least one {wanted}")
+    for place, value in enumerate(found):
+        if kinds and not isinstance(value, kinds):
+            raise ValueError(f"{name}[{place}] is {shown(value)} ({type(value).__name__}): expected a {wanted}")
+    return found
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """A value in an error: its repr on one line, cut where it is long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _range(
+    at_least: float | None, at_most: float | None, above: float | None = None, below: float | None = None
+) -> str:
+    low = f"≥ {at_least:g}" if at_least is not None else f"> {above:g}" if above is not None else ""
+    high = f"≤ {at_most:g}" if at_most is not None else f"< {below:g}" if below is not None else ""
+    return " " + " and ".join(part for part in (low, high) if part) if low or high else ""
