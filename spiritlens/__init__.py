@@ -13,7 +13,7 @@ Names are resolved at first use (PEP 562): importing the package, reading result
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # public name -> "module" (the module itself) or "module:attribute"
 _PUBLIC = {

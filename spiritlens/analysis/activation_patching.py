@@ -42,11 +42,12 @@ from spiritlens.analysis.donors import Control, Pooling, other_facts
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.patch_grid import Cells, Heads, PatchSettings, grid_cells
 from spiritlens.analysis.patch_runs import PatchValues, RunSpec, alignable, patch_values
-from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -152,7 +153,7 @@ def _patched(
     settings: PatchSettings,
     progress: str,
 ) -> xr.Dataset:
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     contrast = resolved_contrast(lens, contrast)
     others = contrasts_of(chosen, contrast)
     given: Sequence[Prompt | None] = [None] * len(chosen) if donors is None else list(donors)

@@ -27,11 +27,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from spiritlens.analysis.knowledge import known_prompts
-from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_grid import DEFAULT_WINDOW_SHARE, window_around
 from spiritlens.analysis.tracing_sites import named_span
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
@@ -73,7 +74,7 @@ def attention_knockout(
     progress: Literal["bar", "none"] = "bar",
 ) -> xr.Dataset:
     """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers)))."""
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     model = lens.inside
     width = max(1, round(DEFAULT_WINDOW_SHARE * model.n_layers)) if window is None else window
     if width < 1:

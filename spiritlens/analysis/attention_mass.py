@@ -29,7 +29,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spiritlens.analysis.results import checked_prompts, model_attributes
+from spiritlens.analysis.results import model_attributes
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import ROLES
@@ -56,7 +57,7 @@ def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: Literal["role", 
     """Attention mass ``mass [prompt layer head query key]`` between roles or modalities."""
     if by not in GROUPS:
         raise ValueError(f"by={by!r}: expected 'role' or 'modality'")
-    chosen, groups = checked_prompts(prompts), GROUPS[by]
+    chosen, groups = given_prompts(lens, prompts), GROUPS[by]
     masses = []
     for prompt in chosen:
         patterns = attention_patterns(lens.inside, prompt.tokens)
@@ -75,7 +76,7 @@ def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: Literal["role", 
 
 def head_detectors(lens: "Lens", prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     scores = [
         detector_scores(attention_patterns(lens.inside, prompt.tokens), prompt.ids, prompt.word_index).numpy()
         for prompt in chosen

@@ -38,12 +38,13 @@ from spiritlens.analysis.contrasts import (
     resolved_contrast,
 )
 from spiritlens.analysis.knowledge import known_prompts
-from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -128,7 +129,7 @@ def attribution_patch(
     progress: Literal["bar", "none"] = "bar",
 ) -> xr.Dataset:
     """Estimate every activation patch of the components (whole, or by head: q, k, v, z) from gradients."""
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     _check_settings(components, metrics, steps, samples, direction)
     contrast = resolved_contrast(lens, contrast)
     others = contrasts_of(chosen, contrast)

@@ -31,13 +31,14 @@ from tqdm.auto import tqdm
 from spiritlens.analysis.causal_tracing_screen import Keep, kept_cells
 from spiritlens.analysis.contrasts import plain_corruption
 from spiritlens.analysis.knowledge import given_answer, other_spacing
-from spiritlens.analysis.results import checked_prompts, model_attributes
+from spiritlens.analysis.results import model_attributes
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
 from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import At, Direction
 from spiritlens.effects.store import join_effects, open_run
+from spiritlens.models.given import given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, control_span
 from spiritlens.runs.noise import Noise, NoiseScale, noise_scale
@@ -85,7 +86,7 @@ def causal_trace(
     call goes on where it stopped; without it, Ctrl-C returns what is finished. A preset replaces components, window,
     samples, metrics, corruption and facts.
     """
-    prompts = checked_prompts(prompts)
+    prompts = given_prompts(lens, prompts)
     check_choice("corrupted", corrupted, Corrupted)
     check_choice("keep", keep, Keep)
     noise = Noise() if corruption is None else corruption

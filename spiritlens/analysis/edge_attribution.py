@@ -31,8 +31,9 @@ from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_receivers, all_senders, check_nodes, sender_change
 from spiritlens.analysis.path_patching import ALL_POSITIONS, PathSettings, paths_dataset, span_positions
 from spiritlens.analysis.path_values import PathValues, no_path
-from spiritlens.analysis.results import array, checked_prompts
+from spiritlens.analysis.results import array
 from spiritlens.effects.paths import BaseRun
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -59,7 +60,7 @@ def edge_attribution(
     progress: Literal["bar", "none"] = "bar",
 ) -> xr.Dataset:
     """Score every edge from the senders to the receivers (None: all nodes), the gradient being that of the base run."""
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     model = lens.inside
     nodes = all_senders(model) if senders is None else tuple(senders)
     readers = all_receivers(model) if receivers is None else tuple(receivers)

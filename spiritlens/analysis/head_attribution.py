@@ -25,7 +25,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.results import array, model_attributes, prompt_columns
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import ROLES
@@ -50,7 +51,7 @@ def direct_logit_attribution(
     ``total`` ``[prompt]``; with `by`, also ``heads_by_source [prompt layer head pos|role|modality]`` (sums to
     ``heads``; NaN: the prompt has no such source).
     """
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     model = lens.inside
     parts = [_one_prompt(model, prompt, _direction(model, prompt, against), by) for prompt in chosen]
     dataset = xr.Dataset(

@@ -26,11 +26,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from spiritlens.analysis.knowledge import known_prompts
-from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import GridSites, grid_sites, named_span
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
@@ -68,7 +69,7 @@ def head_knockout(
 ) -> xr.Dataset:
     """Knock out every head (or each group of heads) of each prompt at each span; `samples` count for ``resample``
     only."""
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     _check_settings(lens.inside, kind, groups or {}, samples)
     others = chosen if reference is None else tuple(reference)
     leave_out: LeaveOut = "same subject" if reference is None else "nothing"

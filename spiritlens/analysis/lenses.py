@@ -26,7 +26,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spiritlens.analysis.results import checked_prompts, model_attributes
+from spiritlens.analysis.results import model_attributes
+from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 
@@ -52,7 +53,7 @@ def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.D
     first text token of the position's own word, ``answer_rank [prompt state pos]``; NaN or "" where there is no word
     or no token.
     """
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     model, vocabulary = lens.inside, lens.vocabulary
     ids = vocabulary.text_ids.tolist()
     text_ids, column = torch.tensor(ids, device=model.device), {token: place for place, token in enumerate(ids)}
@@ -111,7 +112,7 @@ def implicit_transcription(lens: "Lens", prompts: Sequence[Prompt], *, top: int 
     ids = lens.vocabulary.text_ids.tolist()
     text_ids, column = torch.tensor(ids, device=lens.inside.device), {token: place for place, token in enumerate(ids)}
     rows: list[Transcription] = []
-    for prompt in checked_prompts(prompts):
+    for prompt in given_prompts(lens, prompts):
         targets = word_token_ids(lens, prompt)
         states = residual_states(lens.inside, prompt.tokens)
         ranks = np.stack([_ranks(lens.inside.logits(resid)[:, text_ids], column, targets) for resid in states])

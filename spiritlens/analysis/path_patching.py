@@ -39,11 +39,12 @@ from spiritlens.analysis.contrasts import (
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders, check_nodes
 from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
-from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_sites import named_span
 from spiritlens.arguments import check_choice
 from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
+from spiritlens.models.given import given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
@@ -109,7 +110,7 @@ def path_patch(
     metric is averaged over them. `at` names the spans at which the sender is patched (``all``, ``subject``, ``last
     token``, a role, ``position 5`` …).
     """
-    chosen = checked_prompts(prompts)
+    chosen = given_prompts(lens, prompts)
     model = lens.inside
     nodes = all_senders(model) if senders is None else tuple(senders)
     check_nodes(model, nodes, receivers)

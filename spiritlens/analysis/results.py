@@ -48,16 +48,3 @@ def array(values: Tensor) -> np.ndarray[Any, Any]:
         plain = plain.float()
     found: np.ndarray[Any, Any] = plain.numpy()
     return found
-
-
-def checked_prompts(prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
-    """The prompts as a tuple; refuses a single prompt, none, and one given twice."""
-    if isinstance(prompts, Prompt):
-        raise ValueError("a sequence of prompts is wanted; write [prompt]")
-    if not prompts:
-        raise ValueError("no prompts: give at least one")
-    ids = [prompt.id for prompt in prompts]
-    twice = sorted({prompt_id for prompt_id in ids if ids.count(prompt_id) > 1})
-    if twice:
-        raise ValueError(f"prompt {twice[0]} is given twice; give each prompt once")
-    return tuple(prompts)

@@ -138,6 +138,7 @@ def mixed_prompt(
         voice=voice,
         group=group,
         audio=audio or (waveform.source if waveform is not None else ""),
+        vocabulary=vocabulary.hash,
         waveform=waveform,
     )
 

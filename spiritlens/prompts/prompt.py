@@ -85,7 +85,8 @@ class Prompt:
     """Tokens with words, roles and times, the subject's span, and the answer (with a foil) that is asked for.
 
     ``text`` is the string that the official package would build; tokenizing it gives ``ids``. ``answer_ids`` and
-    ``foil_ids`` hold one id or several, in order. Prompts are equal when their ``id``, a hash of their content, is.
+    ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are (""
+    where it is not known). Prompts are equal when their ``id``, a hash of their content, is.
     """
 
     ids: tuple[int, ...]
@@ -111,6 +112,7 @@ class Prompt:
     voice: str = ""
     group: str = ""
     audio: str = ""
+    vocabulary: str = ""
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -138,8 +140,11 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the SHA-256 of ids, subject, answer and foil. Noise is drawn from it."""
-        content = [self.ids, self.subject.positions, self.answer_ids, self.foil_ids]
+        """Sixteen hex digits of the SHA-256 of ids, subject, answer, foil and voice. Noise is drawn from it."""
+        return self._digest([self.voice] if self.voice else [])
+
+    def _digest(self, more: list[str]) -> str:
+        content = [self.ids, self.subject.positions, self.answer_ids, self.foil_ids, *more]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -288,6 +293,8 @@ class Prompt:
     @classmethod
     def from_dict(cls, row: Mapping[str, Any], waveform: "Waveform | None" = None) -> "Prompt":
         """The prompt of a row that `to_dict` wrote; refused where the stored id is not that of the content."""
+        written_by_0_1 = "vocabulary" not in row  # its ids did not count the voice
+        row = {"vocabulary": "", **row}
         missing = [column for column in ("id", "subject_positions", *_stored()) if column not in row]
         if missing:
             raise ValueError(f"the row lacks {missing}; give a row that Prompt.to_dict wrote")
@@ -296,7 +303,7 @@ class Prompt:
         }
         values["subject"] = Span(str(row["subject"]), tuple(row["subject_positions"]))
         prompt = cls(**values, waveform=waveform)
-        if row["id"] != prompt.id:
+        if row["id"] != (prompt._digest([]) if written_by_0_1 else prompt.id):
             raise ValueError(
                 f"the row's id {row['id']} is not that of its content, {prompt.id}: it was changed after it was written"
                 "; build the prompt anew"

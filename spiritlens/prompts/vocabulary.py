@@ -20,6 +20,7 @@ transformers 5 has no slow tokenizer; `Vocabulary.load` sets the fast one up so 
 ``lens.model.to_tokens`` gives them too. An *answer* is counted in its ``▁`` form after text and after a marker alike.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,6 +91,12 @@ class Vocabulary:
     @cached_property
     def _strings(self) -> dict[int, str]:
         return {index: string for string, index in self._known.items()}
+
+    @cached_property
+    def hash(self) -> str:
+        """Sixteen hex digits of the SHA-256 of the table of strings and ids: prompts of equal hashes mean the same."""
+        table = json.dumps([self.family.name, self.size, sorted(self._known.items())])
+        return hashlib.sha256(table.encode()).hexdigest()[:16]
 
     @cached_property
     def bos_id(self) -> int | None:

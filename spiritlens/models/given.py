@@ -1,0 +1,57 @@
+"""What public functions are given first: a lens, and prompts that belong to it.
+
+Token ids mean something in one vocabulary only. A prompt carries its vocabulary's hash, and one that was built with
+another is refused here, before the model runs on ids that are other words to it. A prompt made by hand, without a hash,
+is taken at its word as long as its ids are rows of the model.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from spiritlens.arguments import listed, shown
+from spiritlens.models.lens import Lens
+from spiritlens.prompts.prompt import Prompt
+
+
+def given_lens(lens: Any) -> Lens:
+    """The lens; anything else is refused with what to pass instead."""
+    if isinstance(lens, Lens):
+        return lens
+    remedy = "pass its .lens" if isinstance(getattr(lens, "lens", None), Lens) else "load one by spiritlens.load(...)"
+    if hasattr(lens, "hook_dict"):
+        remedy = "a bare model lacks a vocabulary; pass the Lens that holds it (spiritlens.load)"
+    raise ValueError(f"lens is {shown(lens, 40)} ({type(lens).__name__}): expected a Lens; {remedy}")
+
+
+def given_prompt(lens: Lens, prompt: Any, name: str = "prompt") -> Prompt:
+    """A prompt of this lens; texts, other values and prompts of another vocabulary are refused."""
+    if not isinstance(prompt, Prompt):
+        raise ValueError(
+            f"{name} is {shown(prompt)} ({type(prompt).__name__}): expected a Prompt; make one by lens.text(...), "
+            "lens.speak(...) or lens.audio(...)"
+        )
+    own = lens.vocabulary
+    if prompt.vocabulary and prompt.vocabulary != own.hash:
+        raise ValueError(
+            f"{name} {prompt.id} was built with the vocabulary {prompt.vocabulary}, the lens reads {own.hash} "
+            f"({own.family.name}): its ids are other words there; build it with this lens"
+        )
+    largest = max((*prompt.ids, *prompt.answer_ids, *prompt.foil_ids))
+    if largest >= own.size:
+        raise ValueError(
+            f"{name} {prompt.id} holds the id {largest}, but the lens has {own.size} rows: build it with this lens"
+        )
+    return prompt
+
+
+def given_prompts(lens: Lens, prompts: Iterable[Prompt], name: str = "prompts") -> tuple[Prompt, ...]:
+    """The prompts of this lens as a tuple, read once; none, a single one, and one given twice are refused."""
+    chosen = listed(name, prompts, of=Prompt)
+    for place, prompt in enumerate(chosen):
+        given_prompt(lens, prompt, f"{name}[{place}]")
+    seen: set[str] = set()
+    for prompt in chosen:
+        if prompt.id in seen:
+            raise ValueError(f"prompt {prompt.id} is given twice in {name}; give each prompt once")
+        seen.add(prompt.id)
+    return chosen
