@@ -10,7 +10,7 @@ from spiritlens.analysis.attribution_patching import attribution_patch
 from spiritlens.analysis.contrasts import contrast_attributes, contrast_embeddings, contrasts_of, plain_contrast
 from spiritlens.analysis.edge_attribution import edge_attribution
 from spiritlens.analysis.path_patching import path_patch
-from spiritlens.analysis.results import array, checked_prompts, model_attributes, prompt_columns
+from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.runs.corruptions import KnockOut, Replacement
 from spiritlens.runs.noise import Noise, default_scale
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
@@ -90,15 +90,3 @@ def test_results_carry_prompts_and_model(lens):
 def test_half_precision_becomes_float32_in_results():
     assert array(torch.ones(2, dtype=torch.bfloat16)).dtype == "float32"
     assert array(torch.ones(2, dtype=torch.float64)).dtype == "float64"
-
-
-def test_prompts_are_checked_once_for_all_verbs():
-    prompt = text_prompt()
-    assert checked_prompts([prompt]) == (prompt,)
-    for prompts, message in (
-        (prompt, r"write \[prompt\]"),
-        ([], "give at least one"),
-        ([prompt, prompt], "is given twice"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            checked_prompts(prompts)
