@@ -3,36 +3,55 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NUMERIC := tests/runs tests/analysis tests/models tests/effects tests/speech/test_hubert.py tests/speech/test_encoders.py \
+  tests/speech/test_loading.py tests/speech/test_convolutions.py tests/speech/test_centroids.py
+# An older processor's instructions, for every library that chooses by itself.
+OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: demo test test-slow lint docs debian clean
+.PHONY: demo test test-slow test-numeric lint docs debian python clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
-	$(BIN)/python experiments/demo.py --out runs/demo
+	@$(BIN)/python experiments/demo.py --out runs/demo
 
-test: debian $(READY) lint
-	$(BIN)/python -m pytest
+test: python debian $(READY) lint
+	@$(BIN)/python -m pytest
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m "slow or browser"
+	@$(BIN)/python -m pytest -m "slow or browser"
+
+# The numbers under three instruction sets, at one thread and at two: no assertion may depend on the processor.
+test-numeric: $(READY)
+	@echo "numeric tests: instructions up to AVX2, one thread"
+	@$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NUMERIC)
+	@echo "numeric tests: oneDNN up to AVX-512, two threads"
+	@ONEDNN_MAX_CPU_ISA=AVX512_CORE OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q $(NUMERIC)
+	@echo "numeric tests: all instructions of this processor, one thread"
+	@env -u ONEDNN_MAX_CPU_ISA OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NUMERIC)
 
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 docs: $(READY)
-	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
-# Debian's packages widen what the tests cover; nothing here fails without them.
+# Debian's packages widen what the tests cover; nothing here fails without them (`.ci/run` does).
 debian:
 	@sh .ci/debian
 
-$(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,docs]"
+# Before anything is made: a Python that is too old is told in one sentence.
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "spiritlens needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=python3.11"; exit 1; }
+
+$(READY): pyproject.toml constraints.txt | python
+	@echo "Setting up $(VENV): this takes a few minutes the first time."
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --timeout 60 --retries 10 -c constraints.txt -e ".[test,docs]"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) docs/_build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) docs/_build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

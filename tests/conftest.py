@@ -1,6 +1,7 @@
 """Settings shared by all tests."""
 
 import os
+from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,3 +17,30 @@ settings.load_profile("spiritlens")
 def _speech_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Spoken prompts made by the tests stay out of the user's cache."""
     os.environ["SPIRITLENS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+ALLOWED_SKIPS = ("piper is an extra",)
+"""What even a whole run leaves out."""
+
+
+def _whole(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In a whole run (``SPIRITLENS_TESTS=whole``, set by `.ci/run`) a test skipped for want of a tool fails."""
+    if os.environ.get("SPIRITLENS_TESTS") != "whole" or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    if not any(allowed in reason for allowed in ALLOWED_SKIPS):
+        report.outcome, report.longrepr = "failed", f"left out in a whole run: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _whole(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _whole(report)
+    return report

@@ -215,25 +215,20 @@ def test_all_senders_with_nothing_frozen_give_the_activation_patch_of_the_receiv
     assert torch.allclose(stream, source["blocks.2.hook_resid_pre"], atol=TOLERANCE, rtol=0)
 
 
-def test_query_and_key_of_a_head_together_are_its_pattern(llama):
-    """With everything moved upstream (resid patched), q and k of head h patched = the head's pattern patched."""
+def test_queries_and_key_together_are_the_patterns_of_their_heads(llama):
+    """With everything moved upstream (resid patched), a key and the queries that read it = their patterns patched."""
     model = HookedLensModel(llama)
-    head = 1
-    kv = head // (model.n_heads // model.n_kv_heads)
-    if model.n_kv_heads != model.n_heads:
-        pytest.skip("k of a key-value group moves the patterns of all its query heads")
+    shared = model.n_heads // model.n_kv_heads  # query heads of a key-value head; one under multi-head attention
+    heads = range(shared, 2 * shared)
+    queries = tuple(Receiver("q_input", 0, head) for head in heads)
     found = values(
-        llama,
-        [Sender("embed")],
-        [(Receiver("q_input", 0, head), Receiver("k_input", 0, kv))],
-        tuple(range(8)),
-        frozen="heads+mlps",
+        llama, [Sender("embed")], [(*queries, Receiver("k_input", 0, 1))], tuple(range(8)), frozen="heads+mlps"
     )
     _, source = llama.run_with_cache(CORRUPTED)
 
     def put(x, hook):
         x = x.clone()
-        x[:, head] = source[hook.name][:, head]
+        x[:, list(heads)] = source[hook.name][:, list(heads)]
         return x
 
     with torch.no_grad():

