@@ -18,6 +18,9 @@ from spiritlens.report.dashboard import dashboard
 from spiritlens.report.methods_text import methods_sentences, settings_table, unknown_sentence
 from spiritlens.report.tables import accuracy_table
 
+BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+"""All that a figure of the page can be asked for."""
+
 FINDINGS = ("Restoring <the subject> helps & more.", "Second.", "Third.")
 
 
@@ -244,6 +247,10 @@ window.addEventListener("load", () => whenDrawn(() => {
     const names = performance.getEntriesByType("resource").map((one) => one.name);
     root.dataset.problems = JSON.stringify(window.problems);
     root.dataset.fetched = JSON.stringify(names.filter((name) => !name.startsWith("data:")));
+    const leads = [...document.querySelectorAll("[href], [src], [action]")];
+    const addresses = leads.flatMap((one) => ["href", "src", "action"].map((name) => one.getAttribute(name)))
+      .filter((value) => value && !/^(#|data:)/.test(value));
+    root.dataset.addresses = JSON.stringify(addresses);
     root.dataset.overflow = root.scrollWidth - root.clientWidth;
   });
 }));
@@ -265,9 +272,12 @@ def test_renders_in_chromium_without_errors_or_requests(page: Path, tmp_path: Pa
     ]
     command = ["chromium", *flags, f"--window-size={width},900", f"--user-data-dir={tmp_path / 'profile'}"]
     command += ["--virtual-time-budget=60000", "--dump-dom", probed.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     root = dict(re.findall(r'data-(\w+)="([^"]*)"', done.stdout[: done.stdout.index(">", done.stdout.index("<html"))]))
-    assert root == {"problems": "[]", "fetched": "[]", "overflow": "0"}
+    assert root == {"problems": "[]", "fetched": "[]", "addresses": "[]", "overflow": "0"}
+    assert set(re.findall(r'class="modebar-btn[^"]*"[^>]*data-title="([^"]*)"', done.stdout)) == (
+        BUTTONS if width > 760 else set()
+    )
     assert "CONSOLE" not in done.stderr
     drawn = re.findall(r'class="plot js-plotly-plot" data-figure="([^"]+)"', done.stdout)
     never_chosen = {"e4-resid_pre", "e5-resid_pre", "e5-speech"}

@@ -2,11 +2,14 @@
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const small = window.matchMedia("(max-width: 760px)");
+  // The buttons that there are, named one by one: what a later plotly.js adds, such as an upload, does not appear.
   const settings = () => ({
     responsive: true,
     displaylogo: false,
     displayModeBar: small.matches ? false : "hover",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
+    modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    showSendToCloud: false,
+    plotlyServerURL: "",
   });
 
   function draw(element) {
