@@ -76,8 +76,10 @@ def listed(name: str, values: Any, *, of: Any = None, empty: bool = False) -> tu
     """The values as a tuple, read once; one value alone, none (unless `empty`) and other kinds are refused."""
     kinds = of if isinstance(of, tuple) else () if of is None else (of,)
     wanted = " or ".join(kind.__name__ for kind in kinds) or "value"
-    if isinstance(values, (str, bytes)) or (kinds and isinstance(values, kinds)):
+    if isinstance(values, (str, bytes)):
         raise ValueError(f"{name}={shown(values)}: expected several; write [{shown(values)}] for one")
+    if kinds and isinstance(values, kinds):
+        raise ValueError(f"{name} is one {type(values).__name__}: expected several; write [{name.removesuffix('s')}]")
     try:
         found = tuple(values)
     except TypeError:

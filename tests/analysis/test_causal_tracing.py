@@ -532,7 +532,7 @@ def test_unknown_answers_are_refused_or_marked(lens) -> None:
 
 
 def test_prompts_must_be_several_and_different(lens, prompts) -> None:
-    with pytest.raises(ValueError, match="no prompts"):
+    with pytest.raises(ValueError, match="prompts is empty"):
         causal_trace(lens, [], progress="none")
     with pytest.raises(ValueError, match="twice"):
         causal_trace(lens, [prompts[0], prompts[0]], progress="none")

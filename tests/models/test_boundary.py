@@ -24,6 +24,7 @@ OPEN_MODULES = {
     "checkpoint",
     "weight_files",
     "embedded",
+    "given",
 }
 
 
