@@ -107,6 +107,7 @@ _PUBLIC = {
     "average_effects": "spiritlens.effects.statistics:average_effects",
     "save_effects": "spiritlens.effects.store:save_effects",
     "load_effects": "spiritlens.effects.store:load_effects",
+    "rejoin": "spiritlens.effects.rejoining:rejoin",
     "figures": "spiritlens.report.figures",
     "dashboard": "spiritlens.report.dashboard:dashboard",
     "study": "spiritlens.studies:study",

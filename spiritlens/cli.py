@@ -87,8 +87,27 @@ def voices() -> None:
         print(f"{info.name:<28} {state}")
 
 
+def rejoin(folder: tyro.conf.Positional[Path]) -> None:
+    """Write the effects.nc of a results folder anew from its parts, as of one by version 0.1, which cut labels.
+
+    Args:
+        folder: A folder of results, such as the --out of a trace; one in it named tokens is rejoined with it.
+    """
+    import spiritlens as sl
+
+    print(sl.rejoin(folder))
+    if (folder / "tokens" / "parts").is_dir():
+        print(sl.rejoin(folder / "tokens"))
+
+
 DESCRIPTION = "Where and how a speech-text language model recalls facts, in writing and in speech."
-COMMANDS: dict[str, Callable[..., None]] = {"trace": trace, "check": check, "align": align, "voices": voices}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "trace": trace,
+    "check": check,
+    "align": align,
+    "voices": voices,
+    "rejoin": rejoin,
+}
 
 
 def main() -> None:

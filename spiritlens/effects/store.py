@@ -14,10 +14,11 @@ be read was damaged afterwards, and is an error that names the file. Datasets ar
 """
 
 import contextlib
+import io
 import json
-import os
 import platform
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -26,10 +27,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import xarray as xr
 
+from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
 from spiritlens.effects.schema import SCHEMA, SITE_COORDINATES, Status, check_effects, site_axis
+from spiritlens.files.atomic import write_whole
 
 PACKAGES = (
     "spiritlens",
@@ -53,31 +58,39 @@ SHORT = 8
 
 
 def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Check an effects or paths dataset and write it as netCDF; the file appears only when it is complete."""
+    """Check an effects or paths dataset and write it as netCDF.
+
+    The file appears when it is complete and has been read back equal, value by value; else there is one error.
+    """
     path = Path(path)
-    _check(dataset, "this dataset")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        dataset.to_netcdf(temporary, engine="h5netcdf")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return write_whole(path, encoded(_check(dataset, "this dataset"), path.name))
 
 
 def load_effects(path: str | Path) -> xr.Dataset:
-    """Read a dataset written by `save_effects` into memory and check it."""
+    """Read a dataset written by `save_effects` into memory, and check its checksum and its schema."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such file: {path}")
     try:
-        dataset = xr.load_dataset(path, engine="h5netcdf")
+        dataset = read_netcdf(path)
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read as netCDF ({error}): the file is damaged; delete it and run the same command again"
         ) from error
+    _warn_of_cut_labels(dataset, path)
     return _check(dataset, str(path))
+
+
+def _warn_of_cut_labels(dataset: xr.Dataset, path: Path) -> None:
+    """Versions 0.1 joined parts into files whose labels were cut to the width of the first part's."""
+    by_0_1 = str(dataset.attrs.get("spiritlens_version", "")).startswith("0.1.")
+    if by_0_1 and path.name == "effects.nc" and (path.parent / "parts").is_dir() and not is_sealed(path):
+        warnings.warn(
+            f"{path} was written by spiritlens {dataset.attrs['spiritlens_version']}, which cut labels to the length "
+            f"of the first prompt's: facts may fall together. Its parts are whole: `spiritlens rejoin {path.parent}` "
+            f"or spiritlens.rejoin({str(path.parent)!r}) writes it anew",
+            stacklevel=3,
+        )
 
 
 def join_effects(parts: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -154,14 +167,17 @@ class RunDirectory:
 
     def write_prompts(self, rows: Iterable[Mapping[str, Any]]) -> Path:
         """Write prompts.parquet, one row per prompt."""
-        path = self.folder / "prompts.parquet"
-        temporary = path.with_name(f".{path.name}.tmp")
-        pd.DataFrame([dict(row) for row in rows]).to_parquet(temporary, index=False)
-        return temporary.replace(path)
+        table = list(rows)
+        names = dict.fromkeys(name for row in table for name in row)
+        columns = {name: [row.get(name) for row in table] for name in names}
+        data = io.BytesIO()
+        # not by pandas, which makes None of NaN within lists, such as the times of a text's tokens
+        pq.write_table(pa.table(columns), data, write_page_checksum=True)
+        return write_whole(self.folder / "prompts.parquet", data.getvalue())
 
     def read_prompts(self) -> pd.DataFrame:
         """The rows of prompts.parquet."""
-        return pd.read_parquet(self.folder / "prompts.parquet")
+        return pd.read_parquet(self.folder / "prompts.parquet", page_checksum_verification=True)
 
     def finish(self, names: Sequence[str] | None = None) -> xr.Dataset:
         """Join the parts (`names` in this order, by default all that are done) into effects.nc and return them."""
@@ -274,6 +290,4 @@ def _list_difference(there: list[Any], here: list[Any]) -> str:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())

@@ -1,6 +1,7 @@
 """Files give back what they got; a run directory resumes, and refuses what it must refuse."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -129,11 +130,11 @@ def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
 def test_an_interrupted_write_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = open_run(tmp_path, {})
 
-    def stop(dataset: xr.Dataset, path: Path, engine: str) -> None:
-        Path(path).write_bytes(b"half")
+    def stop(temporary: Path, path: Path) -> None:
+        assert temporary.is_file()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", stop)
+    monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(KeyboardInterrupt):
         run.write_part("a", token_effects(n_facts=1))
     assert run.done == ()

@@ -1,0 +1,147 @@
+"""One way to write a file: whole under a temporary name of its own, synced to the medium, then renamed.
+
+A reader never sees half a file, a power cut leaves the old one or the new one, and a write that fails (no room, no
+permission) is one OSError that says what was needed and what is free; it leaves nothing behind. A process that is
+killed while it writes leaves its temporary file; `sweep` removes it later. Writers hold a lock on their temporary file
+for as long as it has that name, so that a sweep, also on another machine, never takes a living writer's.
+
+A temporary file is created, never opened: a link that was planted under its name is not followed.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed, which serves as the lock
+    fcntl = None  # type: ignore[assignment]
+
+PATTERN = ".spiritlens-*.tmp"
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> Path:
+    """Write a file, or replace it, in one step; its folder is made where it is missing."""
+    with _explained(path, len(data)), _written(path, data) as temporary:
+        os.replace(temporary, path)
+    return path
+
+
+def create_whole(path: Path, data: bytes | memoryview) -> bool:
+    """Write a file in one step unless it is there already; whether it was this call that wrote it."""
+    with _explained(path, len(data)), _written(path, data) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            try:
+                os.rename(temporary, _free(path))
+            except FileExistsError:
+                return False
+    return True
+
+
+def sweep(folder: Path) -> int:
+    """Remove the temporary files that killed writers left in a folder; how many there were."""
+    removed = 0
+    for path in folder.glob(PATTERN):
+        with contextlib.suppress(OSError):
+            removed += _remove_abandoned(path)
+    return removed
+
+
+@contextlib.contextmanager
+def _written(path: Path, data: bytes | memoryview) -> Iterator[Path]:
+    """A temporary file beside `path` that holds the data, on the medium; gone afterwards under this name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(PATTERN.replace("*", f"{os.getpid()}-{secrets.token_hex(8)}"))
+    handle = None
+    try:
+        handle = _created(temporary)
+        _write(handle, data)
+        if fcntl is None:
+            os.close(handle)
+            handle = None
+        yield temporary
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def _created(path: Path) -> int:
+    """A new file, locked; made again where a sweep came between."""
+    while True:
+        handle = os.open(path, _CREATE, 0o666)
+        if fcntl is None:
+            return handle
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)
+
+
+def _write(handle: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+    os.fsync(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a rename to the medium, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _free(path: Path) -> Path:
+    if path.exists():
+        raise FileExistsError(path)
+    return path
+
+
+def _remove_abandoned(path: Path) -> bool:
+    if fcntl is None:
+        path.unlink()
+        return True
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+@contextlib.contextmanager
+def _explained(path: Path, size: int) -> Iterator[None]:
+    """Tell a failed write in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{path} cannot be written ({error.strerror}): {size:,} bytes are needed, {_room(path)}; make room, or "
+            "name a place where you may write",
+        ) from error
+
+
+def _room(path: Path) -> str:
+    """How many bytes are free where the file should go."""
+    for place in path.absolute().parents:
+        with contextlib.suppress(OSError):
+            return f"{shutil.disk_usage(place).free:,} are free"
+    return "how many are free is unknown"

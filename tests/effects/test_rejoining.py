@@ -1,0 +1,71 @@
+"""Folders whose effects.nc was written by version 0.1, with cut labels, are told and mended from their parts."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from effects_synthetic import token_effects
+
+import spiritlens as sl
+from spiritlens import cli
+from spiritlens.effects.store import load_effects
+
+NAMES = ("b", "a", "c")
+FACTS = ("oslo", "currency/bulgaria", "currency/bhutan")
+
+
+def old_folder(folder: Path) -> Path:
+    """A folder as version 0.1.0 left it: whole parts, and an effects.nc whose labels have the first part's width."""
+    (folder / "parts").mkdir(parents=True)
+    effects = token_effects(n_facts=2, spiritlens_version="0.1.0").isel(prompt=[0, 1, 2])
+    whole = effects.assign_coords(fact_id=("prompt", list(FACTS)))
+    for place, name in enumerate(NAMES):
+        whole.isel(prompt=[place]).to_netcdf(folder / "parts" / f"{name}.nc", engine="h5netcdf")
+    cut = whole.assign_coords(fact_id=("prompt", np.array([fact[:4] for fact in FACTS])))
+    cut.to_netcdf(folder / "effects.nc", engine="h5netcdf")
+    (folder / "config.json").write_text(json.dumps({"trace": {}, "prompts": [*NAMES]}))
+    return folder
+
+
+def test_cut_labels_are_told_with_the_remedy_and_mended(tmp_path: Path) -> None:
+    folder = old_folder(tmp_path / "run")
+    with pytest.warns(UserWarning, match=r"written by spiritlens 0\.1\.0, which cut labels.*spiritlens rejoin"):
+        assert load_effects(folder / "effects.nc")["fact_id"].values[1] == "curr"
+    mended = sl.rejoin(folder)
+    assert mended.changed == {"fact_id": 2}
+    assert "3 prompts joined; 2 values changed (2 of fact_id)" in repr(mended)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = load_effects(folder / "effects.nc")
+        load_effects(folder / "parts" / "a.nc")
+    assert found["fact_id"].values.tolist() == list(FACTS)
+    xr.testing.assert_identical(found, mended.effects)
+    assert sl.rejoin(folder).changed == {}
+
+
+def test_what_is_not_traced_yet_is_told(tmp_path: Path) -> None:
+    folder = old_folder(tmp_path)
+    (folder / "parts" / "a.nc").unlink()
+    (folder / "effects.nc").write_bytes(b"damaged")
+    mended = sl.rejoin(folder)
+    assert mended.effects["fact_id"].values.tolist() == [FACTS[0], FACTS[2]]
+    assert repr(mended).endswith("0 values changed; 1 prompts are not traced yet")
+    (folder / "config.json").unlink()
+    assert sl.rejoin(folder).effects["fact_id"].values.tolist() == [FACTS[0], FACTS[2]]
+
+
+def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no parts"):
+        sl.rejoin(tmp_path)
+
+
+def test_the_command_mends_the_maps_by_token_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old_folder(old_folder(tmp_path) / "tokens")
+    cli.rejoin(tmp_path)
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        str(tmp_path / "effects.nc"),
+        str(tmp_path / "tokens" / "effects.nc"),
+    ]
