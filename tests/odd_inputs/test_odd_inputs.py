@@ -1,4 +1,4 @@
-"""Every odd input ends in one clear error or in the right result (`python tests/odd_inputs` prints them and the counts)."""
+"""Every odd input ends in one clear error or in the right result; `python tests/odd_inputs` prints the counts."""
 
 import sys
 from collections import Counter
@@ -8,10 +8,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from areas import AREAS  # noqa: E402
-from frame import GOOD, Bench, Odd, error, judge, result, run_area  # noqa: E402
+from areas import AREAS
+from frame import GOOD, Bench, Odd, error, judge, result, run_area
 
-from spiritlens.arguments import whole  # noqa: E402
+from spiritlens.arguments import whole
 
 
 @pytest.fixture(scope="module")
