@@ -162,6 +162,7 @@ def test_a_choice_that_the_words_do_not_offer(choice, message):
         ("the capital", "the capital: no such file"),
         ({"text": "the"}, "expected a list of words .* found dict with text"),
         ([("the", 0.1)], "entry 0 is .*expected a word, its start and its end"),
+        (["the", "cat"], "entry 0 is 'the'; expected a word"),
         ([("the", None, 0.2)], "'the' has no start time"),
         ([("the", True, 0.2)], "'the'.*a time=True: expected a number"),
         ([("the", "0,1", 0.2)], "'0,1' is no number; .*decimal point"),

@@ -1,10 +1,10 @@
 """Files of words with times. A format is known by what a file holds, not by its ending; each has a module of its own.
 
 TextGrid (`textgrids`), CTM and lines of start, end, label (`lines`), SRT and WebVTT (`cues`), ELAN (`elan`), tables
-(`tables`) and transcripts in JSON (`transcripts`). They are read by own code: the kept libraries either refuse files
-that their programs write (praatio: times like 1e-13, overlaps by rounding), drop the times of words within a cue
-(webvtt-py), write to the terminal (pympi-ling), or bring far more than a reader (lhotse). A new format is one more row
-of `FORMATS`.
+(`tables`) and transcripts in JSON (`transcripts`). They are read by own code of a page each, with nothing to install:
+praatio refuses TextGrids that Praat reads (see `textgrids`), webvtt-py leaves the stamps within a cue to be parsed,
+pympi-ling would serve for one of the formats, and lhotse brings far more than a reader. Files of praatio, pympi-ling,
+webvtt-py, srt, textgrid, tgt and Praat itself were read alike. A new format is one more row of `FORMATS`.
 """
 
 from pathlib import Path

@@ -4,8 +4,8 @@ Text is read as Praat itself reads it: only strings in double quotes (a quote is
 and numbers that stand free count, whatever stands between them; a ``!`` begins a comment. So the long and the short
 form are the same values, and times may be written like 1.1e-13. Intervals are not checked against each other here.
 
-praatio, which wrote files for the tests, does not serve as the reader: it refuses times such as 1e-13 and neighbours
-that overlap by rounding, and has no binary form.
+praatio, which wrote files for the tests, does not serve as the reader: in the long form it does not take times such as
+1e-13, it refuses neighbours that overlap by rounding, and it has neither the binary nor the chronological form.
 """
 
 import itertools

@@ -97,7 +97,7 @@ def _label(value: Any, place: str, speaker: str = "") -> TimedLabel:
         start, end = pair if _is_pair(pair) else (_field(value, "start"), _field(value, "end"))
         own = _field(value, "speaker")
         speaker = speaker if own is None else str(own)
-    elif isinstance(value, Sequence) and len(value) == 3 and isinstance(value[0], str):
+    elif isinstance(value, (tuple, list)) and len(value) == 3 and isinstance(value[0], str):
         word, start, end = value
     else:
         raise ValueError(f"{place} is {shown(value)}; expected a word, its start and its end.")
