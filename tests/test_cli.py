@@ -46,3 +46,14 @@ def test_errors_of_engines_files_and_users_are_one_line(monkeypatch: pytest.Monk
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == f"spiritlens: {error}"
+
+
+def test_what_align_prints_is_read_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = (sl.WordInterval("the", 0.0, 0.107), sl.WordInterval("capital", 0.107, 1234.571))
+    monkeypatch.setattr(sl, "align", lambda audio, text: words)
+    cli.align(Path("me.wav"), "the capital")
+    printed = tmp_path / "words.txt"
+    printed.write_text(capsys.readouterr().out)
+    assert sl.read_words(printed) == words

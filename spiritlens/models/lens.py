@@ -32,7 +32,8 @@ from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform, read_waveform
-from spiritlens.speech.word_sources import WordsSource, read_words
+from spiritlens.speech.word_choice import Missing, WordChoice
+from spiritlens.speech.word_sources import WordsSource, chosen_words
 
 if TYPE_CHECKING:
     from spiritlens.runs.interventions import Intervention
@@ -150,19 +151,26 @@ class Lens:
         *,
         words: WordsSource | None = None,
         text: str | None = None,
+        tier: str | None = None,
+        speaker: str | Sequence[str] | None = None,
+        channel: str | int | None = None,
+        recording: str | None = None,
+        missing: Missing = "refuse",
         **about: Unpack[About],
     ) -> Prompt:
         """Recorded speech as a prompt: a file, its bytes or a `Waveform`, with its words.
 
-        ``words`` are intervals or (word, start, end) in seconds, or a file of them (TextGrid, JSON, CSV); with
-        ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
+        ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, of
+        which ``tier``, ``speaker``, ``channel``, ``recording`` and ``missing`` choose as there; with ``text`` alone
+        the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
         self.ears()
+        choice = WordChoice(tier, speaker, channel, recording, missing)
         if (words is None) == (text is None):
             given = "both" if words is not None else "neither"
             raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        return self._heard(waveform, _words(waveform, words, text), subject, answer, foil, about)
+        return self._heard(waveform, _words(waveform, words, text, choice), subject, answer, foil, about)
 
     def prompt(
         self,
@@ -259,9 +267,13 @@ def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -
     return utterance
 
 
-def _words(waveform: Waveform, words: WordsSource | None, text: str | None) -> Sequence[WordInterval]:
+def _words(
+    waveform: Waveform, words: WordsSource | None, text: str | None, choice: WordChoice
+) -> Sequence[WordInterval]:
     if text is not None:
+        if choice.given:
+            raise ValueError(f"{' and '.join(choice.given)} choose among given words=; with text= leave them out")
         from spiritlens.speech.forced_alignment import align
 
         return align(waveform, text)
-    return read_words(words if words is not None else (), duration=waveform.duration)
+    return chosen_words(words if words is not None else (), choice, waveform.duration)

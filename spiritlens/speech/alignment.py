@@ -14,11 +14,13 @@ interval carry the index of the first of them.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from spiritlens.arguments import check_choice, listed, number, shown, whole
 from spiritlens.speech.units import UnitStream
 
 Rule = Literal["centre", "overlap", "start"]
@@ -38,9 +40,13 @@ class WordInterval:
     end: float
 
     def __post_init__(self) -> None:
+        if not isinstance(self.word, str):
+            raise ValueError(f"word={shown(self.word)} is a {type(self.word).__name__}; expected a text.")
+        for name in ("start", "end"):
+            object.__setattr__(self, name, number(f"{name} of word {self.word!r}", getattr(self, name)))
         if not self.word.strip():
             raise ValueError(f"a word at {self.start}-{self.end} s is blank; leave silence out of the words.")
-        if not (np.isfinite(self.start) and np.isfinite(self.end) and 0 <= self.start < self.end):
+        if not 0 <= self.start < self.end < inf:
             raise ValueError(f"word {self.word!r} runs from {self.start} to {self.end} s; expected 0 <= start < end.")
 
     @property
@@ -51,7 +57,7 @@ class WordInterval:
 
 def check_words(words: Sequence[WordInterval], duration: float | None = None) -> tuple[WordInterval, ...]:
     """The words as a tuple; refuse them if none, unsorted, overlapping or outside of audio of `duration` seconds."""
-    words = tuple(words)
+    words = listed("words", words, of=WordInterval, empty=True)
     if not words:
         raise ValueError("no words; give at least one word with its start and end.")
     for before, after in itertools.pairwise(words):
@@ -69,9 +75,11 @@ def check_words(words: Sequence[WordInterval], duration: float | None = None) ->
             )
     if duration is not None and words[-1].end > duration + 0.05:
         last = words[-1]
+        thousandth = last.end / 1000 <= duration + 0.05 and all(word.end == int(word.end) for word in words)
+        hint = "they look like milliseconds; divide them by 1000" if thousandth else "are they seconds, of this file?"
         raise ValueError(
-            f"word {last.word!r} ends at {last.end:.3f} s, but the audio lasts {duration:.3f} s; are the times in "
-            "seconds, and of this file?"
+            f"word {last.word!r} ends at {last.end:.3f} s, but the audio lasts {duration:.3f} s. Look at the times: "
+            f"{hint}"
         )
     return words
 
@@ -91,19 +99,19 @@ def words_of_units(
     units: UnitStream, words: Sequence[WordInterval], rule: Rule = "centre", slack_units: int = 0
 ) -> np.ndarray:
     """For each unit the index of its word, -1 for silence: int [unit]."""
-    if slack_units < 0:
-        raise ValueError(f"slack_units is {slack_units}; expected 0 or more units.")
+    if not isinstance(units, UnitStream):
+        raise ValueError(f"units={shown(units)}: expected a UnitStream, as lens.hear and encoders give")
+    slack_units = whole("slack_units", slack_units, at_least=0)
+    check_choice("rule", rule, Rule)
     words = check_words(words)
     first = np.array([group.start for group in interval_groups(words)])
     starts = np.array([words[index].start for index in first])
     ends = np.array([words[index].end for index in first])
     if rule == "overlap":
         group = _group_of_most_overlap(units, starts, ends)
-    elif rule in ("centre", "start"):
+    else:
         moment = units.starts if rule == "start" else (units.starts + units.ends) / 2
         group = _group_at(moment, starts, ends)
-    else:
-        raise ValueError(f"rule {rule!r} is unknown; expected 'centre', 'overlap' or 'start'.")
     index = np.where(group >= 0, first[np.maximum(group, 0)], SILENCE)
     return _take_slack(index, slack_units)
 

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from spiritlens.arguments import shown
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.alignment_doubts import alignment_doubts
 from spiritlens.speech.engines.plain_text import plain_text
@@ -51,10 +52,10 @@ class AlignmentWarning(UserWarning):
 
 def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[WordInterval, ...]:
     """The words of `text` as they are spoken, with the times at which they are said in `audio`."""
-    waveform = audio if isinstance(audio, Waveform) else read_waveform(audio)
+    if not isinstance(text, str):
+        raise ValueError(f"text={shown(text)}: expected the text that is said in the audio")
+    waveform = waveform_to_align(audio)
     name = waveform.source or "the audio"
-    if waveform.rate != RATE:
-        raise AudioError(f"{name} is at {waveform.rate} Hz; the aligner takes {RATE} Hz. Read it by `read_waveform`.")
     words = plain_text(text).words
     for floor in NOISE_FLOORS:
         keys = [_dictionary_word(word) for word in words]  # each time: after a failure the aligner is a new one
@@ -72,6 +73,17 @@ def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[W
     for doubt in alignment_doubts(waveform, aligned, [len(own) for own in phones]):
         warnings.warn(f"{name}: {doubt}", AlignmentWarning, stacklevel=2)
     return aligned
+
+
+def waveform_to_align(audio: Waveform | str | Path | bytes | BinaryIO) -> Waveform:
+    """The audio as a waveform at the rate that pocketsphinx takes; refuse other rates and audio without samples."""
+    waveform = audio if isinstance(audio, Waveform) else read_waveform(audio)
+    name = waveform.source or "the audio"
+    if waveform.rate != RATE:
+        raise AudioError(f"{name} is at {waveform.rate} Hz; the aligner takes {RATE} Hz. Read it by `read_waveform`.")
+    if waveform.duration < FRAME_SECONDS:
+        raise AudioError(f"{name} lasts {waveform.duration:.3f} s, too short for a word; give the whole recording.")
+    return waveform
 
 
 @functools.cache

@@ -9,7 +9,8 @@ established word may still be wrong ("on" for "under"): it is a help for looking
 import functools
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.forced_alignment import (
@@ -20,6 +21,7 @@ from spiritlens.speech.forced_alignment import (
     align,
     padded_with_noise,
     spoken_segments,
+    waveform_to_align,
 )
 from spiritlens.speech.waveform import RATE, Waveform
 
@@ -29,8 +31,9 @@ NOISE_FLOORS = (2e-4, 1e-3, 2e-3, 4e-3)
 LEAST_OVERLAP = 0.5
 
 
-def established_words(waveform: Waveform) -> tuple[WordInterval, ...]:
+def established_words(waveform: Waveform | str | Path | bytes | BinaryIO) -> tuple[WordInterval, ...]:
     """The words that all recognitions and the alignment agree on, with the times of the alignment; possibly none."""
+    waveform = waveform_to_align(waveform)
     heard = [_recognised(waveform, floor) for floor in NOISE_FLOORS]
     if not all(heard):
         return ()

@@ -22,6 +22,7 @@ from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.synthesis import DEFAULT_VOICE, voice
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform, read_waveform
+from spiritlens.speech.word_sources import words_beside
 
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus")
 Progress = Literal["bar", "none"]
@@ -34,6 +35,15 @@ class Recording:
     name: str
     audio: Path | bytes
     columns: Mapping[str, Any]
+    words: tuple[Path, ...] = ()
+    """Files of its words: the one that the column ``words`` names, or those with its name beside it."""
+
+    def words_file(self) -> Path:
+        """The one file of its words, for `read_words` or ``lens.audio(words=…)``."""
+        if len(self.words) != 1:
+            found = "has several files of words: " + ", ".join(map(str, self.words)) if self.words else "has no words"
+            raise ValueError(f"{self.name} {found}; name the one that is meant in metadata.csv's column words.")
+        return self.words[0]
 
     def waveform(self) -> Waveform:
         """Read the audio."""
@@ -58,16 +68,23 @@ def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
     table = folder / "metadata.csv"
     if not table.is_file():
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_ENDINGS)
-        found = tuple(Recording(str(path.relative_to(folder)), path, {}) for path in paths)
+        found = tuple(Recording(str(path.relative_to(folder)), path, {}, words_beside(path)) for path in paths)
     else:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
         if rows and "file_name" not in rows[0]:
             raise ValueError(f"{table}: expected a column file_name; found {', '.join(rows[0])}.")
-        found = tuple(Recording(row["file_name"], folder / row["file_name"], row) for row in rows)
+        found = tuple(
+            Recording(row["file_name"], folder / row["file_name"], row, _words_of(folder, row)) for row in rows
+        )
     if not found:
         raise ValueError(f"{folder} holds no recordings; expected metadata.csv or files {', '.join(AUDIO_ENDINGS)}.")
     return found
+
+
+def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
+    named = folder / str(row.get("words") or "")
+    return (named,) if named.is_file() else words_beside(folder / row["file_name"])
 
 
 def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:

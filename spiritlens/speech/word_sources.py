@@ -1,146 +1,103 @@
-"""Words with times from files and from other programs, as `WordInterval`s.
+"""Words with times from files and from other programs, as `WordInterval`s: one reader for all of them.
 
-`read_words` takes whatever a researcher has:
+`read_words` takes whatever a researcher has (`word_files` has a module for each format, known by its content):
 
-- a Praat TextGrid (``.TextGrid``: short, long or JSON format, UTF-8 or UTF-16), read by praatio; the tier is the one
-  named, or the only interval tier, or the only one whose name is ``words`` or ends in it ("anna - words");
-- JSON: a list of words, or an object with ``words`` or with ``segments`` that hold ``words``, as Whisper writes;
-- CSV with the columns ``word,start,end``;
-- the same lists as Python values: dictionaries (``word`` or ``text``, ``start``, ``end`` or a ``timestamp`` pair),
-  tuples (word, start, end) or `WordInterval`s.
+- Praat's TextGrid (long, short, chronological, binary; UTF-8 or UTF-16) and its JSON forms; ELAN's ``.eaf``;
+- the output of Montreal Forced Aligner: TextGrid, JSON, CSV; CTM, of NIST and Kaldi;
+- labels of Audacity and HTK, and what ``spiritlens align`` prints; tables with the columns word, start, end;
+- SRT and WebVTT whose words have times;
+- transcripts of openai-whisper, faster-whisper, WhisperX, whisper.cpp, the Hugging Face pipeline, Gentle and Vosk, as
+  JSON or as Python objects; lists of (word, start, end); pandas tables, `unit_table` among them.
 
-Times are seconds. Silence (blank, ``sil``, ``sp``, ``<eps>`` ...) is left out; spaces around a word are removed.
+Times are seconds; spaces around a word are removed and nothing else. `word_choice` says which words are meant where a
+file holds several tiers, speakers, channels or recordings, what silence is, and what becomes of words without times.
+Words must be sorted, may overlap by a rounding of 1e-6 s (CTM: 10 ms) and end at most 50 ms after the audio.
 """
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from spiritlens.arguments import number, shown
 from spiritlens.speech.alignment import WordInterval, check_words
+from spiritlens.speech.word_choice import Missing, WordChoice
+from spiritlens.speech.word_files import FORMATS, labels_of_file
+from spiritlens.speech.word_files.labels import Labels
+from spiritlens.speech.word_files.tables import read_frame
+from spiritlens.speech.word_files.transcripts import read_values
 
-SILENCES = frozenset({"", "sil", "<sil>", "sp", "spn", "<eps>", "<p:>", "#"})
-WordsSource = str | Path | Mapping[str, Any] | Sequence[Any]
+PRAATS = (".TextGrid", ".textgrid")
+"""Both spellings of the ending; a file system may tell them apart."""
+
+WordsSource = str | Path | Mapping[str, Any] | Sequence[Any] | Iterable[Any]
 
 
-def read_words(source: WordsSource, tier: str | None = None, duration: float | None = None) -> tuple[WordInterval, ...]:
-    """Words from a file or from Python values; `tier` names a TextGrid's tier, `duration` (s) bounds the times."""
-    if isinstance(source, (str, Path)):
-        path = Path(source)
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file of words.")
-        words = _from_file(path, tier)
-        name = str(path)
-    else:
-        words, name = _from_values(source), "words"
+def read_words(
+    source: WordsSource,
+    *,
+    duration: float | None = None,
+    tier: str | None = None,
+    speaker: str | Sequence[str] | None = None,
+    channel: str | int | None = None,
+    recording: str | None = None,
+    missing: Missing = "refuse",
+) -> tuple[WordInterval, ...]:
+    """Words from a file or from Python values; `duration` (s) of their audio bounds the times.
+
+    `tier`, `speaker` (one, or a list), `channel` and `recording` choose among several; `missing` says what becomes of
+    words without times.
+    """
+    return chosen_words(source, WordChoice(tier, speaker, channel, recording, missing), duration)
+
+
+def chosen_words(source: WordsSource, choice: WordChoice, duration: float | None = None) -> tuple[WordInterval, ...]:
+    """`read_words` with its choice in one value."""
+    if duration is not None:
+        duration = number("duration", duration, above=0)
+    name = (str(source)[:200] or "''") if isinstance(source, (str, Path)) else "words"
     try:
-        return check_words(words, duration)
+        return check_words(choice.words(_labels(source), duration), duration)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    except OSError as error:
+        raise type(error)(f"{name}: {error}") from None
 
 
-def _from_file(path: Path, tier: str | None) -> list[WordInterval]:
-    ending = path.suffix.lower()
-    if ending == ".textgrid":
-        return _from_textgrid(path, tier)
-    text = _decoded(path)
-    if ending == ".json":
+def words_beside(audio: Path) -> tuple[Path, ...]:
+    """The files of words with the name of an audio file and another ending, in the order of `FORMATS`.
+
+    A ``.txt`` or ``.lab`` counts only where it holds times: many sets keep transcripts in such files.
+    """
+    found = []
+    for ending in (ending for one in FORMATS for ending in one.endings):
+        spellings = (audio.with_suffix(own) for own in (PRAATS if ending == ".textgrid" else (ending,)))
+        found += [path for path in spellings if path.is_file() and path != audio][:1]
+    return tuple(path for path in found if path.suffix not in (".txt", ".lab") or _has_times(path))
+
+
+def _has_times(path: Path) -> bool:
+    try:
+        return bool(labels_of_file(path).labels)
+    except (ValueError, OSError):
+        return False
+
+
+def _labels(source: WordsSource) -> Labels:
+    if isinstance(source, (str, Path)):
+        path = Path(source)
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not JSON ({error}); export the words again.") from None
-        if isinstance(values, dict) and "tiers" in values:
-            return _from_textgrid(path, tier)
-        return _from_values(values, str(path))
-    if ending in (".csv", ".tsv"):
-        return _from_csv(text, "\t" if ending == ".tsv" else ",", path)
-    raise ValueError(f"{path}: words are read from .TextGrid, .json, .csv and .tsv files; rename or convert this one.")
-
-
-def _decoded(path: Path) -> str:
-    data = path.read_bytes()
-    for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            break
-    raise ValueError(f"{path} is neither UTF-8 nor UTF-16; save it as UTF-8.")
-
-
-def _from_values(values: Any, name: str = "words") -> list[WordInterval]:
-    if isinstance(values, Mapping):
-        if isinstance(values.get("words"), Sequence):
-            values = values["words"]
-        elif isinstance(values.get("segments"), Sequence):
-            segments = values["segments"]
-            if not all(isinstance(segment, Mapping) and "words" in segment for segment in segments):
-                raise ValueError(f"{name}: its segments hold no words; run Whisper with word_timestamps=True.")
-            values = [word for segment in segments for word in segment["words"]]
-        else:
-            values = values.get("chunks", values)
-    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise ValueError(f"{name}: expected a list of words with start and end, found {type(values).__name__}.")
-    entries = [_entry(value, index, name) for index, value in enumerate(values)]
-    return [_word(*entry, name) for entry in entries if entry[0].strip().lower() not in SILENCES]
-
-
-def _entry(value: Any, index: int, name: str) -> tuple[str, Any, Any]:
-    """Word, start and end of one entry, whatever its form."""
-    if isinstance(value, WordInterval):
-        return value.word, value.start, value.end
-    if isinstance(value, Mapping):
-        word = value.get("word", value.get("text"))
-        start, end = value.get("timestamp", (value.get("start"), value.get("end")))
-        if isinstance(word, str):
-            return word, start, end
-    elif isinstance(value, Sequence) and len(value) == 3 and isinstance(value[0], str):
-        return value[0], value[1], value[2]
-    raise ValueError(f"{name}: entry {index} is {value!r}; expected word, start and end.")
-
-
-def _word(word: str, start: Any, end: Any, name: str) -> WordInterval:
-    try:
-        return WordInterval(word.strip(), float(start), float(end))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: word {word.strip()!r} has times {start!r} and {end!r}: {error}") from None
-
-
-def _from_csv(text: str, delimiter: str, path: Path) -> list[WordInterval]:
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
-    columns = set(rows[0]) if rows else set()
-    if not {"start", "end"} <= columns or not {"word", "text"} & columns:
-        raise ValueError(
-            f"{path}: expected the columns word, start, end; found {', '.join(map(str, columns)) or 'none'}."
-        )
-    return _from_values(rows, str(path))
-
-
-def _from_textgrid(path: Path, tier: str | None) -> list[WordInterval]:
-    try:
-        from praatio import textgrid
-    except ImportError:
-        raise ImportError("reading TextGrids needs praatio: pip install 'spiritlens[align]'") from None
-    try:
-        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False, duplicateNamesMode="rename")
-    except Exception as error:  # praatio raises its own classes, IndexError and UnicodeDecodeError for bad files
-        raise ValueError(f"{path} is not a TextGrid that praatio reads ({type(error).__name__}: {error}).") from None
-    tiers = {name: grid.getTier(name) for name in grid.tierNames}
-    intervals = {name: tier for name, tier in tiers.items() if isinstance(tier, textgrid.IntervalTier)}
-    chosen = intervals[_tier_name(intervals, tier, path)]
-    return _from_values([(entry.label, entry.start, entry.end) for entry in chosen.entries], str(path))
-
-
-def _tier_name(intervals: Mapping[str, Any], wanted: str | None, path: Path) -> str:
-    named = ", ".join(map(repr, intervals)) or "none"
-    if wanted is not None:
-        if wanted not in intervals:
-            raise ValueError(f"{path} has no interval tier {wanted!r}; its interval tiers are {named}.")
-        return wanted
-    if len(intervals) == 1:
-        return next(iter(intervals))
-    worded = [name for name in intervals if name.lower().endswith(("words", "word"))]
-    if len(worded) != 1:
-        raise ValueError(f"{path}: name the tier of words (tier=); its interval tiers are {named}.")
-    return worded[0]
+            folder, there = path.is_dir(), path.is_file()
+        except OSError:  # a name that is too long
+            folder = there = False
+        if folder:
+            raise ValueError("it is a folder; name a file of words in it.")
+        if not there:
+            raise FileNotFoundError("no such file of words.")
+        return labels_of_file(path)
+    if isinstance(source, pd.DataFrame):
+        return read_frame([str(name) for name in source.columns], source.itertuples(index=False, name=None))
+    if isinstance(source, (bytes, bytearray)) or hasattr(source, "read"):
+        raise ValueError(f"expected a path or a list of words, found {shown(source)}; give the file's path.")
+    return read_values(source)

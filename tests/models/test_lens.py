@@ -367,6 +367,21 @@ def test_audio_becomes_a_spoken_prompt(hearing, tmp_path):
     assert len(hearing.hear(path)) == 13
 
 
+def test_the_words_of_audio_are_chosen_in_the_call(hearing, tmp_path):
+    waveform = Waveform(np.sin(np.arange(16000) / 30).astype(np.float32) * 0.3)
+    path = tmp_path / "words.ctm"
+    path.write_text("me 1 0.1 0.2 hello\nme 2 0.2 0.4 the\nme 2 0.6 0.2 france\n")
+    with pytest.raises(ValueError, match=r"words\.ctm: name the channel \(channel=\); its channels are '1', '2'"):
+        hearing.audio(waveform, words=path, subject="france", answer="paris")
+    prompt = hearing.audio(waveform, words=path, channel=2, subject="france", answer="paris")
+    assert prompt.words == ("the", "france")
+    untimed = [("the", 0.2, 0.6), {"word": "france"}]
+    prompt = hearing.audio(waveform, words=untimed, missing="interpolate", subject="france", answer="paris")
+    assert prompt.ends[prompt.subject.positions[-1]] == 1.0, "the last word ends with the audio"
+    with pytest.raises(ValueError, match="channel choose among given words="):
+        hearing.audio(waveform, text="the", channel=2, subject="france", answer="paris")
+
+
 class FixedVoice:
     """Says everything in five words of 0.2 s, the second and third run together; remembers how it was asked."""
 

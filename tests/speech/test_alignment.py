@@ -77,9 +77,9 @@ def test_table_shows_units_with_their_words():
 
 
 def test_unknown_rule_and_negative_slack():
-    with pytest.raises(ValueError, match="rule 'middle' is unknown"):
+    with pytest.raises(ValueError, match="rule='middle': expected one of centre, overlap, start"):
         words_of_units(UNITS, [word("a", 0, 1)], rule="middle")
-    with pytest.raises(ValueError, match="slack_units is -1"):
+    with pytest.raises(ValueError, match="slack_units=-1"):
         words_of_units(UNITS, [word("a", 0, 1)], slack_units=-1)
 
 
@@ -103,7 +103,10 @@ def test_bad_word_lists(words, message):
         ((" ", 0.0, 1.0), "is blank"),
         (("a", 1.0, 1.0), "start < end"),
         (("a", -0.1, 1.0), "0 <= start"),
-        (("a", 0.0, np.nan), "start"),
+        (("a", 0.0, np.nan), "end of word 'a'=nan"),
+        (("a", 0.0, np.inf), "start < end"),
+        (("a", "0", 1.0), "start of word 'a'='0': expected a number"),
+        ((5, 0.0, 1.0), "word=5 is a int; expected a text"),
     ],
 )
 def test_bad_intervals(entry, message):

@@ -86,6 +86,22 @@ def test_folder_without_a_table(tmp_path, tone):
     assert [recording.name for recording in recordings_of_folder(tmp_path)] == ["b.wav", "inner/a.flac"]
 
 
+def test_words_beside_the_audio_are_found(spoken_set, tmp_path, tone):
+    first = recordings_of_folder(spoken_set)[0]
+    assert first.words_file() == spoken_set / first.columns["words"]
+    soundfile.write(tmp_path / "a.wav", tone, 16000)
+    (tmp_path / "a.txt").write_text("a transcript without times")
+    with pytest.raises(ValueError, match=r"a\.wav has no words; name the one that is meant in metadata\.csv's column"):
+        recordings_of_folder(tmp_path)[0].words_file()
+    (tmp_path / "a.lab").write_text("1000000 2500000 hello\n")
+    assert read_words(recordings_of_folder(tmp_path)[0].words_file())[0].word == "hello"
+    (tmp_path / "a.ctm").write_text("a 1 0.1 0.15 hello\n")
+    with pytest.raises(ValueError, match=r"a\.wav has several files of words: .*a\.ctm, .*a\.lab; name the one"):
+        recordings_of_folder(tmp_path)[0].words_file()
+    (tmp_path / "metadata.csv").write_text("file_name,words\na.wav,a.ctm\n")
+    assert recordings_of_folder(tmp_path)[0].words_file() == tmp_path / "a.ctm"
+
+
 def test_encoding_in_order_and_resumed(spoken_set, tmp_path):
     recordings = recordings_of_folder(spoken_set)
     encoder = Signs()
