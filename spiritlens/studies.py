@@ -30,6 +30,7 @@ from spiritlens.analysis.comparison import Comparison, compare, findings
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.effects.schema import At
+from spiritlens.files.atomic import write_whole
 from spiritlens.models.lens import Lens, Provenance
 from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, load_facts
 from spiritlens.prompts.prompt import Prompt
@@ -108,7 +109,7 @@ def study(
 
     effects = trace(prompts, "role", out)
     tokens = trace(prompts[: 2 * n_token_maps], "token", out / "tokens") if n_token_maps else None
-    (out / "accuracy.json").write_text(json.dumps(accuracy, indent=1), encoding="utf-8")
+    write_whole(out / "accuracy.json", json.dumps(accuracy, indent=1).encode())
     write_wavs(prompts, out / "wavs")
     comparison = compare(effects)
     sentences = findings(comparison)

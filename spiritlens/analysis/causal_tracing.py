@@ -20,7 +20,7 @@ Source: Meng et al. 2022 (arXiv 2202.05262), sections 2 and appendix B.
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,15 +32,17 @@ from spiritlens.analysis.causal_tracing_screen import Keep, kept_cells
 from spiritlens.analysis.contrasts import plain_corruption
 from spiritlens.analysis.knowledge import given_answer, other_spacing
 from spiritlens.analysis.results import model_attributes
+from spiritlens.analysis.traced_folder import TracedFolder, open_trace
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
 from spiritlens.arguments import check_choice
-from spiritlens.effects.schema import At, Direction
-from spiritlens.effects.store import join_effects, open_run
+from spiritlens.effects.schema import VERSIONS, At, Direction
+from spiritlens.effects.store import join_effects
 from spiritlens.models.given import given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, control_span
+from spiritlens.runs.metrics import prompt_scorers
 from spiritlens.runs.noise import Noise, NoiseScale, noise_scale
 
 if TYPE_CHECKING:
@@ -100,14 +102,37 @@ def causal_trace(
         noise = noise.resolved(lens)
     grid = make_grid(lens.inside, components, window, at, direction, sever)
     settings = TraceSettings(grid, noise, samples, seed, tuple(metrics), tuple(spans), memory_budget)
-    known = _known(lens, prompts, "known" if preset == "rome" else facts, "full" if preset == "rome" else "text")
     attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, keep=keep, preset=preset)
-    spans_of = [control_span(prompt, seed).positions if corrupted == "control" else None for prompt in prompts]
-    chosen: Sequence[np.ndarray[Any, Any] | None] = [None] * len(prompts)
+    facts = "known" if preset == "rome" else facts
+    spans_of = {p: control_span(p, seed).positions if corrupted == "control" else None for p in prompts}
+    for prompt in prompts:  # what a prompt cannot serve is refused here, before any of them is run
+        grid_sites(prompt, grid.at, settings.spans)
+        prompt_scorers(lens, prompt, settings.metrics)
+    traced, waiting = None, prompts
+    if folder is not None:  # opened and checked before the model runs
+        common = prompts if screen is not None and keep == "common" else ()
+        config = _folder_config(settings, attributes, common)
+        traced = open_trace(folder, prompts, config, known_only=facts == "known")
+        waiting = traced.waiting
+        if not waiting:
+            return traced.finish()
+    known = _known(lens, waiting, facts, "full" if preset == "rome" else "text")
+    chosen: dict[Prompt, np.ndarray[Any, Any] | None] = dict.fromkeys(waiting)
     if screen is not None:
-        chosen = kept_cells(lens, prompts, settings, screen, keep, spans_of)
-    each = _Each(lens, prompts, settings, known, chosen, spans_of, attributes, progress)
-    return each.in_memory() if folder is None else each.in_folder(Path(folder))
+        screened = prompts if keep == "common" else waiting
+        spans_there = [spans_of[prompt] for prompt in screened]
+        chosen = dict(zip(screened, kept_cells(lens, screened, settings, screen, keep, spans_there), strict=True))
+    cells, positions = [chosen[prompt] for prompt in waiting], [spans_of[prompt] for prompt in waiting]
+    each = _Each(lens, waiting, settings, known, cells, positions, attributes, progress)
+    return each.in_memory() if traced is None else each.in_folder(traced)
+
+
+def _folder_config(settings: TraceSettings, attributes: Mapping[str, Any], common: Sequence[Prompt]) -> dict[str, Any]:
+    """What decides the numbers of a folder; prompts only where the cells of one depend on the others."""
+    grid = settings.grid
+    trace = {name: value for name, value in attributes.items() if name not in VERSIONS}
+    trace |= {"samples": settings.samples, "at": grid.at, "direction": grid.direction}
+    return {"trace": trace, **({"screened together": [prompt.id for prompt in common]} if common else {})}
 
 
 class _Each:
@@ -143,18 +168,17 @@ class _Each:
                 )
         return join_effects(parts)
 
-    def in_folder(self, folder: Path) -> xr.Dataset:
-        """All prompts, one part each; parts that are there already are kept."""
-        config = {name: value for name, value in self.attributes.items() if name != "spiritlens_version"}
-        grid = self.settings.grid
-        config |= {"samples": self.settings.samples, "at": grid.at, "direction": grid.direction}
-        run = open_run(folder, {"trace": config, "prompts": [prompt.id for prompt in self.prompts]})
-        run.write_prompts([prompt.to_dict() for prompt in self.prompts])
-        missing = [index for index, prompt in enumerate(self.prompts) if prompt.id not in run.done]
-        with self._bar(missing) as bar:
-            for index in missing:
-                run.write_part(self.prompts[index].id, self._one(index, bar.update))
-        return run.finish([prompt.id for prompt in self.prompts])
+    def in_folder(self, traced: TracedFolder) -> xr.Dataset:
+        """All prompts, one part each: first those that no other process is at, then what those left."""
+        with self._bar(range(len(self.prompts))) as bar:
+            for wait in (False, True):
+                for index, prompt in enumerate(self.prompts):
+                    if prompt.id in traced.parts:
+                        continue
+                    with traced.claimed(prompt, wait=wait) as ours:
+                        if ours:
+                            traced.add(prompt, self._one(index, bar.update))
+        return traced.finish()
 
     def _one(self, index: int, advance: Callable[[int], object]) -> xr.Dataset:
         prompt = self.prompts[index]

@@ -9,8 +9,12 @@ import numpy as np
 from torch import Tensor
 
 import spiritlens
+from spiritlens.effects.run_directory import version
 from spiritlens.effects.schema import PROMPT_TEXTS
 from spiritlens.prompts.prompt import Prompt
+
+LIBRARIES = ("torch", "transformer-lens")
+"""What runs the model: their versions are written into results."""
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -28,12 +32,16 @@ def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str
 
 
 def model_attributes(lens: "Lens", seed: int, config: Mapping[str, Any]) -> dict[str, str | int | float]:
-    """Attributes that say which model was asked and how: the call's settings as JSON."""
+    """Attributes that say which model was asked, as it is now, and how: the call's settings as JSON."""
+    state = lens.id
     return {
         "spiritlens_version": spiritlens.__version__,
-        "model_id": lens.id,
+        "libraries": ", ".join(f"{package} {version(package)}" for package in LIBRARIES),
+        "model_id": state,
         "model_name": lens.name,
-        "model_hash": lens.id,
+        "model_hash": state,
+        "vocabulary": lens.vocabulary.hash,
+        "hooks": "; ".join(lens.hooks),
         "dtype": str(lens.inside.dtype).removeprefix("torch."),
         "device": str(lens.inside.device),
         "seed": seed,

@@ -28,7 +28,9 @@ from spiritlens.effects.schema import (
     PROMPT_TEXTS,
     STATUS_ATTRIBUTES,
     check_attributes,
+    check_baselines,
     check_dims,
+    check_kinds,
     check_statuses,
     metric_coordinates,
     new_attributes,
@@ -116,6 +118,8 @@ def check_paths(dataset: xr.Dataset) -> xr.Dataset:
             **dict.fromkeys((*PROMPT_TEXTS, "known"), ("prompt",)),
         },
     )
+    check_kinds(dataset, ("sender_component", "receiver_component", "pos_name", "metric", *PROMPT_TEXTS), {})
+    check_baselines(dataset, ("base", "noise_floor"))
     check_attributes(dataset, (*ATTRIBUTE_DEFAULTS, *CLOSED_SETS, "created"))
     for name, allowed in CLOSED_SETS.items():
         if dataset.attrs[name] not in allowed:

@@ -4,6 +4,7 @@ Version 0.1 cut the labels of effects.nc to the length of the first part's, so t
 wrote are right. `rejoin` needs no model and traces nothing.
 """
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.effects.netcdf import read_netcdf
-from spiritlens.effects.store import join_effects, load_effects, save_effects
+from spiritlens.effects.run_directory import RunDirectory
+from spiritlens.effects.store import join_effects, save_effects
+from spiritlens.files.atomic import given_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,30 +39,26 @@ class Rejoined:
 
 def rejoin(folder: str | Path) -> Rejoined:
     """Join the parts of a run folder into its effects.nc, in the order in which they were asked for."""
-    folder = Path(folder)
-    path, parts = folder / "effects.nc", sorted((folder / "parts").glob("[!.]*.nc"))
-    if not parts:
-        raise ValueError(f"{folder} holds no parts: name the folder of a trace, with parts/*.nc inside")
-    names = {part.stem: part for part in parts}
-    asked = _asked(folder)
-    order = [name for name in asked if name in names] or list(names)
-    effects = join_effects([load_effects(names[name]) for name in order])
+    run = RunDirectory(given_path("folder", folder))
+    path, done = run.folder / "effects.nc", dict.fromkeys(run.done)
+    if not done:
+        raise ValueError(f"{run.folder} holds no parts: name the folder of a trace, with parts/*.nc inside")
+    asked = _asked(run)
+    order = [name for name in asked if name in done] or list(done)
+    effects = join_effects([run.read_part(name) for name in order])
     before = _before(path)
     save_effects(effects, path)
     changed = {} if before is None else _changed(before, effects)
-    return Rejoined(path, effects, changed, tuple(name for name in asked if name not in names))
+    return Rejoined(path, effects, changed, tuple(name for name in asked if name not in done))
 
 
-def _asked(folder: Path) -> list[str]:
-    """The prompts of the folder in their order, where its configuration tells them."""
-    path = folder / "config.json"
-    if not path.is_file():
-        return []
-    try:
-        names = json.loads(path.read_text(encoding="utf-8")).get("prompts", [])
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it, and the parts are joined by their names") from error
-    return [str(name) for name in names]
+def _asked(run: RunDirectory) -> list[str]:
+    """The prompts of the folder in their order: version 0.1 kept it in the configuration."""
+    with contextlib.suppress(OSError, ValueError):
+        config = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
+        if isinstance(config, dict) and isinstance(config.get("prompts"), list):
+            return [str(name) for name in config["prompts"]]
+    return [str(row["id"]) for row in run.read_prompts().to_dict("records")]
 
 
 def _before(path: Path) -> xr.Dataset | None:

@@ -77,6 +77,13 @@ ATTRIBUTE_DEFAULTS: dict[str, str | int | float] = {
 """Attributes of every effects dataset beside schema, samples, direction, at and created. `window_layers` is JSON:
 component → layer → [first, last] restored layer."""
 
+LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": ""}
+"""Attributes that version 0.1 did not write: versions of the libraries that ran the model, hash of its vocabulary, and
+the hooks of the user's that it carried."""
+
+VERSIONS = ("spiritlens_version", "libraries")
+"""Attributes that tell which versions made a dataset; parts of several versions keep them all, with "; " between."""
+
 
 class Status(IntEnum):
     """How a cell came by its value."""
@@ -172,6 +179,8 @@ def check_effects(dataset: xr.Dataset) -> xr.Dataset:
             **({"role": ("role",)} if axis == "role" else {}),
         },
     )
+    check_kinds(dataset, ("component", "metric", *PROMPT_TEXTS), SITE_COORDINATES[axis])
+    check_baselines(dataset, ("clean", "corrupted", "noise_floor"))
     check_attributes(dataset, (*ATTRIBUTE_DEFAULTS, "samples", "direction", "at", "created"))
     _check_words(dataset, axis)
     check_statuses(dataset["status"], dataset["restored"])
@@ -196,6 +205,30 @@ def check_dims(dataset: xr.Dataset, expected: Mapping[str, tuple[str, ...]]) -> 
             raise ValueError(f"{name} has axes {dataset[name].dims}, expected {dims}: transpose it")
 
 
+def check_kinds(dataset: xr.Dataset, texts: Sequence[str], others: Mapping[str, str]) -> None:
+    """Labels are texts, and everything that is computed with is numbers."""
+    kinds = {**dict.fromkeys(texts, "text"), **others}
+    for key, variable in dataset.variables.items():
+        wanted = kinds.get(str(key), "number" if key in dataset.data_vars else "any")
+        found = "text" if variable.dtype.kind in "UOST" else "number" if variable.dtype.kind in "iuf" else "other"
+        if wanted != "any" and (found == "text") != (wanted == "text"):
+            raise ValueError(f"{key} holds {variable.dtype} values, expected {wanted}s: convert them")
+        if wanted == "number" and found == "other":
+            raise ValueError(f"{key} holds {variable.dtype} values, expected real numbers: convert them")
+
+
+def check_baselines(dataset: xr.Dataset, names: Sequence[str]) -> None:
+    """Runs that were made have numbers."""
+    for name in names:
+        wrong = ~np.isfinite(dataset[name].values)
+        if wrong.any():
+            place = dict(zip(dataset[name].dims, (int(index[0]) for index in np.nonzero(wrong)), strict=True))
+            raise ValueError(
+                f"{name} has {dataset[name].values[wrong][0]} ({int(wrong.sum())} values, the first at {place}): every "
+                "run has a number; trace this prompt again"
+            )
+
+
 def check_attributes(dataset: xr.Dataset, required: Sequence[str]) -> None:
     """Attributes are there and survive netCDF: strings and numbers only."""
     missing = [name for name in required if name not in dataset.attrs]
@@ -206,6 +239,13 @@ def check_attributes(dataset: xr.Dataset, required: Sequence[str]) -> None:
             raise ValueError(
                 f"attribute {name} is {value!r} ({type(value).__name__}); write a string, a number or JSON text"
             )
+    for name in ("window_layers", "config_json"):
+        try:
+            right = isinstance(json.loads(str(dataset.attrs[name])), dict)
+        except json.JSONDecodeError:
+            right = False
+        if not right:
+            raise ValueError(f"attribute {name} is {dataset.attrs[name]!r}: expected the JSON text of a mapping")
 
 
 def check_statuses(status: xr.DataArray, values: xr.DataArray) -> None:
@@ -221,8 +261,8 @@ def check_statuses(status: xr.DataArray, values: xr.DataArray) -> None:
     for name, wrong in (
         ("numbers where status is screened or absent: write NaN", not_run & ~np.isnan(values.values).all(axis=extra)),
         (
-            "NaN where status is measured or exact: run the cell or mark it",
-            ~not_run & np.isnan(values.values).any(axis=extra),
+            "NaN or infinity where status is measured or exact: run the cell or mark it",
+            ~not_run & ~np.isfinite(values.values).all(axis=extra),
         ),
     ):
         if wrong.any():
@@ -269,7 +309,7 @@ def _check_exact_cells(dataset: xr.Dataset) -> None:
 def new_attributes(schema: str, attributes: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
     """Attributes of a new dataset: the defaults, the time of making, and what was given."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"schema": schema, **ATTRIBUTE_DEFAULTS, "created": created, **attributes}
+    return {"schema": schema, **ATTRIBUTE_DEFAULTS, **LATER_ATTRIBUTES, "created": created, **attributes}
 
 
 def metric_coordinates(metrics: Mapping[str, int]) -> dict[str, Any]:

@@ -1,60 +1,36 @@
-"""Effects in files: one netCDF for a dataset, and a run directory that survives being interrupted.
+"""Effects in files, and joined: datasets are checked when written and when read, and read back before they are a file.
 
-A run directory holds::
-
-    config.json        what was asked for; the same command resumes, another one is refused with the difference
-    environment.json   Python, platform and package versions of the (last) run
-    prompts.parquet    one row per prompt
-    parts/<name>.nc    finished pieces of the work, one or more prompts each
-    effects.nc         the parts joined, in the order in which they were asked for
-    report/            the page, where one was made
-
-Every file is written under a temporary name and then renamed, so a file that is there is complete; a part that cannot
-be read was damaged afterwards, and is an error that names the file. Datasets are checked when written and when read.
+A file is written as a whole under a name of its own and then renamed (`spiritlens.files.atomic`), so that one that is
+there is complete; one that cannot be read, or whose checksum is not that of its content, was damaged afterwards.
 """
 
-import contextlib
-import io
-import json
-import platform
-import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import xarray as xr
 
+from spiritlens.arguments import listed, shown
 from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
-from spiritlens.effects.schema import SCHEMA, SITE_COORDINATES, Status, check_effects, site_axis
-from spiritlens.files.atomic import write_whole
-
-PACKAGES = (
-    "spiritlens",
-    "torch",
-    "transformer-lens",
-    "transformers",
-    "numpy",
-    "xarray",
-    "soundfile",
-    "espeakng-loader",
+from spiritlens.effects.schema import (
+    LATER_ATTRIBUTES,
+    SCHEMA,
+    SITE_COORDINATES,
+    VERSIONS,
+    Status,
+    check_effects,
+    site_axis,
 )
-"""Packages whose versions are written to environment.json."""
+from spiritlens.effects.settings import setting_differences
+from spiritlens.files.atomic import given_path, write_whole
 
 CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {SCHEMA: check_effects, PATHS_SCHEMA: check_paths}
 
 PADDING: dict[str, Any] = {"token_modality": "none", "part": "none", "word_index": -1, "n_tokens": 0}
 """What a site coordinate holds where a shorter prompt has no such site; texts are "" and times NaN."""
-
-SHORT = 8
-"""Lists and mappings with at most so many differing values are told value by value."""
 
 
 def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
@@ -62,15 +38,16 @@ def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
 
     The file appears when it is complete and has been read back equal, value by value; else there is one error.
     """
-    path = Path(path)
+    path = given_path("path", path)
     return write_whole(path, encoded(_check(dataset, "this dataset"), path.name))
 
 
 def load_effects(path: str | Path) -> xr.Dataset:
     """Read a dataset written by `save_effects` into memory, and check its checksum and its schema."""
-    path = Path(path)
+    path = given_path("path", path)
     if not path.is_file():
-        raise FileNotFoundError(f"no such file: {path}")
+        kind = "is a folder; name the file in it, such as effects.nc" if path.is_dir() else "is not there: name a file"
+        raise FileNotFoundError(f"no such file: {path} {kind} that save_effects or a trace wrote")
     try:
         dataset = read_netcdf(path)
     except Exception as error:
@@ -96,10 +73,15 @@ def _warn_of_cut_labels(dataset: xr.Dataset, path: Path) -> None:
 def join_effects(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """Join effects datasets along ``prompt``; shorter prompts are padded with absent cells.
 
-    Components, layers, metrics, samples and attributes (all but `created`) must agree.
+    Components, layers, metrics, samples and attributes must agree, but for `created` and the versions that wrote the
+    parts, which are all kept.
     """
+    parts = listed("parts", parts, empty=True)
     if not parts:
         raise ValueError("no parts to join: nothing has been traced yet")
+    for place, part in enumerate(parts):
+        if _schema(part, f"parts[{place}]") != SCHEMA:
+            raise ValueError(f"parts[{place}] has the schema {part.attrs['schema']!r}; only {SCHEMA} is joined")
     if len(parts) == 1:
         return check_effects(parts[0])
     axis, first = site_axis(parts[0]), parts[0]
@@ -117,6 +99,9 @@ def join_effects(parts: Sequence[xr.Dataset]) -> xr.Dataset:
         combine_attrs="override",
     )
     joined = joined.assign_coords(prompt=np.arange(joined.sizes["prompt"]))
+    for name in VERSIONS:
+        found = {version for part in parts for version in str(part.attrs.get(name, "")).split("; ")} - {""}
+        joined.attrs |= {name: "; ".join(sorted(found))} if found else {}
     joined["status"] = joined["status"].astype(np.int8).assign_attrs(first["status"].attrs)
     return check_effects(joined)
 
@@ -144,98 +129,18 @@ def pad_sites(effects: xr.Dataset, length: int) -> xr.Dataset:
     return xr.Dataset(variables, coordinates, effects.attrs)
 
 
-@dataclass(frozen=True)
-class RunDirectory:
-    """A folder of parts that one configuration fills; made by `open_run`."""
-
-    folder: Path
-
-    @property
-    def done(self) -> tuple[str, ...]:
-        """Names of the finished parts, sorted."""
-        return tuple(sorted(path.stem for path in (self.folder / "parts").glob("[!.]*.nc")))
-
-    def write_part(self, name: str, effects: xr.Dataset) -> Path:
-        """Write one part; from then on the name is in `done`."""
-        if not name or name != Path(name).name or name.startswith("."):
-            raise ValueError(f"part name {name!r}: use a plain file name, such as a prompt's id")
-        return save_effects(effects, self.folder / "parts" / f"{name}.nc")
-
-    def read_part(self, name: str) -> xr.Dataset:
-        """Read one finished part; an unreadable one is an error that names the file."""
-        return load_effects(self.folder / "parts" / f"{name}.nc")
-
-    def write_prompts(self, rows: Iterable[Mapping[str, Any]]) -> Path:
-        """Write prompts.parquet, one row per prompt."""
-        table = list(rows)
-        names = dict.fromkeys(name for row in table for name in row)
-        columns = {name: [row.get(name) for row in table] for name in names}
-        data = io.BytesIO()
-        # not by pandas, which makes None of NaN within lists, such as the times of a text's tokens
-        pq.write_table(pa.table(columns), data, write_page_checksum=True)
-        return write_whole(self.folder / "prompts.parquet", data.getvalue())
-
-    def read_prompts(self) -> pd.DataFrame:
-        """The rows of prompts.parquet."""
-        return pd.read_parquet(self.folder / "prompts.parquet", page_checksum_verification=True)
-
-    def finish(self, names: Sequence[str] | None = None) -> xr.Dataset:
-        """Join the parts (`names` in this order, by default all that are done) into effects.nc and return them."""
-        wanted = self.done if names is None else tuple(names)
-        missing = sorted(set(wanted) - set(self.done))
-        if missing:
-            raise ValueError(
-                f"{len(missing)} parts are not done yet, such as {missing[0]!r}: run the same command again"
-            )
-        effects = join_effects([self.read_part(name) for name in wanted])
-        save_effects(effects, self.folder / "effects.nc")
-        return effects
-
-
-def open_run(folder: str | Path, config: Mapping[str, Any]) -> RunDirectory:
-    """Open a run directory for this configuration: new, or the same one again, so that finished parts are kept.
-
-    `config` holds what decides the numbers (JSON values). A folder that another configuration began is refused, with
-    the settings that differ.
-    """
-    folder = Path(folder)
-    path = folder / "config.json"
-    wanted = json.loads(json.dumps(dict(config)))
-    if path.is_file():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not JSON ({error}): the folder is damaged; use another one") from error
-        differences = _differences(found, wanted)
-        if differences:
-            raise ValueError(
-                f"{folder} was begun with other settings ({'; '.join(differences)}): "
-                "choose another folder, or repeat the command with the old settings"
-            )
-    elif (folder / "parts").is_dir() and any((folder / "parts").glob("*.nc")):
-        raise ValueError(f"{folder} holds parts but no config.json, so what made them is unknown: use another folder")
-    (folder / "parts").mkdir(parents=True, exist_ok=True)
-    _write_json(path, wanted)
-    _write_json(folder / "environment.json", environment())
-    return RunDirectory(folder)
-
-
-def environment() -> dict[str, Any]:
-    """Python, platform and installed package versions (read from their metadata; nothing is imported)."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {"python": sys.version.split()[0], "platform": platform.platform(), "packages": versions}
-
-
 def _check(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    return CHECKS[_schema(dataset, name)](dataset)
+
+
+def _schema(dataset: Any, name: str) -> str:
+    """The schema that a dataset says it has, one of `CHECKS`."""
+    if not isinstance(dataset, xr.Dataset):
+        raise ValueError(f"{name} is {shown(dataset)} ({type(dataset).__name__}): give a dataset that a trace returned")
     schema = dataset.attrs.get("schema")
-    if schema not in CHECKS:
+    if not isinstance(schema, str) or schema not in CHECKS:
         raise ValueError(f"{name} has the schema {schema!r}; this version of spiritlens reads {', '.join(CHECKS)}")
-    return CHECKS[schema](dataset)
+    return schema
 
 
 def _check_same_study(first: xr.Dataset, part: xr.Dataset, axis: str) -> None:
@@ -244,50 +149,12 @@ def _check_same_study(first: xr.Dataset, part: xr.Dataset, axis: str) -> None:
     for name in ("component", "layer", "metric", "sample", *(("role",) if axis == "role" else ())):
         if first[name].values.tolist() != part[name].values.tolist():
             raise ValueError(f"parts differ in {name}: {first[name].values.tolist()} and {part[name].values.tolist()}")
-    differences = _differences(
-        {name: str(value) for name, value in first.attrs.items() if name != "created"},
-        {name: str(value) for name, value in part.attrs.items() if name != "created"},
-    )
+    differences = setting_differences(_deciding_attributes(first), _deciding_attributes(part))
     if differences:
         raise ValueError(f"parts come from different studies ({'; '.join(differences)}): join only parts of one run")
 
 
-def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Settings that differ, in words: by their names within mappings (and JSON texts of mappings), lists by counts."""
-    lines = []
-    for name in sorted({*found, *wanted}):
-        there, here = (_decoded(settings.get(name, "not set")) for settings in (found, wanted))
-        texts = [json.dumps(value, sort_keys=True) for value in (there, here)]  # as text, NaN equals NaN
-        if there == here or texts[0] == texts[1]:
-            continue
-        if isinstance(there, dict) and isinstance(here, dict):
-            lines += _few([f"{name}.{line}" for line in _differences(there, here)])
-        elif isinstance(there, list) and isinstance(here, list) and max(len(there), len(here)) > SHORT:
-            lines.append(f"{name}: {_list_difference(there, here)}")
-        else:
-            lines.append(f"{name}: {there!r} there, {here!r} here")
-    return lines
-
-
-def _decoded(value: Any) -> Any:
-    """The mapping of a JSON text, such as `config_json`; any other value as it is."""
-    if isinstance(value, str) and value.startswith("{"):
-        with contextlib.suppress(json.JSONDecodeError):
-            return json.loads(value)
-    return value
-
-
-def _few(lines: list[str]) -> list[str]:
-    """The differences within one setting; of more than SHORT (all layers of a window) the first and their number."""
-    return lines if len(lines) <= SHORT else [f"{lines[0]}, and {len(lines) - 1} more beside it"]
-
-
-def _list_difference(there: list[Any], here: list[Any]) -> str:
-    """How many entries two lists have and do not share."""
-    gone, new = (sum(value not in other for value in one) for one, other in ((there, here), (here, there)))
-    order = "; the same in another order" if not gone and not new and len(there) == len(here) else ""
-    return f"{len(there)} there, {len(here)} here, {gone} only there, {new} only here{order}"
-
-
-def _write_json(path: Path, value: Any) -> None:
-    write_whole(path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+def _deciding_attributes(effects: xr.Dataset) -> dict[str, str]:
+    """The attributes that parts of one study share: all but when and by which versions each was written."""
+    later = {name: value for name, value in LATER_ATTRIBUTES.items() if name not in VERSIONS}
+    return {name: str(v) for name, v in {**later, **effects.attrs}.items() if name not in ("created", *VERSIONS)}

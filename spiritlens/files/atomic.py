@@ -14,6 +14,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 try:
     import fcntl
@@ -22,6 +23,13 @@ except ImportError:  # Windows, where an open file cannot be removed, which serv
 
 PATTERN = ".spiritlens-*.tmp"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def given_path(name: str, value: Any) -> Path:
+    """The path that a caller gave; anything else, and an empty text, is refused."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value) or "\0" in os.fsdecode(value):
+        raise ValueError(f"{name}={value!r}: expected the path of a file or folder, as a text or a Path")
+    return Path(os.fsdecode(value))
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> Path:

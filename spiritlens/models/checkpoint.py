@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import LlamaConfig
 
+from spiritlens.files.atomic import write_whole
 from spiritlens.models.conversion import UnsupportedModel, check_supported, tensor_shapes
 from spiritlens.models.ears import ENCODER_FOLDERS
 from spiritlens.models.weight_files import WeightFiles, is_mapped, open_weights, read_json, release_pages
@@ -228,7 +229,7 @@ def save_safetensors(folder: str | Path, target: str | Path) -> Path:
         write_shards(weights, made)
         for path in source.iterdir():
             if path.suffix in (".json", ".model") and not path.name.endswith(".index.json"):
-                (made / path.name).write_bytes(path.read_bytes())
+                write_whole(made / path.name, path.read_bytes())
             elif path.is_dir() and path.name in ENCODER_FOLDERS:
                 shutil.copytree(path, made / path.name)
         if target.exists():
@@ -254,4 +255,4 @@ def write_shards(weights: Mapping[str, Tensor], folder: Path, shard_bytes: int =
         placed |= dict.fromkeys(group, name)
     total = sum(tensor.nbytes for tensor in weights.values())
     index = {"metadata": {"total_size": total}, "weight_map": placed}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+    write_whole(folder / "model.safetensors.index.json", json.dumps(index, indent=1).encode())

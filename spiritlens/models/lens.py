@@ -20,7 +20,7 @@ from transformer_lens import HookedTransformer
 
 from spiritlens.models.conversion import attach_tokenizer
 from spiritlens.models.ears import hear_streams
-from spiritlens.models.fingerprint import fingerprint
+from spiritlens.models.fingerprint import fingerprint, user_hooks
 from spiritlens.models.generation import AnswerModality, continue_prompt
 from spiritlens.models.hooked import HookedLensModel, LensModel
 from spiritlens.prompts import build
@@ -85,10 +85,15 @@ class Lens:
         """How the model writes speech into its vocabulary."""
         return self.vocabulary.family
 
-    @cached_property
+    @property
     def id(self) -> str:
-        """A hash of settings and weights, as it is written into results."""
+        """A hash of settings and weights as they are now, as it is written into results; taken anew each time."""
         return fingerprint(self.model)
+
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """Hooks of your own that the model carries now, by place and function; results name them."""
+        return user_hooks(self.model)
 
     @property
     def n_layers(self) -> int:

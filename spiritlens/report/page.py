@@ -17,6 +17,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from spiritlens.files.atomic import write_whole
+
 PLOTLY_HEIGHT, PLOTLY_TOP = 450, 100
 """What plotly draws where a figure names no height and no upper margin, in pixels."""
 
@@ -133,10 +135,7 @@ def write_page(
             plotly=get_plotlyjs(),
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    return temporary.replace(path)
+    return write_whole(path, page.encode())
 
 
 @functools.cache

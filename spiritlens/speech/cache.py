@@ -10,10 +10,10 @@ import hashlib
 import json
 import os
 import sys
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spiritlens.files.atomic import write_whole
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.phones import Phone
 from spiritlens.speech.utterance import Utterance, Voice
@@ -89,18 +89,5 @@ def _write(path: Path, utterance: Utterance) -> None:
         "phones": [(phone.label, phone.start, phone.end) for phone in utterance.phones],
     }
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path.with_suffix(".wav"), utterance.waveform.wav_bytes())
         write_whole(path.with_suffix(".json"), json.dumps(record).encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that it is there whole or not at all."""
-    temporary = path.with_name(f".part-{uuid.uuid4().hex}")  # not by mkstemp, whose files only their owner may read
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

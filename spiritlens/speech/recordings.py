@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from spiritlens.speech.cache import CachedVoice, write_whole
+from spiritlens.files.atomic import write_whole
+from spiritlens.speech.cache import CachedVoice
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.synthesis import DEFAULT_VOICE, voice
 from spiritlens.speech.units import UnitStream

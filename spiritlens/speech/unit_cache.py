@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spiritlens.speech.cache import cache_folder, write_whole
+from spiritlens.files.atomic import write_whole
+from spiritlens.speech.cache import cache_folder
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
@@ -61,7 +62,6 @@ class CachedEncoder:
         buffer = io.BytesIO()
         np.savez(buffer, **{name: getattr(units, name) for name in ARRAYS})
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, buffer.getvalue())
         return units
 

@@ -19,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
+from spiritlens.files.atomic import write_whole
 from spiritlens.speech.containers import container_problem
 from spiritlens.speech.resampling import Resampler, resample
 
@@ -97,9 +98,7 @@ class Waveform:
 
     def write(self, path: str | Path) -> Path:
         """Write a 16-bit PCM wav file and return its path."""
-        path = Path(path)
-        path.write_bytes(self.wav_bytes())
-        return path
+        return write_whole(Path(path), self.wav_bytes())
 
     def __repr__(self) -> str:
         source = f" from {self.source}" if self.source else ""

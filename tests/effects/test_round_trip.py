@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from spiritlens.effects.netcdf import decoded, encoded, read_netcdf
 from spiritlens.effects.paths import EDGE_AXES, new_paths
+from spiritlens.effects.run_directory import open_run
 from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, SITE_COORDINATES, Status, new_effects
-from spiritlens.effects.store import environment, join_effects, load_effects, open_run, save_effects
+from spiritlens.effects.store import join_effects, load_effects, save_effects
 from spiritlens.prompts.prompt import Prompt, Span
 
 labels = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9) | st.sampled_from(
@@ -33,7 +34,7 @@ def attributes(draw: st.DrawFn) -> dict[str, str | int | float]:
         "model_name": draw(labels),
         "seed": draw(st.integers(0, 2**63 - 1)),
         "noise_scale_text": draw(st.floats()),
-        "config_json": draw(labels),
+        "model_id": draw(labels),
     }
 
 
@@ -269,7 +270,7 @@ def test_prompts_come_back(places: list[int], tmp_path: Path) -> None:
     assert [repr(prompt.to_dict()) for prompt in found] == [repr(prompt.to_dict()) for prompt in prompts]
 
 
-def test_settings_and_environment_come_back(tmp_path: Path) -> None:
+def test_settings_come_back(tmp_path: Path) -> None:
     config = {
         "model": "é\u2028\u0000",
         "scale": 0.1,
@@ -280,4 +281,3 @@ def test_settings_and_environment_come_back(tmp_path: Path) -> None:
     }
     open_run(tmp_path, config)
     assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8")) == config
-    assert json.loads((tmp_path / "environment.json").read_text(encoding="utf-8")) == environment()

@@ -83,7 +83,7 @@ def _exact_with_other_value(dataset: xr.Dataset) -> xr.Dataset:
         (_set("modality", "A2A"), "modality holds"),
         (_set("known", 2), "known holds"),
         (_absent_with_number, "numbers where status is screened or absent"),
-        (_measured_without_number, "NaN where status is measured or exact"),
+        (_measured_without_number, "NaN or infinity where status is measured or exact"),
         (_exact_with_other_value, "marked exact differ from the baseline by up to 0.5"),
     ],
 )

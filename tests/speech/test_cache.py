@@ -1,12 +1,10 @@
 """The cache of spoken wavs: same answer with and without it, keyed by everything that matters, safe to delete."""
 
-import os
 import shutil
-import stat
 
 import pytest
 
-from spiritlens.speech.cache import CachedVoice, cache_folder, write_whole
+from spiritlens.speech.cache import CachedVoice, cache_folder
 from spiritlens.speech.synthesis import voice
 
 
@@ -97,17 +95,3 @@ def test_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache_folder("spoken") == tmp_path / "mine" / "spoken"
     monkeypatch.delenv("SPIRITLENS_CACHE")
     assert cache_folder("spoken").parts[-2:] == ("spiritlens", "spoken")
-
-
-def test_files_are_readable_as_the_user_s_others_are(tmp_path):
-    before = os.umask(0o022)
-    try:
-        write_whole(tmp_path / "a.wav", b"sound")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "a.wav").read_bytes() == b"sound"
-    assert stat.S_IMODE((tmp_path / "a.wav").stat().st_mode) == 0o644
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
-        write_whole(tmp_path / "folder", b"sound")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "folder"]

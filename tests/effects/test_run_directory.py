@@ -1,0 +1,111 @@
+"""A run directory resumes, refuses what it must refuse, and is shared by processes."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from effects_synthetic import token_effects
+
+from spiritlens.effects.run_directory import RunDirectory, environment, open_run
+from spiritlens.effects.store import load_effects
+
+
+def test_a_run_resumes_and_finishes_in_order(tmp_path: Path) -> None:
+    effects = token_effects(n_facts=2)
+    run = open_run(tmp_path / "run", {"seed": 0, "samples": 2})
+    run.write_part("b", effects.isel(prompt=[1]))
+    again = open_run(tmp_path / "run", {"samples": 2, "seed": 0})
+    assert again.done == ("b",)
+    again.write_part("a", effects.isel(prompt=[0]))
+    finished = again.finish(["b", "a"])
+    assert finished["prompt_id"].values.tolist() == effects["prompt_id"].values[[1, 0]].tolist()
+    xr.testing.assert_identical(load_effects(tmp_path / "run" / "effects.nc"), finished)
+    assert (tmp_path / "run" / "environment.json").is_file()
+
+
+def test_finish_names_what_is_missing(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    with pytest.raises(ValueError, match="1 parts are not done yet, such as 'a'"):
+        run.finish(["a"])
+    with pytest.raises(ValueError, match="no parts to join"):
+        run.finish()
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
+    open_run(tmp_path, {"seed": 0, "samples": 2})
+    with pytest.raises(ValueError, match="samples: 2 there, 3 here"):
+        open_run(tmp_path, {"seed": 0, "samples": 3})
+    with pytest.raises(ValueError, match=r"scale: 'not set' there, 1\.5 here"):
+        open_run(tmp_path, {"seed": 0, "samples": 2, "scale": 1.5})
+
+
+def test_parts_without_a_configuration_are_refused(tmp_path: Path) -> None:
+    RunDirectory(tmp_path).write_part("a", token_effects(n_facts=1))
+    with pytest.raises(ValueError, match="what made them is unknown"):
+        open_run(tmp_path, {})
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    path = run.write_part("a", token_effects(n_facts=1))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"a\.nc cannot be read as netCDF"):
+        run.finish()
+
+
+def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
+    open_run(tmp_path, {})
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
+        open_run(tmp_path, {})
+
+
+def test_an_interrupted_write_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run(tmp_path, {})
+
+    def stop(temporary: Path, path: Path) -> None:
+        assert temporary.is_file()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run.write_part("a", token_effects(n_facts=1))
+    assert run.done == ()
+    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_part_names_are_plain(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="plain file name"):
+        open_run(tmp_path / "run", {}).write_part("../a", token_effects(n_facts=1))
+
+
+def test_prompts_round_trip(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    run.write_prompts([{"prompt_id": "a", "ids": [1, 2]}, {"prompt_id": "b", "ids": [3]}])
+    assert run.read_prompts()["prompt_id"].tolist() == ["a", "b"]
+    assert list(run.read_prompts()["ids"][1]) == [3]
+
+
+def test_environment_names_versions_without_importing() -> None:
+    assert environment()["packages"]["numpy"] == np.__version__
+
+
+def test_differences_are_told_by_their_own_names_and_lists_by_counts(tmp_path: Path) -> None:
+    calls = [json.dumps({"sever": sever, "metrics": ["logit"]}) for sever in ("none", "mlp")]
+    first, second = ({"trace": {"config_json": call, "scale": float("nan")}} for call in calls)
+    open_run(tmp_path / "nested", first)
+    open_run(tmp_path / "nested", first)
+    with pytest.raises(ValueError, match=r"settings \(trace\.config_json\.sever: 'none' there, 'mlp' here\)"):
+        open_run(tmp_path / "nested", second)
+    open_run(tmp_path / "lists", {"prompts": [f"id {place}" for place in range(40)]})
+    with pytest.raises(ValueError, match=r"\(prompts: 40 there, 41 here, 0 only there, 1 only here\)"):
+        open_run(tmp_path / "lists", {"prompts": [f"id {place}" for place in range(41)]})
+    with pytest.raises(ValueError, match="0 only there, 0 only here; the same in another order"):
+        open_run(tmp_path / "lists", {"prompts": [f"id {39 - place}" for place in range(40)]})
+    layers = [{"window_layers": {str(layer): [layer, layer + width] for layer in range(20)}} for width in (0, 1)]
+    open_run(tmp_path / "window", layers[0])
+    with pytest.raises(ValueError, match=r"window_layers\.0: \[0, 0\] there, \[0, 1\] here, and 19 more beside it"):
+        open_run(tmp_path / "window", layers[1])
