@@ -32,8 +32,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from spiritlens.arguments import shown, whole
 from spiritlens.prompts.families import FAMILIES, TEXT_ONLY, Family, Stream
-from spiritlens.prompts.tokenizers import Spacing, open_tokenizer, untrained_ids, writes_bos
+from spiritlens.prompts.sentencepieces import Spacing
+from spiritlens.prompts.tokenizer_files import read_object, untrained_ids
+from spiritlens.prompts.tokenizers import open_tokenizer, writes_bos
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
 BLANK = "▁"
@@ -73,14 +76,16 @@ class Vocabulary:
     @classmethod
     def load(cls, folder: str | Path, family: Family | None = None, size: int | None = None) -> "Vocabulary":
         """The vocabulary of a checkpoint folder; family and size (the config's) are read from it unless given."""
-        folder = Path(folder)
-        size = size or _config_size(folder)
-        given = family is not None
-        tokenizer, family, spacing = open_tokenizer(folder, family)
-        size = size or len(tokenizer)
-        if family is TEXT_ONLY and not given:
-            _refuse_missing_units(folder, size, len(tokenizer))
-        return cls(tokenizer, family, size, spacing, untrained_ids(folder))
+        if not isinstance(folder, (str, Path)):
+            raise ValueError(f"folder={shown(folder)}: expected the path of a checkpoint's folder")
+        folder, given = Path(folder).expanduser(), given_family(family)
+        rows = _config_size(folder) if size is None else whole("size", size, at_least=1)
+        tokenizer, found, spacing = open_tokenizer(folder, given, rows)
+        known = tokenizer.get_vocab()
+        rows = rows or max(known.values()) + 1
+        if found is TEXT_ONLY and given is None:
+            _refuse_missing_units(folder, rows, len(known))
+        return cls(tokenizer, found, rows, spacing, untrained_ids(folder, rows))
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
 
@@ -188,6 +193,8 @@ class Vocabulary:
     # ---- strings -> ids ----------------------------------------------------------------------------------------------
 
     def _plain(self, string: str) -> list[int]:
+        if not isinstance(string, str):
+            raise ValueError(f"{shown(string)} ({type(string).__name__}): expected a text")
         return [int(index) for index in self.tokenizer(string, add_special_tokens=False).input_ids]
 
     def encode(self, string: str) -> list[int]:
@@ -199,14 +206,15 @@ class Vocabulary:
 
         ``after`` is the marker or unit that the text follows; empty where the text begins the string.
         """
-        prefix = (" " if self.spacing == "whole" else "") + after
         backend = self.tokenizer.backend_tokenizer
         backend.no_padding()  # a call of the tokenizer with padding= or truncation= leaves them behind in it
         backend.no_truncation()
-        skipped = len(backend.encode(prefix, add_special_tokens=False).ids) if after else 0
-        encoding = backend.encode(prefix + text, add_special_tokens=False)
+        skipped = len(backend.encode(self.tokenizer.spell(after).text, add_special_tokens=False).ids) if after else 0
+        spelled = self.tokenizer.spell(after + text)
+        encoding = backend.encode(spelled.text, add_special_tokens=False)
+        places = [max(0, place - len(after)) for place in spelled.places]
         found = zip(encoding.ids, encoding.offsets, strict=True)
-        return [(index, max(0, a - len(prefix)), max(0, b - len(prefix))) for index, (a, b) in found][skipped:]
+        return [(index, places[a], places[b]) for index, (a, b) in found][skipped:]
 
     def encode_text(self, text: str, space: bool = True) -> list[int]:
         """The ids of a text that follows a text marker, with (``space``) or without a leading blank in the string."""
@@ -317,8 +325,21 @@ def _refuse_missing_units(folder: Path, size: int, n_tokens: int) -> None:
             )
 
 
-def _config_size(folder: Path) -> int | None:
-    config = folder / "config.json"
-    return (
-        int(json.loads(config.read_text(encoding="utf-8")).get("vocab_size", 0)) or None if config.is_file() else None
+def given_family(family: object) -> Family | None:
+    """The family given, or None; the name of one is refused with the call that gives its record."""
+    if family is None or isinstance(family, Family):
+        return family
+    named = f"family_named({family!r})" if isinstance(family, str) else "family_named(...)"
+    raise ValueError(
+        f"family={shown(family)} ({type(family).__name__}): expected a Family record; "
+        f"give spiritlens.prompts.families.{named}, or leave it out"
     )
+
+
+def _config_size(folder: Path) -> int | None:
+    """The embedding's rows by ``config.json``; None where it does not tell them."""
+    size = read_object(folder / "config.json").get("vocab_size")
+    try:
+        return None if not size else whole("vocab_size", size, at_least=1)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.json'}: {error}") from None
