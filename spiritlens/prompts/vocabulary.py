@@ -34,9 +34,9 @@ from jaxtyping import Int, Shaped
 
 from spiritlens.arguments import shown, whole
 from spiritlens.prompts.families import FAMILIES, TEXT_ONLY, Family, Stream
-from spiritlens.prompts.sentencepieces import Spacing
+from spiritlens.prompts.sentencepieces import Parted, Spacing
 from spiritlens.prompts.tokenizer_files import read_object, untrained_ids
-from spiritlens.prompts.tokenizers import open_tokenizer, writes_bos
+from spiritlens.prompts.tokenizers import SpelledTokenizer, Spelling, open_tokenizer, writes_bos
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
 BLANK = "▁"
@@ -195,7 +195,15 @@ class Vocabulary:
     def _plain(self, string: str) -> list[int]:
         if not isinstance(string, str):
             raise ValueError(f"{shown(string)} ({type(string).__name__}): expected a text")
-        return [int(index) for index in self.tokenizer(string, add_special_tokens=False).input_ids]
+        written = string if isinstance(self.tokenizer, SpelledTokenizer) else self._spelling(string).text
+        return [int(index) for index in self.tokenizer(written, add_special_tokens=False).input_ids]
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        """How the tokenizer spells a string; for one of another make the family's case alone."""
+        if isinstance(self.tokenizer, SpelledTokenizer):
+            return self.tokenizer.spell
+        return Spelling(Parted(tuple(self.tokenizer.get_added_vocab())), self.family.text_case == "lower")
 
     def encode(self, string: str) -> list[int]:
         """The ids of a whole prompt string, markers included, after one beginning-of-sequence token."""
@@ -209,8 +217,8 @@ class Vocabulary:
         backend = self.tokenizer.backend_tokenizer
         backend.no_padding()  # a call of the tokenizer with padding= or truncation= leaves them behind in it
         backend.no_truncation()
-        skipped = len(backend.encode(self.tokenizer.spell(after).text, add_special_tokens=False).ids) if after else 0
-        spelled = self.tokenizer.spell(after + text)
+        skipped = len(backend.encode(self._spelling(after).text, add_special_tokens=False).ids) if after else 0
+        spelled = self._spelling(after + text)
         encoding = backend.encode(spelled.text, add_special_tokens=False)
         places = [max(0, place - len(after)) for place in spelled.places]
         found = zip(encoding.ids, encoding.offsets, strict=True)

@@ -99,6 +99,7 @@ def _read_whole(folder: Path, n_layers: int) -> HubertModel:
         num_hidden_layers=n_layers,
         dtype=torch.float32,
         local_files_only=True,
+        trust_remote_code=False,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # reported, and refused here
     )

@@ -33,6 +33,11 @@ def open_torch_file(path: Path, memory: Memory = "read") -> Any:
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise CheckpointError(f"{path} is damaged or cut short ({reason}). Download it again.") from error
+    except Exception as error:  # a text, read as a pickle, makes the reader raise nearly anything
+        raise CheckpointError(
+            f"{path} is no torch file: its bytes mean nothing to the reader ({type(error).__name__}: {error}). "
+            "Download it again."
+        ) from error
 
 
 def read_weights_only(path: str | Path) -> dict[str, Any]:
