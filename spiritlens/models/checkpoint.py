@@ -26,8 +26,8 @@ from spiritlens.arguments import shown
 from spiritlens.models.config_values import llama_config
 from spiritlens.models.conversion import tensor_shapes
 from spiritlens.models.ears import ENCODER_FOLDERS
-from spiritlens.models.weight_files import WeightFiles, is_mapped, open_weights, read_json, release_pages
-from spiritlens.speech.torch_files import CheckpointError
+from spiritlens.models.weight_files import WeightFiles, is_mapped, open_weights, release_pages
+from spiritlens.speech.torch_files import CheckpointError, read_json
 
 ROOT_VARIABLE = "SPIRITLM_CHECKPOINTS_DIR"
 MODEL_FOLDER = "spiritlm_model"

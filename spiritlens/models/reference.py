@@ -18,7 +18,8 @@ from transformers.utils import logging
 
 from spiritlens.models.checkpoint import read_checkpoint
 from spiritlens.models.conversion import rotary_frequencies
-from spiritlens.models.weight_files import open_weights, read_json
+from spiritlens.models.weight_files import open_weights
+from spiritlens.speech.torch_files import read_json
 
 
 def load_reference(

@@ -9,19 +9,17 @@ Every refusal is a `CheckpointError` that names the file, the tensor, what was e
 """
 
 import ctypes
-import json
 import mmap
 import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from spiritlens.speech.torch_files import CheckpointError, open_torch_file
+from spiritlens.speech.torch_files import CheckpointError, open_torch_file, read_json
 
 SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -148,17 +146,6 @@ def _open_pickle(path: Path) -> dict[str, Tensor]:
     if odd:
         raise CheckpointError(f"{path}: expected a dictionary of tensors, found another value under {odd[0]!r}.")
     return {str(name): tensor for name, tensor in loaded.items()}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of the folder."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON ({error}). Download it again.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, found {type(value).__name__}. Download it again.")
-    return value
 
 
 def release_pages(tensor: Tensor) -> None:

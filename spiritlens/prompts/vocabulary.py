@@ -35,7 +35,7 @@ from jaxtyping import Int, Shaped
 from spiritlens.arguments import shown, whole
 from spiritlens.prompts.families import FAMILIES, TEXT_ONLY, Family, Stream
 from spiritlens.prompts.sentencepieces import Parted, Spacing
-from spiritlens.prompts.tokenizer_files import read_object, untrained_ids
+from spiritlens.prompts.tokenizer_files import RECORD, read_object, untrained_ids
 from spiritlens.prompts.tokenizers import SpelledTokenizer, Spelling, open_tokenizer, writes_bos
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
@@ -85,6 +85,8 @@ class Vocabulary:
         rows = rows or max(known.values()) + 1
         if found is TEXT_ONLY and given is None:
             _refuse_missing_units(folder, rows, len(known))
+        if given is None and not (folder / RECORD).is_file():
+            _refuse_cut_units(folder, found, rows, len(known))
         return cls(tokenizer, found, rows, spacing, untrained_ids(folder, rows))
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
@@ -330,6 +332,21 @@ def _refuse_missing_units(folder: Path, size: int, n_tokens: int) -> None:
             raise ValueError(
                 f"'{folder}' has the {size} embedding rows of {family.name}, but its tokenizer has {n_tokens} tokens "
                 f"and no unit '{family.stream('unit').unit(0)}'; {FILES}, or pass family=TEXT_ONLY for a text model"
+            )
+
+
+def _refuse_cut_units(folder: Path, found: Family, rows: int, n_tokens: int) -> None:
+    """A tokenizer with fewer units than its family, where the embedding has rows enough for the others."""
+    if found.name not in FAMILIES:
+        return
+    for stream, full in zip(found.all_streams(), FAMILIES[found.name].all_streams(), strict=False):
+        lacking = full.count - stream.count
+        if 0 < lacking <= rows - n_tokens:
+            raise ValueError(
+                f"'{folder}' has {stream.count} of the {full.count} {stream.name} tokens of {found.name}, and "
+                f"{rows - n_tokens} rows of its embedding have no name: '{full.unit(stream.count)}' and later ones are "
+                f"missing from the tokenizer; {FILES}, or give the family with this number by "
+                f"family_named({found.name!r}).replace(n_units={found.n_units})"
             )
 
 
