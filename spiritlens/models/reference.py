@@ -31,7 +31,8 @@ def load_reference(
     know and would replace by random ones, are read by `read_checkpoint` into Hugging Face's model.
     """
     plain = read_json(folder / "config.json").get("model_type") == "llama"
-    if plain and "model.embed_tokens.weight" in open_weights(folder).tensors:
+    files = open_weights(folder)
+    if plain and files.without_prefix().tensors.keys() == files.tensors.keys():
         with _silent_loading():
             llama = LlamaForCausalLM.from_pretrained(
                 folder, dtype=dtype, attn_implementation=attention, trust_remote_code=False, local_files_only=True

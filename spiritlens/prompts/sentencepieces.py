@@ -160,7 +160,7 @@ class Parted:
     """The added tokens of a vocabulary, by which a string is parted into tokens and the texts between them."""
 
     def __init__(self, tokens: tuple[str, ...], blanks: tuple[str, ...] = ()) -> None:
-        self.tokens = tokens
+        self.tokens, self.taking_blanks = tokens, blanks
         longest_first = sorted(tokens, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         eaters = "|".join(map(re.escape, blanks))
@@ -192,11 +192,12 @@ class Speller:
     """How SentencePiece writes a string before it looks for pieces, under one of the spacings."""
 
     def __init__(self, model: Any, parted: Parted, spacing: Spacing, blank_before: bool) -> None:
-        self.model, self.parted, self.spacing, self.blank_before = model, parted, spacing, blank_before
+        self.model: bytes = model.SerializeToString()
+        self.parted, self.spacing, self.blank_before = parted, spacing, blank_before
 
     def _processor(self, blank_before: bool) -> SentencePieceProcessor:
-        held = type(self.model)()
-        held.CopyFrom(self.model)
+        held = sentencepiece_model_pb2.ModelProto()
+        held.ParseFromString(self.model)
         held.normalizer_spec.add_dummy_prefix = blank_before
         return SentencePieceProcessor(model_proto=held.SerializeToString())
 

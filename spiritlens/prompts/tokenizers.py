@@ -255,7 +255,8 @@ def _check_probes(tokenizer: SpelledTokenizer, spelling: Spelling, path: Path) -
     if speller is None:
         return
     if speller.spacing != "chunks":  # there the texts between tokens are spelled one by one, as these are
-        marks = [mark for mark in spelling.parted.tokens if mark not in tokenizer.all_special_tokens][:2]
+        others = {*tokenizer.all_special_tokens, *spelling.parted.taking_blanks}
+        marks = [mark for mark in spelling.parted.tokens if mark not in others][:2]
         probes += [f"{marks[0]} the capital {marks[-1]}{marks[0]} is"] if marks else []
     for probe in probes:
         found = tokenizer(probe, add_special_tokens=False).input_ids

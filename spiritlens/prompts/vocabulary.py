@@ -195,8 +195,7 @@ class Vocabulary:
     # ---- strings -> ids ----------------------------------------------------------------------------------------------
 
     def _plain(self, string: str) -> list[int]:
-        if not isinstance(string, str):
-            raise ValueError(f"{shown(string)} ({type(string).__name__}): expected a text")
+        _check_text(string)
         written = string if isinstance(self.tokenizer, SpelledTokenizer) else self._spelling(string).text
         return [int(index) for index in self.tokenizer(written, add_special_tokens=False).input_ids]
 
@@ -216,6 +215,7 @@ class Vocabulary:
 
         ``after`` is the marker or unit that the text follows; empty where the text begins the string.
         """
+        _check_text(text)
         backend = self.tokenizer.backend_tokenizer
         backend.no_padding()  # a call of the tokenizer with padding= or truncation= leaves them behind in it
         backend.no_truncation()
@@ -348,6 +348,11 @@ def _refuse_cut_units(folder: Path, found: Family, rows: int, n_tokens: int) -> 
                 f"missing from the tokenizer; {FILES}, or give the family with this number by "
                 f"family_named({found.name!r}).replace(n_units={found.n_units})"
             )
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"{shown(text)} ({type(text).__name__}): expected a text")
 
 
 def given_family(family: object) -> Family | None:

@@ -129,7 +129,7 @@ class EncoderComparison:
 def compare_encoders(first: SpeechEncoder, second: SpeechEncoder, waveform: Waveform) -> EncoderComparison:
     """Encode `waveform` by both and compare frame by frame."""
     for name, encoder in (("first", first), ("second", second)):
-        if not hasattr(encoder, "encode"):
+        if isinstance(encoder, str) or not hasattr(encoder, "encode"):
             raise ValueError(f"{name}={shown(encoder)} ({type(encoder).__name__}): expected a speech encoder")
     if not isinstance(waveform, Waveform):
         raise ValueError(f"waveform={shown(waveform)}: expected a Waveform; make one by read_waveform(path)")
