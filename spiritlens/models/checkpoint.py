@@ -10,6 +10,7 @@ tensor to the wanted dtype and device, one at a time; a tensor that is already r
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,11 +22,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import LlamaConfig
 
+from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_whole
-from spiritlens.models.conversion import UnsupportedModel, check_supported, tensor_shapes
+from spiritlens.models.config_values import llama_config
+from spiritlens.models.conversion import tensor_shapes
 from spiritlens.models.ears import ENCODER_FOLDERS
-from spiritlens.models.weight_files import WeightFiles, is_mapped, open_weights, read_json, release_pages
-from spiritlens.speech.torch_files import CheckpointError
+from spiritlens.models.weight_files import WeightFiles, is_mapped, open_weights, release_pages
+from spiritlens.speech.torch_files import CheckpointError, read_json
 
 ROOT_VARIABLE = "SPIRITLM_CHECKPOINTS_DIR"
 MODEL_FOLDER = "spiritlm_model"
@@ -47,6 +50,11 @@ class Checkpoint:
 
 def find_checkpoint(name: str | Path) -> Path:
     """The folder of a checkpoint given as a path, as a name under ``$SPIRITLM_CHECKPOINTS_DIR``, or as a hub id."""
+    if not isinstance(name, (str, Path)) or not str(name).strip() or "\0" in str(name):
+        raise CheckpointError(
+            f"source={shown(name)} ({type(name).__name__}): expected a checkpoint's folder, its name, a hub id, or a "
+            "loaded LlamaForCausalLM."
+        )
     path, root = Path(name).expanduser(), os.environ.get(ROOT_VARIABLE)
     places = [path]
     if root and not path.is_absolute():
@@ -59,21 +67,29 @@ def find_checkpoint(name: str | Path) -> Path:
     looked = ", ".join(str(place) for place in places)
     if isinstance(name, str) and _is_hub_id(name):
         return _download(name, looked)
+    if not path.is_absolute() and len(path.parts) > 1 and path.parent.is_dir():
+        held = ", ".join(sorted(entry.name for entry in path.parent.iterdir())[:8]) or "nothing"
+        raise CheckpointError(f"there is no folder {path}: {path.parent} is there, but holds {held}. Check the name.")
     hint = "" if root else f" Set {ROOT_VARIABLE} to the folder of your downloads to load by name."
     raise CheckpointError(f"there is no checkpoint {str(name)!r}: looked for a folder at {looked}.{hint}")
 
 
 def _is_hub_id(name: str) -> bool:
+    """Whether a name that is no folder may be a hub id: two parts in its letters, the first no folder here."""
     parts = name.split("/")
-    return len(parts) == 2 and all(parts) and not name.startswith((".", "~", "/"))
+    plain = len(parts) == 2 and all(re.fullmatch(r"[A-Za-z0-9][\w.-]{0,95}", part) for part in parts)
+    return plain and not Path(parts[0]).exists()
 
 
 def _download(repository: str, looked: str) -> Path:
-    """A hub repository's config, tokenizer and weights (``.bin`` only where there are no safetensors)."""
+    """A hub repository's config, tokenizer and weights (``.bin`` only where there are no safetensors).
+
+    The hub is asked once, within ten seconds, whether it has the name; files are fetched only then.
+    """
     from huggingface_hub import HfApi, snapshot_download
 
     try:
-        names = HfApi().list_repo_files(repository)
+        names = [file.rfilename for file in HfApi().model_info(repository, timeout=10).siblings or []]
         weights = "*.safetensors*" if any(name.endswith(".safetensors") for name in names) else "pytorch_model*.bin*"
         return Path(snapshot_download(repository, allow_patterns=["*.json", "tokenizer.model", weights]))
     except Exception as error:  # the hub client raises its own, requests' and the system's errors
@@ -101,19 +117,13 @@ def read_config(folder: Path) -> LlamaConfig:
         }
     kind = values.get("model_type")
     if kind != "llama":
-        named = ", ".join(values.get("architectures") or ["none named"])
+        listed = values.get("architectures")
+        named = ", ".join(map(str, listed)) if isinstance(listed, list) and listed else "none named"
         raise CheckpointError(
             f"{path}: expected a Llama model (model_type 'llama'), found {kind!r} ({named}). "
             "Other architectures are not converted."
         )
-    try:
-        config = LlamaConfig.from_dict(values)
-        check_supported(config)
-    except UnsupportedModel as error:
-        raise UnsupportedModel(f"{path}: {error}") from error
-    except (TypeError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: a setting is not understood ({error}).") from error
-    return config
+    return llama_config(values, path)
 
 
 def read_checkpoint(
@@ -124,6 +134,8 @@ def read_checkpoint(
     config = read_config(folder)
     files = open_weights(folder).without_prefix()
     names = check_tensors(files, config)
+    if dtype is not None and dtype not in WEIGHT_KINDS:
+        raise CheckpointError(f"dtype={dtype}: expected float32, bfloat16, float16 or float64.")
     kept = dtype or files.tensors["model.embed_tokens.weight"].dtype
     weights = {name: _bring(name, files, kept, torch.device(device)) for name in names}
     embedding, head = weights["model.embed_tokens.weight"], weights.get("lm_head.weight")
@@ -134,6 +146,8 @@ def read_checkpoint(
 
 def check_folder(folder: str | Path) -> Path:
     """The folder as a path, refused where it is none or holds nothing."""
+    if not isinstance(folder, (str, Path)):
+        raise CheckpointError(f"folder={shown(folder)} ({type(folder).__name__}): expected the checkpoint's folder.")
     path = Path(folder).expanduser()
     if path.is_file():
         raise CheckpointError(f"{path} is a file. Give the folder that holds the checkpoint: {path.parent}.")
@@ -155,6 +169,7 @@ def check_tensors(files: WeightFiles, config: LlamaConfig) -> tuple[str, ...]:
         near = " (tie_word_embeddings is false in config.json)" if missing == ["lm_head.weight"] else ""
         raise CheckpointError(
             f"{', '.join(place)}: tensor {missing[0]} is missing{near}, and {len(missing) - 1} more. "
+            f"{_unmerged(found)}"
             f"Expected {len(shapes)} tensors for {config.num_hidden_layers} layers; weights and config.json must be of "
             "one checkpoint."
         )
@@ -169,6 +184,12 @@ def check_tensors(files: WeightFiles, config: LlamaConfig) -> tuple[str, ...]:
     return tuple(shapes)
 
 
+def _unmerged(found: Mapping[str, Tensor]) -> str:
+    """What to say where the weights are an adapter's."""
+    adapter = any("lora_" in name or ".base_layer." in name for name in found)
+    return "The file holds an adapter (LoRA): merge it into its model first (merge_and_unload). " if adapter else ""
+
+
 def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], path: Path) -> None:
     if tuple(tensor.shape) != shape:
         rows = name in ("model.embed_tokens.weight", "lm_head.weight") and tensor.shape[1:] == shape[1:]
@@ -176,6 +197,11 @@ def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], path: Path)
         raise CheckpointError(
             f"{path}: tensor {name}: expected shape {shape} by {rule}, found {tuple(tensor.shape)}. "
             "Weights and config.json must be of one checkpoint."
+        )
+    if tensor.layout != torch.strided or tensor.is_meta:
+        kind = "without values (meta)" if tensor.is_meta else f"of layout {tensor.layout}"
+        raise CheckpointError(
+            f"{path}: tensor {name} is {kind}; expected an ordinary one. Save it by tensor.to_dense()."
         )
     if tensor.dtype not in WEIGHT_KINDS:
         raise CheckpointError(
@@ -201,7 +227,7 @@ def _bring(name: str, files: WeightFiles, dtype: torch.dtype, device: torch.devi
             f"{files.sources[name]}: tensor {name} holds NaN or infinity in {bad} of {mapped.numel()} values. "
             "The file is damaged, or training diverged; use another copy."
         )
-    brought = mapped.to(device=device, dtype=dtype)
+    brought = mapped.to(device=device, dtype=dtype).contiguous()
     if brought is not mapped:
         if max(-low, high) > torch.finfo(dtype).max:
             raise CheckpointError(

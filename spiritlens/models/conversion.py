@@ -11,6 +11,7 @@ have no mean to remove); it writes in place, so give it weights that nobody else
 Axes as in TransformerLens: ``head d_model d_head d_mlp d_vocab``.
 """
 
+import copy
 import math
 import warnings
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from torch import Tensor
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.components import RMSNormPre
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from spiritlens.prompts.tokenizers import writes_bos
 
@@ -39,6 +41,12 @@ LAYER_TENSORS = {
 """Hugging Face's tensors of one layer and TransformerLens's names for them."""
 
 ROPE_KINDS = ("default", "linear", "llama3")
+ROPE_REASONS = {
+    "dynamic": "changes its frequencies with the length of the text",
+    "yarn": "also scales the attention",
+    "longrope": "changes its frequencies with the length of the text",
+}
+"""Why other rotations have no place in a `HookedTransformer`, whose frequencies are fixed."""
 TABLE_POSITIONS = 8192
 
 
@@ -51,6 +59,12 @@ def rope_settings(config: LlamaConfig) -> dict[str, Any]:
     settings = dict(getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {})
     settings["rope_type"] = settings.get("rope_type") or settings.get("type") or "default"
     settings["rope_theta"] = float(settings.get("rope_theta") or getattr(config, "rope_theta", None) or 10000.0)
+    if (
+        settings["rope_type"] == "llama3"
+    ):  # the length stands inside or beside the settings, as in Hugging Face's reading
+        beside = getattr(config, "original_max_position_embeddings", None)
+        inside = settings.get("original_max_position_embeddings")
+        settings["original_max_position_embeddings"] = beside or inside or config.max_position_embeddings
     return settings
 
 
@@ -72,15 +86,34 @@ def check_supported(config: LlamaConfig) -> None:
         raise UnsupportedModel(
             "the checkpoint is quantized; convert the unquantized weights (float32, float16 or bfloat16)"
         )
-    kind = rope_settings(config)["rope_type"]
-    if kind not in ROPE_KINDS:
-        raise UnsupportedModel(
-            f"rope_type: expected one of {', '.join(ROPE_KINDS)}, found {kind!r}, which would be computed wrongly"
-        )
+    _check_rotation(config)
     if config.num_attention_heads % config.num_key_value_heads:
         raise UnsupportedModel(
             f"num_attention_heads {config.num_attention_heads} is no multiple of num_key_value_heads "
             f"{config.num_key_value_heads}"
+        )
+
+
+def _check_rotation(config: LlamaConfig) -> None:
+    """Refuse a rotation that `HookedTransformer` does not have, or that Hugging Face reads otherwise than this."""
+    rope = rope_settings(config)
+    kind = rope["rope_type"]
+    if kind not in ROPE_KINDS:
+        why = ROPE_REASONS.get(str(kind), "is unknown")
+        raise UnsupportedModel(
+            f"rope_type: expected one of {', '.join(ROPE_KINDS)}, found {kind!r}, which {why}; it would be computed "
+            "wrongly"
+        )
+    needed = {"linear": ("factor",), "llama3": ("factor", "low_freq_factor", "high_freq_factor")}.get(kind, ())
+    lacking = [key for key in needed if rope.get(key) is None]
+    if lacking:
+        raise UnsupportedModel(f"rope_type {kind!r} needs {', '.join(lacking)}; copy config.json again")
+    theirs, own = LlamaRotaryEmbedding(copy.deepcopy(config)), rotary_frequencies(config, torch.float32)
+    same = theirs.inv_freq.shape == own.shape and torch.allclose(theirs.inv_freq, own, rtol=1e-5, atol=0)
+    if not same or theirs.attention_scaling != 1:
+        raise UnsupportedModel(
+            f"the rotary settings {rope} give other frequencies in Hugging Face's model than here: they are not "
+            "converted exactly; use a checkpoint whose rope_parameters are of type default, linear or llama3"
         )
 
 

@@ -8,6 +8,7 @@ banned ids at −∞; generation stops at the end-of-sequence token, which is al
 Source: the behaviour of ``Spiritlm.generate`` of the official SpiritLM package (arXiv 2402.05755), read, not copied.
 """
 
+import math
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 from transformer_lens.hook_points import HookPoint
 
+from spiritlens.arguments import number, shown, whole
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
 
@@ -28,8 +30,8 @@ ALLOWED = {"text": ("text",), "speech": ("unit", "pitch", "style"), "any": ("tex
 
 def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
     """Whether each embedding row may be generated ``[id]``: the modality's tokens and the end of the sequence."""
-    if modality not in ALLOWED:
-        raise ValueError(f"modality {modality!r} is unknown; it can be {', '.join(ALLOWED)}")
+    if not isinstance(modality, str) or modality not in ALLOWED:
+        raise ValueError(f"modality {shown(modality)} is unknown; it can be {', '.join(ALLOWED)}")
     allowed = np.isin(vocabulary.families_by_id, ALLOWED[modality])
     if modality == "speech" and not allowed.any():
         raise ValueError(f"family {vocabulary.family.name} has no speech units to generate; use modality='text'")
@@ -51,11 +53,18 @@ def continue_prompt(
     Temperature 0 takes the likeliest token each time; above it sampling draws from torch's random state. A string that
     ends in the other modality gets the marker of the wanted one first, as the official package does.
     """
-    if max_new_tokens < 1 or temperature < 0:
-        raise ValueError(f"max_new_tokens {max_new_tokens} must be at least 1 and temperature {temperature} at least 0")
-    ids = list(prompt.ids) if isinstance(prompt, Prompt) else vocabulary.encode(prompt)
-    ids += _marker_between(vocabulary, ids, modality)
+    new_tokens, heat = whole("max_new_tokens", max_new_tokens), number("temperature", temperature, below=math.inf)
+    if new_tokens < 1 or heat < 0:
+        raise ValueError(f"max_new_tokens {new_tokens} must be at least 1 and temperature {heat:g} at least 0")
     banned = torch.from_numpy(~allowed_ids(vocabulary, modality)).to(model.W_E.device)
+    ids = _prompt_ids(vocabulary, prompt)
+    ids += _marker_between(vocabulary, ids, modality)
+    room = model.cfg.n_ctx - len(ids) + 1  # the last token is generated, not read
+    if new_tokens > room:
+        raise ValueError(
+            f"max_new_tokens={new_tokens}: after the {len(ids)} tokens of the prompt the model's context of "
+            f"{model.cfg.n_ctx} has room for {max(room, 0)}; ask for fewer, or give a shorter prompt"
+        )
 
     def ban(logits: Tensor, hook: HookPoint) -> Tensor:
         return logits.masked_fill(banned, -torch.inf)
@@ -63,9 +72,9 @@ def continue_prompt(
     with torch.no_grad(), model.hooks(fwd_hooks=[("unembed.hook_out", ban)]):
         tokens = model.generate(
             torch.tensor([ids], device=model.W_E.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=temperature > 0,
-            temperature=temperature or 1.0,
+            max_new_tokens=new_tokens,
+            do_sample=heat > 0,
+            temperature=heat or 1.0,
             eos_token_id=vocabulary.eos_id,
             stop_at_eos=vocabulary.eos_id is not None,
             verbose=False,
@@ -73,6 +82,23 @@ def continue_prompt(
     new = [int(index) for index in tokens[0, len(ids) :] if int(index) != vocabulary.eos_id]
     text = vocabulary.decode(new)
     return text if modality == "speech" else text.strip()
+
+
+def _prompt_ids(vocabulary: Vocabulary, prompt: Prompt | str) -> list[int]:
+    """The ids of a prompt of this vocabulary, or of a string in the family's case."""
+    if isinstance(prompt, str):
+        ids = vocabulary.encode(prompt)
+        if not ids:
+            raise ValueError("prompt='' gives no token to continue; write its first word")
+        return ids
+    if not isinstance(prompt, Prompt):
+        raise ValueError(f"prompt={shown(prompt)} ({type(prompt).__name__}): expected a Prompt or a string")
+    if prompt.vocabulary and prompt.vocabulary != vocabulary.hash:
+        raise ValueError(
+            f"prompt {prompt.id} was built with the vocabulary {prompt.vocabulary}, the lens reads {vocabulary.hash}: "
+            "its ids are other words there; build it with this lens"
+        )
+    return list(prompt.ids)
 
 
 def _marker_between(vocabulary: Vocabulary, ids: list[int], modality: AnswerModality) -> list[int]:

@@ -8,18 +8,19 @@ encoder are found in the checkpoint's folder.
 """
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from transformers import LlamaForCausalLM
 
-from spiritlens.models.checkpoint import find_checkpoint, read_checkpoint
+from spiritlens.arguments import shown
+from spiritlens.models.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
 from spiritlens.models.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
 from spiritlens.models.ears import encoder_of
 from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.families import Family
-from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.prompts.vocabulary import Vocabulary, given_family
 from spiritlens.speech.encoders import SpeechEncoder
 
 Norms: TypeAlias = Literal["raw", "folded"]
@@ -47,8 +48,11 @@ def load(
     found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are
     its own.
     """
-    if norms not in ("raw", "folded"):
-        raise ValueError(f"norms is {norms!r}; it can be 'raw' or 'folded'")
+    if norms not in get_args(Norms):
+        raise ValueError(f"norms is {shown(norms)}; it can be 'raw' or 'folded'")
+    given_family(family)
+    _check_encoder(encoder)
+    _check_device(device)
     if isinstance(source, LlamaForCausalLM):
         return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder)
     folder = embedded_folder() if source is None else find_checkpoint(source)
@@ -80,11 +84,17 @@ def _lens_of_llama(
     It has a folder, which `selfcheck` reads the reference from, only where the model names the one it was loaded from.
     """
     held = llama.model.embed_tokens.weight
-    elsewhere = device is not None and not is_on(held.device, torch.device(device))
-    if _dtype(dtype) not in (None, held.dtype) or elsewhere:
+    wanted = _dtype(dtype)
+    if wanted not in (None, held.dtype):
         raise ValueError(
-            f"the model given is {held.dtype} on {held.device} and shares its memory with the lens; convert it before "
-            f"(model.to({dtype or held.dtype}, {device or held.device})), or load its folder"
+            f"dtype={wanted}: the model given is {held.dtype} and shares its memory with the lens; load it in that "
+            f"dtype (LlamaForCausalLM.from_pretrained(folder, dtype={wanted})), or give its folder to load(). "
+            "Converting a loaded one would round its rotary frequencies"
+        )
+    if device is not None and not is_on(held.device, torch.device(device)):
+        raise ValueError(
+            f"device={str(device)!r}: the model given is on {held.device} and shares its memory with the lens; move it "
+            f"before (model.to({str(device)!r})), or give its folder to load()"
         )
     origin = llama.config._name_or_path
     if tokenizer is None and not (origin and Path(origin).is_dir()):
@@ -106,6 +116,8 @@ def is_on(held: torch.device, asked: torch.device) -> bool:
 
 
 def _tokenizer_folder(tokenizer: str | Path) -> Path:
+    if not isinstance(tokenizer, (str, Path)):
+        raise ValueError(f"tokenizer={shown(tokenizer)}: expected the folder of the tokenizer's files")
     folder = Path(tokenizer).expanduser()
     if not folder.is_dir():
         raise ValueError(f"tokenizer={str(tokenizer)!r} is no folder; give the folder of the tokenizer's files")
@@ -124,10 +136,38 @@ def _vocabulary(folder: str | Path, family: Family | None, rows: int) -> Vocabul
     return vocabulary
 
 
-def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
-    if isinstance(dtype, str):
-        found = getattr(torch, dtype, None)
-        if not isinstance(found, torch.dtype):
-            raise ValueError(f"dtype {dtype!r} is unknown; use float32, bfloat16, float16 or float64")
+def _dtype(dtype: object) -> torch.dtype | None:
+    """The dtype asked for, one of those that weights are held in here."""
+    named = dtype.removeprefix("torch.") if isinstance(dtype, str) else ""
+    found = getattr(torch, named, None) if named else dtype
+    if found is None and dtype is None:
+        return None
+    if isinstance(found, torch.dtype) and found in WEIGHT_KINDS:
         return found
-    return dtype
+    why = "holds no weights here" if isinstance(found, torch.dtype) else "is unknown"
+    raise ValueError(f"dtype {shown(dtype)} {why}; use float32, bfloat16, float16 or float64")
+
+
+def _check_device(device: object) -> None:
+    """Refuse a device that torch does not know, or that this machine has not."""
+    if device is None:
+        return
+    try:
+        asked = torch.device(device)  # type: ignore[call-overload]
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device={shown(device)}: expected 'cpu', 'cuda', 'cuda:1' or another of torch's") from None
+    counted = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    there = counted.get(asked.type, 0)
+    if (asked.index or 0) >= there:
+        known = ", ".join(f"{kind} ({number})" for kind, number in counted.items() if number)
+        raise ValueError(f"device={shown(device)}: this machine has none such for torch; it has {known}")
+
+
+def _check_encoder(encoder: object) -> None:
+    """Refuse what is no speech encoder."""
+    if encoder is None or all(hasattr(encoder, part) for part in ("encode", "n_units", "rate", "name")):
+        return
+    raise ValueError(
+        f"encoder={shown(encoder)} ({type(encoder).__name__}): expected a speech encoder; make one by "
+        "spiritlens.speech.loading.load_encoder({'kind': 'hubert', …}, folder), or leave it out"
+    )

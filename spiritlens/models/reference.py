@@ -18,7 +18,8 @@ from transformers.utils import logging
 
 from spiritlens.models.checkpoint import read_checkpoint
 from spiritlens.models.conversion import rotary_frequencies
-from spiritlens.models.weight_files import read_json
+from spiritlens.models.weight_files import open_weights
+from spiritlens.speech.torch_files import read_json
 
 
 def load_reference(
@@ -26,11 +27,16 @@ def load_reference(
 ) -> LlamaForCausalLM:
     """The folder's model by Hugging Face's own loading; truly float64 where ``dtype`` is float64.
 
-    A wrapper's folder (SIMS), which Hugging Face does not know, is read by `read_checkpoint` into Hugging Face's model.
+    A wrapper's folder (SIMS) and weights under other names (``_orig_mod.model.layers…``), which Hugging Face does not
+    know and would replace by random ones, are read by `read_checkpoint` into Hugging Face's model.
     """
-    if read_json(folder / "config.json").get("model_type") == "llama":
+    plain = read_json(folder / "config.json").get("model_type") == "llama"
+    files = open_weights(folder)
+    if plain and files.without_prefix().tensors.keys() == files.tensors.keys():
         with _silent_loading():
-            llama = LlamaForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
+            llama = LlamaForCausalLM.from_pretrained(
+                folder, dtype=dtype, attn_implementation=attention, trust_remote_code=False, local_files_only=True
+            )
     else:
         checkpoint = read_checkpoint(folder, dtype)
         checkpoint.config._attn_implementation = attention

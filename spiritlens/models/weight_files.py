@@ -9,24 +9,25 @@ Every refusal is a `CheckpointError` that names the file, the tensor, what was e
 """
 
 import ctypes
-import json
 import mmap
 import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from spiritlens.speech.torch_files import CheckpointError, open_torch_file
+from spiritlens.speech.torch_files import CheckpointError, open_torch_file, read_json
 
 SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 LFS_POINTER = b"version https://git-lfs"
 ZIP_MAGIC = b"PK\x03\x04"
+EMBEDDING = "embed_tokens.weight"
+WRAPPERS = ("_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""Parts of names that torch.compile, DataParallel, FSDP and activation checkpointing add."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +38,32 @@ class WeightFiles:
     sources: dict[str, Path]
 
     def without_prefix(self) -> "WeightFiles":
-        """Names as a plain Llama has them: a wrapper's prefix (``lm.model.layers…``) taken off."""
-        ends = [name for name in self.tensors if name.endswith("model.embed_tokens.weight")]
-        prefix = ends[0].removesuffix("model.embed_tokens.weight") if len(ends) == 1 else ""
-        if not prefix or not all(name.startswith(prefix) for name in self.tensors):
-            return self
-        cut = len(prefix)
+        """Names as a plain Llama has them, what wrappers add taken off.
+
+        That is the parts that compiling and sharding put anywhere (``_orig_mod.``, ``module.``), a wrapper's prefix
+        before all names (``lm.model.layers…``), and the ``model.`` that the weights of a bare decoder lack.
+        """
+        names = {name: _unwrapped(name) for name in self.tensors}
+        ends = [name for name in names.values() if name.endswith(EMBEDDING)]
+        prefix = ends[0].removesuffix(EMBEDDING) if len(ends) == 1 else "model."
+        decoder = prefix.removesuffix("model.")
+        if all(name.startswith(decoder) for name in names.values()):
+            bare = "" if prefix.endswith("model.") else "model."
+            names = {name: bare + plain[len(decoder) :] for name, plain in names.items()}
+        if len(set(names.values())) < len(names):
+            twice = next(name for name in names if list(names.values()).count(names[name]) > 1)
+            raise CheckpointError(
+                f"{self.sources[twice]}: {twice} and another tensor have one name, {names[twice]}, without what "
+                "wrappers add. Save the model's own state_dict."
+            )
         return WeightFiles(
-            {name[cut:]: tensor for name, tensor in self.tensors.items()},
-            {name[cut:]: path for name, path in self.sources.items()},
+            {names[name]: tensor for name, tensor in self.tensors.items()},
+            {names[name]: path for name, path in self.sources.items()},
         )
+
+
+def _unwrapped(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
 def open_weights(folder: Path) -> WeightFiles:
@@ -78,6 +95,9 @@ def _open_shards(index: Path) -> WeightFiles:
     listed = read_json(index).get("weight_map")
     if not isinstance(listed, dict) or not listed:
         raise CheckpointError(f"{index}: expected a 'weight_map' from tensor to shard, found none. Download it again.")
+    odd = next(((name, shard) for name, shard in listed.items() if not isinstance(shard, str)), None)
+    if odd is not None:
+        raise CheckpointError(f"{index}: weight_map places {odd[0]} in {odd[1]!r}; expected a file's name.")
     tensors: dict[str, Tensor] = {}
     sources: dict[str, Path] = {}
     for shard in sorted(set(listed.values())):
@@ -126,17 +146,6 @@ def _open_pickle(path: Path) -> dict[str, Tensor]:
     if odd:
         raise CheckpointError(f"{path}: expected a dictionary of tensors, found another value under {odd[0]!r}.")
     return {str(name): tensor for name, tensor in loaded.items()}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of the folder."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON ({error}). Download it again.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, found {type(value).__name__}. Download it again.")
-    return value
 
 
 def release_pages(tensor: Tensor) -> None:

@@ -205,7 +205,7 @@ FAMILIES: dict[str, Family] = {
 
 def family_named(name: str) -> Family:
     """The record of that name."""
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise ValueError(f"unknown family '{name}': use one of {', '.join(FAMILIES)}, or make a Family record")
     return FAMILIES[name]
 

@@ -32,8 +32,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from spiritlens.arguments import shown, whole
 from spiritlens.prompts.families import FAMILIES, TEXT_ONLY, Family, Stream
-from spiritlens.prompts.tokenizers import Spacing, open_tokenizer, untrained_ids, writes_bos
+from spiritlens.prompts.sentencepieces import Parted, Spacing
+from spiritlens.prompts.tokenizer_files import RECORD, read_object, untrained_ids
+from spiritlens.prompts.tokenizers import SpelledTokenizer, Spelling, open_tokenizer, writes_bos
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
 BLANK = "▁"
@@ -73,14 +76,18 @@ class Vocabulary:
     @classmethod
     def load(cls, folder: str | Path, family: Family | None = None, size: int | None = None) -> "Vocabulary":
         """The vocabulary of a checkpoint folder; family and size (the config's) are read from it unless given."""
-        folder = Path(folder)
-        size = size or _config_size(folder)
-        given = family is not None
-        tokenizer, family, spacing = open_tokenizer(folder, family)
-        size = size or len(tokenizer)
-        if family is TEXT_ONLY and not given:
-            _refuse_missing_units(folder, size, len(tokenizer))
-        return cls(tokenizer, family, size, spacing, untrained_ids(folder))
+        if not isinstance(folder, (str, Path)):
+            raise ValueError(f"folder={shown(folder)}: expected the path of a checkpoint's folder")
+        folder, given = Path(folder).expanduser(), given_family(family)
+        rows = _config_size(folder) if size is None else whole("size", size, at_least=1)
+        tokenizer, found, spacing = open_tokenizer(folder, given, rows)
+        known = tokenizer.get_vocab()
+        rows = rows or max(known.values()) + 1
+        if found is TEXT_ONLY and given is None:
+            _refuse_missing_units(folder, rows, len(known))
+        if given is None and not (folder / RECORD).is_file():
+            _refuse_cut_units(folder, found, rows, len(known))
+        return cls(tokenizer, found, rows, spacing, untrained_ids(folder, rows))
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
 
@@ -188,7 +195,16 @@ class Vocabulary:
     # ---- strings -> ids ----------------------------------------------------------------------------------------------
 
     def _plain(self, string: str) -> list[int]:
-        return [int(index) for index in self.tokenizer(string, add_special_tokens=False).input_ids]
+        _check_text(string)
+        written = string if isinstance(self.tokenizer, SpelledTokenizer) else self._spelling(string).text
+        return [int(index) for index in self.tokenizer(written, add_special_tokens=False).input_ids]
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        """How the tokenizer spells a string; for one of another make the family's case alone."""
+        if isinstance(self.tokenizer, SpelledTokenizer):
+            return self.tokenizer.spell
+        return Spelling(Parted(tuple(self.tokenizer.get_added_vocab())), self.family.text_case == "lower")
 
     def encode(self, string: str) -> list[int]:
         """The ids of a whole prompt string, markers included, after one beginning-of-sequence token."""
@@ -199,14 +215,16 @@ class Vocabulary:
 
         ``after`` is the marker or unit that the text follows; empty where the text begins the string.
         """
-        prefix = (" " if self.spacing == "whole" else "") + after
+        _check_text(text)
         backend = self.tokenizer.backend_tokenizer
         backend.no_padding()  # a call of the tokenizer with padding= or truncation= leaves them behind in it
         backend.no_truncation()
-        skipped = len(backend.encode(prefix, add_special_tokens=False).ids) if after else 0
-        encoding = backend.encode(prefix + text, add_special_tokens=False)
+        skipped = len(backend.encode(self._spelling(after).text, add_special_tokens=False).ids) if after else 0
+        spelled = self._spelling(after + text)
+        encoding = backend.encode(spelled.text, add_special_tokens=False)
+        places = [max(0, place - len(after)) for place in spelled.places]
         found = zip(encoding.ids, encoding.offsets, strict=True)
-        return [(index, max(0, a - len(prefix)), max(0, b - len(prefix))) for index, (a, b) in found][skipped:]
+        return [(index, places[a], places[b]) for index, (a, b) in found][skipped:]
 
     def encode_text(self, text: str, space: bool = True) -> list[int]:
         """The ids of a text that follows a text marker, with (``space``) or without a leading blank in the string."""
@@ -317,8 +335,41 @@ def _refuse_missing_units(folder: Path, size: int, n_tokens: int) -> None:
             )
 
 
-def _config_size(folder: Path) -> int | None:
-    config = folder / "config.json"
-    return (
-        int(json.loads(config.read_text(encoding="utf-8")).get("vocab_size", 0)) or None if config.is_file() else None
+def _refuse_cut_units(folder: Path, found: Family, rows: int, n_tokens: int) -> None:
+    """A tokenizer with fewer units than its family, where the embedding has rows enough for the others."""
+    if found.name not in FAMILIES:
+        return
+    for stream, full in zip(found.all_streams(), FAMILIES[found.name].all_streams(), strict=False):
+        lacking = full.count - stream.count
+        if 0 < lacking <= rows - n_tokens:
+            raise ValueError(
+                f"'{folder}' has {stream.count} of the {full.count} {stream.name} tokens of {found.name}, and "
+                f"{rows - n_tokens} rows of its embedding have no name: '{full.unit(stream.count)}' and later ones are "
+                f"missing from the tokenizer; {FILES}, or give the family with this number by "
+                f"family_named({found.name!r}).replace(n_units={found.n_units})"
+            )
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise ValueError(f"{shown(text)} ({type(text).__name__}): expected a text")
+
+
+def given_family(family: object) -> Family | None:
+    """The family given, or None; the name of one is refused with the call that gives its record."""
+    if family is None or isinstance(family, Family):
+        return family
+    named = f"family_named({family!r})" if isinstance(family, str) else "family_named(...)"
+    raise ValueError(
+        f"family={shown(family)} ({type(family).__name__}): expected a Family record; "
+        f"give spiritlens.prompts.families.{named}, or leave it out"
     )
+
+
+def _config_size(folder: Path) -> int | None:
+    """The embedding's rows by ``config.json``; None where it does not tell them."""
+    size = read_object(folder / "config.json").get("vocab_size")
+    try:
+        return None if not size else whole("vocab_size", size, at_least=1)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.json'}: {error}") from None

@@ -1,128 +1,97 @@
 """Centroids of k-means units from the files that people publish, without running code.
 
-- ``.npy``: an array [cluster d_model] (pickled objects are refused);
-- ``.pt``, ``.bin`` written by torch: a tensor, or a dictionary with one tensor of two axes (opened weights-only);
-- ``.bin``, ``.km``, ``.joblib`` written by joblib from scikit-learn's KMeans, as textless-lib and its followers publish
-  them: the pickle is read by an unpickler that makes no object but plain records and numpy arrays, and the array
-  ``cluster_centers_`` is taken. Any other class in the file becomes an empty record; no function of it is called.
+- ``.npy``: an array [cluster d_model]; ``.npz`` with one such array (pickled objects are refused);
+- ``.pt``, ``.bin`` written by torch, in its zip or its old format: a tensor, or a dictionary with one tensor of two
+  axes (opened weights-only);
+- ``.bin``, ``.km``, ``.joblib``, ``.pkl``: scikit-learn's KMeans as textless-lib and its followers publish it, or the
+  array itself, by joblib (compressed by zlib, gzip, bz2, xz or lzma, or not) or by pickle. The array
+  ``cluster_centers_`` is taken, or the only matrix; no code of the file is run (`spiritlens.speech.pickles`).
 """
 
-import io
-import pickle
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spiritlens.arguments import shown
+from spiritlens.speech.pickles import Record, read_pickle
 from spiritlens.speech.torch_files import CheckpointError, read_weights_only
+
+OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+"""How torch's old format begins."""
 
 
 def read_centroids(path: str | Path) -> Float[Tensor, "cluster d_model"]:
     """The centroids in a file, float32."""
+    if not isinstance(path, (str, Path)):
+        raise CheckpointError(f"path={shown(path)} ({type(path).__name__}): expected the path of a file of centroids.")
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file of centroids.")
-    head = path.read_bytes()[:6]
-    if head == b"\x93NUMPY":
-        try:
-            found: Any = np.load(path, allow_pickle=False)
-        except ValueError as error:
-            raise CheckpointError(f"{path} is not an array of numbers ({error}).") from None
-    elif head[:2] == b"PK":
-        found = _only_matrix(read_weights_only(path), path)
+    with path.open("rb") as file:
+        head = file.read(32)
+    if not head:
+        raise CheckpointError(f"{path} is empty. Copy the file of centroids again.")
+    if head.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{path} is a Git LFS pointer, not the file itself. Fetch it (git lfs pull).")
+    if head.startswith(b"\x93NUMPY") or (head.startswith(b"PK") and _is_npz(path)):
+        found = _of_numpy(path)
+    elif head.startswith((b"PK", OLD_TORCH)):
+        found = read_weights_only(path)
     else:
-        found = _centres_of_joblib(path)
-    centroids = torch.as_tensor(np.array(found, dtype=np.float32))
-    if centroids.ndim != 2 or not torch.isfinite(centroids).all():
+        found = read_pickle(path)
+    matrix = np.asarray(_centres(found, path))
+    if matrix.dtype.kind not in "fiu":
+        raise CheckpointError(f"{path} holds values of type {matrix.dtype}; expected an array of numbers.")
+    centroids = torch.as_tensor(np.array(matrix, dtype=np.float32))
+    if centroids.ndim != 2 or 0 in centroids.shape:
         raise CheckpointError(f"{path} holds an array of shape {tuple(centroids.shape)}; expected [cluster, d_model].")
+    bad = int((~torch.isfinite(centroids)).sum())
+    if bad:
+        raise CheckpointError(
+            f"{path} holds NaN or infinity in {bad} of {centroids.numel()} values; expected finite "
+            "numbers. The file is damaged; use another copy."
+        )
     return centroids
 
 
-def _only_matrix(content: Any, path: Path) -> Any:
-    matrices = [value for value in content.values() if isinstance(value, Tensor) and value.ndim == 2]
-    if len(matrices) != 1:
-        raise CheckpointError(f"{path} holds {len(matrices)} matrices; expected one, [cluster, d_model].")
-    return matrices[0].detach().float().numpy()
-
-
-def _centres_of_joblib(path: Path) -> Any:
-    data = path.read_bytes()
+def _is_npz(path: Path) -> bool:
     try:
-        model = _RecordUnpickler(io.BytesIO(data)).load()
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    except Exception as error:  # a broken pickle raises nearly anything
-        raise CheckpointError(f"{path} is not a file of centroids ({type(error).__name__}: {error}).") from None
-    centres = getattr(model, "cluster_centers_", None)
-    if not isinstance(centres, np.ndarray):
-        raise CheckpointError(f"{path} holds no cluster_centers_; expected a k-means model, .npy or a tensor.")
-    return centres
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
 
 
-class _Record:
-    """Stands for an object of any class: holds its attributes, does nothing."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):
-            self.__dict__.update(state)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Keep nothing of a dictionary's items."""
-
-    def append(self, value: Any) -> None:
-        """Keep nothing of a list's items."""
-
-    def extend(self, values: Any) -> None:
-        """Keep nothing of a list's items."""
+def _of_numpy(path: Path) -> Any:
+    try:
+        found = np.load(path, allow_pickle=False)
+        return found if isinstance(found, np.ndarray) else {name: found[name] for name in found.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} is not an array of numbers ({error}).") from None
 
 
-class _ArrayWrapper(_Record):
-    """joblib's note that an array's bytes follow in the file."""
-
-    def read(self, file: BinaryIO) -> np.ndarray:
-        fields = self.__dict__
-        kind, shape = np.dtype(fields["dtype"]), tuple(fields["shape"])
-        if kind.hasobject:
-            raise CheckpointError("an array of Python objects is not read.")
-        if fields.get("numpy_array_alignment_bytes") is not None:
-            file.read(file.read(1)[0])
-        count = int(np.prod(shape, dtype=np.int64))
-        array = np.frombuffer(file.read(count * kind.itemsize), kind, count)
-        return array.reshape(shape, order=fields.get("order", "C"))
-
-
-def _dtype(name: str, *_: Any) -> np.dtype[Any]:
-    return np.dtype(name)
-
-
-class _RecordUnpickler(pickle._Unpickler):
-    """An unpickler whose classes are `_Record`s, but for numpy's number types and joblib's arrays."""
-
-    stack: list[Any]
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
-        self.file = file
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("numpy", "dtype"):
-            return _dtype
-        if name == "NumpyArrayWrapper":
-            return type("ArrayWrapper", (_ArrayWrapper,), {})
-        return type(name, (_Record,), {})
-
-    def load_build(self) -> None:
-        if isinstance(self.stack[-2], np.dtype):  # byte order and the like: the file says them in the name, too
-            self.stack.pop()
-            return
-        super().load_build()  # type: ignore[misc]
-        if isinstance(self.stack[-1], _ArrayWrapper):
-            self.stack.append(self.stack.pop().read(self.file))
-
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # type: ignore[dict-item]  # noqa: RUF012
+def _centres(found: Any, path: Path) -> Any:
+    """The array among what a file holds."""
+    if isinstance(found, Record):
+        found = getattr(found, "cluster_centers_", found)
+    if isinstance(found, Mapping):
+        if "cluster_centers_" in found:
+            found = found["cluster_centers_"]
+        else:
+            matrices = [value for value in found.values() if getattr(value, "ndim", 0) == 2]
+            if len(matrices) != 1:
+                raise CheckpointError(f"{path} holds {len(matrices)} matrices; expected one, [cluster, d_model].")
+            found = matrices[0]
+    if isinstance(found, Tensor):
+        return found.detach().to_dense().float().numpy() if found.is_floating_point() else found.numpy()
+    if not isinstance(found, np.ndarray):
+        raise CheckpointError(
+            f"{path} holds no cluster_centers_ ({type(found).__name__}); expected a k-means model, .npy or a tensor."
+        )
+    return found

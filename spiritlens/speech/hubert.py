@@ -24,11 +24,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spiritlens.arguments import shown, whole
 from spiritlens.shapes import checked
 from spiritlens.speech.convolutions import Convolutions
 from spiritlens.speech.encoders import check_encodable, weights_digest
 from spiritlens.speech.hubert_checkpoint import HubertCheckpoint, check_layer, read_hubert
-from spiritlens.speech.torch_files import CheckpointError, read_weights_only
+from spiritlens.speech.torch_files import CheckpointError, check_weight, read_weights_only
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
@@ -188,11 +189,17 @@ def read_quantizer(path: str | Path, d_model: int, dtype: torch.dtype = torch.fl
     content = read_weights_only(path)
     if missing := {"model_cfg", "model_weight"} - set(content):
         raise CheckpointError(f"{path} lacks {', '.join(sorted(missing))}; expected a quantizer file.")
-    weights, n_clusters = content["model_weight"], content["model_cfg"].get("vocab_size")
-    if not isinstance(n_clusters, int):
+    weights, settings = content["model_weight"], content["model_cfg"]
+    if not isinstance(weights, dict) or not isinstance(settings, dict):
+        raise CheckpointError(f"{path}: model_weight and model_cfg should be dictionaries; expected a quantizer file.")
+    n_clusters = settings.get("vocab_size")
+    if not isinstance(n_clusters, int) or isinstance(n_clusters, bool) or n_clusters < 1:
         raise CheckpointError(f"{path}: vocab_size is {n_clusters!r} in model_cfg; expected the number of clusters.")
     layers: list[nn.Module] = []
     numbers = _layer_numbers(weights, path)
+    for name, tensor in weights.items():
+        check_weight(name, tensor, path)
+    _check_chain(numbers, weights, path)
     for index in numbers:
         weight, bias = weights[f"{index}.weight"].to(dtype), weights[f"{index}.bias"].to(dtype)
         linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
@@ -206,18 +213,33 @@ def read_quantizer(path: str | Path, d_model: int, dtype: torch.dtype = torch.fl
     return FeedForwardQuantizer(nn.Sequential(*layers), n_clusters)
 
 
+def _check_chain(numbers: list[int], weights: dict[str, Tensor], path: str | Path) -> None:
+    """Each layer's matrix reads what the one before it gives."""
+    given = None
+    for index in numbers:
+        weight, bias = weights[f"{index}.weight"], weights[f"{index}.bias"]
+        if weight.ndim != 2 or bias.shape != weight.shape[:1] or given not in (None, weight.shape[1]):
+            raise CheckpointError(
+                f"{path}: layer {index} has a weight {tuple(weight.shape)} and a bias {tuple(bias.shape)}, after a "
+                f"layer of {given} values; expected [out, in] and [out], each layer reading the one before."
+            )
+        given = weight.shape[0]
+
+
 def _layer_numbers(weights: dict[str, Tensor], path: str | Path) -> list[int]:
     """The numbers of the linear layers, in order."""
-    numbers = {name.partition(".")[0] for name in weights}
+    numbers = {str(name).partition(".")[0] for name in weights}
     expected = {f"{number}.{part}" for number in numbers if number.isdecimal() for part in ("weight", "bias")}
     if not expected or expected != set(weights):
-        odd = ", ".join(sorted(expected ^ set(weights))[:4]) or "nothing"
+        odd = ", ".join(sorted(map(str, expected ^ set(weights)))[:4]) or "nothing"
         raise CheckpointError(f"{path}: expected layers 0.weight, 0.bias, 2.weight …, each with both; at fault: {odd}.")
     return sorted(map(int, numbers))
 
 
 def official_files(folder: str | Path | None = None) -> tuple[Path, Path]:
     """Paths of the published encoder and quantizer: in `folder`, or below ``$SPIRITLM_CHECKPOINTS_DIR``."""
+    if folder is not None and not isinstance(folder, (str, Path)):
+        raise ValueError(f"folder={shown(folder)} ({type(folder).__name__}): expected the path of the encoder's folder")
     if folder is not None:
         places = [Path(folder), Path(folder) / OFFICIAL_FOLDER]
     elif "SPIRITLM_CHECKPOINTS_DIR" in os.environ:
@@ -237,6 +259,11 @@ def load_hubert_units(
     folder: str | Path | None = None, layer: int = OFFICIAL_LAYER, dtype: torch.dtype = torch.float32
 ) -> HubertUnits:
     """The published unit encoder from its files (see `official_files`)."""
+    layer = whole("layer", layer)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point or dtype.itemsize < 2:
+        raise ValueError(
+            f"dtype={shown(dtype)}: expected torch.float32, torch.bfloat16, torch.float16 or torch.float64"
+        )
     model_path, quantizer_path = official_files(folder)
     checkpoint = read_hubert(model_path, dtype=dtype)
     check_layer(layer, checkpoint.model.config.num_hidden_layers, model_path)

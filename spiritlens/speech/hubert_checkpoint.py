@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 from transformers import HubertConfig, HubertModel
 
+from spiritlens.arguments import whole
 from spiritlens.speech.convolutions import Convolutions, parse_convolutions
-from spiritlens.speech.torch_files import CheckpointError, read_weights_only
+from spiritlens.speech.torch_files import CheckpointError, check_weight, read_weights_only
 
 DEFAULTS: dict[str, Any] = {
     "extractor_mode": "default",
@@ -74,28 +75,51 @@ def read_hubert(path: str | Path, n_layers: int | None = None, dtype: torch.dtyp
             f"{path} lacks {', '.join(sorted(missing))}; expected the converted layout (model_cfg, task_cfg, "
             f"model_weight), found {', '.join(map(str, list(content)[:6]))}."
         )
+    for part in ("model_cfg", "task_cfg", "model_weight"):
+        if not isinstance(content[part], dict):
+            raise CheckpointError(f"{path}: {part} is a {type(content[part]).__name__}; expected a dictionary.")
     fields = {**DEFAULTS, **{key: value for key, value in content["model_cfg"].items() if key in DEFAULTS}}
     if fields["conv_pos_batch_norm"]:
         raise CheckpointError(f"{path}: conv_pos_batch_norm is not supported; no published 25 Hz encoder uses it.")
+    task = content["task_cfg"]
+    rate = _whole(path, "sample_rate", task.get("sample_rate", 16000))
+    for field in ("encoder_layers", "encoder_embed_dim", "encoder_ffn_embed_dim", "encoder_attention_heads"):
+        _whole(path, field, fields[field])
     convolutions = parse_convolutions(fields["conv_feature_layers"])
-    config = hubert_config(fields, convolutions, n_layers)
-    with torch.device("meta"):
-        model = HubertModel(config)
+    try:
+        config = hubert_config(fields, convolutions, n_layers)
+        with torch.device("meta"):
+            model = HubertModel(config)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    except Exception as error:  # transformers' own kinds
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: model_cfg is not understood ({reason}). Use another copy.") from error
+    for name, tensor in content["model_weight"].items():
+        if not str(name).startswith(UNUSED):
+            check_weight(str(name), tensor, path)
     weights = _renamed(content["model_weight"], config, convolutions)
     weights = {name: tensor.to(dtype) for name, tensor in weights.items()}
     _assign(model, weights, path)
-    task = content["task_cfg"]
     return HubertCheckpoint(
         model.eval().requires_grad_(False),
         convolutions,
-        int(task.get("sample_rate", 16000)),
+        rate,
         bool(task.get("normalize", False)),
         bool(fields["layer_norm_first"]),
     )
 
 
+def _whole(path: str | Path, name: str, value: object) -> int:
+    try:
+        return whole(name, value, at_least=1, at_most=2**20)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
 def check_layer(layer: int, n_layers: int, source: str | Path) -> None:
     """Refuse a layer that the model does not have; layers count from 1."""
+    layer = whole("layer", layer)
     if not 1 <= layer <= n_layers:
         raise CheckpointError(f"{source} has {n_layers} layers; layer {layer} was asked for, expected 1 to {n_layers}.")
 

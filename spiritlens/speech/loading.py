@@ -4,7 +4,6 @@
 files, or a Hugging Face HuBERT folder with a file of centroids.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,15 @@ from typing import Any
 import torch
 from transformers import HubertModel
 
+from spiritlens.arguments import shown, whole
 from spiritlens.speech.centroids import read_centroids
 from spiritlens.speech.convolutions import Convolutions
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.hubert import HubertUnits, KMeansQuantizer, load_hubert_units
 from spiritlens.speech.hubert_checkpoint import HubertCheckpoint, check_layer
-from spiritlens.speech.torch_files import CheckpointError
+from spiritlens.speech.torch_files import CheckpointError, check_weight, read_json
 
-CENTROID_ENDINGS = (".npy", ".bin", ".km", ".joblib", ".pt")
+CENTROID_ENDINGS = (".npy", ".npz", ".bin", ".km", ".joblib", ".pkl", ".pt")
 WEIGHT_FILES = ("pytorch_model.bin",)
 
 
@@ -30,9 +30,17 @@ def load_encoder(
 
     `centroids` is the file of centroids of a Hugging Face HuBERT where that is not in its folder.
     """
-    if record.get("kind") != "hubert":
-        raise ValueError(f"encoder {dict(record)!r} is unknown here; expected kind 'hubert'.")
-    layer = int(record.get("layer", 11))
+    if not isinstance(record, Mapping) or record.get("kind") != "hubert":
+        raise ValueError(
+            f"encoder {shown(record)} is unknown here; expected a record of kind 'hubert', as "
+            "{'kind': 'hubert', 'layer': 11, 'n_clusters': 500}."
+        )
+    layer = whole("layer", record.get("layer", 11))
+    counted = record.get("n_clusters")
+    if counted is not None:
+        counted = whole("n_clusters", counted, at_least=1)
+    _check_path("folder", folder)
+    _check_path("centroids", centroids)
     if folder is not None and (Path(folder) / "config.json").is_file():
         encoder = load_kmeans_units(folder, layer, centroids)
         n_clusters = encoder.n_units
@@ -44,17 +52,24 @@ def load_encoder(
     else:
         encoder = load_hubert_units(folder, layer)
         n_clusters = encoder.n_units - 1  # all but the blank
-    if n_clusters != record.get("n_clusters", n_clusters):
+    if counted not in (None, n_clusters):
         raise CheckpointError(
-            f"{folder or 'the published encoder'} has {n_clusters} clusters; the family has {record['n_clusters']}. "
+            f"{folder or 'the published encoder'} has {n_clusters} clusters; the family has {counted}. "
             "Encoder and model must be of one checkpoint."
         )
     return encoder
 
 
+def _check_path(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, (str, Path)):
+        raise ValueError(f"{name}={shown(value)} ({type(value).__name__}): expected a path, or None")
+
+
 def load_kmeans_units(folder: str | Path, layer: int, centroids: str | Path | None = None) -> HubertUnits:
     """K-means units of a Hugging Face HuBERT folder; the centroids are a file in it unless given."""
-    folder = Path(folder)
+    _check_path("folder", folder)
+    _check_path("centroids", centroids)
+    folder, layer = Path(folder), whole("layer", layer)
     checkpoint = read_hubert_folder(folder, layer)
     path = Path(centroids) if centroids is not None else _only_centroids(folder)
     matrix = read_centroids(path)
@@ -71,22 +86,24 @@ def read_hubert_folder(folder: str | Path, layer: int) -> HubertCheckpoint:
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{folder} has no config.json; give a Hugging Face HuBERT folder.")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json")
     if config.get("model_type") != "hubert":
         raise CheckpointError(
             f"{folder} holds a model of type {config.get('model_type')!r}, not 'hubert'; give a HuBERT's folder."
         )
-    check_layer(layer, config["num_hidden_layers"], folder)
+    n_layers = _whole(folder / "config.json", "num_hidden_layers", config.get("num_hidden_layers"))
+    check_layer(layer, n_layers, folder)
     stable = bool(config.get("do_stable_layer_norm", False))
-    kept = min(layer + 1, config["num_hidden_layers"]) if stable else layer
+    kept = min(layer + 1, n_layers) if stable else layer
     model = _read_whole(folder, kept)
     preprocessor = folder / "preprocessor_config.json"
-    prepared = json.loads(preprocessor.read_text(encoding="utf-8")) if preprocessor.is_file() else {}
+    prepared = read_json(preprocessor) if preprocessor.is_file() else {}
+    rate = _whole(preprocessor, "sampling_rate", prepared.get("sampling_rate", 16000))
     sizes = zip(model.config.conv_dim, model.config.conv_kernel, model.config.conv_stride, strict=True)
     return HubertCheckpoint(
         model.eval().requires_grad_(False),
         Convolutions(tuple(sizes)),
-        int(prepared.get("sampling_rate", 16000)),
+        rate,
         bool(prepared.get("do_normalize", False)),
         stable,
     )
@@ -94,14 +111,22 @@ def read_hubert_folder(folder: str | Path, layer: int) -> HubertCheckpoint:
 
 def _read_whole(folder: Path, n_layers: int) -> HubertModel:
     """The first layers of a folder's model; transformers itself fills what is missing with random weights."""
-    model, report = HubertModel.from_pretrained(
-        folder,
-        num_hidden_layers=n_layers,
-        dtype=torch.float32,
-        local_files_only=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # reported, and refused here
-    )
+    try:
+        model, report = HubertModel.from_pretrained(
+            folder,
+            num_hidden_layers=n_layers,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported, and refused here
+        )
+    except Exception as error:  # transformers, safetensors and torch each raise their own
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(
+            f"{folder}: its HuBERT cannot be read ({type(error).__name__}: {reason}). Copy config.json and the weights "
+            "of one model again."
+        ) from error
     missing = set(report["missing_keys"])
     misshapen = {name for name, *_ in report["mismatched_keys"]}
     if "masked_spec_embed" in missing:  # of no effect on units; a random one would change the encoder's digest
@@ -112,7 +137,17 @@ def _read_whole(folder: Path, n_layers: int) -> HubertModel:
             f"{folder}: tensors are missing or of another shape than config.json says, {len(at_fault)} in all: "
             f"{', '.join(at_fault[:4])}. Weights and config.json must be of one HuBERT, and whole."
         )
+    for name, tensor in model.state_dict().items():
+        if name != "masked_spec_embed":
+            check_weight(name, tensor, folder)
     return model
+
+
+def _whole(path: Path, name: str, value: object) -> int:
+    try:
+        return whole(name, value, at_least=1)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}. Copy it from the encoder again.") from None
 
 
 def _only_centroids(folder: Path) -> Path:

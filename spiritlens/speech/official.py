@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from spiritlens.arguments import shown
 from spiritlens.speech.encoders import SpeechEncoder, check_encodable
 from spiritlens.speech.hubert import CHUNK_SECONDS, SHORTEST_TAIL
 from spiritlens.speech.units import UnitStream
@@ -127,7 +128,17 @@ class EncoderComparison:
 
 def compare_encoders(first: SpeechEncoder, second: SpeechEncoder, waveform: Waveform) -> EncoderComparison:
     """Encode `waveform` by both and compare frame by frame."""
+    for name, encoder in (("first", first), ("second", second)):
+        if isinstance(encoder, str) or not hasattr(encoder, "encode"):
+            raise ValueError(f"{name}={shown(encoder)} ({type(encoder).__name__}): expected a speech encoder")
+    if not isinstance(waveform, Waveform):
+        raise ValueError(f"waveform={shown(waveform)}: expected a Waveform; make one by read_waveform(path)")
     one, other = first.encode(waveform), second.encode(waveform)
+    if one.rate != other.rate:
+        raise ValueError(
+            f"{first.name} gives {one.rate:g} frames a second, {second.name} {other.rate:g}: they cannot be compared "
+            "frame by frame; give encoders of one rate"
+        )
     shared = min(len(one), len(other))
     equal = one.ids[:shared] == other.ids[:shared]
     differing = np.flatnonzero(~equal)

@@ -4,6 +4,7 @@ Such a file is a pickle, which could hold any program. It is opened with ``weigh
 tensors, numbers, strings and their lists and dictionaries is refused unrun.
 """
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -33,6 +34,38 @@ def open_torch_file(path: Path, memory: Memory = "read") -> Any:
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise CheckpointError(f"{path} is damaged or cut short ({reason}). Download it again.") from error
+    except Exception as error:  # a text, read as a pickle, makes the reader raise nearly anything
+        raise CheckpointError(
+            f"{path} is no torch file: its bytes mean nothing to the reader ({type(error).__name__}: {error}). "
+            "Download it again."
+        ) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a checkpoint's folder."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON ({error}). Download it again.") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected a JSON object, found {type(value).__name__}. Download it again.")
+    return value
+
+
+def check_weight(name: str, tensor: Any, path: str | Path) -> None:
+    """Refuse what is no ordinary tensor of floating-point numbers, all finite."""
+    if not isinstance(tensor, Tensor):
+        raise CheckpointError(f"{path}: {name} is a {type(tensor).__name__}; expected a tensor.")
+    if not tensor.is_floating_point() or tensor.layout != torch.strided or tensor.is_meta:
+        raise CheckpointError(
+            f"{path}: {name} is {tensor.dtype} of layout {tensor.layout}; expected ordinary floating-point numbers."
+        )
+    bad = int((~torch.isfinite(tensor)).sum())
+    if bad:
+        raise CheckpointError(
+            f"{path}: {name} holds NaN or infinity in {bad} of {tensor.numel()} values. The file is damaged, or "
+            "training diverged; use another copy."
+        )
 
 
 def read_weights_only(path: str | Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -406,8 +407,8 @@ class FakeHub:
     def __init__(self, names: list[str], folder: Path) -> None:
         self.names, self.folder, self.asked = names, folder, {}
 
-    def list_repo_files(self, repository: str) -> list[str]:
-        return self.names
+    def model_info(self, repository: str, timeout: float) -> SimpleNamespace:
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in self.names])
 
     def download(self, repository: str, allow_patterns: list[str]) -> str:
         self.asked[repository] = allow_patterns

@@ -147,8 +147,9 @@ def test_folding_leaves_a_loaded_model_and_a_tied_embedding_alone(small, tmp_pat
 
 def test_a_loaded_model_keeps_its_dtype_and_needs_a_tokenizer(small):
     llama = LlamaForCausalLM.from_pretrained(small)
-    with pytest.raises(ValueError, match="shares its memory with the lens; convert it before"):
-        load(llama, dtype="bfloat16")
+    with pytest.raises(ValueError, match=r"load it in that dtype \(LlamaForCausalLM.from_pretrained"):
+        load(llama, dtype="bfloat16")  # its .to(bfloat16) would round the rotary frequencies of the caller's model
+    assert load(LlamaForCausalLM.from_pretrained(small, dtype=torch.bfloat16), dtype="bfloat16").dtype == torch.bfloat16
     bare = LlamaForCausalLM(llama.config)
     bare.config._name_or_path = ""
     with pytest.raises(ValueError, match=r"load\(model, tokenizer="):

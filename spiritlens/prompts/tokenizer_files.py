@@ -1,0 +1,143 @@
+"""What the JSON files beside a tokenizer say: its special and added tokens, its settings, and ``spiritlens.json``.
+
+Read as they were written by many programs: a special token is a string, an object with its ``content``, null or (in the
+first conversions of LLaMA) the empty string, the last two of which say nothing. Added tokens stand in
+``tokenizer_config.json`` (``added_tokens_decoder``), in ``added_tokens.json``, or in the ``tokenizer.json`` that was
+saved beside the model. No file's code is run: a folder whose ``auto_map`` asks for its own tokenizer class is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spiritlens.arguments import number, shown, whole
+from spiritlens.prompts.families import Family, family_named
+
+RECORD = "spiritlens.json"
+CONFIG = "tokenizer_config.json"
+NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
+
+
+@dataclass(frozen=True)
+class AddedTokens:
+    """Added tokens by id, which of them are special, and which take blanks beside them."""
+
+    by_id: Mapping[int, str]
+    special: frozenset[str]
+    take_blanks: frozenset[str]
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read as JSON ({error}); copy it again") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds {shown(values, 40)}; expected a JSON object")
+    return values
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """``tokenizer_config.json``, with the special tokens of ``special_tokens_map.json`` where it names none."""
+    values = read_object(folder / CONFIG)
+    if values.get("auto_map"):
+        raise ValueError(
+            f"{folder / CONFIG}: auto_map asks for code of the folder's own ({shown(values['auto_map'])}), which is "
+            "never run here; use the tokenizer's files without it, or take auto_map out of the file if the plain "
+            "tokenizer.model or tokenizer.json gives the same ids"
+        )
+    mapped = read_object(folder / "special_tokens_map.json")
+    return {**mapped, **{name: value for name, value in values.items() if value is not None}}
+
+
+def content(value: Any, name: str, folder: Path) -> str | None:
+    """The string of a special token, None where the files say nothing of it."""
+    found = value.get("content") if isinstance(value, dict) else value
+    if found is None or found == "":
+        return None
+    if not isinstance(found, str):
+        raise ValueError(f"{folder / CONFIG}: {name} is {shown(value)}; expected a string, or an object with content")
+    return found
+
+
+def read_added(folder: Path, settings: Mapping[str, Any]) -> AddedTokens:
+    """The folder's added tokens, from all its files; files that contradict one another are refused."""
+    by_id: dict[int, str] = {}
+    special: set[str] = set()
+    take_blanks: set[str] = set()
+    for place, index, value in _listed_tokens(folder, settings):
+        token = content(value, f"the token of id {index!r}", folder)
+        try:
+            key = int(index)
+        except (TypeError, ValueError):
+            raise ValueError(f"{folder / place}: the id {shown(index)} of {token!r} is no whole number") from None
+        if token is None:
+            continue
+        if by_id.setdefault(key, token) != token or key < 0:
+            raise ValueError(
+                f"{folder / place}: id {key} is {token!r} there, and {by_id[key]!r} in another of the folder's files; "
+                "use the files of one checkpoint"
+            )
+        flags = value if isinstance(value, dict) else {}
+        special |= {token} if flags.get("special") is True else set()
+        take_blanks |= {token} if flags.get("lstrip") is True or flags.get("rstrip") is True else set()
+    return AddedTokens(by_id, frozenset(special), frozenset(take_blanks))
+
+
+def _listed_tokens(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """File, id and value of every added token that a file lists."""
+    decoder = settings.get("added_tokens_decoder") or {}
+    if not isinstance(decoder, dict):
+        raise ValueError(f"{folder / CONFIG}: added_tokens_decoder is {shown(decoder)}; expected an object by id")
+    found: list[tuple[str, Any, Any]] = [(CONFIG, index, value) for index, value in decoder.items()]
+    found += [("added_tokens.json", i, token) for token, i in read_object(folder / "added_tokens.json").items()]
+    if not found:
+        saved = read_object(folder / "tokenizer.json").get("added_tokens") or []
+        found += [("tokenizer.json", token.get("id"), token) for token in saved if isinstance(token, dict)]
+    return found
+
+
+def further_special(folder: Path, settings: Mapping[str, Any]) -> list[str]:
+    """Special tokens beyond the named ones."""
+    listed = settings.get("additional_special_tokens") or settings.get("extra_special_tokens") or []
+    values = list(listed.values()) if isinstance(listed, dict) else listed if isinstance(listed, list) else []
+    found = [content(value, "additional_special_tokens", folder) for value in values]
+    return [token for token in found if token is not None]
+
+
+def family_of_record(folder: Path) -> Family | None:
+    """The family that the folder names in ``spiritlens.json``; None where it has no such file."""
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    values = read_object(path)
+    try:
+        family = family_named(values.get("family", "embedded"))
+        rate = number("unit_rate", values.get("unit_rate", family.unit_rate), above=0, below=float("inf"))
+        encoder = values.get("encoder", family.encoder)
+        if not isinstance(encoder, dict):
+            raise ValueError(f"encoder={shown(encoder)}: expected an object such as {{'kind': 'hubert', 'layer': 3}}")
+        return family.replace(
+            n_units=whole("n_units", values.get("n_units", family.n_units), at_least=0),
+            unit_rate=rate,
+            order_rate=rate if "unit_rate" in values else family.order_rate,
+            encoder=dict(encoder),
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def untrained_ids(folder: Path, rows: int) -> frozenset[int]:
+    """The pieces that training never touched, as far as the folder's ``spiritlens.json`` names them."""
+    listed = read_object(folder / RECORD).get("untrained_ids", [])
+    if not isinstance(listed, list):
+        raise ValueError(f"{folder / RECORD}: untrained_ids is {shown(listed)}; expected a list of ids")
+    try:
+        return frozenset(whole("untrained_ids", index, at_least=0, at_most=rows - 1) for index in listed)
+    except ValueError as error:
+        raise ValueError(f"{folder / RECORD}: {error}: the ids are rows of the embedding") from None
