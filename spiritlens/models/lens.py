@@ -139,7 +139,7 @@ class Lens:
         self.ears()
         utterance = _spoken(text, voice, rate, pitch)
         spoken: About = {**about, "voice": utterance.voice}
-        return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken)
+        return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken, utterance.text)
 
     def audio(
         self,
@@ -162,7 +162,7 @@ class Lens:
             given = "both" if words is not None else "neither"
             raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        return self._heard(waveform, _words(waveform, words, text), subject, answer, foil, about)
+        return self._heard(waveform, _words(waveform, words, text), subject, answer, foil, about, text or "")
 
     def prompt(
         self,
@@ -219,11 +219,12 @@ class Lens:
         answer: str,
         foil: str | None,
         about: About,
+        text: str,
     ) -> Prompt:
         streams = hear_streams(self.ears(), self.family, waveform)
         units = streams.pop("unit")
         return build.speech_prompt(
-            self.vocabulary, units, words, subject, answer, foil, waveform=waveform, streams=streams, **about
+            self.vocabulary, units, words, subject, answer, foil, waveform=waveform, streams=streams, text=text, **about
         )
 
     def __repr__(self) -> str:

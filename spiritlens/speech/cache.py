@@ -19,7 +19,7 @@ from spiritlens.speech.phones import Phone
 from spiritlens.speech.utterance import Utterance, Voice
 from spiritlens.speech.waveform import AudioError, Waveform, read_waveform
 
-FORMAT = "spiritlens.spoken/1"
+FORMAT = "spiritlens.spoken/2"
 
 
 def cache_folder(name: str) -> Path:
