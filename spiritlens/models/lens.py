@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 import torch
 from transformer_lens import HookedTransformer
 
+from spiritlens.arguments import shown
 from spiritlens.models.conversion import attach_tokenizer
 from spiritlens.models.ears import hear_streams
 from spiritlens.models.fingerprint import fingerprint
@@ -245,6 +246,8 @@ def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -
     from spiritlens.speech.synthesis import voice as find_voice
 
     named = voice if voice is not None else DEFAULT_VOICE
+    if not isinstance(named, str) and not callable(getattr(named, "speak", None)):
+        raise ValueError(f"voice={shown(named)}: expected a name such as {DEFAULT_VOICE!r}, or a Voice")
     try:
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
         utterance = speaker.speak(text, rate=rate, pitch=pitch)

@@ -21,6 +21,10 @@ from spiritlens.prompts.words import (
 )
 
 
+class SubjectError(ValueError):
+    """A subject that a prompt does not hold, or that has no tokens of its own there."""
+
+
 @dataclass(frozen=True)
 class Place:
     """One occurrence, from ``first`` to before ``end``: characters of a text, or numbers of words of a speech."""
@@ -45,7 +49,7 @@ def find_subject(
     places = [place for segment in segments for place in _places(draft, segment, subject)]
     words = [word for word in draft.words if word.segment >= first_segment]
     if not places:
-        raise ValueError(_not_found(draft, words, segments, subject))
+        raise SubjectError(_not_found(draft, words, segments, subject))
     place = places[chosen_place(places, occurrence, f"the subject '{subject}'", _shown(words))]
     return _written(draft, place) if place.segment in draft.texts else _spoken(draft, place)
 
@@ -107,7 +111,7 @@ def _written(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
         first, last = token.characters or (0, 0)
         beyond = (text[first : min(start, last)] + text[max(end, first) : last]).strip()
         if beyond:
-            raise ValueError(
+            raise SubjectError(
                 f"the token '{draft.vocabulary.label(token.id)}' joins the subject '{text[start:end]}' with '{beyond}'"
                 "; rephrase the prompt so that they stand apart, or name both as the subject"
             )
@@ -137,13 +141,13 @@ def _spoken(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
     outside = (number for number, word in enumerate(words) if word.segment == place.segment and number not in members)
     shared = [words[number].word for number in outside if words[number].interval in intervals]
     if shared:
-        raise ValueError(
+        raise SubjectError(
             f"the subject '{name}' shares one interval of the speech with {shared}: they have no times apart; "
             "give a time for each word (from an aligner, or from the phones), or use another voice"
         )
     positions = [position for position, token in enumerate(draft.tokens) if token.word in members]
     if not positions:
-        raise ValueError(
+        raise SubjectError(
             f"no unit of the speech falls on the subject '{name}'; check its times, or align with rule='overlap' or "
             "slack_units=1"
         )

@@ -114,20 +114,18 @@ def chosen_place(places: Sequence[object], occurrence: int | None, what: str, sh
 
 def difference(text: str, phrase: str) -> str:
     """Why a phrase does not occur in a text: it is part of a word, or what stands nearest to it is spelt otherwise."""
-    folded, places = _folded(text)
-    wanted = _folded(" ".join(phrase.split()))[0]
-    at = folded.find(wanted)
-    word = next((text[a:b] for a, b in word_characters(text) if at >= 0 and a <= places[at] < b), "")
-    if word and _folded(word)[0].strip(PUNCTUATION) != wanted:
+    parts = _folded_places(text, phrase, case="any")
+    word = next((text[a:b] for a, b in word_characters(text) if parts and a <= parts[0][0] < b), "")
+    if word:
         return f"it is only a part of '{word}' there"
     size, spans = len(phrase.split()), word_characters(text)
     runs = [
         text[spans[first][0] : spans[first + length - 1][1]]
-        for length in range(max(1, size - 1), size + 2)
+        for length in range(max(1, size - 1), size + 3)
         for first in range(len(spans) - length + 1)
     ]
     by_form = {_folded(run)[0]: run for run in runs}
-    near = difflib.get_close_matches(wanted, by_form, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(_folded(phrase)[0], by_form, n=1, cutoff=0.6)
     return f"the nearest there is '{by_form[near[0]]}'{_other_letter(by_form[near[0]], phrase)}" if near else ""
 
 

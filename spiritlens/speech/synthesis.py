@@ -21,7 +21,17 @@ from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.utterance import Utterance, Voice
 
-__all__ = ["DEFAULT_VOICE", "EngineError", "UnspeakableError", "Utterance", "Voice", "VoiceInfo", "voice", "voices"]
+__all__ = [
+    "DEFAULT_VOICE",
+    "EngineError",
+    "UnspeakableError",
+    "Utterance",
+    "Voice",
+    "VoiceInfo",
+    "voice",
+    "voices",
+    "why_unspeakable",
+]
 
 DEFAULT_VOICE = "espeak:en-us"
 
@@ -98,6 +108,15 @@ def voice(name: str = DEFAULT_VOICE) -> Voice:
     found = EspeakVoice(engine, short_name)
     found.check()
     return found
+
+
+def why_unspeakable(text: str, speaker: Voice) -> str:
+    """Why a voice cannot say a text as it is written; "" where it can."""
+    try:
+        speaker.speak(text)
+    except UnspeakableError as error:
+        return str(error)
+    return ""
 
 
 def voices() -> tuple[VoiceInfo, ...]:
