@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 import torch
 from transformer_lens import HookedTransformer
 
+from spiritlens.arguments import shown
 from spiritlens.models.conversion import attach_tokenizer
 from spiritlens.models.ears import hear_streams
 from spiritlens.models.fingerprint import fingerprint, user_hooks
@@ -145,7 +146,7 @@ class Lens:
         self.ears()
         utterance = _spoken(text, voice, rate, pitch)
         spoken: About = {**about, "voice": utterance.voice}
-        return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken)
+        return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken, utterance.text)
 
     def audio(
         self,
@@ -175,7 +176,8 @@ class Lens:
             given = "both" if words is not None else "neither"
             raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        return self._heard(waveform, _words(waveform, words, text, choice), subject, answer, foil, about)
+        found = _words(waveform, words, text, choice)
+        return self._heard(waveform, found, subject, answer, foil, about, text or "")
 
     def prompt(
         self,
@@ -232,11 +234,12 @@ class Lens:
         answer: str,
         foil: str | None,
         about: About,
+        text: str,
     ) -> Prompt:
         streams = hear_streams(self.ears(), self.family, waveform)
         units = streams.pop("unit")
         return build.speech_prompt(
-            self.vocabulary, units, words, subject, answer, foil, waveform=waveform, streams=streams, **about
+            self.vocabulary, units, words, subject, answer, foil, waveform=waveform, streams=streams, text=text, **about
         )
 
     def __repr__(self) -> str:
@@ -257,6 +260,8 @@ def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -
     from spiritlens.speech.synthesis import voice as find_voice
 
     named = voice if voice is not None else DEFAULT_VOICE
+    if not isinstance(named, str) and not callable(getattr(named, "speak", None)):
+        raise ValueError(f"voice={shown(named)}: expected a name such as {DEFAULT_VOICE!r}, or a Voice")
     try:
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
         utterance = speaker.speak(text, rate=rate, pitch=pitch)

@@ -81,10 +81,11 @@ def speech_prompt(
     streams: Mapping[str, UnitStream] | None = None,
     rule: Rule = "centre",
     slack_units: int = 0,
+    text: str = "",
     **about: Unpack[About],
 ) -> Prompt:
-    """A spoken prompt whose answer is asked for in writing (S2T)."""
-    segment = SpeechSegment(units, words, waveform, streams or {}, rule, slack_units)
+    """A spoken prompt whose answer is asked for in writing (S2T); ``text`` is what was spoken, where it is known."""
+    segment = SpeechSegment(units, words, waveform, streams or {}, rule, slack_units, text)
     return mixed_prompt(vocabulary, [segment], subject, answer, foil, **about)
 
 
@@ -220,7 +221,7 @@ def _add(draft: Draft, segments: Sequence[Segment], opening: str = "", closing: 
                 draft.add_text(parts)
             parts = []
             streams = {"unit": segment.units, **segment.streams}
-            draft.add_speech(streams, segment.words, segment.rule, segment.slack_units)
+            draft.add_speech(streams, segment.words, segment.rule, segment.slack_units, segment.text)
         else:
             raise ValueError(
                 f"unknown modality of segment {segment!r}: use TextSegment(text) or SpeechSegment(units, words)"

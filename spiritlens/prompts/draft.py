@@ -12,7 +12,7 @@ from typing import Literal
 from spiritlens.prompts.prompt import Modality, TokenFamily
 from spiritlens.prompts.streams import merge_streams
 from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.prompts.words import overlaps, word_characters
+from spiritlens.prompts.words import overlaps, spoken_characters, word_characters
 from spiritlens.speech.alignment import Rule, WordInterval
 from spiritlens.speech.units import UnitStream
 
@@ -34,7 +34,10 @@ class Token:
 
 @dataclass(frozen=True)
 class DraftWord:
-    """A word: as shown, its segment, its characters in the segment's text or its interval of the speech (seconds)."""
+    """A word: as shown, its segment, its characters in the segment's text, its interval of the speech (seconds).
+
+    A spoken word has characters where the text is known that was spoken.
+    """
 
     word: str
     segment: int
@@ -52,12 +55,13 @@ class TextPart:
 
 @dataclass
 class Draft:
-    """The tokens and words so far, the texts by segment, and the official string of it all."""
+    """The tokens and words so far, the texts by segment (written; spoken), and the official string of it all."""
 
     vocabulary: Vocabulary
     tokens: list[Token] = field(default_factory=list)
     words: list[DraftWord] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
+    spoken_texts: dict[int, str] = field(default_factory=dict)
     string: str = ""
     modality: Modality = "none"
     n_segments: int = 0
@@ -176,15 +180,21 @@ class Draft:
         words: Sequence[WordInterval],
         rule: Rule = "centre",
         slack_units: int = 0,
+        text: str = "",
     ) -> None:
-        """Append an utterance's units, deduplicated and merged as the family says."""
+        """Append an utterance's units, deduplicated and merged as the family says; `text` is what was spoken."""
         family = self.vocabulary.family
         if not family.has_speech:
             raise ValueError(f"family '{family.name}' reads no speech; use a text prompt or a speech-text checkpoint")
         self.open("speech")
         segment = self._next_segment()
         first_word = len(self.words)
-        self.words += [DraftWord(word.word, segment, interval=(word.start, word.end)) for word in words]
+        characters = spoken_characters(text, [word.word for word in words])
+        if characters is not None:
+            self.spoken_texts[segment] = text
+        for number, spoken in enumerate(words):
+            place = characters[number] if characters is not None else None
+            self.words.append(DraftWord(spoken.word, segment, place, (spoken.start, spoken.end)))
         for unit in merge_streams(family, streams, words, rule, slack_units):
             index = self.vocabulary.stream_id(unit.stream, unit.id)
             word = first_word + unit.word if unit.word >= 0 else -1

@@ -14,11 +14,14 @@ it. The foil is a false answer of the same relation.
 The file ``assets/facts.json`` holds the tables. ``load_facts`` also takes the path of another file in the same form.
 """
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from spiritlens.arguments import listed
 
 Group = Literal["both", "text only", "heard only", "asked aloud"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -97,35 +100,64 @@ def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
     return facts
 
 
+@dataclass(frozen=True)
+class SpokenFacts:
+    """What `speak` made: its table, the ids spoken (fact and phrasing), and why others were left out, by their id."""
+
+    table: Path
+    spoken: tuple[str, ...]
+    left_out: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """The counts, and the reason of each that was left out."""
+        reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.left_out.items())
+        return f"{len(self.spoken)} texts spoken, {len(self.left_out)} left out{reasons}"
+
+
 def speak(
     facts: Sequence[Fact],
     voices: Sequence[str],
     out: str | Path,
     phrasings: Sequence[str] = ("first",),
     progress: Literal["bar", "none"] = "bar",
-) -> Path:
-    """Speak the facts' prompts in each voice and phrasing into the folder `out`; the path of its ``metadata.csv``.
+) -> SpokenFacts:
+    """Speak the facts' prompts in each voice and phrasing into the folder `out`.
 
-    One wav and one file of word times per utterance; the table has the columns ``file_name voice engine words id text
-    subject answer foil relation group phrasing`` and is read back by `datasets` (see `speech.recordings`).
+    One wav and one file of word times per utterance; the table (``metadata.csv``) has the columns ``file_name voice
+    engine words id text subject answer foil relation group phrasing`` and is read back by `datasets` (see
+    `speech.recordings`). A text that one of the voices cannot say is left out in all of them, with the reason.
     """
+    from spiritlens.speech.cache import CachedVoice
     from spiritlens.speech.recordings import speak_texts
+    from spiritlens.speech.synthesis import voice, why_unspeakable
 
-    rows = [
-        {
-            "id": f"{fact.id}_{phrasing}".replace(" ", "-"),
-            "text": fact.text(phrasing),
-            "subject": fact.subject,
-            "answer": fact.answer,
-            "foil": fact.foil,
-            "relation": fact.relation,
-            "group": fact.group,
-            "phrasing": phrasing,
-        }
-        for phrasing in phrasings
-        for fact in facts
-    ]
-    return speak_texts(rows, out, voices, progress)
+    facts, names = listed("facts", facts, of=Fact), listed("voices", voices, of=str)
+    phrasings = listed("phrasings", phrasings, of=str)
+    rows = [_spoken_row(fact, phrasing) for phrasing in phrasings for fact in facts]
+    speakers = {name: CachedVoice(voice(name)) for name in names}
+    left_out: dict[str, str] = {}
+    for row, (name, speaker) in itertools.product(rows, speakers.items()):
+        if row["id"] not in left_out and (why := why_unspeakable(row["text"], speaker)):
+            left_out[row["id"]] = f"{name}: {why}"
+    spoken = [row for row in rows if row["id"] not in left_out]
+    if not spoken:
+        first, reason = next(iter(left_out.items()))
+        raise ValueError(f"none of the {len(rows)} texts can be spoken; the first, {first}: {reason}")
+    table = speak_texts(spoken, out, names, progress)
+    return SpokenFacts(table, tuple(row["id"] for row in spoken), left_out)
+
+
+def _spoken_row(fact: Fact, phrasing: str) -> dict[str, str]:
+    return {
+        "id": f"{fact.id}_{phrasing}".replace(" ", "-"),
+        "text": fact.text(phrasing),
+        "subject": fact.subject,
+        "answer": fact.answer,
+        "foil": fact.foil,
+        "relation": fact.relation,
+        "group": fact.group,
+        "phrasing": phrasing,
+    }
 
 
 def commonest_answers(facts: Sequence[Fact]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spiritlens.prompts.words import chosen_place, phrase_in_words
+from spiritlens.prompts.words import chosen_place, phrase_in_words, spoken_characters, spoken_members
 from spiritlens.speech.alignment import Rule, WordInterval, check_words, interval_groups, words_of_units
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
@@ -33,7 +33,8 @@ class SpeechSegment:
     """A part of a prompt that is heard: its units, its words with times, and the sound where it is at hand.
 
     ``streams`` holds the further unit streams of expressive families by name (``pitch``, ``style``); ``rule`` and
-    ``slack_units`` are those of `spiritlens.speech.alignment.words_of_units`.
+    ``slack_units`` are those of `spiritlens.speech.alignment.words_of_units`. ``text`` is what was spoken, as it was
+    written: where it is known, and is said in these words, a subject is found in it ("Apollo 11": Apollo eleven).
     """
 
     units: UnitStream
@@ -42,6 +43,7 @@ class SpeechSegment:
     streams: Mapping[str, UnitStream] = field(default_factory=dict)
     rule: Rule = "centre"
     slack_units: int = 0
+    text: str = ""
 
     def __post_init__(self) -> None:
         if len(self.units) == 0:
@@ -55,9 +57,14 @@ class SpeechSegment:
         Times and the sound stay those of the whole audio.
         """
         shown = f"the words '{' '.join(word.word for word in self.words)}'"
-        places = phrase_in_words([word.word for word in self.words], phrase)
+        characters = spoken_characters(self.text, [word.word for word in self.words])
+        if characters is not None:
+            places, halves = spoken_members(self.text, characters, phrase)
+        else:
+            places, halves = phrase_in_words([word.word for word in self.words], phrase), []
         if not places:
-            raise ValueError(f"'{phrase}' does not occur in {shown}; give whole words as they stand there")
+            why = "".join(f" ({half})" for half in halves[:1])
+            raise ValueError(f"'{phrase}' does not occur in {shown}{why}; give whole words as they stand there")
         first, end = places[chosen_place(places, occurrence, f"'{phrase}'", shown)]
         inside = set(range(first, end))
         for group in interval_groups(self.words):
@@ -75,7 +82,8 @@ class SpeechSegment:
         units = units[int(positions[0]) : int(positions[-1]) + 1]
         start, stop = float(units.starts[0]), float(units.ends[-1])
         streams = {name: stream.slice_time(start, stop) for name, stream in self.streams.items()}
-        return replace(self, units=units, words=tuple(self.words)[first:end], streams=streams)
+        text = self.text[characters[first][0] : characters[end - 1][1]] if characters is not None else ""
+        return replace(self, units=units, words=tuple(self.words)[first:end], streams=streams, text=text)
 
 
 Segment = TextSegment | SpeechSegment

@@ -13,13 +13,14 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spiritlens.arguments import number, shown
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.phones import Phone
 from spiritlens.speech.utterance import Utterance, Voice
 from spiritlens.speech.waveform import AudioError, Waveform, read_waveform
 
-FORMAT = "spiritlens.spoken/1"
+FORMAT = "spiritlens.spoken/2"
 
 
 def cache_folder(name: str) -> Path:
@@ -63,7 +64,9 @@ class CachedVoice:
 
     def key(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> str:
         """File name (without ending) of an utterance."""
-        parts = (FORMAT, self.engine, self.name, float(rate), float(pitch), text)
+        if not isinstance(text, str):
+            raise ValueError(f"text={shown(text)}: expected a text to speak, a str")
+        parts = (FORMAT, self.engine, self.name, number("rate", rate), number("pitch", pitch), text)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

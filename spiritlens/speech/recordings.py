@@ -17,10 +17,11 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
+from spiritlens.arguments import check_choice, listed, shown
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.cache import CachedVoice
 from spiritlens.speech.encoders import SpeechEncoder
-from spiritlens.speech.synthesis import DEFAULT_VOICE, voice
+from spiritlens.speech.synthesis import DEFAULT_VOICE, UnspeakableError, voice
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform, read_waveform
 from spiritlens.speech.word_sources import words_beside
@@ -132,19 +133,32 @@ def speak_texts(
 
     Each utterance is ``NAME.wav`` with its words in ``NAME.json`` (see `word_sources`), NAME made of the row's ``id``
     (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached.
+    A text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
     """
-    rows, out = list(rows), Path(out)
-    if missing := [index for index, row in enumerate(rows) if not str(row.get("text", "")).strip()]:
-        raise ValueError(f"row {missing[0]} has no text to speak; give each row a 'text'.")
-    pairs = [(_stem(row, index, name), name, row) for name in voices for index, row in enumerate(rows)]
+    check_choice("progress", progress, Progress)
+    rows, names = listed("rows", rows, of=(Mapping,)), listed("voices", voices, of=str)
+    if not isinstance(out, (str, Path)):
+        raise ValueError(f"out={shown(out)}: expected the path of a folder")
+    out = Path(out)
+    for index, row in enumerate(rows):
+        text = row.get("text")
+        if not isinstance(text, str) or not text.strip():
+            given = "" if text in (None, "") else f": text={shown(text)}"
+            raise ValueError(f"row {index} has no text to speak{given}; give each row a 'text', a str.")
+    if doubled := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"the voice {doubled[0]!r} is named twice; name each voice once.")
+    pairs = [(_stem(row, index, name), name, row) for name in names for index, row in enumerate(rows)]
     doubled = [stem for stem, count in Counter(stem for stem, _, _ in pairs).items() if count > 1]
     if doubled:
         raise ValueError(f"two rows have the same id: both would be {doubled[0]}.wav; give each row an id of its own.")
-    speakers = {name: CachedVoice(voice(name)) for name in voices}
+    speakers = {name: CachedVoice(voice(name)) for name in names}
     out.mkdir(parents=True, exist_ok=True)
     table: list[dict[str, Any]] = []
     for stem, name, row in tqdm(pairs, desc="speaking", unit="text", disable=progress == "none"):
-        utterance = speakers[name].speak(str(row["text"]))
+        try:
+            utterance = speakers[name].speak(row["text"])
+        except UnspeakableError as error:
+            raise UnspeakableError(f"{stem} cannot be spoken: {error}") from error
         write_whole(out / f"{stem}.wav", utterance.waveform.wav_bytes())
         words = [{"word": word.word, "start": word.start, "end": word.end} for word in utterance.words]
         write_whole(out / f"{stem}.json", json.dumps({"words": words}, indent=1).encode())

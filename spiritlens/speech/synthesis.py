@@ -10,16 +10,28 @@ Licences: espeak-ng and piper are GPL-3 programs beside this package (MIT), flit
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from spiritlens.arguments import shown
 from spiritlens.speech.engines.espeak import EspeakVoice, espeak_process
 from spiritlens.speech.engines.festival import VOICES as FESTIVAL_VOICES
 from spiritlens.speech.engines.festival import FestivalVoice, festival_version
 from spiritlens.speech.engines.flite import MEAN_F0, FliteVoice, flite_process
 from spiritlens.speech.engines.piper import REMEDY as PIPER_REMEDY
 from spiritlens.speech.engines.piper import PiperVoice, piper_version
+from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.utterance import Utterance, Voice
 
-__all__ = ["DEFAULT_VOICE", "EngineError", "Utterance", "Voice", "VoiceInfo", "voice", "voices"]
+__all__ = [
+    "DEFAULT_VOICE",
+    "EngineError",
+    "UnspeakableError",
+    "Utterance",
+    "Voice",
+    "VoiceInfo",
+    "voice",
+    "voices",
+    "why_unspeakable",
+]
 
 DEFAULT_VOICE = "espeak:en-us"
 
@@ -75,7 +87,12 @@ class VoiceInfo:
 
 
 def voice(name: str = DEFAULT_VOICE) -> Voice:
-    """The voice of a name such as ``espeak:en-us+f2``, ``espeak-debian:en-us`` or ``flite:slt``."""
+    """The voice of a name such as ``espeak:en-us+f2``, ``espeak-debian:en-us`` or ``flite:slt``.
+
+    A name that is not one of the engine's own is refused here, never spoken as another voice.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"voice={shown(name)}: expected a name such as {DEFAULT_VOICE!r}, a str")
     engine, colon, short_name = name.partition(":")
     if not colon or not short_name or engine not in REMEDIES:
         raise ValueError(
@@ -88,7 +105,18 @@ def voice(name: str = DEFAULT_VOICE) -> Voice:
         return FestivalVoice(short_name)
     if engine == "piper":
         return PiperVoice(short_name)
-    return EspeakVoice(engine, short_name)
+    found = EspeakVoice(engine, short_name)
+    found.check()
+    return found
+
+
+def why_unspeakable(text: str, speaker: Voice) -> str:
+    """Why a voice cannot say a text as it is written; "" where it can."""
+    try:
+        speaker.speak(text)
+    except UnspeakableError as error:
+        return str(error)
+    return ""
 
 
 def voices() -> tuple[VoiceInfo, ...]:

@@ -1,5 +1,7 @@
 """Finding the subject in the words: the cases of METHODS' pitfalls 3 and 4, and every error."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from family_folders import llama_folder, spirit_strings
@@ -130,8 +132,56 @@ def test_case_and_punctuation_do_not_count_in_speech(spirit, units):
     words = [WordInterval("In", 0.1, 0.4), WordInterval("Rome,", 0.4, 0.8), WordInterval("Italy's", 0.8, 1.2)]
     prompt = speech_prompt(spirit, units, words, "rome", "the")
     assert prompt.subject.name == "Rome,"
-    with pytest.raises(ValueError, match="'italy' does not occur"):
-        speech_prompt(spirit, units, words, "italy", "the")
+    assert speech_prompt(spirit, units, words, "italy", "the").subject.name == "Italy's"  # as in writing
+
+
+def said(text, words):
+    intervals = [WordInterval(word, 0.2 * n, 0.2 * n + 0.2) for n, word in enumerate(words.split())]
+    return replace(heard(intervals), text=text)
+
+
+def spoken_subject(vocabulary, text, words, subject, **more):
+    return mixed_prompt(vocabulary, [said(text, words)], subject, "the", **more).subject
+
+
+def test_a_subject_is_the_words_that_were_said_for_its_characters(spirit):
+    assert spoken_subject(spirit, "Apollo 11 is", "Apollo eleven is", "Apollo 11").positions == tuple(range(3, 13))
+    text, words = "B.B. King, 1917 is", "B B King nineteen seventeen is"
+    assert spoken_subject(spirit, text, words, "1917").name == "nineteen seventeen"
+    assert spoken_subject(spirit, text, words, "B.B. King, 1917").name == "B B King nineteen seventeen"
+
+
+def test_half_a_spoken_word_is_refused(spirit):
+    for text, words, subject, why in (
+        ("C++ is", "C plus plus is", "C", r"only a part of 'C\+\+'"),
+        ("1917 is", "nineteen seventeen is", "19", "only a part of '1917'"),
+        ("L'Aurore is", "L'Aurore is", "Aurore", "no units of its own: 'Aurore' is spoken as a part of 'L'Aurore'"),
+        ("Guinea-Bissau is", "Guinea Bissau is", "Guinea", "only a part of 'Guinea-Bissau'"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            spoken_subject(spirit, text, words, subject)
+
+
+def test_occurrences_in_speech_are_counted_as_in_writing(spirit, embedded):
+    text, words = "a turkey in Turkey", "a turkey in Turkey"
+    assert spoken_subject(spirit, text, words, "Turkey").first == 18
+    for prompt_of in (
+        lambda **more: text_prompt(embedded, text, "Turkey", "the", **more),
+        lambda **more: mixed_prompt(embedded, [said(text, words)], "Turkey", "the", **more),
+    ):
+        with pytest.raises(ValueError, match="occurs 2 times"):
+            prompt_of()
+        assert prompt_of(occurrence=1).subject.name.lower() == "turkey"
+
+
+def test_the_reason_of_a_refusal_is_true(spirit):
+    with pytest.raises(
+        ValueError, match=r"'Sao Paulo' does not occur.*the nearest there is 'São Paulo', with 'ã'"
+    ) as told:
+        subject_of(spirit, "the mayor of São Paulo", "Sao Paulo")
+    assert "both sides" not in str(told.value)
+    with pytest.raises(ValueError, match="subject=5: expected the words"):
+        subject_of(spirit, "the mayor", 5)
 
 
 MERGED = [

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
+from spiritlens.speech.engines.espeak import EspeakVoice
 from spiritlens.speech.phones import PAUSE
-from spiritlens.speech.synthesis import DEFAULT_VOICE, EngineError, voice, voices
+from spiritlens.speech.synthesis import DEFAULT_VOICE, voice, voices
 from spiritlens.speech.waveform import read_waveform
 
 TEXT = "the capital of france is paris"
@@ -174,17 +175,70 @@ def test_unknown_engine(name):
         voice(name)
 
 
-def test_unknown_voices(available):
-    with pytest.raises(EngineError, match="no voice 'xx-yy'"):
-        voice("espeak:xx-yy").speak(TEXT)
-    with pytest.raises(ValueError, match="flite has no voice 'bob'"):
-        voice("flite:bob")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "espeak:xx-yy",
+        "espeak:en-us+nobody",
+        "espeak:en-us+F2",
+        "espeak:EN-US",
+        "espeak:en-us+",
+        "espeak:en-us+f2+f3",
+        "espeak:en-us+../../x",
+        "espeak:en-us\0x",
+        "espeak-debian:en-us+f9",
+        "flite:bob",
+        "flite:SLT",
+        "festival:rab_diphone",
+        "festival:ked_diphone)(exit",
+        "piper:jo",
+    ],
+)
+def test_a_name_that_the_engine_does_not_list_is_refused_and_not_spoken_as_another_voice(name, available):
+    if name.partition(":")[0] == "espeak-debian" and "espeak-debian" not in available:
+        pytest.skip("no Debian espeak-ng on this machine")
+    with pytest.raises(ValueError, match=r"has no voice|is not known"):
+        voice(name)
 
 
-@pytest.mark.parametrize("settings", [{"rate": 9}, {"pitch": 4}])
+def test_a_voice_made_by_hand_is_checked_too():
+    with pytest.raises(ValueError, match=r"'nobody'; it has \d+, the nearest"):
+        EspeakVoice("espeak", "en-us+nobody").speak(TEXT)
+
+
+def test_all_listed_voices_are_the_engine_s_own(available):
+    for info in voices():
+        if info.engine in available:
+            assert voice(info.name).name == info.name
+
+
+def test_names_that_look_like_roman_numerals(available):
+    """espeak-ng reads "xi" as "Roman eleven": a word more than the text has."""
+    phones = [phone.label for phone in voice().speak("Xi").phones if phone.label != PAUSE]
+    assert phones == ["sh", "iy"]
+    assert len(voice().speak("Xi Jinping").words) == 2
+    with pytest.raises(ValueError, match="reads 'Xv' as a Roman numeral"):
+        voice().speak("Xv")
+
+
+def test_letters_that_espeak_spells_by_their_number():
+    usual, marked = (voice().speak(name).phones for name in ("nguyen", "nguyễn"))
+    assert [phone.label for phone in marked] == [phone.label for phone in usual]
+
+
+@pytest.mark.parametrize("settings", [{"rate": 9}, {"rate": 0}, {"rate": -1}, {"rate": float("inf")}, {"pitch": 4}])
 def test_settings_out_of_range(settings):
     with pytest.raises(ValueError, match=r"espeak-ng (speaks|takes)"):
         voice().speak(TEXT, **settings)
+
+
+@pytest.mark.parametrize("value", ["fast", float("nan"), None, True])
+@pytest.mark.parametrize("name", ["espeak:en-us", "flite:kal16", "festival:ked_diphone"])
+def test_settings_that_are_no_numbers(name, value, available):
+    speaking = speaker(name, available)
+    for setting in ("rate", "pitch"):
+        with pytest.raises(ValueError, match=f"{setting}=.*expected a number"):
+            speaking.speak(TEXT, **{setting: value})
 
 
 def test_fixed_pitch_is_said(available):

@@ -3,20 +3,25 @@
 Two engines as far as bytes go: version 1.52 through the PyPI package espeakng-loader (``espeak:``, the default on every
 machine) and Debian's 1.51 (``espeak-debian:``). The library is GPL-3 and runs in a process of its own.
 
-Voices are named by accent and variant: ``en-us``, ``en-us+f2``, ``en-gb+m7``. Rate 1.0
-is 175 words per minute. Pitch goes through the measured relation of espeak-ng's levels to the fundamental frequency.
-Words run together by the engine ("in the") get one word event: they share one interval.
+Voices are named by accent and variant: ``en-us``, ``en-us+f2``, ``en-gb+m7``. The library takes any name and speaks as
+another voice where it knows none of it, so names are checked against its own lists. Rate 1.0 is 175 words per minute.
+Pitch goes through the measured relation of espeak-ng's levels to the fundamental frequency.
+Words run together by the engine ("in the") get one word event: they share one interval. It reads words that look like
+Roman numerals ("Xi") as such, and letters beyond Latin Extended-B by their number: both are respelled.
 """
 
+import difflib
 import functools
 import importlib.util
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 import numpy as np
 
+from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_of_phones, waveform_of, word_intervals
-from spiritlens.speech.engines.plain_text import PlainText, plain_text
+from spiritlens.speech.engines.numbers import roman_value
+from spiritlens.speech.engines.plain_text import PlainText, UnspeakableError, ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
 from spiritlens.speech.phones import ESPEAK_CONTINUES, ESPEAK_R_COLOURED, Phone, espeak_phone
 from spiritlens.speech.utterance import Utterance
@@ -27,6 +32,9 @@ PITCH_RATIOS = (0.700, 0.760, 0.803, 0.854, 0.927, 1.0, 1.099, 1.216, 1.349, 1.5
 """Median fundamental frequency at each level over that at level 50 (mean of en-us, +f2 and +m3, version 1.52)."""
 ACCENT_NAMES = {"en-gb": "en", "en-gb-scotland": "en-gb-scotland"}
 """Names that the library's lookup needs in place of those that its command line takes."""
+RESPELLED = {"xi": "shee", "xi's": "shee's", "vi": "vie", "vi's": "vie's"}
+"""Names that the library would read as Roman numerals, and what it is given instead."""
+LAST_KNOWN_LETTER = "\u024f"
 RHOTIC_ACCENTS = ("en-us",)
 VOWEL_SHARE_OF_R_COLOURED = 0.6
 """An r-coloured vowel is one phoneme of espeak-ng and two of the inventory: the vowel takes this share of its time."""
@@ -52,27 +60,38 @@ class EspeakVoice:
     def _process(self) -> EngineProcess:
         return espeak_process(self.build)
 
+    def check(self) -> None:
+        """Refuse an accent or a variant that the library does not list, letter case and all."""
+        accent, plus, variant = self.variety.partition("+")
+        lists = self._process().hello
+        if accent not in lists["languages"]:
+            _refuse(self.name, "accent or language", accent, lists["languages"])
+        if plus and variant not in lists["variants"]:
+            _refuse(self.name, "variant", variant, lists["variants"])
+
     def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
         """Speak `text`; the words are those spoken (numbers written out)."""
         words_per_minute, level = _settings(rate, pitch)
+        self.check()
         accent, plus, variant = self.variety.partition("+")
         plain = plain_text(text)
+        given = replace(plain, words=tuple(_spelling(word) for word in plain.words))
         answer, samples = self._process().request(
             {
                 "voice": ACCENT_NAMES.get(accent, accent) + plus + variant,
-                "text": plain.engine_text,
+                "text": given.engine_text,
                 "words_per_minute": words_per_minute,
                 "pitch": level,
             }
         )
         audio = waveform_of(samples, answer["rate"], self.name)
         phones, group_of_phone, group_of_word = _phones_and_groups(
-            answer, plain, len(samples), rhotic=accent in RHOTIC_ACCENTS
+            answer, given, len(samples), rhotic=accent in RHOTIC_ACCENTS
         )
         spans = spans_of_phones(phones, group_of_phone)
         missing = [word for word, group in zip(plain.words, group_of_word, strict=True) if group not in spans]
         if missing:
-            raise EngineError(
+            raise UnspeakableError(
                 f"{self.engine} gave no phones for {missing[0]!r} in {text!r}; write the word as it sounds."
             )
         words = word_intervals(plain.words, group_of_word, spans)
@@ -81,14 +100,35 @@ class EspeakVoice:
 
 def _settings(rate: float, pitch: float) -> tuple[int, int]:
     """Words per minute and pitch level of espeak-ng."""
-    words_per_minute = round(WORDS_PER_MINUTE * rate)
-    if not 80 <= words_per_minute <= 450:
+    words_per_minute = WORDS_PER_MINUTE * number("rate", rate)
+    pitch = number("pitch", pitch)
+    if not 80 <= words_per_minute < 450.5 or not 80 <= round(words_per_minute) <= 450:
         raise ValueError(f"rate is {rate}; espeak-ng speaks at 0.46 to 2.57 times {WORDS_PER_MINUTE} words per minute.")
     if not PITCH_RATIOS[0] <= pitch <= PITCH_RATIOS[-1]:
         raise ValueError(
             f"pitch is {pitch}; espeak-ng takes {PITCH_RATIOS[0]} to {PITCH_RATIOS[-1]} times the voice's own pitch."
         )
-    return words_per_minute, round(float(np.interp(pitch, PITCH_RATIOS, PITCH_LEVELS)))
+    return round(words_per_minute), round(float(np.interp(pitch, PITCH_RATIOS, PITCH_LEVELS)))
+
+
+def _refuse(name: str, part: str, wanted: str, known: list[str]) -> NoReturn:
+    near = difflib.get_close_matches(wanted.lower(), known, n=3) or known[:3]
+    raise ValueError(
+        f"voice {name!r}: espeak-ng has no voice of the {part} {wanted!r}; it has {len(known)}, the nearest: "
+        f"{', '.join(near)} (letter case counts)."
+    )
+
+
+def _spelling(word: str) -> str:
+    """The word as the library has to be given it."""
+    small = word.lower()
+    if small in RESPELLED:
+        return RESPELLED[small]
+    if roman_value(small.upper()) and small not in ("xl", "xxx") and not word.isupper():
+        raise UnspeakableError(f"espeak-ng reads {word!r} as a Roman numeral; write it as it sounds, or as a number.")
+    if len(word) == 1 or max(word) > LAST_KNOWN_LETTER:
+        return ascii_word(word)
+    return word
 
 
 def _phones_and_groups(

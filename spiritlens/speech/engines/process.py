@@ -21,7 +21,7 @@ import numpy as np
 LONGEST_ANSWER_SECONDS = 120
 
 
-class EngineError(RuntimeError):
+class EngineError(OSError):
     """A speech engine that is missing or failed; the message says how to get it or what it could not speak."""
 
 
