@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from spiritlens.arguments import shown
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import SILENCE_PEAK, AudioError, Waveform
 
@@ -35,9 +36,16 @@ class SpeechEncoder(Protocol):
         """One unit per frame."""
 
 
+def given_waveform(value: object) -> Waveform:
+    """The waveform; what is none is refused with the remedy."""
+    if not isinstance(value, Waveform):
+        raise AudioError(f"an encoder takes a Waveform, not {shown(value)}; read it by `read_waveform`.")
+    return value
+
+
 def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
-    """Refuse audio at another rate than the encoder's, of fewer samples than one unit needs, or silent throughout."""
-    name = waveform.source or "waveform"
+    """Refuse what is no waveform, at another rate than the encoder's, shorter than one unit, or silent throughout."""
+    name = given_waveform(waveform).source or "waveform"
     if waveform.rate != rate:
         raise AudioError(f"{name} is at {waveform.rate} Hz; the encoder takes {rate} Hz. Read it by `read_waveform`.")
     if len(waveform) < shortest:
