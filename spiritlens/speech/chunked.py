@@ -19,6 +19,8 @@ LEAST_UNKNOWN_SIZE = 0x7FFF0000
 """Sizes from here on, and 0, are what streaming writers leave in a 32-bit field because they cannot seek back."""
 SLACK = 9
 """Bytes by which an outer size may be too long without a word: writers put the file's size, and leave out a pad."""
+LONGEST_PADDING = 4096
+"""Samples that a last coded block may have beyond the length that is stated."""
 SizesOf = Callable[[bytes], tuple[int, int | None]]
 
 
@@ -138,8 +140,11 @@ def _one(data: bytes, layout: Layout) -> Contents:
     if samples.start + samples.size > len(data):
         return Contents.refused(_truncated(samples, data))
     sound = data[: samples.start + samples.size] if layout.reads_on else data
-    part = Part(sound, _stated_samples(data, chunks) if layout.magic == b"RIFF" else None)
-    return Contents((part,), _remainder(data, layout, chunks))
+    part = Part(sound, _stated_samples(data, chunks) if layout.magic == b"RIFF" else None, padding=LONGEST_PADDING)
+    told = _remainder(data, layout, chunks) or (
+        _aiff_difference(data, chunks, samples) if layout.magic == b"FORM" else ""
+    )
+    return Contents((part,), told)
 
 
 def _truncated(chunk: Chunk, data: bytes) -> str:
@@ -159,13 +164,19 @@ def _size_is_open(samples: Chunk, chunks: list[Chunk], layout: Layout, length: i
 
 
 def _filled_in(data: bytes, samples: Chunk, layout: Layout) -> Contents:
-    """The same file with the sizes that its writer left open."""
+    """The same file with the sizes that its writer left open; an RF64 that has room becomes a plain RIFF."""
     size = len(data) - samples.start
-    if layout.size_size == 8 or len(data) >= LEAST_UNKNOWN_SIZE or layout.magic in (b"RF64", b"BW64"):
+    if layout.size_size == 4 and len(data) >= LEAST_UNKNOWN_SIZE:
         return Contents.of(data)  # libsndfile reads to the end
     filled = bytearray(data)
-    filled[4:8] = (len(data) - 8).to_bytes(4, layout.order)
-    filled[samples.start - 4 : samples.start] = size.to_bytes(4, layout.order)
+    if layout.magic in (b"RF64", b"BW64"):
+        filled[:4] = b"RIFF"
+    if layout.size_size == 4:
+        filled[4:8] = (len(data) - 8).to_bytes(4, layout.order)
+    elif layout.counts_header:
+        filled[16:24] = len(data).to_bytes(8, layout.order)
+        size += layout.header
+    filled[samples.start - layout.size_size : samples.start] = size.to_bytes(layout.size_size, layout.order)
     return Contents.of(bytes(filled))
 
 
@@ -180,6 +191,20 @@ def _stated_samples(data: bytes, chunks: list[Chunk]) -> int | None:
         return None
     stated = int.from_bytes(data[fact.start : fact.start + 4], "little")
     return stated if 0 < stated < LEAST_UNKNOWN_SIZE else None
+
+
+def _aiff_difference(data: bytes, chunks: list[Chunk], samples: Chunk) -> str:
+    """What AIFF's COMM chunk says of the number of samples where it differs from the bytes of plain samples."""
+    common = next((chunk for chunk in chunks if chunk.name == b"COMM" and chunk.size >= 18), None)
+    if common is None:
+        return ""
+    fields = data[common.start : common.start + 22]
+    coded = data[8:12] == b"AIFC" and fields[18:22] not in (b"NONE", b"sowt", b"twos", b"raw ")
+    channels, stated, bits = (int.from_bytes(fields[a:b], "big") for a, b in ((0, 2), (2, 6), (6, 8)))
+    frame = channels * -(-bits // 8)
+    if coded or not frame or not 0 < stated < LEAST_UNKNOWN_SIZE or stated == (samples.size - 8) // frame:
+        return ""
+    return f"its COMM chunk promises {stated} samples, {(samples.size - 8) // frame} are there and read"
 
 
 def _remainder(data: bytes, layout: Layout, chunks: list[Chunk]) -> str:
@@ -200,6 +225,8 @@ def _remainder(data: bytes, layout: Layout, chunks: list[Chunk]) -> str:
 def _headed(data: bytes, sizes: SizesOf, magic: bytes) -> Contents:
     """Contents of a file of one header and samples; `sizes` tells the bytes of both, None where the latter is open."""
     start, size = sizes(data)
+    if size == 0 and magic == b".snd" and len(data) > start:  # libsndfile takes 0 for none, and this for not known
+        return Contents.of(data[:8] + b"\xff" * 4 + data[12:])
     if size is None:
         return Contents.of(data)
     end = start + size
@@ -219,7 +246,7 @@ def _headed(data: bytes, sizes: SizesOf, magic: bytes) -> Contents:
 
 def _au_sizes(data: bytes) -> tuple[int, int | None]:
     start, size = (int.from_bytes(data[place : place + 4], "big") for place in (4, 8))
-    return start, None if size in (0, 0xFFFFFFFF) else size
+    return start, None if size == 0xFFFFFFFF else size
 
 
 def _nist_sizes(data: bytes) -> tuple[int, int | None]:

@@ -44,6 +44,8 @@ NO_AUDIO = (
 )
 FLAC_START = (b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22")
 """The mark of a FLAC stream and the header of its first block, which is the only one or is followed by others."""
+FLAC_COUNT = (1 << 36) - 1
+"""The bits of a FLAC stream's number of samples."""
 
 
 def contents_of(data: bytes) -> Contents:
@@ -90,9 +92,16 @@ def _flac_contents(data: bytes) -> Contents:
     starts = [0]
     while (place := min((at for mark in FLAC_START if (at := data.find(mark, starts[-1] + 4)) > 0), default=0)) > 0:
         starts.append(place)
-    if len(starts) == 1:
-        return Contents.of(data)
-    return Contents(tuple(Part(data[start:end]) for start, end in pairwise([*starts, len(data)])))
+    return Contents(tuple(_flac_part(data[start:end]) for start, end in pairwise([*starts, len(data)])))
+
+
+def _flac_part(data: bytes) -> Part:
+    """A stream whose stated number of samples (36 bits of its first block) is left open, so that it is read on."""
+    stated = int.from_bytes(data[21:26], "big") & FLAC_COUNT
+    if not stated:
+        return Part(data)
+    left_open = (int.from_bytes(data[21:26], "big") & ~FLAC_COUNT).to_bytes(5, "big")
+    return Part(data[:21] + left_open + data[26:], stated)
 
 
 def _looks_like_text(head: bytes) -> bool:

@@ -12,12 +12,13 @@ class AudioError(ValueError):
 class Part:
     """Bytes that libsndfile decodes to their end.
 
-    `n_samples` is their length where libsndfile does not tell it (what goes beyond is padding), `skip` how many samples
-    of silence the decoder gives before the first.
+    `n_samples` is their stated length where libsndfile does not tell it, `padding` how many samples beyond it may be
+    filler of a last coded block, `skip` how many samples of silence the decoder gives before the first.
     """
 
     data: bytes
     n_samples: int | None = None
+    padding: int = 0
     skip: int = 0
 
 

@@ -6,6 +6,7 @@ length (FLAC from a pipe) allow no other way, and in blocks, so that memory grow
 """
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +20,7 @@ BLOCK = 1 << 20
 """Samples decoded at a time, all channels together."""
 UNKNOWN_LENGTH = 1 << 62
 """Numbers of samples from here on mean that the header leaves it open."""
-LONGEST_PADDING = 4096
-"""Samples that a last coded block may have beyond the length that is stated."""
-LENGTH_CHECKED = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "CAF", "AU", "NIST", "FLAC", "OGG", "MP3", "HTK", "SDS")
+LENGTH_CHECKED = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "CAF", "AU", "NIST", "FLAC", "OGG", "MP3", "HTK")
 """Formats whose stated length is compared with what is there."""
 
 
@@ -58,61 +57,68 @@ def decoded(data: bytes, name: str) -> Decoded:
             "own."
         )
     told = "; ".join(dict.fromkeys(text for text in (contents.remainder, *(part.told for part in parts)) if text))
-    mono = parts[0].mono if len(parts) == 1 else np.concatenate([part.mono for part in parts])
-    return Decoded(mono, rates[0], float(np.max([part.peak for part in parts])), told)
+    return Decoded(_joined([part.mono for part in parts]), rates[0], float(np.max([part.peak for part in parts])), told)
 
 
 def averaged(samples: np.ndarray) -> tuple[np.ndarray, float]:
     """The mean of channels [time channel] and the largest magnitude in any (NaN where one sample is)."""
-    return samples.mean(axis=1), float(np.abs(samples).max(initial=0.0))
+    mono = samples.mean(axis=1) if samples.shape[1] != 1 else samples[:, 0]
+    return mono, float(np.abs(samples).max(initial=0.0))
 
 
 def _decoded_part(part: Part, name: str) -> Decoded:
     try:
         with _Straight(io.BytesIO(part.data)) as file:
-            rate = check_rate(file.samplerate, name)
-            stated = file.frames if file.frames < UNKNOWN_LENGTH else None
-            told = "" if file.format in LENGTH_CHECKED else f"a {file.format} file's length is not checked"
-            channels, blocks = file.channels, list(_blocks(file, stated))
+            rate, channels = check_rate(file.samplerate, name), file.channels
+            counted = file.frames if file.frames < UNKNOWN_LENGTH else None
+            told = [] if file.format in LENGTH_CHECKED else [f"the length of its format ({file.format}) is not checked"]
+            blocks = list(_blocks(file, counted, part, told))
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(
             f"{name} cannot be read as audio ({_reason(error)}). Convert it: ffmpeg -i INPUT OUTPUT.wav"
         ) from None
-    mono = (
-        blocks[0][0]
-        if len(blocks) == 1
-        else np.concatenate([block for block, _ in blocks] or [np.zeros(0, np.float32)])
-    )
+    mono = _joined([block for block, _ in blocks])[part.skip :]
     peak = float(np.max([peak for _, peak in blocks], initial=0.0))
-    mono = mono[part.skip :]
-    promised = part.n_samples if part.n_samples is not None else stated
-    if promised is None:
-        return Decoded(mono, rate, peak, told)
-    if len(mono) < promised != len(mono) * channels:  # some writers count the samples of all channels
+    promised = part.n_samples if part.n_samples is not None else counted
+    if promised is not None and len(mono) < promised != len(mono) * channels:  # some count those of all channels
         raise AudioError(
             f"{name} is truncated: its header promises {promised} samples, {len(mono)} are there. Copy it again."
         )
-    if len(mono) - promised > LONGEST_PADDING:
-        told = "; ".join(
-            filter(None, (told, f"its header promises {promised} samples, {len(mono)} are there and read"))
-        )
-    elif promised < len(mono):
-        mono = mono[:promised]
-    return Decoded(mono, rate, peak, told)
+    if promised is not None and len(mono) > promised:
+        if len(mono) - promised <= part.padding:
+            mono = mono[:promised]
+        else:
+            told.append(f"its header promises {promised} samples, {len(mono)} are there and read")
+    return Decoded(mono, rate, peak, "; ".join(told))
 
 
-def _blocks(file: _Straight, stated: int | None) -> "list[tuple[np.ndarray, float]]":
-    """Mono samples and peak of each block, up to the stated number of samples or to the end."""
-    size, left, found = max(1, BLOCK // file.channels), stated, []
-    while left is None or left > 0:
-        wanted = size if left is None else min(size, left)
-        block = file.read(frames=wanted, dtype="float32", always_2d=True)
+def _blocks(file: _Straight, counted: int | None, part: Part, told: list[str]) -> Iterator[tuple[np.ndarray, float]]:
+    """Mono samples and peak of each block up to libsndfile's number of samples, or to the end where it knows none.
+
+    What follows the stated number of samples and is no audio is left out and `told`.
+    """
+    size, total = max(1, BLOCK // file.channels), 0
+    while counted is None or total < counted:
+        stops = (stop - total for stop in (counted, part.n_samples) if stop is not None and stop > total)
+        wanted = min(size, *stops, size)
+        try:
+            block = file.read(frames=wanted, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:
+            if part.n_samples is None or total < part.n_samples:
+                raise
+            told.append(f"what follows its {total} samples is no audio and is not read")
+            return
         if len(block):
-            found.append(averaged(block))
+            total += len(block)
+            yield averaged(block)
         if len(block) < wanted:
-            break
-        left = None if left is None else left - wanted
-    return found
+            return
+
+
+def _joined(blocks: list[np.ndarray]) -> np.ndarray:
+    if len(blocks) == 1:
+        return blocks[0]
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
 def _reason(error: Exception) -> str:

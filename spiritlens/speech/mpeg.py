@@ -199,7 +199,7 @@ def _part(data: bytes, frames: Frames, first: int, last: int) -> Contents:
     sound = pieces if stated is None else pieces[header.length :]
     silent = _silent_frame(sound)
     first_frame = _first_frame(silent, there + 1)
-    return Contents((Part(first_frame + silent + sound, there * header.samples, header.samples - DELAY),), told)
+    return Contents((Part(first_frame + silent + sound, there * header.samples, skip=header.samples - DELAY),), told)
 
 
 def _frames(data: bytes, frames: Frames, first: int, last: int) -> bytes:

@@ -35,7 +35,7 @@ def check_rate(rate: object, name: str) -> int:
     except ValueError:
         raise AudioError(
             f"{name}: the rate is {shown(rate)}; expected a whole number of samples per second from {LOWEST_RATE} to "
-            f"{HIGHEST_RATE}. Give the rate at which the samples were taken."
+            f"{HIGHEST_RATE}. Give the true rate (of a file: write it again)."
         ) from None
 
 
