@@ -241,7 +241,7 @@ def _headed(data: bytes, sizes: SizesOf, magic: bytes) -> Contents:
     if rest.strip(b"\0"):
         told = f"it ends at {end} bytes by its header, {len(data)} are there: the last {len(rest)} are not read"
         return Contents((Part(data[:end]),), told)
-    return Contents.of(data)
+    return Contents.of(data[:end] if rest else data)  # libsndfile reads on
 
 
 def _au_sizes(data: bytes) -> tuple[int, int | None]:

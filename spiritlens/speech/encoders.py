@@ -5,7 +5,7 @@ where its family says so.
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -34,6 +34,13 @@ class SpeechEncoder(Protocol):
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame."""
+
+
+def given_encoder(value: object) -> SpeechEncoder:
+    """The speech encoder; what lacks an encoder's parts is refused with the remedy."""
+    if not all(hasattr(value, part) for part in ("name", "rate", "n_units", "encode")):
+        raise ValueError(f"encoder={shown(value)}: expected a speech encoder, such as lens.ears()")
+    return cast(SpeechEncoder, value)
 
 
 def given_waveform(value: object) -> Waveform:

@@ -1,14 +1,14 @@
 """Ogg (RFC 3533): pages of one or several streams, which may follow one another in one file (a chain of links).
 
 Each page names its stream and its number in it; flag 2 stands on a stream's first page, flag 4 on its last, whose time
-is the stream's length. A decoder that meets a damaged page leaves it out, and takes a damaged last page's forerunner
-for the end; libsndfile reads the first link alone. So links are taken apart here, and page numbers and the checksum of
-the last page are checked; pages that are damaged between leave fewer samples than the last page states.
+is the stream's length. A decoder leaves out a damaged page, takes the page after a damaged first one for the beginning
+and the page before a damaged last one for the end; libsndfile reads the first link alone. So links are taken apart
+here, and the numbers and checksums of all pages are checked.
 """
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 from spiritlens.speech.contents import Contents, Part
@@ -41,8 +41,8 @@ def ogg_contents(data: bytes) -> Contents:
     found = []
     for number, link in enumerate(links, 1):
         if problem := _problem(data, link):
-            part = f"link {number} of {len(links)} of its chain: " if len(links) > 1 else ""
-            return Contents.refused(f"is truncated: {part}{problem}. Copy the file again.")
+            part = f"holds {len(links)} recordings, of which number {number} " if len(links) > 1 else ""
+            return Contents.refused(f"{part}{problem}. Copy the file again.")
         whole = len(links) == 1 and link[0].start == 0
         found.append(Part(data if whole else data[link[0].start : link[-1].end]))
     foreign = len(data) - sum(page.end - page.start for page in pages)
@@ -64,31 +64,23 @@ def _pages(data: bytes) -> Iterator[Page]:
 
 
 def _problem(data: bytes, link: list[Page]) -> str:
-    """What is missing of one link."""
+    """What is wrong with one link."""
     expected: dict[int, int] = {}
     for page in link:
         if page.number != expected.get(page.stream, page.number):
-            return f"pages {expected[page.stream]} to {page.number - 1} of its stream are missing"
+            return f"is truncated: pages {expected[page.stream]} to {page.number - 1} of its stream are missing"
+        if not _checksum_is_right(data[page.start : page.end]):
+            return f"is damaged: the checksum of Ogg page {page.number} differs"
         expected[page.stream] = page.number + 1
-    if not link[-1].flags & LAST:
-        return "its last Ogg page is missing"
-    return "" if _checksum_is_right(data[link[-1].start : link[-1].end]) else "its last Ogg page is damaged"
+    return "" if link[-1].flags & LAST else "is truncated: its last Ogg page is missing"
 
 
 def _checksum_is_right(page: bytes) -> bool:
-    """CRC-32 of a page with its own checksum as zeros: polynomial 0x04c11db7, not reflected, from 0."""
-    table, remainder = _crc_table(), 0
-    for byte in page[:22] + bytes(4) + page[26:]:
-        remainder = (remainder << 8 & 0xFFFFFFFF) ^ table[remainder >> 24 ^ byte]
-    return remainder == int.from_bytes(page[22:26], "little")
+    """CRC-32 of a page with its own checksum as zeros: zlib's polynomial, but highest bit first, and from 0."""
+    reflected = (page[:22] + bytes(4) + page[26:]).translate(REFLECTED)
+    found = zlib.crc32(reflected, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return found.to_bytes(4, "little").translate(REFLECTED) == page[25:21:-1]
 
 
-@cache
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        remainder = byte << 24
-        for _ in range(8):
-            remainder = (remainder << 1 & 0xFFFFFFFF) ^ (0x04C11DB7 if remainder & 0x80000000 else 0)
-        table.append(remainder)
-    return tuple(table)
+REFLECTED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+"""Each byte with its bits in the other order."""

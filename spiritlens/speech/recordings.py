@@ -21,7 +21,7 @@ from tqdm import tqdm
 from spiritlens.arguments import check_choice, shown
 from spiritlens.speech.audio_sources import RawSource
 from spiritlens.speech.cache import CachedVoice, write_whole
-from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.speech.encoders import SpeechEncoder, given_encoder
 from spiritlens.speech.recording_rows import (
     AUDIO_ENDINGS,
     read_address,
@@ -115,8 +115,7 @@ def encode_recordings(
     """
     check_choice("progress", progress, Progress)
     check_choice("broken", broken, Broken)
-    if not callable(getattr(encoder, "encode", None)):
-        raise ValueError(f"encoder={shown(encoder)}: expected a speech encoder, such as lens.ears()")
+    given_encoder(encoder)
     if isinstance(recordings, (str, bytes, Path, Recording)) or not isinstance(recordings, Iterable):
         raise ValueError(f"recordings={shown(recordings)}: expected several, such as recordings_of_folder(FOLDER)")
     return _encoded(encoder, recordings, progress, broken)

@@ -16,7 +16,7 @@ import numpy as np
 
 from spiritlens.arguments import shown
 from spiritlens.speech.cache import cache_folder, write_whole
-from spiritlens.speech.encoders import SpeechEncoder, given_waveform
+from spiritlens.speech.encoders import SpeechEncoder, given_encoder, given_waveform
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
@@ -32,8 +32,7 @@ class CachedEncoder:
     folder: Path = field(default_factory=lambda: cache_folder("units"))
 
     def __post_init__(self) -> None:
-        if not callable(getattr(self.encoder, "encode", None)):
-            raise ValueError(f"encoder={shown(self.encoder)}: expected a speech encoder, such as lens.ears()")
+        given_encoder(self.encoder)
         if not isinstance(self.folder, (str, Path)):
             raise ValueError(f"folder={shown(self.folder)}: expected the path of a folder for the cache")
         object.__setattr__(self, "folder", Path(self.folder))
