@@ -19,8 +19,8 @@ LEAST_UNKNOWN_SIZE = 0x7FFF0000
 """Sizes from here on, and 0, are what streaming writers leave in a 32-bit field because they cannot seek back."""
 SLACK = 9
 """Bytes by which an outer size may be too long without a word: writers put the file's size, and leave out a pad."""
-LONGEST_PADDING = 4096
-"""Samples that a last coded block may have beyond the length that is stated."""
+LONGEST_BLOCK = 480
+"""Samples of the last coded block that may be filler, where the header does not state a block's samples."""
 SizesOf = Callable[[bytes], tuple[int, int | None]]
 
 
@@ -140,7 +140,7 @@ def _one(data: bytes, layout: Layout) -> Contents:
     if samples.start + samples.size > len(data):
         return Contents.refused(_truncated(samples, data))
     sound = data[: samples.start + samples.size] if layout.reads_on else data
-    part = Part(sound, _stated_samples(data, chunks) if layout.magic == b"RIFF" else None, padding=LONGEST_PADDING)
+    part = _wav_part(data, chunks) if layout.magic == b"RIFF" else Part(sound)
     told = _remainder(data, layout, chunks) or (
         _aiff_difference(data, chunks, samples) if layout.magic == b"FORM" else ""
     )
@@ -180,17 +180,17 @@ def _filled_in(data: bytes, samples: Chunk, layout: Layout) -> Contents:
     return Contents.of(bytes(filled))
 
 
-def _stated_samples(data: bytes, chunks: list[Chunk]) -> int | None:
-    """The number of samples of a WAV of coded blocks, whose last block is padded; None where bytes tell it."""
+def _wav_part(data: bytes, chunks: list[Chunk]) -> Part:
+    """A WAV; with its stated number of samples where it is made of coded blocks, the last of which is padded."""
     by_name = {chunk.name: chunk for chunk in chunks}
     form, fact = by_name.get(b"fmt "), by_name.get(b"fact")
     if form is None or fact is None or fact.size < 4:
-        return None
-    coding = int.from_bytes(data[form.start : form.start + 2], "little")
-    if coding in (0x01, 0x03, 0x06, 0x07, 0xFFFE):  # PCM, float, A-law, mu-law, extensible
-        return None
+        return Part(data)
+    coding, block = (int.from_bytes(data[form.start + at : form.start + at + 2], "little") for at in (0, 18))
     stated = int.from_bytes(data[fact.start : fact.start + 4], "little")
-    return stated if 0 < stated < LEAST_UNKNOWN_SIZE else None
+    if coding in (0x01, 0x03, 0x06, 0x07, 0xFFFE) or not 0 < stated < LEAST_UNKNOWN_SIZE:
+        return Part(data)  # PCM, float, A-law, mu-law and extensible need no block; bytes tell their number
+    return Part(data, stated, padding=block if form.size >= 20 and block else LONGEST_BLOCK)
 
 
 def _aiff_difference(data: bytes, chunks: list[Chunk], samples: Chunk) -> str:

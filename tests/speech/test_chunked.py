@@ -140,6 +140,7 @@ def test_no_samples_but_a_chunk(tone):
 
 @pytest.mark.parametrize("subtype", ["GSM610", "MS_ADPCM", "G721_32", "NMS_ADPCM_16"])
 def test_the_padding_of_a_last_block_is_left_out(tone, subtype, silent):
+    """Seven samples short of two seconds, which no coding ends a block at."""
     assert len(read_waveform(encoded(tone[:-7], subtype=subtype))) == len(tone) - 7
 
 
@@ -152,3 +153,9 @@ def test_rates_that_no_recording_has(tone, rate):
 def test_formats_whose_length_is_not_checked_say_so(tone):
     with pytest.warns(UserWarning, match=r"the length of its format \(VOC\) is not checked"):
         assert len(read_waveform(encoded(tone, format="VOC"))) == len(tone)
+
+
+def test_more_than_a_block_beyond_the_stated_number_is_read_and_told(tone):
+    data = encoded(tone, subtype="GSM610")
+    with pytest.warns(UserWarning, match="promises 31000 samples, 32000 are there and read"):
+        assert len(read_waveform(put(data, data.find(b"fact") + 8, struct.pack("<I", 31000)))) == len(tone)
