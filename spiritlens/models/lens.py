@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import torch
 from transformer_lens import HookedTransformer
@@ -28,11 +28,12 @@ from spiritlens.prompts import build
 from spiritlens.prompts.build import About, FinalMarker, Segment
 from spiritlens.prompts.families import Family
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.streams import check_unit_rate
 from spiritlens.prompts.vocabulary import Vocabulary
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.encoders import SpeechEncoder
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import Waveform, read_waveform
+from spiritlens.speech.waveform import AudioSource, Waveform, read_waveform
 from spiritlens.speech.word_choice import Missing, WordChoice
 from spiritlens.speech.word_sources import WordsSource, chosen_words
 
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from spiritlens.runs.interventions import Intervention
     from spiritlens.runs.run import Run
     from spiritlens.speech.utterance import Utterance, Voice
-
-AudioSource: TypeAlias = str | Path | bytes | Waveform
 
 
 class Provenance(TypedDict, total=False):
@@ -164,7 +163,7 @@ class Lens:
         missing: Missing = "refuse",
         **about: Unpack[About],
     ) -> Prompt:
-        """Recorded speech as a prompt: a file, its bytes or a `Waveform`, with its words.
+        """Recorded speech as a prompt: whatever `read_waveform` takes, or a `Waveform` as it is, with its words.
 
         ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, of
         which ``tier``, ``speaker``, ``channel``, ``recording`` and ``missing`` choose as there; with ``text`` alone
@@ -196,6 +195,7 @@ class Lens:
         """The units of audio as the model reads them: deduplicated where its family is."""
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
         units = self.ears().encode(waveform)
+        check_unit_rate(self.family, "unit", units.rate)
         return units.dedup() if self.family.deduplicate else units
 
     # Answers

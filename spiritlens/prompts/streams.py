@@ -34,6 +34,16 @@ class StreamUnit:
     word: int
 
 
+def check_unit_rate(family: Family, name: str, rate: float) -> None:
+    """Refuse units at another rate than the family's stream of this name is trained on (1 % is left for rounding)."""
+    expected = family.stream(name).rate
+    if abs(rate / expected - 1) > 0.01:
+        raise ValueError(
+            f"the units of stream '{name}' have {rate:g} frames per second, family '{family.name}' reads {expected:g}; "
+            "use the speech encoder that the model is trained on"
+        )
+
+
 def merge_streams(
     family: Family,
     streams: Mapping[str, UnitStream],
@@ -50,6 +60,7 @@ def merge_streams(
     dated: list[tuple[float, StreamUnit]] = []
     for stream in family.all_streams():
         units = streams[stream.name]
+        check_unit_rate(family, stream.name, units.rate)
         units = units.dedup() if stream.deduplicate else units.expand()
         main = stream.name == "unit"
         words_of = words_of_units(units, words, rule if main else "start", slack_units if main else 0)

@@ -5,10 +5,11 @@ where its family says so.
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
+from spiritlens.arguments import shown
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import SILENCE_PEAK, AudioError, Waveform
 
@@ -35,9 +36,23 @@ class SpeechEncoder(Protocol):
         """One unit per frame."""
 
 
+def given_encoder(value: object) -> SpeechEncoder:
+    """The speech encoder; what lacks an encoder's parts is refused with the remedy."""
+    if not all(hasattr(value, part) for part in ("name", "rate", "n_units", "encode")):
+        raise ValueError(f"encoder={shown(value)}: expected a speech encoder, such as lens.ears()")
+    return cast(SpeechEncoder, value)
+
+
+def given_waveform(value: object) -> Waveform:
+    """The waveform; what is none is refused with the remedy."""
+    if not isinstance(value, Waveform):
+        raise AudioError(f"an encoder takes a Waveform, not {shown(value)}; read it by `read_waveform`.")
+    return value
+
+
 def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
-    """Refuse audio at another rate than the encoder's, of fewer samples than one unit needs, or silent throughout."""
-    name = waveform.source or "waveform"
+    """Refuse what is no waveform, at another rate than the encoder's, shorter than one unit, or silent throughout."""
+    name = given_waveform(waveform).source or "waveform"
     if waveform.rate != rate:
         raise AudioError(f"{name} is at {waveform.rate} Hz; the encoder takes {rate} Hz. Read it by `read_waveform`.")
     if len(waveform) < shortest:

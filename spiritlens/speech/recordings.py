@@ -1,8 +1,9 @@
 """Sets of recordings: read from a folder or a dataset, turned into units, and made by speaking texts.
 
 A set on disk is a folder of audio files with ``metadata.csv``, whose column ``file_name`` names each file; others
-(``text``, ``fact_id``, ``voice`` ...) go with the recording. `datasets` reads the same folder (its csv builder with the
-audio column cast by ``Audio(decode=False)``: its own audio decoding needs torchcodec, this package's does not).
+(``text``, ``fact_id``, ``voice`` ...) go with the recording. `datasets` reads the same table (its csv builder), whose
+column of paths is read as audio; its own audio decoding needs torchcodec, this package's does not. Audio that is
+missing or broken is a recording too, so that it is reported by name (`recording_rows`).
 """
 
 import csv
@@ -19,23 +20,33 @@ from tqdm import tqdm
 
 from spiritlens.arguments import check_choice, listed, shown
 from spiritlens.files.atomic import write_whole
+from spiritlens.speech.audio_sources import RawSource
 from spiritlens.speech.cache import CachedVoice
-from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.speech.encoders import SpeechEncoder, given_encoder
+from spiritlens.speech.recording_rows import (
+    AUDIO_ENDINGS,
+    read_address,
+    sound_files,
+    source_of,
+    table_rows,
+    undecoded,
+)
 from spiritlens.speech.synthesis import DEFAULT_VOICE, UnspeakableError, voice
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import Waveform, read_waveform
+from spiritlens.speech.waveform import AudioError, Waveform, read_waveform
 from spiritlens.speech.word_sources import words_beside
 
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus")
 Progress = Literal["bar", "none"]
+Broken = Literal["raise", "report"]
+"""What becomes of audio that is refused: it ends the run, or is yielded with its problem."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One recording of a set: its name, its audio (a path or a file's bytes) and the columns that go with it."""
+    """One recording of a set: its name, its audio (whatever `read_waveform` takes) and the columns that go with it."""
 
     name: str
-    audio: Path | bytes
+    audio: RawSource | Waveform | None
     columns: Mapping[str, Any]
     words: tuple[Path, ...] = ()
     """Files of its words: the one that the column ``words`` names, or those with its name beside it."""
@@ -49,7 +60,10 @@ class Recording:
 
     def waveform(self) -> Waveform:
         """Read the audio."""
-        read = read_waveform(self.audio)
+        audio = self.audio
+        if audio is None:
+            raise AudioError(f"{self.name} has no audio (None); leave it out, or give its file.")
+        read = read_waveform(read_address(audio) if isinstance(audio, str) and "://" in audio else audio)
         return Waveform(read.samples, read.rate, self.name)
 
 
@@ -63,19 +77,19 @@ class EncodedRecording:
 
 
 def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
-    """The files that ``metadata.csv`` names, or all audio files of a folder without one, by name."""
-    folder = Path(folder)
-    if not folder.is_dir():
+    """The files that ``metadata.csv`` (or ``.jsonl``) names, or all sound files of a folder without one, by name.
+
+    Sound that cannot be read (``.m4a`` ...) is among them, so that it is reported; files that the table does not name
+    are told by a warning.
+    """
+    if not isinstance(folder, (str, Path)) or not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of recordings.")
-    table = folder / "metadata.csv"
-    if not table.is_file():
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_ENDINGS)
+    folder = Path(folder)
+    rows = table_rows(folder)
+    if rows is None:
+        paths = sound_files(folder)
         found = tuple(Recording(str(path.relative_to(folder)), path, {}, words_beside(path)) for path in paths)
     else:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-        if rows and "file_name" not in rows[0]:
-            raise ValueError(f"{table}: expected a column file_name; found {', '.join(rows[0])}.")
         found = tuple(
             Recording(row["file_name"], folder / row["file_name"], row, _words_of(folder, row)) for row in rows
         )
@@ -90,29 +104,49 @@ def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:
-    """The recordings of a `datasets` data set (streamed or not) with a column of audio."""
-    from datasets import Audio
+    """The recordings of a `datasets` data set (streamed or not), or of a list of rows, with a column of audio or paths.
 
-    if column not in (dataset.column_names or (column,)):
-        raise ValueError(f"the data set has no column {column!r}; its columns are {', '.join(dataset.column_names)}.")
-    for index, row in enumerate(dataset.cast_column(column, Audio(decode=False))):
-        audio = row.pop(column)
-        source = audio.get("bytes") or Path(audio["path"])
-        yield Recording(str(audio.get("path") or f"row {index}"), source, row)
+    A row without audio is a recording whose reading is refused.
+    """
+    return _of_rows(undecoded(dataset, column), column)
+
+
+def _of_rows(rows: Iterable[Mapping[str, Any]], column: str) -> Iterator[Recording]:
+    for index, row in enumerate(rows):
+        if not isinstance(row, Mapping) or column not in row:
+            held = f"its columns are {', '.join(map(str, row))}" if isinstance(row, Mapping) else f"it is {shown(row)}"
+            raise ValueError(f"row {index} has no column {column!r}; {held}.")
+        audio = row[column]
+        path = audio.get("path") if isinstance(audio, Mapping) else audio if isinstance(audio, (str, Path)) else None
+        others = {name: value for name, value in row.items() if name != column}
+        yield Recording(str(path or f"row {index}"), source_of(audio), others)
 
 
 def encode_recordings(
     encoder: SpeechEncoder,
     recordings: Iterable[Recording],
     progress: Progress = "bar",
-    broken: Literal["raise", "report"] = "raise",
+    broken: Broken = "raise",
 ) -> Iterator[EncodedRecording]:
     """Units of each recording in order; with a `CachedEncoder` a run that was stopped resumes.
 
     Audio that is refused ends the run (``broken="raise"``) or is yielded with its problem (``"report"``).
     """
+    check_choice("progress", progress, Progress)
+    check_choice("broken", broken, Broken)
+    given_encoder(encoder)
+    if isinstance(recordings, (str, bytes, Path, Recording)) or not isinstance(recordings, Iterable):
+        raise ValueError(f"recordings={shown(recordings)}: expected several, such as recordings_of_folder(FOLDER)")
+    return _encoded(encoder, recordings, progress, broken)
+
+
+def _encoded(
+    encoder: SpeechEncoder, recordings: Iterable[Recording], progress: Progress, broken: Broken
+) -> Iterator[EncodedRecording]:
     total = len(recordings) if isinstance(recordings, Sequence) else None
     for recording in tqdm(recordings, total=total, desc="encoding", unit="file", disable=progress == "none"):
+        if not isinstance(recording, Recording):
+            raise ValueError(f"{shown(recording)} is no Recording; make it by Recording(name, audio, columns)")
         try:
             units = encoder.encode(recording.waveform())
         except (ValueError, OSError) as error:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.cache import cache_folder
-from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.speech.encoders import SpeechEncoder, given_encoder, given_waveform
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
@@ -30,6 +31,12 @@ class CachedEncoder:
 
     encoder: SpeechEncoder
     folder: Path = field(default_factory=lambda: cache_folder("units"))
+
+    def __post_init__(self) -> None:
+        given_encoder(self.encoder)
+        if not isinstance(self.folder, (str, Path)):
+            raise ValueError(f"folder={shown(self.folder)}: expected the path of a folder for the cache")
+        object.__setattr__(self, "folder", Path(self.folder))
 
     @property
     def name(self) -> str:
@@ -54,7 +61,7 @@ class CachedEncoder:
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, from the cache where it is there."""
-        path = self.path(waveform)
+        path = self.path(given_waveform(waveform))
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(path) as arrays:
             ids, starts, ends, frames = (arrays[name] for name in ARRAYS)
             return UnitStream(ids, starts, ends, frames, self.rate)

@@ -12,8 +12,11 @@ Axes: ``unit``. Units of measure: seconds, frames, frames per second. Frame i of
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
+
+from spiritlens.arguments import number, shown
 
 DECIMALS = 9
 """Times are rounded to nanoseconds, so that a round trip through `dedup` and `expand` is exact."""
@@ -34,19 +37,23 @@ class UnitStream:
             array = np.asarray(getattr(self, name))
             if array.ndim != 1:
                 raise ValueError(f"{name} has shape {array.shape}; expected one axis (unit).")
-            if np.issubdtype(np.dtype(dtype), np.integer) and array.size and not np.issubdtype(array.dtype, np.integer):
-                raise ValueError(f"{name} are {array.dtype}; expected integers.")
+            if array.size and not np.issubdtype(array.dtype, np.integer):
+                if np.issubdtype(np.dtype(dtype), np.integer):
+                    raise ValueError(f"{name} are {array.dtype}; expected integers.")
+                if not np.issubdtype(array.dtype, np.floating):
+                    raise ValueError(f"{name} are {array.dtype}; expected seconds as numbers.")
             array = array.astype(dtype)
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} hold NaN or infinity; expected seconds as numbers.")
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        object.__setattr__(self, "rate", number("rate (frames per second)", self.rate, above=0, below=inf))
         self._check()
 
     def _check(self) -> None:
         lengths = {name: len(getattr(self, name)) for name in ("ids", "starts", "ends", "frames")}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"ids, starts, ends and frames differ in length: {lengths}; give one entry per unit.")
-        if not self.rate > 0:
-            raise ValueError(f"rate is {self.rate}; expected a positive number of frames per second.")
         if (self.ids < 0).any():
             raise ValueError(f"unit id {self.ids.min()} is negative; unit ids count from 0.")
         if (self.frames < 1).any():
@@ -55,11 +62,21 @@ class UnitStream:
             raise ValueError(
                 "unit times overlap or run backwards; sort the units by time, each ending after it starts."
             )
+        lasted, counted = float((self.ends - self.starts).sum()), float(self.frames.sum() / self.rate)
+        if abs(lasted - counted) > 0.05 * counted + 2 / self.rate:  # a run over a cut of long audio counts a frame less
+            raise ValueError(
+                f"the units last {lasted:g} s by their times and {counted:g} s by {self.frames.sum()} frames at "
+                f"{self.rate:g} per second; give the rate of the encoder that made them."
+            )
 
     @classmethod
     def from_frames(cls, ids: np.ndarray | Sequence[int], rate: float = 25.0, offset: float = 0.0) -> "UnitStream":
         """One unit per frame: unit i covers [offset + i / rate, offset + (i + 1) / rate) seconds."""
-        ids = np.asarray(ids, dtype=np.int64) if len(ids) == 0 else np.asarray(ids)
+        ids = np.asarray(ids)
+        if ids.ndim != 1:
+            raise ValueError(f"ids are {shown(ids)}; expected a list of unit ids, one per frame.")
+        rate, offset = number("rate", rate, above=0, below=inf), number("offset", offset, above=-inf, below=inf)
+        ids = ids.astype(np.int64) if len(ids) == 0 else ids
         edges = np.round(offset + np.arange(len(ids) + 1) / rate, DECIMALS)
         return cls(ids, edges[:-1], edges[1:], np.ones(len(ids), np.int64), rate)
 
@@ -116,6 +133,7 @@ class UnitStream:
 
     def slice_time(self, start: float, end: float) -> "UnitStream":
         """The units whose centre lies in [start, end) seconds, with their times unchanged."""
+        start, end = number("start", start), number("end", end)
         if not start < end:
             raise ValueError(f"time slice {start}-{end} s is empty; expected start < end.")
         centres = (self.starts + self.ends) / 2

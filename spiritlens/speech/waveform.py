@@ -4,8 +4,9 @@ Axes: ``time`` (samples). Units: seconds for durations, samples per second for r
 16 kHz mono, as the published unit encoders do: channels are averaged, other rates are resampled (`resampling`), and no
 loudness normalisation is applied.
 
-A file is refused with one `AudioError` that says what is wrong and what to do, because libsndfile itself reads several
-kinds of broken files without complaint (truncated wav, ogg and mp3; NaN; samples far outside [-1, 1]).
+A file is read to its end or refused with one `AudioError` that says what is wrong and what to do; what of it is left
+unread though its samples are whole is told by a warning. libsndfile itself reads several kinds of broken files without
+complaint (`containers`), as it does NaN and samples far outside [-1, 1].
 """
 
 import base64
@@ -14,14 +15,17 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Literal, TypeAlias
 
 import numpy as np
 import soundfile
 
+from spiritlens.arguments import check_choice, number
 from spiritlens.files.atomic import write_whole
-from spiritlens.speech.containers import container_problem
-from spiritlens.speech.resampling import Resampler, resample
+from spiritlens.speech.audio_sources import Encoded, RawSource, as_floats, opened
+from spiritlens.speech.contents import AudioError as AudioError
+from spiritlens.speech.decoding import Decoded, averaged, decoded
+from spiritlens.speech.resampling import Resampler, check_rate, resample
 
 RATE = 16000
 """Samples per second of every waveform that `read_waveform` returns."""
@@ -32,9 +36,8 @@ LOUDEST_SCALED = 8.0
 SILENCE_PEAK = 1e-4
 """A recording whose largest sample is below this holds silence only (3 steps of 16-bit audio)."""
 
-
-class AudioError(ValueError):
-    """Audio that cannot be used; the message names the source, what is wrong, and the remedy."""
+Subtype = Literal["PCM_16", "FLOAT"]
+"""How samples are written: rounded to 16-bit steps, or as they are (32-bit floats)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,26 +49,23 @@ class Waveform:
     source: str = ""
 
     def __post_init__(self) -> None:
-        samples = np.asarray(self.samples)
+        if not isinstance(self.source, str):
+            raise AudioError(f"source is {self.source!r}; expected a text that says where the audio came from.")
         name = self.source or "waveform"
+        samples = as_floats(self.samples, name)
         if samples.ndim != 1:
             raise AudioError(
                 f"{name}: samples have shape {samples.shape}; expected one axis (time). Average the channels first."
             )
-        if not np.issubdtype(samples.dtype, np.floating):
-            raise AudioError(
-                f"{name}: samples are {samples.dtype}; expected floats in [-1, 1]. Divide 16-bit integers by 32768."
-            )
-        if self.rate <= 0:
-            raise AudioError(f"{name}: rate is {self.rate}; expected a positive number of samples per second.")
-        if not np.isfinite(samples).all():
+        peak = float(np.abs(samples).max(initial=0.0))
+        if not np.isfinite(peak):
             raise AudioError(f"{name}: samples hold NaN or infinity; write the file again from a clean source.")
-        if samples.size and (peak := float(np.abs(samples).max())) > 1.0:
+        if peak > 1.0:
             raise AudioError(
                 f"{name}: the largest sample is {peak:.3g}; expected at most 1. Divide the samples by {peak:.3g}."
             )
-        object.__setattr__(self, "samples", np.ascontiguousarray(samples, dtype=np.float32))
-        self.samples.setflags(write=False)
+        object.__setattr__(self, "rate", check_rate(self.rate, name))
+        object.__setattr__(self, "samples", _kept(samples, self.samples))
 
     def __len__(self) -> int:
         return int(self.samples.size)
@@ -82,6 +82,7 @@ class Waveform:
 
     def slice(self, start: float, end: float) -> "Waveform":
         """The part from `start` to `end` seconds."""
+        start, end = number("start", start), number("end", end)
         if not 0 <= start < end <= self.duration + 0.5 / self.rate:
             raise AudioError(f"slice {start:.3f}-{end:.3f} s lies outside of the audio (0-{self.duration:.3f} s).")
         return Waveform(self.samples[round(start * self.rate) : round(end * self.rate)], self.rate, self.source)
@@ -90,15 +91,29 @@ class Waveform:
         """The same audio with each sample rounded to a 16-bit step, so that writing and reading it changes nothing."""
         return Waveform(_pcm16(self.samples).astype(np.float32) / 32768, self.rate, self.source)
 
-    def wav_bytes(self) -> bytes:
-        """A 16-bit PCM wav file as bytes."""
+    def wav_bytes(self, subtype: Subtype = "PCM_16") -> bytes:
+        """A mono wav file at the waveform's own rate as bytes.
+
+        ``PCM_16`` rounds each sample to a 16-bit step (1/32768; the largest is 32767/32768), ``FLOAT`` keeps it.
+        """
+        check_choice("subtype", subtype, Subtype)
         buffer = io.BytesIO()
-        soundfile.write(buffer, _pcm16(self.samples), self.rate, subtype="PCM_16", format="WAV")
+        samples = _pcm16(self.samples) if subtype == "PCM_16" else self.samples
+        soundfile.write(buffer, samples, self.rate, subtype=subtype, format="WAV")
         return buffer.getvalue()
 
-    def write(self, path: str | Path) -> Path:
-        """Write a 16-bit PCM wav file and return its path."""
-        return write_whole(Path(path), self.wav_bytes())
+    def write(self, path: str | Path, subtype: Subtype = "PCM_16") -> Path:
+        """Write a mono wav file (see `wav_bytes`) and return its path.
+
+        At 16 kHz `read_waveform` gives the same samples back: within one step of 1/32768 from ``PCM_16`` (exactly
+        those of `on_pcm16_grid`), exactly from ``FLOAT``. At another rate it resamples.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".wav", ".wave"):
+            raise AudioError(f"{path}: a waveform is written as wav; name the file {path.stem or 'NAME'}.wav.")
+        if len(self) == 0:
+            raise AudioError(f"{path} would hold no samples; write a waveform that has some.")
+        return write_whole(path, self.wav_bytes(subtype))
 
     def __repr__(self) -> str:
         source = f" from {self.source}" if self.source else ""
@@ -109,48 +124,42 @@ class Waveform:
         return f'<audio controls src="data:audio/wav;base64,{audio}"></audio>'
 
 
-def read_waveform(source: str | Path | bytes | BinaryIO, resampler: Resampler = "soxr") -> Waveform:
+AudioSource: TypeAlias = RawSource | Waveform
+
+
+def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Waveform:
     """Read audio of any format, rate and number of channels that libsndfile knows as 16 kHz mono.
 
+    `source` is a path, a file's bytes, an open file, samples that tell their rate (`audio_sources`), or a `Waveform`.
     ``resampler="windowed sinc"`` changes the rate as SpiritLM's published code does (see `resampling`).
     """
-    data, name = _bytes_of(source)
-    if problem := container_problem(data):
-        raise AudioError(f"{name} {problem}")
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            declared, rate = file.frames, file.samplerate
-            samples = file.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        reason = str(error).rsplit(": ", 1)[-1].strip()
-        raise AudioError(f"{name} cannot be read as audio ({reason}). Convert it: ffmpeg -i INPUT OUTPUT.wav") from None
-    if len(samples) < declared:
-        raise AudioError(
-            f"{name} is truncated: its header promises {declared} samples, {len(samples)} are there. Copy it again."
-        )
-    if len(samples) == 0:
-        raise AudioError(f"{name} holds a header but no samples. Record or export it again.")
-    return Waveform(_to_mono_16k(samples, rate, name, resampler), RATE, name)
+    check_choice("resampler", resampler, Resampler)
+    if isinstance(source, Waveform):
+        if source.rate == RATE:
+            return source
+        peak = float(np.abs(source.samples).max(initial=0.0))
+        audio, name = Decoded(source.samples, source.rate, peak), source.source or "waveform"
+    elif isinstance(found := opened(source), Encoded):
+        audio, name = decoded(found.data, found.name), found.name
+    else:
+        mono, peak = averaged(found.samples)
+        audio, name = Decoded(mono, check_rate(found.rate, found.name), peak), found.name
+    told = [audio.told] if audio.told else []
+    if 1.0 < audio.peak <= LOUDEST_SCALED:
+        told.append(f"it has samples up to {audio.peak:.3g}, scaled down into [-1, 1]")
+    samples = _at_16k(audio, name, resampler)
+    if told:
+        warnings.warn(f"{name}: {'; '.join(told)}.", stacklevel=2)
+    samples.setflags(write=False)
+    return Waveform(samples, RATE, name)
 
 
-def _bytes_of(source: str | Path | bytes | BinaryIO) -> tuple[bytes, str]:
-    if isinstance(source, bytes):
-        return source, "audio bytes"
-    if isinstance(source, (str, Path)):
-        path = Path(source)
-        if path.is_dir():
-            raise AudioError(f"{path} is a folder; name an audio file in it.")
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such audio file.")
-        return path.read_bytes(), str(path)
-    return source.read(), str(getattr(source, "name", "audio stream"))
-
-
-def _to_mono_16k(samples: np.ndarray, rate: int, name: str, resampler: Resampler) -> np.ndarray:
-    if not np.isfinite(samples).all():
+def _at_16k(audio: Decoded, name: str, resampler: Resampler) -> np.ndarray:
+    mono, peak = audio.mono, audio.peak
+    if len(mono) == 0:
+        raise AudioError(f"{name} holds no samples. Record or export it again.")
+    if not np.isfinite(peak):
         raise AudioError(f"{name} holds NaN or infinite samples; write the file again from a clean source.")
-    mono = samples.mean(axis=1)
-    peak = float(np.abs(samples).max())
     if peak < SILENCE_PEAK or float(np.abs(mono).max()) < SILENCE_PEAK:
         raise AudioError(
             f"{name} holds silence only (largest sample {peak:.1e}). Check the microphone and the channel."
@@ -159,12 +168,20 @@ def _to_mono_16k(samples: np.ndarray, rate: int, name: str, resampler: Resampler
         raise AudioError(
             f"{name} has samples up to {peak:.3g}; expected [-1, 1]. Divide them by full scale (16 bits: 32768)."
         )
-    mono = resample(mono, rate, RATE, resampler)
+    mono = resample(mono, audio.rate, RATE, resampler)
     if peak > 1.0:
-        warnings.warn(f"{name} has samples up to {peak:.3g}; scaled down into [-1, 1].", stacklevel=3)
         mono = mono / max(peak, float(np.abs(mono).max(initial=0.0)))
     clipped: np.ndarray = np.clip(mono, -1.0, 1.0)
     return clipped
+
+
+def _kept(samples: np.ndarray, given: object) -> np.ndarray:
+    """Samples that nobody else can change: a copy where the array that was given can still be written."""
+    kept = np.ascontiguousarray(samples)
+    if not isinstance(given, np.ndarray) or (given.flags.writeable and np.may_share_memory(kept, given)):
+        kept = kept.copy()
+    kept.setflags(write=False)
+    return kept
 
 
 def _pcm16(samples: np.ndarray) -> np.ndarray:

@@ -18,6 +18,12 @@ def spoken(vocabulary: Vocabulary, units: UnitStream, words: list[WordInterval],
     return speech_prompt(vocabulary, units, words, "New Zealand", "Wellington", **more)
 
 
+def at_rate_of(vocabulary: Vocabulary, units: UnitStream) -> UnitStream:
+    """The same units over the same seconds in the family's number of frames per second."""
+    frames = units.frames * int(vocabulary.family.unit_rate / units.rate)
+    return UnitStream.from_frames(np.repeat(units.ids, frames), vocabulary.family.unit_rate)
+
+
 def tokens_of(prompt: Prompt, role: str) -> list[str]:
     return [prompt.labels[position] for position in prompt.span(role)]
 
@@ -92,13 +98,14 @@ def test_speechgpt_puts_the_question_into_its_formula(vocabularies, units, words
     assert written.text == f"[Human]: {TEXT} <eoh>. [SpeechGPT]:"
     assert written.words == tuple(TEXT.split())
     assert written.roles[-1] == "final marker"
-    heard = spoken(vocabulary, units, words)
+    heard = spoken(vocabulary, at_rate_of(vocabulary, units), words)
     assert heard.text == "[Human]: <sosp>" + "".join(f"<{unit}>" for unit in range(21)) + "<eosp> <eoh>. [SpeechGPT]:"
     assert tokens_of(heard, "subject") == ["<10>", "<11>", "<12>", "<13>", "<14>", "<15>"][:6]
 
 
 def test_spire_writes_units_without_markers(vocabularies, units, words):
-    prompt = spoken(vocabularies["spire"], units, words)
+    vocabulary = vocabularies["spire"]
+    prompt = spoken(vocabulary, at_rate_of(vocabulary, units), words)
     assert prompt.text == "Speech: " + "".join(chr(0xF0000 + unit) for unit in range(21)) + "\nEnglish:"
     assert tokens_of(prompt, "subject") == [f"<unit {unit}>" for unit in range(10, 16)]
 
@@ -115,6 +122,7 @@ def test_a_text_only_model_reads_plain_text(vocabularies):
 @pytest.mark.parametrize("name", SPEAKING)
 def test_tokenizing_the_official_string_gives_the_ids(vocabularies, units, words, name):
     vocabulary = vocabularies[name]
+    units = at_rate_of(vocabulary, units)
     heard = SpeechSegment(units, words)
     final = "final" if vocabulary.family.text_open else "none"
     prompts = [

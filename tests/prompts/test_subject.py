@@ -212,7 +212,7 @@ def test_a_subject_that_is_the_whole_shared_interval_is_found(spirit, units):
 
 
 def test_a_subject_without_a_unit_is_refused(spirit):
-    coarse = UnitStream.from_frames([4, 5], rate=2.0)
+    coarse = UnitStream.from_frames([4] * 12 + [5] * 13, rate=25.0).dedup()  # 0-0.48 s, 0.48-1 s
     words = [WordInterval("so", 0.3, 0.7), WordInterval("oslo", 0.7, 0.8)]
     assert len(speech_prompt(spirit, coarse, words, "so", "the", rule="overlap").subject) == 2
     with pytest.raises(ValueError, match="no unit of the speech falls on the subject 'so'"):

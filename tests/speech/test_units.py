@@ -99,7 +99,12 @@ def test_repr_tells_frames_from_units():
         ({"frames": np.array([0, 1])}, "run length"),
         ({"starts": np.array([0.0, 0.02])}, "overlap"),
         ({"ends": np.array([0.04, 0.04])}, "overlap or run backwards"),
-        ({"rate": 0.0}, "positive number of frames"),
+        ({"rate": 0.0}, r"rate \(frames per second\)=0: expected a number > 0"),
+        ({"rate": float("inf")}, "=inf: expected a number > 0 and < inf"),
+        ({"rate": True}, "=True: expected a number"),
+        ({"starts": np.array([np.nan, 0.04])}, "starts hold NaN"),
+        ({"starts": np.array(["0", "1"])}, "expected seconds as numbers"),
+        ({"frames": np.array([40, 40])}, "by 80 frames at 25 per second"),
     ],
 )
 def test_bad_streams_are_refused(change, message):

@@ -89,7 +89,9 @@ def test_samples_cannot_be_changed_in_place(tone):
     ("samples", "message"),
     [
         (np.zeros((2, 100), np.float32), "expected one axis"),
-        (np.zeros(100, np.int16), "Divide 16-bit integers by 32768"),
+        (np.zeros(100, np.int64), r"samples are int64; expected floats in \[-1, 1\] or 8-, 16- or 32-bit integers"),
+        (np.zeros(100, bool), "samples are bool"),
+        (["a", "b"], "samples are str"),
         (np.array([0.0, np.nan]), "NaN or infinity"),
         (np.array([0.0, 1.5]), "Divide the samples by 1.5"),
     ],
@@ -100,7 +102,7 @@ def test_waveform_refuses_bad_samples(samples, message):
 
 
 def test_waveform_refuses_bad_rate(tone):
-    with pytest.raises(AudioError, match="positive number of samples per second"):
+    with pytest.raises(AudioError, match="whole number of samples per second from 1000 to 768000"):
         Waveform(tone, rate=0)
 
 
@@ -147,7 +149,7 @@ def test_noise_bytes_are_not_audio():
 
 def test_truncated_wav(tone):
     data = encoded(tone)
-    assert "RIFF header promises" in refused(data[: len(data) // 2])
+    assert "data header promises" in refused(data[: len(data) // 2])
 
 
 def test_wav_whose_data_chunk_is_truncated(tone):
