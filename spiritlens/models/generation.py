@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer
-from transformer_lens.hook_points import HookPoint
 
+from spiritlens.models.placed_hooks import PlacedHooks
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
 
@@ -57,10 +57,10 @@ def continue_prompt(
     ids += _marker_between(vocabulary, ids, modality)
     banned = torch.from_numpy(~allowed_ids(vocabulary, modality)).to(model.W_E.device)
 
-    def ban(logits: Tensor, hook: HookPoint) -> Tensor:
+    def ban(logits: Tensor) -> Tensor:
         return logits.masked_fill(banned, -torch.inf)
 
-    with torch.no_grad(), model.hooks(fwd_hooks=[("unembed.hook_out", ban)]):
+    with torch.no_grad(), PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
         tokens = model.generate(
             torch.tensor([ids], device=model.W_E.device),
             max_new_tokens=max_new_tokens,
