@@ -10,9 +10,12 @@ from typing import Any
 import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+from spiritlens.environment import plain_torch
+
 VALUES_PER_TENSOR = 64
 
 
+@plain_torch
 def fingerprint(model: HookedTransformer) -> str:
     """16 hexadecimal digits for the model's settings and weights; the same on every device."""
     config = model.cfg

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
+from spiritlens.environment import plain_torch
 from spiritlens.models.placed_hooks import PlacedHooks
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
@@ -38,6 +39,7 @@ def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
     return np.asarray(allowed)
 
 
+@plain_torch
 def continue_prompt(
     model: HookedTransformer,
     vocabulary: Vocabulary,

@@ -32,6 +32,7 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 
+from spiritlens.environment import plain_arithmetic
 from spiritlens.models import suffix
 from spiritlens.models.attending import attend
 from spiritlens.models.placed_hooks import PlacedHooks, has_foreign_hooks, in_turn
@@ -65,6 +66,7 @@ class HookedLensModel:
 
     # Full passes
 
+    @plain_arithmetic
     @in_turn
     @checked
     def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
@@ -99,12 +101,14 @@ class HookedLensModel:
         self._check_names([name for name, _ in hooks])
         return PlacedHooks(self.model, [(name, self.model.hook_dict[name], function) for name, function in hooks])
 
+    @plain_arithmetic
     @in_turn
     @checked
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of a full pass in float32 or better (also from bfloat16 weights)."""
         return self.logits(self._stream(tokens))
 
+    @plain_arithmetic
     @in_turn
     @checked
     def gradients(
@@ -112,6 +116,10 @@ class HookedLensModel:
     ) -> dict[str, Tensor]:
         """d metric / d activation for each name, zero where the metric does not read it. Parameters stay frozen."""
         self._check_names(names)
+        if self.w_e.is_inference():
+            raise ValueError(
+                "the model was made inside torch.inference_mode, where torch records no gradients; load it outside"
+            )
         found: dict[str, Tensor] = {}
 
         def recorder(name: str) -> HookFunction:
@@ -122,7 +130,8 @@ class HookedLensModel:
             return record
 
         def leaf(activation: Tensor) -> Tensor:
-            return activation.detach().requires_grad_(True)
+            plain = activation.clone() if activation.is_inference() else activation
+            return plain.detach().requires_grad_(True)
 
         hooks = [("hook_embed", leaf), *((name, recorder(name)) for name in dict.fromkeys(names))]
         with torch.enable_grad(), self.hooked(hooks):
@@ -231,12 +240,14 @@ class HookedLensModel:
 
     # Reading in and out
 
+    @plain_arithmetic
     @in_turn
     @checked
     def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         embeddings: Tensor = self.model.hook_embed(self.model.embed(self._known_tokens(tokens)))
         return embeddings
 
+    @plain_arithmetic
     @in_turn
     @checked
     def logits(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:

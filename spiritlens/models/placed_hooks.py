@@ -20,7 +20,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
@@ -161,15 +161,14 @@ def _turns_of(model: nn.Module) -> _Turns:
     return turns
 
 
-def in_turn(
-    method: Callable[Concatenate[Any, Parameters], Result],
-) -> Callable[Concatenate[Any, Parameters], Result]:
+def in_turn(method: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """A method of something that holds a ``model``, which runs the model while no other thread does."""
 
     @functools.wraps(method)
-    def wrapper(self: Any, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        with PlacedHooks(self.model):
-            return method(self, *args, **kwargs)
+    def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        holder: Any = args[0]
+        with PlacedHooks(holder.model):
+            return method(*args, **kwargs)
 
     return wrapper
 

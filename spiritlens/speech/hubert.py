@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spiritlens.environment import plain_torch
 from spiritlens.shapes import checked
 from spiritlens.speech.convolutions import Convolutions
 from spiritlens.speech.encoders import check_encodable, weights_digest
@@ -136,6 +137,7 @@ class HubertUnits:
         weights = weights_digest(checkpoint.model, *self.quantizer.modules())
         return hashlib.sha256("; ".join((weights, *settings)).encode()).hexdigest()
 
+    @plain_torch
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, not deduplicated."""
         shortest = max(SHORTEST_TAIL, self.convolutions.receptive_field)
