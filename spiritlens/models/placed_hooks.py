@@ -3,14 +3,16 @@
 A placed hook checks what its function hands back (a new tensor of the same shape, the activation untouched), comes
 after the hooks that were there before, and leaves with its context, also after an error or an interrupt.
 
-*Life.* A context that the toolkit opens lives while the function that opened it runs; one that a user opened lives
-until it is left or lost. Ctrl-C comes at any moment, also in the middle of placing and of cleaning up, so nothing rests
-on clean-up alone: the hook of a dead context hands its activation through, and the next entry sweeps it away.
+*Life.* A context that a `with` statement opens lives while that statement's function runs; one that is opened otherwise
+(by an `ExitStack`, in a generator) lives until it is left or lost. Ctrl-C comes at any moment, also in the middle of
+placing and of cleaning up, so nothing rests on clean-up alone: the hook of a dead context hands its activation through,
+and the next entry sweeps it away.
 
 *Turns.* Hooks act on whoever runs the model, so a model belongs to one thread at a time: the one whose contexts live. A
 second thread waits until they are closed, with a warning after `PATIENCE_S`; the same thread may enter again.
 """
 
+import dis
 import functools
 import inspect
 import sys
@@ -91,10 +93,6 @@ class PlacedHooks:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if self._open:
-            self.close()
-
     def close(self) -> None:
         """Take the hooks away; the context is dead from the first line on."""
         self._open, self._frame = False, None
@@ -102,7 +100,7 @@ class PlacedHooks:
         self._turns.contexts.pop(id(self), None)
 
     def lives(self) -> bool:
-        """Whether the context is open: its function still runs or, of a user's, it was not left."""
+        """Whether the context is open: its `with` statement still runs or, where it has none, it was not left."""
         if self._frame is None:
             return self._open and self.thread.is_alive()
         mine = self.thread is threading.current_thread()
@@ -190,9 +188,10 @@ def _sweep(points: Points) -> None:
 
 
 def _owner(frame: FrameType) -> FrameType | None:
-    """The function of the toolkit whose `with` statement opens a context; None for a user's, and where it may pause."""
+    """The function whose `with` statement opens a context; None where it may pause inside or is no `with` statement."""
     own = str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
-    return frame if own and not frame.f_code.co_flags & SUSPENDABLE else None
+    by_with = own or dis.opname[frame.f_code.co_code[frame.f_lasti]] == "BEFORE_WITH"
+    return frame if by_with and not frame.f_code.co_flags & SUSPENDABLE else None
 
 
 def _runs(frame: FrameType, here: FrameType | None) -> bool:
