@@ -47,6 +47,7 @@ from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
 
+@plain_torch
 def activation_patch(
     lens: "Lens",
     prompts: Sequence[Prompt],
@@ -100,6 +102,7 @@ def activation_patch(
     return _patched(lens, prompts, contrast, donors, settings, progress)
 
 
+@plain_torch
 def back_patch(
     lens: "Lens",
     prompts: Sequence[Prompt],

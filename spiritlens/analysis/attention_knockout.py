@@ -32,6 +32,7 @@ from spiritlens.analysis.tracing_grid import DEFAULT_WINDOW_SHARE, window_around
 from spiritlens.analysis.tracing_sites import named_span
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
@@ -64,6 +65,7 @@ class Edge:
 DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("speech", "final marker"))
 
 
+@plain_torch
 def attention_knockout(
     lens: "Lens",
     prompts: Sequence[Prompt],

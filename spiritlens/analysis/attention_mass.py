@@ -30,6 +30,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import model_attributes
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
@@ -45,6 +46,7 @@ MASS_SCHEMA = "spiritlens.attention/1"
 GROUPS = {"role": ROLES, "modality": ("none", "text", "speech")}
 
 
+@plain_torch
 def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Tensor, "layer head pos pos"]:
     """Attention ``[layer head query key]`` of one sequence ``[1 pos]``, in float32 or better."""
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.n_layers)]
@@ -53,6 +55,7 @@ def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[
     return patterns if patterns.dtype == torch.float64 else patterns.float()
 
 
+@plain_torch
 def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: Literal["role", "modality"] = "role") -> xr.Dataset:
     """Attention mass ``mass [prompt layer head query key]`` between roles or modalities."""
     if by not in GROUPS:
@@ -74,6 +77,7 @@ def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: Literal["role", 
     )
 
 
+@plain_torch
 def head_detectors(lens: "Lens", prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""
     chosen = given_prompts(lens, prompts)

@@ -44,6 +44,7 @@ from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sit
 from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
@@ -113,6 +114,7 @@ def path_gradients(
     return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])
 
 
+@plain_torch
 def attribution_patch(
     lens: "Lens",
     prompts: Sequence[Prompt],

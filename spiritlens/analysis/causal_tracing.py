@@ -39,6 +39,7 @@ from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
 from spiritlens.arguments import check_choice
 from spiritlens.effects.schema import VERSIONS, At, Direction
 from spiritlens.effects.store import join_effects
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, control_span
@@ -57,6 +58,7 @@ DEFAULT_METRICS = ("probability", "log_probability", "logit")
 ROME_WINDOW = 10
 
 
+@plain_torch
 def causal_trace(
     lens: "Lens",
     prompts: Sequence[Prompt],

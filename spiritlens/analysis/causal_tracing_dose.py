@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from spiritlens.environment import plain_torch
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import corrupted_embeddings
 from spiritlens.runs.metrics import prompt_scorers
@@ -56,6 +57,7 @@ class DoseMatch:
         return "\n".join(lines)
 
 
+@plain_torch
 def dose_curve(
     lens: "Lens",
     prompts: Sequence[Prompt],
@@ -96,6 +98,7 @@ def dose_curve(
     )
 
 
+@plain_torch
 def match_dose(
     lens: "Lens",
     prompts: Sequence[Prompt],
@@ -135,7 +138,7 @@ def match_dose(
     return DoseMatch(scale, target, reached, multiples)
 
 
-@torch.no_grad()
+@plain_torch
 def normalised_total_effect(
     lens: "Lens", prompt: Prompt, scale: NoiseScale, samples: int = 10, seed: int = 0, law: Law = "gaussian"
 ) -> float:

@@ -26,6 +26,7 @@ from spiritlens.analysis.tracing_sites import grid_sites
 from spiritlens.arguments import check_choice
 from spiritlens.effects.quantities import indirect_effect
 from spiritlens.effects.schema import At, Direction
+from spiritlens.environment import plain_torch
 from spiritlens.models.hooked import hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -41,6 +42,7 @@ Keep = Literal["each", "common"]
 """each: every prompt keeps its own best cells; common: all prompts keep the same cells, which averages need."""
 
 
+@plain_torch
 def attribution_patching(
     lens: "Lens", prompt: Prompt, settings: TraceSettings, positions: Sequence[int] | None = None
 ) -> np.ndarray[Any, Any]:
@@ -153,6 +155,7 @@ class FirstLook:
         )
 
 
+@plain_torch
 def first_look(
     lens: "Lens",
     prompts: Sequence[Prompt],

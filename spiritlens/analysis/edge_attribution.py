@@ -33,6 +33,7 @@ from spiritlens.analysis.path_patching import ALL_POSITIONS, PathSettings, paths
 from spiritlens.analysis.path_values import PathValues, no_path
 from spiritlens.analysis.results import array
 from spiritlens.effects.paths import BaseRun
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
 
+@plain_torch
 def edge_attribution(
     lens: "Lens",
     prompts: Sequence[Prompt],
@@ -98,7 +100,7 @@ def _one_prompt(
     model = lens.inside
     spans = [span_positions(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
-    residual = torch.zeros(len(settings.metrics))
+    residual = torch.zeros(len(settings.metrics), dtype=torch.float32)
     for scorer in prompt_scorers(lens, prompt, settings.metrics):
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
         clean = model.embed(tokens)

@@ -26,6 +26,7 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
@@ -42,6 +43,7 @@ Source = Literal["none", "token", "role", "modality"]
 MODALITY_AXIS = ("none", "text", "speech")
 
 
+@plain_torch
 def direct_logit_attribution(
     lens: "Lens", prompts: Sequence[Prompt], *, against: Against = "foil", by: Source = "none"
 ) -> xr.Dataset:

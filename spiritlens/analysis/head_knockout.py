@@ -31,6 +31,7 @@ from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import GridSites, grid_sites, named_span
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt, Span
@@ -54,6 +55,7 @@ EVERYWHERE = "all but the beginning"
 """The site of all tokens but the beginning of the sequence."""
 
 
+@plain_torch
 def head_knockout(
     lens: "Lens",
     prompts: Sequence[Prompt],
@@ -289,7 +291,7 @@ def _swept(
     names = names_to_record(model, programs, tokens.shape[1], 0, scorer.n_readouts, always)
     base = record(model, tokens, None, list(dict.fromkeys([*names["base"], *z_names])), scorer.n_readouts)
     replaced = _replaced(base, z_names, positions, put_in, samples)
-    marker = torch.zeros(samples, 1, 1, device=model.device) if samples > 1 else None
+    marker = torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device) if samples > 1 else None
     source = RecordedRun(tokens, marker, replaced, base.logits)
     return sweep_runs(
         model,

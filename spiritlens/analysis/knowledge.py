@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from spiritlens.environment import plain_torch
 from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class OtherSpacing:
     other_probability: float
 
 
-@torch.no_grad()
+@plain_torch
 def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
     """The arg-max continuation, as long as the prompt's answer and teacher-forced by it."""
     wanted = list(prompt.answer_ids)
@@ -55,12 +56,13 @@ def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
     return Given(" ".join(lens.vocabulary.label(token) for token in found), found == wanted)
 
 
+@plain_torch
 def known_prompts(lens: "Lens", prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
     """For each prompt, whether the model gives its answer."""
     return tuple(given_answer(lens, prompt, over).known for prompt in prompts)
 
 
-@torch.no_grad()
+@plain_torch
 def other_spacing(lens: "Lens", prompt: Prompt) -> OtherSpacing | None:
     """Probabilities of the answer's first token as asked and in the other spacing; None if there is no such token."""
     asked = lens.vocabulary.label(prompt.answer_ids[0])

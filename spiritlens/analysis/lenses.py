@@ -27,6 +27,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import model_attributes
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 LENS_SCHEMA = "spiritlens.lens/1"
 
 
+@plain_torch
 def residual_states(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Tensor, "state pos d_model"]:
     """The residual stream ``[state pos d_model]`` of one sequence: the embedding, then what leaves each block."""
     names = [hook_name("resid_pre", layer) for layer in range(model.n_layers)]
@@ -45,7 +47,7 @@ def residual_states(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Ten
     return torch.stack([cache[name][0] for name in names])
 
 
-@torch.no_grad()
+@plain_torch
 def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dataset:
     """Top text tokens at every state and position, and the rank of the word that stands there.
 
@@ -105,7 +107,7 @@ class Transcription:
     positions: tuple[int, ...]
 
 
-@torch.no_grad()
+@plain_torch
 def implicit_transcription(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
     """A table with one row per spoken word (fields of `Transcription`): the layer at which its text is among the top
     k."""
@@ -148,7 +150,7 @@ def word_token_ids(lens: "Lens", prompt: Prompt) -> list[int | None]:
     return [found[index] for index in prompt.word_index]
 
 
-@torch.no_grad()
+@plain_torch
 def patchscope(
     lens: "Lens",
     source: Prompt,

@@ -100,7 +100,7 @@ def block_values(
             positions = range(max(first_changed, read), n_prompt)
             if positions:
                 outputs |= _outputs(model, base, source.values, some, layer, positions, n_runs)
-        rows = torch.zeros(len(some) * n_runs, 1, 1, device=model.device)
+        rows = torch.zeros(len(some) * n_runs, 1, 1, dtype=model.dtype, device=model.device)
         result = sweep_runs(
             model,
             _programs(cells),

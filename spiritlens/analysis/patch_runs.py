@@ -186,7 +186,7 @@ def _aligned_source(
     if transfer.control == "noise":
         values = noise_like(values, base.prompt, transfer.seed)
     samples = max((len(value) for value in values.values()), default=1)
-    marker = found.embeddings if samples == 1 else torch.zeros(samples, 1, 1, device=model.device)
+    marker = found.embeddings if samples == 1 else torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device)
     return RecordedRun(found_base.tokens, marker, values, found.logits)
 
 

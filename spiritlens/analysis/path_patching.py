@@ -44,6 +44,7 @@ from spiritlens.analysis.tracing_sites import named_span
 from spiritlens.arguments import check_choice
 from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
+from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -86,6 +87,7 @@ class PathSettings:
             raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
 
 
+@plain_torch
 def path_patch(
     lens: "Lens",
     prompts: Sequence[Prompt],

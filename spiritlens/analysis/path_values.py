@@ -216,7 +216,7 @@ class _Paths:
     def swept(self, positions: Sequence[int], readings: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, ...]]:
         """Values ``[inner group, sender, metric]`` of the base run with the received values, and which cannot move."""
         base, n_senders = self.recorded.base, len(next(iter(readings.values())))
-        rows = torch.zeros(n_senders, 1, 1, device=self.model.device)
+        rows = torch.zeros(n_senders, 1, 1, dtype=self.model.dtype, device=self.model.device)
         result = sweep_runs(
             self.model,
             [_program(self.groups[index], positions, self.model.n_layers) for index in self.inner],

@@ -17,6 +17,7 @@ from torch import nn
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.hook_points import HookPoint
 
+from spiritlens.environment import plain_torch
 from spiritlens.models.placed_hooks import PlacedHook
 
 SETTINGS = (
@@ -27,6 +28,7 @@ SETTINGS = (
 """Settings of TransformerLens that decide what is computed from the weights."""
 
 
+@plain_torch
 def fingerprint(model: HookedTransformer) -> str:
     """16 hexadecimal digits for the model's settings and all its values; the same on every device."""
     settings = [getattr(model.cfg, name, None) for name in SETTINGS]

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer
-from transformer_lens.hook_points import HookPoint
 
 from spiritlens.arguments import number, shown, whole
+from spiritlens.environment import plain_torch
+from spiritlens.models.placed_hooks import PlacedHooks
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
 
@@ -40,6 +41,7 @@ def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
     return np.asarray(allowed)
 
 
+@plain_torch
 def continue_prompt(
     model: HookedTransformer,
     vocabulary: Vocabulary,
@@ -66,10 +68,10 @@ def continue_prompt(
             f"{model.cfg.n_ctx} has room for {max(room, 0)}; ask for fewer, or give a shorter prompt"
         )
 
-    def ban(logits: Tensor, hook: HookPoint) -> Tensor:
+    def ban(logits: Tensor) -> Tensor:
         return logits.masked_fill(banned, -torch.inf)
 
-    with torch.no_grad(), model.hooks(fwd_hooks=[("unembed.hook_out", ban)]):
+    with torch.no_grad(), PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
         tokens = model.generate(
             torch.tensor([ids], device=model.W_E.device),
             max_new_tokens=new_tokens,

@@ -23,8 +23,7 @@ Source: the suffix recomputation of "Causal tracing", Meng et al. 2022 (arXiv 22
 key-value cache as in TransformerLens's ``TransformerLensKeyValueCacheEntry``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 import torch
@@ -33,9 +32,10 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 
+from spiritlens.environment import plain_arithmetic
 from spiritlens.models import suffix
 from spiritlens.models.attending import attend
-from spiritlens.models.placed_hooks import has_foreign_hooks, placed
+from spiritlens.models.placed_hooks import PlacedHooks, has_foreign_hooks, in_turn
 from spiritlens.models.protocol import COMPONENT_HOOKS, HookFunction, LensModel, NormName, hook_name
 from spiritlens.shapes import ShapeError, checked
 
@@ -66,6 +66,8 @@ class HookedLensModel:
 
     # Full passes
 
+    @plain_arithmetic
+    @in_turn
     @checked
     def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
         """The named activations of a full pass (without gradients); a name that never fires is refused."""
@@ -91,25 +93,33 @@ class HookedLensModel:
             )
         return found
 
-    @contextmanager
-    def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> Iterator[None]:
-        """A context in which each function replaces its activation, after hooks that were there before."""
-        self._check_names([name for name, _ in hooks])
-        points = [(name, self.model.hook_dict[name], function) for name, function in hooks]
-        with placed(points):
-            yield
+    def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> PlacedHooks:
+        """A context in which each function replaces its activation, after hooks that were there before.
 
+        While it is open, other threads wait for the model (`spiritlens.models.placed_hooks`).
+        """
+        self._check_names([name for name, _ in hooks])
+        return PlacedHooks(self.model, [(name, self.model.hook_dict[name], function) for name, function in hooks])
+
+    @plain_arithmetic
+    @in_turn
     @checked
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of a full pass in float32 or better (also from bfloat16 weights)."""
         return self.logits(self._stream(tokens))
 
+    @plain_arithmetic
+    @in_turn
     @checked
     def gradients(
         self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], metric: Callable[[Tensor], Tensor]
     ) -> dict[str, Tensor]:
         """d metric / d activation for each name, zero where the metric does not read it. Parameters stay frozen."""
         self._check_names(names)
+        if self.w_e.is_inference():
+            raise ValueError(
+                "the model was made inside torch.inference_mode, where torch records no gradients; load it outside"
+            )
         found: dict[str, Tensor] = {}
 
         def recorder(name: str) -> HookFunction:
@@ -120,7 +130,8 @@ class HookedLensModel:
             return record
 
         def leaf(activation: Tensor) -> Tensor:
-            return activation.detach().requires_grad_(True)
+            plain = activation.clone() if activation.is_inference() else activation
+            return plain.detach().requires_grad_(True)
 
         hooks = [("hook_embed", leaf), *((name, recorder(name)) for name in dict.fromkeys(names))]
         with torch.enable_grad(), self.hooked(hooks):
@@ -136,6 +147,7 @@ class HookedLensModel:
 
     # Suffix steps
 
+    @in_turn
     def block(
         self,
         layer: int,
@@ -157,6 +169,7 @@ class HookedLensModel:
         resid_post: Tensor = block(resid, past_kv_cache_entry=entry)
         return resid_post if offsets is None else resid_post[:, offsets]
 
+    @in_turn
     def attention(
         self,
         layer: int,
@@ -183,6 +196,7 @@ class HookedLensModel:
             block(resid, past_kv_cache_entry=entry)
         return outputs[0] if offsets is None else outputs[0][:, offsets]
 
+    @in_turn
     def mlp(self, layer: int, resid_mid: Float[Tensor, "rows pos d_model"]) -> Float[Tensor, "rows pos d_model"]:
         """mlp_out of one block for given resid_mid, norm included; any positions."""
         block = self.model.blocks[layer]
@@ -198,6 +212,7 @@ class HookedLensModel:
         block = self.model.blocks[layer]
         return suffix.projections(block.attn, suffix.normed(block.ln1, resid))
 
+    @in_turn
     def attend(
         self,
         layer: int,
@@ -225,11 +240,15 @@ class HookedLensModel:
 
     # Reading in and out
 
+    @plain_arithmetic
+    @in_turn
     @checked
     def embed(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         embeddings: Tensor = self.model.hook_embed(self.model.embed(self._known_tokens(tokens)))
         return embeddings
 
+    @plain_arithmetic
+    @in_turn
     @checked
     def logits(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:
         """unembed(ln_final(resid)) in float32 or better: a bfloat16 logit near 10 is 0.06 apart from the next."""
@@ -268,6 +287,7 @@ class HookedLensModel:
 
     # Hooks
 
+    @in_turn
     def has_user_hooks(self) -> bool:
         """True when any module of the model carries a forward hook that `hooked` or `cache` did not place."""
         return has_foreign_hooks(self.model)

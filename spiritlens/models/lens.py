@@ -19,6 +19,7 @@ import torch
 from transformer_lens import HookedTransformer
 
 from spiritlens.arguments import shown
+from spiritlens.environment import plain_torch
 from spiritlens.models.conversion import attach_tokenizer
 from spiritlens.models.ears import hear_streams
 from spiritlens.models.fingerprint import fingerprint, user_hooks
@@ -126,6 +127,7 @@ class Lens:
         """A written prompt (T2T); ``marker="final"`` ends it with the text marker that a spoken one ends with."""
         return build.text_prompt(self.vocabulary, text, subject, answer, foil, marker=marker, **about)
 
+    @plain_torch
     def speak(
         self,
         text: str,
@@ -147,6 +149,7 @@ class Lens:
         spoken: About = {**about, "voice": utterance.voice}
         return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken, utterance.text)
 
+    @plain_torch
     def audio(
         self,
         source: AudioSource,
@@ -191,6 +194,7 @@ class Lens:
         """A prompt of text and speech segments (`TextSegment`, `SpeechSegment`) in order."""
         return build.mixed_prompt(self.vocabulary, segments, subject, answer, foil, marker=marker, **about)
 
+    @plain_torch
     def hear(self, source: AudioSource) -> UnitStream:
         """The units of audio as the model reads them: deduplicated where its family is."""
         waveform = source if isinstance(source, Waveform) else read_waveform(source)

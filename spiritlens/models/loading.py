@@ -14,6 +14,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from spiritlens.arguments import shown
+from spiritlens.environment import plain_torch
 from spiritlens.models.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
 from spiritlens.models.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
 from spiritlens.models.ears import encoder_of
@@ -31,6 +32,7 @@ MOST_PADDING_ROWS = 256
 """More unnamed rows than a padded embedding has: they are units that the tokenizer lacks."""
 
 
+@plain_torch
 def load(
     source: str | Path | LlamaForCausalLM | None = None,
     dtype: torch.dtype | str | None = None,

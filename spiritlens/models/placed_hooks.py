@@ -1,27 +1,59 @@
-"""Hooks that the toolkit places on TransformerLens's hook points, told apart from a user's own.
+"""Hooks that the toolkit places on TransformerLens's hook points, and whose turn it is to run a model.
 
 A placed hook checks what its function hands back (a new tensor of the same shape, the activation untouched), comes
-after the hooks that were there before, and leaves with its context, also after an error.
+after the hooks that were there before, and leaves with its context, also after an error or an interrupt.
+
+*Life.* A context that a `with` statement opens lives while that statement's function runs; one that is opened otherwise
+(by an `ExitStack`, in a generator) lives until it is left or lost. Ctrl-C comes at any moment, also in the middle of
+placing and of cleaning up, so nothing rests on clean-up alone: the hook of a dead context hands its activation through,
+and the next entry sweeps it away.
+
+*Turns.* Hooks act on whoever runs the model, so a model belongs to one thread at a time: the one whose contexts live. A
+second thread waits until they are closed, with a warning after `PATIENCE_S`; the same thread may enter again.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import dis
+import functools
+import inspect
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from types import FrameType, TracebackType
+from typing import Any, ParamSpec, TypeVar
 
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint, LensHandle
+from transformer_lens.hook_points import HookPoint
 
 from spiritlens.models.protocol import HookFunction
 from spiritlens.shapes import ShapeError
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+Points = Sequence[tuple[str, HookPoint, HookFunction]]
+"""Names (for error messages), hook points, and what replaces their activations."""
+
+PATIENCE_S = 10.0
+"""A thread that has waited so long for another one's hooks to leave says so."""
+
+POLL_S = 0.001
+SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class PlacedHook:
     """A hook of the toolkit's, as opposed to a user's."""
 
-    def __init__(self, name: str, function: HookFunction) -> None:
+    def __init__(self, name: str, function: HookFunction, context: "PlacedHooks") -> None:
         self.name = name
         self.function = function
+        self.context = weakref.ref(context)
 
-    def __call__(self, activation: Tensor, hook: HookPoint) -> Tensor:
+    def __call__(self, module: nn.Module, inputs: object, activation: Tensor) -> Tensor:
+        context = self.context()
+        if context is None or not context.acts():
+            return activation
         version = None if activation.is_inference() else activation._version
         value = self.function(activation)
         if version is not None and activation._version != version:
@@ -31,28 +63,138 @@ class PlacedHook:
             raise ShapeError(f"the hook on {self.name} must return a tensor {tuple(activation.shape)}, found {found}")
         return value
 
+    def lives(self) -> bool:
+        context = self.context()
+        return context is not None and context.lives()
 
-@contextmanager
-def placed(hooks: Sequence[tuple[str, HookPoint, HookFunction]]) -> Iterator[None]:
-    """A context in which each function replaces its point's activation; names are for error messages."""
-    handles: list[tuple[HookPoint, LensHandle]] = []
-    try:
-        for name, point, function in hooks:
-            point.add_hook(PlacedHook(name, function))
-            handles.append((point, point.fwd_hooks[-1]))
-        yield
-    finally:
-        for point, handle in handles:
-            handle.hook.remove()
-            point.fwd_hooks = [other for other in point.fwd_hooks if other is not handle]
+
+class PlacedHooks:
+    """A context of one thread in which each function replaces its point's activation; without points, a turn alone."""
+
+    def __init__(self, model: nn.Module, points: Points = ()) -> None:
+        self.points = points
+        self.thread = threading.current_thread()
+        self._turns = _turns_of(model)
+        self._open = False
+        self._frame: FrameType | None = None
+
+    def __enter__(self) -> None:
+        self.thread, self._frame = threading.current_thread(), sys._getframe()
+        try:
+            self._turns.take(self)
+            for name, point, function in self.points:
+                point.register_forward_hook(PlacedHook(name, function, self))
+        except BaseException:
+            self.close()
+            raise
+        self._open = True
+        self._frame = _owner(sys._getframe(1))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the hooks away; the context is dead from the first line on."""
+        self._open, self._frame = False, None
+        _sweep(self.points)
+        self._turns.contexts.pop(id(self), None)
+
+    def lives(self) -> bool:
+        """Whether the context is open: its `with` statement still runs or, where it has none, it was not left."""
+        if self._frame is None:
+            return self._open and self.thread.is_alive()
+        mine = self.thread is threading.current_thread()
+        return _runs(self._frame, sys._getframe() if mine else sys._current_frames().get(self.thread.ident or 0))
+
+    def acts(self) -> bool:
+        """Whether its hooks change what runs here and now: not where another thread runs the model."""
+        return self._open if self._frame is None else _runs(self._frame, sys._getframe())
+
+
+class _Turns:
+    """The living contexts of a model, all of one thread, with the points of their hooks."""
+
+    def __init__(self) -> None:
+        self.contexts: dict[int, tuple[weakref.ref[PlacedHooks], Points]] = {}
+        self._guard = threading.RLock()
+
+    def take(self, context: PlacedHooks) -> None:
+        """Enter a context, once no other thread has a living one."""
+        began, told = time.monotonic(), False
+        while (other := self._entered(context)) is not None:
+            if not told and time.monotonic() - began > PATIENCE_S:
+                warnings.warn(
+                    f"still waiting for a model after {PATIENCE_S:g} s: the thread '{other.name}' holds hooks on it or "
+                    "runs it, and a model serves one thread at a time; close its lens.inside.hooked(...), or give each "
+                    "thread a lens of its own",
+                    stacklevel=2,
+                )
+                told = True
+            time.sleep(POLL_S)
+
+    def _entered(self, context: PlacedHooks) -> threading.Thread | None:
+        """None once entered; else the thread whose turn it is."""
+        with self._guard:
+            for key, (reference, points) in list(self.contexts.items()):
+                other = reference()
+                if other is None or not other.lives():
+                    _sweep(points)
+                    self.contexts.pop(key, None)
+                elif other.thread is not context.thread:
+                    return other.thread
+            self.contexts[id(context)] = weakref.ref(context), context.points
+        return None
+
+
+_ALL_TURNS: weakref.WeakKeyDictionary[nn.Module, _Turns] = weakref.WeakKeyDictionary()
+"""Kept beside the models and not in them, so that a model can still be copied and saved."""
+_ALL_TURNS_GUARD = threading.RLock()
+
+
+def _turns_of(model: nn.Module) -> _Turns:
+    turns = _ALL_TURNS.get(model)
+    if turns is None:
+        with _ALL_TURNS_GUARD:
+            turns = _ALL_TURNS.setdefault(model, _Turns())
+    return turns
+
+
+def in_turn(method: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """A method of something that holds a ``model``, which runs the model while no other thread does."""
+
+    @functools.wraps(method)
+    def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        holder: Any = args[0]
+        with PlacedHooks(holder.model):
+            return method(*args, **kwargs)
+
+    return wrapper
 
 
 def has_foreign_hooks(model: nn.Module) -> bool:
-    """Whether any module of the model carries a forward hook that `placed` did not place."""
-    for module in model.modules():
-        ours = 0
-        if isinstance(module, HookPoint):
-            ours = sum(isinstance(handle.user_hook, PlacedHook) for handle in module.fwd_hooks)
-        if len(module._forward_hooks) + len(module._forward_pre_hooks) > ours:
-            return True
-    return False
+    """Whether any module of the model carries a forward hook that `PlacedHooks` did not place."""
+    return any(
+        module._forward_pre_hooks or any(not isinstance(hook, PlacedHook) for hook in module._forward_hooks.values())
+        for module in model.modules()
+    )
+
+
+def _sweep(points: Points) -> None:
+    """Take away the placed hooks of these points whose contexts are dead."""
+    for _, point, _ in points:
+        for key, hook in list(point._forward_hooks.items()):
+            if isinstance(hook, PlacedHook) and not hook.lives():
+                point._forward_hooks.pop(key, None)
+
+
+def _owner(frame: FrameType) -> FrameType | None:
+    """The function whose `with` statement opens a context; None where it may pause inside or is no `with` statement."""
+    own = str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
+    by_with = own or dis.opname[frame.f_code.co_code[frame.f_lasti]] == "BEFORE_WITH"
+    return frame if by_with and not frame.f_code.co_flags & SUSPENDABLE else None
+
+
+def _runs(frame: FrameType, here: FrameType | None) -> bool:
+    while here is not None and here is not frame:
+        here = here.f_back
+    return here is not None

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from transformers import LlamaTokenizer
 
+from spiritlens.environment import plain_torch
 from spiritlens.models import circuits
 from spiritlens.models.circuits import CircuitName, SubjectPiece, TokenKinds, build_circuit
 from spiritlens.models.lens import Lens
@@ -164,6 +165,7 @@ class Planted:
         return {"fact_id": subject, "relation": "colour", "phrasing": phrasing, "group": "both"}
 
 
+@plain_torch
 def planted(name: CircuitName = "fact machine", dtype: torch.dtype = torch.float64) -> Planted:
     """A planted circuit by name: ``fact machine``, ``fact machine, speech later``, ``or pair`` or ``and pair``."""
     vocabulary = planted_vocabulary()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig
 
+from spiritlens.environment import plain_torch
 from spiritlens.models.conversion import hooked_transformer, tensor_shapes
 from spiritlens.models.hooked import HookedLensModel
 
@@ -47,7 +48,7 @@ def random_weights(config: LlamaConfig, seed: int = 0, dtype: torch.dtype = torc
     generator = torch.Generator().manual_seed(seed)
     weights: dict[str, Tensor] = {}
     for name, shape in tensor_shapes(config).items():
-        noise = torch.randn(shape, generator=generator)
+        noise = torch.randn(shape, generator=generator, dtype=torch.float32)
         if len(shape) == 1:
             weights[name] = (1 + 0.2 * noise).to(dtype)
         else:
@@ -56,6 +57,7 @@ def random_weights(config: LlamaConfig, seed: int = 0, dtype: torch.dtype = torc
     return weights
 
 
+@plain_torch
 def random_lens_model(
     config: LlamaConfig | None = None, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> HookedLensModel:

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from spiritlens.environment import plain_torch
 from spiritlens.models.lens import Lens
 from spiritlens.models.reference import load_reference, reference_activations
 from spiritlens.speech.torch_files import CheckpointError
@@ -89,6 +90,7 @@ class SelfCheck:
         return f"<p>{html.escape(self.summary())}</p><table>{head}{rows}</table>"
 
 
+@plain_torch
 def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> SelfCheck:
     """Compare a lens with Hugging Face's model of the same folder, in the lens's dtype, on its device.
 
@@ -114,7 +116,7 @@ def _spread_tokens(lens: Lens) -> Tensor:
     """A sequence that begins as prompts do and touches text, markers and units evenly."""
     trained = torch.from_numpy(lens.vocabulary.trained_ids)
     bos = [] if lens.vocabulary.bos_id is None else [lens.vocabulary.bos_id]
-    places = torch.linspace(0, len(trained) - 1, N_TOKENS - len(bos)).long()
+    places = torch.linspace(0, len(trained) - 1, N_TOKENS - len(bos), dtype=torch.float32).long()
     order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0))
     return torch.tensor([[*bos, *trained[places][order].tolist()]])
 

@@ -67,7 +67,8 @@ def reach(attn: Any, length: int) -> None:
 
 def added(bias: Tensor) -> Tensor | None:
     """The bias, or None where it is all zeros (as in every Llama) and adding it would cost a pass over the output."""
-    known_zero = bias.device.type == "cpu" and not bias.requires_grad and not bool(bias.any())
+    learns = bias.requires_grad and torch.is_grad_enabled()
+    known_zero = bias.device.type == "cpu" and not learns and not bool(bias.any())
     return None if known_zero else bias
 
 

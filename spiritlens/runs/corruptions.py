@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor
 
+from spiritlens.environment import plain_torch
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.runs.noise import Noise, generator
 from spiritlens.runs.warp import fitted_units, shuffled_units, silent_units
@@ -164,6 +165,7 @@ def trained_rows(lens: "Lens", modality: str) -> Tensor:
     return torch.tensor(ids, device=lens.inside.device)
 
 
+@plain_torch
 def corrupted_embeddings(
     lens: "Lens",
     prompt: Prompt,
@@ -190,6 +192,7 @@ def corrupted_embeddings(
     return corruption.embeddings(lens, prompt, chosen, plain, samples, seed)
 
 
+@plain_torch
 def control_span(prompt: Prompt, seed: int = 0) -> Span:
     """A span as long as the subject, of the same modality, that neither touches the subject nor holds the read-out."""
     length, subject = len(prompt.subject.positions), set(prompt.subject.positions)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.environment import plain_torch
 from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -126,14 +127,15 @@ def draw(seed: int, prompt_id: str, sample: int, purpose: str, shape: tuple[int,
     """Float32 numbers of unit scale under a law, drawn on the CPU."""
     stream = generator(seed, prompt_id, sample, purpose)
     if law == "uniform":
-        return torch.rand(shape, generator=stream) * 2 - 1
-    normal = torch.randn(shape, generator=stream)
+        return torch.rand(shape, generator=stream, dtype=torch.float32) * 2 - 1
+    normal = torch.randn(shape, generator=stream, dtype=torch.float32)
     if law == "gaussian":
         return normal
-    squares = torch.randn((STUDENT_DEGREES, *shape), generator=stream).pow(2).mean(0)
+    squares = torch.randn((STUDENT_DEGREES, *shape), generator=stream, dtype=torch.float32).pow(2).mean(0)
     return normal / squares.sqrt()
 
 
+@plain_torch
 def default_scale(lens: "Lens") -> NoiseScale:
     """3 × the standard deviation of the family's trained embedding rows, text ids and unit ids apart."""
     w_e, vocabulary = lens.inside.w_e, lens.vocabulary
@@ -142,6 +144,7 @@ def default_scale(lens: "Lens") -> NoiseScale:
     return NoiseScale(DEVIATIONS * text, DEVIATIONS * (_deviation(w_e, units) if units else text))
 
 
+@plain_torch
 def noise_scale(lens: "Lens", prompts: Sequence[Prompt]) -> NoiseScale:
     """3 × the standard deviation of the prompts' subject rows, text and speech apart, without the BOS row.
 

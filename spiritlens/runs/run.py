@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from spiritlens.environment import plain_torch
 from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
@@ -92,6 +93,7 @@ class Run:
             )
         return SIGNS[name] * float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
 
+    @plain_torch
     def top(self, k: int = 5, over: Literal["full", "text"] = "full") -> Top:
         """The k likeliest next tokens, over all trained ids or text ids only; rows of padding never show."""
         last = self.logits[:, -1]
@@ -137,6 +139,7 @@ class Run:
         return "\n".join(lines)
 
 
+@plain_torch
 def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int = 10, seed: int = 0) -> Run:
     """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs."""
     if samples < 1:
@@ -147,7 +150,7 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
     count = samples if random else 1
     parts = prompt_scorers(lens, prompt, _metrics_of(lens, prompt))
     totals: dict[str, dict[str, Tensor]] = {}
-    logits = torch.empty(0)
+    logits = torch.empty(0, dtype=torch.float32)
     for scorer in parts:
         runs = _three_runs(lens, prompt, placed, scorer.forced, count, seed)
         scorer = scorer.with_clean(runs["clean"][:, len(prompt.ids) - 1 :])

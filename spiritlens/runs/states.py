@@ -6,8 +6,8 @@ being the token positions that the rows hold.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -61,14 +61,9 @@ def record(
     return RecordedRun(tokens, embeddings, values, logits)
 
 
-@contextmanager
-def replaced_embeddings(model: LensModel, embeddings: Tensor | None) -> Iterator[None]:
+def replaced_embeddings(model: LensModel, embeddings: Tensor | None) -> AbstractContextManager[None]:
     """A context in which the token embeddings are replaced; None leaves them."""
-    if embeddings is None:
-        yield
-    else:
-        with model.hooked([("hook_embed", lambda _: embeddings)]):
-            yield
+    return nullcontext() if embeddings is None else model.hooked([("hook_embed", lambda _: embeddings)])
 
 
 def patched(

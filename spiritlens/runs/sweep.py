@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from spiritlens.environment import plain_torch
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.columns import Engine
 from spiritlens.runs.full_length import full_length_cells, read_names, reads_source
@@ -52,6 +53,7 @@ class SweepResult:
     plan: Plan
 
 
+@plain_torch
 def sweep(
     model: LensModel,
     programs: Sequence[Program],

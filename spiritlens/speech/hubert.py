@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spiritlens.arguments import shown, whole
+from spiritlens.environment import plain_torch
 from spiritlens.shapes import checked
 from spiritlens.speech.convolutions import Convolutions
 from spiritlens.speech.encoders import check_encodable, weights_digest
@@ -137,6 +138,7 @@ class HubertUnits:
         weights = weights_digest(checkpoint.model, *self.quantizer.modules())
         return hashlib.sha256("; ".join((weights, *settings)).encode()).hexdigest()
 
+    @plain_torch
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, not deduplicated."""
         shortest = max(SHORTEST_TAIL, self.convolutions.receptive_field)

@@ -161,8 +161,8 @@ def _renamed(weights: Mapping[str, Tensor], config: HubertConfig, convolutions: 
             name = re.sub(pattern, replacement, name)
         renamed[name] = tensor
     if "feature_projection.projection.weight" not in renamed and convolutions.layers[-1][0] == config.hidden_size:
-        renamed["feature_projection.projection.weight"] = torch.eye(config.hidden_size)
-        renamed["feature_projection.projection.bias"] = torch.zeros(config.hidden_size)
+        renamed["feature_projection.projection.weight"] = torch.eye(config.hidden_size, dtype=torch.float32)
+        renamed["feature_projection.projection.bias"] = torch.zeros(config.hidden_size, dtype=torch.float32)
     return renamed
 
 
