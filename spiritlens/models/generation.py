@@ -28,8 +28,6 @@ ALLOWED = {"text": ("text",), "speech": ("unit", "pitch", "style"), "any": ("tex
 
 def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
     """Whether each embedding row may be generated ``[id]``: the modality's tokens and the end of the sequence."""
-    if modality not in ALLOWED:
-        raise ValueError(f"modality {modality!r} is unknown; it can be {', '.join(ALLOWED)}")
     allowed = np.isin(vocabulary.families_by_id, ALLOWED[modality])
     if modality == "speech" and not allowed.any():
         raise ValueError(f"family {vocabulary.family.name} has no speech units to generate; use modality='text'")
@@ -51,10 +49,16 @@ def continue_prompt(
     Temperature 0 takes the likeliest token each time; above it sampling draws from torch's random state. A string that
     ends in the other modality gets the marker of the wanted one first, as the official package does.
     """
-    if max_new_tokens < 1 or temperature < 0:
-        raise ValueError(f"max_new_tokens {max_new_tokens} must be at least 1 and temperature {temperature} at least 0")
     ids = list(prompt.ids) if isinstance(prompt, Prompt) else vocabulary.encode(prompt)
     ids += _marker_between(vocabulary, ids, modality)
+    if not ids:
+        raise ValueError("prompt='' gives no token to begin with: the vocabulary writes none; write at least one word")
+    room = model.cfg.n_ctx + 1 - len(ids)  # the last token is not read again
+    if max_new_tokens > room:
+        raise ValueError(
+            f"the prompt's {len(ids)} tokens and max_new_tokens={max_new_tokens} exceed the model's context of "
+            f"{model.cfg.n_ctx}: {f'ask for at most {room}' if room > 0 else 'shorten the prompt'}"
+        )
     banned = torch.from_numpy(~allowed_ids(vocabulary, modality)).to(model.W_E.device)
 
     def ban(logits: Tensor, hook: HookPoint) -> Tensor:

@@ -8,25 +8,28 @@ the toolkit itself goes through (`spiritlens.models.hooked.LensModel`). Prompts 
 a lens.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from transformer_lens import HookedTransformer
 
+from spiritlens.arguments import check_choice, number, shown, told_keywords, whole, written
 from spiritlens.models.conversion import attach_tokenizer
 from spiritlens.models.ears import hear_streams
 from spiritlens.models.fingerprint import fingerprint
 from spiritlens.models.generation import AnswerModality, continue_prompt
 from spiritlens.models.hooked import HookedLensModel, LensModel
 from spiritlens.prompts import build
-from spiritlens.prompts.build import About, FinalMarker, Segment
+from spiritlens.prompts.build import FinalMarker, Origin, Question, Segment
 from spiritlens.prompts.families import Family
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.vocabulary import Vocabulary
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.encoders import SpeechEncoder
@@ -42,18 +45,6 @@ if TYPE_CHECKING:
 AudioSource: TypeAlias = str | Path | bytes | Waveform
 
 
-class Provenance(TypedDict, total=False):
-    """`About` of a prompt whose voice is a parameter of its own."""
-
-    occurrence: int | None
-    examples: Sequence[tuple[Segment, str]]
-    fact_id: str
-    relation: str
-    phrasing: str
-    group: str
-    audio: str
-
-
 @dataclass(frozen=True, eq=False)
 class Lens:
     """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one."""
@@ -65,6 +56,11 @@ class Lens:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
+        if not hasattr(self.model, "hook_dict") or not isinstance(self.vocabulary, Vocabulary):
+            raise ValueError(
+                f"Lens({shown(self.model, 40)}, {shown(self.vocabulary, 40)}): expected a HookedTransformer and its "
+                "Vocabulary; spiritlens.load(...) makes both from a checkpoint"
+            )
         rows = self.model.cfg.d_vocab
         if self.vocabulary.size != rows:
             raise ValueError(
@@ -107,6 +103,7 @@ class Lens:
 
     # Prompts
 
+    @told_keywords
     def text(
         self,
         text: str,
@@ -115,11 +112,25 @@ class Lens:
         foil: str | None = None,
         *,
         marker: FinalMarker = "none",
-        **about: Unpack[About],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        voice: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
-        """A written prompt (T2T); ``marker="final"`` ends it with the text marker that a spoken one ends with."""
-        return build.text_prompt(self.vocabulary, text, subject, answer, foil, marker=marker, **about)
+        """A written prompt (T2T); ``marker="final"`` ends it with the text marker that a spoken one ends with.
 
+        ``occurrence`` says which one is meant, from 0, where the subject occurs several times; ``examples`` are solved
+        (segment, answer) pairs that stand before; the others say where the prompt comes from.
+        """
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+        return build.build_prompt(self.vocabulary, [TextSegment(text)], question, origin, marker)
+
+    @told_keywords
     def speak(
         self,
         text: str,
@@ -130,17 +141,32 @@ class Lens:
         voice: "str | Voice | None" = None,
         rate: float = 1.0,
         pitch: float = 1.0,
-        **about: Unpack[Provenance],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
         Where the voice's engine is not installed, a text that ships with the package is taken from there.
         """
-        self.ears()
+        written("text", text)
+        rate, pitch = number("rate", rate, above=0, below=math.inf), number("pitch", pitch, above=0, below=math.inf)
+        if voice is not None and not isinstance(voice, str) and not hasattr(voice, "speak"):
+            raise ValueError(
+                f"voice={shown(voice)}: expected a voice's name (`spiritlens voices` lists them) or a Voice"
+            )
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, "", group, audio)
+        self._can_ask(question)
         utterance = _spoken(text, voice, rate, pitch)
-        spoken: About = {**about, "voice": utterance.voice}
-        return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken)
+        origin = replace(origin, voice=utterance.voice)
+        return self._heard(utterance.waveform, utterance.words, question, origin)
 
+    @told_keywords
     def audio(
         self,
         source: AudioSource,
@@ -150,20 +176,32 @@ class Lens:
         *,
         words: WordsSource | None = None,
         text: str | None = None,
-        **about: Unpack[About],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        voice: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
         """Recorded speech as a prompt: a file, its bytes or a `Waveform`, with its words.
 
         ``words`` are intervals or (word, start, end) in seconds, or a file of them (TextGrid, JSON, CSV); with
         ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
-        self.ears()
         if (words is None) == (text is None):
             given = "both" if words is not None else "neither"
             raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
+        if text is not None:
+            written("text", text)
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+        self._can_ask(question)
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        return self._heard(waveform, _words(waveform, words, text), subject, answer, foil, about)
+        return self._heard(waveform, _words(waveform, words, text), question, origin)
 
+    @told_keywords
     def prompt(
         self,
         segments: Sequence[Segment],
@@ -172,10 +210,19 @@ class Lens:
         foil: str | None = None,
         *,
         marker: FinalMarker = "none",
-        **about: Unpack[About],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        voice: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
         """A prompt of text and speech segments (`TextSegment`, `SpeechSegment`) in order."""
-        return build.mixed_prompt(self.vocabulary, segments, subject, answer, foil, marker=marker, **about)
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+        return build.build_prompt(self.vocabulary, segments, question, origin, marker)
 
     def hear(self, source: AudioSource) -> UnitStream:
         """The units of audio as the model reads them: deduplicated where its family is."""
@@ -185,6 +232,7 @@ class Lens:
 
     # Answers
 
+    @told_keywords
     def run(self, prompt: Prompt, *interventions: "Intervention", samples: int = 10, seed: int = 0) -> "Run":
         """One run of a prompt, with interventions if any are given: `spiritlens.runs.run.run`, joined at the top."""
         import spiritlens
@@ -192,6 +240,7 @@ class Lens:
         done: Run = spiritlens.run(self, prompt, *interventions, samples=samples, seed=seed)
         return done
 
+    @told_keywords
     def generate(
         self,
         prompt: Prompt | str,
@@ -200,6 +249,13 @@ class Lens:
         temperature: float = 0.0,
     ) -> str:
         """The model's continuation in one modality; the likeliest one at temperature 0 (see `generation`)."""
+        from spiritlens.models.given import given_prompt
+
+        if not isinstance(prompt, str):
+            given_prompt(self, prompt)
+        max_new_tokens = whole("max_new_tokens", max_new_tokens, at_least=1)
+        temperature = number("temperature", temperature, at_least=0, below=math.inf)
+        check_choice("modality", modality, AnswerModality)
         return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature)
 
     def ears(self) -> SpeechEncoder:
@@ -211,20 +267,15 @@ class Lens:
             )
         return self.encoder
 
-    def _heard(
-        self,
-        waveform: Waveform,
-        words: Sequence[WordInterval],
-        subject: str,
-        answer: str,
-        foil: str | None,
-        about: About,
-    ) -> Prompt:
+    def _can_ask(self, question: Question) -> None:
+        """Before anything is spoken or read: the lens hears, and its vocabulary has the answer and the foil."""
+        self.ears()
+        build.answers(self.vocabulary, question)
+
+    def _heard(self, waveform: Waveform, words: Sequence[WordInterval], question: Question, origin: Origin) -> Prompt:
         streams = hear_streams(self.ears(), self.family, waveform)
-        units = streams.pop("unit")
-        return build.speech_prompt(
-            self.vocabulary, units, words, subject, answer, foil, waveform=waveform, streams=streams, **about
-        )
+        segment = SpeechSegment(streams.pop("unit"), words, waveform, streams)
+        return build.build_prompt(self.vocabulary, [segment], question, origin)
 
     def __repr__(self) -> str:
         inside = self.inside

@@ -523,7 +523,7 @@ def test_a_prompt_value_continues_and_sampling_follows_the_seed(lens):
 
 
 def test_generation_settings_are_checked(lens):
-    with pytest.raises(ValueError, match="max_new_tokens 0"):
+    with pytest.raises(ValueError, match="max_new_tokens=0: expected a whole number ≥ 1"):
         lens.generate("the", 0)
-    with pytest.raises(ValueError, match="modality 'song'"):
+    with pytest.raises(ValueError, match="modality='song': expected one of text, speech, any"):
         lens.generate("the", 2, "song")

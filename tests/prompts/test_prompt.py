@@ -56,7 +56,7 @@ def test_a_value_outside_of_the_closed_sets(written, name, value):
 
 
 def test_an_unknown_kind(written):
-    with pytest.raises(ValueError, match="unknown kind 'T2S': use one of T2T, S2T, mixed"):
+    with pytest.raises(ValueError, match="kind='T2S': expected one of T2T, S2T, mixed"):
         replace(written, kind="T2S")
 
 

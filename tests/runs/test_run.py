@@ -235,5 +235,5 @@ def test_refusals(lens, message: str) -> None:
 
 
 def test_no_samples_is_refused(lens) -> None:
-    with pytest.raises(ValueError, match="samples is 0"):
+    with pytest.raises(ValueError, match="samples=0: expected a whole number ≥ 1"):
         run(lens, text_prompt(), samples=0)
