@@ -64,7 +64,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
 def whole(name: str, value: object, *, at_least: int | None = None, at_most: int | None = None) -> int:
     """A whole number as Python's int: also numpy's and torch's integers; no bool, no float, no text."""
     rule = "expected a whole number" + _range(at_least, at_most)
-    if isinstance(value, bool) or type(value).__name__ == "bool":
+    if _is_bool(value):
         raise ValueError(f"{name}={shown(value)}: {rule}")
     try:
         found = operator.index(value)  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ def number(
 ) -> float:
     """A real number as Python's float; no nan, no bool, no text. Infinity only where the bounds allow it."""
     rule = "expected a number" + _range(at_least, at_most, above, below)
-    if isinstance(value, (str, bytes, bool)) or type(value).__name__ == "bool":
+    if isinstance(value, (str, bytes)) or _is_bool(value):
         raise ValueError(f"{name}={shown(value)}: {rule}")
     try:
         found = float(value)  # type: ignore[arg-type]
@@ -144,6 +144,11 @@ def shown(value: object, longest: int = 80) -> str:
     except Exception:
         text = f"a {type(value).__name__}"
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _is_bool(value: object) -> bool:
+    """True and False, also as numpy's and torch's."""
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
 
 
 def _range(

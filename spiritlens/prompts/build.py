@@ -24,7 +24,7 @@ from spiritlens.prompts.question import Origin, Question
 from spiritlens.prompts.roles import Role, token_parts, token_roles
 from spiritlens.prompts.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.subject import find_subject
-from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.prompts.vocabulary import BLANK, Vocabulary
 from spiritlens.speech.alignment import Rule, WordInterval
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
@@ -197,14 +197,22 @@ def _roles(draft: Draft, subject: Sequence[int]) -> tuple[Role, ...]:
 
 def answers(vocabulary: Vocabulary, question: Question) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The ids of the answer and of the foil (none without one); refused where the vocabulary lacks them."""
-    answer_ids = vocabulary.answer_ids(question.answer)
-    foil_ids = vocabulary.answer_ids(question.foil) if question.foil else ()
+    answer_ids = _word_ids(vocabulary, "answer", question.answer)
+    foil_ids = _word_ids(vocabulary, "foil", question.foil) if question.foil else ()
     if foil_ids == answer_ids:
         raise ValueError(
             f"the foil '{question.foil}' has the same tokens as the answer '{question.answer}'; give another foil, or "
             "none"
         )
     return answer_ids, foil_ids
+
+
+def _word_ids(vocabulary: Vocabulary, what: str, word: str) -> tuple[int, ...]:
+    """The ids of an answer or a foil; a tokenizer without an unknown token drops what it lacks."""
+    ids = vocabulary.answer_ids(word)
+    if not "".join(vocabulary.piece(index) for index in ids).strip(BLANK):
+        raise ValueError(f"the {what} '{word}' is unknown to the vocabulary, which has no token for it; use another")
+    return ids
 
 
 def _kind(segments: Sequence[Segment]) -> Kind:

@@ -8,7 +8,7 @@ corruption, else metric(run) − metric(clean); both times the metric's sign. A 
 averaged.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -149,7 +149,7 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
 def _check_intervention(lens: "Lens", place: int, done: object) -> None:
     """Interventions only, whose other prompts belong to this lens too."""
     if not isinstance(done, Intervention):
-        several = isinstance(done, Iterable) and not isinstance(done, str)
+        several = isinstance(done, (list, tuple, Iterator))
         remedy = "put a * before several" if several else "corrupt, restore, freeze, swap and ablate make one"
         raise ValueError(
             f"interventions[{place}] is {shown(done)} ({type(done).__name__}): expected an Intervention; {remedy}"
