@@ -23,6 +23,7 @@ import tyro
 import xarray as xr
 
 import spiritlens as sl
+from spiritlens.analysis.asked_facts import KINDS, Told, ask, choose_known
 from spiritlens.analysis.attention_mass import attention_mass
 from spiritlens.analysis.attribution_patching import attribution_patch
 from spiritlens.analysis.causal_tracing import causal_trace
@@ -38,7 +39,6 @@ from spiritlens.report.figures import head_map
 from spiritlens.report.page import Plot, Section, Table, write_page
 from spiritlens.runs.noise import Noise
 from spiritlens.speech.synthesis import DEFAULT_VOICE
-from spiritlens.studies import KINDS, Told, choose_known, tell
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}
@@ -96,7 +96,7 @@ def known_halves(
     """Facts known in both modalities, split by subject: to find heads on, to test them on."""
     facts = [fact for fact in load_facts() if fact.group == "both"]
     order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    chosen = choose_known(tell(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing), n_facts, seed)
+    chosen = choose_known(ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing), n_facts, seed)
     subjects = list(dict.fromkeys(told.fact.subject for told in chosen))
     first = set(subjects[: len(subjects) // 2])
     halves = [tuple(told for told in chosen if (told.fact.subject in first) == wanted) for wanted in (True, False)]

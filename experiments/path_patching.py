@@ -23,6 +23,7 @@ import tyro
 import xarray as xr
 
 import spiritlens as sl
+from spiritlens.analysis.asked_facts import KINDS, ask, choose_known
 from spiritlens.analysis.attribution_patching import attribution_patch
 from spiritlens.analysis.head_ranking import rank_heads
 from spiritlens.analysis.path_nodes import Frozen, Receiver
@@ -39,7 +40,6 @@ from spiritlens.report.path_map import node_name
 from spiritlens.runs.corruptions import Replacement, corrupted_embeddings
 from spiritlens.runs.noise import Noise
 from spiritlens.speech.synthesis import DEFAULT_VOICE
-from spiritlens.studies import KINDS, choose_known, tell
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}
@@ -60,7 +60,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     facts = [fact for fact in load_facts() if fact.group == "both"]
     order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    told = choose_known(tell(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing), asked, seed)
+    told = choose_known(ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing), asked, seed)
     prompts = {kind: [each.text if kind == "T2T" else each.spoken for each in told] for kind in KINDS}
     found = found_heads(lens, prompts, heads, top, seed)
     corruptions = {kind: Replacement("symmetric", tuple(prompts[kind])) for kind in KINDS}

@@ -4,16 +4,54 @@
     alpha = number("alpha", alpha, above=0, below=1)   # float; nan, True and "0.05" are refused
     edges = listed("edges", edges, of=Edge)            # tuple, read once; a text or a single Edge is refused
     check_choice("over", over, Over)                   # a closed set, as a `Literal` alias
+    text = written("text", text)                       # str; blanks only are refused unless blank="allowed"
 
-A value is checked once, where it comes in; inner functions trust it.
+A value is checked once, where it comes in; inner functions trust it. `told_keywords` is for public functions whose
+keywords are many: a misspelt one is told with the closest that there is.
 """
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
 from math import isnan
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, Literal, ParamSpec, TypeVar, get_args, overload
 
 Item = TypeVar("Item")
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+class CallError(TypeError, ValueError):
+    """A call whose arguments do not fit the function's: a misspelt keyword, or one that is missing."""
+
+
+def told_keywords(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Refuse a call with a keyword that the function lacks, or without one it needs, before anything runs."""
+    parameters = signature(function)
+    name = function.__qualname__
+
+    @wraps(function)
+    def called(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        try:
+            parameters.bind(*args, **kwargs)
+        except TypeError as error:
+            raise CallError(_misfit(name, tuple(parameters.parameters), kwargs, error)) from None
+        return function(*args, **kwargs)
+
+    return called
+
+
+def _misfit(function: str, known: tuple[str, ...], given: dict[str, Any], error: TypeError) -> str:
+    """What is wrong with a call, in words."""
+    listing = ", ".join(name for name in known if name != "self")
+    for name in given:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            remedy = f"did you mean {close[0]}=? " if close else ""
+            return f"{function} has no argument {name}=: {remedy}It takes {listing}"
+    return f"{function}: {error}; it takes {listing}"
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:
@@ -90,6 +128,15 @@ def listed(name: str, values: Any, *, of: Any = None, empty: bool = False) -> tu
         if kinds and not isinstance(value, kinds):
             raise ValueError(f"{name}[{place}] is {shown(value)} ({type(value).__name__}): expected a {wanted}")
     return found
+
+
+def written(name: str, value: object, *, blank: Literal["refused", "allowed"] = "refused") -> str:
+    """A text; other kinds are refused, and blanks only unless they are allowed."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name}={shown(value)} ({type(value).__name__}): expected a text")
+    if blank == "refused" and not value.strip():
+        raise ValueError(f"the {name} is empty ({value!r}): write at least one word")
+    return value
 
 
 def shown(value: object, longest: int = 80) -> str:

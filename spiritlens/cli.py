@@ -1,9 +1,16 @@
 """The command line: one verb each. `spiritlens --help` opens without torch; modules are imported when a verb runs."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import tyro
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 
 
 def trace(
@@ -16,6 +23,9 @@ def trace(
     samples: int = 10,
     window: int | None = None,
     seed: int = 0,
+    ask: Literal["enough", "all"] = "enough",
+    device: str | None = None,
+    dtype: Dtype | None = None,
     dry_run: bool = False,
     tflops: float = 1.0,
 ) -> None:
@@ -31,30 +41,68 @@ def trace(
         samples: Noise samples per prompt.
         window: Restored layers of mlp_out and attn_out; 0.3 of the layers if left out.
         seed: Seed of the noise and of the choice of facts.
+        ask: 'enough' asks facts in random order until as many are known as are traced; 'all' asks every fact.
+        device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
+        dtype: Precision of the weights; the checkpoint's if left out.
         dry_run: Only tell cells, token-layers, FLOPs, memory and hours, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
-    import spiritlens as sl
+    from spiritlens.arguments import number
+    from spiritlens.prompts.facts import load_facts
+    from spiritlens.study_settings import StudySettings, given_folder
+
+    StudySettings(voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=ask)  # checks them
+    number("tflops", tflops, above=0)
+    given_folder(out)
+    chosen = load_facts(facts)
+    lens = _load(model, dtype, device)
+
     from spiritlens.studies import price, study
 
-    lens, chosen = sl.load(model), sl.load_facts(facts)
     if dry_run:
         costs = price(lens, chosen, voice, phrasing, n_facts, window=window, samples=samples, tflops=tflops)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
-    print(study(lens, out, chosen, voice, phrasing, n_facts, window=window, samples=samples, seed=seed))
+    print(
+        study(lens, out, chosen, voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=settings.ask)
+    )
 
 
-def check(folder: tyro.conf.Positional[Path], speech: Path | None = None) -> None:
+def _load(model: str | Path | None, dtype: Dtype | None, device: str | None) -> "Lens":
+    """The lens, on a device that this machine has."""
+    import torch
+
+    import spiritlens as sl
+
+    if device is not None:
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"device={device!r} cannot be used ({reason}): give cpu, or a GPU such as cuda:0"
+            ) from None
+    lens: Lens = sl.load(model, dtype, device)
+    return lens
+
+
+def check(
+    folder: tyro.conf.Positional[Path],
+    speech: Path | None = None,
+    device: str | None = None,
+    dtype: Dtype | None = None,
+) -> None:
     """Compare the converted model of a checkpoint folder with Hugging Face's, layer by layer; exit 1 where they differ.
 
     Args:
         folder: The checkpoint folder.
         speech: An audio file: compare the units of our encoder with those of the official package instead.
+        device: Where the models run, such as cpu or cuda:1; the GPU where there is one if left out.
+        dtype: Precision of the weights; the checkpoint's if left out.
     """
     import spiritlens as sl
 
-    lens = sl.load(folder)
+    lens = _load(folder, dtype, device)
     if speech is None:
         models = sl.selfcheck(lens)
         print(models)
@@ -100,7 +148,10 @@ def rejoin(folder: tyro.conf.Positional[Path]) -> None:
         print(sl.rejoin(folder / "tokens"))
 
 
-DESCRIPTION = "Where and how a speech-text language model recalls facts, in writing and in speech."
+DESCRIPTION = (
+    "Where and how a speech-text language model recalls facts, in writing and in speech. `spiritlens --version` prints "
+    "the version."
+)
 COMMANDS: dict[str, Callable[..., None]] = {
     "trace": trace,
     "check": check,
@@ -108,13 +159,24 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "voices": voices,
     "rejoin": rejoin,
 }
+RESUMES = ("trace",)
+"""Verbs whose same command goes on where it was interrupted."""
 
 
 def main() -> None:
     """Run the command line; errors of the user, of files and of speech engines are one line, not a traceback."""
     from spiritlens.speech.engines.process import EngineError
 
+    if sys.argv[1:] == ["--version"]:
+        from spiritlens import __version__
+
+        print(f"spiritlens {__version__}")
+        return
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="spiritlens", description=DESCRIPTION)
+    except KeyboardInterrupt:
+        goes_on = "; the same command goes on" if sys.argv[1:2] and sys.argv[1] in RESUMES else ""
+        print(f"\nspiritlens: interrupted{goes_on}", file=sys.stderr)
+        raise SystemExit(130) from None
     except (ValueError, OSError, ImportError, EngineError) as error:
-        raise SystemExit(f"spiritlens: {error}") from None
+        raise SystemExit(f"spiritlens: {' '.join(str(error).split())}") from None

@@ -21,7 +21,7 @@ class Checked:
 def test_check_fails_where_the_models_differ(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], agrees: bool, code: int | None
 ) -> None:
-    monkeypatch.setattr(sl, "load", lambda folder: None)
+    monkeypatch.setattr(sl, "load", lambda folder, dtype, device: None)
     monkeypatch.setattr(sl, "selfcheck", lambda lens: Checked(agrees))
     if code is None:
         cli.check(Path("model"))
@@ -57,3 +57,69 @@ def test_what_align_prints_is_read_back(
     printed = tmp_path / "words.txt"
     printed.write_text(capsys.readouterr().out)
     assert sl.read_words(printed) == words
+
+
+def told(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """What the command line ends with: a line, or an exit code."""
+    monkeypatch.setattr(sys, "argv", ["spiritlens", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--facts", "none.json"), "no facts at 'none.json'"),
+        (("--phrasing", "sung"), "phrasing 'sung' is unknown; choose one of first"),
+        (("--voice", "espeak:en-xx"), "voice='espeak:en-xx' does not speak here"),
+        (("--n-facts", "0"), "n_facts=0: expected a whole number ≥ 1"),
+        (("--samples", "-1"), "samples=-1: expected a whole number ≥ 1"),
+        (("--window", "0"), "window=0: expected a whole number ≥ 1"),
+        (("--seed", "-1"), "seed=-1: expected a whole number ≥ 0"),
+        (("--tflops", "nan"), "tflops=nan: expected a number > 0"),
+        (("--out", "pyproject.toml"), "pyproject.toml is a file; name a folder"),
+        (("--device", "gpu"), "device='gpu' cannot be used"),
+    ],
+)
+def test_arguments_are_checked_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], line: str
+) -> None:
+    monkeypatch.setattr(sl, "load", None)
+    monkeypatch.chdir(Path(__file__).parents[1])
+    code = told(monkeypatch, "trace", *arguments)
+    assert isinstance(code, str)
+    assert line in code
+    assert "\n" not in code
+
+
+def test_a_model_is_loaded_in_the_precision_and_on_the_device_that_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def loading(*arguments: object) -> None:
+        asked.append(arguments)
+        raise ValueError("far enough")
+
+    monkeypatch.setattr(sl, "load", loading)
+    told(monkeypatch, "trace", "--model", "m", "--dtype", "bfloat16", "--device", "cpu")
+    assert asked == [("m", "bfloat16", "cpu")]
+
+
+def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "--version"])
+    cli.main()
+    assert capsys.readouterr().out == f"spiritlens {sl.__version__}\n"
+
+
+@pytest.mark.parametrize(XX)
+def test_an_interrupt_is_one_line_and_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str, line: str
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.COMMANDS, verb, interrupted)
+    assert told(monkeypatch, verb) == 130
+    assert capsys.readouterr().err.split("\n") == ["", f"spiritlens: {line}", ""]

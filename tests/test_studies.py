@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import spiritlens as sl
-from spiritlens.studies import Told, accuracy_rows, choose_known, price, selection_sentence, tell, write_wavs
+from spiritlens.analysis.asked_facts import Asked, Told, accuracy_rows, ask, choose_known, selection_sentences
+from spiritlens.prompts.facts import Fact
+from spiritlens.studies import price, write_wavs
 
 SETTINGS = {"n_facts": 4, "n_token_maps": 1, "samples": 2, "components": ("resid_pre", "mlp_out"), "seed": 3}
 
@@ -37,8 +39,13 @@ def result(lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path) -> "sl.S
 
 
 @pytest.fixture(scope="module")
-def told(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> tuple[Told, ...]:
-    return tell(lens, facts, voice="espeak:en-us", phrasing="held out")
+def asked(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> Asked:
+    return ask(lens, facts, voice="espeak:en-us", phrasing="held out")
+
+
+def broken_fact(fact: Fact, **change: object) -> Fact:
+    """A fact of another id, and with other values."""
+    return replace(fact, id=f"{fact.id} {' '.join(change)}", **change)
 
 
 def test_the_folder_holds_data_sound_and_page(result: "sl.Study", folder: Path) -> None:
@@ -92,39 +99,116 @@ def test_other_settings_in_the_same_folder_are_refused(
     assert (folder / "accuracy.json").read_bytes() == before
 
 
-def test_accuracy_counts_every_group(told: tuple[Told, ...]) -> None:
-    rows = {row["group"]: row for row in accuracy_rows(told)}
+def test_accuracy_counts_every_group(asked: Asked) -> None:
+    rows = {row["group"]: row for row in accuracy_rows(asked)}
     assert set(rows) == {"both", "text only", "all"}
     assert rows["both"]["facts"] == 8
-    assert rows["all"]["T2T"] == np.mean([each.known["T2T"] for each in told])
+    assert rows["all"]["T2T"] == np.mean([each.known["T2T"] for each in asked.told])
     assert json.loads(json.dumps(list(rows.values())))
 
 
-def test_facts_are_drawn_by_the_seed_from_those_known_in_both(told: tuple[Told, ...]) -> None:
-    first, again = choose_known(told, 3, seed=1), choose_known(told, 3, seed=1)
+def test_facts_are_drawn_by_the_seed_from_those_known_in_both(asked: Asked) -> None:
+    first, again = choose_known(asked, 3, seed=1), choose_known(asked, 3, seed=1)
     assert [each.fact.id for each in first] == [each.fact.id for each in again]
-    assert all(each.known_in_both for each in choose_known(told, 100, seed=0))
-    sentence = selection_sentence(told, first)
-    assert sentence.startswith(f"Of {len(told)} facts")
+    assert all(each.known_in_both for each in choose_known(asked, 100, seed=0))
+    (sentence,) = selection_sentences(asked, first)
+    assert sentence.startswith(f"Of {len(asked.told)} facts")
     assert "3 of those" in sentence
 
 
-def test_no_known_fact_is_one_clear_error(told: tuple[Told, ...]) -> None:
-    nothing = [Told(each.fact, each.text, each.spoken, {"T2T": True, "S2T": False}) for each in told]
+def test_no_known_fact_is_one_clear_error(asked: Asked) -> None:
+    nothing = [Told(each.fact, each.text, each.spoken, {"T2T": True, "S2T": False}) for each in asked.told]
     with pytest.raises(ValueError, match="none of the 10 facts is known in both modalities"):
-        choose_known(nothing, 3, seed=0)
+        choose_known(replace(asked, told=tuple(nothing)), 3, seed=0)
+
+
+def test_asking_stops_when_enough_are_known(lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked) -> None:
+    some = ask(lens, facts, voice="espeak:en-us", phrasing="held out", enough=2)
+    assert some.n_known == 2
+    assert len(some.told) < len(facts)
+    assert [each.text.id for each in some.told] == [each.text.id for each in asked.told[: len(some.told)]]
+    (sentence,) = selection_sentences(some, choose_known(some, 2, seed=0))
+    assert sentence.startswith(f"Of 10 facts, {len(some.told)} were asked in random order until enough were known")
+
+
+def test_a_fact_that_cannot_be_said_or_asked_is_left_out_with_its_reason(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
+) -> None:
+    """Too long for the model, an answer without tokens, the words of another fact: the study goes on without them."""
+    good = facts[0]
+    broken = (
+        broken_fact(good, subject="France " * 200),
+        broken_fact(good, answer="[Text]"),
+        broken_fact(good, group="text only"),
+    )
+    settings = {**SETTINGS, "n_facts": 2, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",), "ask": "all"}
+    result = sl.study(lens, tmp_path, (good, *broken, facts[1], facts[2]), **settings)
+    assert [each.fact.id for each in result.left_out] == [fact.id for fact in broken]
+    reasons = [each.reason for each in result.left_out]
+    assert "more than the model's context" in reasons[0]
+    assert "unknown to the vocabulary" in reasons[1]
+    assert f"its prompt is that of {good.id}" in reasons[2]
+    written = json.loads((tmp_path / "left_out.json").read_text(encoding="utf-8"))
+    assert written == [{"fact": each.fact.id, "reason": each.reason} for each in result.left_out]
+    page = html.unescape(result.page.read_text(encoding="utf-8"))
+    assert "3 could not be said or asked and were left out" in page
+    assert repr(result).count("Left out: ") == 3
+
+
+def test_a_study_of_nothing_but_broken_facts_tells_the_first_reason(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"none of the 1 facts can be said and asked; the first: .*unknown to the voc"):
+        sl.study(lens, tmp_path, [broken_fact(facts[0], answer="[Text]")])
+
+
+def test_answers_are_kept_as_they_come_and_not_asked_again(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spiritlens.analysis import asked_facts
+
+    answers, questions = tmp_path / "answers.jsonl", []
+
+    def stopping(lens: "sl.Lens", prompts: tuple["sl.Prompt", ...]) -> tuple[bool, ...]:
+        if len(questions) == 5:
+            raise KeyboardInterrupt
+        questions.append(prompts[0].id)
+        return tuple(prompt.id in known for prompt in prompts)
+
+    known = {prompt.id for each in asked.told for prompt in each.prompts if each.known[prompt.kind]}
+    monkeypatch.setattr(asked_facts, "known_prompts", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(answers.read_text().splitlines()) == 5
+    with answers.open("a") as lines:
+        lines.write('{"prompt": "cut')
+    questions.clear()
+    monkeypatch.setattr(asked_facts, "known_prompts", lambda lens, prompts: (questions.append(1), (True,))[1])
+    again = ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 15
+    assert [each.known for each in again.told[:2]] == [each.known for each in asked.told[:2]]
+    with lens.model.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", lambda value, hook: value * 0)]):
+        ask(lens, facts[:1], voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 17, "with a hook of the user's own the model is another one"
 
 
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ({"n_facts": 0}, "n_facts=0: at least 1"),
-        ({"n_facts": -1}, "n_facts=-1: at least 1"),
-        ({"n_token_maps": -1}, "n_token_maps=-1: give 0 for none"),
+        ({"n_facts": 0}, "n_facts=0: expected a whole number ≥ 1"),
+        ({"n_facts": -1}, "n_facts=-1: expected a whole number ≥ 1"),
+        ({"n_facts": True}, "n_facts=True: expected a whole number"),
+        ({"n_token_maps": -1}, "n_token_maps=-1: expected a whole number ≥ 0"),
+        ({"window": 0}, "window=0: expected a whole number ≥ 1"),
+        ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
+        ({"components": "resid_pre"}, r"components='resid_pre': expected several; write \['resid_pre'\]"),
+        ({"voice": "espeak:en-xx"}, "voice='espeak:en-xx' does not speak here"),
+        ({"voice": "en-us"}, "voice 'en-us' is unknown"),
+        ({"phrasing": "sung"}, "phrasing 'sung' is unknown; choose one of first"),
     ],
 )
-def test_impossible_counts_are_refused_before_anything_is_spoken(
-    counts: dict[str, int], message: str, tmp_path: Path
+def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looked_at(
+    counts: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
         sl.study(None, tmp_path / "new", (), **counts)
@@ -133,9 +217,41 @@ def test_impossible_counts_are_refused_before_anything_is_spoken(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_negative_number_of_facts_drops_none(told: tuple[Told, ...]) -> None:
-    with pytest.raises(ValueError, match="n_facts=-1: at least 1"):
-        choose_known(told, -1, seed=0)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"samples": 3}, "samples: 2 there, 3 here"),
+        ({"seed": 4}, "seed: 3 there, 4 here"),
+        ({"window": 3}, "window: 2 there, 3 here"),
+        ({"components": ("resid_pre",)}, "components: "),
+    ],
+)
+def test_a_folder_of_other_settings_is_refused_before_anything_is_spoken(
+    result: "sl.Study",
+    lens: "sl.Lens",
+    facts: tuple["sl.Fact", ...],
+    folder: Path,
+    change: dict[str, object],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sl.Lens, "speak", None)
+    with pytest.raises(ValueError, match=message):
+        sl.study(lens, folder, facts, **{**SETTINGS, **change})
+
+
+def test_a_component_that_the_model_lacks_is_refused_before_anything_is_spoken(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sl.Lens, "speak", None)
+    with pytest.raises(ValueError, match="resid_per"):
+        sl.study(lens, tmp_path / "new", facts, components=("resid_per",))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_negative_number_of_facts_drops_none(asked: Asked) -> None:
+    with pytest.raises(ValueError, match="n_facts=-1: expected a whole number"):
+        choose_known(asked, -1, seed=0)
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(tmp_path: Path) -> None:
@@ -160,7 +276,8 @@ def test_the_price_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fac
     assert set(price(lens, facts, n_facts=2, n_token_maps=0)) == {"by role"}
 
 
-def test_wavs_of_facts_with_other_letters_keep_apart(told: tuple[Told, ...], tmp_path: Path) -> None:
+def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Path) -> None:
+    told = asked.told
     names = ("столица/Франция", "столица/Италия")
     prompts = [replace(told[place].spoken, fact_id=name) for place, name in enumerate(names)]
     write_wavs([*prompts, replace(told[2].spoken, fact_id=names[0])], tmp_path)

@@ -8,17 +8,18 @@ the toolkit itself goes through (`spiritlens.models.hooked.LensModel`). Prompts 
 a lens.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING
 
 import torch
 from transformer_lens import HookedTransformer
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import check_choice, number, shown, told_keywords, whole, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.conversion import attach_tokenizer
 from spiritlens.models.ears import hear_streams
@@ -26,9 +27,10 @@ from spiritlens.models.fingerprint import fingerprint, user_hooks
 from spiritlens.models.generation import AnswerModality, continue_prompt
 from spiritlens.models.hooked import HookedLensModel, LensModel
 from spiritlens.prompts import build
-from spiritlens.prompts.build import About, FinalMarker, Segment
+from spiritlens.prompts.build import FinalMarker, Origin, Question, Segment
 from spiritlens.prompts.families import Family
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.streams import check_unit_rate
 from spiritlens.prompts.vocabulary import Vocabulary
 from spiritlens.speech.alignment import WordInterval
@@ -44,18 +46,6 @@ if TYPE_CHECKING:
     from spiritlens.speech.utterance import Utterance, Voice
 
 
-class Provenance(TypedDict, total=False):
-    """`About` of a prompt whose voice is a parameter of its own."""
-
-    occurrence: int | None
-    examples: Sequence[tuple[Segment, str]]
-    fact_id: str
-    relation: str
-    phrasing: str
-    group: str
-    audio: str
-
-
 @dataclass(frozen=True, eq=False)
 class Lens:
     """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one."""
@@ -67,6 +57,11 @@ class Lens:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
+        if not hasattr(self.model, "hook_dict") or not isinstance(self.vocabulary, Vocabulary):
+            raise ValueError(
+                f"Lens({shown(self.model, 40)}, {shown(self.vocabulary, 40)}): expected a HookedTransformer and its "
+                "Vocabulary; spiritlens.load(...) makes both from a checkpoint"
+            )
         rows = self.model.cfg.d_vocab
         if self.vocabulary.size != rows:
             raise ValueError(
@@ -114,6 +109,7 @@ class Lens:
 
     # Prompts
 
+    @told_keywords
     def text(
         self,
         text: str,
@@ -122,11 +118,25 @@ class Lens:
         foil: str | None = None,
         *,
         marker: FinalMarker = "none",
-        **about: Unpack[About],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        voice: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
-        """A written prompt (T2T); ``marker="final"`` ends it with the text marker that a spoken one ends with."""
-        return build.text_prompt(self.vocabulary, text, subject, answer, foil, marker=marker, **about)
+        """A written prompt (T2T); ``marker="final"`` ends it with the text marker that a spoken one ends with.
 
+        ``occurrence`` says which one is meant, from 0, where the subject occurs several times; ``examples`` are solved
+        (segment, answer) pairs that stand before; the others say where the prompt comes from.
+        """
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+        return build.build_prompt(self.vocabulary, [TextSegment(text)], question, origin, marker)
+
+    @told_keywords
     @plain_torch
     def speak(
         self,
@@ -138,17 +148,32 @@ class Lens:
         voice: "str | Voice | None" = None,
         rate: float = 1.0,
         pitch: float = 1.0,
-        **about: Unpack[Provenance],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
         Where the voice's engine is not installed, a text that ships with the package is taken from there.
         """
-        self.ears()
+        written("text", text)
+        rate, pitch = number("rate", rate, above=0, below=math.inf), number("pitch", pitch, above=0, below=math.inf)
+        if voice is not None and not isinstance(voice, str) and not callable(getattr(voice, "speak", None)):
+            raise ValueError(
+                f"voice={shown(voice)}: expected a voice's name (`spiritlens voices` lists them) or a Voice"
+            )
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, "", group, audio)
+        self._can_ask(question)
         utterance = _spoken(text, voice, rate, pitch)
-        spoken: About = {**about, "voice": utterance.voice}
-        return self._heard(utterance.waveform, utterance.words, subject, answer, foil, spoken, utterance.text)
+        origin = replace(origin, voice=utterance.voice)
+        return self._heard(utterance.waveform, utterance.words, question, origin, utterance.text)
 
+    @told_keywords
     @plain_torch
     def audio(
         self,
@@ -164,7 +189,14 @@ class Lens:
         channel: str | int | None = None,
         recording: str | None = None,
         missing: Missing = "refuse",
-        **about: Unpack[About],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        voice: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
         """Recorded speech as a prompt: whatever `read_waveform` takes, or a `Waveform` as it is, with its words.
 
@@ -172,15 +204,20 @@ class Lens:
         which ``tier``, ``speaker``, ``channel``, ``recording`` and ``missing`` choose as there; with ``text`` alone
         the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
-        self.ears()
         choice = WordChoice(tier, speaker, channel, recording, missing)
         if (words is None) == (text is None):
             given = "both" if words is not None else "neither"
             raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
+        if text is not None:
+            written("text", text)
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+        self._can_ask(question)
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
         found = _words(waveform, words, text, choice)
-        return self._heard(waveform, found, subject, answer, foil, about, text or "")
+        return self._heard(waveform, found, question, origin, text or "")
 
+    @told_keywords
     def prompt(
         self,
         segments: Sequence[Segment],
@@ -189,10 +226,19 @@ class Lens:
         foil: str | None = None,
         *,
         marker: FinalMarker = "none",
-        **about: Unpack[About],
+        occurrence: int | None = None,
+        examples: Sequence[tuple[Segment, str]] = (),
+        fact_id: str = "",
+        relation: str = "",
+        phrasing: str = "",
+        voice: str = "",
+        group: str = "",
+        audio: str = "",
     ) -> Prompt:
         """A prompt of text and speech segments (`TextSegment`, `SpeechSegment`) in order."""
-        return build.mixed_prompt(self.vocabulary, segments, subject, answer, foil, marker=marker, **about)
+        question = Question(subject, answer, foil, occurrence, examples)
+        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+        return build.build_prompt(self.vocabulary, segments, question, origin, marker)
 
     @plain_torch
     def hear(self, source: AudioSource) -> UnitStream:
@@ -204,6 +250,7 @@ class Lens:
 
     # Answers
 
+    @told_keywords
     def run(self, prompt: Prompt, *interventions: "Intervention", samples: int = 10, seed: int = 0) -> "Run":
         """One run of a prompt, with interventions if any are given: `spiritlens.runs.run.run`, joined at the top."""
         import spiritlens
@@ -211,6 +258,7 @@ class Lens:
         done: Run = spiritlens.run(self, prompt, *interventions, samples=samples, seed=seed)
         return done
 
+    @told_keywords
     def generate(
         self,
         prompt: Prompt | str,
@@ -219,6 +267,13 @@ class Lens:
         temperature: float = 0.0,
     ) -> str:
         """The model's continuation in one modality; the likeliest one at temperature 0 (see `generation`)."""
+        from spiritlens.models.given import given_prompt
+
+        if not isinstance(prompt, str):
+            given_prompt(self, prompt)
+        max_new_tokens = whole("max_new_tokens", max_new_tokens, at_least=1)
+        temperature = number("temperature", temperature, at_least=0, below=math.inf)
+        check_choice("modality", modality, AnswerModality)
         return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature)
 
     def ears(self) -> SpeechEncoder:
@@ -230,21 +285,17 @@ class Lens:
             )
         return self.encoder
 
+    def _can_ask(self, question: Question) -> None:
+        """Before anything is spoken or read: the lens hears, and its vocabulary has the answer and the foil."""
+        self.ears()
+        build.answers(self.vocabulary, question)
+
     def _heard(
-        self,
-        waveform: Waveform,
-        words: Sequence[WordInterval],
-        subject: str,
-        answer: str,
-        foil: str | None,
-        about: About,
-        text: str,
+        self, waveform: Waveform, words: Sequence[WordInterval], question: Question, origin: Origin, text: str
     ) -> Prompt:
         streams = hear_streams(self.ears(), self.family, waveform)
-        units = streams.pop("unit")
-        return build.speech_prompt(
-            self.vocabulary, units, words, subject, answer, foil, waveform=waveform, streams=streams, text=text, **about
-        )
+        segment = SpeechSegment(streams.pop("unit"), words, waveform, streams, text=text)
+        return build.build_prompt(self.vocabulary, [segment], question, origin)
 
     def __repr__(self) -> str:
         inside = self.inside
@@ -264,8 +315,6 @@ def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -
     from spiritlens.speech.synthesis import voice as find_voice
 
     named = voice if voice is not None else DEFAULT_VOICE
-    if not isinstance(named, str) and not callable(getattr(named, "speak", None)):
-        raise ValueError(f"voice={shown(named)}: expected a name such as {DEFAULT_VOICE!r}, or a Voice")
     try:
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
         utterance = speaker.speak(text, rate=rate, pitch=pitch)

@@ -15,24 +15,29 @@ belongs to the subject. Sources: the official SpiritLM package (arXiv 2402.05755
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict, Unpack
+from typing import Literal
 
+from spiritlens.arguments import check_choice, listed, shown
 from spiritlens.prompts.draft import Draft, TextPart
 from spiritlens.prompts.prompt import Kind, Prompt, Span
+from spiritlens.prompts.question import Origin, Question
 from spiritlens.prompts.roles import Role, token_parts, token_roles
 from spiritlens.prompts.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.subject import find_subject
-from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.prompts.vocabulary import BLANK, Vocabulary
 from spiritlens.speech.alignment import Rule, WordInterval
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.waveform import Waveform
 
 __all__ = [
-    "About",
     "FinalMarker",
+    "Origin",
+    "Question",
     "Segment",
     "SpeechSegment",
     "TextSegment",
+    "answers",
+    "build_prompt",
     "mixed_prompt",
     "speech_prompt",
     "text_prompt",
@@ -40,19 +45,6 @@ __all__ = [
 
 FinalMarker = Literal["none", "final"]
 """A text marker after a prompt that ends in text: ``none`` but what the family's own rule writes; ``final``: always."""
-
-
-class About(TypedDict, total=False):
-    """What else a prompt can be given: which occurrence of the subject is meant, solved examples, its origin."""
-
-    occurrence: int | None
-    examples: Sequence[tuple[Segment, str]]
-    fact_id: str
-    relation: str
-    phrasing: str
-    voice: str
-    group: str
-    audio: str
 
 
 def text_prompt(
@@ -63,10 +55,19 @@ def text_prompt(
     foil: str | None = None,
     *,
     marker: FinalMarker = "none",
-    **about: Unpack[About],
+    occurrence: int | None = None,
+    examples: Sequence[tuple[Segment, str]] = (),
+    fact_id: str = "",
+    relation: str = "",
+    phrasing: str = "",
+    voice: str = "",
+    group: str = "",
+    audio: str = "",
 ) -> Prompt:
     """A written prompt (T2T)."""
-    return mixed_prompt(vocabulary, [TextSegment(text)], subject, answer, foil, marker=marker, **about)
+    question = Question(subject, answer, foil, occurrence, examples)
+    origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+    return build_prompt(vocabulary, [TextSegment(text)], question, origin, marker)
 
 
 def speech_prompt(
@@ -82,11 +83,20 @@ def speech_prompt(
     rule: Rule = "centre",
     slack_units: int = 0,
     text: str = "",
-    **about: Unpack[About],
+    occurrence: int | None = None,
+    examples: Sequence[tuple[Segment, str]] = (),
+    fact_id: str = "",
+    relation: str = "",
+    phrasing: str = "",
+    voice: str = "",
+    group: str = "",
+    audio: str = "",
 ) -> Prompt:
     """A spoken prompt whose answer is asked for in writing (S2T); ``text`` is what was spoken, where it is known."""
+    question = Question(subject, answer, foil, occurrence, examples)
+    origin = Origin(fact_id, relation, phrasing, voice, group, audio)
     segment = SpeechSegment(units, words, waveform, streams or {}, rule, slack_units, text)
-    return mixed_prompt(vocabulary, [segment], subject, answer, foil, **about)
+    return build_prompt(vocabulary, [segment], question, origin)
 
 
 def mixed_prompt(
@@ -111,8 +121,25 @@ def mixed_prompt(
     ``examples`` are solved (segment, answer) pairs that are put before it (few-shot), one line each. ``occurrence``
     says which one is meant, counted from 0, where the subject occurs several times.
     """
-    draft, span = _drafted(vocabulary, segments, subject, marker, occurrence, examples)
-    answer_ids, foil_ids = _answers(vocabulary, answer, foil)
+    question = Question(subject, answer, foil, occurrence, examples)
+    origin = Origin(fact_id, relation, phrasing, voice, group, audio)
+    return build_prompt(vocabulary, segments, question, origin, marker)
+
+
+def build_prompt(
+    vocabulary: Vocabulary,
+    segments: Sequence[Segment],
+    question: Question,
+    origin: Origin,
+    marker: FinalMarker = "none",
+) -> Prompt:
+    """The prompt of a question that is asked in these segments."""
+    if not isinstance(vocabulary, Vocabulary):
+        raise ValueError(f"vocabulary={shown(vocabulary, 40)}: expected a Vocabulary, such as lens.vocabulary")
+    check_choice("marker", marker, FinalMarker)
+    segments = listed("segments", segments, of=(TextSegment, SpeechSegment))
+    answer_ids, foil_ids = answers(vocabulary, question)
+    draft, span = _drafted(vocabulary, segments, question, marker)
     waveform = _sound(segments)
     tokens = draft.tokens
     return Prompt(
@@ -128,38 +155,33 @@ def mixed_prompt(
         starts=tuple(token.start for token in tokens),
         ends=tuple(token.end for token in tokens),
         subject=span,
-        answer=answer,
+        answer=question.answer,
         answer_ids=answer_ids,
         kind=_kind(segments),
-        foil=foil or "",
+        foil=question.foil or "",
         foil_ids=foil_ids,
-        fact_id=fact_id,
-        relation=relation,
-        phrasing=phrasing,
-        voice=voice,
-        group=group,
-        audio=audio or (waveform.source if waveform is not None else ""),
+        fact_id=origin.fact_id,
+        relation=origin.relation,
+        phrasing=origin.phrasing,
+        voice=origin.voice,
+        group=origin.group,
+        audio=origin.audio or (waveform.source if waveform is not None else ""),
         vocabulary=vocabulary.hash,
         waveform=waveform,
     )
 
 
 def _drafted(
-    vocabulary: Vocabulary,
-    segments: Sequence[Segment],
-    subject: str,
-    marker: FinalMarker,
-    occurrence: int | None,
-    examples: Sequence[tuple[Segment, str]],
+    vocabulary: Vocabulary, segments: Sequence[Segment], question: Question, marker: FinalMarker
 ) -> tuple[Draft, Span]:
     """All tokens of a prompt, and the subject's span in it."""
     draft = Draft(vocabulary)
-    for example, solution in examples:
+    for example, solution in question.examples:
         _add_example(draft, example, solution)
     first_segment = draft.n_segments
-    _add_framed(draft, segments, "final" if examples else marker)
+    _add_framed(draft, segments, "final" if question.examples else marker)
     draft.verify()
-    positions, name = find_subject(draft, first_segment, subject, occurrence)
+    positions, name = find_subject(draft, first_segment, question.subject, question.occurrence)
     return draft, Span(name, positions)
 
 
@@ -174,12 +196,24 @@ def _roles(draft: Draft, subject: Sequence[int]) -> tuple[Role, ...]:
     return token_roles(families, words, subject, frames)
 
 
-def _answers(vocabulary: Vocabulary, answer: str, foil: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    answer_ids = vocabulary.answer_ids(answer)
-    foil_ids = vocabulary.answer_ids(foil) if foil else ()
+def answers(vocabulary: Vocabulary, question: Question) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids of the answer and of the foil (none without one); refused where the vocabulary lacks them."""
+    answer_ids = _word_ids(vocabulary, "answer", question.answer)
+    foil_ids = _word_ids(vocabulary, "foil", question.foil) if question.foil else ()
     if foil_ids == answer_ids:
-        raise ValueError(f"the foil '{foil}' has the same tokens as the answer '{answer}'; give another foil, or none")
+        raise ValueError(
+            f"the foil '{question.foil}' has the same tokens as the answer '{question.answer}'; give another foil, or "
+            "none"
+        )
     return answer_ids, foil_ids
+
+
+def _word_ids(vocabulary: Vocabulary, what: str, word: str) -> tuple[int, ...]:
+    """The ids of an answer or a foil; a tokenizer without an unknown token drops what it lacks."""
+    ids = vocabulary.answer_ids(word)
+    if not "".join(vocabulary.piece(index) for index in ids).strip(BLANK):
+        raise ValueError(f"the {what} '{word}' is unknown to the vocabulary, which has no token for it; use another")
+    return ids
 
 
 def _kind(segments: Sequence[Segment]) -> Kind:
@@ -200,8 +234,6 @@ def _add_example(draft: Draft, segment: Segment, solution: str) -> None:
 
 def _add_framed(draft: Draft, segments: Sequence[Segment], marker: FinalMarker) -> None:
     """The segments, within the family's formula where it has one, and the end of the prompt."""
-    if not segments:
-        raise ValueError("a prompt needs at least one segment: TextSegment(text) or SpeechSegment(units, words)")
     family = draft.vocabulary.family
     spoken = any(isinstance(segment, SpeechSegment) for segment in segments)
     opening, closing = family.spoken_turn if spoken else family.written_turn
@@ -216,16 +248,12 @@ def _add(draft: Draft, segments: Sequence[Segment], opening: str = "", closing: 
         if isinstance(segment, TextSegment):
             joined = " " if parts and not parts[-1].frame else ""
             parts.append(TextPart(joined + segment.text.strip()))
-        elif isinstance(segment, SpeechSegment):
+        else:
             if parts:
                 draft.add_text(parts)
             parts = []
             streams = {"unit": segment.units, **segment.streams}
             draft.add_speech(streams, segment.words, segment.rule, segment.slack_units, segment.text)
-        else:
-            raise ValueError(
-                f"unknown modality of segment {segment!r}: use TextSegment(text) or SpeechSegment(units, words)"
-            )
     if closing:
         parts.append(TextPart(closing, frame=True))
     if parts:

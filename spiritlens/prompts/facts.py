@@ -16,12 +16,13 @@ The file ``assets/facts.json`` holds the tables. ``load_facts`` also takes the p
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from spiritlens.arguments import listed
+from spiritlens.arguments import listed, shown, written
 
 Group = Literal["both", "text only", "heard only", "asked aloud"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -31,6 +32,7 @@ HELD_OUT = PHRASINGS[3]
 CARRIERS = ("As you know", "We learned that", "It is known that", "I think that", "They say that")
 
 ASSETS = Path(__file__).parents[1] / "assets"
+FORM = 'needed: {"relations": {name: {"templates": [4 texts], "facts": [[subject, answer, foil, group], ...]}}}'
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,22 @@ class Fact:
     templates: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for name in ("id", "relation", "subject", "answer"):
+            written(f"{name} of fact {shown(self.id)}", getattr(self, name))
+        if self.foil != "":
+            written(f"foil of fact {self.id}", self.foil)
         if self.group not in GROUPS:
             raise ValueError(f"fact {self.id}: group {self.group!r} is unknown; choose one of {', '.join(GROUPS)}")
-        if len(self.templates) != len(PHRASINGS):
+        templates = listed(f"templates of fact {self.id}", self.templates, of=str)
+        object.__setattr__(self, "templates", templates)
+        if len(templates) != len(PHRASINGS):
             raise ValueError(
-                f"fact {self.id}: {len(self.templates)} templates, {len(PHRASINGS)} needed: {', '.join(PHRASINGS)}"
+                f"fact {self.id}: {len(templates)} templates, {len(PHRASINGS)} needed: {', '.join(PHRASINGS)}"
             )
-        for template in self.templates:
+        for template in templates:
             if template.count("{subject}") != 1:
                 raise ValueError(f"fact {self.id}: template {template!r} must hold '{{subject}}' exactly once")
-        if not self.answer or len(self.answer.split()) != 1:
+        if len(self.answer.split()) != 1:
             raise ValueError(f"fact {self.id}: answer {self.answer!r} must be one word")
         if self.answer.lower() == self.foil.lower():
             raise ValueError(f"fact {self.id}: the foil equals the answer {self.answer!r}; name a false answer")
@@ -67,37 +75,49 @@ class Fact:
     def statement(self, phrasing: str = "first", carrier: str = "") -> str:
         """Prompt and answer, after a carrier such as ``As you know`` if one is given."""
         text = f"{self.text(phrasing)} {self.answer}"
+        written("carrier", carrier, blank="allowed")
         return f"{carrier} {text[0].lower()}{text[1:]}" if carrier else text
 
 
 def _phrasing_index(phrasing: str) -> int:
-    if phrasing not in PHRASINGS:
-        raise ValueError(f"phrasing {phrasing!r} is unknown; choose one of {', '.join(PHRASINGS)}")
+    check_phrasing(phrasing)
     return PHRASINGS.index(phrasing)
+
+
+def check_phrasing(phrasing: object) -> None:
+    """Refuse a phrasing that is none of `PHRASINGS`."""
+    if not isinstance(phrasing, str) or phrasing not in PHRASINGS:
+        raise ValueError(f"phrasing {shown(phrasing)} is unknown; choose one of {', '.join(PHRASINGS)}")
+
+
+def given_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """Facts as a tuple, read once; none, a single one, other values and two of one id are refused."""
+    chosen = listed("facts", facts, of=Fact)
+    _check_unique(chosen, "facts")
+    return chosen
 
 
 def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
     """Facts of the embedded model (``"embedded"``) or of a JSON file in the same form, in the file's order."""
+    if not isinstance(name, (str, Path)):
+        raise ValueError(f"name={shown(name)} ({type(name).__name__}): expected 'embedded' or the path of a JSON file")
     path = ASSETS / "facts.json" if name == "embedded" else Path(name)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
         raise FileNotFoundError(
-            f"no facts at {path}; give 'embedded' or the path of a JSON file like {ASSETS / 'facts.json'}"
+            f"no facts at {shown(str(path), 200)}; give 'embedded' or the path of a JSON file like "
+            f"{ASSETS / 'facts.json'}"
         )
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        rows = [
-            (relation, tuple(table["templates"]), row)
-            for relation, table in record["relations"].items()
-            for row in table["facts"]
-        ]
-        facts = tuple(_fact(relation, templates, row, path) for relation, templates, row in rows)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is no facts file ({type(error).__name__}: {error}); needed: "
-            '{"relations": {name: {"templates": [4 texts], "facts": [[subject, answer, foil, group], ...]}}}'
-        ) from error
-    _check_unique(facts, path)
-    return facts
+    relations = _mapping(_json(path).get("relations"), path, "relations")
+    facts: list[Fact] = []
+    for relation, table in relations.items():
+        entry = _mapping(table, path, f"relations[{relation!r}]")
+        templates = _list(entry.get("templates"), path, f"templates of relation {relation!r}")
+        rows = _list(entry.get("facts"), path, f"facts of relation {relation!r}")
+        facts += (_fact(relation, templates, row, path) for row in rows)
+    if not facts:
+        raise ValueError(f"{path} holds no facts; {FORM}")
+    _check_unique(facts, str(path))
+    return tuple(facts)
 
 
 @dataclass(frozen=True)
@@ -160,28 +180,66 @@ def _spoken_row(fact: Fact, phrasing: str) -> dict[str, str]:
     }
 
 
-def commonest_answers(facts: Sequence[Fact]) -> dict[str, str]:
+def commonest_answers(facts: Iterable[Fact]) -> dict[str, str]:
     """The best blind guess per relation: the answer that most of the facts have (ties: the alphabetically first)."""
     counts: dict[str, dict[str, int]] = {}
-    for fact in facts:
+    for fact in listed("facts", facts, of=Fact, empty=True):
         of_relation = counts.setdefault(fact.relation, {})
         of_relation[fact.answer] = of_relation.get(fact.answer, 0) + 1
     return {relation: min(tally, key=lambda answer: (-tally[answer], answer)) for relation, tally in counts.items()}
 
 
-def _fact(relation: str, templates: tuple[str, ...], row: list[Any], path: Path) -> Fact:
+def _json(path: Path) -> dict[str, Any]:
+    """The object of a JSON file; refused where it is no UTF-8, no JSON, no object, or names something twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is there twice, of which JSON would keep the last; name each once")
+        return dict(pairs)
+
+    try:
+        record = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=once)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # JSONDecodeError is a ValueError
+        raise ValueError(f"{path} is no facts file ({error}); {FORM}") from error
+    except OSError as error:
+        raise OSError(f"{path} cannot be read ({error.strerror or error}); give a readable file") from error
+    return _mapping(record, path, "the file")
+
+
+def _mapping(value: Any, path: Path, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} is no facts file: {what} is {shown(value)}, no JSON object; {FORM}")
+    return value
+
+
+def _list(value: Any, path: Path, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{path} is no facts file: {what} is {shown(value)}, no JSON list; {FORM}")
+    return value
+
+
+def _fact(relation: str, templates: list[Any], row: Any, path: Path) -> Fact:
     """The fact of one row of the file."""
-    if len(row) != 4:
-        raise ValueError(f"{path}: relation {relation!r} has the row {row}; needed: [subject, answer, foil, group]")
+    if not isinstance(row, list) or len(row) != 4 or not all(isinstance(value, str) for value in row):
+        raise ValueError(
+            f"{path}: relation {relation!r} has the row {shown(row)}; needed: [subject, answer, foil, group], texts"
+        )
     subject, answer, foil, group = row
-    return Fact(f"{relation}/{_slug(subject)}", relation, subject, answer, foil, group, templates)
+    try:
+        return Fact(f"{relation}/{_slug(subject)}", relation, subject, answer, foil, group, tuple(templates))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
-def _check_unique(facts: Sequence[Fact], path: Path) -> None:
+def _check_unique(facts: Sequence[Fact], where: str) -> None:
     seen: set[str] = set()
     for fact in facts:
         if fact.id in seen:
-            raise ValueError(f"{path}: the fact {fact.id} is there twice; keep one answer per subject and relation")
+            raise ValueError(f"{where}: the fact {fact.id} is there twice; keep one answer per subject and relation")
         seen.add(fact.id)
 
 

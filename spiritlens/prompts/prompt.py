@@ -13,17 +13,22 @@ The module needs no torch: prompts open on a laptop that only draws figures. `Pr
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from spiritlens.arguments import check_choice, shown, whole, written
+from spiritlens.prompts.prompt_values import TEXTS, column_values, is_missing
 from spiritlens.prompts.roles import PARTS, ROLES, Part, Role
 from spiritlens.prompts.show import prompt_html, prompt_text
+from spiritlens.prompts.spans import Span, Where, ranges_text
 
 if TYPE_CHECKING:
     import torch
 
     from spiritlens.speech.waveform import Waveform
+
+__all__ = ["Kind", "Modality", "Prompt", "Span", "TokenFamily", "Where"]
 
 Kind = Literal["T2T", "S2T", "mixed"]
 """Told in writing (T2T), told in speech (S2T), or in both; the answer is asked for in writing each time."""
@@ -38,46 +43,6 @@ CLOSED_SETS = {
     "roles": ROLES,
     "parts": PARTS,
 }
-
-
-@dataclass(frozen=True)
-class Span:
-    """Positions of a prompt that are treated together; sorted, unique, at least one."""
-
-    name: str
-    positions: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "positions", tuple(int(position) for position in self.positions))
-        if not self.positions:
-            raise ValueError(f"span '{self.name}' has no positions; a span needs at least one")
-        if self.positions[0] < 0 or list(self.positions) != sorted(set(self.positions)):
-            raise ValueError(
-                f"span '{self.name}' has the positions {self.positions}; they must be sorted, unique and not negative"
-            )
-
-    @property
-    def first(self) -> int:
-        """The earliest position."""
-        return self.positions[0]
-
-    @property
-    def last(self) -> int:
-        """The latest position."""
-        return self.positions[-1]
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.positions)
-
-    def __contains__(self, position: object) -> bool:
-        return position in self.positions
-
-
-Where = str | int | slice | Span | Iterable[int]
-"""What `Prompt.span` understands: a name, a position, a slice, a span, or positions."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,6 +81,7 @@ class Prompt:
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
+        self._take_values()
         lengths = {name: len(getattr(self, name)) for name in PER_TOKEN}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"the values per token differ in number: {lengths}; give one of each per token")
@@ -123,13 +89,21 @@ class Prompt:
             unknown = set(getattr(self, name)) - set(allowed)
             if unknown:
                 raise ValueError(f"unknown {name}: {sorted(unknown)}; use {', '.join(allowed)}")
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"unknown kind '{self.kind}': use one of {', '.join(get_args(Kind))}")
         if any(not -1 <= index < len(self.words) for index in self.word_index):
             raise ValueError(f"word_index {self.word_index} points outside the {len(self.words)} words {self.words}")
         self._inside(self.subject)
         if not self.answer_ids:
             raise ValueError(f"answer '{self.answer}' has no token ids; give the ids of its written form")
+
+    def _take_values(self) -> None:
+        """Texts are texts, columns are tuples of Python's own numbers and texts: each is read once and checked."""
+        for name in TEXTS:
+            written(name, getattr(self, name), blank="allowed")
+        check_choice("kind", self.kind, Kind)
+        if not isinstance(self.subject, Span):
+            raise ValueError(f"subject={shown(self.subject)}: expected a Span of the subject's positions")
+        for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids"):
+            object.__setattr__(self, name, column_values(name, getattr(self, name)))
 
     @property
     def tokens(self) -> "torch.Tensor":
@@ -186,17 +160,35 @@ class Prompt:
         Names: ``"subject"``, ``"last token"``, a role, a word; ``occurrence`` says which one, from 0, where a word
         occurs several times.
         """
-        if isinstance(where, Span):
-            return self._inside(where)
+        if occurrence is not None:
+            whole("occurrence", occurrence)
         if isinstance(where, str):
             return self._named(where, occurrence)
+        if occurrence is not None:
+            raise ValueError(
+                f"occurrence={occurrence} says which of several words is meant, but {shown(where)} is none"
+            )
+        if isinstance(where, Span):
+            return self._inside(where)
+        positions = sorted({self._position(position) for position in self._chosen(where)})
+        if not positions:
+            raise ValueError(f"{shown(where)} holds none of the prompt's {len(self)} positions; a span needs one")
+        return Span(ranges_text(positions), tuple(positions))
+
+    def _chosen(self, where: Any) -> Iterable[Any]:
+        """The positions that are meant by one position, a slice, or several."""
         if isinstance(where, slice):
-            where = range(len(self))[where]
-        chosen = where if isinstance(where, Iterable) else [where]
-        positions = sorted({self._position(position) for position in chosen})
-        return Span(_ranges(positions), tuple(positions))
+            try:
+                return range(len(self))[where]
+            except (TypeError, ValueError):
+                raise ValueError(f"{where}: a slice of positions has whole numbers, and a step that is not 0") from None
+        if isinstance(where, Iterable) and not isinstance(where, bytes) and getattr(where, "ndim", 1) != 0:
+            return tuple(where)
+        return [where]
 
     def _named(self, name: str, occurrence: int | None) -> Span:
+        if occurrence is not None and name in ("subject", "last token", *ROLES):
+            raise ValueError(f"occurrence={occurrence} says which of several words is meant, but there is one '{name}'")
         if name == "subject":
             return Span("subject", self.subject.positions)
         if name == "last token":
@@ -213,7 +205,7 @@ class Prompt:
                 f"({' '.join(self.words)}) or positions"
             )
         if len(found) > 1 and occurrence is None:
-            places = ", ".join(f"occurrence={n} at {_ranges(list(span))}" for n, span in enumerate(found))
+            places = ", ".join(f"occurrence={n} at {ranges_text(list(span))}" for n, span in enumerate(found))
             raise ValueError(f"the word '{name}' occurs {len(found)} times; say which one: {places}")
         index = occurrence or 0
         if not -len(found) <= index < len(found):
@@ -245,16 +237,16 @@ class Prompt:
 
     def dilate(self, span: Where, by: int = 1) -> Span:
         """The span with up to ``by`` more tokens on each side, never into another modality or across a marker."""
-        span = self.span(span)
+        span, by = self.span(span), whole("by", by, at_least=0)
         grown = set(span.positions)
-        for _ in range(by):
+        for _ in range(min(by, len(self))):
             neighbours = {(here, here + step) for here in grown for step in (-1, 1)}
             grown |= {there for here, there in neighbours if self._same_segment(here, there)}
         return Span(f"{span.name} dilated by {by}", tuple(sorted(grown)))
 
     def erode(self, span: Where, by: int = 1) -> Span:
         """The span without its ``by`` outermost tokens on each side; refused where none would be left."""
-        span = self.span(span)
+        span, by = self.span(span), whole("by", by, at_least=0)
         kept = span.positions[by : len(span) - by]
         if not kept:
             raise ValueError(
@@ -275,10 +267,11 @@ class Prompt:
             )
         return span
 
-    def _position(self, position: int) -> int:
-        if not -len(self) <= position < len(self):
-            raise ValueError(f"position {position} lies outside the prompt's {len(self)} tokens (0 to {len(self) - 1})")
-        return int(position) % len(self)
+    def _position(self, position: Any) -> int:
+        at = whole("position", position)
+        if not -len(self) <= at < len(self):
+            raise ValueError(f"position {at} lies outside the prompt's {len(self)} tokens (0 to {len(self) - 1})")
+        return at % len(self)
 
     # ---- rows of prompts.parquet -------------------------------------------------------------------------------------
 
@@ -292,16 +285,20 @@ class Prompt:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any], waveform: "Waveform | None" = None) -> "Prompt":
-        """The prompt of a row that `to_dict` wrote; refused where the stored id is not that of the content."""
-        written_by_0_1 = "vocabulary" not in row  # its ids did not count the voice
-        row = {"vocabulary": "", **row}
+        """The prompt of a row that `to_dict` wrote; refused where the stored id is not that of the content.
+
+        A row of version 0.1 has no ``vocabulary`` and an id that does not count the voice; it is read as it was meant.
+        """
+        if not hasattr(row, "keys"):
+            raise ValueError(f"row={shown(row)} ({type(row).__name__}): expected a mapping, as Prompt.to_dict gives it")
+        row = {str(column): row[column] for column in row.keys()}  # noqa: SIM118 (a row of pandas iterates its values)
+        written_by_0_1 = is_missing(row.get("vocabulary"))
+        row["vocabulary"] = "" if written_by_0_1 else row["vocabulary"]
         missing = [column for column in ("id", "subject_positions", *_stored()) if column not in row]
         if missing:
             raise ValueError(f"the row lacks {missing}; give a row that Prompt.to_dict wrote")
-        values: dict[str, Any] = {
-            c: row[c] if isinstance(row[c], str) else tuple(_plain(item) for item in row[c]) for c in _stored()
-        }
-        values["subject"] = Span(str(row["subject"]), tuple(row["subject_positions"]))
+        values: dict[str, Any] = {column: row[column] for column in _stored()}
+        values["subject"] = Span(row["subject"], row["subject_positions"])
         prompt = cls(**values, waveform=waveform)
         if row["id"] != (prompt._digest([]) if written_by_0_1 else prompt.id):
             raise ValueError(
@@ -317,19 +314,3 @@ def _stored() -> tuple[str, ...]:
 
 def _words(span: Span) -> list[str]:
     return span.name.casefold().split()
-
-
-def _plain(value: Any) -> Any:
-    """A Python number or string out of a numpy scalar, as parquet readers give them."""
-    return value.item() if hasattr(value, "item") else value
-
-
-def _ranges(positions: list[int]) -> str:
-    """``0-3, 7`` for ``[0, 1, 2, 3, 7]``."""
-    runs: list[list[int]] = []
-    for position in positions:
-        if runs and position == runs[-1][-1] + 1:
-            runs[-1].append(position)
-        else:
-            runs.append([position])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

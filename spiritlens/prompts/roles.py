@@ -63,6 +63,8 @@ def token_roles(
 
 def token_parts(n_tokens: int, subject: Sequence[int]) -> tuple[Part, ...]:
     """The part of each token: first, middle or last inside the subject (one token alone is last), none outside."""
+    if any(not 0 <= position < n_tokens for position in subject):
+        raise ValueError(f"the subject's positions {tuple(subject)} lie outside the {n_tokens} tokens")
     parts: list[Part] = ["none"] * n_tokens
     for order, position in enumerate(subject):
         parts[position] = "last" if order == len(subject) - 1 else "first" if order == 0 else "middle"

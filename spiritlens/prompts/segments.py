@@ -3,11 +3,12 @@
 All times of a spoken segment are seconds of its own audio; a prompt of several recordings has several clocks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from spiritlens.arguments import check_choice, listed, shown, whole, written
 from spiritlens.prompts.words import chosen_place, phrase_in_words, spoken_characters, spoken_members
 from spiritlens.speech.alignment import Rule, WordInterval, check_words, interval_groups, words_of_units
 from spiritlens.speech.units import UnitStream
@@ -24,8 +25,7 @@ class TextSegment:
     text: str
 
     def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise ValueError("the text is empty; give the words that the model reads")
+        written("text", self.text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,14 @@ class SpeechSegment:
     text: str = ""
 
     def __post_init__(self) -> None:
+        for name, units in (("units", self.units), *_named_streams(self.streams)):
+            if not isinstance(units, UnitStream):
+                raise ValueError(f"{name}={shown(units)} ({type(units).__name__}): expected a UnitStream")
+        if not isinstance(self.waveform, Waveform | None):
+            raise ValueError(f"waveform={shown(self.waveform)}: expected a Waveform, as spiritlens.read_waveform gives")
+        object.__setattr__(self, "words", listed("words", self.words, of=WordInterval))
+        check_choice("rule", self.rule, Rule)
+        object.__setattr__(self, "slack_units", whole("slack_units", self.slack_units, at_least=0))
         if len(self.units) == 0:
             raise ValueError("the speech has no units; give audio of at least one encoder frame (40 ms at 25 Hz)")
         heard = float(self.units.ends[-1]) + FRAMES_LOST
@@ -84,6 +92,12 @@ class SpeechSegment:
         streams = {name: stream.slice_time(start, stop) for name, stream in self.streams.items()}
         text = self.text[characters[first][0] : characters[end - 1][1]] if characters is not None else ""
         return replace(self, units=units, words=tuple(self.words)[first:end], streams=streams, text=text)
+
+
+def _named_streams(streams: Mapping[str, UnitStream]) -> Iterable[tuple[str, UnitStream]]:
+    if not isinstance(streams, Mapping):
+        raise ValueError(f"streams={shown(streams)}: expected a mapping of stream names to UnitStreams")
+    return ((f"streams[{name!r}]", units) for name, units in streams.items())
 
 
 Segment = TextSegment | SpeechSegment

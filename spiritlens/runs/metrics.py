@@ -22,14 +22,16 @@ others take the full vocabulary. Everything is computed in float32 or better.
 Source: Meng et al. 2022; Zhang & Nanda 2023 (arXiv 2309.16042) on the choice of metric.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spiritlens.arguments import listed
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.shapes import checked
 
@@ -167,6 +169,19 @@ class _Readings:
         return total
 
 
+def given_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
+    """The names as a tuple, read once; one text alone, none, unknown ones and one named twice are refused."""
+    names = listed("metrics", metrics, of=str)
+    for name in names:
+        if name not in SIGNS:
+            close = get_close_matches(name, SIGNS, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"metric {name!r} is unknown: {hint}There are {', '.join(SIGNS)}")
+        if names.count(name) > 1:
+            raise ValueError(f"metrics {names}: {name!r} is there twice; name each once")
+    return names
+
+
 def prompt_scorers(lens: "Lens", prompt: Prompt, metrics: Sequence[str]) -> tuple[Scorer, ...]:
     """The scorers of a prompt under a lens's vocabulary."""
     vocabulary = lens.vocabulary
@@ -192,10 +207,7 @@ def scorers(
 
     Ranks are taken among `trained_ids` (None: all).
     """
-    names, answer, foil = tuple(metrics), tuple(answer), tuple(foil)
-    unknown = [name for name in names if name not in SIGNS]
-    if unknown or not names or len(set(names)) != len(names):
-        raise ValueError(f"metrics {names}: name one or more, each once, of {', '.join(SIGNS)}")
+    names, answer, foil = given_metrics(metrics), tuple(answer), tuple(foil)
     if not answer:
         raise ValueError("the prompt has an empty answer; give it one when it is built")
     missing = [name for name in names if name in NEED_FOIL and not foil]

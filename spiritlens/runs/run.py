@@ -8,20 +8,24 @@ corruption, else metric(run) − metric(clean); both times the metric's sign. A 
 averaged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from spiritlens.arguments import shown, told_keywords, whole
 from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_lens, given_prompt
 from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
 from spiritlens.runs.corruptions import corrupted_embeddings
 from spiritlens.runs.full_length import through_attn_out
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
+from spiritlens.runs.likeliest import Over, Top, likeliest
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.runs.noise import derived_seed, generator
 from spiritlens.runs.sites import STAGE
@@ -29,28 +33,6 @@ from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
-
-
-@dataclass(frozen=True)
-class Top:
-    """The likeliest next tokens: label, id, probability (mean over samples) and logit of each."""
-
-    tokens: tuple[str, ...]
-    ids: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    logits: tuple[float, ...]
-    answer_id: int
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __repr__(self) -> str:
-        lines = ["rank  token                 id  probability   logit"]
-        for rank, row in enumerate(zip(self.tokens, self.ids, self.probabilities, self.logits, strict=True), 1):
-            token, identity, probability, logit = row
-            mark = "  ← answer" if identity == self.answer_id else ""
-            lines.append(f"{rank:>4}  {token:<18}{identity:>6}  {probability:>11.4f}  {logit:>6.2f}{mark}")
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +65,8 @@ class Run:
     def effect_on(self, name: str) -> float:
         """Effect on a metric, signed so that positive means more recall."""
         baseline = self.clean if self.corrupted is None else self.corrupted
-        return SIGNS[name] * (self.metric(name) - float(self._of(baseline, name).mean()))
+        difference = self.metric(name) - float(self._of(baseline, name).mean())
+        return SIGNS[name] * difference
 
     def total_effect(self, name: str = "probability") -> float:
         """What the corruption takes away: metric(clean) − metric(corrupted), signed."""
@@ -91,29 +74,19 @@ class Run:
             raise ValueError(
                 "nothing is corrupted in this run, so it has no total effect; add sl.corrupt(prompt.subject)"
             )
-        return SIGNS[name] * float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
+        difference = float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
+        return SIGNS[name] * difference
 
     @plain_torch
-    def top(self, k: int = 5, over: Literal["full", "text"] = "full") -> Top:
+    def top(self, k: int = 5, over: Over = "full") -> Top:
         """The k likeliest next tokens, over all trained ids or text ids only; rows of padding never show."""
-        last = self.logits[:, -1]
-        allowed = self.vocabulary.text_ids if over == "text" else self.vocabulary.trained_ids
-        ids = torch.tensor(allowed.tolist(), device=last.device)
-        among = last[:, ids]
-        probabilities = (among.softmax(-1) if over == "text" else last.softmax(-1)[:, ids]).mean(0)
-        best = probabilities.topk(min(k, len(ids))).indices
-        chosen = [int(token) for token in ids[best]]
-        return Top(
-            tuple(self.vocabulary.label(token) for token in chosen),
-            tuple(chosen),
-            tuple(probabilities[best].tolist()),
-            tuple(among.mean(0)[best].tolist()),
-            self.prompt.answer_ids[0],
-        )
+        return likeliest(self.logits[:, -1], self.vocabulary, k, over, self.prompt.answer_ids[0])
 
     def _of(self, values: Mapping[str, Tensor], name: str) -> Tensor:
-        if name not in values:
-            raise ValueError(f"this run has no metric {name!r}; it has {', '.join(values)}")
+        if not isinstance(name, str) or name not in values:
+            close = get_close_matches(str(name), values, n=1)
+            hint = f"did you mean {close[0]!r}? It" if close else "it"
+            raise ValueError(f"this run has no metric {shown(name)}: {hint} has {', '.join(values)}")
         return values[name]
 
     def __repr__(self) -> str:
@@ -139,11 +112,15 @@ class Run:
         return "\n".join(lines)
 
 
+@told_keywords
 @plain_torch
 def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int = 10, seed: int = 0) -> Run:
     """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs."""
-    if samples < 1:
-        raise ValueError(f"samples is {samples}; at least one noise sample is needed")
+    lens = given_lens(lens)
+    prompt = given_prompt(lens, prompt)
+    samples, seed = whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)
+    for place, done in enumerate(interventions):
+        _check_intervention(lens, place, done)
     model = lens.inside
     placed = [_resolved(model, prompt, done) for done in interventions]
     random = any(_is_random(done) for done in placed)
@@ -170,6 +147,22 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
         lens.vocabulary,
         seed,
     )
+
+
+def _check_intervention(lens: "Lens", place: int, done: object) -> None:
+    """Interventions only, whose other prompts belong to this lens too."""
+    if not isinstance(done, Intervention):
+        several = isinstance(done, (list, tuple, Iterator))
+        remedy = "put a * before several" if several else "corrupt, restore, freeze, swap and ablate make one"
+        raise ValueError(
+            f"interventions[{place}] is {shown(done)} ({type(done).__name__}): expected an Intervention; {remedy}"
+        )
+    value = done.value
+    if isinstance(value, FromPrompt):
+        given_prompt(lens, value.donor, "donor")
+    others = (*getattr(value, "reference", ()), *getattr(value, "donors", ()))
+    for number, other in enumerate(others):
+        given_prompt(lens, other, f"{'reference' if isinstance(value, Ablation) else 'donors'}[{number}]")
 
 
 def _resolved(model: LensModel, prompt: Prompt, done: Intervention) -> Intervention:

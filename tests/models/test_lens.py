@@ -433,6 +433,45 @@ def test_bad_subjects_and_answers_are_refused(lens):
         lens.text("the capital of france is", subject="france", answer="[Text]")
 
 
+@pytest.mark.parametrize(
+    ("verb", "keywords", "message"),
+    [
+        ("text", {"subjekt": "france"}, r"Lens.text has no argument subjekt=: did you mean subject=\?"),
+        ("speak", {"voices": "a"}, r"Lens.speak has no argument voices=: did you mean voice=\?"),
+        ("audio", {"word": []}, r"Lens.audio has no argument word=: did you mean words=\?"),
+        ("prompt", {"markers": "final"}, r"Lens.prompt has no argument markers=: did you mean marker=\?"),
+        ("text", {"subject": "france"}, "Lens.text: missing a required argument: 'answer'; it takes text, subject"),
+    ],
+)
+def test_a_misspelt_or_missing_keyword_is_told_with_the_verbs_own(lens, verb, keywords, message):
+    with pytest.raises(ValueError, match=message) as told:
+        getattr(lens, verb)("the capital of france is", **keywords)
+    assert isinstance(told.value, TypeError)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"answer": "[Text]"}, "unknown to the vocabulary"),
+        ({"occurrence": 0.0}, "occurrence=0.0: expected a whole number"),
+        ({"rate": float("nan")}, "rate=nan: expected a number > 0"),
+        ({"voice": 3}, "voice=3: expected a voice's name .* or a Voice"),
+        ({"group": None}, "group=None"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_spoken(hearing, settings, message):
+    voice = FixedVoice()
+    asked = {"subject": "france", "answer": "paris", "voice": voice, **settings}
+    with pytest.raises(ValueError, match=message):
+        hearing.speak("the capital of france is", **asked)
+    assert voice.asked == []
+
+
+def test_a_lens_is_a_model_and_its_vocabulary(lens):
+    with pytest.raises(ValueError, match=r"expected a HookedTransformer and its Vocabulary; spiritlens.load"):
+        Lens(lens.vocabulary, lens.model)
+
+
 # Identity
 
 
@@ -539,7 +578,26 @@ def test_a_prompt_value_continues_and_sampling_follows_the_seed(lens):
 
 
 def test_generation_settings_are_checked(lens):
-    with pytest.raises(ValueError, match="max_new_tokens 0"):
+    with pytest.raises(ValueError, match="max_new_tokens=0: expected a whole number ≥ 1"):
         lens.generate("the", 0)
-    with pytest.raises(ValueError, match="modality 'song'"):
+    with pytest.raises(ValueError, match="modality='song': expected one of text, speech, any"):
         lens.generate("the", 2, "song")
+    with pytest.raises(ValueError, match="temperature=nan: expected a number ≥ 0"):
+        lens.generate("the", 2, temperature=float("nan"))
+    with pytest.raises(ValueError, match=r"prompt is 5 \(int\): expected a Prompt"):
+        lens.generate(5)
+    room = lens.model.cfg.n_ctx - 1  # the beginning of the sequence and the word, less the last token
+    with pytest.raises(
+        ValueError, match=f"exceed the model's context of {lens.model.cfg.n_ctx}: ask for at most {room}"
+    ):
+        lens.generate("the", room + 1)
+
+
+def test_a_prompt_of_another_vocabulary_is_not_continued(lens, tmp_path):
+    folder = shutil.copytree(SMALL / "added_tokens", tmp_path / "other")
+    write_config(folder, spirit_config(d_vocab=2520))
+    write_weights(folder, random_weights(spirit_config(d_vocab=2520)), "safetensors")
+    other = load(folder, device="cpu")
+    prompt = other.text("the cat is", subject="cat", answer="the")
+    with pytest.raises(ValueError, match=f"vocabulary {other.vocabulary.hash}, the lens reads {lens.vocabulary.hash}"):
+        lens.generate(prompt)

@@ -7,8 +7,8 @@ An area is a module ``areas/<name>.py`` with a function ``cases(bench)`` that yi
 
 The verdicts:
 
-clear     the error is a deliberate one (raised by a `raise` of spiritlens, of a kind that users catch) and its sentence
-          holds every word that the case names (the value, the rule, the remedy)
+clear     the error is a deliberate one (raised by a `raise` of spiritlens, of a kind that users catch; on the command
+          line an exit with one line) and its sentence holds every word that the case names (value, rule, remedy)
 right     the result passes the case's check
 unnamed   a deliberate error without one of the words
 raw       an error from within: another library's, or Python's own
@@ -152,9 +152,14 @@ def _judge_error(odd: Odd, problem: BaseException) -> Told:
     said = f"{type(problem).__name__}: {problem}"
     if odd.right is not None:
         return Told(odd, "wrong", said)
-    if not isinstance(problem, CATCHABLE) or not _deliberate(problem.__traceback__):
+    if isinstance(problem, SystemExit):  # the command line's own way to end: one line
+        said = str(problem.code)
+        deliberate = isinstance(problem.code, str) and "\n" not in said
+    else:
+        deliberate = isinstance(problem, CATCHABLE) and _deliberate(problem.__traceback__)
+    if not deliberate:
         return Told(odd, "raw", said)
-    missing = [name for name in odd.names if name.lower() not in str(problem).lower()]
+    missing = [name for name in odd.names if name.lower() not in said.lower()]
     return Told(odd, "unnamed" if missing else "clear", f"{said} (does not say: {missing})" if missing else said)
 
 

@@ -320,12 +320,12 @@ def test_empty_text():
 
 
 def test_no_segments(spirit):
-    with pytest.raises(ValueError, match="needs at least one segment"):
+    with pytest.raises(ValueError, match="segments is empty: give at least one TextSegment or SpeechSegment"):
         mixed_prompt(spirit, [], "a", "b")
 
 
 def test_an_unknown_modality(spirit):
-    with pytest.raises(ValueError, match="unknown modality of segment 'the capital'"):
+    with pytest.raises(ValueError, match=r"segments\[0\] is 'the capital' \(str\): expected a TextSegment or"):
         mixed_prompt(spirit, ["the capital"], "capital", "b")
 
 
@@ -335,7 +335,7 @@ def test_speech_without_units(words):
 
 
 def test_speech_without_words(units):
-    with pytest.raises(ValueError, match="no words"):
+    with pytest.raises(ValueError, match="words is empty: give at least one WordInterval"):
         SpeechSegment(units, [])
 
 
@@ -355,7 +355,7 @@ def test_a_unit_that_the_family_lacks(embedded, words):
 
 
 def test_an_unknown_marker_choice(spirit):
-    with pytest.raises(ValueError, match="unknown marker 'always': use 'none' or 'final'"):
+    with pytest.raises(ValueError, match="marker='always': expected one of none, final"):
         text_prompt(spirit, TEXT, "New Zealand", "Wellington", marker="always")
 
 

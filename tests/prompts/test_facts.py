@@ -128,6 +128,10 @@ def test_commonest_answer_is_counted_per_relation() -> None:
         ({"templates": (*TEMPLATES[:3], "no subject")}, "exactly once"),
         ({"answer": "Buenos Aires"}, "must be one word"),
         ({"foil": "paris"}, "the foil equals the answer"),
+        ({"templates": TEMPLATES[0]}, "templates of fact x='The capital of .*: expected several"),
+        ({"subject": " "}, "the subject of fact 'x' is empty"),
+        ({"relation": None}, "relation of fact 'x'=None"),
+        ({"foil": " "}, "the foil of fact x is empty"),
     ],
 )
 def test_a_broken_fact_is_refused(change: dict[str, object], message: str) -> None:
@@ -156,6 +160,34 @@ def test_missing_broken_and_double_files_are_refused(tmp_path: Path) -> None:
     broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": [row[:3]]}}}))
     with pytest.raises(ValueError, match=r"relation 'capital' has the row \['France', 'Paris', 'Rome'\]; needed"):
         load_facts(broken)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[]", r"the file is \[\], no JSON object"),
+        (b'{"relations": {}}', "holds no facts"),
+        (
+            b'{"relations": {"c": {"templates": "The {subject}", "facts": []}}}',
+            "templates of relation 'c' is .*no JSON",
+        ),
+        (b'{"relations": {"c": {}, "c": {}}}', "'c' is there twice"),
+        ('{"relations": {"é": {}}}'.encode("latin-1"), "is not UTF-8 .*at byte 16"),
+        (b"[" * 100_000, "is no facts file"),
+    ],
+)
+def test_a_file_in_another_form_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"facts.json.*{message}"):
+        load_facts(path)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    row = ["France", "Paris", "Rome", "both"]
+    path.write_text(json.dumps({"relations": {"c": {"templates": TEMPLATES, "facts": [row]}}}), encoding="utf-8-sig")
+    assert [fact.id for fact in load_facts(path)] == ["c/france"]
 
 
 def test_spoken_facts_are_read_back_with_their_columns(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from spiritlens.prompts.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
 from spiritlens.prompts.prompt import Prompt, Span
@@ -56,7 +59,7 @@ def test_a_value_outside_of_the_closed_sets(written, name, value):
 
 
 def test_an_unknown_kind(written):
-    with pytest.raises(ValueError, match="unknown kind 'T2S': use one of T2T, S2T, mixed"):
+    with pytest.raises(ValueError, match="kind='T2S': expected one of T2T, S2T, mixed"):
         replace(written, kind="T2S")
 
 
@@ -123,6 +126,39 @@ def test_spans_by_position(spoken):
     assert spoken.span([7, -1, 3, 7]).positions == (3, 7, 24)
     assert spoken.span(slice(2, 6)) == Span("2-5", (2, 3, 4, 5))
     assert spoken.span(spoken.subject) is spoken.subject
+
+
+@pytest.mark.parametrize("where", [{3, 7}, np.array([7, 3]), torch.tensor([3, 7]), iter((3, 7)), {3: 0, 7: 0}.keys()])
+def test_spans_of_sets_arrays_and_generators(spoken, where):
+    assert spoken.span(where).positions == (3, 7)
+
+
+@pytest.mark.parametrize("where", [1.5, 1.0, True, None, ["3"], [1.7], np.array([1.5]), b"3"])
+def test_a_position_is_a_whole_number(spoken, where):
+    with pytest.raises(ValueError, match=r"position=.*: expected a whole number"):
+        spoken.span(where)
+
+
+@pytest.mark.parametrize("where", [3, "subject", slice(2, 4), Span("x", (1,))])
+def test_an_occurrence_is_for_words(spoken, where):
+    with pytest.raises(ValueError, match="occurrence=1 says which of several words is meant"):
+        spoken.span(where, occurrence=1)
+
+
+@pytest.mark.parametrize("by", [-1, 1.0, "1", True])
+def test_spans_grow_and_shrink_by_whole_numbers(spoken, by):
+    for verb in (spoken.dilate, spoken.erode):
+        with pytest.raises(ValueError, match=r"by=.*: expected a whole number ≥ 0"):
+            verb("subject", by)
+
+
+def test_a_prompt_reads_each_column_once_and_holds_pythons_own_numbers(spoken):
+    columns = {name: iter(np.array(getattr(spoken, name))) for name in ("ids", "word_index", "starts")}
+    again = replace(spoken, **columns)
+    assert same(again, spoken)
+    assert {type(again.ids[0]), type(again.word_index[0]), type(again.starts[3])} == {int, float}
+    with pytest.raises(ValueError, match=r"ids\[0\]=1.0: expected a whole number ≥ 0"):
+        replace(spoken, ids=tuple(map(float, spoken.ids)))
 
 
 def test_a_word_that_occurs_twice_asks_which(written):
@@ -215,6 +251,67 @@ def test_rows_survive_json_and_parquet(spoken, written, tmp_path):
     assert all(same(Prompt.from_dict(row), prompt) for row, prompt in zip(read, prompts, strict=True))
     assert all(same(Prompt.from_dict(json.loads(json.dumps(p.to_dict()))), p) for p in prompts)
     assert type(Prompt.from_dict(read[0]).ids[0]) is int
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@st.composite
+def prompts(draw) -> Prompt:
+    """Any prompt: texts of any letters and lengths, times that are NaN or not, with and without words and a foil."""
+    n = draw(st.integers(1, 8))
+    words = tuple(draw(st.lists(names, max_size=3)))
+
+    def column(values):
+        return tuple(draw(st.lists(values, min_size=n, max_size=n)))
+
+    return Prompt(
+        ids=column(st.integers(0, 2**31)),
+        text=draw(names),
+        labels=column(names),
+        families=column(st.sampled_from(["bos", "marker", "text", "unit", "pitch", "style"])),
+        modalities=column(st.sampled_from(["none", "text", "speech"])),
+        words=words,
+        word_index=column(st.integers(-1, len(words) - 1)),
+        roles=column(st.sampled_from(["bos", "subject", "after subject"])),
+        parts=column(st.sampled_from(["first", "none"])),
+        starts=column(st.one_of(st.just(float("nan")), st.floats(0, 1e6))),
+        ends=column(st.one_of(st.just(float("nan")), st.floats(0, 1e6))),
+        subject=Span(draw(names), tuple(sorted(draw(st.sets(st.integers(0, n - 1), min_size=1))))),
+        answer=draw(names),
+        answer_ids=tuple(draw(st.lists(st.integers(0, 2**31), min_size=1, max_size=3))),
+        kind=draw(st.sampled_from(["T2T", "S2T", "mixed"])),
+        foil=draw(names),
+        foil_ids=tuple(draw(st.lists(st.integers(0, 2**31), max_size=3))),
+        fact_id=draw(names),
+        relation=draw(names),
+        phrasing=draw(names),
+        voice=draw(names),
+        group=draw(names),
+        audio=draw(names),
+        vocabulary=draw(names),
+    )
+
+
+@given(st.lists(prompts(), min_size=1, max_size=3))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_every_value_of_every_prompt_survives_json_and_parquet(tmp_path, written):
+    rows = [prompt.to_dict() for prompt in written]
+    assert all(same(Prompt.from_dict(json.loads(json.dumps(row))), p) for row, p in zip(rows, written, strict=True))
+    pd.DataFrame(rows).to_parquet(tmp_path / "prompts.parquet")
+    read = pd.read_parquet(tmp_path / "prompts.parquet").to_dict("records")
+    assert all(same(Prompt.from_dict(row), prompt) for row, prompt in zip(read, written, strict=True))
+
+
+def test_a_row_of_version_0_1_has_no_vocabulary_and_an_id_without_the_voice(spoken):
+    old = {name: value for name, value in spoken.to_dict().items() if name != "vocabulary"}
+    content = [spoken.ids, spoken.subject.positions, spoken.answer_ids, spoken.foil_ids]
+    old["id"] = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    assert same(Prompt.from_dict(old), replace(spoken, vocabulary=""))
+    joined = pd.DataFrame([old, spoken.to_dict()]).to_dict("records")
+    assert [Prompt.from_dict(row).id for row in joined] == [spoken.id] * 2
+    with pytest.raises(ValueError, match="is not that of its content"):
+        Prompt.from_dict({**old, "id": spoken.id})
 
 
 def test_a_row_gets_its_sound_back(spoken):

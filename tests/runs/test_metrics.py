@@ -68,7 +68,10 @@ REFUSED = {
     "begin with the same token": (["logit_difference"], (1, 2), (1, 3)),
     "same tokens": (["log_probability_difference"], (1, 2), (1, 2)),
     "compares the answer with a foil": (["logit_difference"], (1,), ()),
-    "name one or more": (["loss"], (1,), ()),
+    "metric 'loss' is unknown": (["loss"], (1,), ()),
+    "did you mean 'probability'": (["probabillity"], (1,), ()),
+    r"write \['logit'\] for one": ("logit", (1,), ()),
+    "at least one str": ([], (1,), ()),
     "each once": (["logit", "logit"], (1,), ()),
     "no text": (["text_probability"], (3,), ()),
 }

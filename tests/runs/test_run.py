@@ -1,11 +1,14 @@
 """Single runs: each verb against a plain hooked pass, and what a run shows."""
 
 import itertools
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
+from spiritlens.models.planted_circuits import planted
 from spiritlens.runs.corruptions import Replacement, corrupted_embeddings
 from spiritlens.runs.interventions import ablate, corrupt, freeze, restore, swap
 from spiritlens.runs.noise import Noise
@@ -235,5 +238,67 @@ def test_refusals(lens, message: str) -> None:
 
 
 def test_no_samples_is_refused(lens) -> None:
-    with pytest.raises(ValueError, match="samples is 0"):
+    with pytest.raises(ValueError, match="samples=0: expected a whole number ≥ 1"):
         run(lens, text_prompt(), samples=0)
+
+
+@pytest.mark.parametrize("seed", ["a", None, 1.5, 1.0, True, -1])
+def test_a_seed_is_a_whole_number(lens, seed) -> None:
+    with pytest.raises(ValueError, match=r"seed=.*: expected a whole number ≥ 0"):
+        run(lens, text_prompt(), seed=seed)
+
+
+def test_numpys_seed_is_the_same_seed(lens) -> None:
+    prompt = text_prompt()
+    one, other = (run(lens, prompt, corrupt(prompt.subject), samples=2, seed=seed) for seed in (3, np.int64(3)))
+    assert one.metric() == other.metric()
+    assert type(other.seed) is int
+
+
+@pytest.mark.parametrize(
+    ("interventions", "message"),
+    [
+        (([corrupt((4,))],), r"interventions\[0\] is .*put a \* before several"),
+        ((corrupt((4,)), "restore"), r"interventions\[1\] is 'restore' \(str\): expected an Intervention"),
+    ],
+)
+def test_what_is_no_intervention_of_this_lens_is_refused(lens, interventions, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        run(lens, text_prompt(), *interventions)
+
+
+def test_prompts_of_another_vocabulary_give_no_values() -> None:
+    circuit = planted()
+    prompt = circuit.prompts[0]
+    foreign = replace(circuit.prompts[1], vocabulary="another")
+    refused = f"was built with the vocabulary another, the lens reads {circuit.lens.vocabulary.hash}"
+    for intervention, name in (
+        (swap("mlp_out", 1, 4, foreign), "donor"),
+        (ablate("mlp_out", 1, 4, to="mean", reference=[prompt, foreign]), r"reference\[1\]"),
+        (corrupt(prompt.subject, by=Replacement("symmetric", (foreign,))), r"donors\[0\]"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} {foreign.id} {refused}"):
+            run(circuit.lens, prompt, intervention)
+    with pytest.raises(ValueError, match=f"prompt {foreign.id} {refused}"):
+        run(circuit.lens, foreign)
+
+
+def test_a_lens_and_a_prompt_are_asked_for(lens) -> None:
+    with pytest.raises(ValueError, match=r"lens is 'embedded' \(str\): expected a Lens"):
+        run("embedded", text_prompt())
+    with pytest.raises(ValueError, match=r"prompt is 'the capital' \(str\): expected a Prompt"):
+        run(lens, "the capital")
+    with pytest.raises(ValueError, match=r"run has no argument sample=: did you mean samples=\?"):
+        run(lens, text_prompt(), sample=3)
+
+
+def test_closed_options_and_names_of_a_run(lens) -> None:
+    found = run(lens, text_prompt())
+    with pytest.raises(ValueError, match="over='x': expected one of full, text"):
+        found.top(over="x")
+    with pytest.raises(ValueError, match="k=0: expected a whole number ≥ 1"):
+        found.top(0)
+    for name in ("probabilty", "x"):
+        with pytest.raises(ValueError, match=f"no metric '{name}': .* has probability, log_probability"):
+            found.effect_on(name)
+    assert len(found.top(10**6)) == 46

@@ -1,0 +1,152 @@
+"""Studies: settings, folder and facts are checked before anything is spoken; one broken fact ends nothing."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from frame import Bench, Odd, error, result
+
+import spiritlens as sl
+from spiritlens.analysis.asked_facts import ask
+from spiritlens.studies import price
+
+TINY = {"n_facts": 1, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",)}
+
+
+def cases(bench: Bench) -> Iterator[Odd]:
+    yield from _settings(bench)
+    yield from _folder(bench)
+    yield from _given(bench)
+    yield from _prices(bench)
+    yield from _asked(bench)
+
+
+def _settings(bench: Bench) -> Iterator[Odd]:
+    """Without a model: nothing is looked at before the settings are right."""
+
+    def study(**settings: Any) -> Any:
+        return sl.study(None, bench.folder(), **settings)
+
+    for name, value in (
+        ("n_facts", 0), ("n_facts", -3), ("n_facts", 1.0), ("n_facts", "3"), ("n_facts", None), ("n_facts", True),
+        ("samples", 0), ("samples", 2.5), ("samples", None), ("samples", "ten"),
+        ("seed", -1), ("seed", "a"), ("seed", None), ("seed", 1.0), ("seed", math.nan), ("seed", np.True_),
+        ("n_token_maps", -1), ("n_token_maps", None), ("n_token_maps", 0.5),
+        ("window", 0), ("window", -2), ("window", 1.5), ("window", "all"), ("window", math.inf),
+    ):  # fmt: skip
+        yield error("study", f"{name}={value!r}", lambda n=name, v=value: study(**{n: v}), f"{name}=", "whole number")
+    for value in ("resid_pre", None, 5):
+        yield error(
+            "study", f"components={value!r}", lambda value=value: study(components=value), "components=", "expected"
+        )
+    yield error("study", "no components", lambda: study(components=()), "components is empty", "str")
+    yield error("study", "components of numbers", lambda: study(components=[1]), "components[0]", "str")
+    for value in ("sung", None, 0, ["first"]):
+        yield error("study", f"phrasing={value!r}", lambda value=value: study(phrasing=value), "phrasing", "held out")
+    for value in ("en-us", "espeak:en-xx", "", None, 5, "espeak:"):
+        yield error("study", f"voice={value!r}", lambda value=value: study(voice=value), "voice")
+    for value in ("some", None, True):
+        yield error("study", f"ask={value!r}", lambda value=value: study(ask=value), "ask=", "enough, all")
+    yield error("study", "sample=", lambda: study(sample=3), "study has no argument sample=", "samples=")
+    yield error("study", "no folder", lambda: sl.study(None), "study", "out")
+
+
+def _folder(bench: Bench) -> Iterator[Odd]:
+    file = bench.file("file")
+    for out in (file, file / "runs", str(file)):
+        yield error(
+            "study",
+            f"a file in the folder's place, {type(out).__name__}",
+            lambda out=out: sl.study(None, out),
+            "is a file",
+        )
+    for out in (None, 5, "", "a\0b", b"runs"):
+        yield error("study", f"out={out!r}", lambda out=out: sl.study(None, out), "out=", "folder")
+    begun = bench.folder()
+    (begun / "study.json").write_text(json.dumps({"model": "another", "samples": 1}))
+    yield error(
+        "study", "a folder of another model", lambda: sl.study(bench.lens, begun, **TINY), "other settings", "model"
+    )
+    for content in ("{", "[]", "5", ""):
+        damaged = bench.folder()
+        (damaged / "study.json").write_text(content)
+        words = ("study.json", "cannot be read") if content != "[]" else ("other settings",)
+        yield error("study", f"study.json is {content!r}", lambda d=damaged: sl.study(bench.lens, d, **TINY), *words)
+
+
+def _given(bench: Bench) -> Iterator[Odd]:
+    def study(lens: Any, facts: Any = None, **settings: Any) -> Any:
+        return sl.study(lens, bench.folder(), facts, **{**TINY, **settings})
+
+    yield error("study", "a Planted as lens", lambda: study(bench.planted), "Planted", ".lens")
+    yield error("study", "a model as lens", lambda: study(bench.planted.lens.model), "vocabulary", "Lens")
+    yield error("study", "None as lens", lambda: study(None), "lens is None", "load")
+    yield error("study", "a lens without ears", lambda: study(bench.planted.lens), "no speech encoder", "encoder=")
+    fact = sl.load_facts()[0]
+    for facts in ("embedded", 5, [], fact, ["capital/france"], [fact, None]):
+        yield error("study", f"facts is {type(facts).__name__}", lambda f=facts: study(bench.lens, f), "facts", "Fact")
+    yield error("study", "a fact twice", lambda: study(bench.lens, [fact, fact]), fact.id, "twice")
+    yield error(
+        "study",
+        "a component that is not there",
+        lambda: study(bench.lens, [fact], components=("resid",)),
+        "resid",
+        "resid_pre",
+    )
+    unknown = replace(fact, answer="[Text]")
+    yield error(
+        "study", "nothing but a broken fact", lambda: study(bench.lens, [unknown]), "none of the 1 facts", fact.id
+    )
+    wrong = replace(fact, answer=fact.foil, foil="")
+    yield error("study", "no fact is known", lambda: study(bench.lens, [wrong]), "none of the 1 facts", "known in both")
+
+
+def _prices(bench: Bench) -> Iterator[Odd]:
+    for value in (0, -1, "1", None, math.nan):
+        yield error("price", f"tflops={value!r}", lambda v=value: price(bench.lens, tflops=v), "tflops=", "number > 0")
+    yield error("price", "n_facts=0", lambda: price(None, n_facts=0), "n_facts=0", "≥ 1")
+    yield error("price", "facts as a text", lambda: price(bench.lens, "embedded"), "facts=", "expected several")
+
+
+def _asked(bench: Bench) -> Iterator[Odd]:
+    about = {"voice": "espeak:en-us", "phrasing": "held out"}
+    both = [fact for fact in sl.load_facts() if fact.group == "both"][:3]
+    long, unknown = (
+        replace(both[0], id="long", subject="France " * 200),
+        replace(both[0], id="unknown", answer="[Text]"),
+    )
+    mixed = (fact for fact in (long, *both, unknown))
+    yield result(
+        "ask",
+        "a generator with two broken facts",
+        lambda: ask(bench.lens, mixed, **about),
+        lambda asked: [each.fact.id for each in asked.left_out] == ["long", "unknown"] and len(asked.told) == 3,
+    )
+    yield result("ask", "enough", lambda: ask(bench.lens, both, enough=1, **about), lambda asked: asked.n_known == 1)
+    damaged = bench.file("answers.jsonl", b'{"prompt": 5}\nnull\n\xff\n{"prompt": "cut')
+    yield result(
+        "ask",
+        "damaged answers are asked again",
+        lambda: ask(bench.lens, both[:1], answers=damaged, **about),
+        lambda asked: len(asked.told) == 1 and len(damaged.read_bytes().splitlines()) == 6,
+    )
+    yield result(
+        "study",
+        "numpy's numbers, a generator, and a broken fact",
+        lambda: sl.study(
+            bench.lens,
+            bench.folder(),
+            (fact for fact in (unknown, both[0])),
+            **{
+                **TINY,
+                "samples": np.int64(1),
+                "seed": np.uint8(0),
+                "window": np.int16(2),
+                "components": iter(["resid_pre"]),
+            },
+        ),
+        lambda study: study.effects.sizes["prompt"] == 2 and len(study.left_out) <= 1,
+    )
