@@ -128,3 +128,15 @@ def test_a_pitch_that_the_family_lacks(vocabularies):
     segment = SpeechSegment(streams.pop("unit"), [WordInterval("rome", 0.0, 0.08)], streams=streams)
     with pytest.raises(ValueError, match="pitch 64 is not one of the 64 of family 'spiritlm-expressive'"):
         mixed_prompt(vocabularies["expressive"], [segment], "rome", "the")
+
+
+def test_units_at_another_rate_than_the_family_s_are_refused():
+    fast = UnitStream.from_frames(np.arange(50), 50.0)
+    with pytest.raises(ValueError, match="stream 'unit' have 50 frames per second, family 'spiritlm-base' reads 25"):
+        merge_streams(SPIRITLM_BASE, {"unit": fast}, WORDS)
+    nearly = UnitStream.from_frames(np.arange(25), 24.99)  # as the published code dates units
+    assert len(merge_streams(SPIRITLM_BASE, {"unit": nearly}, WORDS)) == 25
+    streams = three(np.arange(25), np.arange(12), [0])
+    pitch = UnitStream.from_frames(np.arange(25), 25.0)
+    with pytest.raises(ValueError, match=r"stream 'pitch' have 25 frames per second, .* reads 12\.5"):
+        merge_streams(SPIRITLM_EXPRESSIVE, {**streams, "pitch": pitch}, WORDS)
