@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from spiritlens.arguments import number, shown, whole
 from spiritlens.speech.units import UnitStream
 
 Rule = Literal["centre", "overlap", "start"]
@@ -38,6 +39,11 @@ class WordInterval:
     end: float
 
     def __post_init__(self) -> None:
+        if not isinstance(self.word, str):
+            raise ValueError(f"word={shown(self.word)}: expected the word that is said, a str")
+        for name, time in (("start", self.start), ("end", self.end)):
+            if not isinstance(time, float):
+                number(f"{name} of the word {self.word!r}", time)
         if not self.word.strip():
             raise ValueError(f"a word at {self.start}-{self.end} s is blank; leave silence out of the words.")
         if not (np.isfinite(self.start) and np.isfinite(self.end) and 0 <= self.start < self.end):
@@ -91,8 +97,7 @@ def words_of_units(
     units: UnitStream, words: Sequence[WordInterval], rule: Rule = "centre", slack_units: int = 0
 ) -> np.ndarray:
     """For each unit the index of its word, -1 for silence: int [unit]."""
-    if slack_units < 0:
-        raise ValueError(f"slack_units is {slack_units}; expected 0 or more units.")
+    slack_units = whole("slack_units", slack_units, at_least=0)
     words = check_words(words)
     first = np.array([group.start for group in interval_groups(words)])
     starts = np.array([words[index].start for index in first])

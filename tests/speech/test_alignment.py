@@ -79,7 +79,7 @@ def test_table_shows_units_with_their_words():
 def test_unknown_rule_and_negative_slack():
     with pytest.raises(ValueError, match="rule 'middle' is unknown"):
         words_of_units(UNITS, [word("a", 0, 1)], rule="middle")
-    with pytest.raises(ValueError, match="slack_units is -1"):
+    with pytest.raises(ValueError, match="slack_units=-1"):
         words_of_units(UNITS, [word("a", 0, 1)], slack_units=-1)
 
 
@@ -108,4 +108,17 @@ def test_bad_word_lists(words, message):
 )
 def test_bad_intervals(entry, message):
     with pytest.raises(ValueError, match=message):
+        WordInterval(*entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ((None, 0.0, 1.0), "word=None"),
+        (("a", None, 1.0), "start of the word 'a'=None"),
+        (("a", 0.0, "1"), "end of the"),
+    ],
+)
+def test_words_and_times_of_other_kinds_are_refused(entry, named):
+    with pytest.raises(ValueError, match=named):
         WordInterval(*entry)
