@@ -261,8 +261,8 @@ def test_signs_numbers_and_possessives_in_every_engine(name, available):
 
 def test_odd_settings_of_an_utterance(spoken):
     for value in (float("nan"), -0.1, "0.04", None):
-        with pytest.raises(ValueError, match="pad=.*expected a number"):
+        with pytest.raises(ValueError, match=r"pad=.*expected a number"):
             spoken.trimmed(pad=value)
     for value in (float("nan"), "1", None):
-        with pytest.raises(ValueError, match="factor=.*expected a number"):
+        with pytest.raises(ValueError, match=r"factor=.*expected a number"):
             spoken.resampled(value)
