@@ -16,11 +16,11 @@ from collections.abc import Sequence
 
 from spiritlens.arguments import whole
 from spiritlens.speech.engines.numbers import CURRENCIES
-from spiritlens.speech.engines.plain_text import SIGNS, plain_text
+from spiritlens.speech.engines.plain_text import SAME, SIGNS, plain_text
 
 PUNCTUATION = ".,;:!?¿¡\"'“”‘’«»()[]{}…–—-"
 HYPHENS = "-‐‑"
-SAME = str.maketrans(dict.fromkeys("’‘ʼʻ‛`´", "'") | dict.fromkeys("‐‑–−", "-") | dict.fromkeys("“”„«»", '"'))
+ONE_FORM = SAME | str.maketrans(dict.fromkeys("–−", "-") | dict.fromkeys("“”„«»", '"'))
 JOINED_SIGNS = frozenset("".join(SIGNS) + "#°" + "".join(CURRENCIES)) - {"/"}
 """Signs that are part of the word beside them; a slash stands between words."""
 
@@ -180,7 +180,7 @@ def _folded(text: str, case: str = "any") -> tuple[str, list[int]]:
     for place, letter in enumerate(text):
         if unicodedata.category(letter) == "Cf":
             continue
-        same = " " if letter.isspace() else letter.translate(SAME)
+        same = " " if letter.isspace() else letter.translate(ONE_FORM)
         same = unicodedata.normalize("NFD", same.casefold() if case == "any" else same)
         letters += [(part, place) for part in same]
     return _in_order(letters)

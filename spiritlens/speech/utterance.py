@@ -4,12 +4,14 @@ Units: seconds. Words that the engine cannot tell apart share one interval (see 
 on the 16-bit grid, so that a wav file holds exactly the same samples.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import soxr
 
+from spiritlens.arguments import number
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.phones import Phone
 from spiritlens.speech.waveform import RATE, Waveform
@@ -31,6 +33,7 @@ class Utterance:
 
     def trimmed(self, pad: float = 0.04) -> "Utterance":
         """Without the silence at both ends, but for `pad` seconds; times move along."""
+        pad = number("pad", pad, at_least=0, below=math.inf)
         samples = self.waveform.samples
         loud = np.flatnonzero(np.abs(samples) > SILENCE_SHARE * max(float(np.abs(samples).max(initial=0.0)), 1e-4))
         if len(loud) == 0:
@@ -43,6 +46,7 @@ class Utterance:
 
     def resampled(self, factor: float) -> "Utterance":
         """As if played `factor` times as fast: duration divided, pitch and formants multiplied by `factor`."""
+        factor = number("factor", factor)
         if not 0.5 <= factor <= 2:
             raise ValueError(f"factor is {factor}; expected 0.5 to 2 (1 changes nothing).")
         samples = soxr.resample(self.waveform.samples, RATE * factor, RATE, quality="HQ")

@@ -112,3 +112,16 @@ def test_bad_word_lists(words, message):
 def test_bad_intervals(entry, message):
     with pytest.raises(ValueError, match=message):
         WordInterval(*entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ((None, 0.0, 1.0), "word=None"),
+        (("a", None, 1.0), "start of the word 'a'=None"),
+        (("a", 0.0, "1"), "end of the"),
+    ],
+)
+def test_words_and_times_of_other_kinds_are_refused(entry, named):
+    with pytest.raises(ValueError, match=named):
+        WordInterval(*entry)

@@ -249,3 +249,20 @@ def test_fixed_pitch_is_said(available):
 def test_blank_text():
     with pytest.raises(ValueError, match="holds no word"):
         voice().speak("  ")
+
+
+@pytest.mark.parametrize("name", ["espeak:en-us", "flite:kal16", "festival:ked_diphone"])
+def test_signs_numbers_and_possessives_in_every_engine(name, available):
+    words = speaker(name, available).speak("Henry VIII's -1 or $5.50: 3/4 of C# at X.com, 10:00").words
+    assert " ".join(word.word for word in words) == (
+        "Henry eight's minus one or five dollars and fifty cents three quarters of C sharp at X dot com ten o'clock"
+    )
+
+
+def test_odd_settings_of_an_utterance(spoken):
+    for value in (float("nan"), -0.1, "0.04", None):
+        with pytest.raises(ValueError, match=r"pad=.*expected a number"):
+            spoken.trimmed(pad=value)
+    for value in (float("nan"), "1", None):
+        with pytest.raises(ValueError, match=r"factor=.*expected a number"):
+            spoken.resampled(value)

@@ -68,8 +68,9 @@ def spans_by_letters(
         while letters != _letters(word):
             if not rest or not _letters(word).startswith(letters):
                 return None
-            name, begin, end = rest.pop(0)
+            name, begin, finish = rest.pop(0)
             letters += _letters(name)
+            end = max(end, finish)  # festival gives the s of "eight's" to the word before it, and no times of its own
             start = begin if start is None else start
         if start is None:
             return None

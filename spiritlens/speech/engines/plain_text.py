@@ -168,8 +168,14 @@ class _Reading:
             words, suffix = number_words(written), ""
         if words is None and (blank := re.search(r"\s", written)):
             words, suffix, written = number_words(written[: blank.start()]), "", written[: blank.start()]
-        end = match.start() + len(written) + len(suffix)
-        return self._say(words or self._refuse_number(written), match.start(), end)
+        start = match.start()
+        end = start + len(written) + len(suffix)
+        if words and (dash := re.search(r"[–-]", written)):  # each end of a range can be a subject
+            first, last = written[: dash.start()], written[dash.end() :]
+            self._say(number_words(first) or [], start, start + dash.start())
+            self._say(["to"], start + dash.start(), start + dash.end())
+            return self._say(number_words(last) or [], start + dash.end(), end)
+        return self._say(words or self._refuse_number(written), start, end)
 
     def _word(self, match: re.Match[str]) -> int:
         letters = re.sub(f"[{FORMATS}]", "", match[0])
