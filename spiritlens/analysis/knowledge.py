@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from spiritlens.analysis.given import given_each
+from spiritlens.arguments import check_choice
+from spiritlens.models.given import given_lens
 from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -57,7 +60,9 @@ def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
 
 def known_prompts(lens: "Lens", prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
     """For each prompt, whether the model gives its answer."""
-    return tuple(given_answer(lens, prompt, over).known for prompt in prompts)
+    chosen = given_each(given_lens(lens), prompts, "prompts")
+    check_choice("over", over, Over)
+    return tuple(given_answer(lens, prompt, over).known for prompt in chosen)
 
 
 @torch.no_grad()

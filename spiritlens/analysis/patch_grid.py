@@ -22,6 +22,8 @@ from spiritlens.runs.plan import Action, Program
 
 STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z", "pattern", "result")
+PATCHED_COMPONENTS = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
+"""All that activation patching knows."""
 Heads = Literal["together", "each"]
 
 
@@ -45,10 +47,6 @@ class PatchSettings:
     memory_budget: int | None = None
 
     def __post_init__(self) -> None:
-        known = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
-        unknown = [name for name in self.components if name not in known]
-        if unknown or not self.components or len(set(self.components)) != len(self.components):
-            raise ValueError(f"components {self.components}: name one or more, each once, of {', '.join(known)}")
         if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
             raise ValueError(f"heads='each' goes with {', '.join(HEAD_COMPONENTS)}; found {self.components}")
         for name, value, allowed in (
@@ -58,10 +56,6 @@ class PatchSettings:
             ("control", self.control, Control),
         ):
             check_choice(name, value, allowed)
-        if self.window < 1:
-            raise ValueError(f"window is {self.window}; at least 1 layer is patched")
-        if self.samples < 1:
-            raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
 
     @property
     def transfer(self) -> Transfer:

@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from spiritlens.effects.measures import MEASURE_CHECKS
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
 from spiritlens.effects.schema import SCHEMA, SITE_COORDINATES, Status, check_effects, site_axis
 
@@ -43,7 +44,11 @@ PACKAGES = (
 )
 """Packages whose versions are written to environment.json."""
 
-CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {SCHEMA: check_effects, PATHS_SCHEMA: check_paths}
+CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
+    SCHEMA: check_effects,
+    PATHS_SCHEMA: check_paths,
+    **MEASURE_CHECKS,
+}
 
 PADDING: dict[str, Any] = {"token_modality": "none", "part": "none", "word_index": -1, "n_tokens": 0}
 """What a site coordinate holds where a shorter prompt has no such site; texts are "" and times NaN."""
@@ -53,7 +58,7 @@ SHORT = 8
 
 
 def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Check an effects or paths dataset and write it as netCDF; the file appears only when it is complete."""
+    """Check the dataset of a method (or averages) and write it as netCDF; the file appears only when it is complete."""
     path = Path(path)
     _check(dataset, "this dataset")
     path.parent.mkdir(parents=True, exist_ok=True)

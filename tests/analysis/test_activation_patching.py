@@ -490,15 +490,15 @@ def test_a_written_fact_moves_into_the_spoken_prompt_and_back_and_controls_do_no
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": ("resid",)}, "components \\('resid',\\): name one or more"),
+        ({"components": ("resid",)}, "components \\('resid',\\): no 'resid' here; name one or more"),
         ({"components": ("resid_pre",), "heads": "each"}, "heads='each' goes with q, k, v"),
         ({"heads": "some"}, "heads='some'"),
         ({"direction": "sideways"}, "direction='sideways'"),
         ({"control": "placebo"}, "control='placebo'"),
         ({"pooling": "first"}, "pooling='first': expected one of position, last"),
-        ({"window": 0}, "window is 0"),
-        ({"samples": 0}, "samples is 0"),
-        ({"donors": []}, "0 donors for 1 prompts"),
+        ({"window": 0}, "window=0: expected a whole number ≥ 1"),
+        ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
+        ({"donors": []}, "donors is empty"),
         ({"control": "other fact"}, "finds no other subject"),
     ],
 )
@@ -508,7 +508,7 @@ def test_bad_settings_are_refused(lens, change, message):
 
 
 def test_one_prompt_alone_is_refused_with_the_remedy(lens):
-    with pytest.raises(ValueError, match="write \\[prompt\\]"):
+    with pytest.raises(ValueError, match=r"prompts=.*expected several; write"):
         activation_patch(lens, text_prompt(), [other_prompt()], **QUIET)
     assert isinstance(other_prompt(), Prompt)
 

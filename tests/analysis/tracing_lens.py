@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from spiritlens.models.hooked import HookedLensModel
+from spiritlens.models.lens import Lens
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
@@ -38,12 +39,19 @@ class TinyVocabulary:
         return f"[Hu{token - 32}]" if token in self.unit_ids else words.get(token, f"t{token}")
 
 
-@dataclass(frozen=True, eq=False)
-class TinyLens:
-    inside: HookedLensModel
-    vocabulary: TinyVocabulary = field(default_factory=TinyVocabulary)
-    id: str = "tiny"
-    name: str = "tiny"
+class TinyLens(Lens):
+    """A lens to every door, without a tokenizer."""
+
+    id = name = "tiny"
+
+    def __init__(self, inside: HookedLensModel, vocabulary: TinyVocabulary | None = None) -> None:
+        object.__setattr__(self, "model", inside.model)
+        object.__setattr__(self, "vocabulary", vocabulary or TinyVocabulary())
+        object.__setattr__(self, "_inside", inside)
+
+    @property
+    def inside(self) -> HookedLensModel:
+        return self._inside
 
 
 def tiny_lens(n_kv_heads: int = 4, n_layers: int = 3, dtype: torch.dtype = torch.float64) -> TinyLens:
