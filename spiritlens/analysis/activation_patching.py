@@ -49,7 +49,14 @@ from spiritlens.analysis.given import (
     given_spans,
 )
 from spiritlens.analysis.knowledge import known_prompts
-from spiritlens.analysis.patch_grid import PATCHED_COMPONENTS, Cells, Heads, PatchSettings, grid_cells
+from spiritlens.analysis.patch_grid import (
+    PATCHED_COMPONENTS,
+    Cells,
+    Heads,
+    PatchSettings,
+    given_source_layers,
+    grid_cells,
+)
 from spiritlens.analysis.patch_runs import PatchValues, RunSpec, alignable, patch_values
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
@@ -130,7 +137,7 @@ def back_patch(
     """Patch values of every source layer into every layer: component ``resid_pre from 5`` holds the cells whose value
     is layer 5's."""
     chosen = given_prompts(given_lens(lens), prompts)
-    layers = _source_layers(source_layers, lens.inside.n_layers)
+    layers = given_source_layers(source_layers, lens.inside.n_layers)
     (component,) = given_names("component", [component], PATCHED_COMPONENTS)
     if component in ("pattern", "result"):
         raise ValueError(
@@ -181,19 +188,6 @@ def _given(
     patched = contrast if settings.direction == "denoising" and isinstance(contrast, Sequence) else prompts
     given_spans(patched, settings.at, settings.spans)
     return _Given(lens, prompts, contrast, found, settings)
-
-
-def _source_layers(layers: Iterable[int] | None, n_layers: int) -> tuple[int, ...]:
-    """Layers of the model, each once; None: all."""
-    if layers is None:
-        return tuple(range(n_layers))
-    given = listed("source_layers", layers)
-    found = tuple(
-        whole(f"source_layers[{place}]", layer, at_least=0, at_most=n_layers - 1) for place, layer in enumerate(given)
-    )
-    if len(set(found)) != len(found):
-        raise ValueError(f"source_layers {found} names a layer twice; give each once")
-    return found
 
 
 def _patched(given: _Given, progress: Progress) -> xr.Dataset:

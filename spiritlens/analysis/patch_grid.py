@@ -6,7 +6,7 @@ the prompt lacks the site, where the donor has no value for any of its tokens, a
 patched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from spiritlens.analysis.donors import Control, Pooling, Transfer
 from spiritlens.analysis.tracing_grid import WINDOWED, window_around
 from spiritlens.analysis.tracing_sites import GridSites
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
@@ -67,6 +67,19 @@ class PatchSettings:
         """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""
         width = self.window if component in WINDOWED else 1
         return tuple(window_around(layer, width, n_layers))
+
+
+def given_source_layers(layers: Iterable[int] | None, n_layers: int) -> tuple[int, ...]:
+    """Layers of the model, each once; None: all."""
+    if layers is None:
+        return tuple(range(n_layers))
+    given = listed("source_layers", layers)
+    found = tuple(
+        whole(f"source_layers[{place}]", layer, at_least=0, at_most=n_layers - 1) for place, layer in enumerate(given)
+    )
+    if len(set(found)) != len(found):
+        raise ValueError(f"source_layers {found} names a layer twice; give each once")
+    return found
 
 
 @dataclass(frozen=True)

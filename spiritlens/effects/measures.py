@@ -14,8 +14,8 @@ spiritlens.doses        ``normalised_total_effect [multiple prompt]``, ``scale [
 spiritlens.averages     ``mean low high n_facts [group … metric]``
 ======================  =============================================================================================
 
-All are version 1 (``spiritlens.lens/1``). Coordinates of prompts have the axis ``prompt``; ``group`` has a coordinate for
-each name that was grouped by.
+All are version 1 (``spiritlens.lens/1``). Coordinates of prompts have the axis ``prompt``; ``group`` has a coordinate
+for each name that was grouped by.
 """
 
 from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ def check_doses(dataset: xr.Dataset) -> xr.Dataset:
 
 def check_averages(dataset: xr.Dataset) -> xr.Dataset:
     """Means over facts with their intervals, of effects by role or of total effects."""
-    axes = dataset["mean"].dims if "mean" in dataset.variables else ("group", "metric")
+    axes = tuple(str(axis) for axis in dataset["mean"].dims) if "mean" in dataset.variables else ("group", "metric")
     if axes[:1] != ("group",) or axes[-1:] != ("metric",):
         raise ValueError(f"mean has axes {axes}, expected group first and metric last: transpose it")
     return _check(dataset, dict.fromkeys(("mean", "low", "high", "n_facts"), axes))

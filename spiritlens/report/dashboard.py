@@ -11,10 +11,12 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import check_choice, listed, shown, whole
+from spiritlens.arguments import check_choice, listed, whole
+from spiritlens.arguments import shown as shown_value
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.schema import check_effects, site_axis
 from spiritlens.effects.statistics import Facts, average_effects, fact_means, fact_names, role_effects
@@ -76,22 +78,22 @@ def dashboard(
     examples = whole("examples", examples, at_least=0)
     check_choice("facts", facts, Facts)
     if not isinstance(title, str):
-        raise ValueError(f"title={shown(title)} ({type(title).__name__}): expected a text")
-    whole = {name: one for name, one in datasets.items() if "head" not in one.dims}
-    heads = {name: one for name, one in datasets.items() if name not in whole}
-    sections = _sections(whole, accuracy, facts) if whole else []
+        raise ValueError(f"title={shown_value(title)} ({type(title).__name__}): expected a text")
+    wholes = {name: one for name, one in datasets.items() if "head" not in one.dims}
+    heads = {name: one for name, one in datasets.items() if name not in wholes}
+    sections = _sections(wholes, accuracy, facts) if wholes else []
     sections += [_head_section(heads, facts)] if heads else []
     if figures:
         plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
         sections.append(Section("more", "Further figures", "", plots))
-    single = _first(whole or heads, "pos")
+    single = _first(wholes or heads, "pos")
     return write_page(
         path,
         title=title,
         lead=_lead(datasets),
         findings=findings,
         sections=sections,
-        examples=_examples(single, prompts, examples) if whole else [],
+        examples=_examples(single, prompts, examples) if wholes else [],
         examples_text=f"Fact by fact, {AT_WORDS[single.attrs['at']]}. {SUBJECT_MARK}",
         methods=[*notes, *methods_sentences(datasets, facts)],
         settings=Table("Settings", settings_table(datasets)),
@@ -104,20 +106,20 @@ def _given_datasets(effects: xr.Dataset | Mapping[str, xr.Dataset]) -> dict[str,
         return {"effects": check_effects(given_traces(effects))}
     if not isinstance(effects, Mapping):
         raise ValueError(
-            f"effects={shown(effects, 40)} ({type(effects).__name__}): expected a dataset, or several by name, such as "
-            "{'by role': effects, 'by token': tokens}"
+            f"effects={shown_value(effects, 40)} ({type(effects).__name__}): expected a dataset, or several by name, "
+            "such as {'by role': effects, 'by token': tokens}"
         )
     if not effects:
         raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
     if any(not isinstance(name, str) or not name for name in effects):
-        raise ValueError(f"effects has the names {shown(list(effects))}: expected texts, such as 'by role'")
-    return {name: check_effects(given_traces(dataset, f"effects[{name!r}]")) for name, dataset in effects.items()}
+        raise ValueError(f"effects has the names {shown_value(list(effects))}: expected texts, such as 'by role'")
+    return {str(name): check_effects(given_traces(dataset, f"effects[{name!r}]")) for name, dataset in effects.items()}
 
 
 def _given_folder(folder: str | Path) -> Path:
     """A folder, new or there already; no file stands in its place."""
     if not isinstance(folder, (str, Path)) or not str(folder):
-        raise ValueError(f"folder={shown(folder)} ({type(folder).__name__}): expected the path of a folder")
+        raise ValueError(f"folder={shown_value(folder)} ({type(folder).__name__}): expected the path of a folder")
     path = Path(folder)
     existing = next((each for each in (path, *path.parents) if each.exists()), None)
     if existing is not None and not existing.is_dir():

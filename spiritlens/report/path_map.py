@@ -60,8 +60,8 @@ def path_map(
     names = [[node_name(*node) for node in nodes[axis].values[places]] for axis, places in kept]
     titles = [f"<b>{kind}</b> · n = {group.sizes['fact']} facts" for kind, group in zip(kinds, groups, strict=True)]
     figure = make_subplots(1, len(kinds), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
-    for index, whole in enumerate(maps):
-        chosen = whole[np.ix_(rows, columns)]
+    for index, values in enumerate(maps):
+        chosen = values[np.ix_(rows, columns)]
         _add_panel(figure, chosen, absent[np.ix_(rows, columns)], names[0], names[1], column=index + 1)
     figure.update_yaxes(title_text="sender", row=1, col=1)
     figure.update_layout(coloraxis=colour_axis(colour_limit(maps)))
