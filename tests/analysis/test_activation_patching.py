@@ -183,6 +183,36 @@ def test_noise_samples_are_runs_of_their_own(lens):
     assert found["corrupted"].values.std(axis=1).max() > 1e-4
 
 
+def test_a_donors_value_stands_in_every_noise_sample(lens):
+    """Noising: the clean run gets the donor's one value, whatever the samples of the corrupted run are."""
+    prompt, donor, noise = text_prompt(), other_prompt(), Noise(0.4)
+    settings = {"donors": [donor], "direction": "noising", "samples": 3, "seed": 2, **QUIET}
+    found = activation_patch(lens, [prompt], noise, ("resid_pre", "z"), **settings)
+    assert found["restored"].dims[-2:] == ("sample", "metric")
+    for (row, component), layer, position in itertools.product(enumerate(("resid_pre", "z")), range(L), (4, 5, 7)):
+        slow = naive(lens, prompt, prompt, donor, component, [layer], [position])
+        values = found["restored"].values[0, row, layer, position]
+        assert np.allclose(values, np.broadcast_to(slow, (3, 2)), atol=TOLERANCE)
+    embeddings = corrupted_embeddings(lens, prompt, noise, samples=3, seed=2)
+    for sample in range(3):
+        put = [("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1])]
+        logits = lens.inside.model.run_with_hooks(prompt.tokens, fwd_hooks=put)
+        assert np.allclose(found["corrupted"].values[0, sample], measured(lens, prompt, logits), atol=TOLERANCE)
+    one = activation_patch(lens, [prompt], noise, ("resid_pre", "z"), **{**settings, "samples": 1})
+    assert np.array_equal(found["restored"].isel(sample=0), one["restored"].isel(sample=0))
+
+
+def test_a_donors_value_of_another_layer_stands_in_every_noise_sample(lens):
+    prompt, donor = text_prompt(), other_prompt()
+    settings = {"donors": [donor], "direction": "noising", "samples": 2, "at": "span", "spans": ("subject",), **QUIET}
+    found = back_patch(lens, [prompt], Noise(0.4), source_layers=(0, 2), **settings)
+    with_counterfactual = back_patch(lens, [prompt], [donor], source_layers=(0, 2), **{**settings, "samples": 1})
+    for sample in range(2):
+        assert np.allclose(
+            found["restored"].isel(sample=sample), with_counterfactual["restored"].isel(sample=0), atol=TOLERANCE
+        )
+
+
 def test_samples_and_memory_budgets_change_nothing(lens):
     """Every component over noise samples: with little memory, and each component alone."""
     components = ("resid_mid", "attn_out", "mlp_out", "q", "k", "z", "pattern")
