@@ -21,8 +21,8 @@ Source: Zhang & Nanda 2023 (arXiv 2309.16042); Heimersheim & Nanda 2024 (arXiv 2
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -35,20 +35,37 @@ from spiritlens.analysis.contrasts import (
     contrast_attributes,
     contrast_embeddings,
     contrasts_of,
+    given_contrast,
     plain_contrast,
-    resolved_contrast,
 )
 from spiritlens.analysis.donors import Control, Pooling, other_facts
+from spiritlens.analysis.given import (
+    Progress,
+    given_budget,
+    given_donors,
+    given_draws,
+    given_metrics,
+    given_names,
+    given_spans,
+)
 from spiritlens.analysis.knowledge import known_prompts
-from spiritlens.analysis.patch_grid import Cells, Heads, PatchSettings, grid_cells
+from spiritlens.analysis.patch_grid import (
+    PATCHED_COMPONENTS,
+    Cells,
+    Heads,
+    PatchSettings,
+    given_source_layers,
+    grid_cells,
+)
 from spiritlens.analysis.patch_runs import PatchValues, RunSpec, alignable, patch_values
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
+from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -78,28 +95,28 @@ def activation_patch(
     samples: int = 1,
     seed: int = 0,
     memory_budget: int | None = None,
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Patch every component, layer, site (and head) between the clean and the corrupted run of each prompt.
 
     `contrast`: one counterfactual prompt per prompt, or a corruption. `donors` (None: the clean prompts, or with
     direction="noising" the corrupted runs): one prompt per prompt from whose clean run the values are taken.
     """
+    chosen = given_prompts(given_lens(lens), prompts)
     settings = PatchSettings(
-        tuple(components),
+        given_names("components", components, PATCHED_COMPONENTS),
         at,
-        tuple(spans),
+        listed("spans", spans, of=str, empty=True),
         heads,
         direction,
-        window,
+        whole("window", window, at_least=1),
         pooling,
         control,
-        tuple(metrics),
-        samples,
-        seed,
-        memory_budget=memory_budget,
+        given_metrics(lens, chosen, metrics),
+        *given_draws(samples, seed),
+        memory_budget=given_budget(memory_budget),
     )
-    return _patched(lens, prompts, contrast, donors, settings, progress)
+    return _patched(_given(lens, chosen, contrast, donors, settings), progress)
 
 
 @plain_torch
@@ -118,27 +135,27 @@ def back_patch(
     metrics: Sequence[str] = ("probability", "logit_difference"),
     samples: int = 1,
     seed: int = 0,
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Patch values of every source layer into every layer: component ``resid_pre from 5`` holds the cells whose value
     is layer 5's."""
-    n_layers = lens.inside.n_layers
-    layers = tuple(range(n_layers)) if source_layers is None else tuple(source_layers)
-    outside = [layer for layer in layers if not 0 <= layer < n_layers]
-    if outside or not layers:
-        raise ValueError(f"source_layers {layers}: give layers of 0..{n_layers - 1}")
+    chosen = given_prompts(given_lens(lens), prompts)
+    layers = given_source_layers(source_layers, lens.inside.n_layers)
+    (component,) = given_names("component", [component], PATCHED_COMPONENTS)
     if component in ("pattern", "result"):
         raise ValueError(
             f"component={component!r} cannot be moved between layers: a pattern belongs to its layer's keys, and a "
             "result would pass through the W_O of the layer that it is put into; back-patch q, k, v, z, attn_out or "
             "the residual stream"
         )
+    names = given_metrics(lens, chosen, metrics), listed("spans", spans, of=str, empty=True)
     settings = PatchSettings(
-        (component,), at, tuple(spans), "together", direction, 1, pooling, "none", tuple(metrics), samples, seed
+        (component,), at, names[1], "together", direction, 1, pooling, "none", names[0], *given_draws(samples, seed)
     )
+    given = _given(lens, chosen, contrast, donors, settings)
     parts = []
     for layer in layers:
-        part = _patched(lens, prompts, contrast, donors, replace(settings, source_layer=layer), progress)
+        part = _patched(replace(given, settings=replace(settings, source_layer=layer)), progress)
         parts.append(part.assign_coords(component=[f"{component} from {layer}"]))
     joined = xr.concat(
         parts, dim="component", data_vars="minimal", coords="minimal", compat="override", join="override"
@@ -148,27 +165,43 @@ def back_patch(
     )
 
 
-def _patched(
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """What a call was given: each prompt with its contrast and its donor, and the settings."""
+
+    lens: "Lens"
+    prompts: tuple[Prompt, ...]
+    contrast: Contrast
+    donors: tuple[Prompt | None, ...]
+    settings: PatchSettings
+
+
+def _given(
     lens: "Lens",
-    prompts: Sequence[Prompt],
+    prompts: tuple[Prompt, ...],
     contrast: Contrast,
-    donors: Sequence[Prompt] | None,
+    donors: Iterable[Prompt] | None,
     settings: PatchSettings,
-    progress: str,
-) -> xr.Dataset:
-    chosen = given_prompts(lens, prompts)
-    contrast = resolved_contrast(lens, contrast)
-    others = contrasts_of(chosen, contrast)
-    given: Sequence[Prompt | None] = [None] * len(chosen) if donors is None else list(donors)
-    if len(given) != len(chosen):
-        raise ValueError(f"{len(given)} donors for {len(chosen)} prompts; give one for each")
+) -> _Given:
+    """The call with its contrast and donors checked; nothing is run."""
+    contrast = given_contrast(lens, prompts, contrast)
+    found = given_donors(lens, prompts, donors)
     if settings.control == "other fact":
-        given = other_facts([donor or prompt for donor, prompt in zip(given, chosen, strict=True)])
+        found = other_facts([donor or prompt for donor, prompt in zip(found, prompts, strict=True)])
+    patched = contrast if settings.direction == "denoising" and isinstance(contrast, Sequence) else prompts
+    given_spans(patched, settings.at, settings.spans)
+    return _Given(lens, prompts, contrast, found, settings)
+
+
+def _patched(given: _Given, progress: Progress) -> xr.Dataset:
+    check_choice("progress", progress, Progress)
+    lens, chosen, settings = given.lens, given.prompts, given.settings
     known = known_prompts(lens, chosen)
-    attributes = _attributes(lens, settings, contrast, given)
+    attributes = _attributes(lens, settings, given.contrast, given.donors)
+    others = contrasts_of(chosen, given.contrast)
     parts = []
     with tqdm(total=len(chosen), desc="patching", unit="prompt", disable=progress == "none") as bar:
-        for prompt, other, donor, knows in zip(chosen, others, given, known, strict=True):
+        for prompt, other, donor, knows in zip(chosen, others, given.donors, known, strict=True):
             parts.append(_one_prompt(lens, prompt, other, donor, settings, knows, attributes))
             bar.update(1)
     return join_effects(parts)
@@ -263,7 +296,9 @@ def _dataset(
     """The prompt's effects, continuations of answer and foil added up."""
     values = array(sum((total.values for total in totals[1:]), totals[0].values))
     clean, corrupted = (array(sum((pair[side] for pair in both[1:]), both[0][side])) for side in (0, 1))
-    samples = values.shape[1]
+    samples = max(
+        values.shape[1], len(corrupted)
+    )  # a donor's one value goes into the one clean run: so every sample has it
     restored = np.full((*cells.shape, samples, len(settings.metrics)), np.nan, dtype=values.dtype)
     status = np.full(cells.shape, int(Status.ABSENT), dtype=np.int8)
     unmoved = frozenset.intersection(*(total.unmoved for total in totals))

@@ -18,7 +18,7 @@ Source: Geva et al. 2023 (arXiv 2304.14767), section 4.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,14 +26,16 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from spiritlens.analysis.given import Progress, given_metrics
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
-from spiritlens.analysis.tracing_grid import DEFAULT_WINDOW_SHARE, window_around
+from spiritlens.analysis.tracing_grid import given_window, window_around
 from spiritlens.analysis.tracing_sites import named_span
+from spiritlens.arguments import check_choice, listed, shown, whole
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
@@ -56,10 +58,34 @@ class Edge:
     heads: Mapping[int, tuple[int, ...]] | None = None
     """Layer → heads that are cut; None: all heads."""
 
+    def __post_init__(self) -> None:
+        for name in ("keys", "queries"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{name}={shown(value)}: expected the name of a span, such as 'subject'")
+        if self.heads is not None:
+            object.__setattr__(self, "heads", _given_heads(self.heads))
+
     @property
     def name(self) -> str:
         """``keys → queries``: the way that information would flow."""
         return f"{self.keys} → {self.queries}"
+
+
+def _given_heads(heads: Any) -> dict[int, tuple[int, ...]]:
+    """Heads by layer, at least one head in all."""
+    rule = "expected layers with their heads, such as {5: (0, 1)}, or None for all heads"
+    if not isinstance(heads, Mapping):
+        raise ValueError(f"heads={shown(heads)}: {rule}")
+    found: dict[int, tuple[int, ...]] = {}
+    for layer, some in heads.items():
+        numbers = listed(f"heads[{shown(layer)}]", some, empty=True)
+        found[whole("layer of heads", layer, at_least=0)] = tuple(
+            whole(f"heads[{layer}]", head, at_least=0) for head in numbers
+        )
+    if not any(found.values()):
+        raise ValueError(f"heads={shown(heads)} names no head, so nothing would be cut: {rule}")
+    return found
 
 
 DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("speech", "final marker"))
@@ -73,16 +99,15 @@ def attention_knockout(
     *,
     window: int | None = None,
     metrics: Sequence[str] = ("probability", "log_probability"),
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers)))."""
-    chosen = given_prompts(lens, prompts)
+    chosen = given_prompts(given_lens(lens), prompts)
     model = lens.inside
-    width = max(1, round(DEFAULT_WINDOW_SHARE * model.n_layers)) if window is None else window
-    if width < 1:
-        raise ValueError(f"window is {width}; at least 1 layer is cut")
-    if not edges:
-        raise ValueError("no edges to cut: give at least one Edge(keys, queries)")
+    edges = listed("edges", edges, of=Edge)
+    _check_edges(model, chosen, edges)
+    metrics, width = given_metrics(lens, chosen, metrics), given_window(window, model.n_layers)
+    check_choice("progress", progress, Progress)
     windows = [window_around(layer, width, model.n_layers) for layer in range(model.n_layers)]
     known = known_prompts(lens, chosen)
     settings = {
@@ -100,8 +125,22 @@ def attention_knockout(
     }
     parts = []
     for prompt, knows in zip(tqdm(chosen, desc="knock-out", disable=progress == "none"), known, strict=True):
-        parts.append(_one_prompt(lens, prompt, tuple(edges), windows, tuple(metrics), knows, attributes))
+        parts.append(_one_prompt(lens, prompt, edges, windows, metrics, knows, attributes))
     return join_effects(parts)
+
+
+def _check_edges(model: LensModel, prompts: Sequence[Prompt], edges: Sequence[Edge]) -> None:
+    """The prompts understand the edges' names, and the model has their heads."""
+    for edge in edges:
+        for prompt in prompts:
+            _couples(prompt, edge)
+        for layer, heads in (edge.heads or {}).items():
+            for head in heads:
+                if layer >= model.n_layers or head >= model.n_heads:
+                    raise ValueError(
+                        f"edge '{edge.name}' names L{layer}H{head}; the model has {model.n_layers} layers of "
+                        f"{model.n_heads} heads"
+                    )
 
 
 def cut_scores(couples: Sequence[Couples], heads: Sequence[Sequence[int] | None]) -> HookFunction:

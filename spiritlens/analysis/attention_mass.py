@@ -30,8 +30,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import model_attributes
+from spiritlens.arguments import check_choice
+from spiritlens.effects.measures import MASS_SCHEMA
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import ROLES
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
 Detector = Literal["previous_token", "duplicate", "induction", "word_start", "previous_word_end", "beginning"]
 DETECTORS: tuple[Detector, ...] = get_args(Detector)
-MASS_SCHEMA = "spiritlens.attention/1"
+GroupBy = Literal["role", "modality"]
 GROUPS = {"role": ROLES, "modality": ("none", "text", "speech")}
 
 
@@ -56,11 +58,11 @@ def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[
 
 
 @plain_torch
-def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: Literal["role", "modality"] = "role") -> xr.Dataset:
+def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: GroupBy = "role") -> xr.Dataset:
     """Attention mass ``mass [prompt layer head query key]`` between roles or modalities."""
-    if by not in GROUPS:
-        raise ValueError(f"by={by!r}: expected 'role' or 'modality'")
-    chosen, groups = given_prompts(lens, prompts), GROUPS[by]
+    chosen = given_prompts(given_lens(lens), prompts)
+    check_choice("by", by, GroupBy)
+    groups = GROUPS[by]
     masses = []
     for prompt in chosen:
         patterns = attention_patterns(lens.inside, prompt.tokens)
@@ -80,7 +82,7 @@ def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: Literal["role", 
 @plain_torch
 def head_detectors(lens: "Lens", prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""
-    chosen = given_prompts(lens, prompts)
+    chosen = given_prompts(given_lens(lens), prompts)
     scores = [
         detector_scores(attention_patterns(lens.inside, prompt.tokens), prompt.ids, prompt.word_index).numpy()
         for prompt in chosen

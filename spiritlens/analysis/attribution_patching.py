@@ -21,7 +21,7 @@ embeddings.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -34,18 +34,19 @@ from spiritlens.analysis.contrasts import (
     contrast_attributes,
     contrast_embeddings,
     contrasts_of,
+    given_contrast,
     plain_contrast,
-    resolved_contrast,
 )
+from spiritlens.analysis.given import Progress, given_draws, given_metrics, given_names, given_spans
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, whole
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -55,11 +56,17 @@ from spiritlens.runs.states import record, replaced_embeddings
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
-SMOOTH_METRICS = (
-    *("probability", "log_probability", "text_probability", "text_log_probability"),
-    *("logit", "logit_difference", "log_probability_difference"),
-)
+SmoothMetric = Literal[
+    "probability",
+    "log_probability",
+    "text_probability",
+    "text_log_probability",
+    "logit",
+    "logit_difference",
+    "log_probability_difference",
+]
 """Metrics that have a useful gradient."""
+SMOOTH_METRICS: tuple[str, ...] = get_args(SmoothMetric)
 STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z")
 
@@ -128,12 +135,16 @@ def attribution_patch(
     metrics: Sequence[str] = ("logit_difference",),
     samples: int = 1,
     seed: int = 0,
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Estimate every activation patch of the components (whole, or by head: q, k, v, z) from gradients."""
-    chosen = given_prompts(lens, prompts)
-    _check_settings(components, metrics, steps, samples, direction)
-    contrast = resolved_contrast(lens, contrast)
+    chosen = given_prompts(given_lens(lens), prompts)
+    components = _given_components(components)
+    metrics, spans = given_smooth_metrics(lens, chosen, metrics), given_spans(chosen, at, spans)
+    steps, (samples, seed) = whole("steps", steps, at_least=1), given_draws(samples, seed)
+    check_choice("direction", direction, Direction)
+    check_choice("progress", progress, Progress)
+    contrast = given_contrast(lens, chosen, contrast)
     others = contrasts_of(chosen, contrast)
     known = known_prompts(lens, chosen)
     config = {
@@ -159,20 +170,21 @@ def attribution_patch(
     return join_effects(parts)
 
 
-def _check_settings(
-    components: Sequence[str], metrics: Sequence[str], steps: int, samples: int, direction: str
-) -> None:
-    allowed = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
-    if not components or any(name not in allowed for name in components):
-        raise ValueError(f"components {tuple(components)}: name one or more of {', '.join(allowed)}")
-    if len({name in HEAD_COMPONENTS for name in components}) > 1:
-        raise ValueError(f"components {tuple(components)} mix heads and whole outputs; ask for them in two calls")
-    rough = [name for name in metrics if name not in SMOOTH_METRICS]
+def given_smooth_metrics(lens: "Lens", prompts: Sequence[Prompt], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Metrics that have a useful gradient and by which every prompt can be scored."""
+    names = given_metrics(lens, prompts, metrics)
+    rough = [name for name in names if name not in SMOOTH_METRICS]
     if rough:
         raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {', '.join(SMOOTH_METRICS)}")
-    if steps < 1 or samples < 1:
-        raise ValueError(f"steps is {steps} and samples is {samples}; at least 1 of each is needed")
-    check_choice("direction", direction, Direction)
+    return names
+
+
+def _given_components(components: Sequence[str]) -> tuple[str, ...]:
+    """Whole outputs, or activations by head: never both in one result."""
+    names = given_names("components", components, (*STREAM_COMPONENTS, *HEAD_COMPONENTS))
+    if len({name in HEAD_COMPONENTS for name in names}) > 1:
+        raise ValueError(f"components {names} mix heads and whole outputs; ask for them in two calls")
+    return names
 
 
 def _all_gradients(

@@ -28,19 +28,27 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.causal_tracing_screen import Keep, kept_cells
+from spiritlens.analysis.causal_tracing_screen import Keep, check_screenable, kept_cells
 from spiritlens.analysis.contrasts import plain_corruption
+from spiritlens.analysis.given import (
+    Progress,
+    given_budget,
+    given_corruption,
+    given_draws,
+    given_metrics,
+    given_spans,
+)
 from spiritlens.analysis.knowledge import given_answer, other_spacing
 from spiritlens.analysis.results import model_attributes
 from spiritlens.analysis.traced_folder import TracedFolder, open_trace
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, number
 from spiritlens.effects.schema import VERSIONS, At, Direction
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, control_span
 from spiritlens.runs.metrics import prompt_scorers
@@ -52,6 +60,8 @@ if TYPE_CHECKING:
 Facts = Literal["all", "known"]
 Corrupted = Literal["subject", "control"]
 """subject: the subject's tokens; control: as many tokens that are not the subject (`control_span`)."""
+Preset = Literal["none", "rome"]
+"""rome: as the reference code of causal tracing does it; none: as the call's other arguments say."""
 
 DEFAULT_COMPONENTS = ("resid_pre", "mlp_out", "attn_out")
 DEFAULT_METRICS = ("probability", "log_probability", "logit")
@@ -70,7 +80,7 @@ def causal_trace(
     seed: int = 0,
     metrics: Sequence[str] = DEFAULT_METRICS,
     facts: Facts = "all",
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
     direction: Direction = "denoising",
     sever: Sever = "none",
     corruption: Corruption | None = None,
@@ -78,7 +88,7 @@ def causal_trace(
     spans: Sequence[str] = DEFAULT_SPANS,
     screen: float | None = None,
     keep: Keep = "each",
-    preset: Literal["none", "rome"] = "none",
+    preset: Preset = "none",
     memory_budget: int | None = None,
     folder: str | Path | None = None,
 ) -> xr.Dataset:
@@ -90,20 +100,29 @@ def causal_trace(
     call goes on where it stopped; without it, Ctrl-C returns what is finished. A preset replaces components, window,
     samples, metrics, corruption and facts.
     """
-    prompts = given_prompts(lens, prompts)
-    check_choice("corrupted", corrupted, Corrupted)
-    check_choice("keep", keep, Keep)
-    noise = Noise() if corruption is None else corruption
+    prompts = given_prompts(given_lens(lens), prompts)
+    for name, value, choices in (
+        ("corrupted", corrupted, Corrupted),
+        ("keep", keep, Keep),
+        ("preset", preset, Preset),
+        ("facts", facts, Facts),
+        ("progress", progress, Progress),
+    ):
+        check_choice(name, value, choices)
+    noise = Noise() if corruption is None else given_corruption(lens, corruption)
     if preset == "rome":
         components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")
         window, samples, metrics = ROME_WINDOW, 10, ("probability",)
         noise = Noise(noise_scale(lens, prompts), stream="rome")
-    elif preset != "none":
-        raise ValueError(f"preset {preset!r} is unknown; 'none' or 'rome'")
     if isinstance(noise, Noise):
         noise = noise.resolved(lens)
     grid = make_grid(lens.inside, components, window, at, direction, sever)
-    settings = TraceSettings(grid, noise, samples, seed, tuple(metrics), tuple(spans), memory_budget)
+    samples, seed = given_draws(samples, seed)
+    metrics, spans = given_metrics(lens, prompts, metrics), given_spans(prompts, at, spans)
+    settings = TraceSettings(grid, noise, samples, seed, metrics, spans, given_budget(memory_budget))
+    if screen is not None:
+        screen = number("screen", screen, above=0, at_most=1)
+        check_screenable(settings)
     attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, keep=keep, preset=preset)
     facts = "known" if preset == "rome" else facts
     spans_of = {p: control_span(p, seed).positions if corrupted == "control" else None for p in prompts}
@@ -251,8 +270,6 @@ def trace_attributes(
 
 def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal["text", "full"]) -> tuple[bool, ...]:
     """Whether each prompt's answer is given; with facts="known" the first that is not is an error."""
-    if facts not in ("all", "known"):
-        raise ValueError(f"facts={facts!r}: expected 'all' or 'known'")
     found = [given_answer(lens, prompt, over) for prompt in prompts]
     for prompt, given in zip(prompts, found, strict=True):
         if facts == "known" and not given.known:

@@ -12,12 +12,15 @@ what share of the machine's best rate is reached is for `benchmarks/causal_traci
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
+from spiritlens.analysis.given import given_spans
 from spiritlens.analysis.tracing_grid import Grid
 from spiritlens.analysis.tracing_prompt import cells_of
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
+from spiritlens.arguments import listed, number, shown, whole
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.plan import Plan, make_plan
@@ -117,13 +120,19 @@ def estimate_cost(
     tflops: float = 1.0,
 ) -> Cost:
     """Price a trace of these prompts; `tflops` is the rate in 10¹² FLOP per second that the machine sustains."""
-    if tflops <= 0:
-        raise ValueError(f"tflops is {tflops}; give the machine's sustained rate, above 0")
-    if samples < 1:
-        raise ValueError(f"samples is {samples}; at least one noise sample is needed")
-    each = [_cost_of(shape, prompt, grid, samples, spans, tflops) for prompt in prompts]
-    if not each:
-        raise ValueError("no prompts to price: give at least one")
+    if not isinstance(shape, ModelShape):
+        raise ValueError(
+            f"shape={shown(shape, 40)} ({type(shape).__name__}): expected a ModelShape; write shape_of(lens.inside)"
+        )
+    if not isinstance(grid, Grid):
+        raise ValueError(
+            f"grid={shown(grid)} ({type(grid).__name__}): expected a Grid; write make_grid(lens.inside, ...)"
+        )
+    chosen = listed("prompts", prompts, of=Prompt)
+    names = given_spans(chosen, grid.at, spans)
+    samples = whole("samples", samples, at_least=1)
+    tflops = number("tflops", tflops, above=0, below=inf)
+    each = [_cost_of(shape, prompt, grid, samples, names, tflops) for prompt in chosen]
     sums = {
         name: sum(getattr(cost, name) for cost in each)
         for name in ("prompts", "cells", "exact_cells", "token_layers", "flops", "naive_flops")

@@ -12,16 +12,21 @@ which both reach a common target. Axes: ``modality multiple prompt``.
 Source: this project; the confound is named in `docs/methods.md`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import xarray as xr
 
+from spiritlens.analysis.given import given_draws
+from spiritlens.arguments import check_choice, listed, number
+from spiritlens.effects.measures import DOSES_SCHEMA
 from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import corrupted_embeddings
 from spiritlens.runs.metrics import prompt_scorers
@@ -61,7 +66,7 @@ class DoseMatch:
 def dose_curve(
     lens: "Lens",
     prompts: Sequence[Prompt],
-    multiples: Sequence[float] = DEFAULT_MULTIPLES,
+    multiples: Iterable[float] = DEFAULT_MULTIPLES,
     *,
     samples: int = 10,
     seed: int = 0,
@@ -72,8 +77,11 @@ def dose_curve(
     Variables: ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``; coordinates along
     ``prompt``: ``subject_modality``, ``prompt_id``, and what tells facts apart (``fact_id relation subject answer``).
     """
-    if not multiples or min(multiples) < 0:
-        raise ValueError(f"multiples {tuple(multiples)}: give one or more, none negative")
+    prompts = given_prompts(given_lens(lens), prompts)
+    given = listed("multiples", multiples)
+    multiples = [number(f"multiples[{place}]", value, at_least=0, below=inf) for place, value in enumerate(given)]
+    samples, seed = given_draws(samples, seed)
+    check_choice("law", law, Law)
     default = default_scale(lens)
     values = [
         [normalised_total_effect(lens, prompt, _scaled(default, multiple), samples, seed, law) for prompt in prompts]
@@ -86,7 +94,7 @@ def dose_curve(
             "scale": (("modality", "multiple"), np.array(scales)),
         },
         coords={
-            "multiple": list(multiples),
+            "multiple": multiples,
             "modality": ["text", "speech"],
             "prompt_id": ("prompt", [prompt.id for prompt in prompts]),
             **{name: ("prompt", [getattr(prompt, name) for prompt in prompts]) for name in ("fact_id", "relation")},
@@ -94,7 +102,7 @@ def dose_curve(
             "answer": ("prompt", [prompt.answer for prompt in prompts]),
             "subject_modality": ("prompt", [subject_modality(prompt) for prompt in prompts]),
         },
-        attrs={"samples": samples, "seed": seed, "noise_law": law, "model_id": lens.id},
+        attrs={"schema": DOSES_SCHEMA, "samples": samples, "seed": seed, "noise_law": law, "model_id": lens.id},
     )
 
 
@@ -114,6 +122,12 @@ def match_dose(
     `target` None is the smaller of the modalities' effects at their default scales, so that no modality is disturbed
     more than by default.
     """
+    prompts = given_prompts(given_lens(lens), prompts)
+    samples, seed = given_draws(samples, seed)
+    check_choice("law", law, Law)
+    tolerance = number("tolerance", tolerance, above=0, below=inf)
+    if target is not None:
+        target = number("target", target, above=0, below=1)
     by_modality = {name: [p for p in prompts if subject_modality(p) == name] for name in ("text", "speech")}
     lacking = [name for name, found in by_modality.items() if not found]
     if lacking:
@@ -127,11 +141,11 @@ def match_dose(
 
     if target is None:
         target = min(mean_effect(modality, 1.0) for modality in by_modality)
-    if not 0 < target < 1:
-        raise ValueError(
-            f"target {target:.3g} is no share between 0 and 1 (where it is the default scales' own effect, the noise "
-            "takes nothing away there): give target=…"
-        )
+        if not 0 < target < 1:
+            raise ValueError(
+                f"the default noise takes away {target:.3g} of the probability, which is no share between 0 and 1 to "
+                "match: give target=…"
+            )
     multiples = {name: _solved(partial(mean_effect, name), target, tolerance, name) for name in by_modality}
     scale = NoiseScale(default.text * multiples["text"], default.speech * multiples["speech"])
     reached = {name: mean_effect(name, multiple) for name, multiple in multiples.items()}

@@ -19,14 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.attribution_patching import SMOOTH_METRICS
+from spiritlens.analysis.attribution_patching import SMOOTH_METRICS, SmoothMetric
+from spiritlens.analysis.given import given_corruption, given_draws, given_metrics, given_spans
 from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import grid_sites
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, whole
 from spiritlens.effects.quantities import indirect_effect
 from spiritlens.effects.schema import At, Direction
 from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -51,14 +53,8 @@ def attribution_patching(
     `positions` are corrupted instead of the subject. Axes as in `spiritlens.analysis.tracing_prompt.Cells`; the head
     axis has length 1 where there are no heads.
     """
-    if settings.grid.sever != "none":
-        raise ValueError("attribution patching does not know severing; screen without it")
+    check_screenable(settings)
     metric = settings.metrics[0]
-    if metric not in SMOOTH_METRICS:
-        raise ValueError(
-            f"cells are screened by the gradient of the first metric, and {metric!r} has none that is of use; put one "
-            f"of {', '.join(SMOOTH_METRICS)} first"
-        )
     scorer = prompt_scorers(lens, prompt, [metric])[0]
     cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
     names = read_names(cells.programs)["source"]
@@ -84,6 +80,18 @@ def attribution_patching(
     return estimates
 
 
+def check_screenable(settings: TraceSettings) -> None:
+    """Nothing is severed, and the first metric has a gradient to screen by."""
+    metric, sever = settings.metrics[0], settings.grid.sever
+    if sever != "none":
+        raise ValueError(f"sever={sever!r}: attribution patching does not know severing; screen with sever='none'")
+    if metric not in SMOOTH_METRICS:
+        raise ValueError(
+            f"cells are screened by the gradient of the first metric, and {metric!r} has none that is of use; put one "
+            f"of {', '.join(SMOOTH_METRICS)} first"
+        )
+
+
 def _per_position(gradient: Tensor, difference: Tensor) -> Tensor:
     """Gradient × difference summed over entries, mean over samples: ``[pos]`` or ``[pos head]``, float32 or better."""
     precise = torch.promote_types(gradient.dtype, torch.float32)
@@ -102,9 +110,6 @@ def kept_cells(
 
     `corrupted` gives each prompt's corrupted positions (None: the subject's).
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"screen={fraction}: give the fraction of cells to run, above 0 and at most 1")
-    check_choice("keep", keep, Keep)
     spans = [None] * len(prompts) if corrupted is None else corrupted
     sizes = [
         np.abs(attribution_patching(lens, prompt, settings, positions))
@@ -172,10 +177,14 @@ def first_look(
     top_k: int = 20,
 ) -> FirstLook:
     """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates."""
-    if not prompts or n_exact < 1:
-        raise ValueError(f"{len(prompts)} prompts, n_exact={n_exact}: at least one prompt must be run exactly")
+    prompts = given_prompts(given_lens(lens), prompts)
+    check_choice("metric", metric, SmoothMetric)
+    n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
+    samples, seed = given_draws(samples, seed)
     grid = make_grid(lens.inside, components, window, at, direction, "none")
-    settings = TraceSettings(grid, Noise() if corruption is None else corruption, samples, seed, (metric,))
+    noise = Noise() if corruption is None else given_corruption(lens, corruption)
+    settings = TraceSettings(grid, noise, samples, seed, given_metrics(lens, prompts, (metric,)))
+    given_spans(prompts, at, settings.spans)
     estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
     drawn = np.random.default_rng(seed).permutation(len(prompts))[:n_exact]
     pairs = [(_exact(lens, prompts[int(index)], settings), estimates[int(index)]) for index in drawn]

@@ -38,10 +38,19 @@ from spiritlens.analysis.map_statistics import (
     spearman,
     split_half_reliability,
 )
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, listed, number, whole
+from spiritlens.effects.given import given_traces
 from spiritlens.effects.resampling import Array, bootstrap_weights, interval, max_t, weighted_means
 from spiritlens.effects.role_effects import ordered_roles
-from spiritlens.effects.statistics import fact_means, fact_names, role_effects, subject_names, total_effect
+from spiritlens.effects.schema import MODALITIES
+from spiritlens.effects.statistics import (
+    fact_means,
+    fact_names,
+    given_resampling,
+    role_effects,
+    subject_names,
+    total_effect,
+)
 
 __all__ = ["Comparison", "ComponentComparison", "Estimate", "Last", "compare", "findings"]
 
@@ -85,7 +94,10 @@ def compare(
 
     `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles).
     """
+    effects, kinds = given_traces(effects), _given_kinds(kinds)
     check_choice("last", last, Last)
+    alpha, permutations = number("alpha", alpha, above=0, below=1), whole("permutations", permutations, at_least=1)
+    confidence, resamples, seed = given_resampling(confidence, resamples, seed)
     metric = str(effects["metric"].values[0]) if metric is None else metric
     if metric not in effects["metric"].values.tolist():
         raise ValueError(
@@ -113,6 +125,14 @@ def compare(
         confidence=confidence,
         alpha=alpha,
     )
+
+
+def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
+    """Two modalities that differ."""
+    found = listed("kinds", kinds, of=str)
+    if len(found) != 2 or found[0] == found[1] or not set(found) <= set(MODALITIES):
+        raise ValueError(f"kinds={found}: expected two different ones of {', '.join(MODALITIES)}")
+    return found[0], found[1]
 
 
 def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:

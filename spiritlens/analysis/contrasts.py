@@ -5,12 +5,14 @@ counterfactual prompt is one sample. Prompts of different length are compared th
 (`spiritlens.analysis.donors`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.given import CORRUPTIONS, given_corruption, given_each
+from spiritlens.arguments import shown
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, KnockOut, corrupted_embeddings
 from spiritlens.runs.noise import Noise, NoiseScale
@@ -37,20 +39,30 @@ def contrast_embeddings(
     return lens.inside.embed(tokens)
 
 
+def given_contrast(lens: "Lens", prompts: Sequence[Prompt], contrast: Any) -> Contrast:
+    """The contrast of these prompts: a corruption (a noise with its scale in numbers), or as many counterfactual
+    prompts of this lens."""
+    if isinstance(contrast, Prompt):
+        raise ValueError(
+            "contrast is one prompt: give one counterfactual per prompt, as a list; write [counterfactual]"
+        )
+    if isinstance(contrast, Corruption):
+        found = given_corruption(lens, contrast, "contrast")
+        return found.resolved(lens) if isinstance(found, Noise) else found
+    if isinstance(contrast, (str, bytes)) or not isinstance(contrast, Iterable):
+        raise ValueError(
+            f"contrast={shown(contrast)} ({type(contrast).__name__}): expected one counterfactual Prompt for each "
+            f"prompt, as a list, or {CORRUPTIONS}"
+        )
+    others = given_each(lens, contrast, "contrast")
+    if len(others) != len(prompts):
+        raise ValueError(f"{len(others)} counterfactuals for {len(prompts)} prompts; give one for each")
+    return others
+
+
 def contrasts_of(prompts: Sequence[Prompt], contrast: Contrast) -> tuple[Prompt | Corruption, ...]:
     """One contrast per prompt."""
-    if isinstance(contrast, Prompt):
-        raise ValueError("give one counterfactual per prompt, as a sequence; write [counterfactual]")
-    if not isinstance(contrast, Sequence):
-        return (contrast,) * len(prompts)
-    if len(contrast) != len(prompts):
-        raise ValueError(f"{len(contrast)} counterfactuals for {len(prompts)} prompts; give one for each")
-    return tuple(contrast)
-
-
-def resolved_contrast(lens: "Lens", contrast: Contrast) -> Contrast:
-    """The same contrast, a noise with its scale in numbers."""
-    return contrast.resolved(lens) if isinstance(contrast, Noise) else contrast
+    return tuple(contrast) if isinstance(contrast, Sequence) else (contrast,) * len(prompts)
 
 
 def contrast_attributes(contrast: Contrast) -> dict[str, str | float]:

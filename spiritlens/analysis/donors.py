@@ -178,13 +178,24 @@ def _groups(prompt: Prompt) -> dict[tuple[str, int], Group]:
 def _other_words(
     prompt: Prompt, donor: Prompt, pairs: Sequence[tuple[Group, Group]], seed: int
 ) -> tuple[tuple[Group, Group], ...]:
-    """The same groups here, each with the donor's tokens of a word that does not belong to it."""
+    """The same groups here, each with the donor's tokens of a word that does not belong to it: of a group that shares
+    no word with the one that is due here, nor the subject."""
     words = [pair for pair in pairs if all(donor.word_index[position] >= 0 for position in pair[1])]
     changed = []
     for here, there in words:
-        others = [theirs for _, theirs in words if theirs != there]
+        due = _named_in(donor, there)
+        others = [theirs for _, theirs in words if not due & _named_in(donor, theirs)]
         if not others:
-            raise ValueError(f"control='other word' needs a second word in prompt {donor.id}; it has one")
+            raise ValueError(
+                f"control='other word' finds no word in prompt {donor.id} beside the one at positions {there}, the "
+                f"subject '{donor.subject.name}' counting as one word; give a donor of more words, or another control"
+            )
         stream = generator(seed, prompt.id, here[0], "other word")
         changed.append((here, others[int(torch.randint(len(others), (1,), generator=stream))]))
     return tuple(changed)
+
+
+def _named_in(donor: Prompt, group: Group) -> set[int | str]:
+    """Words of a group by number, and whether it belongs to the subject."""
+    found: set[int | str] = {donor.word_index[position] for position in group}
+    return found | {"subject"} if any(position in donor.subject for position in group) else found

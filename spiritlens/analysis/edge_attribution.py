@@ -17,7 +17,7 @@ Source: Syed et al. 2023 (arXiv 2310.10348, edge attribution patching); Hanna et
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,16 +25,24 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.attribution_patching import SMOOTH_METRICS, widened
-from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, resolved_contrast
+from spiritlens.analysis.attribution_patching import given_smooth_metrics, widened
+from spiritlens.analysis.contrasts import Contrast, contrast_embeddings, contrasts_of, given_contrast
+from spiritlens.analysis.given import Progress, given_draws
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_receivers, all_senders, check_nodes, sender_change
-from spiritlens.analysis.path_patching import ALL_POSITIONS, PathSettings, paths_dataset, span_positions
+from spiritlens.analysis.path_patching import (
+    ALL_POSITIONS,
+    PathSettings,
+    given_places,
+    paths_dataset,
+    span_positions,
+)
 from spiritlens.analysis.path_values import PathValues, no_path
 from spiritlens.analysis.results import array
+from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.effects.paths import BaseRun
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
@@ -59,29 +67,27 @@ def edge_attribution(
     metrics: Sequence[str] = ("logit_difference",),
     samples: int = 1,
     seed: int = 0,
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Score every edge from the senders to the receivers (None: all nodes), the gradient being that of the base run."""
-    chosen = given_prompts(lens, prompts)
+    chosen = given_prompts(given_lens(lens), prompts)
     model = lens.inside
-    nodes = all_senders(model) if senders is None else tuple(senders)
-    readers = all_receivers(model) if receivers is None else tuple(receivers)
+    nodes = all_senders(model) if senders is None else listed("senders", senders, of=Sender)
+    readers = all_receivers(model) if receivers is None else listed("receivers", receivers, of=Receiver)
     check_nodes(model, nodes, readers)
-    rough = [name for name in metrics if name not in SMOOTH_METRICS]
-    if rough:
-        raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {', '.join(SMOOTH_METRICS)}")
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; at least 1 is needed")
+    metrics, at = given_smooth_metrics(lens, chosen, metrics), given_places(chosen, at)
+    steps, (samples, seed) = whole("steps", steps, at_least=1), given_draws(samples, seed)
+    check_choice("progress", progress, Progress)
     if model.has_user_hooks():
         raise ValueError(
             "edge attribution differentiates each node by itself, where a hook of your own would not take effect; "
             "remove it (lens.model.reset_hooks()) or use path_patch"
         )
     groups = tuple((reader,) for reader in readers)
-    settings = PathSettings(nodes, groups, tuple(at), base, "heads+mlps", "recomputed", tuple(metrics), samples, seed)
-    known = known_prompts(lens, chosen)
-    contrast = resolved_contrast(lens, contrast)
+    settings = PathSettings(nodes, groups, at, base, "heads+mlps", "recomputed", metrics, samples, seed)
+    contrast = given_contrast(lens, chosen, contrast)
     others = contrasts_of(chosen, contrast)
+    known = known_prompts(lens, chosen)
     found, residuals = [], []
     for prompt, other in zip(tqdm(chosen, desc="edges", disable=progress == "none"), others, strict=True):
         edges, residual = _one_prompt(lens, prompt, other, settings, steps)

@@ -8,6 +8,7 @@ tell what takes part in recall under this corruption, never where a fact is kept
 import numpy as np
 
 from spiritlens.analysis.comparison_result import Comparison, ComponentComparison, Estimate
+from spiritlens.arguments import shown
 
 KIND_WORDS = {"T2T": "in writing", "S2T": "in speech", "mixed": "in mixed prompts"}
 OF_THE_RUN = {"kl": "KL from clean", "text_kl": "KL from clean over text", "leaked_mass": "leaked mass"}
@@ -22,6 +23,11 @@ NO_AGREEMENT = "were not found to agree in"
 
 def findings(comparison: Comparison) -> tuple[str, ...]:
     """What the comparison found: the cost of the corruption, the agreement of the maps, and the layers of recall."""
+    if not isinstance(comparison, Comparison):
+        raise ValueError(
+            f"comparison={shown(comparison, 40)} ({type(comparison).__name__}): expected a Comparison; write "
+            "findings(compare(effects))"
+        )
     return _total_sentence(comparison), _agreement_sentence(comparison), _place_sentence(comparison)
 
 

@@ -26,8 +26,10 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
+from spiritlens.arguments import check_choice
+from spiritlens.effects.measures import ATTRIBUTION_SCHEMA
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import ROLES
@@ -35,7 +37,6 @@ from spiritlens.prompts.roles import ROLES
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
-ATTRIBUTION_SCHEMA = "spiritlens.attribution/1"
 Against = Literal["foil", "nothing", "mean"]
 """What the answer's logit is compared with: the foil's, nothing (the bare logit), or the mean over all ids."""
 Source = Literal["none", "token", "role", "modality"]
@@ -53,7 +54,11 @@ def direct_logit_attribution(
     ``total`` ``[prompt]``; with `by`, also ``heads_by_source [prompt layer head pos|role|modality]`` (sums to
     ``heads``; NaN: the prompt has no such source).
     """
-    chosen = given_prompts(lens, prompts)
+    chosen = given_prompts(given_lens(lens), prompts)
+    check_choice("against", against, Against)
+    check_choice("by", by, Source)
+    if against == "foil":
+        _check_foils(chosen)
     model = lens.inside
     parts = [_one_prompt(model, prompt, _direction(model, prompt, against), by) for prompt in chosen]
     dataset = xr.Dataset(
@@ -84,24 +89,30 @@ def direct_logit_attribution(
     return dataset if by == "none" else dataset.merge(_by_source(chosen, parts, by))
 
 
+def _check_foils(prompts: Sequence[Prompt]) -> None:
+    """Every prompt has a foil that differs from its answer where they begin."""
+    for prompt in prompts:
+        if not prompt.foil_ids:
+            raise ValueError(
+                f"prompt {prompt.id} has no foil to compare its answer '{prompt.answer}' with; give it one when it is "
+                "built (foil=…), or ask with against='nothing' or against='mean'"
+            )
+        if prompt.foil_ids[0] == prompt.answer_ids[0]:
+            raise ValueError(
+                f"answer and foil of prompt {prompt.id} begin with the same token, so that every part would be 0; "
+                "give another foil"
+            )
+
+
 def _direction(model: LensModel, prompt: Prompt, against: Against) -> Tensor:
     """gain ∘ (W_U[answer] − W_U[against]), ``[d_model]``, in float32 or better."""
     w_u = model.w_u
     precise = torch.float64 if w_u.dtype == torch.float64 else torch.float32
     direction = w_u[:, prompt.answer_ids[0]].to(precise)
     if against == "foil":
-        if not prompt.foil_ids:
-            raise ValueError(f"prompt {prompt.id} has no foil; give it one, or ask with against='nothing'")
-        if prompt.foil_ids[0] == prompt.answer_ids[0]:
-            raise ValueError(
-                f"answer and foil of prompt {prompt.id} begin with the same token, so that every part would be 0; "
-                "give another foil"
-            )
         direction = direction - w_u[:, prompt.foil_ids[0]].to(precise)
     elif against == "mean":
         direction = direction - w_u.to(precise).mean(dim=1)
-    elif against != "nothing":
-        raise ValueError(f"against={against!r}: expected 'foil', 'nothing' or 'mean'")
     return direction * model.norm_gain("ln_final").to(precise)
 
 
@@ -150,9 +161,7 @@ def _read_from(pattern: Tensor, values: Tensor, by_head: Tensor) -> Tensor:
 def _by_source(prompts: Sequence[Prompt], parts: Sequence[dict[str, np.ndarray]], by: Source) -> xr.Dataset:
     """The dataset of ``heads_by_source``, tokens padded with NaN or summed by role or modality."""
     n_layers, n_heads = parts[0]["sources"].shape[:2]
-    axis = {"token": "pos", "role": "role", "modality": "source_modality"}.get(by)
-    if axis is None:
-        raise ValueError(f"by={by!r}: expected 'none', 'token', 'role' or 'modality'")
+    axis = {"token": "pos", "role": "role", "modality": "source_modality"}[by]
     names = {"token": range(max(map(len, prompts))), "role": ROLES, "modality": MODALITY_AXIS}[by]
     result = np.full((len(prompts), n_layers, n_heads, len(names)), np.nan, dtype=parts[0]["sources"].dtype)
     for row, (prompt, part) in enumerate(zip(prompts, parts, strict=True)):

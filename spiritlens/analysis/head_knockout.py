@@ -17,7 +17,7 @@ Source: Wang et al. 2022 (arXiv 2211.00593), section 2.2 (mean ablation); Chan e
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -25,18 +25,20 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from spiritlens.analysis.given import Progress, given_draws, given_each, given_metrics
+from spiritlens.analysis.head_references import LeaveOut, Reference, check_stand_ins
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import GridSites, grid_sites, named_span
+from spiritlens.arguments import check_choice, listed, shown, whole
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
-from spiritlens.runs.noise import generator
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun, record
 from spiritlens.runs.sweep import SweepResult, names_to_record, sweep_runs
@@ -45,12 +47,8 @@ if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
 KnockOutKind = Literal["zero", "mean", "resample"]
-LeaveOut = Literal["nothing", "same subject"]
-"""References that give a prompt nothing: none, or those about its own subject."""
 HeadName = tuple[int, int]
 """Layer and head."""
-TokenKind = tuple[str, str]
-"""Role and modality of a token."""
 EVERYWHERE = "all but the beginning"
 """The site of all tokens but the beginning of the sequence."""
 
@@ -67,14 +65,22 @@ def head_knockout(
     metrics: Sequence[str] = ("probability", "log_probability"),
     samples: int = 1,
     seed: int = 0,
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Knock out every head (or each group of heads) of each prompt at each span; `samples` count for ``resample``
     only."""
-    chosen = given_prompts(lens, prompts)
-    _check_settings(lens.inside, kind, groups or {}, samples)
-    others = chosen if reference is None else tuple(reference)
+    chosen = given_prompts(given_lens(lens), prompts)
+    check_choice("kind", kind, KnockOutKind)
+    check_choice("progress", progress, Progress)
+    groups = None if groups is None else given_groups(lens.inside, groups)
+    metrics, spans = given_metrics(lens, chosen, metrics), listed("spans", spans, of=str)
+    samples, seed = given_draws(samples, seed)
+    others = chosen if reference is None else given_each(lens, reference, "reference")
     leave_out: LeaveOut = "same subject" if reference is None else "nothing"
+    for prompt in chosen:
+        positions = knocked_out(prompt, spans)
+        if kind != "zero":
+            check_stand_ins(prompt, positions, others, leave_out)
     pool = None if kind == "zero" else Reference(lens.inside, others, kind, leave_out)
     known = known_prompts(lens, chosen)
     config = {
@@ -92,90 +98,50 @@ def head_knockout(
     count = samples if kind == "resample" else 1
     parts = []
     for prompt, knows in zip(tqdm(chosen, desc="knock-out", disable=progress == "none"), known, strict=True):
-        parts.append(
-            _one_prompt(lens, prompt, pool, groups, tuple(spans), tuple(metrics), count, seed, knows, attributes)
-        )
+        parts.append(_one_prompt(lens, prompt, pool, groups, spans, metrics, count, seed, knows, attributes))
     return join_effects(parts)
 
 
-def _check_settings(model: LensModel, kind: str, groups: Mapping[str, Sequence[HeadName]], samples: int) -> None:
-    if kind not in get_args(KnockOutKind):
-        raise ValueError(f"knock-out kind {kind!r} is unknown; one of {', '.join(get_args(KnockOutKind))}")
-    if samples < 1:
-        raise ValueError(f"samples is {samples}; at least one is needed")
-    for name, heads in groups.items():
-        for layer, head in heads:
-            if not (0 <= layer < model.n_layers and 0 <= head < model.n_heads):
-                raise ValueError(
-                    f"group {name!r} names L{layer}H{head}; "
-                    f"the model has {model.n_layers} layers of {model.n_heads} heads"
-                )
+def given_groups(model: LensModel, groups: Mapping[str, Sequence[HeadName]]) -> dict[str, tuple[HeadName, ...]]:
+    """Groups of heads by name: at least one group, each of at least one (layer, head) that the model has."""
+    if not isinstance(groups, Mapping):
+        raise ValueError(f"groups={shown(groups)}: expected names with their heads, such as {{'movers': [(5, 1)]}}")
+    if not groups:
+        raise ValueError("groups is empty, so nothing would be knocked out: name groups, or leave it out for each head")
+    return {_group_name(name): _group(model, name, heads) for name, heads in groups.items()}
 
 
-class Reference:
-    """z of reference prompts, token by token: where a head's mean and its resampled values come from."""
-
-    def __init__(
-        self,
-        model: LensModel,
-        prompts: Sequence[Prompt],
-        kind: Literal["mean", "resample"],
-        leave_out: LeaveOut = "nothing",
-    ) -> None:
-        if not prompts:
-            raise ValueError("mean and resample need reference prompts; give at least one")
-        names = [hook_name("z", layer) for layer in range(model.n_layers)]
-        self.kind, self.leave_out = kind, leave_out
-        self.tokens: dict[TokenKind, list[tuple[str, Tensor]]] = {}
-        for prompt in prompts:
-            cache = model.cache(prompt.tokens, names)
-            stacked = torch.stack([cache[name][0] for name in names])  # [layer pos head d_head]
-            for position, token_kind in enumerate(zip(prompt.roles, prompt.modalities, strict=True)):
-                self.tokens.setdefault(token_kind, []).append((_subject(prompt), stacked[:, position]))
-
-    def values(self, prompt: Prompt, positions: Sequence[int], samples: int, seed: int) -> Tensor:
-        """What stands in for z at the positions, ``[sample position layer head d_head]``: the mean of tokens like
-        each, or one of them, drawn for every sample."""
-        kinds = [(prompt.roles[position], prompt.modalities[position]) for position in positions]
-        alike = {kind: self._alike(prompt, kind) for kind in dict.fromkeys(kinds)}
-        if self.kind == "mean":
-            means = {kind: torch.stack(found).mean(0) for kind, found in alike.items()}
-            return torch.stack([means[kind] for kind in kinds]).expand(samples, -1, -1, -1, -1)
-        rows = [
-            [_drawn(alike[kind], prompt, at, sample, seed) for at, kind in zip(positions, kinds, strict=True)]
-            for sample in range(samples)
-        ]
-        return torch.stack([torch.stack(row) for row in rows])
-
-    def _alike(self, prompt: Prompt, kind: TokenKind) -> list[Tensor]:
-        """z ``[layer head d_head]`` of each reference token of this role and modality; where there are none, of the
-        modality."""
-        of_modality = [other for other in self.tokens if other[1] == kind[1] and other[0] != "bos"]
-        for kinds in ([kind], of_modality):
-            found = [
-                z
-                for some in kinds
-                for subject, z in self.tokens.get(some, ())
-                if self.leave_out == "nothing" or subject != _subject(prompt)
-            ]
-            if found:
-                return found
-        about = "" if self.leave_out == "nothing" else " about another subject"
+def _group_name(name: object) -> str:
+    if not isinstance(name, str) or not name:
         raise ValueError(
-            f"nothing can stand in for the role '{kind[0]}' ({kind[1]}) of prompt {prompt.id} about "
-            f"'{prompt.subject.name}': no reference prompt{about} has tokens of that modality; give reference=… "
-            "prompts that have, or use kind='zero'"
+            f"groups has the name {shown(name)} ({type(name).__name__}): expected a text that is not empty"
         )
+    return name
 
 
-def _drawn(found: Sequence[Tensor], prompt: Prompt, position: int, sample: int, seed: int) -> Tensor:
-    """One of the values, the same whenever prompt, position, sample and seed are."""
-    stream = generator(seed, prompt.id, sample, f"resample z {position}")
-    return found[int(torch.randint(len(found), (1,), generator=stream))]
+def _group(model: LensModel, name: str, heads: Sequence[HeadName]) -> tuple[HeadName, ...]:
+    given = listed(f"groups[{name!r}]", heads)
+    return tuple(_head(model, name, f"groups[{name!r}][{place}]", head) for place, head in enumerate(given))
 
 
-def _subject(prompt: Prompt) -> str:
-    return prompt.subject.name.casefold()
+def _head(model: LensModel, group: str, name: str, head: HeadName) -> HeadName:
+    pair = tuple(head) if isinstance(head, (tuple, list)) else ()
+    if len(pair) != 2:
+        raise ValueError(f"{name} is {shown(head)}: expected a pair (layer, head), such as [(5, 1)] for one head")
+    layer, number = (whole(f"{name}, {axis}", value) for axis, value in zip(("layer", "head"), pair, strict=True))
+    if not (0 <= layer < model.n_layers and 0 <= number < model.n_heads):
+        raise ValueError(
+            f"group {group!r} names L{layer}H{number}; the model has {model.n_layers} layers of {model.n_heads} heads"
+        )
+    return layer, number
+
+
+def knocked_out(prompt: Prompt, spans: tuple[str, ...]) -> tuple[int, ...]:
+    """All positions of the spans, at least one."""
+    found = {position for span in _sites(prompt, spans).spans if span is not None for position in span}
+    if not found:
+        raise ValueError(f"prompt {prompt.id} has none of the spans {spans}")
+    return tuple(sorted(found))
 
 
 def _one_prompt(
@@ -193,9 +159,7 @@ def _one_prompt(
     model = lens.inside
     sites = _sites(prompt, spans)
     programs, places, shape = _cells(model, groups, sites)
-    positions = tuple(sorted({position for span in sites.spans if span is not None for position in span}))
-    if not positions:
-        raise ValueError(f"prompt {prompt.id} has none of the spans {spans}")
+    positions = knocked_out(prompt, spans)
     parts = prompt_scorers(lens, prompt, metrics)
     nothing: Program = {0: (Action("z", (len(prompt) - 1,), None, "base"),)}
     programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing]

@@ -8,19 +8,23 @@ gives (k² / number of heads) and the probability of at least that many by chanc
 all heads.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from spiritlens.arguments import check_choice, listed, shown, whole
+
 By = Literal["value", "magnitude"]
 
 
 def rank_heads(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.DataFrame:
     """A table of heads with columns ``rank layer head name value`` from a measure with the axes ``layer head``."""
-    table = _flat(measure)
+    table = _flat(measure, "measure")
+    check_choice("by", by, By)
+    top = None if top is None else whole("top", top, at_least=1)
     order = table["value"] if by == "value" else table["value"].abs()
     table = table.loc[order.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
     table.insert(0, "rank", np.arange(1, len(table) + 1))
@@ -29,10 +33,8 @@ def rank_heads(measure: xr.DataArray, top: int | None = None, by: By = "value") 
 
 def head_overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "value") -> pd.Series:
     """Agreement of two measures ``[layer head]``: shared heads among the first `top`, chance level, p, Spearman."""
-    one, other = rank_heads(first, by=by), rank_heads(second, by=by)
-    both = one.merge(other, on=["layer", "head", "name"], suffixes=("_first", "_second"))
-    if len(both) < 2:
-        raise ValueError(f"the two measures share {len(both)} heads; at least 2 are needed to compare them")
+    top = whole("top", top, at_least=1)
+    both = _shared(first, second, ("_first", "_second"), by)
     n_heads, size = len(both), min(top, len(both))
     best = [set(both.nsmallest(size, f"rank_{side}")["name"]) for side in ("first", "second")]
     shared = len(best[0] & best[1])
@@ -53,17 +55,49 @@ def head_overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: B
 
 def compare_rankings(first: xr.DataArray, second: xr.DataArray, names: tuple[str, str], top: int = 10) -> pd.DataFrame:
     """The first `top` heads of either measure, side by side: value and rank in both (``names`` name the columns)."""
-    tables = [rank_heads(measure) for measure in (first, second)]
-    joined = tables[0].merge(tables[1], on=["layer", "head", "name"], suffixes=tuple(f" {name}" for name in names))
+    top = whole("top", top, at_least=1)
+    names = _given_names(names)
+    joined = _shared(first, second, (f" {names[0]}", f" {names[1]}"))
     ranks = joined[[f"rank {name}" for name in names]]
     chosen = joined.loc[ranks.min(axis=1) <= top]
     return chosen.sort_values(f"rank {names[0]}").reset_index(drop=True)
 
 
-def _flat(measure: xr.DataArray) -> pd.DataFrame:
+def _shared(first: xr.DataArray, second: xr.DataArray, suffixes: tuple[str, str], by: By = "value") -> pd.DataFrame:
+    """Both rankings beside each other, over the heads that both measured."""
+    for name, measure in (("first", first), ("second", second)):
+        _flat(measure, name)
+    one, other = rank_heads(first, by=by), rank_heads(second, by=by)
+    both = one.merge(other, on=["layer", "head", "name"], suffixes=suffixes)
+    if len(both) < 2:
+        raise ValueError(f"the two measures share {len(both)} heads; at least 2 are needed to compare them")
+    return both
+
+
+def _given_names(names: tuple[str, str]) -> tuple[str, str]:
+    found = listed("names", names, of=str)
+    if len(found) != 2 or found[0] == found[1]:
+        raise ValueError(f"names={found}: expected two different ones, such as ('T2T', 'S2T')")
+    return found[0], found[1]
+
+
+def _flat(measure: Any, name: str) -> pd.DataFrame:
+    """Heads that were measured, one row each."""
+    if not isinstance(measure, xr.DataArray):
+        remedy = "choose one of its variables, such as dataset['heads'].isel(prompt=0)"
+        raise ValueError(
+            f"{name}={shown(measure, 40)} ({type(measure).__name__}): expected a DataArray with the axes layer and head"
+            + (f"; {remedy}" if isinstance(measure, xr.Dataset) else "")
+        )
     if set(measure.dims) != {"layer", "head"}:
         raise ValueError(
             f"a measure has the axes layer and head, found {measure.dims}; select or average the others first"
+        )
+    numbers = [measure.dtype.kind, *(measure[axis].dtype.kind for axis in ("layer", "head"))]
+    if numbers[0] not in "iuf" or not set(numbers[1:]) <= set("iu"):
+        raise ValueError(
+            f"{name} holds {measure.dtype} over layers {measure['layer'].dtype} and heads {measure['head'].dtype}: "
+            "expected numbers over layers and heads that are whole numbers"
         )
     values = measure.transpose("layer", "head")
     rows = [

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from spiritlens.analysis.given import given_each
+from spiritlens.arguments import check_choice
 from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_lens
 from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -59,7 +62,9 @@ def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
 @plain_torch
 def known_prompts(lens: "Lens", prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
     """For each prompt, whether the model gives its answer."""
-    return tuple(given_answer(lens, prompt, over).known for prompt in prompts)
+    chosen = given_each(given_lens(lens), prompts, "prompts")
+    check_choice("over", over, Over)
+    return tuple(given_answer(lens, prompt, over).known for prompt in chosen)
 
 
 @plain_torch

@@ -27,15 +27,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import model_attributes
+from spiritlens.arguments import whole
+from spiritlens.effects.measures import LENS_SCHEMA
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompt, given_prompts
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
-
-LENS_SCHEMA = "spiritlens.lens/1"
 
 
 @plain_torch
@@ -55,9 +55,10 @@ def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.D
     first text token of the position's own word, ``answer_rank [prompt state pos]``; NaN or "" where there is no word
     or no token.
     """
-    chosen = given_prompts(lens, prompts)
+    chosen = given_prompts(given_lens(lens), prompts)
     model, vocabulary = lens.inside, lens.vocabulary
     ids = vocabulary.text_ids.tolist()
+    top = whole("top", top, at_least=1, at_most=len(ids))
     text_ids, column = torch.tensor(ids, device=model.device), {token: place for place, token in enumerate(ids)}
     shape = (len(chosen), model.n_layers + 1, max(map(len, chosen)))
     tokens = np.full((*shape, top), "", dtype="<U32")
@@ -111,10 +112,12 @@ class Transcription:
 def implicit_transcription(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
     """A table with one row per spoken word (fields of `Transcription`): the layer at which its text is among the top
     k."""
+    chosen = given_prompts(given_lens(lens), prompts)
     ids = lens.vocabulary.text_ids.tolist()
+    top = whole("top", top, at_least=1, at_most=len(ids))
     text_ids, column = torch.tensor(ids, device=lens.inside.device), {token: place for place, token in enumerate(ids)}
     rows: list[Transcription] = []
-    for prompt in given_prompts(lens, prompts):
+    for prompt in chosen:
         targets = word_token_ids(lens, prompt)
         states = residual_states(lens.inside, prompt.tokens)
         ranks = np.stack([_ranks(lens.inside.logits(resid)[:, text_ids], column, targets) for resid in states])
@@ -165,13 +168,17 @@ def patchscope(
 
     States count as in `residual_states`; `target_state` None is the source's.
     """
-    model = lens.inside
-    into = source_state if target_state is None else target_state
-    for name, state in (("source_state", source_state), ("target_state", into)):
-        if not 0 <= state <= model.n_layers:
-            raise ValueError(f"{name} is {state}; states are 0 (embedding) to {model.n_layers} (after the last block)")
-    taken = residual_states(model, source.tokens)[source_state, _inside(source, source_position)]
-    place = _inside(target, target_position)
+    model = given_lens(lens).inside
+    given_prompt(lens, source, "source")
+    given_prompt(lens, target, "target")
+    out_of = _state("source_state", source_state, model.n_layers)
+    into = out_of if target_state is None else _state("target_state", target_state, model.n_layers)
+    taken_from = _inside(source, "source_position", source_position)
+    place, read = (
+        _inside(target, name, position)
+        for name, position in (("target_position", target_position), ("read_position", read_position))
+    )
+    taken = residual_states(model, source.tokens)[out_of, taken_from]
 
     def put(resid: Tensor) -> Tensor:
         changed = resid.clone()
@@ -182,13 +189,21 @@ def patchscope(
     name = hook_name("resid_post", into - 1) if last else hook_name("resid_pre", into)
     with model.hooked([(name, put)]):
         logits = model.forward(target.tokens)
-    return logits[0, _inside(target, read_position)]
+    return logits[0, read]
 
 
-def _inside(prompt: Prompt, position: int) -> int:
-    if not -len(prompt) <= position < len(prompt):
-        raise ValueError(f"position {position} lies outside the prompt's {len(prompt)} tokens")
-    return position % len(prompt)
+def _state(name: str, state: int, n_layers: int) -> int:
+    found = whole(name, state)
+    if not 0 <= found <= n_layers:
+        raise ValueError(f"{name} is {found}; states are 0 (embedding) to {n_layers} (after the last block)")
+    return found
+
+
+def _inside(prompt: Prompt, name: str, position: int) -> int:
+    found = whole(name, position)
+    if not -len(prompt) <= found < len(prompt):
+        raise ValueError(f"{name}: position {found} lies outside the prompt's {len(prompt)} tokens")
+    return found % len(prompt)
 
 
 def _ranks(logits: Tensor, column: Mapping[int, int], targets: Sequence[int | None]) -> np.ndarray:

@@ -6,7 +6,7 @@ the prompt lacks the site, where the donor has no value for any of its tokens, a
 patched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,13 +15,15 @@ import numpy as np
 from spiritlens.analysis.donors import Control, Pooling, Transfer
 from spiritlens.analysis.tracing_grid import WINDOWED, window_around
 from spiritlens.analysis.tracing_sites import GridSites
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
 
 STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z", "pattern", "result")
+PATCHED_COMPONENTS = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
+"""All that activation patching knows."""
 Heads = Literal["together", "each"]
 
 
@@ -45,10 +47,6 @@ class PatchSettings:
     memory_budget: int | None = None
 
     def __post_init__(self) -> None:
-        known = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
-        unknown = [name for name in self.components if name not in known]
-        if unknown or not self.components or len(set(self.components)) != len(self.components):
-            raise ValueError(f"components {self.components}: name one or more, each once, of {', '.join(known)}")
         if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
             raise ValueError(f"heads='each' goes with {', '.join(HEAD_COMPONENTS)}; found {self.components}")
         for name, value, allowed in (
@@ -58,10 +56,6 @@ class PatchSettings:
             ("control", self.control, Control),
         ):
             check_choice(name, value, allowed)
-        if self.window < 1:
-            raise ValueError(f"window is {self.window}; at least 1 layer is patched")
-        if self.samples < 1:
-            raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
 
     @property
     def transfer(self) -> Transfer:
@@ -73,6 +67,19 @@ class PatchSettings:
         """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""
         width = self.window if component in WINDOWED else 1
         return tuple(window_around(layer, width, n_layers))
+
+
+def given_source_layers(layers: Iterable[int] | None, n_layers: int) -> tuple[int, ...]:
+    """Layers of the model, each once; None: all."""
+    if layers is None:
+        return tuple(range(n_layers))
+    given = listed("source_layers", layers)
+    found = tuple(
+        whole(f"source_layers[{place}]", layer, at_least=0, at_most=n_layers - 1) for place, layer in enumerate(given)
+    )
+    if len(set(found)) != len(found):
+        raise ValueError(f"source_layers {found} names a layer twice; give each once")
+    return found
 
 
 @dataclass(frozen=True)

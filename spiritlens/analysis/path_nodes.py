@@ -18,11 +18,12 @@ B, where heads are frozen and MLPs recompute; Goldowsky-Dill et al. 2023 (arXiv 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from spiritlens.arguments import check_choice, whole
 from spiritlens.effects.paths import Frozen
 from spiritlens.models.hooked import HookFunction, LensModel, hook_name
 from spiritlens.runs.states import RecordedRun, replaced_embeddings
@@ -40,11 +41,8 @@ class Sender:
     head: int = -1
 
     def __post_init__(self) -> None:
-        if self.component not in get_args(SenderName):
-            raise ValueError(
-                f"sender component {self.component!r} is unknown; one of {', '.join(get_args(SenderName))}"
-            )
-        _check_node(self.component, self.layer, self.head, {"embed": "", "z": "lh", "mlp_out": "l"})
+        check_choice("sender component", self.component, SenderName)
+        _check_node(self, {"embed": "", "z": "lh", "mlp_out": "l"})
 
     @property
     def stage(self) -> int:
@@ -64,12 +62,9 @@ class Receiver:
     head: int = -1
 
     def __post_init__(self) -> None:
-        if self.component not in get_args(ReceiverName):
-            raise ValueError(
-                f"receiver component {self.component!r} is unknown; one of {', '.join(get_args(ReceiverName))}"
-            )
+        check_choice("receiver component", self.component, ReceiverName)
         heads = dict.fromkeys(("q_input", "k_input", "v_input"), "lh")
-        _check_node(self.component, self.layer, self.head, {**heads, "mlp_in": "l", "logits": ""})
+        _check_node(self, {**heads, "mlp_in": "l", "logits": ""})
 
     def stage(self, n_layers: int) -> int:
         """Stage of the stream that it reads."""
@@ -81,11 +76,14 @@ class Receiver:
         return f"MLP{self.layer}" if self.component == "mlp_in" else f"L{self.layer}H{self.head}.{self.component[0]}"
 
 
-def _check_node(component: str, layer: int, head: int, needs: Mapping[str, str]) -> None:
-    for name, letter, value in (("layer", "l", layer), ("head", "h", head)):
-        if (letter in needs[component]) != (value >= 0):
-            rule = f"needs a {name}" if letter in needs[component] else f"has no {name} (leave it out)"
-            raise ValueError(f"{component} {rule}; found {name}={value}")
+def _check_node(node: Sender | Receiver, needs: Mapping[str, str]) -> None:
+    """Layer and head are whole numbers, and there where the component has such an axis."""
+    for name, letter in (("layer", "l"), ("head", "h")):
+        value = whole(f"{name} of {node.component}", getattr(node, name), at_least=-1)
+        object.__setattr__(node, name, value)  # numpy's integers as Python's, which JSON can hold
+        if (letter in needs[node.component]) != (value >= 0):
+            rule = f"needs a {name}" if letter in needs[node.component] else f"has no {name} (leave it out)"
+            raise ValueError(f"{node.component} {rule}; found {name}={value}")
 
 
 def all_senders(model: LensModel) -> tuple[Sender, ...]:

@@ -33,19 +33,20 @@ from spiritlens.analysis.contrasts import (
     contrast_attributes,
     contrast_embeddings,
     contrasts_of,
+    given_contrast,
     plain_contrast,
-    resolved_contrast,
 )
+from spiritlens.analysis.given import Progress, given_budget, given_draws, given_metrics
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders, check_nodes
 from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_sites import named_span
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, listed
 from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.environment import plain_torch
-from spiritlens.models.given import given_prompts
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
@@ -81,10 +82,6 @@ class PathSettings:
             ("norms", self.norms, Norms),
         ):
             check_choice(name, value, allowed)
-        if not self.senders or not self.groups or not self.at:
-            raise ValueError("path patching needs at least one sender, one receiver and one span of positions")
-        if self.samples < 1:
-            raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
 
 
 @plain_torch
@@ -104,7 +101,7 @@ def path_patch(
     samples: int = 1,
     seed: int = 0,
     memory_budget: int | None = None,
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Patch every path from the senders (None: all) to the receivers, each alone or all receivers together.
 
@@ -112,13 +109,16 @@ def path_patch(
     metric is averaged over them. `at` names the spans at which the sender is patched (``all``, ``subject``, ``last
     token``, a role, ``position 5`` …).
     """
-    chosen = given_prompts(lens, prompts)
+    chosen = given_prompts(given_lens(lens), prompts)
     model = lens.inside
-    nodes = all_senders(model) if senders is None else tuple(senders)
-    check_nodes(model, nodes, receivers)
-    groups = _groups(receivers, receive)
-    settings = PathSettings(nodes, groups, tuple(at), base, frozen, norms, tuple(metrics), samples, seed, memory_budget)
-    contrast = resolved_contrast(lens, contrast)
+    nodes = all_senders(model) if senders is None else listed("senders", senders, of=Sender)
+    readers = listed("receivers", receivers, of=Receiver)
+    check_nodes(model, nodes, readers)
+    check_choice("progress", progress, Progress)
+    groups, at, metrics = _groups(readers, receive), given_places(chosen, at), given_metrics(lens, chosen, metrics)
+    draws, budget = given_draws(samples, seed), given_budget(memory_budget)
+    settings = PathSettings(nodes, groups, at, base, frozen, norms, metrics, *draws, budget)
+    contrast = given_contrast(lens, chosen, contrast)
     others = contrasts_of(chosen, contrast)
     known = known_prompts(lens, chosen)
     total = len(chosen) * len(settings.at) * len(nodes) * len(groups)
@@ -199,6 +199,15 @@ def span_positions(prompt: Prompt, name: str) -> tuple[int, ...] | None:
     return None if span is None else span.positions
 
 
+def given_places(prompts: Sequence[Prompt], at: Sequence[str]) -> tuple[str, ...]:
+    """Names of spans, of which every prompt has at least one."""
+    names = listed("at", at, of=str)
+    for prompt in prompts:
+        if all(span_positions(prompt, name) is None for name in names):
+            raise ValueError(f"prompt {prompt.id} has none of the spans at={names}; give a span that all prompts have")
+    return names
+
+
 def paths_dataset(
     lens: "Lens",
     prompts: Sequence[Prompt],
@@ -224,15 +233,13 @@ def paths_dataset(
                 cell = (row, *senders.places[sender], *receivers.places[group], column)
                 patched[cell] = values[group, sender]
                 status[cell] = int(Status.EXACT if exact[group, sender] else Status.MEASURED)
-    some = [next((edges for edges in spans if edges is not None), None) for spans in found]
-    if any(edges is None for edges in some):
-        raise ValueError(f"a prompt has none of the spans {settings.at}; give a span that all prompts have")
+    some = [next(edges for edges in spans if edges is not None) for spans in found]
     config = {"samples": settings.samples, "metrics": list(settings.metrics), "contrast": plain_contrast(contrast)}
     return new_paths(
-        base=np.stack([array(edges.base) for edges in some if edges is not None]),
+        base=np.stack([array(edges.base) for edges in some]),
         patched=patched,
         status=status,
-        noise_floor=np.stack([array(edges.noise_floor) for edges in some if edges is not None]),
+        noise_floor=np.stack([array(edges.noise_floor) for edges in some]),
         senders=senders.coordinates,
         receivers=receivers.coordinates,
         positions=settings.at,
@@ -245,7 +252,7 @@ def paths_dataset(
             **model_attributes(lens, settings.seed, config),
             **contrast_attributes(contrast),
             "method": method,
-            "source_metric": float(np.mean([array(edges.source)[0] for edges in some if edges is not None])),
+            "source_metric": float(np.mean([array(edges.source)[0] for edges in some])),
         },
     )
 

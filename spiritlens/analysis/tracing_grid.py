@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spiritlens.arguments import check_choice
+from spiritlens.analysis.given import given_names
+from spiritlens.arguments import check_choice, whole
 from spiritlens.effects.schema import At, Direction
 from spiritlens.models.hooked import LensModel
 from spiritlens.runs.plan import Action, Program
@@ -39,15 +40,10 @@ class Grid:
     sever: Sever = "none"
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.components if name not in COMPONENTS[1:]]
-        if unknown or not self.components or len(set(self.components)) != len(self.components):
-            raise ValueError(
-                f"components {self.components}: name one or more, each once, of {', '.join(COMPONENTS[1:])}"
-            )
+        given_names("components", self.components, COMPONENTS[1:])
         if self.has_heads and not set(self.components) <= set(HEAD_COMPONENTS):
             raise ValueError(f"components {self.components} mix heads and whole outputs; trace them in two calls")
-        if self.window < 1:
-            raise ValueError(f"window is {self.window}; at least 1 layer is patched")
+        check_choice("at", self.at, At)
         check_choice("direction", self.direction, Direction)
         check_choice("sever", self.sever, Sever)
         cut = [name for name in self.components if SEVERED.get(self.sever) in (name, _inside(name))]
@@ -112,8 +108,14 @@ def make_grid(
     model: LensModel, components: Sequence[str], window: int | None, at: At, direction: Direction, sever: Sever
 ) -> Grid:
     """A grid for a model; `window` None is max(1, round(0.3 · layers))."""
-    width = max(1, round(DEFAULT_WINDOW_SHARE * model.n_layers)) if window is None else window
-    return Grid(tuple(components), model.n_layers, model.n_heads, model.n_kv_heads, width, at, direction, sever)
+    names, width = given_names("components", components, COMPONENTS[1:]), given_window(window, model.n_layers)
+    return Grid(names, model.n_layers, model.n_heads, model.n_kv_heads, width, at, direction, sever)
+
+
+def given_window(window: int | None, n_layers: int) -> int:
+    """The number of layers that are patched together; None is max(1, round(0.3 · layers))."""
+    share = max(1, round(DEFAULT_WINDOW_SHARE * n_layers))
+    return share if window is None else whole("window", window, at_least=1)
 
 
 def _inside(component: str) -> str:

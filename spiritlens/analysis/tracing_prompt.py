@@ -43,10 +43,6 @@ class TraceSettings:
     spans: tuple[str, ...] = DEFAULT_SPANS
     memory_budget: int | None = None
 
-    def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ValueError(f"samples is {self.samples}; at least one noise sample is needed")
-
     def corrupted(
         self, lens: "Lens", prompt: Prompt, positions: Sequence[int] | None, forced: Sequence[int]
     ) -> torch.Tensor:

@@ -63,7 +63,7 @@ def named_span(prompt: Prompt, name: str) -> Span | None:
         return _token_set(prompt, name)
     if name in ROLES:
         return prompt.role_spans().get(name)
-    numbers = re.fullmatch(r"positions? (-?\d+(?: -?\d+)*)", name)
+    numbers = re.fullmatch(r"positions? (-?\d{1,9}(?: -?\d{1,9})*)", name)
     if numbers:
         chosen = [int(number) for number in numbers.group(1).split()]
         inside = all(-len(prompt) <= number < len(prompt) for number in chosen)
@@ -72,10 +72,10 @@ def named_span(prompt: Prompt, name: str) -> Span | None:
     if part:
         positions = tuple(at for at, found in enumerate(prompt.parts) if found == part.group(1))
         return Span(name, positions) if positions else None
-    edge = re.fullmatch(r"(.+) ([+-])(\d+)", name)
+    edge = re.fullmatch(r"(.+) ([+-])(\d{1,6})", name)
     if not edge:
         return prompt.span(name)
-    span, by = named_span(prompt, edge.group(1)), int(edge.group(3))
+    span, by = named_span(prompt, edge.group(1)), min(int(edge.group(3)), len(prompt))
     if span is None:
         return None
     if edge.group(2) == "+":

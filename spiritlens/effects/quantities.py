@@ -13,6 +13,9 @@ from typing import Literal
 
 import xarray as xr
 
+from spiritlens.arguments import number
+from spiritlens.effects.given import given_effects
+
 SMALL_TOTAL_EFFECT = 0.05
 """Below this |TE| a normalised effect is not a number."""
 
@@ -25,6 +28,7 @@ Quantity = Literal["indirect", "normalised"]
 
 def total_effect(effects: xr.Dataset) -> xr.DataArray:
     """TE of each prompt [prompt metric], mean over samples."""
+    effects = given_effects(effects)
     difference = (effects["clean"] - effects["corrupted"]) * effects["metric_sign"]
     return _named(difference.mean("sample"), "total_effect", "metric(clean) − metric(corrupted)")
 
@@ -34,6 +38,7 @@ def indirect_effect(effects: xr.Dataset) -> xr.DataArray:
 
     With direction="noising": metric(clean) − metric(noised), the loss by corrupting the cell alone.
     """
+    effects = given_effects(effects)
     if effects.attrs["direction"] == "denoising":
         difference, formula = effects["restored"] - effects["corrupted"], "metric(restored) − metric(corrupted)"
     else:
@@ -44,8 +49,7 @@ def indirect_effect(effects: xr.Dataset) -> xr.DataArray:
 
 def normalised_indirect_effect(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
     """nIE = IE / TE of each prompt; NaN where |TE| < threshold, and the attribute `n_small` counts those prompts."""
-    if threshold <= 0:
-        raise ValueError(f"threshold={threshold}: must be positive, or ratios to a TE near 0 run away")
+    threshold = number("threshold", threshold, above=0)  # at 0, ratios to a TE near 0 run away
     total = total_effect(effects)
     small = abs(total) < threshold
     result = _named(indirect_effect(effects) / total.where(~small), "normalised_indirect_effect", "IE / TE")
@@ -55,11 +59,13 @@ def normalised_indirect_effect(effects: xr.Dataset, threshold: float = SMALL_TOT
 
 def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
     """How many prompts have |TE| < threshold [metric]: so many normalised maps are left out."""
+    threshold = number("threshold", threshold, above=0)
     return (abs(total_effect(effects)) < threshold).sum("prompt").rename("n_small")
 
 
 def normalised_total_effect(effects: xr.Dataset) -> xr.DataArray:
     """nTE = TE / metric(clean) of each prompt, for the probability metrics alone [prompt metric]."""
+    effects = given_effects(effects)
     names = [name for name in effects["metric"].values.tolist() if name in PROBABILITIES]
     if not names:
         raise ValueError(

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import check_choice
+from spiritlens.effects.given import given_traces
 from spiritlens.effects.quantities import Quantity, indirect_effect, normalised_indirect_effect
 from spiritlens.effects.schema import ROLES, Status, site_axis
 
@@ -33,6 +34,7 @@ def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
 
 def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
     """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role."""
+    effects = given_traces(effects)
     check_choice("quantity", quantity, Quantity)
     check_choice("split", split, Split)
     effect = indirect_effect(effects) if quantity == "indirect" else normalised_indirect_effect(effects)

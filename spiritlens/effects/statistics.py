@@ -11,13 +11,14 @@ Axes: per prompt ``prompt``; per fact ``fact``; averages have the axis ``group``
 Source: Meng et al. 2022, Locating and Editing Factual Associations in GPT, §2 (ATE, AIE).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, listed, number, whole
+from spiritlens.effects.measures import AVERAGES_SCHEMA
 from spiritlens.effects.quantities import (
     SMALL_TOTAL_EFFECT,
     Quantity,
@@ -70,14 +71,12 @@ def subject_names(about: xr.Dataset | xr.DataArray) -> np.ndarray[Any, np.dtype[
     return np.asarray([subject.casefold() for subject in about["subject"].values.tolist()])
 
 
-def fact_means(values: xr.DataArray, *, by: Sequence[str] = ("modality",), facts: Facts = "known") -> xr.DataArray:
+def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts: Facts = "known") -> xr.DataArray:
     """Mean over the prompts (phrasings, voices) of each fact within each group of `by`: [fact …].
 
     A fact asked in two modalities gives two entries along ``fact``, one per modality. NaN cells are skipped.
     """
-    unknown = [name for name in by if name not in PROMPT_TEXTS]
-    if unknown:
-        raise ValueError(f"by={tuple(by)}: {unknown} is no prompt coordinate; choose from {', '.join(PROMPT_TEXTS)}")
+    by = given_groups(by)
     check_choice("facts", facts, Facts)
     if facts == "known":
         values = values.isel(prompt=values["known"].values == 1)
@@ -101,7 +100,7 @@ def fact_means(values: xr.DataArray, *, by: Sequence[str] = ("modality",), facts
 
 def average_effects(
     effects: xr.Dataset,
-    by: Sequence[str] = ("modality",),
+    by: Iterable[str] = ("modality",),
     *,
     quantity: Quantity = "indirect",
     split: Split = "role",
@@ -115,13 +114,14 @@ def average_effects(
     The axis ``group`` has one entry per combination of `by`, with those coordinates. Facts of one subject are drawn
     together.
     """
-    per_fact = fact_means(role_effects(effects, quantity=quantity, split=split), by=by, facts=facts)
-    return _average(per_fact, by, confidence, resamples, seed).assign_attrs(direction=effects.attrs["direction"])
+    groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
+    per_fact = fact_means(role_effects(effects, quantity=quantity, split=split), by=groups, facts=facts)
+    return _average(per_fact, groups, *draws).assign_attrs(direction=effects.attrs["direction"])
 
 
 def average_total_effects(
     effects: xr.Dataset,
-    by: Sequence[str] = ("modality",),
+    by: Iterable[str] = ("modality",),
     *,
     facts: Facts = "known",
     confidence: float = 0.95,
@@ -129,7 +129,26 @@ def average_total_effects(
     seed: int = 0,
 ) -> xr.Dataset:
     """ATE: mean over facts of TE, with intervals: `mean low high n_facts` [group metric]."""
-    return _average(fact_means(total_effect(effects), by=by, facts=facts), by, confidence, resamples, seed)
+    groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
+    return _average(fact_means(total_effect(effects), by=groups, facts=facts), groups, *draws)
+
+
+def given_groups(by: Iterable[str]) -> tuple[str, ...]:
+    """Prompt coordinates by which averages are grouped, read once; none: one group of all."""
+    names = listed("by", by, of=str, empty=True)
+    unknown = [name for name in names if name not in PROMPT_TEXTS]
+    if unknown:
+        raise ValueError(f"by={names}: {unknown} is no prompt coordinate; choose from {', '.join(PROMPT_TEXTS)}")
+    return tuple(dict.fromkeys(names))
+
+
+def given_resampling(confidence: float, resamples: int, seed: int) -> tuple[float, int, int]:
+    """What decides an interval: the share that it holds, the number of draws, and their seed."""
+    return (
+        number("confidence", confidence, above=0, below=1),
+        whole("resamples", resamples, at_least=1),
+        whole("seed", seed, at_least=0),
+    )
 
 
 def peak_layer(values: xr.DataArray) -> xr.DataArray:
@@ -138,7 +157,7 @@ def peak_layer(values: xr.DataArray) -> xr.DataArray:
     return values.fillna(-np.inf).idxmax("layer").where(usable).rename("peak_layer")
 
 
-def _average(per_fact: xr.DataArray, by: Sequence[str], confidence: float, resamples: int, seed: int) -> xr.Dataset:
+def _average(per_fact: xr.DataArray, by: tuple[str, ...], confidence: float, resamples: int, seed: int) -> xr.Dataset:
     """Means and intervals over facts, one entry of ``group`` for each combination of `by`."""
     names = list(by)
     keys = (
@@ -160,5 +179,10 @@ def _average(per_fact: xr.DataArray, by: Sequence[str], confidence: float, resam
     result = xr.concat(groups, dim="group")
     coordinates = {name: per_fact[name] for name in (*dims, "metric_sign") if name in per_fact.coords}
     return result.assign_coords(coordinates).assign_attrs(
-        **per_fact.attrs, confidence=confidence, resamples=resamples, seed=seed, clusters="subject"
+        **per_fact.attrs,
+        schema=AVERAGES_SCHEMA,
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+        clusters="subject",
     )

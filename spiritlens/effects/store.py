@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import listed, shown
+from spiritlens.effects.measures import MEASURE_CHECKS
 from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
 from spiritlens.effects.schema import (
@@ -27,14 +28,18 @@ from spiritlens.effects.schema import (
 from spiritlens.effects.settings import setting_differences
 from spiritlens.files.atomic import given_path, write_whole
 
-CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {SCHEMA: check_effects, PATHS_SCHEMA: check_paths}
+CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
+    SCHEMA: check_effects,
+    PATHS_SCHEMA: check_paths,
+    **MEASURE_CHECKS,
+}
 
 PADDING: dict[str, Any] = {"token_modality": "none", "part": "none", "word_index": -1, "n_tokens": 0}
 """What a site coordinate holds where a shorter prompt has no such site; texts are "" and times NaN."""
 
 
 def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Check an effects or paths dataset and write it as netCDF.
+    """Check the dataset of a method (or averages) and write it as netCDF.
 
     The file appears when it is complete and has been read back equal, value by value; else there is one error.
     """

@@ -11,9 +11,11 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from spiritlens.arguments import check_choice
 from spiritlens.effects.role_effects import ordered_roles
 from spiritlens.effects.schema import Status, site_axis
-from spiritlens.effects.statistics import Facts, Quantity, average_effects
+from spiritlens.effects.statistics import Facts, Quantity
+from spiritlens.report.averages import averages_of, components_of
 from spiritlens.report.heatmap import (
     add_cells,
     cell_words,
@@ -30,9 +32,9 @@ from spiritlens.report.labels import (
     layer_ticks,
     patching_words,
     quantity_words,
-    refuse_heads,
     site_words,
     window_words,
+    without_heads,
 )
 
 Arrangement = Literal["side by side", "stacked"]
@@ -56,11 +58,10 @@ def role_maps(
     `component=None` draws every traced component, one row each. `average` is the result of `average_effects` for the
     same quantity and facts where it is already at hand.
     """
-    refuse_heads(effects)
-    metric = choose(effects, "metric", metric)
-    components = [choose(effects, "component", component)] if component else effects["component"].values.tolist()
-    if average is None:
-        average = average_effects(effects, quantity=quantity, facts=facts)
+    effects = without_heads(effects)
+    metric, components = choose(effects, "metric", metric), components_of(effects, component)
+    check_choice("arrangement", arrangement, Arrangement)
+    average = averages_of(effects, quantity, facts, average)
     average = average.sel(metric=metric, role=ordered_roles(average["role"].values.tolist()))
     kinds = average["modality"].values.tolist()
     panels = [(name, group) for name in components for group in range(len(kinds))]

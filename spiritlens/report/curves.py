@@ -14,10 +14,11 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from spiritlens.arguments import check_choice, listed, shown
+from spiritlens.effects.given import given_traces
 from spiritlens.effects.statistics import (
     Facts,
     Quantity,
-    average_effects,
     average_total_effects,
     fact_means,
     peak_layer,
@@ -25,6 +26,7 @@ from spiritlens.effects.statistics import (
     total_effect,
 )
 from spiritlens.report.average_map import Arrangement
+from spiritlens.report.averages import averages_of, components_of
 from spiritlens.report.heatmap import interval_words
 from spiritlens.report.labels import (
     MODALITY_COLOURS,
@@ -39,9 +41,9 @@ from spiritlens.report.labels import (
     metric_words,
     patching_words,
     quantity_words,
-    refuse_heads,
     site_words,
     window_words,
+    without_heads,
 )
 
 CURVE_ROLES = ("subject", "last word", "final marker")
@@ -64,11 +66,11 @@ def layer_curves(
 
     `roles` None draws `CURVE_ROLES`, or all rows where none of those was traced (named spans).
     """
-    refuse_heads(effects)
-    metric = choose(effects, "metric", metric)
-    components = [choose(effects, "component", component)] if component else effects["component"].values.tolist()
-    if average is None:
-        average = average_effects(effects, quantity=quantity, facts=facts)
+    effects = without_heads(effects)
+    metric, components = choose(effects, "metric", metric), components_of(effects, component)
+    check_choice("arrangement", arrangement, Arrangement)
+    roles = None if roles is None else listed("roles", roles, of=str)
+    average = averages_of(effects, quantity, facts, average)
     average = average.sel(metric=metric)
     present = _present(average["role"].values.tolist(), roles)
     panels = [(name, role) for name in components for role in present]
@@ -100,6 +102,7 @@ def layer_curves(
 
 def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Facts = "known") -> go.Figure:
     """Total effect of the corruption: each fact a point, the mean and its interval beside them, by modality."""
+    effects = given_traces(effects)
     metric = choose(effects, "metric", metric)
     average = average_total_effects(effects, facts=facts).sel(metric=metric)
     points = fact_means(total_effect(effects), facts=facts).sel(metric=metric)
@@ -129,11 +132,12 @@ def peak_layers(
     facts: Facts = "known",
 ) -> go.Figure:
     """How many facts have their largest effect at each layer, T2T above and S2T (and mixed) below the line."""
-    refuse_heads(effects)
+    effects = without_heads(effects)
     component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
     per_fact = fact_means(role_effects(effects), facts=facts).sel(component=component, metric=metric)
-    if role not in per_fact["role"].values.tolist():
-        raise ValueError(f"role={role!r} was not traced; choose from {per_fact['role'].values.tolist()}")
+    traced = per_fact["role"].values.tolist()
+    if not isinstance(role, str) or role not in traced:
+        raise ValueError(f"role={shown(role)} was not traced; choose from {', '.join(traced)}")
     peaks = peak_layer(per_fact.sel(role=role))
     layers = effects["layer"].values
     figure = go.Figure()

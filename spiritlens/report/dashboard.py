@@ -11,17 +11,19 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, listed, whole
+from spiritlens.arguments import shown as shown_value
+from spiritlens.effects.given import given_traces
 from spiritlens.effects.schema import check_effects, site_axis
 from spiritlens.effects.statistics import Facts, average_effects, fact_means, fact_names, role_effects
+from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.average_map import role_maps
 from spiritlens.report.curves import layer_curves, peak_layers, total_effects
-from spiritlens.report.head_map import READOUT, READOUT_NAMES, head_map
+from spiritlens.report.head_map import default_role, head_map
 from spiritlens.report.labels import MODALITY_WORDS, method_words, metric_words, site_words
 from spiritlens.report.methods_text import AT_WORDS, methods_sentences, model_words, settings_table
 from spiritlens.report.page import Example, Plot, Section, Table, write_page
@@ -40,9 +42,6 @@ READING = {
 }
 """How to read the maps, by direction."""
 
-if TYPE_CHECKING:
-    from spiritlens.prompts.prompt import Prompt
-
 TITLE = "Where a fact is recalled, told in writing and told in speech"
 SUBJECT_MARK = "The dark bar at the left marks the subject."
 
@@ -50,7 +49,7 @@ SUBJECT_MARK = "The dark bar at the left marks the subject."
 def dashboard(
     effects: xr.Dataset | Mapping[str, xr.Dataset],
     folder: str | Path,
-    prompts: Sequence["Prompt"] | None = None,
+    prompts: Sequence[Prompt] | None = None,
     accuracy: Accuracy | None = None,
     findings: Sequence[str] = (),
     *,
@@ -68,39 +67,64 @@ def dashboard(
     further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged. Datasets with heads
     are shown as maps of heads.
     """
-    datasets = _checked(effects, examples, facts)
-    whole = {name: one for name, one in datasets.items() if "head" not in one.dims}
-    heads = {name: one for name, one in datasets.items() if name not in whole}
-    sections = _sections(whole, accuracy, facts) if whole else []
+    path = _given_folder(folder) / "index.html"
+    datasets = _given_datasets(effects)
+    prompts = listed("prompts", () if prompts is None else prompts, of=Prompt, empty=True)
+    accuracy = None if accuracy is None else as_frame(accuracy)
+    findings, notes = (
+        listed(name, texts, of=str, empty=True) for name, texts in (("findings", findings), ("notes", notes))
+    )
+    figures = listed("figures", figures, of=go.Figure, empty=True)
+    examples = whole("examples", examples, at_least=0)
+    check_choice("facts", facts, Facts)
+    if not isinstance(title, str):
+        raise ValueError(f"title={shown_value(title)} ({type(title).__name__}): expected a text")
+    wholes = {name: one for name, one in datasets.items() if "head" not in one.dims}
+    heads = {name: one for name, one in datasets.items() if name not in wholes}
+    sections = _sections(wholes, accuracy, facts) if wholes else []
     sections += [_head_section(heads, facts)] if heads else []
     if figures:
         plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
         sections.append(Section("more", "Further figures", "", plots))
-    single = _first(whole or heads, "pos")
+    single = _first(wholes or heads, "pos")
     return write_page(
-        Path(folder) / "index.html",
+        path,
         title=title,
         lead=_lead(datasets),
-        findings=tuple(findings),
+        findings=findings,
         sections=sections,
-        examples=_examples(single, prompts or (), examples) if whole else [],
+        examples=_examples(single, prompts, examples) if wholes else [],
         examples_text=f"Fact by fact, {AT_WORDS[single.attrs['at']]}. {SUBJECT_MARK}",
         methods=[*notes, *methods_sentences(datasets, facts)],
         settings=Table("Settings", settings_table(datasets)),
     )
 
 
-def _checked(effects: xr.Dataset | Mapping[str, xr.Dataset], examples: int, facts: Facts) -> dict[str, xr.Dataset]:
+def _given_datasets(effects: xr.Dataset | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """The datasets by name; what cannot be shown is refused before anything is drawn."""
-    datasets = {"effects": effects} if isinstance(effects, xr.Dataset) else dict(effects)
-    if not datasets:
+    if isinstance(effects, xr.Dataset):
+        return {"effects": check_effects(given_traces(effects))}
+    if not isinstance(effects, Mapping):
+        raise ValueError(
+            f"effects={shown_value(effects, 40)} ({type(effects).__name__}): expected a dataset, or several by name, "
+            "such as {'by role': effects, 'by token': tokens}"
+        )
+    if not effects:
         raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
-    for dataset in datasets.values():
-        check_effects(dataset)
-    if examples < 0:
-        raise ValueError(f"examples={examples}: give 0 for none, or how many facts to show")
-    check_choice("facts", facts, Facts)
-    return datasets
+    if any(not isinstance(name, str) or not name for name in effects):
+        raise ValueError(f"effects has the names {shown_value(list(effects))}: expected texts, such as 'by role'")
+    return {str(name): check_effects(given_traces(dataset, f"effects[{name!r}]")) for name, dataset in effects.items()}
+
+
+def _given_folder(folder: str | Path) -> Path:
+    """A folder, new or there already; no file stands in its place."""
+    if not isinstance(folder, (str, Path)) or not str(folder):
+        raise ValueError(f"folder={shown_value(folder)} ({type(folder).__name__}): expected the path of a folder")
+    path = Path(folder)
+    existing = next((each for each in (path, *path.parents) if each.exists()), None)
+    if existing is not None and not existing.is_dir():
+        raise ValueError(f"folder={path}: {existing} is a file; name a folder, new or there already")
+    return path
 
 
 def _lead(datasets: Mapping[str, xr.Dataset]) -> str:
@@ -144,8 +168,7 @@ def _head_section(datasets: Mapping[str, xr.Dataset], facts: Facts) -> Section:
             texts.append(f"Averages of {name} are left out: {obstacle}.")
             continue
         rows = role_effects(one)["role"].values.tolist()
-        roles = [READOUT] if any(row in READOUT_NAMES for row in rows) else rows[:1]
-        for role in [*roles, *(["subject"] if "subject" in rows else [])]:
+        for role in dict.fromkeys([default_role(rows), *(["subject"] if "subject" in rows else [])]):
             figure = head_map(one, role=role, facts=facts)
             plots.append(Plot(f"heads-{len(plots)}", figure, caption=f"{name} · {Plot('', figure).subtitle}"))
     return Section("heads", "By head", " ".join(texts), plots)
@@ -210,7 +233,7 @@ def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Sectio
     )
 
 
-def _examples(effects: xr.Dataset, prompts: Sequence["Prompt"], n_facts: int) -> list[Example]:
+def _examples(effects: xr.Dataset, prompts: Sequence[Prompt], n_facts: int) -> list[Example]:
     """The first facts, those asked in most modalities before others, prompt by prompt."""
     by_id = {prompt.id: prompt for prompt in prompts}
     facts, kinds = fact_names(effects).tolist(), effects["modality"].values.tolist()
@@ -227,11 +250,11 @@ def _examples(effects: xr.Dataset, prompts: Sequence["Prompt"], n_facts: int) ->
     ]
 
 
-def _speech_plot(key: str, prompt: "Prompt") -> Plot:
+def _speech_plot(key: str, prompt: Prompt) -> Plot:
     return Plot(f"{key}-speech", speech(prompt), speech(prompt, unit_labels="on hovering"))
 
 
-def _example(effects: xr.Dataset, place: int, prompt: "Prompt | None", fact: str) -> Example:
+def _example(effects: xr.Dataset, place: int, prompt: Prompt | None, fact: str) -> Example:
     one = {name: str(effects[name].values[place]) for name in ("subject", "answer", "modality", "text")}
     key = f"e{place}"
     waveform = prompt.waveform if prompt is not None else None

@@ -11,6 +11,9 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from spiritlens.arguments import number
+from spiritlens.effects.given import given_dataset
+from spiritlens.effects.measures import DOSES_SCHEMA, check_doses
 from spiritlens.effects.resampling import bootstrap_mean
 from spiritlens.effects.statistics import fact_names, subject_names
 from spiritlens.report.labels import MODALITY_COLOURS, MODALITY_DASHES, MODALITY_SYMBOLS, apply_look
@@ -24,6 +27,8 @@ def dose_curves(doses: xr.Dataset, target: float | None = None) -> go.Figure:
     `doses` is what `dose_curve` returns; `target` draws the height at which two doses are matched. Over a single
     subject there is no interval.
     """
+    doses = check_doses(given_dataset(doses, DOSES_SCHEMA, "doses"))
+    target = None if target is None else number("target", target, above=0, below=1)
     figure = go.Figure()
     multiples, counts = doses["multiple"].values.astype(float), []
     for modality in dict.fromkeys(doses["subject_modality"].values.tolist()):

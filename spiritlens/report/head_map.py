@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
+from spiritlens.arguments import shown
+from spiritlens.effects.given import given_traces
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import Facts, Quantity, average_effects
 from spiritlens.report.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks, window_hover
@@ -33,18 +35,23 @@ HEAD_PIXELS = 20
 
 def head_map(
     effects: xr.Dataset,
-    role: str = READOUT,
+    role: str | None = None,
     component: str | None = None,
     metric: str | None = None,
     *,
     quantity: Quantity = "indirect",
     facts: Facts = "known",
 ) -> go.Figure:
-    """Mean effect of each head at a role over facts, T2T beside S2T."""
+    """Mean effect of each head at a role over facts, T2T beside S2T.
+
+    `role` None is the read-out where it was traced, else the first row (of a knock-out at all tokens, its one site).
+    """
+    effects = given_traces(effects)
     if "head" not in effects.dims:
         raise ValueError("this dataset has no heads; trace or patch a component with heads, such as 'z'")
     component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
     average = average_effects(effects, quantity=quantity, facts=facts).sel(component=component, metric=metric)
+    role = default_role(average["role"].values.tolist()) if role is None else role
     panels = [_at_role(average.isel(group=group), role) for group in range(average.sizes["group"])]
     counts = [int(panel["n_facts"].max()) for panel in panels]
     kinds = average["modality"].values.tolist()
@@ -70,12 +77,17 @@ def head_map(
     return figure.update_annotations(font={"size": 13, "color": INK})
 
 
+def default_role(roles: list[str]) -> str:
+    """The read-out where one of its rows was traced, else the first row."""
+    return READOUT if any(name in READOUT_NAMES for name in roles) else roles[0]
+
+
 def _at_role(group: xr.Dataset, role: str) -> xr.Dataset:
     """The map [head layer] of one modality at a role; read-out resolves to the final marker or the last word."""
     roles = group["role"].values.tolist()
     wanted = [role] if role != READOUT else [name for name in READOUT_NAMES if name in roles]
     if not wanted or wanted[0] not in roles:
-        raise ValueError(f"role={role!r} was not traced; choose from {', '.join(roles)}")
+        raise ValueError(f"role={shown(role)} was not traced; choose from {', '.join(roles)}")
     chosen = next((name for name in wanted if int(group["n_facts"].sel(role=name).max()) > 0), wanted[0])
     return group.sel(role=chosen).transpose("head", "layer")
 

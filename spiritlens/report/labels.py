@@ -11,6 +11,9 @@ from typing import Any
 import plotly.graph_objects as go
 import xarray as xr
 
+from spiritlens.arguments import shown
+from spiritlens.effects.given import given_traces
+
 MODALITY_COLOURS = {"T2T": "#0072B2", "S2T": "#D55E00", "mixed": "#009E73"}
 MODALITY_DASHES = {"T2T": "solid", "S2T": "dash", "mixed": "dot"}
 MODALITY_SYMBOLS = {"T2T": "circle", "S2T": "diamond", "mixed": "square"}
@@ -97,10 +100,12 @@ def site_words(effects: xr.Dataset) -> str:
     return f"{at}s {'restored' if effects.attrs['direction'] == 'denoising' else 'patched'} together"
 
 
-def refuse_heads(effects: xr.Dataset) -> None:
-    """Figures of whole components refuse a dataset with heads."""
-    if "head" in effects.dims:
+def without_heads(effects: Any) -> xr.Dataset:
+    """The effects of whole components; a dataset with heads is refused."""
+    found = given_traces(effects)
+    if "head" in found.dims:
         raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
+    return found
 
 
 def window_words(effects: xr.Dataset, component: str) -> str:
@@ -114,8 +119,8 @@ def choose(effects: xr.Dataset, axis: str, wanted: str | None) -> str:
     names = [str(name) for name in effects[axis].values]
     if wanted is None:
         return names[0]
-    if wanted not in names:
-        raise ValueError(f"{axis}={wanted!r} was not traced; choose from {', '.join(names)}")
+    if not isinstance(wanted, str) or wanted not in names:
+        raise ValueError(f"{axis}={shown(wanted)} was not traced; choose from {', '.join(names)}")
     return wanted
 
 

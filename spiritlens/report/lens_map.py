@@ -12,6 +12,9 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from spiritlens.arguments import check_choice, whole
+from spiritlens.effects.given import given_dataset
+from spiritlens.effects.measures import LENS_SCHEMA, check_lens
 from spiritlens.report.labels import NOT_RUN, apply_look
 
 RankOf = Literal["word", "answer"]
@@ -23,11 +26,11 @@ RANK_TICKS = ["1", "10", "100", "1000+"]
 
 def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> go.Figure:
     """Grid of the likeliest text tokens of one prompt, from the dataset that `logit_lens` returns."""
-    n = lens.sizes["prompt"]
+    lens = check_lens(given_dataset(lens, LENS_SCHEMA, "lens"))
+    check_choice("rank_of", rank_of, RankOf)
+    n, prompt = lens.sizes["prompt"], whole("prompt", prompt)
     if not -n <= prompt < n:
         raise ValueError(f"prompt={prompt}: this dataset holds {n} prompts, 0 to {n - 1}")
-    if rank_of not in ("word", "answer"):
-        raise ValueError(f"rank_of={rank_of!r}: expected 'word' or 'answer'")
     one = lens.isel(prompt=prompt)
     labels = [str(label) for label in one["labels"].values]
     length = max((place + 1 for place, label in enumerate(labels) if label), default=0)

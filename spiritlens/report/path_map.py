@@ -12,7 +12,9 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from spiritlens.effects.paths import check_paths, path_change
+from spiritlens.arguments import whole
+from spiritlens.effects.given import given_dataset
+from spiritlens.effects.paths import PATHS_SCHEMA, check_paths, path_change
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import Facts, fact_means
 from spiritlens.report.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks
@@ -41,7 +43,10 @@ def path_map(
 
     `pos` is the place along the axis of positions (named by ``pos_name``) at which the senders were patched.
     """
-    check_paths(paths)
+    paths = check_paths(given_dataset(paths, PATHS_SCHEMA, "paths"))
+    n = paths.sizes["pos"]
+    pos = whole("pos", pos, at_least=-n, at_most=n - 1)
+    top = None if top is None else whole("top", top, at_least=1)
     metric = choose(paths, "metric", metric)
     change = fact_means(path_change(paths).sel(metric=metric).isel(pos=pos), facts=facts)
     nodes = change.stack(sender=SENDER, receiver=RECEIVER)
@@ -55,8 +60,8 @@ def path_map(
     names = [[node_name(*node) for node in nodes[axis].values[places]] for axis, places in kept]
     titles = [f"<b>{kind}</b> · n = {group.sizes['fact']} facts" for kind, group in zip(kinds, groups, strict=True)]
     figure = make_subplots(1, len(kinds), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
-    for index, whole in enumerate(maps):
-        chosen = whole[np.ix_(rows, columns)]
+    for index, values in enumerate(maps):
+        chosen = values[np.ix_(rows, columns)]
         _add_panel(figure, chosen, absent[np.ix_(rows, columns)], names[0], names[1], column=index + 1)
     figure.update_yaxes(title_text="sender", row=1, col=1)
     figure.update_layout(coloraxis=colour_axis(colour_limit(maps)))

@@ -12,6 +12,8 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from spiritlens.arguments import check_choice, whole
+from spiritlens.effects.given import given_traces
 from spiritlens.effects.schema import Status, site_axis
 from spiritlens.effects.statistics import Quantity, indirect_effect, normalised_indirect_effect, total_effect
 from spiritlens.report.heatmap import (
@@ -59,7 +61,9 @@ def trace_map(
 
     `prompt` is a place in the dataset or a prompt id; `component` and `metric` are by default the first traced.
     """
+    effects = given_traces(effects)
     component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
+    check_choice("quantity", quantity, Quantity)
     one = _one_prompt(effects, prompt, head)
     axis = site_axis(one)
     effect = indirect_effect(one) if quantity == "indirect" else normalised_indirect_effect(one)
@@ -101,9 +105,12 @@ def _one_prompt(effects: xr.Dataset, prompt: int | str, head: int | None) -> xr.
         heads = one["head"].values.tolist()
         if head is None:
             raise ValueError(f"this dataset has {len(heads)} heads; choose one with head=")
+        head = whole("head", head)
         if head not in heads:
             raise ValueError(f"head={head!r} was not traced; choose from {', '.join(map(str, heads))}")
         one = one.sel(head=head)
+    elif head is not None:
+        raise ValueError(f"head={head!r}: this dataset has no heads; leave head out, or trace a component with heads")
     axis = site_axis(one)
     present = (one["status"] != Status.ABSENT).any(("prompt", "component", "layer")).values
     return one.isel({axis: np.nonzero(present)[0]})
@@ -116,6 +123,7 @@ def _place(effects: xr.Dataset, prompt: int | str) -> int:
         if not len(found):
             raise ValueError(f"no prompt has the id {prompt!r}; this dataset holds {n} prompts, see effects.prompt_id")
         return int(found[0])
+    prompt = whole("prompt", prompt)
     if not -n <= prompt < n:
         raise ValueError(f"prompt={prompt}: this dataset holds {n} prompts, 0 to {n - 1}")
     return prompt % n
@@ -127,7 +135,11 @@ def _rows(one: xr.Dataset, axis: str) -> list[Row]:
         return [Row(str(role), f"{role} ({n} tokens)", role == "subject") for role, n in pairs]
     if axis == "span":
         return [
-            Row(f"<b>{html.escape(str(name))}</b>", f"{html.escape(repr(str(name)))}, {role}", role == "subject")
+            Row(
+                f"<b>{html.escape(str(name))}</b>",
+                f"{html.escape(repr(str(name)))}, {html.escape(str(role))}",
+                role == "subject",
+            )
             for name, role in zip(one["span_name"].values[0], one["span_role"].values[0], strict=True)
         ]
     rows, previous = [], -1
@@ -140,7 +152,7 @@ def _rows(one: xr.Dataset, axis: str) -> list[Row]:
 
 def _token_row(token: xr.Dataset, *, begins_word: bool) -> Row:
     label, word = (html.escape(str(token[name].values)) for name in ("token", "word"))
-    role, part = str(token["role"].values), str(token["part"].values)
+    role, part = (html.escape(str(token[name].values)) for name in ("role", "part"))
     start, end = float(token["start"]), float(token["end"])
     of_word = f" of ‘{word}’" if word else ""
     time = f", {start:.2f}–{end:.2f} s" if not np.isnan(start) else ""

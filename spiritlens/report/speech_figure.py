@@ -7,16 +7,15 @@ segments, whose times begin at 0 each, they follow each other.
 
 import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from spiritlens.arguments import check_choice, shown
+from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.labels import INK, MODALITY_COLOURS, QUIET, apply_look
-
-if TYPE_CHECKING:
-    from spiritlens.prompts.prompt import Prompt
 
 ENVELOPE_POINTS = 1200
 """A waveform is drawn as the smallest and largest sample of this many slices."""
@@ -39,8 +38,13 @@ class Layout:
     duration: float
 
 
-def speech(prompt: "Prompt", *, unit_labels: UnitLabels = "shown") -> go.Figure:
+def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
     """Waveform (where the prompt carries it), words and units of a spoken prompt over time in seconds."""
+    if not isinstance(prompt, Prompt):
+        raise ValueError(
+            f"prompt={shown(prompt, 40)} ({type(prompt).__name__}): expected a Prompt, such as lens.speak(...) makes"
+        )
+    check_choice("unit_labels", unit_labels, UnitLabels)
     segments = _spoken_segments(prompt)
     if not segments:
         raise ValueError(f"prompt {prompt.id} ({prompt.kind}) has no spoken part: build one with lens.speak(...)")
@@ -68,7 +72,7 @@ def speech(prompt: "Prompt", *, unit_labels: UnitLabels = "shown") -> go.Figure:
     return apply_look(figure, f"Spoken: “{spoken}”", f"{voice}{len(times)} units · subject in orange", height=360)
 
 
-def _spoken_segments(prompt: "Prompt") -> list[list[int]]:
+def _spoken_segments(prompt: Prompt) -> list[list[int]]:
     """Positions of the units of each spoken segment; one ends where text comes between or the time begins anew."""
     segments: list[list[int]] = []
     previous = -1
@@ -81,7 +85,7 @@ def _spoken_segments(prompt: "Prompt") -> list[list[int]]:
     return segments
 
 
-def _layout(prompt: "Prompt", segments: list[list[int]]) -> Layout:
+def _layout(prompt: Prompt, segments: list[list[int]]) -> Layout:
     """The segments one after the other; the waveform, which is one segment's, at the one that lasts as long."""
     lengths = [max(prompt.ends[place] for place in segment) for segment in segments]
     sounding = 0

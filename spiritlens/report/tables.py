@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
 
+from spiritlens.arguments import listed
 from spiritlens.effects.statistics import fact_names, peak_layer
 from spiritlens.report.labels import INK, apply_look
 
@@ -21,8 +22,12 @@ Accuracy: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
 
 def as_frame(rows: Accuracy) -> pd.DataFrame:
     """The rows as a data frame; no rows are refused."""
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([dict(row) for row in rows])
-    if not len(frame):
+    if isinstance(rows, Mapping):
+        raise ValueError("accuracy is one mapping: give one for each row, as a list; write [row]")
+    frame = (
+        rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([*listed("accuracy", rows, of=Mapping, empty=True)])
+    )
+    if not frame.size:
         raise ValueError(
             "the accuracy table has no rows; give one mapping per row, such as {'modality': 'T2T', 'share': 0.9}"
         )

@@ -183,6 +183,36 @@ def test_noise_samples_are_runs_of_their_own(lens):
     assert found["corrupted"].values.std(axis=1).max() > 1e-4
 
 
+def test_a_donors_value_stands_in_every_noise_sample(lens):
+    """Noising: the clean run gets the donor's one value, whatever the samples of the corrupted run are."""
+    prompt, donor, noise = text_prompt(), other_prompt(), Noise(0.4)
+    settings = {"donors": [donor], "direction": "noising", "samples": 3, "seed": 2, **QUIET}
+    found = activation_patch(lens, [prompt], noise, ("resid_pre", "z"), **settings)
+    assert found["restored"].dims[-2:] == ("sample", "metric")
+    for (row, component), layer, position in itertools.product(enumerate(("resid_pre", "z")), range(L), (4, 5, 7)):
+        slow = naive(lens, prompt, prompt, donor, component, [layer], [position])
+        values = found["restored"].values[0, row, layer, position]
+        assert np.allclose(values, np.broadcast_to(slow, (3, 2)), atol=TOLERANCE)
+    embeddings = corrupted_embeddings(lens, prompt, noise, samples=3, seed=2)
+    for sample in range(3):
+        put = [("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1])]
+        logits = lens.inside.model.run_with_hooks(prompt.tokens, fwd_hooks=put)
+        assert np.allclose(found["corrupted"].values[0, sample], measured(lens, prompt, logits), atol=TOLERANCE)
+    one = activation_patch(lens, [prompt], noise, ("resid_pre", "z"), **{**settings, "samples": 1})
+    assert np.array_equal(found["restored"].isel(sample=0), one["restored"].isel(sample=0))
+
+
+def test_a_donors_value_of_another_layer_stands_in_every_noise_sample(lens):
+    prompt, donor = text_prompt(), other_prompt()
+    settings = {"donors": [donor], "direction": "noising", "samples": 2, "at": "span", "spans": ("subject",), **QUIET}
+    found = back_patch(lens, [prompt], Noise(0.4), source_layers=(0, 2), **settings)
+    with_counterfactual = back_patch(lens, [prompt], [donor], source_layers=(0, 2), **{**settings, "samples": 1})
+    for sample in range(2):
+        assert np.allclose(
+            found["restored"].isel(sample=sample), with_counterfactual["restored"].isel(sample=0), atol=TOLERANCE
+        )
+
+
 def test_samples_and_memory_budgets_change_nothing(lens):
     """Every component over noise samples: with little memory, and each component alone."""
     components = ("resid_mid", "attn_out", "mlp_out", "q", "k", "z", "pattern")
@@ -490,15 +520,15 @@ def test_a_written_fact_moves_into_the_spoken_prompt_and_back_and_controls_do_no
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": ("resid",)}, "components \\('resid',\\): name one or more"),
+        ({"components": ("resid",)}, "components \\('resid',\\): no 'resid' here; name one or more"),
         ({"components": ("resid_pre",), "heads": "each"}, "heads='each' goes with q, k, v"),
         ({"heads": "some"}, "heads='some'"),
         ({"direction": "sideways"}, "direction='sideways'"),
         ({"control": "placebo"}, "control='placebo'"),
         ({"pooling": "first"}, "pooling='first': expected one of position, last"),
-        ({"window": 0}, "window is 0"),
-        ({"samples": 0}, "samples is 0"),
-        ({"donors": []}, "0 donors for 1 prompts"),
+        ({"window": 0}, "window=0: expected a whole number ≥ 1"),
+        ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
+        ({"donors": []}, "donors is empty"),
         ({"control": "other fact"}, "finds no other subject"),
     ],
 )
@@ -508,7 +538,7 @@ def test_bad_settings_are_refused(lens, change, message):
 
 
 def test_one_prompt_alone_is_refused_with_the_remedy(lens):
-    with pytest.raises(ValueError, match="write \\[prompt\\]"):
+    with pytest.raises(ValueError, match=r"prompts=.*expected several; write"):
         activation_patch(lens, text_prompt(), [other_prompt()], **QUIET)
     assert isinstance(other_prompt(), Prompt)
 

@@ -149,8 +149,8 @@ def test_a_prompt_without_the_role_has_no_such_cell(lens):
 @pytest.mark.parametrize(
     ("edges", "change", "message"),
     [
-        ([], {}, "no edges to cut"),
-        ([Edge("subject")], {"window": 0}, "window is 0"),
+        ([], {}, "edges is empty"),
+        ([Edge("subject")], {"window": 0}, "window=0: expected a whole number ≥ 1"),
         ([Edge("nowhere")], {}, "no span 'nowhere'"),
     ],
 )

@@ -266,7 +266,7 @@ def test_gradients_are_taken_where_asked(lens):
         ({"components": ("pattern",)}, "components \\('pattern',\\)"),
         ({"components": ("z", "mlp_out")}, "mix heads and whole outputs"),
         ({"metrics": ("rank",)}, "metric 'rank' has no useful gradient"),
-        ({"steps": 0}, "steps is 0"),
+        ({"steps": 0}, "steps=0: expected a whole number ≥ 1"),
         ({"direction": "up"}, "direction='up'"),
     ],
 )
@@ -276,7 +276,11 @@ def test_bad_settings_are_refused(lens, change, message):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [({"metrics": ("kl",)}, "metric 'kl' has no useful gradient"), ({"steps": 0}, "steps is 0")]
+    ("change", "message"),
+    [
+        ({"metrics": ("kl",)}, "metric 'kl' has no useful gradient"),
+        ({"steps": 0}, "steps=0: expected a whole number ≥ 1"),
+    ],
 )
 def test_bad_edge_settings_are_refused(lens, change, message):
     with pytest.raises(ValueError, match=message):

@@ -498,22 +498,22 @@ def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
 
 
 BAD_INPUT = {
-    "samples is 0": {"samples": 0},
-    "window is 0": {"window": 0},
-    "name one or more, each once": {"components": ("resid_pre", "mlp")},
+    "samples=0: expected a whole number ≥ 1": {"samples": 0},
+    "window=0: expected a whole number ≥ 1": {"window": 0},
+    "no 'mlp' here; name one or more of": {"components": ("resid_pre", "mlp")},
     "mix heads": {"components": ("resid_pre", "z")},
     "contradict": {"components": ("mlp_out",), "sever": "mlp"},
     "contradict each other": {"components": ("z",), "sever": "attn"},
-    "expected 'token', 'word'": {"at": "unit"},
+    "at='unit': expected one of token, word": {"at": "unit"},
     "direction": {"direction": "restoring"},
     "metrics": {"metrics": ("perplexity",)},
     "no span 'predicate'": {"at": "span", "spans": ("predicate",)},
-    "fraction of cells": {"screen": 0},
+    "screen=0: expected a number > 0 and ≤ 1": {"screen": 0},
     "preset": {"preset": "memit"},
     "corrupted='controls'": {"corrupted": "controls"},
     "keep='all'": {"keep": "all"},
     "'rank' has none": {"metrics": ("rank", "probability"), "screen": 0.5},
-    "expected 'all' or 'known'": {"facts": "some"},
+    "facts='some': expected one of all, known": {"facts": "some"},
 }
 
 
@@ -536,7 +536,7 @@ def test_prompts_must_be_several_and_different(lens, prompts) -> None:
         causal_trace(lens, [], progress="none")
     with pytest.raises(ValueError, match="twice"):
         causal_trace(lens, [prompts[0], prompts[0]], progress="none")
-    with pytest.raises(ValueError, match=r"write \[prompt\]"):
+    with pytest.raises(ValueError, match=r"expected several; write"):
         causal_trace(lens, prompts[0], progress="none")
     with pytest.raises(ValueError, match="foil"):
         causal_trace(lens, [text_prompt(foil_ids=())], metrics=("logit_difference",), progress="none")

@@ -71,7 +71,7 @@ def test_default_target_is_the_smaller_effect(lens, prompts) -> None:
 def test_refusals(lens, prompts) -> None:
     with pytest.raises(ValueError, match="no prompt has its subject in speech"):
         match_dose(lens, prompts[:2], 0.2)
-    with pytest.raises(ValueError, match="no share between 0 and 1"):
+    with pytest.raises(ValueError, match=r"target=1\.5: expected a number > 0 and < 1"):
         match_dose(lens, prompts, 1.5)
     with pytest.raises(ValueError, match="never takes away"):
         match_dose(lens, prompts, 1 - 1e-9, samples=1)

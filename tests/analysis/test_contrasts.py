@@ -7,10 +7,17 @@ import torch
 
 from spiritlens.analysis.activation_patching import activation_patch
 from spiritlens.analysis.attribution_patching import attribution_patch
-from spiritlens.analysis.contrasts import contrast_attributes, contrast_embeddings, contrasts_of, plain_contrast
+from spiritlens.analysis.contrasts import (
+    contrast_attributes,
+    contrast_embeddings,
+    contrasts_of,
+    given_contrast,
+    plain_contrast,
+)
 from spiritlens.analysis.edge_attribution import edge_attribution
 from spiritlens.analysis.path_patching import path_patch
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
+from spiritlens.models.given import given_prompts
 from spiritlens.runs.corruptions import KnockOut, Replacement
 from spiritlens.runs.noise import Noise, default_scale
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
@@ -41,10 +48,20 @@ def test_one_contrast_for_every_prompt(lens):
     noise = Noise(0.3)
     assert contrasts_of(prompts, noise) == (noise, noise)
     assert contrasts_of(prompts, prompts) == prompts
-    with pytest.raises(ValueError, match="1 counterfactuals for 2 prompts"):
-        contrasts_of(prompts, prompts[:1])
-    with pytest.raises(ValueError, match=r"write \[counterfactual\]"):
-        contrasts_of(prompts, prompts[0])
+    assert given_contrast(lens, prompts, (prompt for prompt in prompts)) == prompts
+    for contrast, message in (
+        (prompts[:1], "1 counterfactuals for 2 prompts"),
+        (prompts[0], r"write \[counterfactual\]"),
+        (
+            "noise",
+            r"contrast='noise' \(str\): expected one counterfactual Prompt for each prompt, as a list, or a corr",
+        ),
+        (0.3, r"contrast=0\.3 \(float\): expected one counterfactual"),
+        (["noise", "noise"], r"contrast\[0\] is 'noise'"),
+        (Replacement(donors=("France",)), r"contrast\.donors\[0\] is 'France'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            given_contrast(lens, prompts, contrast)
     with pytest.raises(ValueError, match="must be equally long"):
         contrast_embeddings(lens, prompts[0], prompts[1], 1, 0)
     assert contrast_attributes(prompts) == {"corruption": "counterfactual prompts"}
@@ -90,3 +107,15 @@ def test_results_carry_prompts_and_model(lens):
 def test_half_precision_becomes_float32_in_results():
     assert array(torch.ones(2, dtype=torch.bfloat16)).dtype == "float32"
     assert array(torch.ones(2, dtype=torch.float64)).dtype == "float64"
+
+
+def test_prompts_are_checked_once_for_all_verbs(lens):
+    prompt = text_prompt()
+    assert given_prompts(lens, [prompt]) == (prompt,)
+    for prompts, message in (
+        (prompt, r"expected several; write \["),
+        ([], "give at least one"),
+        ([prompt, prompt], "is given twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            given_prompts(lens, prompts)

@@ -97,6 +97,45 @@ def test_another_word_is_another_word_and_stays_the_same_for_a_seed(machine):
             assert prompt.word_index[place[0]] != prompt.word_index[position]
 
 
+def treated(prompt, donor, weights, control):
+    """Pairs (donor positions due, donor positions of the control) of every word here."""
+    return [
+        (row.nonzero()[:, 0].tolist(), other.nonzero()[:, 0].tolist())
+        for row, other in zip(weights, control, strict=True)
+        if other.any()
+    ]
+
+
+def two_word_subject(spoken=False):
+    """BOS [Text] w0 S S' w3 w3': a subject of two words, a last word of two pieces."""
+    ids = (1, 31, 33, 35, 38, 41, 44, 30) if spoken else (1, 30, 7, 9, 16, 24, 13)
+    return make_prompt(ids, (-1, -1, 0, 1, 2, 3, 3) + ((-1,) if spoken else ()), (3, 4))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_control_is_never_the_treatment_nor_a_part_of_the_subject(seed):
+    """Neither in a donor whose last word has two pieces (the read-out is one of them), nor where the subject has two
+    words."""
+    written, spoken = two_word_subject(), two_word_subject(spoken=True)
+    for prompt, donor in ((written, written), (spoken, written), (written, spoken)):
+        due = pooling_weights(prompt, donor, "mean")
+        control = pooling_weights(prompt, donor, "mean", "other word", seed)
+        pairs = treated(prompt, donor, due, control)
+        assert len(pairs) >= 4
+        for ours, theirs in pairs:
+            words = [{donor.word_index[position] for position in positions} for positions in (ours, theirs)]
+            assert not words[0] & words[1]
+            assert not (set(ours) & set(donor.subject) and set(theirs) & set(donor.subject))
+
+
+def test_a_donor_without_another_word_is_refused():
+    alone = make_prompt((1, 30, 9, 16), (-1, -1, 0, 1), (2, 3))  # a subject of two words and nothing else
+    with pytest.raises(
+        ValueError, match=rf"finds no word in prompt {alone.id} beside the one at positions \(2,\), the subj"
+    ):
+        pooling_weights(alone, alone, "mean", "other word")
+
+
 def test_other_facts_share_kind_relation_and_phrasing(machine):
     prompts = [machine.prompts[0], machine.prompts[12], machine.prompts[1], machine.prompts[13]]
     found = other_facts(prompts)

@@ -80,7 +80,7 @@ def test_a_foil_is_needed_where_the_answer_is_compared_with_it(lens):
         direct_logit_attribution(lens, [text_prompt(answer_ids=(11, 5), foil_ids=(11, 6))])
     with pytest.raises(ValueError, match="against='all'"):
         direct_logit_attribution(lens, [text_prompt()], against="all")
-    with pytest.raises(ValueError, match="by='word'"):
+    with pytest.raises(ValueError, match="by='word': expected one of none, token"):
         direct_logit_attribution(lens, [text_prompt()], by="word")
 
 

@@ -153,10 +153,10 @@ def test_one_mover_of_an_or_pair_can_be_spared_but_not_both():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "random"}, "knock-out kind 'random' is unknown"),
-        ({"samples": 0}, "samples is 0"),
+        ({"kind": "random"}, "kind='random': expected one of zero"),
+        ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
         ({"groups": {"found": [(5, 0)]}}, "group 'found' names L5H0"),
-        ({"reference": []}, "need reference prompts"),
+        ({"reference": []}, "reference is empty"),
         ({"spans": ("nowhere",)}, "no span 'nowhere'"),
     ],
 )

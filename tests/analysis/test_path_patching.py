@@ -465,8 +465,8 @@ def test_noise_as_contrast_is_reproducible_and_averaged(circuits):
         ({"base": "noised"}, "base='noised'"),
         ({"norms": "folded"}, "norms='folded'"),
         ({"receive": "group"}, "receive='group': expected one of each, together"),
-        ({"samples": 0}, "samples is 0"),
-        ({"senders": []}, "at least one sender"),
+        ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
+        ({"senders": []}, "senders is empty"),
         ({"at": ["no such span"]}, "no span 'no such span'"),
     ],
 )
@@ -492,9 +492,9 @@ def test_counterfactuals_must_fit(circuits):
         (lambda: Sender("z", 1), "z needs a head"),
         (lambda: Sender("embed", 0), "embed has no layer"),
         (lambda: Sender("mlp_out", 0, 1), "mlp_out has no head"),
-        (lambda: Sender("pattern", 0, 1), "sender component 'pattern' is unknown"),
+        (lambda: Sender("pattern", 0, 1), "sender component='pattern': expected one of embed, z"),
         (lambda: Receiver("logits", 3), "logits has no layer"),
-        (lambda: Receiver("resid", 3), "receiver component 'resid' is unknown"),
+        (lambda: Receiver("resid", 3), "receiver component='resid': expected one of q_input"),
     ],
 )
 def test_bad_nodes_are_refused(make, message):

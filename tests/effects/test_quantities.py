@@ -54,8 +54,11 @@ def test_small_total_effects_are_nan_and_counted() -> None:
     assert normalised.attrs["n_small"] == 1
     assert small_total_effects(effects).values.tolist() == [1, 0]
     assert not np.isnan(normalised_indirect_effect(effects, threshold=0.01)).any()
-    with pytest.raises(ValueError, match="must be positive"):
-        normalised_indirect_effect(effects, threshold=0.0)
+    for threshold in (0.0, float("nan"), "0.05"):
+        with pytest.raises(ValueError, match=r"threshold=.*: expected a number > 0"):
+            normalised_indirect_effect(effects, threshold=threshold)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="threshold="):
+            small_total_effects(effects, threshold=threshold)  # type: ignore[arg-type]
 
 
 def test_normalised_total_effect_is_for_probabilities_only() -> None:

@@ -8,7 +8,7 @@ from spiritlens.report.dose import dose_curves
 
 
 def doses_of(values: list[list[float]], modalities: list[str], subjects: list[str]) -> xr.Dataset:
-    about = {"fact_id": [""] * len(subjects), "relation": [""] * len(subjects), "answer": [""] * len(subjects)}
+    about = {name: [""] * len(subjects) for name in ("prompt_id", "fact_id", "relation", "answer")}
     return xr.Dataset(
         {
             "normalised_total_effect": (("multiple", "prompt"), np.array(values)),
@@ -21,6 +21,7 @@ def doses_of(values: list[list[float]], modalities: list[str], subjects: list[st
             "subject_modality": ("prompt", modalities),
             **{name: ("prompt", column) for name, column in about.items()},
         },
+        attrs={"schema": "spiritlens.doses/1"},
     )
 
 
@@ -48,3 +49,19 @@ def test_one_subject_has_no_bars() -> None:
     figure = dose_curves(doses_of([[0.1, 0.2], [0.1, 0.2]], ["speech"] * 2, ["a", "a"]))
     assert figure.data[0].error_y.array is None
     assert "intervals" not in figure.layout.title.text
+
+
+def test_other_datasets_and_targets_are_refused(roles: xr.Dataset) -> None:
+    doses = doses_of([[0.1, 0.2], [0.1, 0.2]], ["speech"] * 2, ["a", "a"])
+    for dose, target, message in (
+        (
+            roles,
+            None,
+            r"doses has the schema 'spiritlens\.effects/1', expected 'spiritlens\.doses/1': pass what dose_curve",
+        ),
+        ("doses.nc", None, r"doses='doses\.nc' \(str\): expected one Dataset"),
+        (doses, 1.5, "target=1.5: expected a number > 0 and < 1"),
+        (doses, float("nan"), "target=nan"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dose_curves(dose, target)

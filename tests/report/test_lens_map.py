@@ -21,7 +21,13 @@ def lens() -> xr.Dataset:
             "rank": (("prompt", "state", "pos"), ranks),
             "answer_rank": (("prompt", "state", "pos"), ranks * 0 + 10),
         },
-        coords={"state": [0, 1], "labels": (("prompt", "pos"), np.array([["<s>", "[Hu1]", ""]]))},
+        coords={
+            "state": [0, 1],
+            "labels": (("prompt", "pos"), np.array([["<s>", "[Hu1]", ""]])),
+            "roles": (("prompt", "pos"), np.array([["bos", "subject", ""]])),
+            "modalities": (("prompt", "pos"), np.array([["none", "speech", ""]])),
+        },
+        attrs={"schema": "spiritlens.lens/1"},
     )
 
 
@@ -36,5 +42,9 @@ def test_cells_hold_token_and_log_rank(lens: xr.Dataset) -> None:
 def test_refusals(lens: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="holds 1 prompts"):
         lens_map(lens, prompt=1)
-    with pytest.raises(ValueError, match="expected 'word' or 'answer'"):
+    with pytest.raises(ValueError, match="rank_of='foil': expected one of word, answer"):
         lens_map(lens, rank_of="foil")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected 'spiritlens\.lens/1': pass what logit_lens returns"):
+        lens_map(lens.assign_attrs(schema="spiritlens.attention/1"))
+    with pytest.raises(ValueError, match=r"prompt=0\.5: expected a whole number"):
+        lens_map(lens, prompt=0.5)  # type: ignore[arg-type]
