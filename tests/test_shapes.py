@@ -1,5 +1,8 @@
 """A wrong shape is refused with the axis, what was expected and what was found."""
 
+import random
+from collections.abc import Sequence
+
 import pytest
 import torch
 from jaxtyping import Float
@@ -56,3 +59,32 @@ def test_errors_of_the_function_itself_pass_through() -> None:
 
     with pytest.raises(KeyError):
         fails(1)
+
+
+@checked
+def named(names: Sequence[str], ids: Sequence[int] = (), *, more: Sequence[str] = ()) -> dict[str, int]:
+    return dict.fromkeys([*names, *more], len(ids))
+
+
+def test_every_item_is_looked_at_and_none_is_drawn() -> None:
+    before = random.getstate()
+    for _ in range(20):
+        assert named(["a", "b"], (1, 2), more=("c",)) == {"a": 2, "b": 2, "c": 2}
+        with pytest.raises(ShapeError, match=r"named: argument 'names': expected str, found 5 at place 1"):
+            named(["a", 5])
+        with pytest.raises(ShapeError, match=r"argument 'more': expected str, found None at place 2"):
+            named(["a"], more=["b", "c", None])
+        with pytest.raises(ShapeError, match=r"argument 'ids': expected several int, found one text"):
+            named(names=["a"], ids="12")
+        with pytest.raises(ShapeError, match="argument 'names'"):
+            named(5)
+    assert random.getstate() == before
+
+
+@pytest.mark.parametrize("hint", [list[int], tuple[int, ...]], ids=str)
+def test_hints_whose_items_would_be_drawn_are_refused_where_they_are_written(hint) -> None:
+    def drawn(values) -> None: ...
+
+    drawn.__annotations__["values"] = hint
+    with pytest.raises(TypeError, match="'values' would be drawn"):
+        checked(drawn)
