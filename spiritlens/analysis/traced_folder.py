@@ -30,11 +30,15 @@ NAMES = ("text", "subject", "answer", "foil", "fact_id", "relation", "phrasing",
 
 @dataclass(frozen=True, eq=False)
 class TracedFolder:
-    """A folder opened for these prompts; `parts` are the finished ones among them, by prompt id."""
+    """A folder opened for these prompts; `parts` are the finished ones among them, by prompt id.
+
+    The parts of `damaged` prompts are there, but are traced again.
+    """
 
     run: RunDirectory
     prompts: tuple[Prompt, ...]
     parts: dict[str, xr.Dataset] = field(default_factory=dict)
+    damaged: frozenset[str] = frozenset()
 
     @property
     def waiting(self) -> tuple[Prompt, ...]:
@@ -45,7 +49,7 @@ class TracedFolder:
     def claimed(self, prompt: Prompt, *, wait: bool) -> Iterator[bool]:
         """A context in which to trace the prompt, if it is True; False where another process does, or has done."""
         with self.run.claimed(prompt.id, wait=wait) as ours:
-            yield ours
+            yield ours and (prompt.id in self.damaged or not self.run.part(prompt.id).is_file())
 
     def add(self, prompt: Prompt, effects: xr.Dataset) -> None:
         """Keep a finished prompt."""
@@ -78,14 +82,14 @@ def open_trace(
     """
     run = open_run(folder, config)
     _add_prompts(run, prompts)
-    parts, damaged, foreign = {}, [], []
+    parts, damaged, foreign = {}, {}, []
     for prompt in prompts:
         if not run.part(prompt.id).is_file():
             continue
         try:
             part = _part(run, prompt)
         except ValueError as error:
-            damaged.append(str(error))
+            damaged[prompt.id] = str(error)
             continue
         there = {name: str(part.attrs.get(name, "not set")) for name in config["trace"]}
         unlike = setting_differences(there, {name: str(value) for name, value in config["trace"].items()})
@@ -96,11 +100,11 @@ def open_trace(
             f"{folder} holds {len(foreign)} parts of another study, {'; '.join(foreign[:3])}: take them out of parts/"
         )
     if damaged:
-        warnings.warn(f"{len(damaged)} parts are traced again: {'; '.join(damaged[:3])}", stacklevel=3)
+        warnings.warn(f"{len(damaged)} parts are traced again: {'; '.join([*damaged.values()][:3])}", stacklevel=3)
     unknown = [name for name, part in parts.items() if known_only and not part["known"].values.all()]
     if unknown:
         raise ValueError(f"the model does not know prompt {unknown[0]}, of facts='known'; leave it out")
-    return TracedFolder(run, tuple(prompts), parts)
+    return TracedFolder(run, tuple(prompts), parts, frozenset(damaged))
 
 
 def _part(run: RunDirectory, prompt: Prompt) -> xr.Dataset:

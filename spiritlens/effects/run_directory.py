@@ -132,7 +132,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:
-        """A context in which this process alone makes a part, if it is True: else the part is there, or another's."""
+        """A context in which this process alone makes a part, if it is True; without `wait` it may be another's."""
         path = self.part(name)
         lock = FileLock(path.with_name(f".{name}.lock"))
         try:
@@ -141,7 +141,7 @@ class RunDirectory:
             yield False
             return
         try:
-            yield not path.is_file()
+            yield True
         finally:
             lock.release()
             with contextlib.suppress(OSError):
