@@ -27,7 +27,7 @@ SIZES = {
 }
 """Whole numbers from 1, and the most that is taken for one."""
 SWITCHES = ("tie_word_embeddings", "attention_bias", "mlp_bias")
-LEFT_OUT = ("num_key_value_heads", "head_dim", *SWITCHES)
+LEFT_OUT = ("num_key_value_heads", "head_dim")
 """Values that may be null."""
 
 
@@ -54,7 +54,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
     if "rms_norm_eps" in values:
         number("rms_norm_eps", values["rms_norm_eps"], above=0, below=1)
     for key in SWITCHES:
-        if not isinstance(values.get(key, False), (bool, type(None))):
+        if not isinstance(values.get(key, False), bool):
             raise ValueError(f"{key}={shown(values[key])}: expected true or false")
     if not isinstance(values.get("hidden_act", "silu"), str):
         raise ValueError(f"hidden_act={shown(values['hidden_act'])}: expected the name of a function, 'silu'")

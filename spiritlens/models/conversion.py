@@ -104,10 +104,6 @@ def _check_rotation(config: LlamaConfig) -> None:
             f"rope_type: expected one of {', '.join(ROPE_KINDS)}, found {kind!r}, which {why}; it would be computed "
             "wrongly"
         )
-    needed = {"linear": ("factor",), "llama3": ("factor", "low_freq_factor", "high_freq_factor")}.get(kind, ())
-    lacking = [key for key in needed if rope.get(key) is None]
-    if lacking:
-        raise UnsupportedModel(f"rope_type {kind!r} needs {', '.join(lacking)}; copy config.json again")
     theirs, own = LlamaRotaryEmbedding(copy.deepcopy(config)), rotary_frequencies(config, torch.float32)
     same = theirs.inv_freq.shape == own.shape and torch.allclose(theirs.inv_freq, own, rtol=1e-5, atol=0)
     if not same or theirs.attention_scaling != 1:

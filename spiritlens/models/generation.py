@@ -19,6 +19,7 @@ from transformer_lens import HookedTransformer
 from spiritlens.arguments import number, shown, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.placed_hooks import PlacedHooks
+from spiritlens.prompts.draft import Draft, TextPart
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary import Vocabulary
 
@@ -50,7 +51,10 @@ def continue_prompt(
     modality: AnswerModality = "text",
     temperature: float = 0.0,
 ) -> str:
-    """The continuation of a prompt (or of a prompt string with its markers), without the prompt, stripped if text.
+    """The continuation of a prompt, without it, stripped if text.
+
+    A string with markers is read as it is, one without as the written prompt that `Lens.text` makes of it; both in the
+    family's case. Prompt and continuation must fit into the model's context.
 
     Temperature 0 takes the likeliest token each time; above it sampling draws from torch's random state. A string that
     ends in the other modality gets the marker of the wanted one first, as the official package does.
@@ -87,12 +91,13 @@ def continue_prompt(
 
 
 def _prompt_ids(vocabulary: Vocabulary, prompt: Prompt | str) -> list[int]:
-    """The ids of a prompt of this vocabulary, or of a string in the family's case."""
+    """The ids of a prompt of this vocabulary, or of a string: as it is with markers, else as a written prompt."""
     if isinstance(prompt, str):
         ids = vocabulary.encode(prompt)
+        marked = {"marker", "unit", "pitch", "style"}.intersection(vocabulary.family_of_ids(ids).tolist())
         if not ids:
-            raise ValueError("prompt='' gives no token to continue; write its first word")
-        return ids
+            raise ValueError(f"prompt={shown(prompt)} gives no token to continue; write its first word")
+        return _written_ids(vocabulary, prompt) if prompt.strip() and not marked else ids
     if not isinstance(prompt, Prompt):
         raise ValueError(f"prompt={shown(prompt)} ({type(prompt).__name__}): expected a Prompt or a string")
     if prompt.vocabulary and prompt.vocabulary != vocabulary.hash:
@@ -101,6 +106,16 @@ def _prompt_ids(vocabulary: Vocabulary, prompt: Prompt | str) -> list[int]:
             "its ids are other words there; build it with this lens"
         )
     return list(prompt.ids)
+
+
+def _written_ids(vocabulary: Vocabulary, text: str) -> list[int]:
+    """The ids of `Lens.text` on the text: opened, framed and closed as the family does it."""
+    opening, closing = vocabulary.family.written_turn
+    draft = Draft(vocabulary)
+    parts = (TextPart(opening, frame=True), TextPart(text.strip()), TextPart(closing, frame=True))
+    draft.add_text([part for part in parts if part.text])
+    draft.close("none")
+    return draft.ids
 
 
 def _marker_between(vocabulary: Vocabulary, ids: list[int], modality: AnswerModality) -> list[int]:

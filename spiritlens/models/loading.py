@@ -57,8 +57,8 @@ def load(
     _check_device(device)
     if isinstance(source, LlamaForCausalLM):
         return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder)
-    folder = embedded_folder() if source is None else find_checkpoint(source)
     wanted = _dtype(dtype) or (torch.float32 if source is None else None)
+    folder = embedded_folder() if source is None else find_checkpoint(source)
     checkpoint = read_checkpoint(folder, wanted, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     place = folder if tokenizer is None else _tokenizer_folder(tokenizer)
     vocabulary = _vocabulary(place, family, checkpoint.config.vocab_size)

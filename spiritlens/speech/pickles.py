@@ -71,6 +71,10 @@ class Record:
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
 
+    def __call__(self, *arguments: Any) -> "Record":
+        """What a function of the file would give: another record."""
+        return Record(*arguments)
+
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, dict):
             self.__dict__.update(state)

@@ -193,6 +193,35 @@ def test_a_hub_id_without_network_is_one_clear_error(monkeypatch):
         find_checkpoint("nobody/nothing")
 
 
+def test_a_mistyped_path_is_no_hub_id(monkeypatch, tmp_path):
+    """The hub is asked for what may be its name, and that once."""
+    asked = []
+
+    class Hub:
+        def model_info(self, repository, timeout):
+            asked.append(repository)
+            raise OSError("no route to the hub")
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"no folder runs/frist: runs is there, but holds first. Check the name"):
+        find_checkpoint("runs/frist")
+    for name in ("runs/frist.", "no folder/ckpt", "-x/y", "a/b/c", "../x"):
+        with pytest.raises(CheckpointError):
+            find_checkpoint(name)
+    assert asked == []
+    with pytest.raises(CheckpointError, match=r"no folder 'some/model' .*fetched as a hub id \(no route to the hub\)"):
+        find_checkpoint("some/model")
+    assert asked == ["some/model"]
+
+
+@pytest.mark.parametrize("name", [5, None, "", " ", b"m", "a\0b"])
+def test_what_names_no_checkpoint(name):
+    with pytest.raises(CheckpointError, match="source="):
+        find_checkpoint(name)
+
+
 # Bad folders, one by one
 
 
@@ -393,11 +422,47 @@ def test_other_pickles_and_other_files(copy):
     torch.save(torch.ones(3), path)
     with pytest.raises(CheckpointError, match="expected a dictionary of tensors"):
         read_checkpoint(copy)
+    for content in (b"epoch 101, loss 2.3", b"1\n2\n", b"<html>404</html>", b"\x80\x04"):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"pytorch_model.bin is (refused|damaged|no torch file)"):
+            read_checkpoint(copy)
     path.write_bytes(b"plain text, not weights")
     with pytest.raises(CheckpointError, match=r"pytorch_model.bin is (refused|damaged)"):
         read_checkpoint(copy)
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 12\n")
     with pytest.raises(CheckpointError, match="Git LFS pointer"):
+        read_checkpoint(copy)
+
+
+def test_tensors_of_other_layouts(copy):
+    weights = load_file(copy / "model.safetensors")
+    (copy / "model.safetensors").unlink()
+    name = "model.layers.1.mlp.up_proj.weight"
+    torch.save({**weights, name: weights[name].to_sparse()}, copy / "pytorch_model.bin")
+    with pytest.raises(
+        CheckpointError, match=rf"tensor {name} is of layout torch.sparse_coo.*Save it by tensor.to_dense"
+    ):
+        read_checkpoint(copy)
+    torch.save({**weights, name: weights[name].to_sparse().to_dense()}, copy / "pytorch_model.bin")
+    assert torch.equal(read_checkpoint(copy).weights[name], weights[name])
+    columns = weights[name].T.contiguous().T
+    torch.save({**weights, name: columns}, copy / "pytorch_model.bin")
+    assert read_checkpoint(copy).weights[name].is_contiguous()
+    assert torch.equal(load(copy, device="cpu").model.blocks[1].mlp.W_in, columns.T)
+
+
+@pytest.mark.parametrize("placed", [{"a": 5}, {"a": ["x"]}, {"a": None}])
+def test_an_index_that_places_tensors_in_no_file(tmp_path, placed):
+    folder = write_checkpoint(tmp_path / "folder", spirit_config(), "bin shards")
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": placed}))
+    with pytest.raises(CheckpointError, match=r"index.json: weight_map places a in .*expected a file's name"):
+        read_checkpoint(folder)
+
+
+def test_an_adapter_is_told_to_be_merged(copy):
+    name = "model.layers.0.mlp.up_proj"
+    spoil(copy, lambda weights: weights.update({f"{name}.base_layer.weight": weights.pop(f"{name}.weight")}))
+    with pytest.raises(CheckpointError, match=r"holds an adapter \(LoRA\): merge it .*merge_and_unload"):
         read_checkpoint(copy)
 
 

@@ -577,6 +577,59 @@ def test_a_prompt_value_continues_and_sampling_follows_the_seed(lens):
     assert drawn[0] == drawn[1]
 
 
+def test_a_string_is_read_in_the_family_s_case_at_every_entrance():
+    """The embedded model reads lower case: as a prompt, as a string, and through TransformerLens."""
+    lens = load()
+    prompt = lens.text("The capital of France is", subject="France", answer="Paris")
+    assert lens.generate("The capital of France is") == lens.generate(prompt)
+    assert lens.generate("[Text] The capital of France is") == lens.generate(prompt)
+    assert lens.vocabulary.encode("[Text] The capital of France is") == list(prompt.ids)
+    assert lens.model.to_tokens("[Text] The capital of France is")[0].tolist() == list(prompt.ids)
+    assert lens.model.to_tokens("The Capital").tolist() == lens.model.to_tokens("the capital").tolist()
+
+
+def test_generation_stays_within_the_context(lens):
+    length, room = len(lens.text("the cat is", subject="cat", answer="the").ids), lens.model.cfg.n_ctx
+    with pytest.raises(
+        ValueError, match=rf"max_new_tokens=600: after the {length} tokens .* context of {room} has room"
+    ):
+        lens.generate("the cat is", 600)
+    with pytest.raises(ValueError, match=rf"context of {room} has room for 0; ask for fewer, or give a shorter prompt"):
+        lens.generate("the cat is " * 300)
+    longest = "[Text] the cat is" + " the cat is" * 100
+    assert lens.generate(longest, room + 1 - len(lens.vocabulary.encode(longest)))
+
+
+@pytest.mark.parametrize("prompt", [5, None, b"the", ["the"]])
+def test_only_prompts_and_strings_are_continued(lens, prompt):
+    with pytest.raises(ValueError, match=r"prompt=.*expected a Prompt or a string"):
+        lens.generate(prompt)
+
+
+def test_another_vocabulary_s_prompt_is_not_continued(lens):
+    foreign = load().text("The capital of France is", subject="France", answer="Paris")
+    with pytest.raises(ValueError, match="was built with the vocabulary"):
+        lens.generate(foreign)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"dtype": "int8"}, "dtype 'int8' holds no weights here; use float32"),
+        ({"dtype": torch.float8_e4m3fn}, "holds no weights here"),
+        ({"dtype": 5}, "dtype 5 is unknown"),
+        ({"device": "x"}, "device='x': expected 'cpu', 'cuda'"),
+        ({"device": "cuda:99"}, "device='cuda:99': this machine has none such for torch; it has cpu"),
+        ({"family": "spiritlm-base"}, r"family='spiritlm-base' \(str\): expected a Family record"),
+        ({"encoder": "hubert"}, r"encoder='hubert' \(str\): expected a speech encoder; make one by"),
+        ({"tokenizer": 5}, "tokenizer=5: expected the folder"),
+    ],
+)
+def test_arguments_are_checked_before_a_file_is_read(tmp_path, settings, said):
+    with pytest.raises(ValueError, match=said):
+        load(tmp_path / "nowhere" if "tokenizer" not in settings else None, **settings)
+
+
 def test_generation_settings_are_checked(lens):
     with pytest.raises(ValueError, match="max_new_tokens=0: expected a whole number ≥ 1"):
         lens.generate("the", 0)

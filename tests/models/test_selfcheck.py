@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 import torch
 from checkpoint_folders import spirit_config, write_checkpoint
+from safetensors.torch import load_file, save_file
 
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import load
+from spiritlens.models.random_weights import random_config
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.models.weight_files import CheckpointError
 
@@ -76,3 +78,31 @@ def test_given_tokens_are_used(small):
 
 def test_lens_is_a_plain_value(small):
     assert isinstance(load(small, device="cpu"), Lens)
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        lambda name: f"_orig_mod.{name}",
+        lambda name: f"module._orig_mod.{name}",
+        lambda name: f"model.{name}",
+        lambda name: f"module.lm.{name}",
+        lambda name: name.replace("layers.1.", "layers.1._checkpoint_wrapped_module._fsdp_wrapped_module."),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_names_that_wrappers_changed_are_read_alike_on_both_sides(copy, renamed, dtype):
+    path = copy / "model.safetensors"
+    save_file({renamed(name): tensor for name, tensor in load_file(path).items()}, path)
+    assert selfcheck(load(copy, dtype=dtype, device="cpu")).agrees
+
+
+def test_a_bare_decoder_s_names_and_two_of_one_name(tmp_path):
+    config = random_config(tied=True, d_vocab=2503)
+    folder = write_checkpoint(tmp_path / "bare", config)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name.removeprefix("model."): value for name, value in weights.items()}, folder / "model.safetensors")
+    assert selfcheck(load(folder, device="cpu")).agrees
+    save_file({**weights, "module.model.norm.weight": torch.ones(32)}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"have one name, model.norm.weight, without what wrappers add"):
+        load(folder)

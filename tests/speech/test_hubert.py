@@ -316,3 +316,56 @@ def test_shorter_than_one_unit_and_other_rate(encoder):
 def test_wrong_shape_names_the_axis(encoder):
     with pytest.raises(ShapeError, match=r"samples.*time"):
         encoder.features(torch.zeros(1, 2000))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: first_weight(content).fill_(float("nan")), r"fc1.weight holds NaN or infinity in 960 of 960"),
+        (
+            lambda content: first_weight(content)[0].fill_(float("inf")),
+            r"fc1.weight holds NaN or infinity in 24 of 960",
+        ),
+        (lambda content: content["model_weight"].update({FIRST: 5}), r"fc1.weight is a int; expected a tensor"),
+        (
+            lambda content: content["model_weight"].update({FIRST: first_weight(content).to_sparse()}),
+            r"of layout torch.sparse_coo",
+        ),
+        (
+            lambda content: content["model_cfg"].update(encoder_layers="4"),
+            r"encoder_layers='4': expected a whole number",
+        ),
+        (lambda content: content["model_cfg"].update(activation_fn="shout"), r"model_cfg is not understood"),
+        (lambda content: content["task_cfg"].update(sample_rate=0), r"sample_rate=0: expected a whole number ≥ 1"),
+        (lambda content: content.update(model_weight=[1]), r"model_weight is a list; expected a dictionary"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_at_load(tmp_path, change, said):
+    content = Layout().content()
+    change(content)
+    torch.save(content, tmp_path / "hubert.pt")
+    with pytest.raises(CheckpointError, match=rf"hubert.pt: .*{said}"):
+        read_hubert(tmp_path / "hubert.pt")
+
+
+FIRST = "encoder.layers.0.fc1.weight"
+
+
+def first_weight(content):
+    return content["model_weight"][FIRST]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda weights: weights["2.weight"].fill_(float("nan")), r"2.weight holds NaN or infinity"),
+        (lambda weights: weights.update({"0.bias": torch.ones(3)}), r"layer 0 has a weight .* and a bias \(3,\)"),
+        (lambda weights: weights.update({"0.weight": torch.ones(5)}), r"layer 0 has a weight \(5,\)"),
+    ],
+)
+def test_a_quantizer_s_values_are_checked_at_load(data, tmp_path, change, said):
+    content = torch.load(data / "hubert_small" / "L11_quantizer_500.pt", weights_only=True)
+    change(content["model_weight"])
+    torch.save(content, tmp_path / "quantizer.pt")
+    with pytest.raises(CheckpointError, match=rf"quantizer.pt: {said}"):
+        read_quantizer(tmp_path / "quantizer.pt", 48)

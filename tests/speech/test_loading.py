@@ -136,3 +136,55 @@ def test_published_files_are_held_to_the_record(folder, data):
         load_encoder({"kind": "hubert", "layer": 11, "n_clusters": 1000}, small)
     with pytest.raises(ValueError, match=r"km6\.npy' go with a Hugging Face HuBERT, but .*hubert_small has no config"):
         load_encoder({"kind": "hubert", "layer": 11, "n_clusters": 500}, small, folder / "km6.npy")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused_at_load(folder, tmp_path, value):
+    spoilt = Path(shutil.copytree(folder, tmp_path / "spoilt"))
+    weights = load_file(spoilt / "model.safetensors")
+    weights["encoder.layers.0.attention.k_proj.weight"][1, 2] = value
+    save_file(weights, spoilt / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        CheckpointError, match=r"encoder.layers.0.attention.k_proj.weight holds NaN or infinity in 1 of"
+    ):
+        load_kmeans_units(spoilt, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config.json", "{", r"config.json cannot be read as JSON"),
+        (
+            "config.json",
+            '{"model_type": "hubert", "num_hidden_layers": "3"}',
+            r"num_hidden_layers='3': expected a whole",
+        ),
+        (
+            "config.json",
+            '{"model_type": "hubert", "num_hidden_layers": 3, "hidden_size": "x"}',
+            r"HuBERT cannot be read",
+        ),
+        ("preprocessor_config.json", '{"sampling_rate": 0}', r"sampling_rate=0: expected a whole number ≥ 1"),
+        ("model.safetensors", "no weights", r"HuBERT cannot be read"),
+    ],
+)
+def test_damaged_files_of_a_folder(folder, tmp_path, name, content, said):
+    spoilt = Path(shutil.copytree(folder, tmp_path / "spoilt"))
+    (spoilt / name).write_text(content)
+    with pytest.raises(CheckpointError, match=said):
+        load_kmeans_units(spoilt, 2)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ("hubert", "encoder 'hubert' is unknown here; expected a record of kind 'hubert'"),
+        (None, "encoder None is unknown here"),
+        ({"kind": "hubert", "layer": "2"}, "layer='2': expected a whole number"),
+        ({"kind": "hubert", "layer": 2, "n_clusters": 6.0}, "n_clusters=6: expected|n_clusters=6.0: expected"),
+    ],
+)
+def test_records_are_checked(folder, record, said):
+    with pytest.raises(ValueError, match=said):
+        load_encoder(record, folder)
+    assert load_encoder({"kind": "hubert", "layer": np.int64(2), "n_clusters": np.int64(6)}, folder).n_units == 6

@@ -120,3 +120,14 @@ def test_refusals(stand_in):
         load_official_units().encode(Waveform(np.full(100, 0.1, np.float32)))
     with pytest.raises(ValueError, match="expected a 'hubert' entry"):
         streams_of_answer({"pitch": "1"})
+
+
+def test_what_cannot_be_compared(tone):
+    encoder, sound = Fixed("a", [1, 2, 3]), Waveform(tone)
+    for arguments, said in (
+        (("hubert", encoder, sound), "first='hubert'"),
+        ((encoder, None, sound), "second=None"),
+        ((encoder, encoder, tone), "make one by read_waveform"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            compare_encoders(*arguments)
