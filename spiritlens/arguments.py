@@ -117,7 +117,7 @@ def listed(name: str, values: Any, *, of: Any = None, empty: bool = False) -> tu
     if isinstance(values, (str, bytes)):
         raise ValueError(f"{name}={shown(values)}: expected several; write [{shown(values)}] for one")
     if kinds and isinstance(values, kinds):
-        raise ValueError(f"{name} is one {type(values).__name__}: expected several; write [{name.removesuffix('s')}]")
+        raise ValueError(f"{name}={shown(values)}: expected several; write [{name.removesuffix('s')}] for one")
     try:
         found = tuple(values)
     except TypeError:

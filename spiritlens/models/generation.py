@@ -69,7 +69,7 @@ def continue_prompt(
     if new_tokens > room:
         raise ValueError(
             f"max_new_tokens={new_tokens}: after the {len(ids)} tokens of the prompt the model's context of "
-            f"{model.cfg.n_ctx} has room for {max(room, 0)}; ask for fewer, or give a shorter prompt"
+            f"{model.cfg.n_ctx} has room for {max(room, 0)}; {f'ask for at most {room}' if room > 0 else 'shorten it'}"
         )
 
     def ban(logits: Tensor) -> Tensor:

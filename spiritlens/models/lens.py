@@ -269,7 +269,7 @@ class Lens:
         """The model's continuation in one modality; the likeliest one at temperature 0 (see `generation`)."""
         from spiritlens.models.given import given_prompt
 
-        if not isinstance(prompt, str):
+        if isinstance(prompt, Prompt):
             given_prompt(self, prompt)
         max_new_tokens = whole("max_new_tokens", max_new_tokens, at_least=1)
         temperature = number("temperature", temperature, at_least=0, below=math.inf)

@@ -103,7 +103,7 @@ def _segments(bench: Bench) -> Iterator[Odd]:
     def prompt(segments: Any, **about: Any) -> Any:
         return lens.prompt(segments, "marlo", "blue", **about)
 
-    yield error("lens.prompt", "one segment", lambda: prompt(written), "segments=", "[TextSegment")
+    yield error("lens.prompt", "one segment", lambda: prompt(written), "segments=TextSegment", "[segment]")
     yield error("lens.prompt", "a text", lambda: prompt(CLAIM[0]), "segments=", "expected several")
     yield error("lens.prompt", "texts in a list", lambda: prompt([CLAIM[0]]), "segments[0]", "TextSegment")
     yield error("lens.prompt", "nothing", lambda: prompt(()), "segments is empty", "TextSegment")
