@@ -244,6 +244,8 @@ def save_safetensors(folder: str | Path, target: str | Path) -> Path:
     For ``.bin`` files in PyTorch's old format, which cannot be memory-mapped: convert once, load the copy ever after.
     Settings, tokenizer and speech encoder go with it. The folder is there whole or not at all.
     """
+    if not isinstance(target, (str, Path)):
+        raise CheckpointError(f"target={shown(target)} ({type(target).__name__}): expected the path of a new folder.")
     source, target = check_folder(folder), Path(target)
     if target.exists() and (target.is_file() or any(target.iterdir())):
         raise CheckpointError(f"{target} is not empty. Give a new folder.")

@@ -20,8 +20,8 @@ from spiritlens.models.conversion import fold_norms, hooked_from_llama, hooked_t
 from spiritlens.models.ears import encoder_of
 from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.families import Family
-from spiritlens.prompts.vocabulary import Vocabulary, given_family
+from spiritlens.prompts.families import Family, given_family
+from spiritlens.prompts.vocabulary import Vocabulary
 from spiritlens.speech.encoders import SpeechEncoder
 
 Norms: TypeAlias = Literal["raw", "folded"]

@@ -11,12 +11,15 @@ difference (a wrong transpose, a missing gain or a shifted position gives about 
 
 import html
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from spiritlens.arguments import shown
 from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.models.reference import load_reference, reference_activations
 from spiritlens.speech.torch_files import CheckpointError
@@ -97,12 +100,13 @@ def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> Sel
     Both models must fit into memory together. ``tokens`` default to 48 tokens spread over the trained vocabulary. Hooks
     on the model are in effect: a check with a hook on shows what it changes.
     """
+    given_lens(lens)
     if lens.folder is None:
         raise CheckpointError(
             f"{lens!r} was not loaded from a folder, so that there is no reference to compare it with; save "
             "the model (model.save_pretrained) and its tokenizer's files into one folder and load that."
         )
-    tokens = _spread_tokens(lens) if tokens is None else tokens
+    tokens = _spread_tokens(lens) if tokens is None else _given_tokens(lens, tokens)
     reference = load_reference(lens.folder, lens.dtype, lens.device)
     expected = reference_activations(reference, tokens)
     found = lens.inside.cache(tokens, [name for name in expected if name != "logits"])
@@ -116,9 +120,23 @@ def _spread_tokens(lens: Lens) -> Tensor:
     """A sequence that begins as prompts do and touches text, markers and units evenly."""
     trained = torch.from_numpy(lens.vocabulary.trained_ids)
     bos = [] if lens.vocabulary.bos_id is None else [lens.vocabulary.bos_id]
-    places = torch.linspace(0, len(trained) - 1, N_TOKENS - len(bos), dtype=torch.float32).long()
+    count = min(N_TOKENS, lens.model.cfg.n_ctx) - len(bos)
+    places = torch.linspace(0, len(trained) - 1, count, dtype=torch.float32).long()
     order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0))
     return torch.tensor([[*bos, *trained[places][order].tolist()]])
+
+
+def _given_tokens(lens: Lens, tokens: Any) -> Tensor:
+    """Ids of the lens's own rows ``[batch pos]``, within its context."""
+    rows, context = lens.vocabulary.size, lens.model.cfg.n_ctx
+    whole = isinstance(tokens, Tensor) and not tokens.is_floating_point() and tokens.dtype != torch.bool
+    if not whole or tokens.ndim != 2 or not 0 < tokens.shape[1] <= context or not tokens.numel():
+        found = f"{tokens.dtype} {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else shown(tokens)
+        raise ValueError(f"tokens are {found}: expected ids [batch pos], at most {context} a row; use Prompt.tokens")
+    if not 0 <= int(tokens.min()) <= int(tokens.max()) < rows:
+        raise ValueError(f"tokens reach from {int(tokens.min())} to {int(tokens.max())}: ids go from 0 to {rows - 1}")
+    ids: Tensor = tokens.long()
+    return ids
 
 
 def _compare(name: str, found: Tensor, expected: Tensor) -> Comparison:

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from spiritlens.arguments import shown
+
 MarkerPolicy = Literal["on_change", "always", "none"]
 """When a text marker ends the prompt: ``on_change`` of modality, so after speech only (SpiritLM); ``always`` before a
 written answer (SIMS); ``none``: the family has no text marker."""
@@ -208,6 +210,17 @@ def family_named(name: str) -> Family:
     if not isinstance(name, str) or name not in FAMILIES:
         raise ValueError(f"unknown family '{name}': use one of {', '.join(FAMILIES)}, or make a Family record")
     return FAMILIES[name]
+
+
+def given_family(family: object) -> Family | None:
+    """The family given, or None; the name of one is refused with the call that gives its record."""
+    if family is None or isinstance(family, Family):
+        return family
+    named = f"family_named({family!r})" if isinstance(family, str) else "family_named(...)"
+    raise ValueError(
+        f"family={shown(family)} ({type(family).__name__}): expected a Family record; "
+        f"give spiritlens.prompts.families.{named}, or leave it out"
+    )
 
 
 def family_of_strings(strings: Collection[str]) -> Family:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from spiritlens.arguments import number, shown, whole
-from spiritlens.prompts.families import Family, family_named
+from spiritlens.prompts.families import FAMILIES, Family, family_named
 
 RECORD = "spiritlens.json"
 CONFIG = "tokenizer_config.json"
+FILES = "use the checkpoint's own tokenizer files (tokenizer.model with tokenizer_config.json, or tokenizer.json)"
 NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
@@ -141,3 +142,37 @@ def untrained_ids(folder: Path, rows: int) -> frozenset[int]:
         return frozenset(whole("untrained_ids", index, at_least=0, at_most=rows - 1) for index in listed)
     except ValueError as error:
         raise ValueError(f"{folder / RECORD}: {error}: the ids are rows of the embedding") from None
+
+
+def embedding_rows(folder: Path) -> int | None:
+    """The embedding's rows by ``config.json``; None where it does not tell them."""
+    size = read_object(folder / "config.json").get("vocab_size")
+    try:
+        return None if not size else whole("vocab_size", size, at_least=1)
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.json'}: {error}") from None
+
+
+def refuse_missing_units(folder: Path, size: int, n_tokens: int) -> None:
+    """A folder with as many embedding rows as a released speech-text checkpoint, but with a tokenizer of text alone."""
+    for family in FAMILIES.values():
+        if family.rows == size != n_tokens:
+            raise ValueError(
+                f"'{folder}' has the {size} embedding rows of {family.name}, but its tokenizer has {n_tokens} tokens "
+                f"and no unit '{family.stream('unit').unit(0)}'; {FILES}, or pass family=TEXT_ONLY for a text model"
+            )
+
+
+def refuse_cut_units(folder: Path, found: Family, rows: int, n_tokens: int) -> None:
+    """A tokenizer with fewer units than its family, where the embedding has rows enough for the others."""
+    if found.name not in FAMILIES:
+        return
+    for stream, full in zip(found.all_streams(), FAMILIES[found.name].all_streams(), strict=False):
+        lacking = full.count - stream.count
+        if 0 < lacking <= rows - n_tokens:
+            raise ValueError(
+                f"'{folder}' has {stream.count} of the {full.count} {stream.name} tokens of {found.name}, and "
+                f"{rows - n_tokens} rows of its embedding have no name: '{full.unit(stream.count)}' and later ones are "
+                f"missing from the tokenizer; {FILES}, or give the family with this number by "
+                f"family_named({found.name!r}).replace(n_units={found.n_units})"
+            )

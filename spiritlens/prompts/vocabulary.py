@@ -16,8 +16,10 @@ the folder carries its markers; a third is the plain one:
 - ``first``: a ``▁`` only where the string begins with text: ``[Text] the`` gives ``[Text] ▁the`` (the embedded model).
 - ``saved``: what ``tokenizer.json`` says (byte-level tokenizers of the Llama-3 kind).
 
-transformers 5 has no slow tokenizer; `Vocabulary.load` sets the fast one up so that it gives the slow one's ids, and so
-``lens.model.to_tokens`` gives them too. An *answer* is counted in its ``▁`` form after text and after a marker alike.
+transformers 5 has no slow tokenizer; `Vocabulary.load` sets the fast one up so that it gives the slow one's ids, under
+all that ``tokenizer.model`` says of blanks and normalisation (`spiritlens.prompts.sentencepieces`), or refuses. Strings
+are brought to the family's case, markers excepted. ``lens.model.to_tokens`` gives the same ids. An *answer* is counted
+in its ``▁`` form after text and after a marker alike.
 """
 
 import hashlib
@@ -33,14 +35,20 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from spiritlens.arguments import shown, whole
-from spiritlens.prompts.families import FAMILIES, TEXT_ONLY, Family, Stream
+from spiritlens.prompts.families import TEXT_ONLY, Family, Stream, given_family
 from spiritlens.prompts.sentencepieces import Parted, Spacing
-from spiritlens.prompts.tokenizer_files import RECORD, read_object, untrained_ids
+from spiritlens.prompts.tokenizer_files import (
+    FILES,
+    RECORD,
+    embedding_rows,
+    refuse_cut_units,
+    refuse_missing_units,
+    untrained_ids,
+)
 from spiritlens.prompts.tokenizers import SpelledTokenizer, Spelling, open_tokenizer, writes_bos
 
 IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
 BLANK = "▁"
-FILES = "use the checkpoint's own tokenizer files (tokenizer.model with tokenizer_config.json, or tokenizer.json)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,14 +87,14 @@ class Vocabulary:
         if not isinstance(folder, (str, Path)):
             raise ValueError(f"folder={shown(folder)}: expected the path of a checkpoint's folder")
         folder, given = Path(folder).expanduser(), given_family(family)
-        rows = _config_size(folder) if size is None else whole("size", size, at_least=1)
+        rows = embedding_rows(folder) if size is None else whole("size", size, at_least=1)
         tokenizer, found, spacing = open_tokenizer(folder, given, rows)
         known = tokenizer.get_vocab()
         rows = rows or max(known.values()) + 1
         if found is TEXT_ONLY and given is None:
-            _refuse_missing_units(folder, rows, len(known))
+            refuse_missing_units(folder, rows, len(known))
         if given is None and not (folder / RECORD).is_file():
-            _refuse_cut_units(folder, found, rows, len(known))
+            refuse_cut_units(folder, found, rows, len(known))
         return cls(tokenizer, found, rows, spacing, untrained_ids(folder, rows))
 
     # ---- ids ---------------------------------------------------------------------------------------------------------
@@ -325,51 +333,6 @@ class Vocabulary:
             raise ValueError(f"{stream.name} tokens of family '{name}' fall apart when written side by side; {FILES}")
 
 
-def _refuse_missing_units(folder: Path, size: int, n_tokens: int) -> None:
-    """A folder with as many embedding rows as a released speech-text checkpoint, but with a tokenizer of text alone."""
-    for family in FAMILIES.values():
-        if family.rows == size != n_tokens:
-            raise ValueError(
-                f"'{folder}' has the {size} embedding rows of {family.name}, but its tokenizer has {n_tokens} tokens "
-                f"and no unit '{family.stream('unit').unit(0)}'; {FILES}, or pass family=TEXT_ONLY for a text model"
-            )
-
-
-def _refuse_cut_units(folder: Path, found: Family, rows: int, n_tokens: int) -> None:
-    """A tokenizer with fewer units than its family, where the embedding has rows enough for the others."""
-    if found.name not in FAMILIES:
-        return
-    for stream, full in zip(found.all_streams(), FAMILIES[found.name].all_streams(), strict=False):
-        lacking = full.count - stream.count
-        if 0 < lacking <= rows - n_tokens:
-            raise ValueError(
-                f"'{folder}' has {stream.count} of the {full.count} {stream.name} tokens of {found.name}, and "
-                f"{rows - n_tokens} rows of its embedding have no name: '{full.unit(stream.count)}' and later ones are "
-                f"missing from the tokenizer; {FILES}, or give the family with this number by "
-                f"family_named({found.name!r}).replace(n_units={found.n_units})"
-            )
-
-
 def _check_text(text: object) -> None:
     if not isinstance(text, str):
         raise ValueError(f"{shown(text)} ({type(text).__name__}): expected a text")
-
-
-def given_family(family: object) -> Family | None:
-    """The family given, or None; the name of one is refused with the call that gives its record."""
-    if family is None or isinstance(family, Family):
-        return family
-    named = f"family_named({family!r})" if isinstance(family, str) else "family_named(...)"
-    raise ValueError(
-        f"family={shown(family)} ({type(family).__name__}): expected a Family record; "
-        f"give spiritlens.prompts.families.{named}, or leave it out"
-    )
-
-
-def _config_size(folder: Path) -> int | None:
-    """The embedding's rows by ``config.json``; None where it does not tell them."""
-    size = read_object(folder / "config.json").get("vocab_size")
-    try:
-        return None if not size else whole("vocab_size", size, at_least=1)
-    except ValueError as error:
-        raise ValueError(f"{folder / 'config.json'}: {error}") from None

@@ -106,3 +106,25 @@ def test_a_bare_decoder_s_names_and_two_of_one_name(tmp_path):
     save_file({**weights, "module.model.norm.weight": torch.ones(32)}, folder / "model.safetensors")
     with pytest.raises(CheckpointError, match=r"have one name, model.norm.weight, without what wrappers add"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        ([[1, 2]], r"tokens are \[\[1, 2\]\]: expected ids \[batch pos\]"),
+        (torch.tensor([1, 2]), r"tokens are torch.int64 \(2,\)"),
+        (torch.ones(1, 600, dtype=torch.long), r"at most 512 a row"),
+        (torch.tensor([[1, 2512]]), r"tokens reach from 1 to 2512: ids go from 0 to 2511"),
+    ],
+)
+def test_tokens_are_checked(small, tokens, said):
+    with pytest.raises(ValueError, match=said):
+        selfcheck(load(small, device="cpu"), tokens)
+
+
+def test_a_short_context_and_what_is_no_lens(tmp_path, small):
+    config = spirit_config()
+    config.max_position_embeddings = 8
+    assert selfcheck(load(write_checkpoint(tmp_path / "short", config), device="cpu")).agrees
+    with pytest.raises(ValueError, match="expected a Lens"):
+        selfcheck(small)

@@ -42,6 +42,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _settings(kit)
     yield from _weights(kit)
     yield from _arguments(kit)
+    yield from _checks(kit)
     yield from _tokenizers(kit)
     yield from _strings(kit)
     yield from _centroids(bench)
@@ -345,6 +346,32 @@ def _arguments(kit: Kit) -> Iterator[Odd]:
             "modality",
             "speech",
         )
+
+
+def _checks(kit: Kit) -> Iterator[Odd]:
+    for value in ("m", None, kit.lens.model, kit.good):
+        yield error("selfcheck", f"{type(value).__name__}", lambda value=value: sl.selfcheck(value), "lens is", "Lens")
+    for tokens in (
+        [[1, 2]],
+        "the cat",
+        torch.tensor([1, 2]),
+        torch.tensor([[1.0, 2.0]]),
+        torch.tensor([[1, 99999]]),
+        torch.tensor([[-1, 2]]),
+        torch.ones((1, 65), dtype=torch.long),
+        torch.ones((1, 0), dtype=torch.long),
+        torch.tensor([[True]]),
+    ):
+        yield error(
+            "selfcheck", f"tokens {tokens!r:.40}", lambda tokens=tokens: sl.selfcheck(kit.lens, tokens), "tokens"
+        )
+    small = torch.tensor([[1, 2, 3]], dtype=torch.int32)
+    yield result("selfcheck", "tokens of 32 bits", lambda: sl.selfcheck(kit.lens, small), lambda check: check.agrees)
+    short = kit.with_json("config.json", max_position_embeddings=8)
+    yield result("selfcheck", "a context of 8", lambda: _checked(short), lambda check: check.agrees)
+    yield error("selfcheck", "a lens without a folder", lambda: sl.selfcheck(kit.bench.planted.lens), "folder", "save")
+    for target in (5, None, b"x"):
+        yield error("save_safetensors", f"target {target!r}", lambda t=target: save_safetensors(kit.good, t), "target=")
 
 
 def _tokenizers(kit: Kit) -> Iterator[Odd]:

@@ -190,7 +190,7 @@ def _generated(bench: Bench) -> Iterator[Odd]:
         return lens.generate(what, *settings, **more)
 
     for what in (None, 5, ["the"], b"the", prompt.ids):
-        yield error("generate", f"{type(what).__name__}", lambda what=what: generate(what), "prompt is", "Prompt")
+        yield error("generate", f"{type(what).__name__}", lambda what=what: generate(what), "prompt=", "Prompt")
     yield error("generate", "another vocabulary", lambda: generate(bench.written), "other words", lens.vocabulary.hash)
     for value in COUNTS:
         yield error(
