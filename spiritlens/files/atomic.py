@@ -26,10 +26,17 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | 
 
 
 def given_path(name: str, value: Any) -> Path:
-    """The path that a caller gave; anything else, and an empty text, is refused."""
+    """The path that a caller gave; anything else, an empty text, and a place that cannot be looked at are refused."""
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value) or "\0" in os.fsdecode(value):
         raise ValueError(f"{name}={value!r}: expected the path of a file or folder, as a text or a Path")
-    return Path(os.fsdecode(value))
+    path = Path(os.fsdecode(value))
+    try:
+        path.exists()
+    except OSError as error:  # too long a name, a folder that may not be looked into
+        raise OSError(
+            error.errno, f"{name}: {path} cannot be looked at ({error.strerror}); name another place"
+        ) from error
+    return path
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> Path:

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from effects_synthetic import token_effects
 
+from spiritlens.effects import run_directory
 from spiritlens.effects.run_directory import RunDirectory, environment, open_run
 from spiritlens.effects.store import load_effects
 
@@ -109,3 +110,60 @@ def test_differences_are_told_by_their_own_names_and_lists_by_counts(tmp_path: P
     open_run(tmp_path / "window", layers[0])
     with pytest.raises(ValueError, match=r"window_layers\.0: \[0, 0\] there, \[0, 1\] here, and 19 more beside it"):
         open_run(tmp_path / "window", layers[1])
+
+
+def test_environments_are_all_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run(tmp_path, {})
+    assert not (tmp_path / "environment.json").exists(), "it tells what wrote parts"
+    run.write_part("a", token_effects(n_facts=1))
+    run.write_part("b", token_effects(n_facts=1))
+    now = environment()
+    monkeypatch.setattr(run_directory, "environment", lambda: {**now, "python": "3.99"})
+    run.write_part("c", token_effects(n_facts=1))
+    found = json.loads((tmp_path / "environment.json").read_text(encoding="utf-8"))
+    assert [one["python"] for one in found] == [now["python"], "3.99"]
+
+
+def test_numpy_numbers_are_numbers_and_kinds_are_told_apart(tmp_path: Path) -> None:
+    open_run(tmp_path, {"seed": np.int64(1), "scale": np.float32(0.5)})
+    open_run(tmp_path, {"seed": 1, "scale": 0.5})
+    for seed in (1.0, True, "1"):
+        with pytest.raises(ValueError, match="seed: 1 there"):
+            open_run(tmp_path, {"seed": seed, "scale": 0.5})
+    with pytest.raises(ValueError, match="configuration cannot be written as JSON"):
+        open_run(tmp_path / "other", {"seed": {1}})
+
+
+def test_temporary_files_of_killed_writers_are_swept(tmp_path: Path) -> None:
+    open_run(tmp_path, {})
+    left = [
+        tmp_path / ".spiritlens-1-a.tmp",
+        tmp_path / "parts" / ".spiritlens-1-b.tmp",
+        tmp_path / "parts" / ".a.lock",
+    ]
+    for path in left:
+        path.write_bytes(b"half")
+    open_run(tmp_path, {})
+    assert not any(path.exists() for path in left)
+
+
+def test_a_part_is_made_by_one_at_a_time(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    with run.claimed("a", wait=False) as ours:
+        assert ours
+        with RunDirectory(tmp_path).claimed("a", wait=False) as theirs, run.claimed("b", wait=False) as other:
+            assert (theirs, other) == (False, True)
+    with run.claimed("a", wait=True) as ours:
+        assert ours
+    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_effects_that_are_there_are_not_written_again(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    run.write_part("a", token_effects(n_facts=1))
+    run.finish()
+    written = (tmp_path / "effects.nc").stat().st_mtime_ns
+    run.finish()
+    assert (tmp_path / "effects.nc").stat().st_mtime_ns == written
+    (tmp_path / "effects.nc").write_bytes(b"damaged")
+    xr.testing.assert_identical(run.finish(), load_effects(tmp_path / "effects.nc"))

@@ -37,18 +37,18 @@ class Killing:
         self.prompts = [*planted.prompts[:n_prompts], *planted.prompts[12 : 12 + n_prompts - 2]]
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
-        place = folder / "whole"
+        self.reference = self.trace(folder / "whole")
+        self.files = names(folder / "whole")
         start = time.monotonic()
-        self.reference = self.trace(place)
+        os.waitpid(self._child(lambda: self.trace(self._new())), 0)
         self.duration = time.monotonic() - start
-        self.files = names(place)
 
     def trace(self, folder: Path, seed: int = 0) -> xr.Dataset:
         """The call that is killed."""
         return sl.causal_trace(self.lens, self.prompts, samples=2, at="role", seed=seed, progress="none", folder=folder)
 
-    def kill_at(self, name: str, delay: float) -> None:
-        """Send a signal after a while, and take the folder up again."""
+    def kill_at(self, name: str, delay: float) -> bool:
+        """Send a signal after a while, and take the folder up again; whether the trace was still running."""
         folder = self._new()
         child = self._child(lambda: self.trace(folder))
         time.sleep(delay)
@@ -56,6 +56,7 @@ class Killing:
         ended = os.waitpid(child, 0)[1]
         self.counts[name if ended else f"{name} after the end"] += 1
         self._taken_up(folder, f"{name} after {delay:.2f} s")
+        return ended != 0
 
     def crash_points(self) -> int:
         """How many changes of files one trace makes."""
@@ -170,9 +171,10 @@ def report(kills: int) -> int:
         points = killing.crash_points()
         for point in range(1, points + 1):
             killing.crash_before(point)
-        for number in range(max(0, kills - points)):
-            name = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")[number % 4]
-            killing.kill_at(name, lots.uniform(0, killing.duration))
+        killed = points
+        while killed < kills:
+            name = lots.choice(("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT"))
+            killed += killing.kill_at(name, lots.uniform(0, killing.duration))
         for number in range(8):
             killing.at_once(2 + number % 2)
             killing.two_settings_at_once()

@@ -175,7 +175,7 @@ def saving(bench: Bench, effects: xr.Dataset) -> Iterator[Odd]:
         "save_effects", "a file as folder", lambda: sl.save_effects(effects, file / "e.nc"), "e.nc", "cannot be written"
     )
     yield error(
-        "save_effects", "a very long name", lambda: sl.save_effects(effects, folder / ("n" * 300)), "cannot be written"
+        "save_effects", "a very long name", lambda: sl.save_effects(effects, folder / ("n" * 300)), "name another"
     )
     yield result(
         "save_effects",
@@ -200,6 +200,7 @@ def loading(bench: Bench, effects: xr.Dataset) -> Iterator[Odd]:
         yield error("load_effects", kind, lambda path=path: sl.load_effects(path), str(path), "damaged", "delete it")
     for value in NOT_PATHS:
         yield error("load_effects", f"{value!r}", lambda value=value: sl.load_effects(value), "path=", "expected")
+    yield error("load_effects", "a very long name", lambda: sl.load_effects("n" * 300), "path", "name another")
     yield error("load_effects", "a folder", lambda: sl.load_effects(bench.folder()), "no such file", "folder")
     yield error("load_effects", "no file", lambda: sl.load_effects(bench.folder() / "no.nc"), "no.nc", "no such file")
     other = bench.folder() / "other.nc"
@@ -286,6 +287,9 @@ def opening(bench: Bench) -> Iterator[Odd]:
             lambda b=before, h=here: opened({"seed": h}, b).done,
             lambda found: found == (),
         )
+    yield error(
+        "open_run", "a very long name", lambda: open_run(bench.folder() / ("n" * 300), {}), "folder", "name another"
+    )
     for value in NOT_PATHS:
         yield error("open_run", f"folder {value!r}", lambda value=value: open_run(value, {}), "folder=", "expected")
     file = bench.file("file", "x")

@@ -1,0 +1,53 @@
+"""A model's hash is of its state now, and its hooks are told apart."""
+
+import functools
+
+import pytest
+import torch
+
+import spiritlens as sl
+from spiritlens.models.fingerprint import described, fingerprint, user_hooks
+from spiritlens.models.lens import Lens
+
+
+@pytest.fixture
+def lens() -> Lens:
+    return sl.planted().lens
+
+
+def test_every_single_value_counts_and_the_way_back_is_the_same(lens: Lens) -> None:
+    before = lens.id
+    for name, tensor in (*lens.model.named_parameters(), *lens.model.named_buffers()):
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        value = tensor.data.flatten()[-1].item()
+        tensor.data.view(-1)[-1] = 0.25 if value in (0, float("-inf")) else value / 2
+        assert lens.id != before, name
+        tensor.data.view(-1)[-1] = value
+    assert lens.id == before == fingerprint(sl.planted().lens.model)
+
+
+def test_hooks_of_the_user_s_are_told_and_the_toolkit_s_are_not(lens: Lens) -> None:
+    assert lens.hooks == ()
+    with lens.inside.hooked([("hook_embed", lambda value: value)]):
+        assert lens.hooks == ()
+    lens.model.add_hook("blocks.1.hook_mlp_out", lambda value, hook: value)
+    handle = lens.model.blocks[0].register_forward_hook(print)
+    assert [line.split(":")[0] for line in lens.hooks] == ["blocks.0", "blocks.1.hook_mlp_out"]
+    handle.remove()
+    lens.model.reset_hooks()
+    assert user_hooks(lens.model) == ()
+
+
+def test_functions_are_told_apart_by_what_they_do() -> None:
+    def scaled(by: float) -> object:
+        return lambda value, hook: value * by
+
+    def plain(value: torch.Tensor, by: float) -> torch.Tensor:
+        return value * by
+
+    doubled, halved = scaled(2.0), scaled(0.5)
+    assert described(doubled) == described(scaled(2.0)) != described(halved)  # type: ignore[arg-type]
+    assert described(functools.partial(plain, by=2)) != described(functools.partial(plain, by=3))
+    assert described(lambda value, hook: value) != described(lambda value, hook: value * 0)
+    assert described(print) == "builtins.print"
