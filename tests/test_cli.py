@@ -113,7 +113,9 @@ def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().out == f"spiritlens {sl.__version__}\n"
 
 
-@pytest.mark.parametrize(XX)
+@pytest.mark.parametrize(
+    ("verb", "line"), [("trace", "interrupted; the same command goes on"), ("voices", "interrupted")]
+)
 def test_an_interrupt_is_one_line_and_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str, line: str
 ) -> None:
