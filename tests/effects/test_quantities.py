@@ -55,7 +55,7 @@ def test_small_total_effects_are_nan_and_counted() -> None:
     assert small_total_effects(effects).values.tolist() == [1, 0]
     assert not np.isnan(normalised_indirect_effect(effects, threshold=0.01)).any()
     for threshold in (0.0, float("nan"), "0.05"):
-        with pytest.raises(ValueError, match="threshold=.*: expected a number > 0"):
+        with pytest.raises(ValueError, match=r"threshold=.*: expected a number > 0"):
             normalised_indirect_effect(effects, threshold=threshold)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="threshold="):
             small_total_effects(effects, threshold=threshold)  # type: ignore[arg-type]
