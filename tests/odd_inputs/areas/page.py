@@ -1,0 +1,191 @@
+"""The page and every figure."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import xarray as xr
+from frame import Bench, Odd, error, result
+
+import spiritlens as sl
+
+NAN = float("nan")
+
+
+def cases(bench: Bench) -> Iterator[Odd]:
+    for part in (_pages(bench), _datasets(bench), _maps(bench), _heads_and_paths(bench), _others(bench)):
+        yield from part
+
+
+def _pages(bench: Bench) -> Iterator[Odd]:
+    effects, prompts = bench.effects, bench.planted.prompts
+    page = partial(sl.dashboard, effects, bench.folder(), examples=0)
+    for name in ("findings", "notes"):
+        yield error(
+            "dashboard", f"{name} a text", partial(page, **{name: "They agree."}), f"{name}='They agree.'", "several"
+        )
+        yield error("dashboard", f"{name} numbers", partial(page, **{name: [1]}), f"{name}[0] is 1", "str")
+    yield error("dashboard", "prompts a text", partial(page, prompts="x"), "prompts='x'", "several")
+    yield error("dashboard", "one prompt alone", partial(page, prompts=prompts[0]), "prompts=", "several")
+    yield error("dashboard", "prompts by id", partial(page, prompts=["a1"]), "prompts[0] is 'a1'", "Prompt")
+    for value in ([None], ["a.png"], go.Figure(), "map"):
+        yield error("dashboard", f"figures {type(value).__name__}", partial(page, figures=value), "figures")
+    for value in (-1, 1.5, "4", None, True):
+        yield error("dashboard", f"examples {value!r}", partial(page, examples=value), "examples=", "whole number ≥ 0")
+    yield error("dashboard", "facts misspelt", partial(page, facts="some"), "facts='some'", "known, all")
+    for value in (5, None, b"title"):
+        yield error("dashboard", f"title {value!r}", partial(page, title=value), "title=", "a text")
+    for value in ([], {"share": 1.0}, "table", [5], pd.DataFrame(), 3):
+        yield error("dashboard", f"accuracy {value!r}", partial(page, accuracy=value), "accuracy")
+    file = bench.file("index.html", "x")
+    for value, names in (
+        (file, ("is a file",)),
+        (file / "deeper", ("is a file",)),
+        (None, ("folder=None",)),
+        ("", ("folder=''",)),
+    ):
+        yield error("dashboard", f"folder {value and 'a file'}", partial(sl.dashboard, effects, value), *names)
+    for what, value, names in (
+        ("a list", [effects], ("(list)", "by name")),
+        ("None", None, ("effects=None", "by name")),
+        ("a path", "effects.nc", ("effects='effects.nc'", "by name")),
+        ("nothing", {}, ("no effects to show",)),
+        ("names that are numbers", {1: effects}, ("names [1]", "texts")),
+        ("another kind by name", {"a": None}, ("effects['a']=None", "expected one Dataset")),
+        ("averages", sl.average_effects(effects, resamples=5), ("spiritlens.averages/1", "spiritlens.effects/1")),
+        ("one prompt without its axis", effects.isel(prompt=0), ("axis 'prompt'", "[0]")),
+    ):
+        yield error("dashboard", f"effects: {what}", partial(sl.dashboard, value, bench.folder()), *names)
+    yield result(
+        "dashboard",
+        "generators and markup",
+        lambda: page(
+            prompts=iter(prompts),
+            findings=(each for each in ["<b>&"]),
+            notes=iter(["n"]),
+            title="<script>alert(1)</script>",
+        ),
+        lambda path: "<script>alert(1)" not in path.read_text(encoding="utf-8"),
+    )
+
+
+def _datasets(bench: Bench) -> Iterator[Odd]:
+    """Each figure is given something else than what it draws."""
+    effects, lens = bench.effects, bench.planted.lens
+    readings = sl.logit_lens(lens, bench.planted.prompts[:1])
+    drawn = {
+        "spiritlens.effects/1": ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "head_map"),
+        "spiritlens.paths/1": ("path_map",),
+        "spiritlens.lens/1": ("lens_map",),
+        "spiritlens.doses/1": ("dose_curves",),
+    }
+    for schema, names in drawn.items():
+        for name in names:
+            figure = getattr(sl.figures, name)
+            other, found = (
+                (readings, "spiritlens.lens/1") if schema == "spiritlens.effects/1" else (effects, "effects/1")
+            )
+            yield error(name, "another method's result", partial(figure, other), found, f"expected '{schema}'")
+            yield error(name, "a path", partial(figure, "effects.nc"), "'effects.nc'", "expected one Dataset")
+            yield error(name, "a list", partial(figure, [effects]), "(list)", "expected one Dataset")
+            yield error(name, "no dataset of ours", partial(figure, xr.Dataset()), "schema None", "pass what")
+
+
+def _maps(bench: Bench) -> Iterator[Odd]:
+    effects, figures = bench.effects, sl.figures
+    for name in ("role_maps", "layer_curves", "trace_map", "total_effects", "peak_layers"):
+        figure = partial(getattr(figures, name), effects)
+        yield error(name, "metric misspelt", partial(figure, metric="prob"), "metric='prob'", "probability")
+        yield error(name, "metrics as a list", partial(figure, metric=["logit"]), "metric=['logit']", "choose from")
+        if name != "total_effects":
+            yield error(name, "component misspelt", partial(figure, component="mlp"), "component='mlp'", "mlp_out")
+        if name != "trace_map":
+            yield error(name, "facts misspelt", partial(figure, facts="x"), "facts='x'", "known, all")
+    for name in ("role_maps", "layer_curves", "trace_map"):
+        call = partial(getattr(figures, name), effects, quantity="x")
+        yield error(name, "quantity misspelt", call, "quantity='x'", "indirect, normalised")
+    for name in ("role_maps", "layer_curves"):
+        figure = partial(getattr(figures, name), effects)
+        yield error(
+            name, "arrangement misspelt", partial(figure, arrangement="x"), "arrangement='x'", "side by side, stacked"
+        )
+        yield error(name, "averages of another kind", partial(figure, average=effects), "spiritlens.averages/1")
+        every = sl.average_effects(effects, by=(), resamples=5)
+        yield error(
+            name, "averages without modality", partial(figure, average=every), "no modality", "by=('modality',)"
+        )
+        totals = sl.average_total_effects(effects, resamples=5)
+        yield error(name, "averages of totals", partial(figure, average=totals), "no role", "average_effects")
+        yield error(name, "an empty component", partial(figure, component=""), "component=''", "choose from")
+    curves = partial(figures.layer_curves, effects)
+    for value in ("subject", ["verb"], [3], ()):
+        yield error("layer_curves", f"roles {value!r}", partial(curves, value), "roles")
+    for value in ("verb", None, 3, ["subject"]):
+        yield error("peak_layers", f"role {value!r}", partial(figures.peak_layers, effects, value), "role=", "subject")
+    trace = partial(figures.trace_map, effects)
+    for value in (8, -9, 1.5, True, None, "nowhere"):
+        yield error("trace_map", f"prompt {value!r}", partial(trace, value), "prompt")
+    for value in (0, 3, "1"):
+        yield error("trace_map", f"head {value!r} of none", partial(trace, head=value), "head=", "no heads")
+    yield result("trace_map", "numpy's place", partial(trace, np.int64(-1)), lambda figure: len(figure.data) > 0)
+    marked = effects.assign_coords(subject=("prompt", ["<img src=x onerror=alert(1)>"] * effects.sizes["prompt"]))
+    yield result(
+        "trace_map",
+        "a subject of markup",
+        lambda: figures.trace_map(marked).to_json(),
+        lambda text: "<img" not in text and "\\u003cimg" not in text,
+    )
+
+
+def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
+    lens, prompts, figures = bench.planted.lens, bench.planted.prompts, sl.figures
+    lost = sl.head_knockout(lens, [prompts[0], prompts[12]], "zero", progress="none")
+    yield result(
+        "head_map", "a knock-out as it comes", partial(figures.head_map, lost), lambda figure: len(figure.data) >= 2
+    )
+    for value in ("read-out", "verb", 3, ["subject"]):
+        yield error(
+            "head_map", f"role {value!r}", partial(figures.head_map, lost, value), "role=", "all but the beginning"
+        )
+    yield error("head_map", "no heads", partial(figures.head_map, bench.effects), "no heads", "'z'")
+    yield error("role_maps", "heads", partial(figures.role_maps, lost), "has heads", "isel(head=")
+    for value in (99, -1, 1.5, "0", None):
+        yield error("trace_map", f"head {value!r}", partial(figures.trace_map, lost, head=value), "head")
+    nodes = {"senders": [sl.Sender("mlp_out", 2)], "metrics": ("logit_difference",), "progress": "none"}
+    paths = sl.path_patch(lens, prompts[:1], sl.Noise(), **nodes)
+    for value in (1, -2, 0.5, "all", None):
+        yield error("path_map", f"pos {value!r}", partial(figures.path_map, paths, pos=value), "pos=", "whole number")
+    for value in (0, -1, 2.5, "all"):
+        yield error("path_map", f"top {value!r}", partial(figures.path_map, paths, top=value), "top=", "≥ 1")
+    yield error(
+        "path_map", "metric misspelt", partial(figures.path_map, paths, "logit"), "metric='logit'", "difference"
+    )
+
+
+def _others(bench: Bench) -> Iterator[Odd]:
+    lens, prompts, figures = bench.planted.lens, bench.planted.prompts, sl.figures
+    readings = sl.logit_lens(lens, prompts[:1])
+    for value in (1, -2, 0.5, "0", None):
+        yield error("lens_map", f"prompt {value!r}", partial(figures.lens_map, readings, value), "prompt=")
+    for value in ("foil", None, 1):
+        yield error(
+            "lens_map", f"rank_of {value!r}", partial(figures.lens_map, readings, rank_of=value), "word, answer"
+        )
+    doses = sl.dose_curve(lens, prompts[:2], (1.0,), samples=1)
+    for value in (1.5, 0, NAN, "0.5"):
+        yield error("dose_curves", f"target {value!r}", partial(figures.dose_curves, doses, value), "target=", "< 1")
+    for value in ([], {"facts": 3}, "rows", [5], None):
+        yield error("accuracy_table", f"{value!r}", partial(figures.accuracy_table, value), "accuracy")
+    rows = ({"modality": kind, "share": 0.5} for kind in ("T2T", "S2T"))
+    yield result(
+        "accuracy_table", "a generator", partial(figures.accuracy_table, rows), lambda figure: len(figure.data) == 1
+    )
+    for value in ("france", None, prompts[:1]):
+        yield error(
+            "speech", f"prompt {type(value).__name__}", partial(figures.speech, value), "prompt=", "expected a Prompt"
+        )
+    yield error("speech", "a written prompt", partial(figures.speech, prompts[0]), prompts[0].id, "lens.speak")
+    shown = partial(figures.speech, prompts[12])
+    yield error("speech", "labels misspelt", partial(shown, unit_labels="none"), "unit_labels='none'", "on hovering")

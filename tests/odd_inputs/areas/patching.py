@@ -1,0 +1,398 @@
+"""Activation, path and attribution patching, knock-outs, attributions, attention and lenses."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from frame import Bench, Odd, error, result
+
+import spiritlens as sl
+
+NAN, INF = float("nan"), float("inf")
+BAD_SAMPLES = (0, 1.5, True, "2", None)
+BAD_SEEDS = (-1, "a", 1.0, None)
+LOGITS = (sl.Receiver("logits"),)
+
+
+def cases(bench: Bench) -> Iterator[Odd]:
+    planted = bench.planted
+    lens, prompt, spoken = planted.lens, planted.prompts[0], planted.prompts[12]
+    other, foreign = planted.counterfactual(prompt), bench.written
+    parts = (
+        _first(lens, prompt, foreign),
+        _contrasts(lens, prompt, spoken, other, foreign),
+        _settings(lens, prompt, other),
+        _activation(lens, prompt, spoken, other, foreign),
+        _paths(lens, prompt, other),
+        _nodes(),
+        _knocked_heads(lens, prompt, spoken, other, foreign),
+        _cut_edges(lens, prompt),
+        _attributions(lens, prompt, spoken),
+        _readings(lens, prompt, spoken, foreign),
+    )
+    for part in parts:
+        yield from part
+
+
+def _patchers(lens: Any) -> dict[str, Any]:
+    """Methods that are given prompts and a contrast."""
+    quiet = {"progress": "none", "metrics": ("logit_difference",)}
+    stream = {"components": ("resid_post",), "at": "role", **quiet}
+    return {
+        "activation_patch": partial(sl.activation_patch, lens, **stream),
+        "back_patch": partial(sl.back_patch, lens, source_layers=(3,), **quiet),
+        "attribution_patch": partial(sl.attribution_patch, lens, **stream),
+        "path_patch": partial(sl.path_patch, lens, senders=(sl.Sender("mlp_out", 2),), **quiet),
+        "edge_attribution": partial(sl.edge_attribution, lens, receivers=LOGITS, **quiet),
+    }
+
+
+def _first(lens: Any, prompt: Any, foreign: Any) -> Iterator[Odd]:
+    """A lens and its prompts, for every method."""
+    noise = (sl.Noise(),)
+    functions: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        **{name: (getattr(sl, name), noise) for name in _patchers(lens)},
+        **{
+            name: (getattr(sl, name), ())
+            for name in (
+                *("head_knockout", "attention_knockout", "direct_logit_attribution", "head_detectors"),
+                *("attention_mass", "logit_lens", "implicit_transcription"),
+            )
+        },
+    }
+    for name, (function, more) in functions.items():
+        yield error(
+            name, "lens a text", partial(function, "lens", [prompt], *more), "lens is 'lens'", "spiritlens.load"
+        )
+        yield error(name, "prompts a text", partial(function, lens, "a b", *more), "prompts='a b'", "several")
+        yield error(
+            name, "prompts of another lens", partial(function, lens, [foreign], *more), foreign.id, "vocabulary"
+        )
+
+
+def _contrasts(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -> Iterator[Odd]:
+    for name, patch in _patchers(lens).items():
+        yield error(
+            name,
+            "contrast a text",
+            partial(patch, [prompt], "noise"),
+            "contrast='noise'",
+            "counterfactual",
+            "sl.Noise()",
+        )
+        yield error(name, "one counterfactual alone", partial(patch, [prompt], other), "contrast", "[counterfactual]")
+        yield error(name, "a foreign counterfactual", partial(patch, [prompt], [foreign]), "contrast[0]", "vocabulary")
+        yield error(name, "too many", partial(patch, [prompt], [other, other]), "2 counterfactuals for 1 prompts")
+        yield result(
+            name,
+            "a generator of counterfactuals",
+            lambda patch=patch: patch(iter([prompt]), (each for each in [other])),
+            lambda found: found.sizes["prompt"] == 1,
+        )
+    activation = _patchers(lens)["activation_patch"]
+    for value in (None, 0.5, {}, sl.Noise, [None], b"noise"):
+        yield error("activation_patch", f"contrast {value!r}", partial(activation, [prompt], value), "contrast")
+    yield error(
+        "path_patch",
+        "a longer counterfactual",
+        partial(_patchers(lens)["path_patch"], [prompt], [spoken]),
+        prompt.id,
+        "equally long",
+    )
+    yield result(
+        "activation_patch",
+        "one counterfactual for two prompts",
+        lambda: activation([prompt, lens_text(lens, "marne")], [other, other]),
+        lambda found: found.sizes["prompt"] == 2,
+    )
+
+
+def lens_text(lens: Any, subject: str) -> Any:
+    return lens.text(f"the colour of {subject} is", subject, "red", foil="blue", marker="final")
+
+
+def _settings(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
+    """Numbers, names and options that several methods share."""
+    bare = lens.text("the colour of marlo is", "marlo", "red")
+    for name, patch in _patchers(lens).items():
+        call = partial(patch, [prompt], [other])
+        for value in BAD_SAMPLES[:: 1 if name == "activation_patch" else 3]:
+            yield error(name, f"samples {value!r}", partial(call, samples=value), "samples=", "whole number ≥ 1")
+        for value in BAD_SEEDS[:: 1 if name == "path_patch" else 3]:
+            yield error(name, f"seed {value!r}", partial(call, seed=value), "seed=", "whole number ≥ 0")
+        yield error(name, "metrics a text", partial(call, metrics="logit"), "metrics='logit'", "['logit']")
+        yield error(name, "metrics misspelt", partial(call, metrics=["logits"]), "'logits'", "logit_difference")
+        yield error(name, "progress misspelt", partial(call, progress="x"), "progress='x'", "bar, none")
+        yield error(name, "no foil", partial(patch, [bare], sl.Noise()), bare.id, "foil=", "logit_difference")
+    for name in ("activation_patch", "back_patch", "attribution_patch"):
+        call = partial(_patchers(lens)[name], [prompt], [other])
+        yield error(name, "spans a text", partial(call, at="span", spans="subject"), "spans='subject'", "['subject']")
+        yield error(name, "spans misspelt", partial(call, at="span", spans=["verb"]), "no span 'verb'", "subject")
+        yield error(name, "at misspelt", partial(call, at="tokens"), "at='tokens'", "token, word, span, role")
+        yield error(name, "direction misspelt", partial(call, direction="x"), "direction='x'", "denoising, noising")
+    for name in ("attribution_patch", "edge_attribution"):
+        call = partial(_patchers(lens)[name], [prompt], [other])
+        for value in (0, -1, 1.5, True, NAN):
+            yield error(name, f"steps {value!r}", partial(call, steps=value), "steps=", "whole number ≥ 1")
+        yield error(name, "a rough metric", partial(call, metrics=["kl"]), "'kl'", "no useful gradient", "logit")
+    call = partial(sl.attribution_patch, lens, [prompt], [other], metrics=("logit_difference",), progress="none")
+    yield error("attribution_patch", "components a text", partial(call, "z"), "components='z'", "['z']")
+    yield error("attribution_patch", "patterns", partial(call, ["pattern"]), "'pattern'", "resid_pre")
+    yield error("attribution_patch", "heads and outputs", partial(call, ["z", "mlp_out"]), "mix heads", "two calls")
+
+
+def _activation(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -> Iterator[Odd]:
+    patch = _patchers(lens)["activation_patch"]
+    call = partial(patch, [prompt], [other])
+    for name, allowed in {
+        "heads": "together, each",
+        "pooling": "position, last",
+        "control": "none, other word",
+    }.items():
+        yield error("activation_patch", f"{name} misspelt", partial(call, **{name: "x"}), f"{name}='x'", allowed)
+    for value in (0, 1.5, "1", True):
+        yield error("activation_patch", f"window {value!r}", partial(call, window=value), "window=", "≥ 1")
+    for value in (0, -5, NAN, 2.5):
+        yield error(
+            "activation_patch", f"memory_budget {value!r}", partial(call, memory_budget=value), "memory_budget="
+        )
+    for value in ("mlp_out", ["mlps"], [], [None], ["z", "z"]):
+        yield error("activation_patch", f"components {value!r}", partial(call, components=value), "components")
+    yield error("activation_patch", "whole outputs by head", partial(call, heads="each"), "heads='each'", "resid_post")
+    yield error("activation_patch", "donors a text", partial(call, donors="France"), "donors='France'", "several")
+    yield error("activation_patch", "one donor alone", partial(call, donors=other), "donors=", "several")
+    yield error("activation_patch", "no donors", partial(call, donors=[]), "donors is empty")
+    yield error("activation_patch", "two donors", partial(call, donors=[other, spoken]), "2 donors for 1 prompts")
+    yield error("activation_patch", "a foreign donor", partial(call, donors=[foreign]), "donors[0]", "vocabulary")
+    yield error("activation_patch", "no other fact", partial(call, control="other fact"), "no other subject", prompt.id)
+    yield result(
+        "activation_patch",
+        "donors, noising, several samples",
+        partial(patch, [prompt], sl.Noise(), donors=[other], direction="noising", samples=3),
+        lambda found: found.sizes["sample"] == 3 and not bool(found["corrupted"].isnull().any()),
+    )
+    yield result(
+        "activation_patch",
+        "numpy's numbers",
+        partial(call, samples=np.int32(1), seed=np.uint16(3), window=torch.tensor(1)),
+        lambda found: type(found.attrs["seed"]) is int and type(found.attrs["window"]) is int,
+    )
+    back = _patchers(lens)["back_patch"]
+    call = partial(back, [prompt], [other])
+    for value in ("12", [1.5], [99], [-1], [], [True], 3, [1, 1]):
+        yield error("back_patch", f"source_layers {value!r}", partial(call, source_layers=value), "source_layers")
+    for value in (["resid_pre"], "resid", None, "pattern"):
+        yield error("back_patch", f"component {value!r}", partial(call, component=value), "component")
+    yield result(
+        "back_patch",
+        "an array of layers",
+        partial(call, source_layers=np.array([0, 3])),
+        lambda found: found["component"].values.tolist() == ["resid_pre from 0", "resid_pre from 3"],
+    )
+
+
+def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
+    for name in ("path_patch", "edge_attribution"):
+        call = partial(getattr(sl, name), lens, [prompt], [other], metrics=("logit_difference",), progress="none")
+        yield error(name, "one sender alone", partial(call, senders=sl.Sender("embed")), "senders=", "several")
+        yield error(name, "senders by name", partial(call, senders=["L2H1"]), "senders[0] is 'L2H1'", "Sender")
+        yield error(name, "no senders", partial(call, senders=[]), "senders is empty")
+        yield error(name, "receivers a text", partial(call, receivers="logits"), "receivers='logits'", "several")
+        yield error(
+            name, "senders as receivers", partial(call, receivers=[sl.Sender("embed")]), "receivers[0]", "Receiver"
+        )
+        yield error(name, "a layer too high", partial(call, senders=[sl.Sender("mlp_out", 99)]), "MLP99", "layers 0..7")
+        yield error(name, "a head too high", partial(call, receivers=[sl.Receiver("v_input", 0, 99)]), "L0H99", "heads")
+        yield error(name, "at a text", partial(call, at="subject"), "at='subject'", "['subject']")
+        yield error(name, "at misspelt", partial(call, at=["verb"]), "no span 'verb'")
+        yield error(name, "at nowhere", partial(call, at=["speech"]), prompt.id, "none of the spans", "speech")
+        yield error(name, "base misspelt", partial(call, base="noised"), "base='noised'", "clean, corrupted")
+    call = partial(_patchers(lens)["path_patch"], [prompt], [other])
+    yield error("path_patch", "frozen misspelt", partial(call, frozen="all"), "frozen='all'", "heads+mlps")
+    yield error("path_patch", "norms misspelt", partial(call, norms=True), "norms=True", "recomputed, frozen")
+    yield error("path_patch", "receive misspelt", partial(call, receive="all"), "receive='all'", "each, together")
+    yield error("path_patch", "memory_budget 0", partial(call, memory_budget=0), "memory_budget=0", "≥ 1")
+    yield result(
+        "path_patch",
+        "generators of nodes and places",
+        partial(
+            _patchers(lens)["path_patch"],
+            [prompt],
+            [other],
+            senders=(sl.Sender("mlp_out", layer) for layer in (1, 2)),
+            receivers=iter(LOGITS),
+            at=(name for name in ("subject", "all")),
+        ),
+        lambda found: found["patched"].shape == (1, 1, 2, 1, 1, 1, 1, 2, 1),
+    )
+
+
+def _nodes() -> Iterator[Odd]:
+    for value in ("attn", None, 5, ["z"], "q_input"):
+        yield error("Sender", f"component {value!r}", partial(sl.Sender, value, 1, 1), "sender component=", "embed, z")
+    for value in (1.0, "1", True, None, -2, NAN):
+        yield error("Sender", f"layer {value!r}", partial(sl.Sender, "z", value, 0), "layer of z=", "whole number")
+    for value in ("head", 2.5, [0]):
+        yield error("Sender", f"head {value!r}", partial(sl.Sender, "z", 0, value), "head of z=", "whole number")
+    yield error("Sender", "no head", partial(sl.Sender, "z", 1), "z needs a head")
+    yield result(
+        "Sender", "numpy's", partial(sl.Sender, "z", np.int64(1), np.int8(0)), lambda node: str(node) == "L1H0"
+    )
+    for value in ("logit", None, "mlp_out"):
+        yield error("Receiver", f"component {value!r}", partial(sl.Receiver, value), "receiver component=", "logits")
+    yield error("Receiver", "layer a text", partial(sl.Receiver, "mlp_in", "2"), "layer of mlp_in='2'", "whole number")
+    yield error("Receiver", "a layer of the logits", partial(sl.Receiver, "logits", 3), "logits has no layer")
+
+
+def _knocked_heads(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -> Iterator[Odd]:
+    call = partial(sl.head_knockout, lens, [prompt], "zero", progress="none", groups={"a": [(1, 1)]})
+    misspelt = partial(sl.head_knockout, lens, [prompt], "ablate")
+    yield error("head_knockout", "kind misspelt", misspelt, "kind='ablate'", "zero, mean, resample")
+    for value, names in (
+        ({}, ("groups is empty", "nothing would be knocked out")),
+        ({"a": []}, ("groups['a'] is empty",)),
+        ({"a": (1, 2)}, ("groups['a'][0] is 1", "(layer, head)")),
+        ({"a": [(99, 0)]}, ("group 'a' names L99H0", "8 layers")),
+        ({"a": [(0, -1)]}, ("group 'a' names L0H-1", "4 heads")),
+        ({"a": [(1.0, 0)]}, ("layer=1.0", "whole number")),
+        ({"a": ["L1H1"]}, ("groups['a'][0] is 'L1H1'", "(layer, head)")),
+        ({"a": "L1H1"}, ("groups['a']='L1H1'", "several")),
+        ({"a": None}, ("groups['a']=None", "list")),
+        ({3: [(1, 1)]}, ("groups has the name 3", "text")),
+        ([(1, 1)], ("groups=[(1, 1)]", "names with their heads")),
+        ("movers", ("groups='movers'", "names with their heads")),
+    ):
+        yield error("head_knockout", f"groups {value!r}", partial(call, groups=value), *names)
+    yield error("head_knockout", "samples 0", partial(call, samples=0), "samples=0", "≥ 1")
+    yield error("head_knockout", "seed a text", partial(call, seed="1"), "seed='1'", "whole number")
+    yield error("head_knockout", "spans a text", partial(call, spans="subject"), "spans='subject'", "['subject']")
+    yield error("head_knockout", "spans misspelt", partial(call, spans=["verb"]), "no span 'verb'")
+    yield error("head_knockout", "spans nowhere", partial(call, spans=["speech"]), prompt.id, "none of the spans")
+    yield error("head_knockout", "metrics a text", partial(call, metrics="kl"), "metrics='kl'", "['kl']")
+    alone = partial(sl.head_knockout, lens, [prompt], progress="none")
+    yield error("head_knockout", "one prompt alone", alone, prompt.id, "reference=", "kind='zero'")
+    yield error("head_knockout", "references of speech", partial(alone, reference=[spoken]), prompt.id, "reference=")
+    yield error("head_knockout", "no references", partial(alone, reference=[]), "reference is empty")
+    yield error("head_knockout", "reference a text", partial(alone, reference="x"), "reference='x'", "several")
+    yield error(
+        "head_knockout", "a foreign reference", partial(alone, reference=[foreign]), "reference[0]", "vocabulary"
+    )
+    yield result(
+        "head_knockout",
+        "generators of heads and references",
+        lambda: alone(reference=iter([other]), groups={"a": (head for head in [(1, np.int64(1)), (1, 1)])}),
+        lambda found: found["component"].values.tolist() == ["a"],
+    )
+
+
+def _cut_edges(lens: Any, prompt: Any) -> Iterator[Odd]:
+    for value, names in (
+        ({}, ("heads={}", "names no head")),
+        ({0: ()}, ("names no head", "nothing would be cut")),
+        ({0: 1}, ("heads[0]=1", "list")),
+        ({"0": (1,)}, ("layer of heads='0'", "whole number")),
+        ({-1: (1,)}, ("layer of heads=-1", "≥ 0")),
+        ({0: (1.5,)}, ("heads[0]=1.5", "whole number")),
+        ({0: "12"}, ("heads[0]='12'", "several")),
+        ([0, 1], ("heads=[0, 1]", "layers with their heads")),
+        ("all", ("heads='all'", "None for all heads")),
+    ):
+        yield error("Edge", f"heads {value!r}", partial(sl.Edge, "subject", heads=value), *names)
+    for value in (None, "", 5, ["subject"]):
+        yield error("Edge", f"keys {value!r}", partial(sl.Edge, value), "keys=", "name of a span")
+    yield error("Edge", "queries positions", partial(sl.Edge, "subject", (1, 2)), "queries=(1, 2)", "name of a span")
+    cut = partial(sl.attention_knockout, lens, [prompt], progress="none")
+    for heads, name in (({99: (0,)}, "L99H0"), ({0: (99,)}, "L0H99")):
+        edges = [sl.Edge("subject", heads=heads)]
+        yield error("attention_knockout", f"heads {heads}", partial(cut, edges), name, "8 layers", "4 heads")
+    yield error("attention_knockout", "no edges", partial(cut, []), "edges is empty")
+    yield error("attention_knockout", "one edge alone", partial(cut, sl.Edge("subject")), "edges=", "several")
+    yield error("attention_knockout", "edges by name", partial(cut, ["subject"]), "edges[0] is 'subject'", "Edge")
+    yield error("attention_knockout", "keys misspelt", partial(cut, [sl.Edge("verb")]), "no span 'verb'")
+    for value in (0, -2, 1.5, "3", True):
+        yield error("attention_knockout", f"window {value!r}", partial(cut, window=value), "window=", "≥ 1")
+    yield error("attention_knockout", "metrics empty", partial(cut, metrics=[]), "metrics is empty")
+    yield error("attention_knockout", "progress None", partial(cut, progress=None), "progress=None", "bar, none")
+    yield result(
+        "attention_knockout",
+        "a generator of edges",
+        lambda: cut(sl.Edge(name) for name in ("subject", "relation")),
+        lambda found: found["span_name"].values.tolist() == [["subject → last token", "relation → last token"]],
+    )
+    yield result(
+        "attention_knockout",
+        "numpy's heads",
+        partial(cut, [sl.Edge("subject", heads={np.int64(0): np.array([1])})]),
+        lambda found: '"heads": [{"0": [1]}]' in found.attrs["config_json"],
+    )
+
+
+def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
+    direct = partial(sl.direct_logit_attribution, lens, [prompt])
+    bare = lens.text("the colour of marlo is", "marlo", "red")
+    for value in ("foils", None, 5):
+        yield error(
+            "direct_logit_attribution", f"against {value!r}", partial(direct, against=value), "foil, nothing, mean"
+        )
+    for value in ("word", None, ["role"]):
+        yield error(
+            "direct_logit_attribution", f"by {value!r}", partial(direct, by=value), "none, token, role, modality"
+        )
+    yield error(
+        "direct_logit_attribution",
+        "no foil",
+        partial(sl.direct_logit_attribution, lens, [prompt, bare]),
+        bare.id,
+        "no foil",
+        "foil=",
+        "against='nothing'",
+    )
+    for value in ("word", None, ("role",), ["role"]):
+        yield error(
+            "attention_mass", f"by {value!r}", partial(sl.attention_mass, lens, [prompt], value), "role, modality"
+        )
+    yield error("head_detectors", "no prompts", partial(sl.head_detectors, lens, []), "prompts is empty")
+    yield error("head_detectors", "a prompt twice", partial(sl.head_detectors, lens, [prompt, prompt]), "twice")
+    for name in ("head_detectors", "attention_mass", "direct_logit_attribution"):
+        yield result(
+            name,
+            "a generator of prompts",
+            lambda name=name: getattr(sl, name)(lens, iter([prompt, spoken])),
+            lambda found: found.sizes["prompt"] == 2,
+        )
+
+
+def _readings(lens: Any, prompt: Any, spoken: Any, foreign: Any) -> Iterator[Odd]:
+    size = len(lens.vocabulary.text_ids)
+    for name in ("logit_lens", "implicit_transcription"):
+        call = partial(getattr(sl, name), lens, [spoken])
+        for value in (0, -1, 2.5, "5", None, True, size + 1):
+            yield error(name, f"top {value!r}", partial(call, top=value), "top=", f"≥ 1 and ≤ {size}")
+        yield result(name, "numpy's top", partial(call, top=np.int64(2)), lambda found: len(found) > 0)
+    scope = partial(sl.patchscope, lens)
+    good = {
+        "source": spoken,
+        "source_position": 5,
+        "source_state": 2,
+        "target": prompt,
+        "target_position": 3,
+    }
+    for name in ("source_position", "target_position", "read_position"):
+        for value in (99, -99, 1.5, "subject", True):
+            call = partial(scope, **{**good, name: value})
+            yield error("patchscope", f"{name} {value!r}", call, name)
+    for name in ("source_state", "target_state"):
+        for value in (9, -1, 2.0, "last"):
+            yield error("patchscope", f"{name} {value!r}", partial(scope, **{**good, name: value}), name)
+    for name in ("source", "target"):
+        yield error("patchscope", f"{name} a text", partial(scope, **{**good, name: "a"}), f"{name} is 'a'", "Prompt")
+        yield error("patchscope", f"{name} foreign", partial(scope, **{**good, name: foreign}), name, "vocabulary")
+    yield error("patchscope", "lens None", lambda: sl.patchscope(None, *good.values()), "lens is None", "Lens")
+    yield result(
+        "patchscope",
+        "numpy's places",
+        partial(scope, **{**good, "source_position": np.int64(5), "target_state": np.int8(2)}),
+        lambda logits: torch.equal(logits, scope(**good)),
+    )

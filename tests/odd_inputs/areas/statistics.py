@@ -1,0 +1,162 @@
+"""Effects, averages, comparisons and rankings of heads."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from frame import Bench, Odd, error, result
+
+import spiritlens as sl
+
+NAN, INF = float("nan"), float("inf")
+OF_EFFECTS = (
+    *("total_effect", "indirect_effect", "normalised_indirect_effect", "normalised_total_effect", "role_effects"),
+    *("average_effects", "average_total_effects", "compare"),
+)
+
+
+def cases(bench: Bench) -> Iterator[Odd]:
+    effects = bench.effects
+    mass = sl.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
+    for part in (_given(effects, mass), _shares(effects), _averages(effects), _comparisons(effects), _ranks(mass)):
+        yield from part
+
+
+def _given(effects: Any, mass: Any) -> Iterator[Odd]:
+    for name in OF_EFFECTS:
+        function = getattr(sl, name)
+        yield error(name, "a path", partial(function, "effects.nc"), "effects='effects.nc'", "load_effects")
+        yield error(name, "a list", partial(function, [effects]), "(list)", "expected one Dataset")
+        yield error(name, "another method's result", partial(function, mass), "spiritlens.attention/1", "effects/1")
+        yield error(name, "a bare Dataset", partial(function, xr.Dataset()), "schema None", "spiritlens.effects/1")
+        if name != "total_effect":
+            damaged = effects.drop_vars("restored")
+            yield error(name, "a variable lost", partial(function, damaged), "lacks restored", "as its method returned")
+    for name in ("role_effects", "average_effects", "compare"):
+        one = effects.isel(prompt=0)
+        yield error(name, "an axis lost", partial(getattr(sl, name), one), "axis 'prompt'", "isel(prompt=[0])")
+    yield error("indirect_effect", "None", partial(sl.indirect_effect, None), "effects=None", "expected one Dataset")
+    plain = effects.assign_attrs()
+    del plain.attrs["direction"]
+    yield error("indirect_effect", "no direction", partial(sl.indirect_effect, plain), "attribute direction")
+    yield result(
+        "total_effect",
+        "one prompt",
+        lambda: sl.total_effect(effects.isel(prompt=0)),
+        lambda found: found.equals(sl.total_effect(effects).isel(prompt=0)),
+    )
+
+
+def _shares(effects: Any) -> Iterator[Odd]:
+    for value in (0, -0.1, NAN, None, "0.05", True, 1j, [0.05]):
+        call = partial(sl.normalised_indirect_effect, effects, value)
+        yield error("normalised_indirect_effect", f"threshold {value!r}", call, "threshold=", "number > 0")
+    logits = effects.sel(metric=["logit"])
+    yield error(
+        "normalised_total_effect", "no probability", partial(sl.normalised_total_effect, logits), "logit", "trace"
+    )
+    for value in ("ratio", None, 1):
+        call = partial(sl.role_effects, effects, quantity=value)
+        yield error("role_effects", f"quantity {value!r}", call, "quantity=", "indirect, normalised")
+    yield error(
+        "role_effects", "split misspelt", partial(sl.role_effects, effects, split="x"), "split='x'", "role, part"
+    )
+    yield error("role_effects", "parts of roles", partial(sl.role_effects, effects, split="part"), "at='token'")
+    yield result(
+        "normalised_indirect_effect",
+        "numpy's threshold",
+        lambda: sl.normalised_indirect_effect(effects, np.float32(0.5)),
+        lambda found: found.attrs["threshold"] == 0.5,
+    )
+
+
+def _averages(effects: Any) -> Iterator[Odd]:
+    for name in ("average_effects", "average_total_effects"):
+        call = partial(getattr(sl, name), effects)
+        for value, names in (
+            ("modality", ("by='modality'", "['modality']")),
+            (["modalities"], ("modalities", "modality")),
+            ([5], ("by[0] is 5",)),
+            (None, ("by=None",)),
+        ):
+            yield error(name, f"by {value!r}", partial(call, by=value), *names)
+        for value in (0, 1, 95, -0.5, NAN, "0.95"):
+            yield error(name, f"confidence {value!r}", partial(call, confidence=value), "confidence=", "> 0 and < 1")
+        for value in (0, -5, 10.0, "100", True):
+            yield error(name, f"resamples {value!r}", partial(call, resamples=value), "resamples=", "≥ 1")
+        yield error(name, "seed None", partial(call, seed=None), "seed=None", "whole number ≥ 0")
+        yield error(name, "facts misspelt", partial(call, facts="knwon"), "facts='knwon'", "known, all")
+        yield result(
+            name,
+            "a generator of groups",
+            lambda call=call: call(by=(each for each in ["modality"]), resamples=np.int64(5)),
+            lambda found: found["modality"].values.tolist() == ["T2T", "S2T"],
+        )
+        yield result(name, "no groups", partial(call, by=(), resamples=5), lambda found: found.sizes["group"] == 1)
+    unknown = effects.assign_coords(known=("prompt", np.zeros(effects.sizes["prompt"], dtype=np.int8)))
+    yield error(
+        "average_effects", "nothing known", partial(sl.average_effects, unknown), "no known fact", "facts='all'"
+    )
+
+
+def _comparisons(effects: Any) -> Iterator[Odd]:
+    call = partial(sl.compare, effects, resamples=5, permutations=5)
+    for value in (0, 1, 2, -0.05, NAN, "0.05", None):
+        yield error("compare", f"alpha {value!r}", partial(call, alpha=value), "alpha=", "> 0 and < 1")
+    for value in (("T2T", "T2T"), ("T2T",), "T2T", ("T2T", "X2T"), ("T2T", None), None, ("T2T", "S2T", "mixed")):
+        yield error("compare", f"kinds {value!r}", partial(call, kinds=value), "kinds")
+    yield error("compare", "a modality that is not there", partial(call, kinds=("T2T", "mixed")), "no mixed prompt")
+    for value in ("probabilty", 5, ["logit"]):
+        yield error(
+            "compare", f"metric {value!r}", partial(call, metric=value), "metric=", "not traced", "log_probability"
+        )
+    yield error("compare", "last misspelt", partial(call, last="readout"), "last='readout'", "read-out, by role")
+    for value in (0, 1.5, "9"):
+        yield error("compare", f"permutations {value!r}", partial(call, permutations=value), "permutations=", "≥ 1")
+        yield error("compare", f"resamples {value!r}", partial(call, resamples=value), "resamples=", "≥ 1")
+    yield error("compare", "seed below 0", partial(call, seed=-1), "seed=-1", "≥ 0")
+    yield error("compare", "confidence above 1", partial(call, confidence=95), "confidence=95", "< 1")
+    yield result(
+        "compare", "a list of kinds", partial(call, kinds=["S2T", "T2T"]), lambda found: found.kinds == ("S2T", "T2T")
+    )
+    for value in (effects, None, "compare"):
+        yield error(
+            "findings", f"{type(value).__name__}", partial(sl.findings, value), "comparison=", "findings(compare("
+        )
+
+
+def _ranks(mass: Any) -> Iterator[Odd]:
+    measure = mass["mass"].isel(prompt=0).sel(query="final marker", key="subject")
+    rank, overlap = partial(sl.rank_heads, measure), partial(sl.head_overlap, measure, measure)
+    beside = partial(sl.compare_rankings, measure, measure)
+    for value in (0, -1, 1.5, "5", True):
+        yield error("rank_heads", f"top {value!r}", partial(rank, top=value), "top=", "whole number ≥ 1")
+        yield error("head_overlap", f"top {value!r}", partial(overlap, top=value), "top=", "whole number ≥ 1")
+        yield error("compare_rankings", f"top {value!r}", partial(beside, ("a", "b"), top=value), "top=", "≥ 1")
+    for value in ("x", None, "values"):
+        yield error("rank_heads", f"by {value!r}", partial(rank, by=value), "by=", "value, magnitude")
+        yield error("head_overlap", f"by {value!r}", partial(overlap, by=value), "by=", "value, magnitude")
+    for value in ("ab", ("a", "a"), ("a",), (1, 2), None):
+        yield error("compare_rankings", f"names {value!r}", partial(beside, value), "names")
+    for what, value, names in (
+        ("a Dataset", mass, ("(Dataset)", "choose one of its variables")),
+        ("an array", measure.values, ("(ndarray)", "axes layer and head")),
+        ("None", None, ("measure=None", "DataArray")),
+        ("more axes", mass["mass"], ("axes layer and head", "select or average")),
+        ("nothing measured", measure * NAN, ("all values are NaN",)),
+        ("texts", measure.astype(str), ("measure holds", "expected numbers")),
+        ("complex numbers", measure.astype(complex), ("complex128", "expected numbers")),
+        ("heads by name", measure.assign_coords(head=list("abcd")), ("heads <U1", "whole numbers")),
+    ):
+        yield error("rank_heads", what, partial(sl.rank_heads, value), *names)
+    other = measure.assign_coords(layer=measure["layer"] + 100)
+    yield error("head_overlap", "no head in common", partial(sl.head_overlap, measure, other), "share 0 heads")
+    yield error("head_overlap", "a Dataset", partial(sl.head_overlap, measure, mass), "second=", "choose one of its")
+    yield error(
+        "compare_rankings", "no head in common", partial(sl.compare_rankings, measure, other, ("a", "b")), "share 0"
+    )
+    yield result("rank_heads", "more than there are", partial(rank, top=999), lambda table: len(table) == 32)
+    yield result("rank_heads", "infinite values", partial(sl.rank_heads, measure + INF), lambda table: len(table) == 32)
+    yield result("rank_heads", "turned axes", partial(sl.rank_heads, measure.T), lambda table: table.equals(rank()))
