@@ -1,8 +1,13 @@
 """The public face: names resolve, and opening the package costs neither torch nor a second."""
 
+import builtins
+import dis
+import importlib
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -82,3 +87,34 @@ def test_planted_circuits_are_reachable_from_the_models_room() -> None:
     assert {prompt.kind for prompt in circuit.prompts} >= {"T2T", "S2T"}
     with pytest.raises(AttributeError, match="no attribute 'unknown'"):
         _ = spiritlens.models.unknown
+
+
+def _global_names(code: CodeType) -> set[str]:
+    """Names that a code object, and those within it, look up in the module or among the built-ins."""
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return names.union(*(_global_names(part) for part in code.co_consts if isinstance(part, CodeType)))
+
+
+CHILDREN = ("_child",)
+"""Scripts that engines run in processes of their own, with Python's library alone."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        module.name
+        for module in pkgutil.walk_packages(spiritlens.__path__, "spiritlens.")
+        if not module.name.endswith((*CHILDREN, "__main__"))
+    ],
+)
+def test_no_name_is_undefined(name: str) -> None:
+    """Axis strings of jaxtyping keep linters from telling undefined names, so the compiled code is asked."""
+    module = importlib.import_module(name)
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    used = _global_names(compile(source, name, "exec"))
+    local = set()  # names of class bodies, which are looked up there first
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == name:
+            local |= {*vars(value), *getattr(value, "__annotations__", {})}
+    unknown = used - set(vars(module)) - set(vars(builtins)) - local - {"__module__", "__qualname__", "__annotations__"}
+    assert unknown == set()

@@ -319,7 +319,7 @@ def _arguments(kit: Kit) -> Iterator[Odd]:
     yield error("load", "a model without a tokenizer", lambda: sl.load(llama), "tokenizer=")
     yield error("read_checkpoint", "dtype int", lambda: read_checkpoint(kit.good, torch.int64), "dtype", "float32")
     yield error("generate", "beyond the context", lambda: kit.lens.generate("the cat", 500), "max_new_tokens=500", "64")
-    yield error("generate", "a long prompt", lambda: kit.lens.generate("the cat " * 60), "context", "shorter")
+    yield error("generate", "a long prompt", lambda: kit.lens.generate("the cat " * 60), "context", "shorten")
     for prompt in (5, None, b"the", ["the"], ("the",)):
         yield error(
             "generate", f"prompt {prompt!r}", lambda prompt=prompt: kit.lens.generate(prompt), "prompt=", "string"
