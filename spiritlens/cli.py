@@ -63,9 +63,7 @@ def trace(
         costs = price(lens, chosen, voice, phrasing, n_facts, window=window, samples=samples, tflops=tflops)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
-    print(
-        study(lens, out, chosen, voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=settings.ask)
-    )
+    print(study(lens, out, chosen, voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=ask))
 
 
 def _load(model: str | Path | None, dtype: Dtype | None, device: str | None) -> "Lens":

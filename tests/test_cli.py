@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import spiritlens as sl
-from spiritlens import cli
+from spiritlens import cli, studies
 from spiritlens.speech.engines.process import EngineError
 
 
@@ -105,6 +105,22 @@ def test_a_model_is_loaded_in_the_precision_and_on_the_device_that_are_asked_for
     monkeypatch.setattr(sl, "load", loading)
     told(monkeypatch, "trace", "--model", "m", "--dtype", "bfloat16", "--device", "cpu")
     assert asked == [("m", "bfloat16", "cpu")]
+
+
+def test_what_is_asked_for_reaches_the_study(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked = []
+    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(studies, "study", lambda *given, **more: asked.append((given, more)) or "found")
+    numbers = ("--n-facts", "2", "--samples", "3", "--seed", "4", "--window", "5", "--ask", "all")
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--out", str(tmp_path), *numbers])
+    cli.main()
+    ((lens, out, facts, voice, phrasing, n_facts), more) = asked[0]
+    assert (lens, out, facts, n_facts) == ("lens", tmp_path, sl.load_facts(), 2)
+    assert (voice, phrasing) == ("espeak:en-us", "held out")
+    assert more == {"window": 5, "samples": 3, "seed": 4, "ask": "all"}
+    assert capsys.readouterr().out == "found\n"
 
 
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
