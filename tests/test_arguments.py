@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spiritlens.arguments import check_choice, listed, number, shown, whole
+from spiritlens.arguments import CallError, check_choice, listed, number, shown, told_keywords, whole, written
 
 Colour = Literal["red", "blue"]
 
@@ -61,3 +61,35 @@ def test_options_are_told_with_what_may_be_given():
 
 def test_long_values_are_cut_in_errors():
     assert len(shown("x" * 1000)) == 80
+
+
+def test_a_misspelt_keyword_is_told_with_the_closest():
+    @told_keywords
+    def trace(lens, *, samples=10):
+        return samples
+
+    assert trace(None, samples=3) == 3
+    with pytest.raises(
+        CallError, match=r"trace has no argument sampels=: did you mean samples=\? It takes lens, samples"
+    ):
+        trace(None, sampels=3)
+    with pytest.raises(CallError, match="missing a required argument: 'lens'; it takes lens, samples"):
+        trace()
+
+
+def test_an_error_inside_a_told_function_stays_what_it_is():
+    @told_keywords
+    def broken(value):
+        return len(value)
+
+    with pytest.raises(TypeError, match="has no len") as raised:
+        broken(5)
+    assert not isinstance(raised.value, CallError)
+
+
+def test_texts_are_not_blank_unless_they_may_be():
+    assert written("text", "a") == "a"
+    assert written("text", " ", blank="allowed") == " "
+    for value, words in ((" ", "the text is empty"), (5, r"text=5 \(int\): expected a text"), (None, "text=None")):
+        with pytest.raises(ValueError, match=words):
+            written("text", value)
