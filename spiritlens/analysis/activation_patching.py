@@ -296,9 +296,7 @@ def _dataset(
     """The prompt's effects, continuations of answer and foil added up."""
     values = array(sum((total.values for total in totals[1:]), totals[0].values))
     clean, corrupted = (array(sum((pair[side] for pair in both[1:]), both[0][side])) for side in (0, 1))
-    samples = max(
-        values.shape[1], len(corrupted)
-    )  # a donor's one value goes into the one clean run: so every sample has it
+    samples = max(values.shape[1], len(corrupted))  # a donor's one value in the clean run stands in every sample
     restored = np.full((*cells.shape, samples, len(settings.metrics)), np.nan, dtype=values.dtype)
     status = np.full(cells.shape, int(Status.ABSENT), dtype=np.int8)
     unmoved = frozenset.intersection(*(total.unmoved for total in totals))

@@ -4,6 +4,7 @@ Facts weigh equally (see `spiritlens.effects.statistics`). Hovering tells the me
 facts.
 """
 
+import html
 from typing import Any, Literal
 
 import numpy as np
@@ -77,9 +78,9 @@ def role_maps(
         last_of_column = index + shape[1] >= len(panels)
         ticks = {**layer_ticks(panel["layer"].values), **({} if last_of_column else {"title_text": ""})}
         figure.update_xaxes(**ticks, **place)
-        figure.update_yaxes(**row_ticks(panel["role"].values.tolist()), **place)
+        figure.update_yaxes(**row_ticks([html.escape(role) for role in panel["role"].values.tolist()]), **place)
     _colour_axes(figure, average, components, shape[0])
-    windows = "; ".join(f"{name}: {window_words(effects, name)}" for name in components)
+    windows = "; ".join(f"{html.escape(name)}: {window_words(effects, name)}" for name in components)
     direction = effects.attrs["direction"]
     verb = "corrupting loses the answer" if direction == "noising" else "restoring brings the answer back"
     subtitle = (
@@ -99,7 +100,9 @@ def _panels(average: xr.Dataset, panels: list[tuple[str, int]], shape: tuple[int
         shared_yaxes=shape[1] > 1,
         horizontal_spacing=0.04,
         vertical_spacing=min(0.25, 56 / ((ROW_PIXELS * average.sizes["role"] + 62) * shape[0])),
-        subplot_titles=[f"<b>{kinds[group]}</b> · {name} · n = {counts[group]} facts" for name, group in panels],
+        subplot_titles=[
+            f"<b>{kinds[group]}</b> · {html.escape(name)} · n = {counts[group]} facts" for name, group in panels
+        ],
     )
 
 
@@ -125,7 +128,7 @@ def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset, status: Any) 
         cells = zip(layers, *(column[place] for column in columns), strict=True)
         texts.append(
             [
-                f"{role}, layer {layer}{window_hover(effects, component, layer)}<br>"
+                f"{html.escape(str(role))}, layer {layer}{window_hover(effects, component, layer)}<br>"
                 f"mean {cell_words(mean, code, low, high)}<br>n = {int(n)} facts"
                 for layer, mean, low, high, n, code in cells
             ]

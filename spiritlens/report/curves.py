@@ -80,7 +80,7 @@ def layer_curves(
         shared_yaxes="rows" if shape[1] > 1 else False,
         horizontal_spacing=0.03,
         vertical_spacing=min(0.2, 62 / (250 * shape[0])),
-        subplot_titles=[f"{name} · {role}" for name, role in panels],
+        subplot_titles=[html.escape(f"{name} · {role}") for name, role in panels],
     )
     for index, (name, role) in enumerate(panels):
         place = {"row": index // shape[1] + 1, "col": index % shape[1] + 1}
@@ -91,7 +91,7 @@ def layer_curves(
         figure.update_xaxes(showgrid=False, **ticks, **place)
         figure.update_yaxes(rangemode="tozero", zeroline=True, zerolinecolor=QUIET, zerolinewidth=1, **place)
     _name_each_modality_once(figure)
-    windows = "; ".join(f"{name}: {window_words(effects, name)}" for name in components)
+    windows = "; ".join(f"{html.escape(name)}: {window_words(effects, name)}" for name in components)
     colour = quantity_words(quantity, effects.attrs["direction"], metric)
     band = _interval_of(average, "band")
     subtitle = f"{colour} · {patching_words(effects)} · {site_words(effects)} · {band} · {windows}"
@@ -160,8 +160,8 @@ def peak_layers(
     figure.update_xaxes(**layer_ticks(layers))
     _count_axis(figure)
     subtitle = (
-        f"{component_words(component)} at the {role} · {patching_words(effects)} · {site_words(effects)} · "
-        f"{', '.join(counted)}"
+        f"{component_words(component)} at the {html.escape(role)} · {patching_words(effects)} · "
+        f"{site_words(effects)} · {', '.join(counted)}"
     )
     return apply_look(figure, "Where single facts peak", subtitle, height=400)
 

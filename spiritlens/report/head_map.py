@@ -4,6 +4,7 @@ Axes: columns are layers, rows heads. What is drawn is the mean effect over fact
 the answer is read: the final marker of a prompt that has one, else its last word.
 """
 
+import html
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,10 @@ def head_map(
     panels = [_at_role(average.isel(group=group), role) for group in range(average.sizes["group"])]
     counts = [int(panel["n_facts"].max()) for panel in panels]
     kinds = average["modality"].values.tolist()
-    titles = [f"<b>{kind}</b> · {component} · n = {count} facts" for kind, count in zip(kinds, counts, strict=True)]
+    titles = [
+        f"<b>{kind}</b> · {html.escape(component)} · n = {count} facts"
+        for kind, count in zip(kinds, counts, strict=True)
+    ]
     figure = make_subplots(1, len(panels), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     heads = [f"head {head}" for head in effects["head"].values]
     for column, panel in enumerate(panels, start=1):
@@ -73,7 +77,7 @@ def head_map(
         "mean over facts"
     )
     height = 150 + max(160, HEAD_PIXELS * len(heads))
-    apply_look(figure, f"Heads at the {role}: {component_words(component)}", subtitle, height=height)
+    apply_look(figure, f"Heads at the {html.escape(role)}: {component_words(component)}", subtitle, height=height)
     return figure.update_annotations(font={"size": 13, "color": INK})
 
 
@@ -93,7 +97,7 @@ def _at_role(group: xr.Dataset, role: str) -> xr.Dataset:
 
 
 def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset, status: Any) -> list[list[str]]:
-    role = str(panel["role"].values)
+    role = html.escape(str(panel["role"].values))
     layers = [int(layer) for layer in panel["layer"].values]
     columns = [*(panel[name].values for name in ("mean", "low", "high", "n_facts")), status]
     return [

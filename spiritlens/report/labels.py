@@ -6,6 +6,7 @@ white is "nothing happened" and a suppressor is seen as one. Cells that were not
 are exact without a run carry a small ring.
 """
 
+import html
 from typing import Any
 
 import plotly.graph_objects as go
@@ -67,7 +68,7 @@ DIRECTION_WORDS = {
 def component_words(component: str) -> str:
     """A component in words, with its TransformerLens name."""
     words = COMPONENT_WORDS.get(component)
-    return f"{words} ({component})" if words else component
+    return f"{words} ({component})" if words else html.escape(component)
 
 
 def metric_words(metric: str) -> str:
@@ -89,7 +90,7 @@ def method_words(effects: xr.Dataset) -> str:
 
 def patching_words(effects: xr.Dataset) -> str:
     """What was run and in which direction, for subtitles: an estimate must not be read as a patch."""
-    return f"{method_words(effects)} · {DIRECTION_WORDS[effects.attrs['direction']]}"
+    return f"{html.escape(method_words(effects))} · {DIRECTION_WORDS[effects.attrs['direction']]}"
 
 
 def site_words(effects: xr.Dataset) -> str:

@@ -5,6 +5,7 @@ a path that carries the fact is blue (patching it loses the answer); with the co
 grey: no such path (it would run backwards, or was not asked for).
 """
 
+import html
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def path_map(
     maps = np.stack([group.mean("fact").transpose("sender", "receiver").values for group in groups])
     rows, columns = _kept(maps, absent, top)
     kept = (("sender", rows), ("receiver", columns))
-    names = [[node_name(*node) for node in nodes[axis].values[places]] for axis, places in kept]
+    names = [[html.escape(node_name(*node)) for node in nodes[axis].values[places]] for axis, places in kept]
     titles = [f"<b>{kind}</b> · n = {group.sizes['fact']} facts" for kind, group in zip(kinds, groups, strict=True)]
     figure = make_subplots(1, len(kinds), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     for index, values in enumerate(maps):
@@ -101,8 +102,8 @@ def _kept(maps: Any, absent: Any, top: int | None) -> tuple[Any, Any]:
 def _titled(figure: go.Figure, paths: xr.Dataset, metric: str, pos: int, n_rows: int) -> go.Figure:
     attributes = paths.attrs
     subtitle = (
-        f"{attributes.get('method', 'path patching')} · change of the {metric_words(metric)} in the "
-        f"{attributes['base_run']} run · senders patched at {paths['pos_name'].values[pos]} · "
+        f"{html.escape(str(attributes.get('method', 'path patching')))} · change of the {metric_words(metric)} in the "
+        f"{attributes['base_run']} run · senders patched at {html.escape(str(paths['pos_name'].values[pos]))} · "
         f"held: {attributes['frozen']} · norms {attributes['norms']} · mean over facts"
     )
     apply_look(figure, "What one node tells another", subtitle, height=230 + ROW_PIXELS * max(8, n_rows))

@@ -140,7 +140,7 @@ def previous_token_head(lens):
 
 
 def test_the_model_has_learned_the_task(lens, prompts):
-    found = head_knockout(lens, prompts[0], "zero", groups={"none": []}, metrics=("probability",), progress="none")
+    found = head_knockout(lens, prompts[0], "zero", groups={"one": [(0, 0)]}, metrics=("probability",), progress="none")
     assert float(found["clean"].min()) > 0.9
 
 

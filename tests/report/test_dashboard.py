@@ -230,6 +230,22 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
         dashboard(roles, tmp_path, facts="some")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected 'spiritlens\.effects/1'"):
         dashboard(xr.Dataset(), tmp_path)
+    for change, message in (
+        ({"findings": "They agree."}, r"findings='They agree\.': expected several; write"),
+        ({"notes": [5]}, r"notes\[0\] is 5"),
+        ({"figures": [None]}, r"figures\[0\] is None"),
+        ({"prompts": "x"}, "prompts='x': expected several"),
+        ({"accuracy": {"share": 1.0}}, r"accuracy is one mapping.*write \[row\]"),
+        ({"title": None}, r"title=None \(NoneType\): expected a text"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dashboard(roles, tmp_path, **change)
+    with pytest.raises(ValueError, match=r"effects=.*\(list\): expected a dataset, or several by name"):
+        dashboard([roles], tmp_path)  # type: ignore[arg-type]
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ValueError, match="taken is a file; name a folder"):
+        dashboard(roles, tmp_path / "taken" / "deeper")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
 
 
 PROBE = """<script>

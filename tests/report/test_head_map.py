@@ -40,3 +40,11 @@ def test_one_subject_has_no_interval_and_single_sites_are_named(heads: xr.Datase
     assert "[" not in text
     assert "nan" not in text
     assert "roles restored together" in figure.layout.title.text
+
+
+def test_by_default_the_read_out_or_else_the_first_row(heads: xr.Dataset) -> None:
+    assert head_map(heads).layout.title.text.startswith("Heads at the read-out")
+    nowhere = heads.assign_coords(role=[f"place {number}" for number in range(heads.sizes["role"])])
+    assert head_map(nowhere).layout.title.text.startswith("Heads at the place ")
+    with pytest.raises(ValueError, match="role='read-out' was not traced; choose from place"):
+        head_map(nowhere, "read-out")

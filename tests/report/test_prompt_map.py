@@ -7,6 +7,8 @@ import xarray as xr
 
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import indirect_effect
+from spiritlens.report.average_map import role_maps
+from spiritlens.report.curves import layer_curves, peak_layers
 from spiritlens.report.prompt_map import trace_map
 
 
@@ -135,3 +137,24 @@ def test_a_ratio_to_a_small_total_effect_is_a_dash(tokens: xr.Dataset) -> None:
 def test_estimates_are_named_in_the_subtitle(tokens: xr.Dataset) -> None:
     estimated = tokens.assign_attrs(method="attribution patching")
     assert "attribution patching" in trace_map(estimated).layout.title.text
+
+
+def test_markup_in_names_stays_text(tokens: xr.Dataset, roles: xr.Dataset) -> None:
+    """Names of parts, spans and groups of heads may come from a file or a user: none becomes a link or an image."""
+    evil, safe = "<a href='x'>y</a>", "&lt;a href=&#x27;x&#x27;&gt;y&lt;/a&gt;"
+    parts = tokens["part"].astype("<U20").copy(data=np.full(tokens["part"].shape, evil))
+    hover = heatmap(trace_map(tokens.assign_coords(part=parts))).text
+    assert all(safe in cell and evil not in cell for row in hover for cell in row)
+    names = [evil if name == "subject" else name for name in roles["role"].values]
+    components = [evil, *roles["component"].values[1:]]
+    named = roles.assign_coords(role=names, component=components).assign_attrs(method=evil)
+    for figure in (role_maps(named), layer_curves(named, [evil]), peak_layers(named, evil)):
+        assert evil not in str(figure.to_dict())
+        assert safe in str(figure.to_dict())
+
+
+def test_a_head_is_refused_where_there_are_none(tokens: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="head=3: this dataset has no heads; leave head out"):
+        trace_map(tokens, head=3)
+    with pytest.raises(ValueError, match="quantity='x': expected one of indirect, normalised"):
+        trace_map(tokens, quantity="x")  # type: ignore[arg-type]

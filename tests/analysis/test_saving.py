@@ -1,0 +1,84 @@
+"""Every dataset that a public method returns can be saved, and comes back as it was."""
+
+import inspect
+from types import FunctionType
+
+import pytest
+import xarray as xr
+
+import spiritlens as sl
+
+QUIET = {"progress": "none"}
+FOIL = {**QUIET, "metrics": ("logit_difference",)}
+NODES = {"senders": (sl.Sender("mlp_out", 2),), "receivers": (sl.Receiver("logits"),)}
+
+
+def traced(lens, prompts):
+    return sl.causal_trace(lens, prompts, ("resid_post",), at="role", samples=2, progress="none")
+
+
+METHODS = {
+    "causal_trace": traced,
+    "activation_patch": lambda lens, prompts: sl.activation_patch(lens, prompts, sl.Noise(), ("z",), at="role", **FOIL),
+    "back_patch": lambda lens, prompts: sl.back_patch(lens, prompts, sl.Noise(), source_layers=(3,), **FOIL),
+    "path_patch": lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), **NODES, **FOIL),
+    "attribution_patch": lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), at="role", **FOIL),
+    "edge_attribution": lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), **NODES, **FOIL),
+    "direct_logit_attribution": lambda lens, prompts: sl.direct_logit_attribution(lens, prompts),
+    "head_knockout": lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET),
+    "attention_knockout": lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET),
+    "attention_mass": lambda lens, prompts: sl.attention_mass(lens, prompts),
+    "head_detectors": lambda lens, prompts: sl.head_detectors(lens, prompts),
+    "logit_lens": lambda lens, prompts: sl.logit_lens(lens, prompts),
+    "dose_curve": lambda lens, prompts: sl.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
+    "average_effects": lambda lens, prompts: sl.average_effects(traced(lens, prompts), resamples=5),
+    "average_total_effects": lambda lens, prompts: sl.average_total_effects(traced(lens, prompts), resamples=5),
+}
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return sl.planted()
+
+
+def test_no_method_is_forgotten():
+    public = {name: getattr(sl, name) for name in sl.__all__}
+    returning = {
+        name
+        for name, value in public.items()
+        if isinstance(value, FunctionType) and inspect.signature(value).return_annotation is xr.Dataset
+    }
+    assert returning - {"load_effects"} == set(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_returns_is_read_back_as_it_was(machine, name, tmp_path):
+    found = METHODS[name](machine.lens, [machine.prompts[0], machine.prompts[12]])
+    again = sl.load_effects(sl.save_effects(found, tmp_path / "found.nc"))
+    xr.testing.assert_identical(again.drop_encoding(), found)
+
+
+@pytest.mark.parametrize("by", ["token", "role", "modality"])
+def test_attributions_by_source_are_read_back(machine, by, tmp_path):
+    found = sl.direct_logit_attribution(machine.lens, machine.prompts[:2], by=by)
+    again = sl.load_effects(sl.save_effects(found, tmp_path / "found.nc"))
+    xr.testing.assert_identical(again, found)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("direct_logit_attribution", lambda found: found.drop_vars("mlps"), "mlps is missing"),
+        ("direct_logit_attribution", lambda found: found.rename(heads="heads_by_source"), "heads is missing"),
+        ("attention_mass", lambda found: found.transpose(), "wants mass .* or score"),
+        ("logit_lens", lambda found: found.drop_vars("labels"), "labels is missing"),
+        ("dose_curve", lambda found: found.drop_vars("scale"), "scale is missing"),
+        ("average_effects", lambda found: found.transpose("metric", ...), "group first and metric last"),
+        ("average_total_effects", lambda found: found.drop_vars("low"), "low is missing"),
+    ],
+)
+def test_damaged_datasets_are_not_written(machine, name, change, message, tmp_path):
+    found = METHODS[name](machine.lens, machine.prompts[:1])
+    with pytest.raises(ValueError, match=message):
+        sl.save_effects(change(found), tmp_path / "found.nc")
+    assert not list(tmp_path.iterdir())
