@@ -24,5 +24,6 @@ status
 
 Rooms: `schema` (the effects dataset and its checks), `paths` (the same for edges), `quantities` (TE, IE of prompts),
 `role_effects` (rows that modalities share), `statistics` (averages over facts), `resampling` (intervals and tests),
-`store` (files and run directories). Nothing here imports torch, so results open on any laptop.
+`store` (files and joins), `netcdf` (their bytes), `run_directory` (folders of parts), `rejoining` (effects.nc anew from
+its parts). Nothing here imports torch, so results open on any laptop.
 """
