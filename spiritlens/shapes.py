@@ -52,7 +52,7 @@ def checked(function: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 
 def _without_items(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[tuple[int, str, type]]]:
     """The function with bare sequences in its annotations, and each one's place, name and kind of item."""
-    if not isinstance(function, FunctionType):
+    if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
         raise TypeError(f"{function!r} is no plain function; put @checked next to the def")
     hints, listed = dict(function.__annotations__), []
     for place, name in enumerate(inspect.signature(function).parameters):

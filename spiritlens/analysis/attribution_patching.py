@@ -5,10 +5,11 @@ The effect of putting the source run's activation a' into the base run is estima
     metric(patched) − metric(base)  ≈  Σ (a' − a) · ∂ metric / ∂ a,
 
 with the gradient of the *base* run (direction="denoising": the corrupted one, towards clean). With steps > 1 the
-gradient is the mean over ``steps`` runs whose token embeddings lie between base and source, at the midpoints (k +
-½)/steps (integrated gradients along the embeddings). Along that path the embeddings' own attributions add up to
-metric(source) − metric(base); what is missing is stored as ``completeness_residual [prompt metric]`` and falls as
-1/steps². Attributions of later activations need not add up.
+gradient is the mean over ``steps`` runs whose token embeddings lie between base and source (integrated gradients along
+the embeddings), at the nodes of `spiritlens.analysis.path_integration`. Along that path the embeddings' own
+attributions add up to metric(source) − metric(base); what they are off by is stored as ``completeness_residual
+[prompt metric]``, and more than 1 % of the total effect is told by a warning. Noise needs about 10 steps for that,
+knock-outs 50 to 200. Attributions of later activations need not add up.
 
 Result: an effects dataset whose ``restored`` is metric(base) + attribution, so that every statistic reads it as it
 reads exact patching. An estimate: it misses saturation and what only works together. Products are accumulated in
@@ -39,6 +40,7 @@ from spiritlens.analysis.contrasts import (
 )
 from spiritlens.analysis.given import Progress, given_draws, given_metrics, given_names, given_spans
 from spiritlens.analysis.knowledge import known_prompts
+from spiritlens.analysis.path_integration import Completeness, path_nodes, starts_singular, tell_missed
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
@@ -105,18 +107,17 @@ def path_gradients(
     """Gradients along the path from the base's to the source's embeddings ``[1 pos d_model]``; one step: at the base
     itself."""
     ends = [record(model, tokens, embeddings, names, scorer.n_readouts) for embeddings in (base, source)]
-    places = torch.zeros(1) if steps == 1 else (torch.arange(steps) + 0.5) / steps
-    between = base + places.to(base.device, base.dtype)[:, None, None] * (source - base)
-    batch = tokens.to(model.device).expand(len(between), -1)
+    nodes = path_nodes(model, base, source, steps)
+    batch = tokens.to(model.device).expand(len(nodes.embeddings), -1)
     gradients = []
     for metric in range(len(scorer.metrics)):
 
         def score(logits: Tensor, metric: int = metric) -> Tensor:
             return scorer(logits[:, -scorer.n_readouts :])[:, metric].sum()
 
-        with replaced_embeddings(model, between):
+        with replaced_embeddings(model, nodes.embeddings):
             found = model.gradients(batch, names, score)
-        gradients.append({name: widened(value).mean(0) for name, value in found.items()})
+        gradients.append({name: nodes.mean(value) for name, value in found.items()})
     scores = [scorer(end.logits)[0] for end in ends]
     return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])
 
@@ -157,16 +158,20 @@ def attribution_patch(
     attributes = {
         **model_attributes(lens, seed, config),
         **contrast_attributes(contrast),
-        "method": "attribution patching" if steps == 1 else f"integrated gradients, {steps} midpoints",
+        "method": "attribution patching" if steps == 1 else f"integrated gradients, {steps} nodes",
     }
-    parts = []
+    parts: list[xr.Dataset] = []
+    complete: list[Completeness] = []
     bar = tqdm(zip(chosen, others, known, strict=True), total=len(chosen), disable=progress == "none")
     for prompt, other, knows in bar:
         sites = grid_sites(prompt, at, spans)
         found = _all_gradients(lens, prompt, other, components, metrics, direction, steps, samples, seed)
-        parts.append(
-            _dataset(lens.inside, prompt, knows, sites, tuple(components), tuple(metrics), direction, found, attributes)
+        part = _dataset(
+            lens.inside, prompt, knows, sites, tuple(components), tuple(metrics), direction, found, attributes
         )
+        complete.append(_completeness(lens.inside, found))
+        parts.append(part.assign(completeness_residual=(("prompt", "metric"), complete[-1].residual[None])))
+    tell_missed(complete, chosen, metrics, steps, lens.inside.dtype)
     return join_effects(parts)
 
 
@@ -216,6 +221,25 @@ def _all_gradients(
     return found
 
 
+def _scores(found: Sequence[Sequence[Gradients]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Scores ``[sample metric]`` of the base and of the source run, summed over continuations."""
+    base = [[array(row.base_score) for row in rows] for rows in found]
+    source = [[array(row.source_score) for row in rows] for rows in found]
+    return np.sum(base, axis=0), np.sum(source, axis=0)
+
+
+def _completeness(model: LensModel, found: Sequence[Sequence[Gradients]]) -> Completeness:
+    """How the embeddings' attributions compare with the total effect, averaged over samples."""
+    entry, (base, source) = hook_name("resid_pre", 0), _scores(found)
+    embedded = np.zeros_like(base, dtype=np.float64)
+    for rows in found:
+        for sample, metric in np.ndindex(*base.shape):
+            embedded[sample, metric] += float(rows[sample].attribution(entry, metric).sum())
+    singular = any(starts_singular(model, row.base[entry], row.source[entry]) for rows in found for row in rows)
+    total, size = (source - base).mean(0), np.maximum(np.abs(source), np.abs(base)).max(0)
+    return Completeness((embedded - (source - base)).mean(0), total, size, singular)
+
+
 def _dataset(
     model: LensModel,
     prompt: Prompt,
@@ -233,13 +257,9 @@ def _dataset(
     shape = (len(components), model.n_layers, len(sites.spans), n_heads)
     restored = np.full((*shape, samples, len(metrics)), np.nan)
     status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
-    base = np.stack([sum(array(rows[sample].base_score) for rows in found) for sample in range(samples)])
-    source = np.stack([sum(array(rows[sample].source_score) for rows in found) for sample in range(samples)])
-    residual = np.zeros((samples, len(metrics)))
+    base, source = _scores(found)
     for sample, metric in np.ndindex(samples, len(metrics)):
         chosen = [rows[sample] for rows in found]
-        embedded = sum(float(part.attribution(hook_name("resid_pre", 0), metric).sum()) for part in chosen)
-        residual[sample, metric] = embedded - (source[sample, metric] - base[sample, metric])
         for row, layer in np.ndindex(len(components), model.n_layers):
             name = hook_name(components[row], layer)
             values = np.sum([array(part.attribution(name, metric)) for part in chosen], axis=0)
@@ -250,7 +270,7 @@ def _dataset(
                     restored[row, layer, column, heads, sample, metric] = base[sample, metric] + total
                     status[row, layer, column, heads] = int(Status.MEASURED)
     clean, corrupted = (source, base) if direction == "denoising" else (base, source)
-    dataset = new_effects(
+    return new_effects(
         clean=clean[:1],
         corrupted=corrupted[None],
         restored=(restored if by_head else restored[:, :, :, 0])[None],
@@ -265,4 +285,3 @@ def _dataset(
         direction=direction,
         attributes=attributes,
     )
-    return dataset.assign(completeness_residual=(("prompt", "metric"), residual.mean(0)[None]))

@@ -67,13 +67,17 @@ def described(function: Callable[..., Any]) -> str:
 def _functions(module: nn.Module) -> Iterator[Callable[..., Any]]:
     """The functions hooked to a module, but for the toolkit's own."""
     handles = [*module.fwd_hooks, *module.bwd_hooks] if isinstance(module, HookPoint) else []
-    yield from (handle.user_hook for handle in handles if not isinstance(handle.user_hook, PlacedHook))
+    yield from (handle.user_hook for handle in handles)
     known = {handle.hook.id for handle in handles}
     for hooks in (
         *(module._forward_hooks, module._forward_pre_hooks),
         *(module._backward_hooks, module._backward_pre_hooks),
     ):
-        yield from (function for number, function in hooks.items() if number not in known)
+        yield from (
+            function
+            for number, function in hooks.items()
+            if number not in known and not isinstance(function, PlacedHook)
+        )
 
 
 def _tensor_digest(name: str, tensor: torch.Tensor) -> bytes:

@@ -144,7 +144,7 @@ class KnockOut:
                 continue
             rows = trained_rows(lens, prompt.modalities[position])
             if self.kind == "mean":
-                result[:, position] = lens.inside.w_e[rows].float().mean(0).to(plain.dtype)
+                result[:, position] = lens.inside.w_e[rows].mean(0, dtype=torch.float64).to(plain.dtype)
                 continue
             for sample in range(samples):
                 chosen = _choice(len(rows), generator(seed, prompt.id, sample, f"resample {order}"))

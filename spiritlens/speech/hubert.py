@@ -160,8 +160,8 @@ class HubertUnits:
             if len(chunk) >= shortest:
                 yield start, chunk
 
-    @checked
     @torch.inference_mode()
+    @checked
     def features(self, samples: Float[Tensor, " time"]) -> Float[Tensor, "frame d_model"]:
         """Hidden states after the encoder's layer (counted from 1) of one chunk of audio."""
         model = self.checkpoint.model

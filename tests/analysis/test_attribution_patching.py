@@ -109,16 +109,22 @@ def test_sites_sum_their_positions_and_noising_turns_the_direction(lens):
     assert not np.allclose(noised["restored"] - noised["clean"], tokens["restored"] - tokens["corrupted"], atol=1e-6)
 
 
-def test_integrated_gradients_of_the_embeddings_are_complete_and_the_residual_falls_fourfold(lens):
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+def test_integrated_gradients_of_the_embeddings_are_complete(lens, direction):
+    """Gauss–Legendre nodes converge faster than any power of 1/steps; in float64 nothing but rounding is left."""
     prompt, other = text_prompt(), other_prompt()
-    runs = [attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET) for steps in (8, 16, 32)]
+    runs = [
+        attribution_patch(lens, [prompt], [other], ("resid_pre",), direction=direction, steps=steps, **QUIET)
+        for steps in (6, 12, 24, 96)
+    ]
     residuals = [abs(run["completeness_residual"].item()) for run in runs]
-    assert residuals[0] > residuals[1] > residuals[2]
-    assert residuals[2] < 1e-2
-    assert residuals[1] / residuals[2] == pytest.approx(4, rel=0.35)
-    embedded = attributions(runs[2]).sel(layer=0).sum()
-    gap = (runs[2]["clean"] - runs[2]["corrupted"]).item()
-    assert float(embedded) == pytest.approx(gap, abs=1e-2)
+    assert residuals[1] < 0.1 * residuals[0]
+    assert residuals[2] < 0.1 * residuals[1]
+    assert residuals[3] < 1e-10
+    gap = (runs[3]["clean"] - runs[3]["corrupted"]).item() * (1 if direction == "denoising" else -1)
+    base = "corrupted" if direction == "denoising" else "clean"
+    embedded = (runs[3]["restored"] - runs[3][base]).isel(prompt=0, sample=0, metric=0).sel(layer=0).sum()
+    assert float(embedded) == pytest.approx(gap, abs=1e-10)
 
 
 def test_products_are_summed_in_float32_from_bfloat16():
@@ -152,15 +158,12 @@ def test_gradients_along_a_path_are_averaged_in_float32():
 def test_edges_report_what_their_path_misses(lens):
     """The residual of edges is that of nodes: all edges of the embedding together, minus the whole difference."""
     prompt, other = text_prompt(), other_prompt()
-    residuals = []
-    for steps in (16, 32):
+    for steps in (3, 8):
         edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], steps=steps, **QUIET)
         nodes = attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET)
         assert np.allclose(edges["completeness_residual"], nodes["completeness_residual"], atol=1e-10)
         gap = nodes["clean"].item() - nodes["corrupted"].item()
         assert float(path_change(edges).sum()) - gap == pytest.approx(edges["completeness_residual"].item(), abs=1e-10)
-        residuals.append(abs(edges["completeness_residual"].item()))
-    assert residuals[0] / residuals[1] == pytest.approx(4, rel=0.35)
 
 
 def test_edges_refuse_a_users_own_hook(lens):
