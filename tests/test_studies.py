@@ -202,7 +202,7 @@ def test_answers_are_kept_as_they_come_and_not_asked_again(
         ({"window": 0}, "window=0: expected a whole number ≥ 1"),
         ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
         ({"components": "resid_pre"}, r"components='resid_pre': expected several; write \['resid_pre'\]"),
-        ({"voice": "espeak:en-xx"}, "voice='espeak:en-xx' does not speak here"),
+        ({"voice": "espeak:en-xx"}, "has no voice of the accent or language 'en-xx'"),
         ({"voice": "en-us"}, "voice 'en-us' is unknown"),
         ({"phrasing": "sung"}, "phrasing 'sung' is unknown; choose one of first"),
     ],

@@ -92,9 +92,9 @@ def edge_attribution(
     found: list[list[PathValues | None]] = []
     complete: list[Completeness] = []
     for prompt, other in zip(tqdm(chosen, desc="edges", disable=progress == "none"), others, strict=True):
-        edges, whole = _one_prompt(lens, prompt, other, settings, steps)
+        edges, completeness = _one_prompt(lens, prompt, other, settings, steps)
         found.append(edges)
-        complete.append(whole)
+        complete.append(completeness)
     tell_missed(complete, chosen, metrics, steps, lens.inside.dtype)
     method = "edge attribution" if steps == 1 else f"edge attribution, integrated gradients, {steps} nodes"
     dataset = paths_dataset(lens, chosen, known, found, settings, contrast, method)

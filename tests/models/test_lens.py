@@ -637,7 +637,7 @@ def test_generation_settings_are_checked(lens):
         lens.generate("the", 2, "song")
     with pytest.raises(ValueError, match="temperature=nan: expected a number ≥ 0"):
         lens.generate("the", 2, temperature=float("nan"))
-    with pytest.raises(ValueError, match=r"prompt is 5 \(int\): expected a Prompt"):
+    with pytest.raises(ValueError, match=r"prompt=5 \(int\): expected a Prompt or a string"):
         lens.generate(5)
     room = lens.model.cfg.n_ctx - 1  # the beginning of the sequence and the word, less the last token
     with pytest.raises(

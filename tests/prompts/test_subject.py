@@ -180,7 +180,7 @@ def test_the_reason_of_a_refusal_is_true(spirit):
     ) as told:
         subject_of(spirit, "the mayor of São Paulo", "Sao Paulo")
     assert "both sides" not in str(told.value)
-    with pytest.raises(ValueError, match="subject=5: expected the words"):
+    with pytest.raises(ValueError, match=r"subject=5 \(int\): expected a text"):
         subject_of(spirit, "the mayor", 5)
 
 

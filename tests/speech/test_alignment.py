@@ -118,8 +118,8 @@ def test_bad_intervals(entry, message):
     ("entry", "named"),
     [
         ((None, 0.0, 1.0), "word=None"),
-        (("a", None, 1.0), "start of the word 'a'=None"),
-        (("a", 0.0, "1"), "end of the"),
+        (("a", None, 1.0), "start of word 'a'=None"),
+        (("a", 0.0, "1"), "end of word"),
     ],
 )
 def test_words_and_times_of_other_kinds_are_refused(entry, named):
