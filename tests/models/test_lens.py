@@ -639,11 +639,12 @@ def test_generation_settings_are_checked(lens):
         lens.generate("the", 2, temperature=float("nan"))
     with pytest.raises(ValueError, match=r"prompt=5 \(int\): expected a Prompt or a string"):
         lens.generate(5)
-    room = lens.model.cfg.n_ctx - 1  # the beginning of the sequence and the word, less the last token
+    written = lens.text("the", subject="the", answer="paris")
+    room = lens.model.cfg.n_ctx - len(written) + 1  # the last token is generated, not read
     with pytest.raises(
-        ValueError, match=f"exceed the model's context of {lens.model.cfg.n_ctx}: ask for at most {room}"
+        ValueError, match=f"context of {lens.model.cfg.n_ctx} has room for {room}; ask for at most {room}"
     ):
-        lens.generate("the", room + 1)
+        lens.generate(written, room + 1)
 
 
 def test_a_prompt_of_another_vocabulary_is_not_continued(lens, tmp_path):
