@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NUMERIC := tests/runs tests/analysis tests/models tests/effects tests/speech/test_hubert.py tests/speech/test_encoders.py \
   tests/speech/test_loading.py tests/speech/test_convolutions.py tests/speech/test_centroids.py
+NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 # An older processor's instructions, for every library that chooses by itself.
 OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
@@ -44,12 +45,12 @@ debian:
 
 # Before anything is made: a Python that is too old is told in one sentence.
 python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@$(PYTHON) -c $(NEW_ENOUGH) || { \
 	  echo "spiritlens needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=python3.11"; exit 1; }
 
 $(READY): pyproject.toml constraints.txt | python
 	@echo "Setting up $(VENV): this takes a few minutes the first time."
-	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+	@$(BIN)/python -c $(NEW_ENOUGH) 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --timeout 60 --retries 10 -c constraints.txt -e ".[test,docs]"
 	@touch $@
 
