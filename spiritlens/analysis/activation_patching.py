@@ -54,6 +54,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.states import record
+from spiritlens.runs.sweep import resolved_memory_budget
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -97,7 +98,7 @@ def activation_patch(
         tuple(metrics),
         samples,
         seed,
-        memory_budget=memory_budget,
+        memory_budget=resolved_memory_budget(lens.inside.device, memory_budget),
     )
     return _patched(lens, prompts, contrast, donors, settings, progress)
 
@@ -134,7 +135,18 @@ def back_patch(
             "the residual stream"
         )
     settings = PatchSettings(
-        (component,), at, tuple(spans), "together", direction, 1, pooling, "none", tuple(metrics), samples, seed
+        (component,),
+        at,
+        tuple(spans),
+        "together",
+        direction,
+        1,
+        pooling,
+        "none",
+        tuple(metrics),
+        samples,
+        seed,
+        memory_budget=resolved_memory_budget(lens.inside.device),
     )
     parts = []
     for layer in layers:
@@ -309,6 +321,7 @@ def _attributes(
         "metrics": settings.metrics,
         "contrast": plain_contrast(contrast),
         "donors": [donor.id for donor in donors if donor is not None] or None,
+        "memory_budget": settings.memory_budget,
     }
     return {
         **model_attributes(lens, settings.seed, config),

@@ -43,6 +43,7 @@ from spiritlens.models.given import given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, control_span
 from spiritlens.runs.noise import Noise, NoiseScale, noise_scale
+from spiritlens.runs.sweep import resolved_memory_budget
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -101,7 +102,8 @@ def causal_trace(
     if isinstance(noise, Noise):
         noise = noise.resolved(lens)
     grid = make_grid(lens.inside, components, window, at, direction, sever)
-    settings = TraceSettings(grid, noise, samples, seed, tuple(metrics), tuple(spans), memory_budget)
+    budget = resolved_memory_budget(lens.inside.device, memory_budget)
+    settings = TraceSettings(grid, noise, samples, seed, tuple(metrics), tuple(spans), budget)
     known = _known(lens, prompts, "known" if preset == "rome" else facts, "full" if preset == "rome" else "text")
     attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, keep=keep, preset=preset)
     spans_of = [control_span(prompt, seed).positions if corrupted == "control" else None for prompt in prompts]
@@ -213,6 +215,7 @@ def trace_attributes(
         "screen": screen,
         "keep": None if screen is None else keep,
         "preset": preset,
+        "memory_budget": settings.memory_budget,
     }
     return {
         **model_attributes(lens, settings.seed, config),

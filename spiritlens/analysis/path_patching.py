@@ -49,6 +49,7 @@ from spiritlens.models.given import given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
+from spiritlens.runs.sweep import resolved_memory_budget
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -117,7 +118,8 @@ def path_patch(
     nodes = all_senders(model) if senders is None else tuple(senders)
     check_nodes(model, nodes, receivers)
     groups = _groups(receivers, receive)
-    settings = PathSettings(nodes, groups, tuple(at), base, frozen, norms, tuple(metrics), samples, seed, memory_budget)
+    budget = resolved_memory_budget(model.device, memory_budget)
+    settings = PathSettings(nodes, groups, tuple(at), base, frozen, norms, tuple(metrics), samples, seed, budget)
     contrast = resolved_contrast(lens, contrast)
     others = contrasts_of(chosen, contrast)
     known = known_prompts(lens, chosen)
@@ -227,7 +229,12 @@ def paths_dataset(
     some = [next((edges for edges in spans if edges is not None), None) for spans in found]
     if any(edges is None for edges in some):
         raise ValueError(f"a prompt has none of the spans {settings.at}; give a span that all prompts have")
-    config = {"samples": settings.samples, "metrics": list(settings.metrics), "contrast": plain_contrast(contrast)}
+    config = {
+        "samples": settings.samples,
+        "metrics": list(settings.metrics),
+        "contrast": plain_contrast(contrast),
+        "memory_budget": settings.memory_budget,
+    }
     return new_paths(
         base=np.stack([array(edges.base) for edges in some if edges is not None]),
         patched=patched,

@@ -139,11 +139,11 @@ REFUSED = {
     "can be time-warped": lambda lens: Replacement(donors=(spoken_prompt(),)).ids(spoken_prompt(), (4, 5, 6, 7), 0, 0),
     "replaces units": lambda lens: Replacement("shuffle").ids(text_prompt(), (4, 5), 0, 0),
     "needs donors": lambda lens: Replacement(),
-    "rule 'reverse'": lambda lens: Replacement("reverse"),
+    "replacement rule='reverse'": lambda lens: Replacement("reverse"),
     "which would be deduplicated": lambda lens: Replacement("silence").ids(spoken_prompt(), (4, 5, 6, 7), 0, 0),
     "no other order": lambda lens: shuffled_units([3, 3], (None, None), torch.Generator()),
     "units of silence": lambda lens: silent_units(2, [4], (None, None), torch.Generator()),
-    "knock-out 'max'": lambda lens: KnockOut("max"),
+    "knock-out kind='max'": lambda lens: KnockOut("max"),
     "no 2 text tokens in a row": lambda lens: control_span(make_prompt((1, 9, 16, 7), (-1, 0, 0, 1), (1, 2))),
 }
 
