@@ -152,3 +152,12 @@ REFUSED = {
 def test_refusals(lens, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         REFUSED[message](lens)
+
+
+def test_the_mean_row_is_a_mean_in_float64() -> None:
+    """In float32 a sum of thousands of rows would differ from the seventh digit on; here even float64 shows it."""
+    lens = tiny_lens()
+    prompt = text_prompt()
+    (embeddings,) = corrupted_embeddings(lens, prompt, KnockOut("mean"), samples=1)
+    rows = lens.inside.w_e[lens.vocabulary.text_ids.tolist()].double()
+    assert (embeddings[4] - rows.mean(0)).abs().max() < 1e-15
