@@ -204,7 +204,7 @@ def trace_attributes(
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
     grid, corruption = settings.grid, settings.corruption
     scale = corruption.scale if isinstance(corruption, Noise) else None
-    scales = scale if isinstance(scale, NoiseScale) else NoiseScale(float("nan"), float("nan"))
+    text, speech = (scale.text, scale.speech) if isinstance(scale, NoiseScale) else (float("nan"), float("nan"))
     config = {
         "components": list(grid.components),
         "spans": list(settings.spans) if grid.at == "span" else [],
@@ -220,8 +220,8 @@ def trace_attributes(
     return {
         **model_attributes(lens, settings.seed, config),
         "corruption": f"{corruption.describe()} of the {corrupted}",
-        "noise_scale_text": scales.text,
-        "noise_scale_speech": scales.speech,
+        "noise_scale_text": text,
+        "noise_scale_speech": speech,
         "noise_law": corruption.law if isinstance(corruption, Noise) else "",
         "window": grid.window,
         "window_layers": json.dumps(grid.window_layers()),
