@@ -41,7 +41,6 @@ from spiritlens.analysis.contrasts import (
 from spiritlens.analysis.donors import Control, Pooling, other_facts
 from spiritlens.analysis.given import (
     Progress,
-    given_budget,
     given_donors,
     given_draws,
     given_metrics,
@@ -71,6 +70,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.states import record
+from spiritlens.runs.sweep import resolved_memory_budget
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -114,7 +114,7 @@ def activation_patch(
         control,
         given_metrics(lens, chosen, metrics),
         *given_draws(samples, seed),
-        memory_budget=given_budget(memory_budget),
+        memory_budget=resolved_memory_budget(lens.inside.device, memory_budget),
     )
     return _patched(_given(lens, chosen, contrast, donors, settings), progress)
 
@@ -150,7 +150,17 @@ def back_patch(
         )
     names = given_metrics(lens, chosen, metrics), listed("spans", spans, of=str, empty=True)
     settings = PatchSettings(
-        (component,), at, names[1], "together", direction, 1, pooling, "none", names[0], *given_draws(samples, seed)
+        (component,),
+        at,
+        names[1],
+        "together",
+        direction,
+        1,
+        pooling,
+        "none",
+        names[0],
+        *given_draws(samples, seed),
+        memory_budget=resolved_memory_budget(lens.inside.device),
     )
     given = _given(lens, chosen, contrast, donors, settings)
     parts = []
@@ -342,6 +352,7 @@ def _attributes(
         "metrics": settings.metrics,
         "contrast": plain_contrast(contrast),
         "donors": [donor.id for donor in donors if donor is not None] or None,
+        "memory_budget": settings.memory_budget,
     }
     return {
         **model_attributes(lens, settings.seed, config),

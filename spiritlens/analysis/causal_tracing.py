@@ -32,7 +32,6 @@ from spiritlens.analysis.causal_tracing_screen import Keep, check_screenable, ke
 from spiritlens.analysis.contrasts import plain_corruption
 from spiritlens.analysis.given import (
     Progress,
-    given_budget,
     given_corruption,
     given_draws,
     given_metrics,
@@ -53,6 +52,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption, control_span
 from spiritlens.runs.metrics import prompt_scorers
 from spiritlens.runs.noise import Noise, NoiseScale, noise_scale
+from spiritlens.runs.sweep import resolved_memory_budget
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -119,7 +119,8 @@ def causal_trace(
     grid = make_grid(lens.inside, components, window, at, direction, sever)
     samples, seed = given_draws(samples, seed)
     metrics, spans = given_metrics(lens, prompts, metrics), given_spans(prompts, at, spans)
-    settings = TraceSettings(grid, noise, samples, seed, metrics, spans, given_budget(memory_budget))
+    budget = resolved_memory_budget(lens.inside.device, memory_budget)
+    settings = TraceSettings(grid, noise, samples, seed, metrics, spans, budget)
     if screen is not None:
         screen = number("screen", screen, above=0, at_most=1)
         check_screenable(settings)
@@ -245,7 +246,7 @@ def trace_attributes(
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
     grid, corruption = settings.grid, settings.corruption
     scale = corruption.scale if isinstance(corruption, Noise) else None
-    scales = scale if isinstance(scale, NoiseScale) else NoiseScale(float("nan"), float("nan"))
+    text, speech = (scale.text, scale.speech) if isinstance(scale, NoiseScale) else (float("nan"), float("nan"))
     config = {
         "components": list(grid.components),
         "spans": list(settings.spans) if grid.at == "span" else [],
@@ -256,12 +257,13 @@ def trace_attributes(
         "screen": screen,
         "keep": None if screen is None else keep,
         "preset": preset,
+        "memory_budget": settings.memory_budget,
     }
     return {
         **model_attributes(lens, settings.seed, config),
         "corruption": f"{corruption.describe()} of the {corrupted}",
-        "noise_scale_text": scales.text,
-        "noise_scale_speech": scales.speech,
+        "noise_scale_text": text,
+        "noise_scale_speech": speech,
         "noise_law": corruption.law if isinstance(corruption, Noise) else "",
         "window": grid.window,
         "window_layers": json.dumps(grid.window_layers()),

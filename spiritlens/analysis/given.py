@@ -93,11 +93,6 @@ def given_draws(samples: int, seed: int) -> tuple[int, int]:
     return whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)
 
 
-def given_budget(memory_budget: int | None) -> int | None:
-    """Bytes for rows that are run at once; None leaves it to the machine."""
-    return None if memory_budget is None else whole("memory_budget", memory_budget, at_least=1)
-
-
 def given_donors(lens: "Lens", prompts: Sequence[Prompt], donors: Iterable[Prompt] | None) -> tuple[Prompt | None, ...]:
     """One donor for each prompt, or none for any."""
     if donors is None:

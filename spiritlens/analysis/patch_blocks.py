@@ -25,7 +25,7 @@ from spiritlens.analysis.patch_grid import Patch
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun
-from spiritlens.runs.sweep import Score, default_memory_budget, names_to_record, sweep_runs
+from spiritlens.runs.sweep import Score, names_to_record, resolved_memory_budget, sweep_runs
 
 Variant = tuple[str, int | None]
 """A component and a head (None: all heads together, or no head axis)."""
@@ -86,7 +86,7 @@ def block_values(
     """Values ``[patch run metric]`` and the patches that cannot move anything; `n_prompt` positions can be patched."""
     cells, variants = _cells(patches), list(dict.fromkeys((patch.component, patch.head) for patch in patches))
     n_runs, n_positions = max(base.n_runs, source.n_runs), base.tokens.shape[1]
-    budget = memory_budget or default_memory_budget(model.device)
+    budget = resolved_memory_budget(model.device, memory_budget)
     bytes_of_one = n_runs * model.n_layers * n_positions * model.d_model * torch.finfo(model.dtype).bits // 8
     at_once = max(1, budget // bytes_of_one)
     repeated = VariantRun(base.tokens, base.embeddings, base.values, base.logits)

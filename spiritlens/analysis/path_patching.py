@@ -36,7 +36,7 @@ from spiritlens.analysis.contrasts import (
     given_contrast,
     plain_contrast,
 )
-from spiritlens.analysis.given import Progress, given_budget, given_draws, given_metrics
+from spiritlens.analysis.given import Progress, given_draws, given_metrics
 from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders, check_nodes
 from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
@@ -50,6 +50,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
+from spiritlens.runs.sweep import resolved_memory_budget
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -116,7 +117,7 @@ def path_patch(
     check_nodes(model, nodes, readers)
     check_choice("progress", progress, Progress)
     groups, at, metrics = _groups(readers, receive), given_places(chosen, at), given_metrics(lens, chosen, metrics)
-    draws, budget = given_draws(samples, seed), given_budget(memory_budget)
+    draws, budget = given_draws(samples, seed), resolved_memory_budget(model.device, memory_budget)
     settings = PathSettings(nodes, groups, at, base, frozen, norms, metrics, *draws, budget)
     contrast = given_contrast(lens, chosen, contrast)
     others = contrasts_of(chosen, contrast)
@@ -234,7 +235,12 @@ def paths_dataset(
                 patched[cell] = values[group, sender]
                 status[cell] = int(Status.EXACT if exact[group, sender] else Status.MEASURED)
     some = [next(edges for edges in spans if edges is not None) for spans in found]
-    config = {"samples": settings.samples, "metrics": list(settings.metrics), "contrast": plain_contrast(contrast)}
+    config = {
+        "samples": settings.samples,
+        "metrics": list(settings.metrics),
+        "contrast": plain_contrast(contrast),
+        "memory_budget": settings.memory_budget,
+    }
     return new_paths(
         base=np.stack([array(edges.base) for edges in some]),
         patched=patched,

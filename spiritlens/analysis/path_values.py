@@ -29,7 +29,7 @@ from spiritlens.effects.paths import Frozen, Norms
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.plan import Action, Program
 from spiritlens.runs.states import RecordedRun, record
-from spiritlens.runs.sweep import Score, default_memory_budget, names_to_record, sweep_runs
+from spiritlens.runs.sweep import Score, names_to_record, resolved_memory_budget, sweep_runs
 
 Group = tuple[Receiver, ...]
 
@@ -107,7 +107,7 @@ def path_values(
     advance: Callable[[int], None] = lambda edges: None,
 ) -> PathValues:
     """Values of every group for every sender patched at `positions`; `advance` is told how many edges are finished."""
-    budget = memory_budget or default_memory_budget(model.device)
+    budget = resolved_memory_budget(model.device, memory_budget)
     paths = _Paths(model, recorded, tuple(groups), tuple(positions), frozen, norms, score, budget, advance)
     values, exact = paths.unmoved(len(senders))
     size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from spiritlens.arguments import shown, whole
+
 HookFunction: TypeAlias = Callable[[Tensor], Tensor]
 NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
 
@@ -35,9 +37,10 @@ COMPONENT_HOOKS: dict[str, str] = {
 
 def hook_name(component: str, layer: int) -> str:
     """TransformerLens's hook name of a component: ``hook_name("mlp_out", 3)`` is ``blocks.3.hook_mlp_out``."""
-    if component not in COMPONENT_HOOKS:
-        raise ValueError(f"component {component!r} is unknown; the components are {', '.join(COMPONENT_HOOKS)}")
-    return COMPONENT_HOOKS[component].format(layer=layer)
+    if not isinstance(component, str) or component not in COMPONENT_HOOKS:
+        raise ValueError(f"component {shown(component)} is unknown; the components are {', '.join(COMPONENT_HOOKS)}")
+    place = layer if type(layer) is int and layer >= 0 else whole("layer", layer, at_least=0)
+    return COMPONENT_HOOKS[component].format(layer=place)
 
 
 class LensModel(Protocol):

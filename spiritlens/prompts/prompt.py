@@ -110,7 +110,7 @@ class Prompt:
         """Token ids as a LongTensor [1 pos], ready for ``lens.model.run_with_cache``."""
         import torch
 
-        return torch.tensor([self.ids], dtype=torch.long)
+        return torch.tensor([self.ids], dtype=torch.long, device="cpu")
 
     @property
     def id(self) -> str:

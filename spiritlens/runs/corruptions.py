@@ -17,14 +17,17 @@ Source: Zhang & Nanda 2023 (arXiv 2309.16042) on symmetric replacement; the unit
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
+from spiritlens.arguments import check_choice, listed, shown, whole
 from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_prompt
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.runs.noise import Noise, generator
+from spiritlens.runs.sites import positions_of
 from spiritlens.runs.warp import fitted_units, shuffled_units, silent_units
 
 if TYPE_CHECKING:
@@ -44,8 +47,10 @@ class Replacement:
     """Token ids of silence for ``silence``; by default the prompt's own units outside all words."""
 
     def __post_init__(self) -> None:
-        if self.rule not in get_args(Rule):
-            raise ValueError(f"replacement rule {self.rule!r} is unknown; one of {', '.join(get_args(Rule))}")
+        check_choice("replacement rule", self.rule, Rule)
+        object.__setattr__(self, "donors", listed("donors", self.donors, of=Prompt, empty=True))
+        silence = [whole("silence", unit, at_least=0) for unit in listed("silence", self.silence, empty=True)]
+        object.__setattr__(self, "silence", tuple(silence))
         if self.rule == "symmetric" and not self.donors:
             raise ValueError("symmetric replacement needs donors: prompts whose subjects may stand in for this one's")
 
@@ -53,6 +58,8 @@ class Replacement:
         self, lens: "Lens", prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
     ) -> Tensor:
         """Embeddings of the prompt with the span's ids replaced, one choice per sample."""
+        for donor in self.donors:
+            given_prompt(lens, donor, "donor")
         result = plain.repeat(samples, 1, 1)
         where = torch.tensor(list(positions), device=plain.device)
         for sample in range(samples):
@@ -130,8 +137,7 @@ class KnockOut:
     kind: Knock = "zero"
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Knock):
-            raise ValueError(f"knock-out {self.kind!r} is unknown; one of {', '.join(get_args(Knock))}")
+        check_choice("knock-out kind", self.kind, Knock)
 
     def embeddings(
         self, lens: "Lens", prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
@@ -180,9 +186,8 @@ def corrupted_embeddings(
 
     `positions` names another span than the subject. The beginning-of-sequence token is never corrupted.
     """
-    if samples < 1:
-        raise ValueError(f"samples is {samples}; at least one noise sample is needed")
-    chosen = tuple(prompt.subject.positions if positions is None else positions)
+    samples = whole("samples", samples, at_least=1)
+    chosen = prompt.subject.positions if positions is None else _inside(prompt, positions)
     bos = [position for position in chosen if prompt.families[position] == "bos"]
     if bos:
         raise ValueError(
@@ -195,6 +200,11 @@ def corrupted_embeddings(
 @plain_torch
 def control_span(prompt: Prompt, seed: int = 0) -> Span:
     """A span as long as the subject, of the same modality, that neither touches the subject nor holds the read-out."""
+    if not isinstance(prompt, Prompt):
+        raise ValueError(
+            f"prompt is {shown(prompt)} ({type(prompt).__name__}): expected a Prompt; make one by lens.text"
+        )
+    seed = whole("seed", seed, at_least=0)
     length, subject = len(prompt.subject.positions), set(prompt.subject.positions)
     modality = prompt.modalities[prompt.subject.positions[0]]
     candidates = [
@@ -209,6 +219,15 @@ def control_span(prompt: Prompt, seed: int = 0) -> Span:
             "a control of equal length cannot be made; leave this prompt out of the control"
         )
     return Span("control", candidates[_choice(len(candidates), generator(seed, prompt.id, 0, "control"))])
+
+
+def _inside(prompt: Prompt, positions: Sequence[int]) -> tuple[int, ...]:
+    """The positions counted from the start; refused where the prompt has none."""
+    chosen, length = positions_of(positions), len(prompt.ids)
+    outside = [position for position in chosen if not -length <= position < length]
+    if outside or not chosen:
+        raise ValueError(f"positions {outside or chosen}: give one or more of the prompt's {length} (0..{length - 1})")
+    return tuple(position % length for position in chosen)
 
 
 def _choice(count: int, stream: torch.Generator) -> int:

@@ -13,18 +13,18 @@ verb         at the site, the run gets
 Interventions are applied in the order of the model's computation; at one site, the last one given wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from spiritlens.arguments import check_choice, listed, shown
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.noise import Law, Noise, NoiseScale
-from spiritlens.runs.sites import Positions, Site, positions_of
+from spiritlens.runs.sites import At, Site, positions_of
 
 RunName = Literal["clean", "corrupted"]
 Knocked = Literal["zero", "mean", "resample"]
-At: TypeAlias = Positions | Sequence[int] | int
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class FromRun:
     run: RunName
 
     def __post_init__(self) -> None:
-        if self.run not in get_args(RunName):
-            raise ValueError(f"run {self.run!r} is unknown; a value is taken from the clean or the corrupted run")
+        check_choice("run", self.run, RunName)
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,11 @@ class FromPrompt:
 
     donor: Prompt
     positions: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.donor, Prompt):
+            raise ValueError(f"donor is {shown(self.donor)} ({type(self.donor).__name__}): expected a Prompt")
+        object.__setattr__(self, "positions", positions_of(self.positions))
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,12 @@ class Ablation:
     reference: tuple[Prompt, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.to not in get_args(Knocked):
-            raise ValueError(f"ablation to {self.to!r} is unknown; one of {', '.join(get_args(Knocked))}")
+        check_choice("ablation to", self.to, Knocked)
+        object.__setattr__(self, "reference", listed("reference", self.reference, of=Prompt, empty=True))
 
 
 Value: TypeAlias = Corruption | FromRun | FromPrompt | Ablation
+VALUES = (*get_args(Corruption), FromRun, FromPrompt, Ablation)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,24 @@ class Intervention:
     value: Value
     label: str = ""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.site, Site):
+            raise ValueError(f"site is {shown(self.site)} ({type(self.site).__name__}): expected a Site")
+        if not isinstance(self.value, VALUES):
+            kinds = ", ".join(kind.__name__ for kind in VALUES)
+            raise ValueError(f"value is {shown(self.value)} ({type(self.value).__name__}): expected one of {kinds}")
+
+    def check_vocabulary(self, prompt: Prompt) -> None:
+        """Refuse prompts of another vocabulary among the donors: their ids are other words here."""
+        value = self.value
+        others = (value.donor,) if isinstance(value, FromPrompt) else getattr(value, "reference", ())
+        for other in others:
+            if prompt.vocabulary and other.vocabulary and prompt.vocabulary != other.vocabulary:
+                raise ValueError(
+                    f"'{self.label}' takes values of prompt {other.id}, built with the vocabulary {other.vocabulary}; "
+                    f"the prompt {prompt.id} has {prompt.vocabulary}: build both with one lens"
+                )
+
 
 def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
@@ -76,8 +99,11 @@ def corrupt(
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.noise`), or by another corruption."""
     if by is not None and (scale is not None or law != "gaussian"):
         raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
+    if by is not None and not isinstance(by, get_args(Corruption)):
+        raise ValueError(f"by={shown(by)}: expected a corruption, Noise(…), Replacement(…) or KnockOut(…)")
     corruption = Noise(scale, law) if by is None else by
-    return Intervention(Site("embed", 0, positions_of(at)), corruption, f"corrupt {_name(at)}: {corruption.describe()}")
+    site = Site("embed", 0, positions_of(at))
+    return Intervention(site, corruption, f"corrupt {_name(site, at)}: {corruption.describe()}")
 
 
 def restore(component: str, layer: int, at: At, head: int | None = None) -> Intervention:
@@ -97,12 +123,13 @@ def swap(
 ) -> Intervention:
     """Put in the value of another prompt's clean run, at the same positions or, in order, at `donor_at`."""
     site = Site(component, layer, positions_of(at), head)
-    taken = site.positions if donor_at is None else positions_of(donor_at)
+    value = FromPrompt(donor, site.positions if donor_at is None else positions_of(donor_at))
+    taken = value.positions
     if len(taken) not in (1, len(site.positions)):
         raise ValueError(
             f"swap puts {len(taken)} donor positions into {len(site.positions)}; give as many, or one for all of them"
         )
-    return Intervention(site, FromPrompt(donor, taken), f"{_label('swap', site, at)} from '{donor.subject.name}'")
+    return Intervention(site, value, f"{_label('swap', site, at)} from '{donor.subject.name}'")
 
 
 def ablate(
@@ -111,20 +138,24 @@ def ablate(
     at: At,
     head: int | None = None,
     to: Knocked = "zero",
-    reference: Sequence[Prompt] = (),
+    reference: Iterable[Prompt] = (),
 ) -> Intervention:
     """Knock a site out: zero it, or take the mean (or a random one) of the reference prompts' values of that component.
 
     Without a reference the prompt's own tokens serve.
     """
     site = Site(component, layer, positions_of(at), head)
-    return Intervention(site, Ablation(to, tuple(reference)), f"{_label('ablate', site, at)} to {to}")
+    return Intervention(
+        site,
+        Ablation(to, listed("reference", reference, of=Prompt, empty=True)),
+        f"{_label('ablate', site, at)} to {to}",
+    )
 
 
 def _label(verb: str, site: Site, at: At) -> str:
     head = "" if site.head is None else f" head {site.head}"
-    return f"{verb} {site.component} {site.layer}{head} at {_name(at)}"
+    return f"{verb} {site.component} {site.layer}{head} at {_name(site, at)}"
 
 
-def _name(at: At) -> str:
-    return str(getattr(at, "name", "") or f"positions {', '.join(map(str, positions_of(at)))}")
+def _name(site: Site, at: At) -> str:
+    return str(getattr(at, "name", "") or f"positions {', '.join(map(str, site.positions))}")

@@ -10,15 +10,18 @@ Source: Meng et al. 2022 (arXiv 2202.05262), section 2.1 and appendix; seeding i
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.arguments import check_choice, number
 from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -46,9 +49,7 @@ class NoiseScale:
 
     def __post_init__(self) -> None:
         for name in ("text", "speech"):
-            value = getattr(self, name)
-            if value < 0:
-                raise ValueError(f"noise scale for {name} is {value}; a standard deviation is not negative")
+            object.__setattr__(self, name, deviation(f"noise scale for {name}", getattr(self, name)))
 
     def of(self, modality: str) -> float:
         """Scale at a position of this modality (markers count as text)."""
@@ -66,14 +67,11 @@ class Noise:
 
     def __post_init__(self) -> None:
         for name, allowed in (("law", Law), ("mode", Mode), ("stream", Stream)):
-            if getattr(self, name) not in get_args(allowed):
-                raise ValueError(
-                    f"noise {name} {getattr(self, name)!r} is unknown; one of {', '.join(get_args(allowed))}"
-                )
+            check_choice(f"noise {name}", getattr(self, name), allowed)
         if self.stream == "rome" and self.law == "student":
             raise ValueError("the reference code's stream knows law='gaussian' and 'uniform' only, not 'student'")
-        if isinstance(self.scale, (int, float)) and self.scale < 0:
-            raise ValueError(f"noise scale is {self.scale}; a standard deviation is not negative")
+        if self.scale is not None and not isinstance(self.scale, NoiseScale):
+            object.__setattr__(self, "scale", deviation("noise scale", self.scale))
 
     def resolved(self, lens: "Lens") -> "Noise":
         """The same noise with its scale in numbers."""
@@ -110,6 +108,14 @@ class Noise:
         """The corruption in words, for the result's attributes."""
         verb = "added to" if self.mode == "add" else "put in place of"
         return f"{self.law} noise {verb} the embeddings"
+
+
+def deviation(name: str, value: object) -> float:
+    """A standard deviation: a finite number that is not negative."""
+    try:
+        return number(name, value, at_least=0, below=math.inf)
+    except ValueError as error:
+        raise ValueError(f"{error}; a standard deviation is finite and not negative") from None
 
 
 def generator(seed: int, prompt_id: str, sample: int, purpose: str) -> torch.Generator:
@@ -151,12 +157,13 @@ def noise_scale(lens: "Lens", prompts: Sequence[Prompt]) -> NoiseScale:
     A modality in which no prompt has a subject keeps the default scale.
     """
     found: dict[str, list[int]] = {"text": [], "speech": []}
-    for prompt in prompts:
+    chosen = given_prompts(lens if hasattr(lens, "inside") else given_lens(lens), prompts)
+    for prompt in chosen:
         for position in prompt.subject.positions:
             if prompt.families[position] != "bos" and prompt.modalities[position] in found:
                 found[prompt.modalities[position]].append(prompt.ids[position])
     if not any(found.values()):
-        raise ValueError(f"none of the {len(prompts)} prompts has a subject of text or units: no scale can be taken")
+        raise ValueError(f"none of the {len(chosen)} prompts has a subject of text or units: no scale can be taken")
     default, w_e = default_scale(lens), lens.inside.w_e
     text, speech = (DEVIATIONS * _deviation(w_e, ids) if ids else None for ids in (found["text"], found["speech"]))
     return NoiseScale(default.text if text is None else text, default.speech if speech is None else speech)

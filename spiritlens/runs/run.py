@@ -167,6 +167,7 @@ def _check_intervention(lens: "Lens", place: int, done: object) -> None:
 
 def _resolved(model: LensModel, prompt: Prompt, done: Intervention) -> Intervention:
     """The intervention with its positions counted from the start, sorted; a swap's donor positions stay with theirs."""
+    done.check_vocabulary(prompt)
     n_positions = len(prompt.ids)
     site = done.site.resolved(n_positions, model.n_layers, model.n_heads, model.n_kv_heads)
     value = done.value

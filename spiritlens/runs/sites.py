@@ -11,10 +11,11 @@ attention); keys and queries are meant before the rotary turn. Positions are tok
 the end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
+from spiritlens.arguments import shown, whole
 from spiritlens.models.hooked import hook_name
 
 Component = Literal["embed", "resid_pre", "q", "k", "v", "z", "attn_out", "resid_mid", "mlp_out", "resid_post"]
@@ -46,11 +47,16 @@ class Site:
     head: int | None = None
 
     def __post_init__(self) -> None:
-        if self.component not in COMPONENTS:
-            raise ValueError(f"component {self.component!r} is unknown; one of {', '.join(COMPONENTS)}")
+        if not isinstance(self.component, str) or self.component not in COMPONENTS:
+            raise ValueError(f"component {shown(self.component)} is unknown; one of {', '.join(COMPONENTS)}")
+        object.__setattr__(self, "layer", whole("layer", self.layer))
+        object.__setattr__(self, "positions", positions_of(self.positions))
         if not self.positions:
             raise ValueError(f"a site of {self.component} needs at least one position; the span given is empty")
-        if self.head is not None and self.component not in HEAD_COMPONENTS:
+        if self.head is None:
+            return
+        object.__setattr__(self, "head", whole("head", self.head))
+        if self.component not in HEAD_COMPONENTS:
             raise ValueError(
                 f"{self.component} has no head axis (head={self.head}); heads exist in {', '.join(HEAD_COMPONENTS)}"
             )
@@ -77,10 +83,23 @@ class Site:
         return Site(self.component, self.layer, positions, self.head)
 
 
-def positions_of(at: Positions | Sequence[int] | int) -> tuple[int, ...]:
-    """Token positions out of a span, a sequence of positions or one position."""
-    if isinstance(at, int):
-        return (at,)
-    if isinstance(at, Sequence):
-        return tuple(int(position) for position in at)
-    return at.positions
+At: TypeAlias = Positions | Iterable[int] | int
+"""A span, token positions (negative ones count from the end), or one position."""
+
+
+def positions_of(at: At) -> tuple[int, ...]:
+    """Token positions out of a span, positions (also of numpy or torch, or a set) or one position.
+
+    Names are resolved by the prompt, not here: write ``prompt.span("subject")``.
+    """
+    if isinstance(at, (str, bytes)):
+        raise ValueError(f"position {shown(at)} is a text: give prompt.span({shown(at)}), prompt.subject or positions")
+    if hasattr(at, "subject"):
+        raise ValueError(f"position {shown(at, 40)} is a prompt: give its .subject, a span of it, or positions")
+    given: object = getattr(at, "positions", at)
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0:
+        return (whole("position", given),)
+    if getattr(given, "ndim", 1) > 1 or str(getattr(given, "dtype", "")).removeprefix("torch.") == "bool":
+        raise ValueError(f"positions {shown(given)}: expected whole numbers in one row, not a mask or a table")
+    found = tuple(whole(f"position {place}", position) for place, position in enumerate(given))
+    return tuple(sorted(found)) if isinstance(given, (set, frozenset)) else found

@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from spiritlens.arguments import whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.hooked import LensModel, hook_name
 from spiritlens.runs.columns import Engine
@@ -35,6 +36,9 @@ Score = Callable[[Tensor], Tensor]
 
 SUFFIX_COMPONENTS = ("resid_pre", "k", "v")
 """What a column needs of the base run in every layer."""
+
+LEAST_OF_A_HOST, MOST_OF_A_HOST = 1 << 26, 1 << 30
+"""Bounds of the default memory budget, in bytes."""
 
 READ_AT_ONCE = 192
 """Rows that are unembedded and scored at a time: small enough that one piece's logits reuse the memory of the last."""
@@ -118,7 +122,7 @@ def sweep_runs(
     base_score, source_score = score(base.logits), score(source.logits)
     values = base_score[base.of_samples(torch.arange(samples, device=base_score.device))]
     values = values[None].repeat(len(programs), 1, 1)
-    budget = memory_budget or default_memory_budget(model.device)
+    budget = resolved_memory_budget(model.device, memory_budget)
     runs = {"base": base, "source": source}
     unmoved = plan.unmoved
     if model.has_user_hooks():
@@ -171,12 +175,21 @@ def first_difference(model: LensModel, tokens: Tensor, first: Tensor | None, sec
     return int(differs[0]) if len(differs) else tokens.shape[1]
 
 
-def default_memory_budget(device: torch.device) -> int:
-    """Bytes that rows may take: half of a GPU's free memory; a quarter of a host's, at most 1 GiB."""
+def resolved_memory_budget(device: torch.device, given: int | None = None) -> int:
+    """Bytes that rows may take: those given, or an eighth of a GPU's memory, a quarter of a host's, at most 1 GiB.
+
+    The default is taken from the machine's whole memory, not from what is free: how rows are split decides the last
+    digits of a result.
+    """
+    if given is not None:
+        return whole("memory_budget", given, at_least=1)
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0]) // 2
-    pages, page_size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    return max(1 << 26, min(1 << 30, pages * page_size // 4))
+        return int(torch.cuda.get_device_properties(device).total_memory) // 8
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return MOST_OF_A_HOST  # not told on every system
+    return max(LEAST_OF_A_HOST, min(MOST_OF_A_HOST, total // 4))
 
 
 def bytes_per_row(model: LensModel, suffix: int, n_positions: int, n_readouts: int) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import spiritlens as sl
-from spiritlens.analysis.given import given_budget, given_draws, given_names
+from spiritlens.analysis.given import given_draws, given_names
 from spiritlens.models.hooked import HookedLensModel
 
 NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "edge_attribution")
@@ -39,8 +39,6 @@ def test_names_come_from_a_closed_set_each_once():
 
 def test_numbers_of_numpy_become_pythons():
     assert [type(value) for value in given_draws(np.int64(2), np.uint8(1))] == [int, int]
-    assert given_budget(None) is None
-    assert type(given_budget(np.int32(7))) is int
 
 
 @pytest.mark.parametrize("name", NEED_FOIL)

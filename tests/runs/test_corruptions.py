@@ -139,11 +139,11 @@ REFUSED = {
     "can be time-warped": lambda lens: Replacement(donors=(spoken_prompt(),)).ids(spoken_prompt(), (4, 5, 6, 7), 0, 0),
     "replaces units": lambda lens: Replacement("shuffle").ids(text_prompt(), (4, 5), 0, 0),
     "needs donors": lambda lens: Replacement(),
-    "rule 'reverse'": lambda lens: Replacement("reverse"),
+    "replacement rule='reverse'": lambda lens: Replacement("reverse"),
     "which would be deduplicated": lambda lens: Replacement("silence").ids(spoken_prompt(), (4, 5, 6, 7), 0, 0),
     "no other order": lambda lens: shuffled_units([3, 3], (None, None), torch.Generator()),
     "units of silence": lambda lens: silent_units(2, [4], (None, None), torch.Generator()),
-    "knock-out 'max'": lambda lens: KnockOut("max"),
+    "knock-out kind='max'": lambda lens: KnockOut("max"),
     "no 2 text tokens in a row": lambda lens: control_span(make_prompt((1, 9, 16, 7), (-1, 0, 0, 1), (1, 2))),
 }
 
@@ -152,3 +152,12 @@ REFUSED = {
 def test_refusals(lens, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         REFUSED[message](lens)
+
+
+def test_the_mean_row_is_a_mean_in_float64() -> None:
+    """In float32 a sum of thousands of rows would differ from the seventh digit on; here even float64 shows it."""
+    lens = tiny_lens()
+    prompt = text_prompt()
+    (embeddings,) = corrupted_embeddings(lens, prompt, KnockOut("mean"), samples=1)
+    rows = lens.inside.w_e[lens.vocabulary.text_ids.tolist()].double()
+    assert (embeddings[4] - rows.mean(0)).abs().max() < 1e-15

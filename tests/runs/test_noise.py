@@ -88,14 +88,14 @@ def test_romes_stream_is_numpys_of_seed_one(lens) -> None:
 
 
 REFUSED = {
-    "law 'cauchy' is unknown": lambda lens: Noise(law="cauchy"),
-    "mode 'multiply'": lambda lens: Noise(mode="multiply"),
+    "noise law='cauchy': expected one of": lambda lens: Noise(law="cauchy"),
+    "noise mode='multiply'": lambda lens: Noise(mode="multiply"),
     "not negative": lambda lens: Noise(scale=-1.0),
     "stream knows law='gaussian' and 'uniform' only": lambda lens: Noise(law="student", stream="rome"),
-    "noise scale for speech is -2": lambda lens: NoiseScale(1.0, -2.0),
-    "samples is 0": lambda lens: corrupted_embeddings(lens, text_prompt(), Noise(), samples=0),
+    "noise scale for speech=-2": lambda lens: NoiseScale(1.0, -2.0),
+    "samples=0": lambda lens: corrupted_embeddings(lens, text_prompt(), Noise(), samples=0),
     "never corrupted": lambda lens: corrupted_embeddings(lens, text_prompt(), Noise(), positions=(0, 4)),
-    "no scale can be taken": lambda lens: noise_scale(lens, []),
+    "prompts is empty": lambda lens: noise_scale(lens, []),
 }
 
 

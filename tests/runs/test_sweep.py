@@ -10,7 +10,7 @@ from spiritlens.models.hooked import HookedLensModel
 from spiritlens.runs import columns
 from spiritlens.runs import sweep as sweeping
 from spiritlens.runs.plan import Action
-from spiritlens.runs.sweep import sweep
+from spiritlens.runs.sweep import resolved_memory_budget, sweep
 from spiritlens.shapes import ShapeError
 
 TOLERANCE = 1e-10
@@ -326,3 +326,17 @@ def test_runs_that_do_not_fit_are_refused(inside) -> None:
         run_sweep(inside, GRIDS["q"], "denoising", embeddings[:, :7])
     with pytest.raises(ShapeError, match="3 axes expected"):
         run_sweep(inside, GRIDS["q"], "denoising", embeddings[0])
+
+
+def test_the_default_budget_is_the_machines_and_not_the_moments(monkeypatch) -> None:
+    """What is free is not asked for; a quarter of the whole, at most 1 GiB."""
+    cpu = torch.device("cpu")
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**19}
+    monkeypatch.setattr("os.sysconf", pages.__getitem__)
+    assert resolved_memory_budget(cpu) == 2**29
+    pages["SC_PHYS_PAGES"] = 2**24
+    assert resolved_memory_budget(cpu) == 2**30
+    assert resolved_memory_budget(cpu, 7) == 7
+    for wrong in (0, -1, 1.5, float("nan"), True, "1"):
+        with pytest.raises(ValueError, match=r"memory_budget=.*whole number ≥ 1"):
+            resolved_memory_budget(cpu, wrong)
