@@ -27,13 +27,17 @@ SETTINGS = (
 )
 """Settings of TransformerLens that decide what is computed from the weights."""
 
+FILL = ".IGNORE"
+"""The value that hides later positions: the least number of a dtype, and that one is the default of the moment."""
+
 
 @plain_torch
 def fingerprint(model: HookedTransformer) -> str:
     """16 hexadecimal digits for the model's settings and all its values; the same on every device."""
     settings = [getattr(model.cfg, name, None) for name in SETTINGS]
     digest = hashlib.sha256(repr((settings, *_rotary_scaling(model.cfg))).encode())
-    tensors = sorted((*model.named_parameters(), *model.named_buffers()), key=lambda pair: pair[0])
+    buffers = [pair for pair in model.named_buffers() if not pair[0].endswith(FILL)]
+    tensors = sorted((*model.named_parameters(), *buffers), key=lambda pair: pair[0])
     with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter's lock
         for found in pool.map(_tensor_digest, *zip(*tensors, strict=True)):
             digest.update(found)

@@ -160,7 +160,7 @@ def verbs(bench: Bench) -> Iterator[Odd]:
         "a reference of another model",
         lambda: lens.run(prompt, sl.ablate("mlp_out", 1, 1, to="mean", reference=[bench.written])),
         "vocabulary",
-        "one lens",
+        "build it with this lens",
     )
     yield error(
         "Intervention", "a name for site", lambda: sl.Intervention("z", FromRun("clean")), "site is 'z'", "Site"

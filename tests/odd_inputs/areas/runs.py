@@ -10,7 +10,7 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.runs.interventions import FromPrompt, Intervention
+from spiritlens.runs.interventions import FromPrompt
 from spiritlens.runs.metrics import given_metrics, prompt_scorers, scorers
 from spiritlens.runs.sites import Site
 
@@ -121,8 +121,7 @@ def _interventions(bench: Bench) -> Iterator[Odd]:
         "donors[1]",
         "other words",
     )
-    text = Intervention(Site("resid_pre", 1, (4,)), FromPrompt("marlo", (4,)))
-    yield error("run", "a donor that is a text", lambda: run(text), "donor is 'marlo'", "Prompt")
+    yield error("run", "a donor that is a text", lambda: FromPrompt("marlo", (4,)), "donor is 'marlo'", "Prompt")
     yield error("run", "a layer beyond", lambda: run(sl.restore("resid_pre", 99, 4)), "layer 99", "0..7")
     yield error("run", "a position beyond", lambda: run(sl.ablate("mlp_out", 1, 99)), "99", "tokens")
     yield error(

@@ -90,8 +90,9 @@ def _traces(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     yield bad("a far position", {"at": "span", "spans": [f"position {10**40}"]}, "no span 'position 1")
     for value in ("noise", 3.0, sl.Noise, ["noise"]):
         yield bad(f"corruption {value!r}", {"corruption": value}, "corruption=", "expected a corruption", "sl.Noise()")
-    donors = sl.Replacement(donors=("France",))
-    yield bad("donors of a replacement are texts", {"corruption": donors}, "corruption.donors[0] is 'France'")
+    yield error(
+        "causal_trace", "donors that are texts", lambda: sl.Replacement(donors=("France",)), "donors[0] is 'France'"
+    )
     rank = {"metrics": ["rank"], "screen": 0.5}
     yield bad("screened by a metric without a gradient", rank, "'rank' has none", "probability")
     yield bad("screened and severed", {"sever": "mlp", "screen": 0.5, "components": ["resid_pre"]}, "sever='mlp'")
