@@ -35,6 +35,8 @@ import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+from spiritlens.arguments import shown
+
 CircuitName = Literal["fact machine", "fact machine, speech later", "or pair", "and pair"]
 CIRCUITS: tuple[CircuitName, ...] = get_args(CircuitName)
 
@@ -124,6 +126,8 @@ def build_circuit(name: CircuitName, kinds: TokenKinds, dtype: torch.dtype = tor
     """The circuit `name` on a vocabulary of these token kinds, as a HookedTransformer on the CPU."""
     if name not in CIRCUITS:
         raise ValueError(f"no planted circuit {name!r}; there are {', '.join(map(repr, CIRCUITS))}")
+    if dtype not in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(f"dtype={shown(dtype)}: expected torch.float64, float32, bfloat16 or float16")
     model = HookedTransformer(
         HookedTransformerConfig(
             **{"n_layers": N_LAYERS, "n_heads": N_HEADS, "d_model": D_MODEL, "d_head": D_HEAD, "d_mlp": D_MLP},

@@ -11,10 +11,12 @@ Sources, read in the official packages: SpiritLM (arXiv 2402.05755), SIMS (arXiv
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from math import inf
 from typing import Any, Literal
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import check_choice, listed, number, shown, whole, written
 
 MarkerPolicy = Literal["on_change", "always", "none"]
 """When a text marker ends the prompt: ``on_change`` of modality, so after speech only (SpiritLM); ``always`` before a
@@ -42,10 +44,19 @@ class Stream:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        if self.count and self.unit(0) == self.unit(1):
+        where = f"of stream {written('name of the stream', self.name)!r}"
+        written(f"template {where}", self.template, blank="allowed")
+        for name, at_least in (("count", 0), ("offset", 0)):
+            object.__setattr__(self, name, whole(f"{name} {where}", getattr(self, name), at_least=at_least))
+        object.__setattr__(self, "rate", number(f"rate {where} in frames per second", self.rate, above=0, below=inf))
+        try:
+            alike = self.unit(0) == self.unit(1)
+        except (LookupError, ValueError) as error:
+            raise ValueError(
+                f"template {where} is {self.template!r} ({error}): write '{{}}' for the unit's number"
+            ) from None
+        if self.count and alike:
             raise ValueError(f"stream '{self.name}': the template '{self.template}' lacks '{{}}' for the unit's number")
-        if self.rate <= 0:
-            raise ValueError(f"stream '{self.name}': the rate is {self.rate}; give frames per second, above 0")
 
     def unit(self, number: int) -> str:
         """The string of one unit."""
@@ -90,8 +101,24 @@ class Family:
     encoder: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if self.n_units < 0:
-            raise ValueError(f"family '{self.name}': n_units is {self.n_units}; give 0 (no speech) or more")
+        where = f"of family {written('name of the family', self.name)!r}"
+        for name in ("unit_offset", "n_units", "first_unit_id", "rows"):
+            value = getattr(self, name)
+            if value is not None or name in ("unit_offset", "n_units"):
+                object.__setattr__(self, name, whole(f"{name} {where}", value, at_least=0))
+        for name in ("unit_rate", "order_rate"):
+            object.__setattr__(self, name, number(f"{name} {where}", getattr(self, name), above=0, below=inf))
+        for name in ("text_open", "text_close", "speech_open", "speech_close"):
+            if getattr(self, name) is not None:
+                written(f"{name} {where}", getattr(self, name))
+        for name, choices in (
+            ("marker_policy", MarkerPolicy),
+            ("space_after_bos", SpaceAfterBos),
+            ("text_case", TextCase),
+        ):
+            check_choice(f"{name} {where}", getattr(self, name), choices)
+        streams = listed(f"extra_streams {where}", self.extra_streams, of=Stream, empty=True)
+        object.__setattr__(self, "extra_streams", streams)
         if self.marker_policy == "always" and not self.text_open:
             raise ValueError(f"family '{self.name}': marker_policy 'always' needs text_open, the marker to write")
         self.all_streams()
@@ -126,6 +153,12 @@ class Family:
 
     def replace(self, **changes: Any) -> "Family":
         """The record with other values, as for a checkpoint with another number of units."""
+        names = [column.name for column in fields(self)]
+        for name in changes:
+            if name not in names:
+                close = get_close_matches(name, names, n=1)
+                remedy = f"did you mean {close[0]}=? " if close else ""
+                raise ValueError(f"a family has no {name}=: {remedy}It has {', '.join(names)}")
         return replace(self, **changes)
 
 

@@ -80,12 +80,12 @@ def test_a_template_without_a_number_is_refused():
 
 
 def test_a_rate_of_zero_is_refused():
-    with pytest.raises(ValueError, match="rate is 0"):
+    with pytest.raises(ValueError, match="rate of stream 'pitch' in frames per second=0: expected a number > 0"):
         Stream("pitch", "[Pi{}]", 4, rate=0, deduplicate=True)
 
 
 def test_a_negative_number_of_units_is_refused():
-    with pytest.raises(ValueError, match="n_units is -1"):
+    with pytest.raises(ValueError, match="n_units of family 'spiritlm-base'=-1"):
         SPIRITLM_BASE.replace(n_units=-1)
 
 

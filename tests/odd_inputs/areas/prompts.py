@@ -26,6 +26,42 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _grown(bench)
     yield from _by_hand(bench)
     yield from _rows(bench)
+    yield from _families()
+
+
+def _families() -> Iterator[Odd]:
+    family = sl.FAMILIES["embedded"]
+    for what, words in (
+        ({"n_units": "501"}, ("n_units", "'501'")),
+        ({"n_units": 1.5}, ("n_units", "1.5", "whole number")),
+        ({"n_units": -1}, ("n_units", "-1")),
+        ({"unit_rate": float("nan")}, ("unit_rate", "number > 0")),
+        ({"text_case": "upper"}, ("text_case", "'upper'", "as_given, lower")),
+        ({"unit_template": "[Hu]"}, ("template '[Hu]'", "'{}'")),
+        ({"unit_template": "[Hu{}{}]"}, ("template", "'[Hu{}{}]'", "'{}'")),
+        ({"extra_streams": "pitch"}, ("extra_streams", "'pitch'")),
+        ({"text_open": 5}, ("text_open", "5", "a text")),
+        ({"name": ""}, ("name of the family", "empty")),
+        ({"nunits": 5}, ("no nunits=", "did you mean n_units=?")),
+    ):
+        yield error("Family", f"{what}", lambda what=what: family.replace(**what), *words)
+    yield result(
+        "Family", "numpy's number of units", lambda: family.replace(n_units=np.int64(42)), lambda f: f == family
+    )
+    for name in ("nothing", None, 5, ["fact machine"]):
+        yield error("planted", f"{name!r}", lambda name=name: sl.planted(name), "no planted circuit", "'fact machine'")
+    for dtype in ("float64", int, None):
+        yield error(
+            "planted", f"dtype {dtype!r}", lambda dtype=dtype: sl.planted(dtype=dtype), "dtype=", "torch.float64"
+        )
+    for text in (b"the", ["the"], ""):
+        yield error(
+            "TextSegment",
+            f"{text!r}",
+            lambda text=text: sl.TextSegment(text),
+            "text",
+            "word" if text == "" else "a text",
+        )
 
 
 def _texts(bench: Bench) -> Iterator[Odd]:
