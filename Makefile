@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-NUMERIC := tests/runs tests/analysis tests/models tests/effects tests/speech/test_hubert.py tests/speech/test_encoders.py \
+NUMERIC := tests/runs tests/analysis tests/models tests/speech/test_hubert.py tests/speech/test_encoders.py \
   tests/speech/test_loading.py tests/speech/test_convolutions.py tests/speech/test_centroids.py
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 # An older processor's instructions, for every library that chooses by itself.
@@ -24,11 +24,11 @@ test-slow: $(READY)
 # The numbers under three instruction sets, at one thread and at two: no assertion may depend on the processor.
 test-numeric: $(READY)
 	@echo "numeric tests: instructions up to AVX2, one thread"
-	@$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NUMERIC)
+	@$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
 	@echo "numeric tests: oneDNN up to AVX-512, two threads"
 	@ONEDNN_MAX_CPU_ISA=AVX512_CORE OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q $(NUMERIC)
 	@echo "numeric tests: all instructions of this processor, one thread"
-	@env -u ONEDNN_MAX_CPU_ISA OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(NUMERIC)
+	@env -u ONEDNN_MAX_CPU_ISA OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
 
 lint: $(READY)
 	@$(BIN)/ruff check .
