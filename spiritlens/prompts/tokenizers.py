@@ -288,7 +288,7 @@ def _open_saved(
         raise ValueError(f"{path} cannot be read ({error}); copy the checkpoint's tokenizer.json again") from None
     if getattr(backend.model, "dropout", None):
         raise ValueError(
-            f"{path}: its model has dropout {backend.model.dropout}, so that its ids are random; set dropout to null"
+            f"{path}: its model has dropout {backend.model.dropout:g}, so that its ids are random; set dropout to null"
         )
     add_listed(backend, read_added(folder, settings), folder)
     named = {name: content(settings.get(name), name, folder) for name in NAMED}

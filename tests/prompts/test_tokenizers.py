@@ -288,6 +288,7 @@ def test_a_difference_that_no_setting_tells_is_found_by_the_strings_compared(tmp
 
 def test_control_symbols_of_the_model_file_are_no_hindrance(tmp_path):
     own = piece_folder(tmp_path, control_symbols="<ctl>", user_defined_symbols="<foo>", pad_id=3)
+    write_settings(tmp_path)
     vocabulary = Vocabulary.load(tmp_path)
     string = "the  capital<foo> of <foo>"
     assert vocabulary.encode(string) == [1, *own.encode(string)]
