@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 
-from spiritlens.arguments import number, shown, whole
+from spiritlens.arguments import number, once, shown, whole
 from spiritlens.prompts.families import FAMILIES, Family, family_named
 
 RECORD = "spiritlens.json"
@@ -40,7 +40,7 @@ def read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as JSON ({error}); copy it again") from None
     if not isinstance(values, dict):

@@ -363,6 +363,13 @@ def test_a_tokenizer_json_that_would_give_other_ids_is_refused_by_name(tmp_path,
         Vocabulary.load(byte_level(tmp_path, change, **values))
 
 
+def test_a_file_that_names_something_twice_is_refused(tmp_path):
+    piece_folder(tmp_path)
+    (tmp_path / "added_tokens.json").write_text('{"<m>": 330, "<m>": 331}')
+    with pytest.raises(ValueError, match="added_tokens.json cannot be read as JSON .*'<m>' is there twice"):
+        Vocabulary.load(tmp_path)
+
+
 def test_code_of_the_folder_is_neither_asked_for_nor_run(tmp_path):
     write_byte_level_tokenizer(tmp_path, [])
     (tmp_path / "own.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")

@@ -269,6 +269,7 @@ def test_an_end_rounded_past_the_next_start(tmp_path):
         ("a.tsv", "start\tend\ttext\n0\t900\tthe capital\n", "one time for several words"),
         ("a.eaf", "<html></html>", "XML of <html>, not an ELAN document"),
         ("a.eaf", "<ANNOTATION_DOCUMENT>", "no complete XML"),
+        ("a.json", '{"words": [{"word": "a", "start": 0, "end": 1}], "words": []}', "'words' is there twice"),
         ("a.json", '{"tiers": {"w": {"type": "interval", "entries": [[0.1, "a"]]}}}', "interval 1 of tier 'w' is"),
     ],
 )
