@@ -366,7 +366,7 @@ def test_a_tokenizer_json_that_would_give_other_ids_is_refused_by_name(tmp_path,
 def test_a_file_that_names_something_twice_is_refused(tmp_path):
     piece_folder(tmp_path)
     (tmp_path / "added_tokens.json").write_text('{"<m>": 330, "<m>": 331}')
-    with pytest.raises(ValueError, match="added_tokens.json cannot be read as JSON .*'<m>' is there twice"):
+    with pytest.raises(ValueError, match=r"added_tokens\.json cannot be read as JSON .*'<m>' is there twice"):
         Vocabulary.load(tmp_path)
 
 
