@@ -128,10 +128,8 @@ def _listed_tokens(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str,
         raise ValueError(f"{folder / CONFIG}: added_tokens_decoder is {shown(decoder)}; expected an object by id")
     found: list[tuple[str, Any, Any]] = [(CONFIG, index, value) for index, value in decoder.items()]
     found += [("added_tokens.json", i, token) for token, i in read_object(folder / "added_tokens.json").items()]
-    if not found:
-        saved = read_object(folder / "tokenizer.json").get("added_tokens") or []
-        found += [("tokenizer.json", token.get("id"), token) for token in saved if isinstance(token, dict)]
-    return found
+    saved = read_object(folder / "tokenizer.json").get("added_tokens") or []
+    return found + [("tokenizer.json", token.get("id"), token) for token in saved if isinstance(token, dict)]
 
 
 def add_listed(backend: Tokenizer, added: AddedTokens, folder: Path) -> None:

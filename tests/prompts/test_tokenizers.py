@@ -363,6 +363,17 @@ def test_a_tokenizer_json_that_would_give_other_ids_is_refused_by_name(tmp_path,
         Vocabulary.load(byte_level(tmp_path, change, **values))
 
 
+def test_added_tokens_of_a_tokenizer_json_beside_the_model_count_too(tmp_path):
+    own = piece_folder(tmp_path)
+    size = own.get_piece_size()
+    write_settings(tmp_path, ["<a>"], size)
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"id": size + 1, "content": "<b>"}]}))
+    assert Vocabulary.load(tmp_path).encode("<a><b>")[-2:] == [size, size + 1]
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"id": size, "content": "<b>"}]}))
+    with pytest.raises(ValueError, match=rf"id {size} is '<b>' there, and '<a>' in another"):
+        Vocabulary.load(tmp_path)
+
+
 def test_a_file_that_names_something_twice_is_refused(tmp_path):
     piece_folder(tmp_path)
     (tmp_path / "added_tokens.json").write_text('{"<m>": 330, "<m>": 331}')
