@@ -159,3 +159,12 @@ def _range(
     low = f"≥ {at_least:g}" if at_least is not None else f"> {above:g}" if above is not None else ""
     high = f"≤ {at_most:g}" if at_most is not None else f"< {below:g}" if below is not None else ""
     return " " + " and ".join(part for part in (low, high) if part) if low or high else ""
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For ``object_pairs_hook`` of `json.loads`: refuse an object that names something twice; JSON keeps the last."""
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise ValueError(f"{twice!r} is there twice, of which JSON would keep the last; name each once")
+    return dict(pairs)

@@ -17,12 +17,13 @@ The file ``assets/facts.json`` holds the tables. ``load_facts`` also takes the p
 import itertools
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from spiritlens.arguments import listed, shown, written
+from spiritlens.arguments import listed, once, shown, written
 
 Group = Literal["both", "text only", "heard only", "asked aloud"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -65,7 +66,7 @@ class Fact:
                 raise ValueError(f"fact {self.id}: template {template!r} must hold '{{subject}}' exactly once")
         if len(self.answer.split()) != 1:
             raise ValueError(f"fact {self.id}: answer {self.answer!r} must be one word")
-        if self.answer.lower() == self.foil.lower():
+        if _same(self.answer) == _same(self.foil):
             raise ValueError(f"fact {self.id}: the foil equals the answer {self.answer!r}; name a false answer")
 
     def text(self, phrasing: str = "first") -> str:
@@ -191,14 +192,6 @@ def commonest_answers(facts: Iterable[Fact]) -> dict[str, str]:
 
 def _json(path: Path) -> dict[str, Any]:
     """The object of a JSON file; refused where it is no UTF-8, no JSON, no object, or names something twice."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"{twice!r} is there twice, of which JSON would keep the last; name each once")
-        return dict(pairs)
-
     try:
         record = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=once)
     except UnicodeDecodeError as error:
@@ -238,9 +231,14 @@ def _fact(relation: str, templates: list[Any], row: Any, path: Path) -> Fact:
 def _check_unique(facts: Sequence[Fact], where: str) -> None:
     seen: set[str] = set()
     for fact in facts:
-        if fact.id in seen:
+        if _same(fact.id) in seen:
             raise ValueError(f"{where}: the fact {fact.id} is there twice; keep one answer per subject and relation")
-        seen.add(fact.id)
+        seen.add(_same(fact.id))
+
+
+def _same(text: str) -> str:
+    """What two spellings of one text share: blanks at the ends, case, composed and decomposed letters aside."""
+    return unicodedata.normalize("NFC", text.strip().casefold())
 
 
 def _slug(text: str) -> str:

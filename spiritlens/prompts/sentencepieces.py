@@ -22,6 +22,8 @@ from google.protobuf.message import DecodeError
 from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
+from spiritlens.arguments import shown
+
 Spacing = Literal["whole", "chunks", "first", "saved"]
 """Where blanks are put before texts: see `spiritlens.prompts.vocabulary`."""
 
@@ -79,6 +81,11 @@ def with_tokens(model: Any, tokens: Mapping[int, str], path: Path) -> Any:
         held.pieces.add(piece=f"\ue000{index}", score=0.0, type=UNUSED)
     for index, token in tokens.items():
         piece = held.pieces[index]
+        if piece.piece != token and piece.type in (NORMAL, BYTE):
+            raise ValueError(
+                f"{path.parent}: id {index} is the piece {piece.piece!r} in {path.name} and the added token {token!r} "
+                "in another file; use the files of one checkpoint"
+            )
         if piece.piece != token or piece.type == UNUSED:
             piece.piece, piece.type = token, USER_DEFINED
     places: dict[str, int] = {}
@@ -202,6 +209,14 @@ class Speller:
         return SentencePieceProcessor(model_proto=held.SerializeToString())
 
     @cached_property
+    def _written_bytes(self) -> re.Pattern[str]:
+        """The names of byte pieces where the backend finds them in a text: in a Unigram model."""
+        held = sentencepiece_model_pb2.ModelProto.FromString(self.model)
+        unigram = held.trainer_spec.model_type == 1
+        names = [piece.piece for piece in held.pieces if unigram and piece.type == BYTE]
+        return re.compile("|".join(map(re.escape, names)) or r"(?!)")
+
+    @cached_property
     def _with_blank(self) -> SentencePieceProcessor:
         return self._processor(self.blank_before)
 
@@ -211,6 +226,11 @@ class Speller:
 
     def __call__(self, string: str) -> Spelled:
         """The string, its blanks ``▁``, a first one where the spacing puts it, normalised as the file says."""
+        if found := self._written_bytes.search(string):
+            raise ValueError(
+                f"{found.group()!r} in {shown(string)} is the name of a byte's piece: SentencePiece reads it as six "
+                "signs, the fast tokenizer of a Unigram model as the byte, so that it is not reproduced; leave it out"
+            )
         if self.spacing == "chunks":
             return self.parted.each_text(string, lambda text: _normalized(self._with_blank, text))
         self.parted.each_text(string, unchanged)  # refuses what takes blanks

@@ -12,22 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spiritlens.arguments import number, shown, whole
+from tokenizers import AddedToken, Tokenizer
+
+from spiritlens.arguments import number, once, shown, whole
 from spiritlens.prompts.families import FAMILIES, Family, family_named
 
 RECORD = "spiritlens.json"
 CONFIG = "tokenizer_config.json"
 FILES = "use the checkpoint's own tokenizer files (tokenizer.model with tokenizer_config.json, or tokenizer.json)"
+SAMPLED = ("enable_sampling", "add_bos", "add_eos", "reverse")
+"""Arguments of SentencePiece (``sp_model_kwargs``) that change ids."""
 NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
 @dataclass(frozen=True)
 class AddedTokens:
-    """Added tokens by id, which of them are special, and which take blanks beside them."""
+    """Added tokens by id, which of them are special, take blanks beside them, or match a normalised text."""
 
     by_id: Mapping[int, str]
     special: frozenset[str]
     take_blanks: frozenset[str]
+    normalized: frozenset[str] = frozenset()
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -35,7 +40,7 @@ def read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as JSON ({error}); copy it again") from None
     if not isinstance(values, dict):
@@ -52,8 +57,27 @@ def read_settings(folder: Path) -> dict[str, Any]:
             "never run here; use the tokenizer's files without it, or take auto_map out of the file if the plain "
             "tokenizer.model or tokenizer.json gives the same ids"
         )
+    _check_settings(values, folder / CONFIG)
     mapped = read_object(folder / "special_tokens_map.json")
     return {**mapped, **{name: value for name, value in values.items() if value is not None}}
+
+
+def _check_settings(values: Mapping[str, Any], path: Path) -> None:
+    """Refuse settings that change ids and are not followed."""
+    if values.get("split_special_tokens"):
+        raise ValueError(
+            f"{path}: split_special_tokens asks for special tokens to be read as letters, which is not reproduced; "
+            "take it out"
+        )
+    given = values.get("sp_model_kwargs") or {}
+    if not isinstance(given, dict):
+        raise ValueError(f"{path}: sp_model_kwargs is {shown(given)}; expected an object of SentencePiece's arguments")
+    for name in SAMPLED:
+        if given.get(name):
+            why = (
+                "sampled pieces; ids would be random" if name == "enable_sampling" else f"{name}, which is not followed"
+            )
+            raise ValueError(f"{path}: sp_model_kwargs asks for {why}, take it out")
 
 
 def content(value: Any, name: str, folder: Path) -> str | None:
@@ -71,6 +95,7 @@ def read_added(folder: Path, settings: Mapping[str, Any]) -> AddedTokens:
     by_id: dict[int, str] = {}
     special: set[str] = set()
     take_blanks: set[str] = set()
+    normalized: set[str] = set()
     for place, index, value in _listed_tokens(folder, settings):
         token = content(value, f"the token of id {index!r}", folder)
         try:
@@ -85,9 +110,15 @@ def read_added(folder: Path, settings: Mapping[str, Any]) -> AddedTokens:
                 "use the files of one checkpoint"
             )
         flags = value if isinstance(value, dict) else {}
+        if flags.get("single_word") is True and place != "tokenizer.json":
+            raise ValueError(
+                f"{folder / place}: the token {token!r} is one only where it is a whole word (single_word), which is "
+                "not reproduced; set single_word to false where the model was trained so"
+            )
         special |= {token} if flags.get("special") is True else set()
         take_blanks |= {token} if flags.get("lstrip") is True or flags.get("rstrip") is True else set()
-    return AddedTokens(by_id, frozenset(special), frozenset(take_blanks))
+        normalized |= {token} if flags.get("normalized") is True else set()
+    return AddedTokens(by_id, frozenset(special), frozenset(take_blanks), frozenset(normalized))
 
 
 def _listed_tokens(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -97,16 +128,40 @@ def _listed_tokens(folder: Path, settings: Mapping[str, Any]) -> list[tuple[str,
         raise ValueError(f"{folder / CONFIG}: added_tokens_decoder is {shown(decoder)}; expected an object by id")
     found: list[tuple[str, Any, Any]] = [(CONFIG, index, value) for index, value in decoder.items()]
     found += [("added_tokens.json", i, token) for token, i in read_object(folder / "added_tokens.json").items()]
-    if not found:
-        saved = read_object(folder / "tokenizer.json").get("added_tokens") or []
-        found += [("tokenizer.json", token.get("id"), token) for token in saved if isinstance(token, dict)]
-    return found
+    saved = read_object(folder / "tokenizer.json").get("added_tokens") or []
+    return found + [("tokenizer.json", token.get("id"), token) for token in saved if isinstance(token, dict)]
+
+
+def add_listed(backend: Tokenizer, added: AddedTokens, folder: Path) -> None:
+    """Add the tokens that other files list to a saved tokenizer; files that contradict one another are refused."""
+    for index, token in sorted(added.by_id.items()):
+        saved = next((own for own in backend.get_added_tokens_decoder().values() if own.content == token), None)
+        fault = ""
+        if token in added.take_blanks and not (saved and (saved.lstrip or saved.rstrip)):
+            fault = "takes blanks beside it (lstrip or rstrip)"
+        elif saved is None and token in added.normalized and backend.normalizer:
+            written = backend.normalizer.normalize_str(token).lstrip("▁")
+            fault = f"is looked for as {written!r} (normalized)" if written != token else ""
+        if fault:
+            raise ValueError(
+                f"{folder}: the added token {token!r} {fault} in {CONFIG}, and not in tokenizer.json; use the files of "
+                "one checkpoint"
+            )
+        if backend.token_to_id(token) is None:
+            backend.add_tokens([AddedToken(token, normalized=False, special=token in added.special)])
+        if backend.token_to_id(token) != index:
+            raise ValueError(
+                f"{folder}: the added token {token!r} has id {index} in {CONFIG}, {backend.token_to_id(token)} in "
+                "tokenizer.json; use the files of one checkpoint"
+            )
 
 
 def further_special(folder: Path, settings: Mapping[str, Any]) -> list[str]:
     """Special tokens beyond the named ones."""
     listed = settings.get("additional_special_tokens") or settings.get("extra_special_tokens") or []
-    values = list(listed.values()) if isinstance(listed, dict) else listed if isinstance(listed, list) else []
+    if not isinstance(listed, (dict, list)):
+        raise ValueError(f"{folder / CONFIG}: additional special tokens are {shown(listed)}; expected a list of them")
+    values = list(listed.values()) if isinstance(listed, dict) else listed
     found = [content(value, "additional_special_tokens", folder) for value in values]
     return [token for token in found if token is not None]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from spiritlens.arguments import shown
@@ -36,6 +36,7 @@ from spiritlens.prompts.tokenizer_files import (
     NAMED,
     RECORD,
     AddedTokens,
+    add_listed,
     content,
     family_of_record,
     further_special,
@@ -140,10 +141,6 @@ def _open_pieces(
 ) -> tuple[SpelledTokenizer, Family, Spacing]:
     """A SentencePiece model with the folder's added tokens."""
     folder, plain = path.parent, read_pieces(path)
-    if (settings.get("sp_model_kwargs") or {}).get("enable_sampling"):
-        raise ValueError(
-            f"{folder / CONFIG}: sp_model_kwargs asks for sampled pieces; ids would be random, take it out"
-        )
     added = read_added(folder, settings)
     named = _named(plain, settings, folder)
     tokens = _tokens(plain, settings, folder, added, named, rows)
@@ -255,7 +252,8 @@ def _check_probes(tokenizer: SpelledTokenizer, spelling: Spelling, path: Path) -
     if speller is None:
         return
     if speller.spacing != "chunks":  # there the texts between tokens are spelled one by one, as these are
-        others = {*tokenizer.all_special_tokens, *spelling.parted.taking_blanks}
+        special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+        others = special | set(spelling.parted.taking_blanks)  # SentencePiece reads a control symbol as letters
         marks = [mark for mark in spelling.parted.tokens if mark not in others][:2]
         probes += [f"{marks[0]} the capital {marks[-1]}{marks[0]} is"] if marks else []
     for probe in probes:
@@ -288,21 +286,23 @@ def _open_saved(
         backend = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain Exceptions
         raise ValueError(f"{path} cannot be read ({error}); copy the checkpoint's tokenizer.json again") from None
-    added = read_added(folder, settings)
-    for index, token in sorted(added.by_id.items()):
-        if backend.token_to_id(token) is None:
-            backend.add_tokens([AddedToken(token, normalized=False, special=token in added.special)])
-        if backend.token_to_id(token) != index:
-            raise ValueError(
-                f"{folder}: the added token {token!r} has id {index} in {CONFIG}, {backend.token_to_id(token)} in "
-                "tokenizer.json; use the files of one checkpoint"
-            )
+    if getattr(backend.model, "dropout", None):
+        raise ValueError(
+            f"{path}: its model has dropout {backend.model.dropout:g}, so that its ids are random; set dropout to null"
+        )
+    add_listed(backend, read_added(folder, settings), folder)
     named = {name: content(settings.get(name), name, folder) for name in NAMED}
     for name, wanted in named.items():
         if wanted is not None and backend.token_to_id(wanted) is None and name != "pad_token":
             raise ValueError(
                 f"{folder / CONFIG}: {name} {wanted!r} is not in tokenizer.json; use the files of one checkpoint"
             )
+    missing = [token for token in further_special(folder, settings) if backend.token_to_id(token) is None]
+    if missing:
+        raise ValueError(
+            f"{folder / CONFIG}: the special token {missing[0]!r} is not in tokenizer.json, so that no file gives it "
+            "an id; use the files of one checkpoint"
+        )
     family = family or family_of_record(folder) or family_of_strings(backend.get_vocab())
     tokenizer = SpelledTokenizer(
         tokenizer_object=backend,
@@ -313,7 +313,20 @@ def _open_saved(
     )
     tokens = tuple(str(token) for token in tokenizer.added_tokens_decoder.values())
     _finish(tokenizer, Spelling(Parted(tokens), family.text_case == "lower"), folder)
+    _check_beginning(tokenizer, path)
     return tokenizer, family, "saved"
+
+
+def _check_beginning(tokenizer: SpelledTokenizer, path: Path) -> None:
+    """What the tokenizer writes before a string is its beginning-of-sequence token, or nothing."""
+    whole, bare = (tokenizer("a", add_special_tokens=special).input_ids for special in (True, False))
+    end = next((place for place in range(len(whole)) if whole[place : place + len(bare)] == bare), 0)
+    before = whole[:end]
+    if before and before != [tokenizer.bos_token_id]:
+        raise ValueError(
+            f"{path} begins a string with {tokenizer.convert_ids_to_tokens(before)}, but bos_token is "
+            f"{tokenizer.bos_token!r} in {CONFIG}: prompts begin with that one token or with none; name it there"
+        )
 
 
 def _finish(tokenizer: SpelledTokenizer, spelling: Spelling, folder: Path) -> None:

@@ -93,7 +93,8 @@ def spoken_members(
 def _holds(text: str, place: tuple[int, int], inner: tuple[int, int]) -> bool:
     """Whether a place holds another but for punctuation."""
     (start, end), (first, last) = place, inner
-    return not (text[first : max(first, start)] + text[min(last, end) : last]).strip(PUNCTUATION + " ")
+    beyond = text[first : max(first, start)] + text[min(last, end) : last]
+    return not "".join(sign for sign in beyond if unicodedata.category(sign) != "Cf").strip(PUNCTUATION + " ")
 
 
 def overlaps(a: tuple[int, int] | None, b: tuple[int, int]) -> bool:
@@ -115,8 +116,10 @@ def chosen_place(places: Sequence[object], occurrence: int | None, what: str, sh
 def difference(text: str, phrase: str) -> str:
     """Why a phrase does not occur in a text: it is part of a word, or what stands nearest to it is spelt otherwise."""
     parts = _folded_places(text, phrase, case="any")
-    word = next((text[a:b] for a, b in word_characters(text) if parts and a <= parts[0][0] < b), "")
-    if word:
+    held = [(a, b) for a, b in word_characters(text) if parts and overlaps((a, b), parts[0])]
+    if held:
+        start, end = parts[0]
+        word = next((text[a:b] for a, b in held if a < start or end < b), text[slice(*held[0])])
         return f"it is only a part of '{word}' there"
     size, spans = len(phrase.split()), word_characters(text)
     runs = [

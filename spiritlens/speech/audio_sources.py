@@ -78,6 +78,8 @@ def as_floats(values: Any, name: str) -> np.ndarray:
         array = np.asarray(values)
     except Exception as error:  # torch refuses arrays that need gradients, lie on a GPU or are bfloat16
         raise AudioError(f"{name}: the samples cannot be read as an array ({error}); {REMEDY}.") from None
+    if n_masked := int(np.count_nonzero(getattr(values, "mask", False))):  # numpy's masked arrays
+        raise AudioError(f"{name}: {n_masked} samples are masked; fill or cut them, then {REMEDY}.")
     kind = array.dtype.name
     if kind in FULL_SCALES:
         return (array / FULL_SCALES[kind]).astype(np.float32)

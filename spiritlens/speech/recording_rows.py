@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import once, shown
 
 TABLES = ("metadata.csv", "metadata.jsonl")
 AUDIO_ENDINGS = (
@@ -92,12 +92,12 @@ def _csv_rows(text: str, table: Path) -> list[dict[str, Any]]:
 
 def _json_rows(text: str, table: Path) -> list[dict[str, Any]]:
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
+            row = json.loads(line, object_pairs_hook=once)
+        except ValueError as error:
             raise ValueError(f"{table}: line {number} is not JSON ({error}).") from None
         if not isinstance(row, dict):
             raise ValueError(f"{table}: line {number} is {shown(row)}; expected an object with file_name.")

@@ -11,6 +11,7 @@ gap between its neighbours (``missing="interpolate"``): words without times shar
 """
 
 import bisect
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,6 +22,8 @@ from spiritlens.speech.word_files.labels import Labels, TimedLabel
 
 Missing = Literal["refuse", "drop", "interpolate"]
 SILENCES = frozenset({"", "sil", "<sil>", "!sil", "[sil]", "sp", "spn", "<eps>", "<p:>", "<s>", "</s>", "#"})
+WORDED = re.compile(r"words?(_\d+)?$", re.IGNORECASE)
+"""The names of tiers of words; a second tier of the same name is called ``words_2``, and is one of them too."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class WordChoice:
             of_speakers = {label.tier for label in labels if label.speaker in self._speakers}
             tiers = tuple(tier for tier in tiers if tier in of_speakers) or tiers
         if len(tiers) > 1:
-            worded = [tier for tier in tiers if tier.lower().endswith(("words", "word"))]
+            worded = [tier for tier in tiers if WORDED.search(tier)]
             if len(worded) != 1:
                 raise ValueError(f"name the tier of words (tier=); {_named('tier', tiers)}.")
             tiers = tuple(worded)

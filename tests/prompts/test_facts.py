@@ -157,6 +157,15 @@ def test_missing_broken_and_double_files_are_refused(tmp_path: Path) -> None:
     broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": [row, row]}}}))
     with pytest.raises(ValueError, match="is there twice"):
         load_facts(broken)
+    twins = [["S\u00e3o", "Paris", "Rome", "both"], ["Sa\u0303o", "Lyon", "Rome", "both"]]
+    broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": twins}}}))
+    with pytest.raises(ValueError, match="is there twice"):  # composed and decomposed, they look the same
+        load_facts(broken)
+    broken.write_text(
+        json.dumps({"relations": {"c": {"templates": TEMPLATES, "facts": [["a", "S\u00e3o", "sa\u0303o ", "both"]]}}})
+    )
+    with pytest.raises(ValueError, match="the foil equals the answer"):
+        load_facts(broken)
     broken.write_text(json.dumps({"relations": {"capital": {"templates": TEMPLATES, "facts": [row[:3]]}}}))
     with pytest.raises(ValueError, match=r"relation 'capital' has the row \['France', 'Paris', 'Rome'\]; needed"):
         load_facts(broken)

@@ -11,6 +11,8 @@ SUBJECTS = [
     ("The capital of the U.S. is", "U.S.", "U S"),
     ("Spider-Man lives in", "Spider-Man", "Spider Man"),
     ("AT&T is based in", "AT&T", "AT and T"),
+    (".NET is made by", ".NET", "dot NET"),
+    ("Rome\u200b is in", "Rome", "Rome"),
     ("Mr. Bean is played by", "Mr. Bean", "mister Bean"),
     ("J.R.R. Tolkien was born in", "J.R.R. Tolkien", "J R R Tolkien"),
     ("Washington, D.C. is the capital of", "Washington, D.C.", "Washington D C"),

@@ -286,6 +286,101 @@ def test_a_difference_that_no_setting_tells_is_found_by_the_strings_compared(tmp
         Vocabulary.load(tmp_path)
 
 
+def test_control_symbols_of_the_model_file_are_no_hindrance(tmp_path):
+    own = piece_folder(tmp_path, control_symbols="<ctl>", user_defined_symbols="<foo>", pad_id=3)
+    write_settings(tmp_path)
+    vocabulary = Vocabulary.load(tmp_path)
+    string = "the  capital<foo> of <foo>"
+    assert vocabulary.encode(string) == [1, *own.encode(string)]
+
+
+def test_a_byte_s_name_in_a_text_is_refused_where_the_backend_reads_the_byte(tmp_path):
+    own = piece_folder(tmp_path / "bpe")
+    string = "the <0x41> is"
+    assert Vocabulary.load(tmp_path / "bpe").encode(string) == [1, *own.encode(string)]
+    piece_folder(tmp_path / "unigram", model_type="unigram")
+    with pytest.raises(ValueError, match=r"'<0x41>' in 'the <0x41> is' is the name of a byte's piece"):
+        Vocabulary.load(tmp_path / "unigram").encode(string)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"sp_model_kwargs": {"add_bos": True}}, "sp_model_kwargs asks for add_bos"),
+        ({"sp_model_kwargs": {"reverse": True}}, "sp_model_kwargs asks for reverse"),
+        ({"sp_model_kwargs": ["enable_sampling"]}, "sp_model_kwargs is .*expected an object"),
+        ({"split_special_tokens": True}, "split_special_tokens asks"),
+        ({"additional_special_tokens": "<turn>"}, "additional special tokens are '<turn>'; expected a list"),
+        ({"added_tokens_decoder": {"330": {"content": "word", "single_word": True}}}, "'word' .*single_word"),
+        ({"added_tokens_decoder": {"5": {"content": "zz"}}}, "id 5 is the piece '<0x02>' .*the added token 'zz'"),
+        ({"added_tokens_decoder": {"300": {"content": "zz"}}}, "id 300 is the piece .*the added token 'zz'"),
+    ],
+)
+def test_settings_that_change_ids_are_refused_by_name(tmp_path, values, said):
+    piece_folder(tmp_path)
+    write_settings(tmp_path, **values)
+    with pytest.raises(ValueError, match=said):
+        Vocabulary.load(tmp_path)
+
+
+def byte_level(folder, change=lambda saved: None, **values):
+    """A byte-level tokenizer whose tokenizer.json is changed, and whose settings hold these values besides."""
+    size = write_byte_level_tokenizer(folder, ["<m>"])
+    saved = json.loads((folder / "tokenizer.json").read_text())
+    change(saved)
+    (folder / "tokenizer.json").write_text(json.dumps(saved))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    tokens = {str(size + int(shift)): token for shift, token in values.pop("added", {}).items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**config, **values, "added_tokens_decoder": tokens}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "values", "said"),
+    [
+        (lambda saved: saved["model"].update(dropout=0.1), {}, "dropout 0.1, so that its ids are random"),
+        (lambda saved: None, {"additional_special_tokens": ["<x>"]}, "special token '<x>' is not in tokenizer.json"),
+        (lambda saved: None, {"bos_token": "<|end_of_text|>"}, r"begins a string with \['<\|begin_of_text\|>'\]"),
+        (lambda saved: None, {"bos_token": None}, "bos_token is None"),
+        (
+            lambda saved: saved["post_processor"]["single"].insert(
+                1, {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}}
+            ),
+            {},
+            "prompts begin with that one token or with none",
+        ),
+        (lambda saved: None, {"added": {"-1": {"content": "<m>", "lstrip": True}}}, "'<m>' takes blanks beside it"),
+        (lambda saved: None, {"added": {"0": {"content": "<n>", "rstrip": True}}}, "'<n>' takes blanks beside it"),
+        (
+            lambda saved: saved.update(normalizer={"type": "Lowercase"}),
+            {"added": {"0": {"content": "WORD", "normalized": True}}},
+            "'WORD' is looked for as 'word'",
+        ),
+    ],
+)
+def test_a_tokenizer_json_that_would_give_other_ids_is_refused_by_name(tmp_path, change, values, said):
+    with pytest.raises(ValueError, match=said):
+        Vocabulary.load(byte_level(tmp_path, change, **values))
+
+
+def test_added_tokens_of_a_tokenizer_json_beside_the_model_count_too(tmp_path):
+    own = piece_folder(tmp_path)
+    size = own.get_piece_size()
+    write_settings(tmp_path, ["<a>"], size)
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"id": size + 1, "content": "<b>"}]}))
+    assert Vocabulary.load(tmp_path).encode("<a><b>")[-2:] == [size, size + 1]
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"added_tokens": [{"id": size, "content": "<b>"}]}))
+    with pytest.raises(ValueError, match=rf"id {size} is '<b>' there, and '<a>' in another"):
+        Vocabulary.load(tmp_path)
+
+
+def test_a_file_that_names_something_twice_is_refused(tmp_path):
+    piece_folder(tmp_path)
+    (tmp_path / "added_tokens.json").write_text('{"<m>": 330, "<m>": 331}')
+    with pytest.raises(ValueError, match=r"added_tokens\.json cannot be read as JSON .*'<m>' is there twice"):
+        Vocabulary.load(tmp_path)
+
+
 def test_code_of_the_folder_is_neither_asked_for_nor_run(tmp_path):
     write_byte_level_tokenizer(tmp_path, [])
     (tmp_path / "own.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")

@@ -84,6 +84,7 @@ def test_forms_of_one_spelling(text, phrase, found):
         ("C++ was", "C", "only a part of 'C++'"),
         ("1917 was", "19", "only a part of '1917'"),
         ("it costs $5 in", "5", "only a part of '$5'"),
+        ("Windows 3.11 is", "Windows 3.1", "only a part of '3.11'"),
         ("version 8.1 is", "8", "only a part of '8.1'"),
         ("1,000 ships", "1", "only a part of '1,000'"),
         ("at 10:30 it", "30", "only a part of '10:30'"),

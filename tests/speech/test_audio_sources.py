@@ -65,6 +65,13 @@ def test_an_array_alone_says_no_rate(samples):
         read_waveform(samples)
 
 
+def test_masked_samples_are_refused(tone):
+    masked = np.ma.array(tone, mask=np.arange(len(tone)) < 5)
+    for source in (lambda: Waveform(masked), lambda: read_waveform({"array": masked, "sampling_rate": 16000})):
+        with pytest.raises(AudioError, match="5 samples are masked; fill or cut them"):
+            source()
+
+
 def test_the_given_array_stays_its_owners(tone):
     given = tone.copy()
     wave = Waveform(given)

@@ -117,6 +117,12 @@ def test_tables(path, tone):
     (folder / "metadata.jsonl").write_text(json.dumps({"file_name": "a.wav", "n": 3}) + "\n\n")
     (recording,) = recordings_of_folder(folder)
     assert recording.columns["n"] == 3
+    (folder / "metadata.jsonl").write_text('{"file_name": "a.wav", "text": "one\u2028line"}\n', encoding="utf-8")
+    assert recordings_of_folder(folder)[0].columns["text"] == "one\u2028line"
+    (folder / "metadata.jsonl").write_text('{"file_name": "a.wav", "text": "x", "text": "y"}\n')
+    with pytest.raises(ValueError, match=r"line 1 is not JSON \('text' is there twice"):
+        recordings_of_folder(folder)
+    (folder / "metadata.jsonl").write_text('{"file_name": "a.wav"}\n')
     (folder / "b.aif").write_bytes(encoded(tone, format="AIFF"))
     with pytest.warns(UserWarning, match=r"does not name 1 of the sound files beside it, which are left out: b\.aif"):
         assert len(recordings_of_folder(folder)) == 1

@@ -4,7 +4,8 @@ Engines read "1984", "VIII" or "Dr." each in its own way and report other words 
 out what is not a word, so that each engine says the same: numbers (see `numbers`), amounts, degrees, the signs of
 `SIGNS`, Roman numerals of two or more letters (``Henry VIII``: eight), points inside names (``Audible.com``), the
 commonest titles. Punctuation is not said. Any other character that has a meaning is refused by its name
-(`UnspeakableError`), never left out; so is a number that can be read in two ways (3-1, 9/11, 1,5).
+(`UnspeakableError`), never left out; so is a number that can be read in two ways (3-1, 9/11, 1,5), and punctuation that
+is none (P!nk, 12").
 
 Each word keeps the characters of the text that it was written with, a possessive ``'s`` not among them: this is the way
 back by which a subject of the text is found in the speech. A word keeps the case of its letters for display;
@@ -198,6 +199,8 @@ class _Reading:
             return self._dash(place)
         if sign == ".":
             return self._say(["dot"] if self._is_dot(place) else [], place, place + 1)
+        if self._has_meaning(sign, place):
+            return self._refuse(sign)
         if sign in SILENT:
             return place + 1
         if sign == "#":
@@ -213,6 +216,16 @@ class _Reading:
         if sign in SIGNS:
             return self._say(SIGNS[sign].split(), place, place + 1)
         return self._raised(sign, place, "and " if before.isdigit() else "")
+
+    def _has_meaning(self, sign: str, place: int) -> bool:
+        """Whether a sign of punctuation is none here: inches and feet (12"), a letter of a name (P!nk, !Kung)."""
+        before, after = self.text[:place], self.text[place + 1 :]
+        if sign in "!?":
+            begins = not before or before[-1].isspace()
+            return after[:1].isalpha() if begins else before[-1].isalpha() and after[:1].islower()
+        if sign not in "\"'" or not before[-1:].isdigit() or after[:1].isalnum():
+            return False
+        return re.search(rf"(?<!\w){sign}(?=\w)[^{sign}]*$", before) is None  # no quotation that it closes
 
     def _dash(self, place: int) -> int:
         """Before a number that it does not join to a word a dash is a minus; between two numbers it is not certain."""
@@ -230,6 +243,9 @@ class _Reading:
         """Whether a point is said: in a name (Audible.com), not after an initial or where a sentence ends."""
         left = re.split(r"[\W_]", self.text[:place])[-1]
         right = re.split(r"[\W\d_]", self.text[place + 1 :], maxsplit=1)[0]
+        before = self.text[place - 1 : place] if place else " "
+        if right and (before.isspace() or before in OPENERS):  # .NET
+            return True
         if not left or not right or (len(left) == 1 and (len(right) == 1 or right[0].isupper())):
             return False
         return not (right[0].isupper() and right[1:].lower() == right[1:] and left[-1].islower())

@@ -5,8 +5,9 @@ tables are of this form, the recording being the utterance. Where start and dura
 next start: by up to 10 ms (two decimals each) the word ends where the next one starts.
 
 The other form is ``start end label``, the label being the rest of the line. Times that are whole numbers, and reach
-10 000, are HTK's (units of 100 ns); all others are seconds. Audacity's lines of frequencies (a backslash) are passed
-over.
+10 000, are HTK's (units of 100 ns, one label and its score); all others are seconds. Where HTK's would end before a
+tenth of a second they are another unit's, such as TIMIT's samples, and refused. Audacity's lines of frequencies (a
+backslash) are passed over.
 """
 
 import itertools
@@ -22,6 +23,8 @@ HTK_UNITS = Decimal(10_000_000)
 
 BLANKS = re.compile(r"[ \t]+")
 LEAST_HTK_END = 10_000
+LEAST_HTK_SOUND = 1_000_000
+"""A tenth of a second: a file of labels that ends before it counts samples or milliseconds."""
 CTM_ROUNDING = 0.01 + 1e-6
 
 
@@ -87,12 +90,18 @@ def read_spans(text: str) -> Labels:
             raise ValueError(f"line {place}: {shown(label)} is a point, which has no end; label a stretch of sound.")
         rows.append((fields[0], fields[1], label, f"line {place}"))
     whole = all((start + end).isdigit() for start, end, _, _ in rows)
-    htk = whole and max((int(end) for _, end, _, _ in rows), default=0) >= LEAST_HTK_END
+    last = max((int(end) for _, end, _, _ in rows), default=0) if whole else 0
+    htk = last >= LEAST_HTK_END
+    if htk and last < LEAST_HTK_SOUND:
+        raise ValueError(
+            f"its times are whole numbers up to {last}: too small for HTK's units of 100 ns, too large for seconds; "
+            "divide samples (TIMIT's .wrd) by their rate, milliseconds by 1000."
+        )
     scale = HTK_UNITS if htk else Decimal(1)
     return Labels(
         tuple(
             TimedLabel(
-                _without_score(label) if htk else label,
+                _htk_label(label, place) if htk else label,
                 float(Decimal(start) / scale),
                 float(Decimal(end) / scale),
                 place,
@@ -102,10 +111,15 @@ def read_spans(text: str) -> Labels:
     )
 
 
-def _without_score(label: str) -> str:
-    """HTK's label without the score that may follow it."""
-    name, *rest = label.split()[:2] or [""]
-    return name if rest and NUMBER.fullmatch(rest[0]) else label
+def _htk_label(label: str, place: str) -> str:
+    """HTK's label without the score that may follow it; refuse a second one (a phone's word)."""
+    name, *rest = label.split() or [""]
+    if rest and not (len(rest) == 1 and NUMBER.fullmatch(rest[0])):
+        raise ValueError(
+            f"{place}: {shown(label)} is more than HTK's label and its score: which of them is the word is not told; "
+            "write one label a line."
+        )
+    return name
 
 
 def _is_ctm(line: str) -> bool:

@@ -2,8 +2,9 @@
 
 The columns are found by name, in any order and case: ``word``, ``text`` or ``label``; ``start``, ``begin`` or ``tmin``;
 ``end`` or ``tmax``; and where they are there ``type`` or ``tier`` (Montreal Forced Aligner's CSV, Praat's tables),
-``speaker``, ``channel`` and ``recording``. Times are seconds, with one exception: Whisper's TSV and whisper.cpp's CSV,
-whose columns are start, end, text in this order, hold whole milliseconds.
+``speaker``, ``channel``, and ``recording``, ``file``, ``filename`` or ``utterance``. Times are seconds, with one
+exception: Whisper's TSV and whisper.cpp's CSV, whose columns are start, end, text in this order, hold whole
+milliseconds.
 
 A table of units (`unit_table`) has a column ``unit``: a word is the run of its units, and "in the" two words at one
 time.
@@ -24,7 +25,7 @@ NAMES = {
     "tier": ("tier", "type"),
     "speaker": ("speaker",),
     "channel": ("channel",),
-    "recording": ("recording",),
+    "recording": ("recording", "file", "filename", "utterance", "utterance_id", "utt_id"),
 }
 NEEDED = ("word", "start", "end")
 LEAST_MILLISECONDS = 100

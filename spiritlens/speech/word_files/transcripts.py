@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import once, shown
 from spiritlens.speech.word_files.labels import Labels, TimedLabel, the_word, time_of
 from spiritlens.speech.word_files.textgrids import POINTS, tiers_of
 
@@ -36,7 +36,7 @@ def recognises(text: str) -> bool:
 def read(text: str) -> Labels:
     """The words of a JSON file."""
     try:
-        values = json.loads(text)
+        values = json.loads(text, object_pairs_hook=once)
     except RecursionError:
         raise ValueError("it is nested too deep to be a list of words.") from None
     except ValueError as error:

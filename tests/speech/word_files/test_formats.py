@@ -197,6 +197,16 @@ def test_the_tier_is_found_or_asked_for(tmp_path):
         read_words(tiers(tmp_path))
 
 
+def test_of_two_tiers_of_one_name_neither_is_passed_over(tmp_path):
+    praat = textgrid(TRIPLES)
+    second = praat[praat.index("item [1]") :].replace("the", "a")
+    path = save(tmp_path, "two.TextGrid", praat.replace("size = 1\n", "size = 2\n", 1) + second)
+    with pytest.raises(ValueError, match=r"name the tier of words \(tier=\); its tiers are 'words', 'words_2'"):
+        read_words(path)
+    assert read_words(path, tier="words") == WORDS
+    assert read_words(path, tier="words_2")[0].word == "a"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -248,6 +258,10 @@ def test_an_end_rounded_past_the_next_start(tmp_path):
         ("a.ctm", "a 1 0.1 0.2 the\na 1 x 0.2 cat\n", "line 2: .*expected recording, channel, start, duration, word"),
         ("a.txt", "0.1\t0.2\tthe\n0.5\t0.5\tcat\n", "line 2: 'cat' is a point, which has no end"),
         ("a.txt", "0.1\t0.2\tthe\ncat\n", "line 2: 'cat'; expected start, end, label"),
+        ("a.wrd", "0 3050 h#\n3050 24559 she\n", "whole numbers up to 24559: too small for HTK's .*divide samples"),
+        ("a.lab", "0 1000000 dh the\n1000000 2000000 ax\n", "line 1: 'dh the' is more than HTK's label and its score"),
+        ("a.csv", "utterance,word,start,end\na,the,0,1\nb,cat,1,2\n", "name the recording .*are 'a', 'b'"),
+        ("a.csv", "word,start,end,File\nthe,0,1,a\ncat,1,2,b\n", "name the recording .*are 'a', 'b'"),
         ("a.lab", "the capital of france\n", "line 1: .*expected start, end, label"),
         ("a.srt", "1\n00:00:00,100 --> 00:00:00,250\nthe capital\n", "cue 1: 'the capital' has one time for several"),
         ("a.csv", "word,start,end\nthe,0.1\n", "row 2 has 2 cells, the head 3 columns"),
@@ -255,6 +269,7 @@ def test_an_end_rounded_past_the_next_start(tmp_path):
         ("a.tsv", "start\tend\ttext\n0\t900\tthe capital\n", "one time for several words"),
         ("a.eaf", "<html></html>", "XML of <html>, not an ELAN document"),
         ("a.eaf", "<ANNOTATION_DOCUMENT>", "no complete XML"),
+        ("a.json", '{"words": [{"word": "a", "start": 0, "end": 1}], "words": []}', "'words' is there twice"),
         ("a.json", '{"tiers": {"w": {"type": "interval", "entries": [[0.1, "a"]]}}}', "interval 1 of tier 'w' is"),
     ],
 )
