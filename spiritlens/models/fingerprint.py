@@ -81,6 +81,8 @@ def _functions(module: nn.Module) -> Iterator[Callable[..., Any]]:
 
 
 def _tensor_digest(name: str, tensor: torch.Tensor) -> bytes:
+    if name.endswith(".IGNORE"):  # the score of what is masked, which TransformerLens makes in the default dtype
+        tensor = tensor.float()
     digest = hashlib.sha256(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
     digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.digest()

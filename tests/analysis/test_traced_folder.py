@@ -160,6 +160,20 @@ def test_damaged_parts_are_told_and_traced_again(planted: Planted, tmp_path: Pat
         trace(planted, tmp_path)
 
 
+def test_damaged_parts_of_other_calls_are_left_out_and_told(planted: Planted, tmp_path: Path) -> None:
+    first, second, third = planted.prompts[:3]
+    trace(planted, tmp_path, [first, second])
+    part = RunDirectory(tmp_path).part
+    shutil.copy(part(second.id), part(first.id))
+    with pytest.warns(UserWarning, match=f"lacks 1 prompts: .*{first.id}.nc holds the prompt {second.id}"):
+        found = trace(planted, tmp_path, [third])
+    assert found["prompt_id"].values.tolist() == [third.id]
+    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [second.id, third.id]
+    with pytest.warns(UserWarning, match="1 parts are traced again"):
+        trace(planted, tmp_path, [first])
+    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [first.id, second.id, third.id]
+
+
 def test_cells_chosen_together_belong_to_their_prompts(planted: Planted, tmp_path: Path) -> None:
     trace(planted, tmp_path, screen=0.5, keep="common")
     with pytest.raises(ValueError, match="screened together"):

@@ -27,6 +27,15 @@ def test_every_single_value_counts_and_the_way_back_is_the_same(lens: Lens) -> N
     assert lens.id == before == fingerprint(sl.planted().lens.model)
 
 
+def test_the_default_dtype_of_the_moment_makes_no_other_model(lens: Lens) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = sl.planted().lens
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert again.id == lens.id
+
+
 def test_hooks_of_the_user_s_are_told_and_the_toolkit_s_are_not(lens: Lens) -> None:
     assert lens.hooks == ()
     with lens.inside.hooked([("hook_embed", lambda value: value)]):
