@@ -82,6 +82,18 @@ def test_another_state_of_the_model_is_refused(change: Callable[[Planted], None]
     assert (now.attrs["model_hash"], now.attrs["hooks"]) != (before.attrs["model_hash"], before.attrs["hooks"])
 
 
+def test_other_text_ids_decide_other_numbers(planted: Planted, tmp_path: Path) -> None:
+    lens, settings = planted.lens, {"corruption": sl.Noise(0.1)}
+    trace(planted, tmp_path, **settings)
+    vocabulary = lens.vocabulary
+    fewer = sl.Vocabulary(
+        vocabulary.tokenizer, vocabulary.family, vocabulary.size, untrained=frozenset({int(vocabulary.text_ids[-1])})
+    )
+    other = dataclasses.replace(planted, lens=sl.Lens(lens.model, fewer))
+    with pytest.raises(ValueError, match=r"trace\.config_json\.text_ids: "):
+        trace(other, tmp_path, **settings)
+
+
 def test_prompts_join_a_folder(planted: Planted, tmp_path: Path) -> None:
     one, two, three = planted.prompts[0], planted.prompts[12], planted.prompts[1]
     trace(planted, tmp_path, [one, two])
