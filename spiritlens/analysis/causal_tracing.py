@@ -18,6 +18,7 @@ completes. What it lacks, clipping of averages, is left out on purpose.
 Source: Meng et al. 2022 (arXiv 2202.05262), sections 2 and appendix B.
 """
 
+import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -258,6 +259,7 @@ def trace_attributes(
         "keep": None if screen is None else keep,
         "preset": preset,
         "memory_budget": settings.memory_budget,
+        "text_ids": hashlib.sha256(lens.vocabulary.text_ids.astype("<i8").tobytes()).hexdigest()[:16],
     }
     return {
         **model_attributes(lens, settings.seed, config),

@@ -59,16 +59,22 @@ class TracedFolder:
     def finish(self) -> xr.Dataset:
         """Join all finished prompts of the folder into effects.nc; return those of this call, in its order."""
         for prompt in self.waiting:  # traced by another process meanwhile
-            self.parts[prompt.id] = self.run.read_part(prompt.id)
+            self.parts[prompt.id] = self.run.read_prompt(prompt.id)
         asked = join_effects([self.parts[prompt.id] for prompt in self.prompts])
         order = [str(name) for name in self.run.read_prompts()["id"]]
         if order == [prompt.id for prompt in self.prompts]:
             return self.run.write_effects(asked)
-        finished = set(self.run.done)
+        finished, damaged = set(self.run.done), []
         with self.run.locked():
-            found = {name: self.parts.get(name) for name in order if name in finished}
-            all_of = [self.run.read_part(name) if part is None else part for name, part in found.items()]
+            all_of = []
+            for name in (name for name in order if name in finished):
+                try:
+                    all_of.append(self.parts[name] if name in self.parts else self.run.read_prompt(name))
+                except ValueError as error:  # of another call, which traces it again
+                    damaged.append(str(error))
             self.run.write_effects(join_effects(all_of))
+        if damaged:
+            warnings.warn(f"effects.nc lacks {len(damaged)} prompts: {'; '.join(damaged[:3])}", stacklevel=3)
         return asked
 
 
@@ -87,7 +93,7 @@ def open_trace(
         if not run.part(prompt.id).is_file():
             continue
         try:
-            part = _part(run, prompt)
+            part = run.read_prompt(prompt.id)
         except ValueError as error:
             damaged[prompt.id] = str(error)
             continue
@@ -105,14 +111,6 @@ def open_trace(
     if unknown:
         raise ValueError(f"the model does not know prompt {unknown[0]}, of facts='known'; leave it out")
     return TracedFolder(run, tuple(prompts), parts, frozenset(damaged))
-
-
-def _part(run: RunDirectory, prompt: Prompt) -> xr.Dataset:
-    """The part of one prompt, if it is whole and that prompt's."""
-    part = run.read_part(prompt.id)
-    if part["prompt_id"].values.tolist() != [prompt.id]:
-        raise ValueError(f"{run.part(prompt.id)} holds the prompt {', '.join(part['prompt_id'].values)}")
-    return part
 
 
 def _renamed(run: RunDirectory, prompt: Prompt, part: xr.Dataset) -> xr.Dataset:

@@ -45,7 +45,7 @@ def rejoin(folder: str | Path) -> Rejoined:
         raise ValueError(f"{run.folder} holds no parts: name the folder of a trace, with parts/*.nc inside")
     asked = _asked(run)
     order = [name for name in asked if name in done] or list(done)
-    effects = join_effects([run.read_part(name) for name in order])
+    effects = join_effects([run.read_prompt(name) for name in order])
     before = _before(path)
     save_effects(effects, path)
     changed = {} if before is None else _changed(before, effects)

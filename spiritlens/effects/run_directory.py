@@ -12,6 +12,7 @@ opened. A folder that needs no writing is only read.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import platform
@@ -48,6 +49,10 @@ PACKAGES = (
 """Packages whose versions are written to environment.json."""
 
 
+CHECKSUM = b"spiritlens sha256"
+"""Where prompts.parquet keeps the checksum of its rows: those of its pages leave out headers and names."""
+
+
 @dataclass(frozen=True)
 class RunDirectory:
     """A folder of parts that one configuration fills; made by `open_run`."""
@@ -75,6 +80,16 @@ class RunDirectory:
         """Read one finished part; an unreadable one is an error that names the file."""
         return load_effects(self.part(name))
 
+    def read_prompt(self, name: str) -> xr.Dataset:
+        """Read the part that is named after its one prompt; another prompt's in its place is an error."""
+        part = self.read_part(name)
+        if part["prompt_id"].values.tolist() != [name]:
+            raise ValueError(
+                f"{self.part(name)} holds the prompt {', '.join(part['prompt_id'].values)}: delete the file and run "
+                "the same command again"
+            )
+        return part
+
     def write_prompts(self, rows: Iterable[Mapping[str, Any]]) -> Path:
         """Write prompts.parquet, one row per prompt."""
         table = list(rows)
@@ -82,7 +97,8 @@ class RunDirectory:
         columns = {name: [row.get(name) for row in table] for name in names}
         data = io.BytesIO()
         # not by pandas, which makes None of NaN within lists, such as the times of a text's tokens
-        pq.write_table(pa.table(columns), data, write_page_checksum=True)
+        made = pa.table(columns)
+        pq.write_table(made.replace_schema_metadata({CHECKSUM: _checksum(made)}), data, write_page_checksum=True)
         return write_whole(self.folder / "prompts.parquet", data.getvalue())
 
     def read_prompts(self) -> pd.DataFrame:
@@ -91,7 +107,10 @@ class RunDirectory:
         if not path.is_file():
             return pd.DataFrame()
         try:
-            return pd.read_parquet(path, page_checksum_verification=True)
+            table = pq.read_table(path, page_checksum_verification=True)
+            if _checksum(table) != (table.schema.metadata or {}).get(CHECKSUM, _checksum(table)):
+                raise ValueError("its checksum is not that of its rows")
+            return table.to_pandas()
         except Exception as error:
             raise ValueError(
                 f"{path} is damaged ({error}): delete it and run the same command again, which writes it anew"
@@ -192,6 +211,11 @@ def open_run(folder: str | Path, config: Mapping[str, Any]) -> RunDirectory:
         with contextlib.suppress(OSError, Timeout), FileLock(left, blocking=False):
             left.unlink()
     return RunDirectory(folder)
+
+
+def _checksum(table: pa.Table) -> bytes:
+    rows = {name: table.column(name).to_pylist() for name in table.column_names}
+    return hashlib.sha256(repr(rows).encode("utf-8", "surrogatepass")).hexdigest().encode()
 
 
 def environment() -> dict[str, Any]:

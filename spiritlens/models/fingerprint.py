@@ -2,16 +2,19 @@
 
 The hash reads the settings and every value of every parameter and buffer, each time it is asked for: weights that were
 edited in the session, by whatever way, have another. It is taken on all cores at about a gigabyte per second and core
-(the embedded model: 0.03 s). Hooks are a user's own functions; they are told by where they sit and what their code is.
+(the embedded model: 0.03 s). Hooks are a user's own functions; they are told by where they sit, their code and the
+values that it reads.
 """
 
 import functools
 import hashlib
 import inspect
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformer_lens import HookedTransformer, HookedTransformerConfig
@@ -29,6 +32,8 @@ SETTINGS = (
 
 FILL = ".IGNORE"
 """The value that hides later positions: the least number of a dtype, and that one is the default of the moment."""
+DEPTH = 5
+"""How deep the values that a hook holds are followed."""
 
 
 @plain_torch
@@ -54,18 +59,64 @@ def user_hooks(model: nn.Module) -> tuple[str, ...]:
 
 
 def described(function: Callable[..., Any]) -> str:
-    """A function by its name and eight digits for its code, so that another lambda of the same line is told apart."""
+    """A function by its name and eight digits for its code and the values it holds: what decides its numbers."""
     inner = function.func if isinstance(function, functools.partial) else inspect.unwrap(function)
-    code = getattr(inner, "__code__", None)
-    name = f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', type(inner).__name__)}"
-    if code is None:
-        return name
-    constants = [value for value in code.co_consts if not inspect.iscode(value)]
-    held = [cell.cell_contents for cell in getattr(inner, "__closure__", None) or ()]
-    held += [*getattr(function, "args", ()), *getattr(function, "keywords", {}).values()]
-    plain = [value for value in held if isinstance(value, (int, float, str, tuple, type(None)))]
-    text = repr((code.co_code, code.co_names, constants, plain))
-    return f"{name} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    kind = type(inner)
+    name = f"{getattr(inner, '__module__', kind.__module__)}.{getattr(inner, '__qualname__', kind.__qualname__)}"
+    return f"{name} {hashlib.sha256(repr(_state(function)).encode()).hexdigest()[:8]}"
+
+
+def _state(value: Any, depth: int = 0) -> Any:
+    """What a value decides: numbers, texts, arrays by their digests, functions by their code and what they read.
+
+    Lists and mappings are passed over: hooks record into them.
+    """
+    if isinstance(value, (int, float, complex, str, bytes, type(None))):
+        return value
+    if isinstance(value, torch.Tensor):
+        return _tensor_digest("", value)
+    if isinstance(value, np.ndarray):
+        return value.shape, str(value.dtype), hashlib.sha256(value.tobytes()).digest()
+    kind = type(value).__qualname__
+    deeper = functools.partial(_state, depth=depth + 1)
+    if depth == DEPTH or isinstance(value, (nn.Module, type, types.ModuleType, list, dict, set)):
+        return getattr(value, "__qualname__", kind)
+    if isinstance(value, (tuple, frozenset)):
+        return kind, sorted(repr(deeper(held)) for held in value) if isinstance(value, frozenset) else [
+            *map(deeper, value)
+        ]
+    if isinstance(value, functools.partial):
+        return (
+            kind,
+            deeper(value.func),
+            deeper(value.args),
+            [(name, deeper(held)) for name, held in value.keywords.items()],
+        )
+    if isinstance(value, types.CodeType):
+        return value.co_code, value.co_names, deeper(value.co_consts)
+    if isinstance(value, types.FunctionType):
+        return kind, deeper(value.__code__), [deeper(held) for held in _read_by(value)]
+    if not callable(value):
+        return kind
+    owner = getattr(value, "__self__", value)  # of a method; else the object that is called
+    attributes = {} if isinstance(owner, (nn.Module, types.ModuleType)) else getattr(owner, "__dict__", {})
+    function = getattr(value, "__func__", type(value).__call__)
+    return kind, deeper(function), [(name, deeper(held)) for name, held in attributes.items()]
+
+
+def _read_by(function: types.FunctionType) -> tuple[Any, ...]:
+    """The values that a function reads: of its enclosing function, of its module, and its defaults."""
+    cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]
+    found = [function.__globals__.get(name) for name in function.__code__.co_names]
+    known = [
+        held.__qualname__
+        if isinstance(held, types.FunctionType) and held.__globals__ is not function.__globals__
+        else held
+        for held in found
+    ]  # a library's functions by their names
+    keywords = tuple((function.__kwdefaults__ or {}).items())
+    wrapped = getattr(function, "__wrapped__", None)
+    return (*cells, *known, function.__defaults__, keywords, wrapped)
 
 
 def _functions(module: nn.Module) -> Iterator[Callable[..., Any]]:

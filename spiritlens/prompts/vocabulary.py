@@ -316,6 +316,12 @@ class Vocabulary:
                 f"family '{name}' has {len(units)} {stream.name} tokens, of which the tokenizer lacks {len(missing)}, "
                 f"first '{missing[0]}'; {FILES}, or give the right number by family.replace(n_units=...)"
             )
+        if stream.unit(stream.count) in self._known:
+            raise ValueError(
+                f"family '{name}' has {len(units)} {stream.name} tokens, but the tokenizer has "
+                f"'{stream.unit(stream.count)}' too, which would count as text; {FILES}, or give the right number by "
+                "family.replace(n_units=...)"
+            )
         ids = [self._known[unit] for unit in units]
         if stream.name == "unit" and self.family.first_unit_id not in (None, ids[0]):
             raise ValueError(

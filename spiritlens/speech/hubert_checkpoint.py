@@ -88,7 +88,7 @@ def read_hubert(path: str | Path, n_layers: int | None = None, dtype: torch.dtyp
     convolutions = parse_convolutions(fields["conv_feature_layers"])
     try:
         config = hubert_config(fields, convolutions, n_layers)
-        with torch.device("meta"):
+        with torch.device("meta"), torch.random.fork_rng(devices=()):  # transformers draws weights, also on meta
             model = HubertModel(config)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None

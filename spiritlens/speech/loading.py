@@ -112,15 +112,16 @@ def read_hubert_folder(folder: str | Path, layer: int) -> HubertCheckpoint:
 def _read_whole(folder: Path, n_layers: int) -> HubertModel:
     """The first layers of a folder's model; transformers itself fills what is missing with random weights."""
     try:
-        model, report = HubertModel.from_pretrained(
-            folder,
-            num_hidden_layers=n_layers,
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # reported, and refused here
-        )
+        with torch.random.fork_rng(devices=()):  # transformers draws weights before it reads them
+            model, report = HubertModel.from_pretrained(
+                folder,
+                num_hidden_layers=n_layers,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported, and refused here
+            )
     except Exception as error:  # transformers, safetensors and torch each raise their own
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(

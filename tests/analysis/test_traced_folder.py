@@ -82,6 +82,18 @@ def test_another_state_of_the_model_is_refused(change: Callable[[Planted], None]
     assert (now.attrs["model_hash"], now.attrs["hooks"]) != (before.attrs["model_hash"], before.attrs["hooks"])
 
 
+def test_other_text_ids_decide_other_numbers(planted: Planted, tmp_path: Path) -> None:
+    lens, settings = planted.lens, {"corruption": sl.Noise(0.1)}
+    trace(planted, tmp_path, **settings)
+    vocabulary = lens.vocabulary
+    fewer = sl.Vocabulary(
+        vocabulary.tokenizer, vocabulary.family, vocabulary.size, untrained=frozenset({int(vocabulary.text_ids[-1])})
+    )
+    other = dataclasses.replace(planted, lens=sl.Lens(lens.model, fewer))
+    with pytest.raises(ValueError, match=r"trace\.config_json\.text_ids: "):
+        trace(other, tmp_path, **settings)
+
+
 def test_prompts_join_a_folder(planted: Planted, tmp_path: Path) -> None:
     one, two, three = planted.prompts[0], planted.prompts[12], planted.prompts[1]
     trace(planted, tmp_path, [one, two])
@@ -158,6 +170,20 @@ def test_damaged_parts_are_told_and_traced_again(planted: Planted, tmp_path: Pat
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         trace(planted, tmp_path)
+
+
+def test_damaged_parts_of_other_calls_are_left_out_and_told(planted: Planted, tmp_path: Path) -> None:
+    first, second, third = planted.prompts[:3]
+    trace(planted, tmp_path, [first, second])
+    part = RunDirectory(tmp_path).part
+    shutil.copy(part(second.id), part(first.id))
+    with pytest.warns(UserWarning, match=f"lacks 1 prompts: .*{first.id}.nc holds the prompt {second.id}"):
+        found = trace(planted, tmp_path, [third])
+    assert found["prompt_id"].values.tolist() == [third.id]
+    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [second.id, third.id]
+    with pytest.warns(UserWarning, match="1 parts are traced again"):
+        trace(planted, tmp_path, [first])
+    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [first.id, second.id, third.id]
 
 
 def test_cells_chosen_together_belong_to_their_prompts(planted: Planted, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def old_folder(folder: Path) -> Path:
     """A folder as version 0.1.0 left it: whole parts, and an effects.nc whose labels have the first part's width."""
     (folder / "parts").mkdir(parents=True)
     effects = token_effects(n_facts=2, spiritlens_version="0.1.0").isel(prompt=[0, 1, 2])
-    whole = effects.assign_coords(fact_id=("prompt", list(FACTS)))
+    whole = effects.assign_coords(fact_id=("prompt", list(FACTS)), prompt_id=("prompt", list(NAMES)))
     for place, name in enumerate(NAMES):
         whole.isel(prompt=[place]).to_netcdf(folder / "parts" / f"{name}.nc", engine="h5netcdf")
     cut = whole.assign_coords(fact_id=("prompt", np.array([fact[:4] for fact in FACTS])))
@@ -55,6 +55,15 @@ def test_what_is_not_traced_yet_is_told(tmp_path: Path) -> None:
     assert repr(mended).endswith("0 values changed; 1 prompts are not traced yet")
     (folder / "config.json").unlink()
     assert sl.rejoin(folder).effects["fact_id"].values.tolist() == [FACTS[0], FACTS[2]]
+
+
+def test_a_part_in_another_one_s_place_is_refused(tmp_path: Path) -> None:
+    parts = old_folder(tmp_path) / "parts"
+    (parts / "a.nc").write_bytes((parts / "b.nc").read_bytes())
+    before = (tmp_path / "effects.nc").read_bytes()
+    with pytest.raises(ValueError, match=r"a\.nc holds the prompt b: delete the file"):
+        sl.rejoin(tmp_path)
+    assert (tmp_path / "effects.nc").read_bytes() == before
 
 
 def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A run directory resumes, refuses what it must refuse, and is shared by processes."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -88,6 +89,18 @@ def test_prompts_round_trip(tmp_path: Path) -> None:
     run.write_prompts([{"prompt_id": "a", "ids": [1, 2]}, {"prompt_id": "b", "ids": [3]}])
     assert run.read_prompts()["prompt_id"].tolist() == ["a", "b"]
     assert list(run.read_prompts()["ids"][1]) == [3]
+
+
+def test_no_flipped_bit_of_the_prompts_is_believed(tmp_path: Path) -> None:
+    run = open_run(tmp_path, {})
+    path = run.write_prompts(
+        [{"id": "a", "fact_id": "paris", "ids": [1, 2]}, {"id": "b", "fact_id": "oslo", "ids": [3]}]
+    )
+    whole, rows = path.read_bytes(), run.read_prompts().to_csv()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with contextlib.suppress(ValueError):
+            assert run.read_prompts().to_csv() == rows, place
 
 
 def test_environment_names_versions_without_importing() -> None:

@@ -28,6 +28,15 @@ def test_every_single_value_counts_and_the_way_back_is_the_same(lens: Lens) -> N
     assert lens.id == before == fingerprint(sl.planted().lens.model)
 
 
+def test_the_default_dtype_of_the_moment_makes_no_other_model(lens: Lens) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = sl.planted().lens
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert again.id == lens.id
+
+
 def test_hooks_of_the_user_s_are_told_and_the_toolkit_s_are_not(lens: Lens) -> None:
     assert lens.hooks == ()
     with lens.inside.hooked([("hook_embed", lambda value: value)]):
@@ -51,4 +60,34 @@ def test_functions_are_told_apart_by_what_they_do() -> None:
     assert described(doubled) == described(scaled(2.0)) != described(halved)  # type: ignore[arg-type]
     assert described(functools.partial(plain, by=2)) != described(functools.partial(plain, by=3))
     assert described(lambda value, hook: value) != described(lambda value, hook: value * 0)
-    assert described(print) == "builtins.print"
+    assert described(print).startswith("builtins.print ")
+
+
+class Scaling:
+    """A hook with a state of its own."""
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def __call__(self, value: torch.Tensor, hook: object) -> torch.Tensor:
+        return value * self.by
+
+
+BY = torch.ones(2)
+
+
+def test_functions_are_told_apart_by_the_values_that_they_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scaled(by: object) -> object:
+        return lambda value, hook: value * by
+
+    def recorded(value: torch.Tensor, hook: object) -> None:
+        seen.append(value * BY)
+
+    for make in (lambda by: scaled(torch.tensor(by)), Scaling, lambda by: Scaling(by).__call__):
+        assert described(make(0.5)) == described(make(0.5)) != described(make(0.7))  # type: ignore[no-untyped-call]
+    seen: list[torch.Tensor] = []
+    before = described(recorded)
+    recorded(torch.ones(2), None)
+    assert described(recorded) == before, "what a hook records makes no other hook"
+    monkeypatch.setitem(globals(), "BY", torch.zeros(2))
+    assert described(recorded) != before

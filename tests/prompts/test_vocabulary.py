@@ -438,3 +438,9 @@ def test_a_vocabulary_shows_itself_in_a_line(vocabularies):
     shown = repr(vocabularies["padded"])
     assert shown == "Vocabulary(spiritlm-base, 2512 rows, 1997 text pieces, 501 units, spacing chunks)"
     assert repr(vocabularies["text"]) == "Vocabulary(text-only, 2000 rows, 1997 text pieces, spacing chunks)"
+
+
+def test_a_family_of_fewer_units_than_the_tokenizer_has_is_refused(embedded):
+    family = embedded.family.replace(n_units=7)
+    with pytest.raises(ValueError, match=r"has 7 unit tokens, but the tokenizer has '\[Hu7\]' too, .*n_units"):
+        Vocabulary(embedded.tokenizer, family, embedded.size)

@@ -54,6 +54,12 @@ def test_kmeans_units_are_the_nearest_centroids_of_the_layer(folder, recording):
     assert (encoder.n_units, encoder.rate) == (6, 25.0)
 
 
+def test_opening_an_encoder_draws_nothing_from_torch_s_random_numbers(folder):
+    before = torch.get_rng_state()
+    load_encoder({"kind": "hubert", "layer": 3}, folder)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_family_records(folder, data):
     assert load_encoder({"kind": "hubert", "layer": 2, "n_clusters": 6}, folder).n_units == 6
     assert load_encoder({"kind": "hubert", "layer": 11, "n_clusters": 500}, data / "hubert_small").n_units == 501
