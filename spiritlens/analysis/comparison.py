@@ -5,7 +5,7 @@
 2. **Align.** Roles are compared with roles. Where the answer is read out, the last word of a T2T prompt corresponds to
    the final marker of an S2T prompt: both become the row *read-out* (``last="read-out"``; ``last="by role"`` keeps
    names). Left out are cells that any of the facts lacks in either modality (so that all cells are of the same facts)
-   and cells that are exactly 0 in both (before the corruption).
+   and cells that were run for none of them, since they hold the baseline's value (before the corruption).
 3. **Agreement.** Correlation of the mean maps over cells (Pearson, Spearman), beside its *ceiling*: what two noisy
    measurements of one true map would reach, from split halves of the subjects.
 4. **Where.** Shift of the peak layer, of the centre of mass, and of the *hand-over* (the layer at which the read-out
@@ -41,7 +41,7 @@ from spiritlens.analysis.map_statistics import (
 from spiritlens.arguments import check_choice, listed, number, whole
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.resampling import Array, bootstrap_weights, interval, max_t, weighted_means
-from spiritlens.effects.role_effects import ordered_roles
+from spiritlens.effects.role_effects import ordered_roles, role_runs
 from spiritlens.effects.schema import MODALITIES
 from spiritlens.effects.statistics import (
     fact_means,
@@ -67,9 +67,11 @@ MOST_EMPTY_DRAWS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Paired effects: `values` [modality fact component layer role], `totals` [modality fact], one subject per fact."""
+    """Paired effects: `values` [modality fact component layer role], `totals` [modality fact], one subject per fact;
+    `cells` [component layer role] are those that are compared."""
 
     values: Array
+    cells: np.ndarray[Any, np.dtype[np.bool_]]
     totals: Array
     subjects: np.ndarray[Any, np.dtype[np.str_]]
     roles: tuple[str, ...]
@@ -163,8 +165,12 @@ def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
     values = per_fact.transpose("fact", "component", "layer", "role").values
     rows = [[where[fact] for fact in shared] for where in places]
     everyone = {*places[0], *places[1]} | set(fact_names(effects).tolist())
+    paired = np.stack([values[row] for row in rows])
+    ran = fact_means(_aligned(role_runs(effects), last), by=("modality",))
+    ran_there = np.stack([ran.transpose("fact", "component", "layer", "role").values[row] for row in rows])
     return _Pairs(
-        values=np.stack([values[row] for row in rows]),
+        values=paired,
+        cells=~np.isnan(paired).any(axis=(0, 1)) & (np.nan_to_num(ran_there) > 0).any(axis=(0, 1)),
         totals=np.stack([totals.values[row] for row in rows]),
         subjects=subject_names(per_fact)[rows[0]],
         roles=tuple(per_fact["role"].values.tolist()),
@@ -200,16 +206,11 @@ def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
     return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": [*kept, "last word", READOUT]})
 
 
-def _shared_cells(values: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Cells that every fact has in both modalities and that are not exactly 0 throughout, of [modality fact …]."""
-    return np.asarray(~np.isnan(values).any(axis=(0, 1)) & (np.nan_to_num(values) != 0).any(axis=(0, 1)))
-
-
 def _compare_component(
     pairs: _Pairs, index: int, weights: Array, estimate: Callable[[Array], Estimate], seed: int
 ) -> ComponentComparison:
     values = pairs.values[:, :, index].swapaxes(2, 3)  # [modality fact role layer]
-    cells = _shared_cells(values)
+    cells = pairs.cells[index].T
     maps = [weighted_means(one, weights) for one in values]  # [draw role layer]
     first, second = (one[:, cells] for one in maps)
     enough = int(cells.sum()) >= FEWEST_CELLS
@@ -251,11 +252,10 @@ def _in_layers(places: Array, layers: Array) -> Array:
 
 def _test_cells(pairs: _Pairs, permutations: int, seed: int) -> xr.Dataset:
     """Paired differences in units of the mean total effects, and their sign-flip max-T test over all cells at once."""
-    cells = _shared_cells(pairs.values)
     scale = np.abs(pairs.totals.mean(axis=1))
     scale = np.where(scale > 0, scale, np.nan)
     difference = pairs.values[1] / scale[1] - pairs.values[0] / scale[0]
-    difference = np.where(cells, difference, np.nan)
+    difference = np.where(pairs.cells, difference, np.nan)
     statistic, p_value = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
     arrays = {
         "difference": weighted_means(difference, np.ones((1, len(difference))))[0],

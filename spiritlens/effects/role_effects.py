@@ -38,6 +38,20 @@ def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split:
     check_choice("quantity", quantity, Quantity)
     check_choice("split", split, Split)
     effect = indirect_effect(effects) if quantity == "indirect" else normalised_indirect_effect(effects)
+    return _in_roles(effects, effect, split)
+
+
+def role_runs(effects: xr.Dataset) -> xr.DataArray:
+    """The share of each role's cells that were run rather than known to hold the baseline's value, axes as
+    `role_effects` without metric; NaN where a prompt has no such role."""
+    effects = given_traces(effects)
+    status = effects["status"]
+    ran = (status == Status.MEASURED).astype(np.float64).where(status < Status.SCREENED)
+    return _in_roles(effects, ran.rename("ran"), "role")
+
+
+def _in_roles(effects: xr.Dataset, effect: xr.DataArray, split: Split) -> xr.DataArray:
+    """Values of sites as means by role."""
     axis = site_axis(effects)
     _check_screened(effects, axis)
     if split == "part" and axis != "pos":
