@@ -3,6 +3,7 @@
 import builtins
 import dis
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import CodeType
 import pytest
 
 import spiritlens
+from spiritlens.arguments import CallError
 
 TORCH_FREE = [
     "spiritlens",
@@ -118,3 +120,15 @@ def test_no_name_is_undefined(name: str) -> None:
             local |= {*vars(value), *getattr(value, "__annotations__", {})}
     unknown = used - set(vars(module)) - set(vars(builtins)) - local - {"__module__", "__qualname__", "__annotations__"}
     assert unknown == set()
+
+
+FUNCTIONS = {
+    **{name: getattr(spiritlens, name) for name in spiritlens.__all__ if inspect.isfunction(getattr(spiritlens, name))},
+    **{f"figures.{name}": getattr(spiritlens.figures, name) for name in spiritlens.figures.__all__},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "hook_name"])  # asked too often to be checked
+def test_a_misspelt_keyword_names_the_public_function(name: str) -> None:
+    with pytest.raises(CallError, match=rf"{name.removeprefix('figures.')}.* has no argument metricz="):
+        FUNCTIONS[name](metricz=())

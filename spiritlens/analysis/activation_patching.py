@@ -60,7 +60,7 @@ from spiritlens.analysis.patch_runs import PatchValues, RunSpec, alignable, patc
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.arguments import check_choice, listed, whole
+from spiritlens.arguments import check_choice, listed, told_keywords, whole
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
 
+@told_keywords
 @plain_torch
 def activation_patch(
     lens: "Lens",
@@ -119,6 +120,7 @@ def activation_patch(
     return _patched(_given(lens, chosen, contrast, donors, settings), progress)
 
 
+@told_keywords
 @plain_torch
 def back_patch(
     lens: "Lens",

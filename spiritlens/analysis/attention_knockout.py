@@ -31,7 +31,7 @@ from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_grid import given_window, window_around
 from spiritlens.analysis.tracing_sites import named_span
-from spiritlens.arguments import check_choice, listed, shown, whole
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
@@ -91,6 +91,7 @@ def _given_heads(heads: Any) -> dict[int, tuple[int, ...]]:
 DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("speech", "final marker"))
 
 
+@told_keywords
 @plain_torch
 def attention_knockout(
     lens: "Lens",

@@ -30,7 +30,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import model_attributes
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.measures import MASS_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -57,6 +57,7 @@ def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[
     return patterns if patterns.dtype == torch.float64 else patterns.float()
 
 
+@told_keywords
 @plain_torch
 def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: GroupBy = "role") -> xr.Dataset:
     """Attention mass ``mass [prompt layer head query key]`` between roles or modalities."""
@@ -79,6 +80,7 @@ def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: GroupBy = "role"
     )
 
 
+@told_keywords
 @plain_torch
 def head_detectors(lens: "Lens", prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""

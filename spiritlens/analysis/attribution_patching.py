@@ -44,7 +44,7 @@ from spiritlens.analysis.path_integration import Completeness, path_nodes, start
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.arguments import check_choice, whole
+from spiritlens.arguments import check_choice, told_keywords, whole
 from spiritlens.effects.schema import At, Direction, Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
@@ -122,6 +122,7 @@ def path_gradients(
     return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])
 
 
+@told_keywords
 @plain_torch
 def attribution_patch(
     lens: "Lens",

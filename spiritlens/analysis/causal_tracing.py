@@ -20,7 +20,6 @@ Source: Meng et al. 2022 (arXiv 2202.05262), sections 2 and appendix B.
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,7 +43,7 @@ from spiritlens.analysis.traced_folder import TracedFolder, open_trace
 from spiritlens.analysis.tracing_grid import Sever, make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
-from spiritlens.arguments import check_choice, number
+from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.effects.schema import VERSIONS, At, Direction
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
@@ -54,6 +53,7 @@ from spiritlens.runs.corruptions import Corruption, control_span
 from spiritlens.runs.metrics import prompt_scorers
 from spiritlens.runs.noise import Noise, NoiseScale, noise_scale
 from spiritlens.runs.sweep import resolved_memory_budget
+from spiritlens.warn import warn
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -69,6 +69,7 @@ DEFAULT_METRICS = ("probability", "log_probability", "logit")
 ROME_WINDOW = 10
 
 
+@told_keywords
 @plain_torch
 def causal_trace(
     lens: "Lens",
@@ -185,10 +186,7 @@ class _Each:
             except KeyboardInterrupt:
                 if not parts:
                     raise
-                warnings.warn(
-                    f"interrupted: the result holds the {len(parts)} finished of {len(self.prompts)} prompts",
-                    stacklevel=2,
-                )
+                warn(f"interrupted: the result holds the {len(parts)} finished of {len(self.prompts)} prompts")
         return join_effects(parts)
 
     def in_folder(self, traced: TracedFolder) -> xr.Dataset:
@@ -283,9 +281,8 @@ def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal[
             )
         spacing = None if given.known else other_spacing(lens, prompt)
         if spacing is not None and spacing.other_probability > spacing.asked_probability:
-            warnings.warn(
+            warn(
                 f"prompt {prompt.id}: the model prefers '{spacing.label}' ({spacing.other_probability:.3f}) "
-                f"to the form that was asked for ({spacing.asked_probability:.3f}): check the spaces of its family",
-                stacklevel=3,
+                f"to the form that was asked for ({spacing.asked_probability:.3f}): check the spaces of its family"
             )
     return tuple(given.known for given in found)

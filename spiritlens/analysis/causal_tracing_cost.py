@@ -20,7 +20,7 @@ from spiritlens.analysis.given import given_spans
 from spiritlens.analysis.tracing_grid import Grid
 from spiritlens.analysis.tracing_prompt import cells_of
 from spiritlens.analysis.tracing_sites import DEFAULT_SPANS, grid_sites
-from spiritlens.arguments import listed, number, shown, whole
+from spiritlens.arguments import listed, number, shown, told_keywords, whole
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.plan import Plan, make_plan
@@ -110,6 +110,7 @@ def shape_of(model: LensModel) -> ModelShape:
     )
 
 
+@told_keywords
 def estimate_cost(
     shape: ModelShape,
     prompts: Sequence[Prompt],

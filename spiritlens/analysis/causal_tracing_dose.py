@@ -23,7 +23,7 @@ import torch
 import xarray as xr
 
 from spiritlens.analysis.given import given_draws
-from spiritlens.arguments import check_choice, listed, number
+from spiritlens.arguments import check_choice, listed, number, told_keywords
 from spiritlens.effects.measures import DOSES_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -62,6 +62,7 @@ class DoseMatch:
         return "\n".join(lines)
 
 
+@told_keywords
 @plain_torch
 def dose_curve(
     lens: "Lens",
@@ -106,6 +107,7 @@ def dose_curve(
     )
 
 
+@told_keywords
 @plain_torch
 def match_dose(
     lens: "Lens",

@@ -24,7 +24,7 @@ from spiritlens.analysis.given import given_corruption, given_draws, given_metri
 from spiritlens.analysis.tracing_grid import make_grid
 from spiritlens.analysis.tracing_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing_sites import grid_sites
-from spiritlens.arguments import check_choice, whole
+from spiritlens.arguments import check_choice, told_keywords, whole
 from spiritlens.effects.quantities import indirect_effect
 from spiritlens.effects.schema import At, Direction
 from spiritlens.environment import plain_torch
@@ -160,6 +160,7 @@ class FirstLook:
         )
 
 
+@told_keywords
 @plain_torch
 def first_look(
     lens: "Lens",

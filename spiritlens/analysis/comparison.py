@@ -38,7 +38,7 @@ from spiritlens.analysis.map_statistics import (
     spearman,
     split_half_reliability,
 )
-from spiritlens.arguments import check_choice, listed, number, whole
+from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.resampling import Array, bootstrap_weights, interval, max_t, weighted_means
 from spiritlens.effects.role_effects import ordered_roles, role_runs
@@ -80,6 +80,7 @@ class _Pairs:
     n_left_out: int
 
 
+@told_keywords
 def compare(
     effects: xr.Dataset,
     *,

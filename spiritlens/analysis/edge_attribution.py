@@ -40,7 +40,7 @@ from spiritlens.analysis.path_patching import (
 )
 from spiritlens.analysis.path_values import PathValues, no_path
 from spiritlens.analysis.results import array
-from spiritlens.arguments import check_choice, listed, whole
+from spiritlens.arguments import check_choice, listed, told_keywords, whole
 from spiritlens.effects.paths import BaseRun
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
 
+@told_keywords
 @plain_torch
 def edge_attribution(
     lens: "Lens",

@@ -8,7 +8,7 @@ tell what takes part in recall under this corruption, never where a fact is kept
 import numpy as np
 
 from spiritlens.analysis.comparison_result import Comparison, ComponentComparison, Estimate
-from spiritlens.arguments import shown
+from spiritlens.arguments import shown, told_keywords
 
 KIND_WORDS = {"T2T": "in writing", "S2T": "in speech", "mixed": "in mixed prompts"}
 OF_THE_RUN = {"kl": "KL from clean", "text_kl": "KL from clean over text", "leaked_mass": "leaked mass"}
@@ -21,6 +21,7 @@ STRENGTHS = {"agree closely in": 0.8, "agree in part in": 0.5, "agree weakly in"
 NO_AGREEMENT = "were not found to agree in"
 
 
+@told_keywords
 def findings(comparison: Comparison) -> tuple[str, ...]:
     """What the comparison found: the cost of the corruption, the agreement of the maps, and the layers of recall."""
     if not isinstance(comparison, Comparison):

@@ -26,7 +26,7 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.measures import ATTRIBUTION_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -44,6 +44,7 @@ Source = Literal["none", "token", "role", "modality"]
 MODALITY_AXIS = ("none", "text", "speech")
 
 
+@told_keywords
 @plain_torch
 def direct_logit_attribution(
     lens: "Lens", prompts: Sequence[Prompt], *, against: Against = "foil", by: Source = "none"

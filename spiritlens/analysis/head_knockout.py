@@ -31,7 +31,7 @@ from spiritlens.analysis.knowledge import known_prompts
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_prompt import batched_coordinates
 from spiritlens.analysis.tracing_sites import GridSites, grid_sites, named_span
-from spiritlens.arguments import check_choice, listed, shown, whole
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
@@ -53,6 +53,7 @@ EVERYWHERE = "all but the beginning"
 """The site of all tokens but the beginning of the sequence."""
 
 
+@told_keywords
 @plain_torch
 def head_knockout(
     lens: "Lens",

@@ -15,11 +15,12 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from spiritlens.arguments import check_choice, listed, shown, whole
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 
 By = Literal["value", "magnitude"]
 
 
+@told_keywords
 def rank_heads(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.DataFrame:
     """A table of heads with columns ``rank layer head name value`` from a measure with the axes ``layer head``."""
     table = _flat(measure, "measure")
@@ -31,6 +32,7 @@ def rank_heads(measure: xr.DataArray, top: int | None = None, by: By = "value") 
     return table if top is None else table.head(top)
 
 
+@told_keywords
 def head_overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "value") -> pd.Series:
     """Agreement of two measures ``[layer head]``: shared heads among the first `top`, chance level, p, Spearman."""
     top = whole("top", top, at_least=1)
@@ -53,6 +55,7 @@ def head_overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: B
     )
 
 
+@told_keywords
 def compare_rankings(first: xr.DataArray, second: xr.DataArray, names: tuple[str, str], top: int = 10) -> pd.DataFrame:
     """The first `top` heads of either measure, side by side: value and rank in both (``names`` name the columns)."""
     top = whole("top", top, at_least=1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from spiritlens.analysis.given import given_each
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens
 from spiritlens.prompts.prompt import Prompt
@@ -59,6 +59,7 @@ def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
     return Given(" ".join(lens.vocabulary.label(token) for token in found), found == wanted)
 
 
+@told_keywords
 @plain_torch
 def known_prompts(lens: "Lens", prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
     """For each prompt, whether the model gives its answer."""

@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.results import model_attributes
-from spiritlens.arguments import whole
+from spiritlens.arguments import told_keywords, whole
 from spiritlens.effects.measures import LENS_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompt, given_prompts
@@ -47,6 +47,7 @@ def residual_states(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Ten
     return torch.stack([cache[name][0] for name in names])
 
 
+@told_keywords
 @plain_torch
 def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dataset:
     """Top text tokens at every state and position, and the rank of the word that stands there.
@@ -108,6 +109,7 @@ class Transcription:
     positions: tuple[int, ...]
 
 
+@told_keywords
 @plain_torch
 def implicit_transcription(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
     """A table with one row per spoken word (fields of `Transcription`): the layer at which its text is among the top
@@ -153,6 +155,7 @@ def word_token_ids(lens: "Lens", prompt: Prompt) -> list[int | None]:
     return [found[index] for index in prompt.word_index]
 
 
+@told_keywords
 @plain_torch
 def patchscope(
     lens: "Lens",

@@ -14,7 +14,6 @@ where it is more than `TOLERATED` of the total effect.
 Source: Johnston & Elliott 2005 (the sinh transformation for nearly singular integrals).
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from spiritlens.models.hooked import LensModel
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.warn import warn
 
 TOLERATED = 0.01
 """Share of the total effect that the embeddings' attributions may miss without a word."""
@@ -129,10 +129,9 @@ def tell_missed(
         if steps == 1
         else f"the metric turns sharply on the path, and {steps} steps miss it"
     )
-    warnings.warn(
+    warn(
         f"the embeddings' attributions are off the total effect of {part.total[metric]:.4g} by "
         f"{part.residual[metric]:+.4g} ({share:.1%}) in the prompt {prompt}, metric {metrics[metric]}: {reason}; take "
         f"more steps, or noise instead of a knock-out. {len(off)} of {len(found) * len(metrics)} are off "
-        f"by more than {TOLERATED:.0%}; see completeness_residual",
-        stacklevel=4,
+        f"by more than {TOLERATED:.0%}; see completeness_residual"
     )

@@ -42,7 +42,7 @@ from spiritlens.analysis.path_nodes import Receiver, Sender, all_senders, check_
 from spiritlens.analysis.path_values import Group, PathValues, check_groups, no_path, path_values, record_pair
 from spiritlens.analysis.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.tracing_sites import named_span
-from spiritlens.arguments import check_choice, listed
+from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.environment import plain_torch
@@ -85,6 +85,7 @@ class PathSettings:
             check_choice(name, value, allowed)
 
 
+@told_keywords
 @plain_torch
 def path_patch(
     lens: "Lens",

@@ -7,7 +7,6 @@ roles, are refused. Names of a prompt that decide no number (its fact, relation,
 parts are given the new ones.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from spiritlens.effects.schema import PROMPT_TEXTS
 from spiritlens.effects.settings import setting_differences
 from spiritlens.effects.store import join_effects
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.warn import warn
 
 NAMES = ("text", "subject", "answer", "foil", "fact_id", "relation", "phrasing", "group", "audio", "voice")
 """Columns of a stored prompt that decide no number of its trace (its voice is part of its id)."""
@@ -74,7 +74,7 @@ class TracedFolder:
                     damaged.append(str(error))
             self.run.write_effects(join_effects(all_of))
         if damaged:
-            warnings.warn(f"effects.nc lacks {len(damaged)} prompts: {'; '.join(damaged[:3])}", stacklevel=3)
+            warn(f"effects.nc lacks {len(damaged)} prompts: {'; '.join(damaged[:3])}")
         return asked
 
 
@@ -106,7 +106,7 @@ def open_trace(
             f"{folder} holds {len(foreign)} parts of another study, {'; '.join(foreign[:3])}: take them out of parts/"
         )
     if damaged:
-        warnings.warn(f"{len(damaged)} parts are traced again: {'; '.join([*damaged.values()][:3])}", stacklevel=3)
+        warn(f"{len(damaged)} parts are traced again: {'; '.join([*damaged.values()][:3])}")
     unknown = [name for name, part in parts.items() if known_only and not part["known"].values.all()]
     if unknown:
         raise ValueError(f"the model does not know prompt {unknown[0]}, of facts='known'; leave it out")

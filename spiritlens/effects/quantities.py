@@ -13,7 +13,7 @@ from typing import Literal
 
 import xarray as xr
 
-from spiritlens.arguments import number
+from spiritlens.arguments import number, told_keywords
 from spiritlens.effects.given import given_effects
 
 SMALL_TOTAL_EFFECT = 0.05
@@ -26,6 +26,7 @@ Quantity = Literal["indirect", "normalised"]
 """indirect: IE in the metric's unit; normalised: IE / TE."""
 
 
+@told_keywords
 def total_effect(effects: xr.Dataset) -> xr.DataArray:
     """TE of each prompt [prompt metric], mean over samples."""
     effects = given_effects(effects)
@@ -33,6 +34,7 @@ def total_effect(effects: xr.Dataset) -> xr.DataArray:
     return _named(difference.mean("sample"), "total_effect", "metric(clean) − metric(corrupted)")
 
 
+@told_keywords
 def indirect_effect(effects: xr.Dataset) -> xr.DataArray:
     """IE of each cell [prompt component layer site (head) metric], mean over samples; NaN where nothing was run.
 
@@ -47,6 +49,7 @@ def indirect_effect(effects: xr.Dataset) -> xr.DataArray:
     return _named(effect.transpose(*effects["status"].dims, "metric"), "indirect_effect", formula)
 
 
+@told_keywords
 def normalised_indirect_effect(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
     """nIE = IE / TE of each prompt; NaN where |TE| < threshold, and the attribute `n_small` counts those prompts."""
     threshold = number("threshold", threshold, above=0)  # at 0, ratios to a TE near 0 run away
@@ -63,6 +66,7 @@ def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFE
     return (abs(total_effect(effects)) < threshold).sum("prompt").rename("n_small")
 
 
+@told_keywords
 def normalised_total_effect(effects: xr.Dataset) -> xr.DataArray:
     """nTE = TE / metric(clean) of each prompt, for the probability metrics alone [prompt metric]."""
     effects = given_effects(effects)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from spiritlens.arguments import told_keywords
 from spiritlens.effects.netcdf import read_netcdf
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.store import join_effects, save_effects
@@ -37,6 +38,7 @@ class Rejoined:
         return said + (f" ({counts})" if counts else "") + waiting
 
 
+@told_keywords
 def rejoin(folder: str | Path) -> Rejoined:
     """Join the parts of a run folder into its effects.nc, in the order in which they were asked for."""
     run = RunDirectory(given_path("folder", folder))

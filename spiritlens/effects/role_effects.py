@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.quantities import Quantity, indirect_effect, normalised_indirect_effect
 from spiritlens.effects.schema import ROLES, Status, site_axis
@@ -32,6 +32,7 @@ def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
     return [name for name in known if name in found] + [name for name in found if name not in known]
 
 
+@told_keywords
 def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
     """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role."""
     effects = given_traces(effects)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import check_choice, listed, number, whole
+from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
 from spiritlens.effects.measures import AVERAGES_SCHEMA
 from spiritlens.effects.quantities import (
     SMALL_TOTAL_EFFECT,
@@ -98,6 +98,7 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
     return xr.DataArray(means, dims=dims, coords={**shared, **coordinates}, name=values.name, attrs=values.attrs)
 
 
+@told_keywords
 def average_effects(
     effects: xr.Dataset,
     by: Iterable[str] = ("modality",),
@@ -119,6 +120,7 @@ def average_effects(
     return _average(per_fact, groups, *draws).assign_attrs(direction=effects.attrs["direction"])
 
 
+@told_keywords
 def average_total_effects(
     effects: xr.Dataset,
     by: Iterable[str] = ("modality",),

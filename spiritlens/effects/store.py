@@ -4,7 +4,6 @@ A file is written as a whole under a name of its own and then renamed (`spiritle
 there is complete; one that cannot be read, or whose checksum is not that of its content, was damaged afterwards.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import listed, shown
+from spiritlens.arguments import listed, shown, told_keywords
 from spiritlens.effects.measures import MEASURE_CHECKS
 from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
@@ -27,6 +26,7 @@ from spiritlens.effects.schema import (
 )
 from spiritlens.effects.settings import setting_differences
 from spiritlens.files.atomic import given_path, write_whole
+from spiritlens.warn import warn
 
 CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     SCHEMA: check_effects,
@@ -38,6 +38,7 @@ PADDING: dict[str, Any] = {"token_modality": "none", "part": "none", "word_index
 """What a site coordinate holds where a shorter prompt has no such site; texts are "" and times NaN."""
 
 
+@told_keywords
 def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
     """Check the dataset of a method (or averages) and write it as netCDF.
 
@@ -47,6 +48,7 @@ def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
     return write_whole(path, encoded(_check(dataset, "this dataset"), path.name))
 
 
+@told_keywords
 def load_effects(path: str | Path) -> xr.Dataset:
     """Read a dataset written by `save_effects` into memory, and check its checksum and its schema."""
     path = given_path("path", path)
@@ -67,11 +69,10 @@ def _warn_of_cut_labels(dataset: xr.Dataset, path: Path) -> None:
     """Versions 0.1 joined parts into files whose labels were cut to the width of the first part's."""
     by_0_1 = str(dataset.attrs.get("spiritlens_version", "")).startswith("0.1.")
     if by_0_1 and path.name == "effects.nc" and (path.parent / "parts").is_dir() and not is_sealed(path):
-        warnings.warn(
+        warn(
             f"{path} was written by spiritlens {dataset.attrs['spiritlens_version']}, which cut labels to the length "
             f"of the first prompt's: facts may fall together. Its parts are whole: `spiritlens rejoin {path.parent}` "
-            f"or spiritlens.rejoin({str(path.parent)!r}) writes it anew",
-            stacklevel=3,
+            f"or spiritlens.rejoin({str(path.parent)!r}) writes it anew"
         )
 
 

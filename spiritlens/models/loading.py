@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, get_args
 import torch
 from transformers import LlamaForCausalLM
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import shown, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
 from spiritlens.models.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
@@ -32,6 +32,7 @@ MOST_PADDING_ROWS = 256
 """More unnamed rows than a padded embedding has: they are units that the tokenizer lacks."""
 
 
+@told_keywords
 @plain_torch
 def load(
     source: str | Path | LlamaForCausalLM | None = None,

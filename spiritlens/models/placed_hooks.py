@@ -18,7 +18,6 @@ import inspect
 import sys
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
@@ -29,6 +28,7 @@ from transformer_lens.hook_points import HookPoint
 
 from spiritlens.models.protocol import HookFunction
 from spiritlens.shapes import ShapeError
+from spiritlens.warn import warn
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -123,11 +123,10 @@ class _Turns:
         began, told = time.monotonic(), False
         while (other := self._entered(context)) is not None:
             if not told and time.monotonic() - began > PATIENCE_S:
-                warnings.warn(
+                warn(
                     f"still waiting for a model after {PATIENCE_S:g} s: the thread '{other.name}' holds hooks on it or "
                     "runs it, and a model serves one thread at a time; close its lens.inside.hooked(...), or give each "
-                    "thread a lens of its own",
-                    stacklevel=2,
+                    "thread a lens of its own"
                 )
                 told = True
             time.sleep(POLL_S)

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from transformers import LlamaTokenizer
 
+from spiritlens.arguments import told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models import circuits
 from spiritlens.models.circuits import CircuitName, SubjectPiece, TokenKinds, build_circuit
@@ -165,6 +166,7 @@ class Planted:
         return {"fact_id": subject, "relation": "colour", "phrasing": phrasing, "group": "both"}
 
 
+@told_keywords
 @plain_torch
 def planted(name: CircuitName = "fact machine", dtype: torch.dtype = torch.float64) -> Planted:
     """A planted circuit by name: ``fact machine``, ``fact machine, speech later``, ``or pair`` or ``and pair``."""

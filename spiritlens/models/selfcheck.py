@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import shown, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
@@ -93,6 +93,7 @@ class SelfCheck:
         return f"<p>{html.escape(self.summary())}</p><table>{head}{rows}</table>"
 
 
+@told_keywords
 @plain_torch
 def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> SelfCheck:
     """Compare a lens with Hugging Face's model of the same folder, in the lens's dtype, on its device.

@@ -11,7 +11,6 @@ Every refusal is a `CheckpointError` that names the file, the tensor, what was e
 import ctypes
 import mmap
 import sys
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from spiritlens.speech.torch_files import CheckpointError, open_torch_file, read_json
+from spiritlens.warn import warn
 
 SINGLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -132,10 +132,9 @@ def is_mapped(path: Path) -> bool:
 def _open_pickle(path: Path) -> dict[str, Tensor]:
     mapped = is_mapped(path)
     if not mapped:
-        warnings.warn(
+        warn(
             f"{path} has PyTorch's old format, which cannot be memory-mapped: it is read whole. Convert it once with "
-            "spiritlens.models.checkpoint.save_safetensors(folder, new_folder).",
-            stacklevel=2,
+            "spiritlens.models.checkpoint.save_safetensors(folder, new_folder)."
         )
     loaded = open_torch_file(path, "mapped" if mapped else "read")
     odd = (

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from spiritlens.arguments import listed, once, shown, written
+from spiritlens.arguments import listed, once, shown, told_keywords, written
 
 Group = Literal["both", "text only", "heard only", "asked aloud"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -98,6 +98,7 @@ def given_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
     return chosen
 
 
+@told_keywords
 def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
     """Facts of the embedded model (``"embedded"``) or of a JSON file in the same form, in the file's order."""
     if not isinstance(name, (str, Path)):

@@ -8,7 +8,6 @@ it is saved. In a family that reads lower case, every string is brought to it he
 """
 
 import shutil
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +42,7 @@ from spiritlens.prompts.tokenizer_files import (
     read_added,
     read_settings,
 )
+from spiritlens.warn import warn
 
 FILES = ("tokenizer.model", "tokenizer.json", CONFIG, "special_tokens_map.json", "added_tokens.json", RECORD)
 PROBES = (
@@ -199,10 +199,7 @@ def _tokens(
         tokens[max(len(model.pieces) - 1, *tokens, -1) + 1] = token
     for index in [index for index, token in tokens.items() if rows is not None and index >= rows]:
         if tokens[index] == pad:
-            warnings.warn(
-                f"{folder}: the padding token {pad!r} (id {index}) has no row in the embedding of {rows}: left out",
-                stacklevel=2,
-            )
+            warn(f"{folder}: the padding token {pad!r} (id {index}) has no row in the embedding of {rows}: left out")
             del tokens[index]
         elif tokens[index] in missing:
             raise ValueError(

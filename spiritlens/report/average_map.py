@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from spiritlens.arguments import check_choice
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.role_effects import ordered_roles
 from spiritlens.effects.schema import Status, site_axis
 from spiritlens.effects.statistics import Facts, Quantity
@@ -44,6 +44,7 @@ Arrangement = Literal["side by side", "stacked"]
 ROW_PIXELS = 30
 
 
+@told_keywords
 def role_maps(
     effects: xr.Dataset,
     component: str | None = None,

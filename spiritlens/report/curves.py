@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from spiritlens.arguments import check_choice, listed, shown
+from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.statistics import (
     Facts,
@@ -51,6 +51,7 @@ CURVE_ROLES = ("subject", "last word", "final marker")
 BAR_PATTERNS = {"T2T": "", "S2T": "/", "mixed": "x"}
 
 
+@told_keywords
 def layer_curves(
     effects: xr.Dataset,
     roles: Sequence[str] | None = None,
@@ -100,6 +101,7 @@ def layer_curves(
     return figure.update_layout(hovermode="x unified", legend={"y": 1 + 30 / (250 * shape[0])})
 
 
+@told_keywords
 def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Facts = "known") -> go.Figure:
     """Total effect of the corruption: each fact a point, the mean and its interval beside them, by modality."""
     effects = given_traces(effects)
@@ -123,6 +125,7 @@ def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Fact
     )
 
 
+@told_keywords
 def peak_layers(
     effects: xr.Dataset,
     role: str = "subject",

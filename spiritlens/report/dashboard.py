@@ -15,7 +15,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import check_choice, listed, whole
+from spiritlens.arguments import check_choice, listed, told_keywords, whole
 from spiritlens.arguments import shown as shown_value
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.schema import check_effects, site_axis
@@ -46,6 +46,7 @@ TITLE = "Where a fact is recalled, told in writing and told in speech"
 SUBJECT_MARK = "The dark bar at the left marks the subject."
 
 
+@told_keywords
 def dashboard(
     effects: xr.Dataset | Mapping[str, xr.Dataset],
     folder: str | Path,

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import number
+from spiritlens.arguments import number, told_keywords
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.measures import DOSES_SCHEMA, check_doses
 from spiritlens.effects.resampling import bootstrap_mean
@@ -21,6 +21,7 @@ from spiritlens.report.labels import MODALITY_COLOURS, MODALITY_DASHES, MODALITY
 KIND_OF_SUBJECT = {"text": "T2T", "speech": "S2T"}
 
 
+@told_keywords
 def dose_curves(doses: xr.Dataset, target: float | None = None) -> go.Figure:
     """Mean normalised total effect over facts at each multiple of the default scale, with its interval.
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import shown, told_keywords
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import Facts, Quantity, average_effects
@@ -34,6 +34,7 @@ READOUT_NAMES = ("last token", "final marker", "last word")
 HEAD_PIXELS = 20
 
 
+@told_keywords
 def head_map(
     effects: xr.Dataset,
     role: str | None = None,

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import check_choice, whole
+from spiritlens.arguments import check_choice, told_keywords, whole
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.measures import LENS_SCHEMA, check_lens
 from spiritlens.report.labels import NOT_RUN, apply_look
@@ -24,6 +24,7 @@ WORST_RANK = 1000
 RANK_TICKS = ["1", "10", "100", "1000+"]
 
 
+@told_keywords
 def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> go.Figure:
     """Grid of the likeliest text tokens of one prompt, from the dataset that `logit_lens` returns."""
     lens = check_lens(given_dataset(lens, LENS_SCHEMA, "lens"))

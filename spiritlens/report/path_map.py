@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
-from spiritlens.arguments import whole
+from spiritlens.arguments import told_keywords, whole
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths, path_change
 from spiritlens.effects.schema import Status
@@ -37,6 +37,7 @@ def node_name(component: str, layer: int, head: int) -> str:
     return SHORT.get(component, f"{component} {{place}}").format(place=place, layer=layer).strip()
 
 
+@told_keywords
 def path_map(
     paths: xr.Dataset, metric: str | None = None, *, pos: int = 0, top: int | None = 40, facts: Facts = "known"
 ) -> go.Figure:

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import check_choice, whole
+from spiritlens.arguments import check_choice, told_keywords, whole
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.schema import Status, site_axis
 from spiritlens.effects.statistics import Quantity, indirect_effect, normalised_indirect_effect, total_effect
@@ -48,6 +48,7 @@ class Row:
     subject: bool
 
 
+@told_keywords
 def trace_map(
     effects: xr.Dataset,
     prompt: int | str = 0,

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from spiritlens.arguments import check_choice, shown
+from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.labels import INK, MODALITY_COLOURS, QUIET, apply_look
 
@@ -38,6 +38,7 @@ class Layout:
     duration: float
 
 
+@told_keywords
 def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
     """Waveform (where the prompt carries it), words and units of a spoken prompt over time in seconds."""
     if not isinstance(prompt, Prompt):

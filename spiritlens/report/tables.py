@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import listed
+from spiritlens.arguments import listed, told_keywords
 from spiritlens.effects.statistics import fact_names, peak_layer
 from spiritlens.report.labels import INK, apply_look
 
@@ -80,6 +80,7 @@ def shown(frame: pd.DataFrame, *, floats: str = "share") -> pd.DataFrame:
     return result
 
 
+@told_keywords
 def accuracy_table(accuracy: Accuracy) -> go.Figure:
     """The accuracy table as a figure, for a REPL or notebook (the page shows it as a real table)."""
     table = shown(as_frame(accuracy))

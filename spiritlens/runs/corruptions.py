@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from spiritlens.arguments import check_choice, listed, shown, whole
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_prompt
 from spiritlens.prompts.prompt import Prompt, Span
@@ -197,6 +197,7 @@ def corrupted_embeddings(
     return corruption.embeddings(lens, prompt, chosen, plain, samples, seed)
 
 
+@told_keywords
 @plain_torch
 def control_span(prompt: Prompt, seed: int = 0) -> Span:
     """A span as long as the subject, of the same modality, that neither touches the subject nor holds the read-out."""

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from spiritlens.arguments import check_choice, listed, shown
+from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions import Corruption
 from spiritlens.runs.noise import Law, Noise, NoiseScale
@@ -93,6 +93,7 @@ class Intervention:
                 )
 
 
+@told_keywords
 def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
@@ -106,18 +107,21 @@ def corrupt(
     return Intervention(site, corruption, f"corrupt {_name(site, at)}: {corruption.describe()}")
 
 
+@told_keywords
 def restore(component: str, layer: int, at: At, head: int | None = None) -> Intervention:
     """Put the clean run's value back."""
     site = Site(component, layer, positions_of(at), head)
     return Intervention(site, FromRun("clean"), _label("restore", site, at))
 
 
+@told_keywords
 def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunName = "corrupted") -> Intervention:
     """Hold the value that the corrupted (or the clean) run has there."""
     site = Site(component, layer, positions_of(at), head)
     return Intervention(site, FromRun(to), f"{_label('freeze', site, at)} to its {to} value")
 
 
+@told_keywords
 def swap(
     component: str, layer: int, at: At, donor: Prompt, donor_at: At | None = None, head: int | None = None
 ) -> Intervention:
@@ -132,6 +136,7 @@ def swap(
     return Intervention(site, value, f"{_label('swap', site, at)} from '{donor.subject.name}'")
 
 
+@told_keywords
 def ablate(
     component: str,
     layer: int,

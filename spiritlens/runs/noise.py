@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.arguments import check_choice, number
+from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.prompts.prompt import Prompt
@@ -150,6 +150,7 @@ def default_scale(lens: "Lens") -> NoiseScale:
     return NoiseScale(DEVIATIONS * text, DEVIATIONS * (_deviation(w_e, units) if units else text))
 
 
+@told_keywords
 @plain_torch
 def noise_scale(lens: "Lens", prompts: Sequence[Prompt]) -> NoiseScale:
     """3 × the standard deviation of the prompts' subject rows, text and speech apart, without the BOS row.

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from spiritlens.arguments import check_choice, listed, number, shown, whole
+from spiritlens.arguments import check_choice, listed, number, shown, told_keywords, whole
 from spiritlens.speech.units import UnitStream
 
 Rule = Literal["centre", "overlap", "start"]
@@ -116,6 +116,7 @@ def words_of_units(
     return _take_slack(index, slack_units)
 
 
+@told_keywords
 def unit_table(units: UnitStream, words: Sequence[WordInterval], rule: Rule = "centre") -> pd.DataFrame:
     """One row per unit: id, start, end (seconds), frames and its word ("" for silence); shows itself in a notebook."""
     index = words_of_units(units, words, rule)

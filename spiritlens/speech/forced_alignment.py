@@ -17,19 +17,19 @@ aligned before.
 import functools
 import itertools
 import re
-import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import shown, told_keywords
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.alignment_doubts import alignment_doubts
 from spiritlens.speech.engines.plain_text import plain_text
 from spiritlens.speech.phones import PAUSE
 from spiritlens.speech.synthesis import voice
 from spiritlens.speech.waveform import RATE, AudioError, Waveform, read_waveform
+from spiritlens.warn import warn
 
 FRAME_SECONDS = 0.01
 PAD_SECONDS = 0.2
@@ -50,6 +50,7 @@ class AlignmentWarning(UserWarning):
     """The words were placed, but their durations or the speech between them make the text doubtful."""
 
 
+@told_keywords
 def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[WordInterval, ...]:
     """The words of `text` as they are spoken, with the times at which they are said in `audio`."""
     if not isinstance(text, str):
@@ -71,7 +72,7 @@ def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[W
     spans = _without_silence(waveform, spans, [first in STOPS for first, *_ in phones])
     aligned = tuple(WordInterval(word, *span) for word, span in zip(words, spans, strict=True))
     for doubt in alignment_doubts(waveform, aligned, [len(own) for own in phones]):
-        warnings.warn(f"{name}: {doubt}", AlignmentWarning, stacklevel=2)
+        warn(f"{name}: {doubt}", AlignmentWarning)
     return aligned
 
 

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spiritlens.arguments import shown, whole
+from spiritlens.arguments import shown, told_keywords, whole
 from spiritlens.environment import plain_torch
 from spiritlens.shapes import checked
 from spiritlens.speech.convolutions import Convolutions
@@ -257,6 +257,7 @@ def official_files(folder: str | Path | None = None) -> tuple[Path, Path]:
     raise FileNotFoundError(f"{OFFICIAL_MODEL} and {OFFICIAL_QUANTIZER} are not in {' or '.join(map(str, places))}.")
 
 
+@told_keywords
 def load_hubert_units(
     folder: str | Path | None = None, layer: int = OFFICIAL_LAYER, dtype: torch.dtype = torch.float32
 ) -> HubertUnits:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import HubertModel
 
-from spiritlens.arguments import shown, whole
+from spiritlens.arguments import shown, told_keywords, whole
 from spiritlens.speech.centroids import read_centroids
 from spiritlens.speech.convolutions import Convolutions
 from spiritlens.speech.encoders import SpeechEncoder
@@ -23,6 +23,7 @@ CENTROID_ENDINGS = (".npy", ".npz", ".bin", ".km", ".joblib", ".pkl", ".pt")
 WEIGHT_FILES = ("pytorch_model.bin",)
 
 
+@told_keywords
 def load_encoder(
     record: Mapping[str, Any], folder: str | Path | None = None, centroids: str | Path | None = None
 ) -> SpeechEncoder:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import shown, told_keywords
 from spiritlens.speech.encoders import SpeechEncoder, check_encodable
 from spiritlens.speech.hubert import CHUNK_SECONDS, SHORTEST_TAIL
 from spiritlens.speech.units import UnitStream
@@ -126,6 +126,7 @@ class EncoderComparison:
         return f"{names}: {self.n_equal} frames equal of {one} and {other}{where}"
 
 
+@told_keywords
 def compare_encoders(first: SpeechEncoder, second: SpeechEncoder, waveform: Waveform) -> EncoderComparison:
     """Encode `waveform` by both and compare frame by frame."""
     for name, encoder in (("first", first), ("second", second)):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from spiritlens.arguments import told_keywords
 from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.forced_alignment import (
     FRAME_SECONDS,
@@ -31,6 +32,7 @@ NOISE_FLOORS = (2e-4, 1e-3, 2e-3, 4e-3)
 LEAST_OVERLAP = 0.5
 
 
+@told_keywords
 def established_words(waveform: Waveform | str | Path | bytes | BinaryIO) -> tuple[WordInterval, ...]:
     """The words that all recognitions and the alignment agree on, with the times of the alignment; possibly none."""
     waveform = waveform_to_align(waveform)

@@ -8,12 +8,12 @@ of a data set holds its audio as a file's bytes, as a path, as an address that `
 import csv
 import io
 import json
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from spiritlens.arguments import once, shown
+from spiritlens.warn import warn
 
 TABLES = ("metadata.csv", "metadata.jsonl")
 AUDIO_ENDINGS = (
@@ -62,10 +62,9 @@ def table_rows(folder: Path) -> list[dict[str, Any]] | None:
     named = {(folder / row["file_name"]).resolve() for row in rows}
     others = [path for path in sound_files(folder) if path.resolve() not in named]
     if rows and others:
-        warnings.warn(
+        warn(
             f"{table} does not name {len(others)} of the sound files beside it, which are left out: "
-            f"{', '.join(path.name for path in others[:3])}{' ...' if len(others) > 3 else ''}",
-            stacklevel=3,
+            f"{', '.join(path.name for path in others[:3])}{' ...' if len(others) > 3 else ''}"
         )
     return rows
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from spiritlens.arguments import check_choice, listed, shown
+from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio_sources import RawSource
 from spiritlens.speech.cache import CachedVoice
@@ -76,6 +76,7 @@ class EncodedRecording:
     problem: str = ""
 
 
+@told_keywords
 def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
     """The files that ``metadata.csv`` (or ``.jsonl``) names, or all sound files of a folder without one, by name.
 
@@ -103,6 +104,7 @@ def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
     return (named,) if named.is_file() else words_beside(folder / row["file_name"])
 
 
+@told_keywords
 def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:
     """The recordings of a `datasets` data set (streamed or not), or of a list of rows, with a column of audio or paths.
 
@@ -122,6 +124,7 @@ def _of_rows(rows: Iterable[Mapping[str, Any]], column: str) -> Iterator[Recordi
         yield Recording(str(path or f"row {index}"), source_of(audio), others)
 
 
+@told_keywords
 def encode_recordings(
     encoder: SpeechEncoder,
     recordings: Iterable[Recording],
@@ -157,6 +160,7 @@ def _encoded(
             yield EncodedRecording(recording, units)
 
 
+@told_keywords
 def speak_texts(
     rows: Iterable[Mapping[str, Any]],
     out: str | Path,

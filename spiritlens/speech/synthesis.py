@@ -10,7 +10,7 @@ Licences: espeak-ng and piper are GPL-3 programs beside this package (MIT), flit
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spiritlens.arguments import shown
+from spiritlens.arguments import shown, told_keywords
 from spiritlens.speech.engines.espeak import EspeakVoice, espeak_process
 from spiritlens.speech.engines.festival import VOICES as FESTIVAL_VOICES
 from spiritlens.speech.engines.festival import FestivalVoice, festival_version
@@ -86,6 +86,7 @@ class VoiceInfo:
     remedy: str
 
 
+@told_keywords
 def voice(name: str = DEFAULT_VOICE) -> Voice:
     """The voice of a name such as ``espeak:en-us+f2``, ``espeak-debian:en-us`` or ``flite:slt``.
 
@@ -119,6 +120,7 @@ def why_unspeakable(text: str, speaker: Voice) -> str:
     return ""
 
 
+@told_keywords
 def voices() -> tuple[VoiceInfo, ...]:
     """The voices that this package knows of, whether they speak on this machine, and how to get those that do not."""
     espeak_names = (*ESPEAK_ACCENTS, *(f"en-us+{variant}" for variant in ESPEAK_VARIANTS))

@@ -12,7 +12,6 @@ complaint (`containers`), as it does NaN and samples far outside [-1, 1].
 import base64
 import hashlib
 import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -20,12 +19,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 import soundfile
 
-from spiritlens.arguments import check_choice, number
+from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio_sources import Encoded, RawSource, as_floats, opened
 from spiritlens.speech.contents import AudioError as AudioError
 from spiritlens.speech.decoding import Decoded, averaged, decoded
 from spiritlens.speech.resampling import Resampler, check_rate, resample
+from spiritlens.warn import warn
 
 RATE = 16000
 """Samples per second of every waveform that `read_waveform` returns."""
@@ -127,6 +127,7 @@ class Waveform:
 AudioSource: TypeAlias = RawSource | Waveform
 
 
+@told_keywords
 def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Waveform:
     """Read audio of any format, rate and number of channels that libsndfile knows as 16 kHz mono.
 
@@ -149,7 +150,7 @@ def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Wavefor
         told.append(f"it has samples up to {audio.peak:.3g}, scaled down into [-1, 1]")
     samples = _at_16k(audio, name, resampler)
     if told:
-        warnings.warn(f"{name}: {'; '.join(told)}.", stacklevel=2)
+        warn(f"{name}: {'; '.join(told)}.")
     samples.setflags(write=False)
     return Waveform(samples, RATE, name)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from spiritlens.arguments import number, shown
+from spiritlens.arguments import number, shown, told_keywords
 from spiritlens.speech.alignment import WordInterval, check_words
 from spiritlens.speech.word_choice import Missing, WordChoice
 from spiritlens.speech.word_files import FORMATS, labels_of_file
@@ -34,6 +34,7 @@ PRAATS = (".TextGrid", ".textgrid")
 WordsSource = str | Path | Mapping[str, Any] | Sequence[Any] | Iterable[Any]
 
 
+@told_keywords
 def read_words(
     source: WordsSource,
     *,
