@@ -49,8 +49,9 @@ def rejoin(folder: str | Path) -> Rejoined:
     order = [name for name in asked if name in done] or list(done)
     effects = join_effects([run.read_prompt(name) for name in order])
     before = _before(path)
-    save_effects(effects, path)
     changed = {} if before is None else _changed(before, effects)
+    if before is None or changed or before.attrs != effects.attrs:  # else the file may lie where nothing can be written
+        save_effects(effects, path)
     return Rejoined(path, effects, changed, tuple(name for name in asked if name not in done))
 
 

@@ -132,6 +132,11 @@ def read_checkpoint(
     """Config and weights of a folder, checked. ``dtype=None`` keeps the checkpoint's."""
     folder = check_folder(folder)
     config = read_config(folder)
+    if (folder / "adapter_config.json").is_file():
+        raise CheckpointError(
+            f"{folder} holds an adapter (adapter_config.json) beside its weights, which would be left out. Merge it "
+            "into the weights and save them (peft's merge_and_unload), or take its files out of the folder."
+        )
     files = open_weights(folder).without_prefix()
     names = check_tensors(files, config)
     if dtype is not None and dtype not in WEIGHT_KINDS:

@@ -9,6 +9,7 @@ Source: the behaviour of ``Spiritlm.generate`` of the official SpiritLM package 
 """
 
 import math
+import re
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -90,10 +91,23 @@ def continue_prompt(
     return text if modality == "speech" else text.strip()
 
 
+def _refuse_unknown_units(vocabulary: Vocabulary, string: str) -> None:
+    """A unit that the family lacks would be read as letters."""
+    for stream in vocabulary.family.all_streams():
+        before, _, after = stream.template.partition("{}")
+        for unit in re.findall(rf"{re.escape(before)}(\d+){re.escape(after)}", string):
+            if not stream.offset <= int(unit) < stream.offset + stream.count:
+                raise ValueError(
+                    f"prompt={shown(string)}: {stream.template.format(unit)} is none of the {stream.count} "
+                    f"{stream.name}s of family {vocabulary.family.name}, and would be read as letters"
+                )
+
+
 def _prompt_ids(vocabulary: Vocabulary, prompt: Prompt | str) -> list[int]:
     """The ids of a prompt of this vocabulary, or of a string: as it is with markers, else as a written prompt."""
     if isinstance(prompt, str):
         ids = vocabulary.encode(prompt)
+        _refuse_unknown_units(vocabulary, prompt)
         marked = {"marker", "unit", "pitch", "style"}.intersection(vocabulary.family_of_ids(ids).tolist())
         if not ids:
             raise ValueError(f"prompt={shown(prompt)} gives no token to continue; write its first word")

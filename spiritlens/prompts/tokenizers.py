@@ -309,8 +309,10 @@ def _open_saved(
         **_kept(settings),
     )
     tokens = tuple(str(token) for token in tokenizer.added_tokens_decoder.values())
-    _finish(tokenizer, Spelling(Parted(tokens), family.text_case == "lower"), folder)
+    spelling = Spelling(Parted(tokens), family.text_case == "lower")
+    _finish(tokenizer, spelling, folder)
     _check_beginning(tokenizer, path)
+    _check_saved(tokenizer, spelling, path)
     return tokenizer, family, "saved"
 
 
@@ -324,6 +326,23 @@ def _check_beginning(tokenizer: SpelledTokenizer, path: Path) -> None:
             f"{path} begins a string with {tokenizer.convert_ids_to_tokens(before)}, but bos_token is "
             f"{tokenizer.bos_token!r} in {CONFIG}: prompts begin with that one token or with none; name it there"
         )
+
+
+def _check_saved(tokenizer: SpelledTokenizer, spelling: Spelling, path: Path) -> None:
+    """Compare a few strings, markers among them, with the ids of the saved file by itself."""
+    saved = Tokenizer.from_file(str(path))
+    saved.no_padding()
+    saved.no_truncation()
+    marks = [mark for mark in spelling.parted.tokens if saved.token_to_id(mark) is not None][:2]
+    for probe in (*PROBES, *([f"{marks[0]} the capital {marks[-1]}{marks[0]} is"] if marks else [])):
+        found = tokenizer(probe, add_special_tokens=False).input_ids
+        expected = saved.encode(spelling.cased(probe).text, add_special_tokens=False).ids
+        if found != expected:
+            raise ValueError(
+                f"{path}: for {probe!r} the opened tokenizer gives {shown(tokenizer.convert_ids_to_tokens(found))}, "
+                f"the file by itself {shown(tokenizer.convert_ids_to_tokens(expected))}: a setting beside it changes "
+                f"how texts are read; take it out of {CONFIG}, or save the tokenizer anew"
+            )
 
 
 def _finish(tokenizer: SpelledTokenizer, spelling: Spelling, folder: Path) -> None:

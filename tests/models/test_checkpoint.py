@@ -130,6 +130,12 @@ def test_two_tensors_of_one_memory_stay_two(tmp_path, layout):
     assert torch.equal(saved["lm_head.weight"], embedding)
 
 
+def test_an_adapter_beside_the_weights_is_not_left_out(copy):
+    (copy / "adapter_config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"adapter .* would be left out. Merge it"):
+        checkpoint.read_checkpoint(copy)
+
+
 def test_shards_are_written_and_read_back(tmp_path):
     config = random_config()
     weights = random_weights(config)

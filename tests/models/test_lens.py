@@ -639,6 +639,8 @@ def test_generation_settings_are_checked(lens):
         lens.generate("the", 2, temperature=float("nan"))
     with pytest.raises(ValueError, match=r"prompt=5 \(int\): expected a Prompt or a string"):
         lens.generate(5)
+    with pytest.raises(ValueError, match=r"\[Hu99999\] is none of the \d+ units of family .* read as letters"):
+        lens.generate("[Speech][Hu7][Hu99999]")
     written = lens.text("the", subject="the", answer="paris")
     room = lens.model.cfg.n_ctx - len(written) + 1  # the last token is generated, not read
     with pytest.raises(

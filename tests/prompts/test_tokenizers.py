@@ -350,6 +350,7 @@ def byte_level(folder, change=lambda saved: None, **values):
             "prompts begin with that one token or with none",
         ),
         (lambda saved: None, {"added": {"-1": {"content": "<m>", "lstrip": True}}}, "'<m>' takes blanks beside it"),
+        (lambda saved: None, {"added": {"0": {"content": "capital"}}}, "the file by itself"),
         (lambda saved: None, {"added": {"0": {"content": "<n>", "rstrip": True}}}, "'<n>' takes blanks beside it"),
         (
             lambda saved: saved.update(normalizer={"type": "Lowercase"}),
