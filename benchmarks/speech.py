@@ -24,15 +24,17 @@ import numpy as np
 import soxr
 import torch
 
-from spiritlens.prompts.families import FAMILIES
-from spiritlens.speech.convolutions import parse_convolutions
-from spiritlens.speech.encoders import SpeechEncoder
-from spiritlens.speech.forced_alignment import AlignmentError, AlignmentWarning, align
-from spiritlens.speech.hubert import HubertUnits, KMeansQuantizer, load_hubert_units
-from spiritlens.speech.hubert_checkpoint import DEFAULTS, HubertCheckpoint, hubert_config
-from spiritlens.speech.resampling import resample
-from spiritlens.speech.synthesis import EngineError, voice, voices
-from spiritlens.speech.waveform import RATE, Waveform, read_waveform
+from spiritlens.prompts.vocabulary.families import FAMILIES
+from spiritlens.speech.alignment.forced import AlignmentError, AlignmentWarning, align
+from spiritlens.speech.audio.resampling import resample
+from spiritlens.speech.audio.waveform import RATE, Waveform, read_waveform
+from spiritlens.speech.encoders.convolutions import parse_convolutions
+from spiritlens.speech.encoders.fairseq_files import DEFAULTS, HubertCheckpoint, hubert_config
+from spiritlens.speech.encoders.hubert import HubertUnits
+from spiritlens.speech.encoders.loading import load_hubert_units
+from spiritlens.speech.encoders.protocol import SpeechEncoder
+from spiritlens.speech.encoders.quantizers import KMeansQuantizer
+from spiritlens.speech.voices.names import EngineError, voice, voices
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "speech"

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import spiritlens as sl
-from spiritlens.prompts.words import spoken_members
+from spiritlens.prompts.building.phrases import spoken_members
 from spiritlens.speech.engines.plain_text import plain_text
-from spiritlens.speech.synthesis import DEFAULT_VOICE
+from spiritlens.speech.voices.names import DEFAULT_VOICE
 
 WANTED_SHARE = 0.97
 Record = Mapping[str, str]

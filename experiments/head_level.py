@@ -23,22 +23,22 @@ import tyro
 import xarray as xr
 
 import spiritlens as sl
-from spiritlens.analysis.asked_facts import KINDS, Told, ask, choose_known
-from spiritlens.analysis.attention_mass import attention_mass
-from spiritlens.analysis.attribution_patching import attribution_patch
-from spiritlens.analysis.causal_tracing import causal_trace
-from spiritlens.analysis.head_attribution import direct_logit_attribution
-from spiritlens.analysis.head_knockout import EVERYWHERE, HeadName, head_knockout
-from spiritlens.analysis.head_ranking import compare_rankings, head_overlap, rank_heads
+from spiritlens.analysis.attribution.attribution_patching import attribution_patch
+from spiritlens.analysis.heads.attention_mass import attention_mass
+from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution
+from spiritlens.analysis.heads.head_knockout import EVERYWHERE, HeadName, head_knockout
+from spiritlens.analysis.tracing.causal_tracing import causal_trace
+from spiritlens.comparison.head_ranking import compare_rankings, head_overlap, rank_heads
 from spiritlens.effects.statistics import average_effects
 from spiritlens.effects.store import save_effects
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.figures import head_map
-from spiritlens.report.page import Plot, Section, Table, write_page
-from spiritlens.runs.noise import Noise
-from spiritlens.speech.synthesis import DEFAULT_VOICE
+from spiritlens.report.page.document import Plot, Section, Table, write_page
+from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.speech.voices.names import DEFAULT_VOICE
+from spiritlens.studies.asked_facts import KINDS, Told, ask, choose_known
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}

@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 
 from spiritlens.prompts.facts import ASSETS, HELD_OUT, load_facts
-from spiritlens.speech.synthesis import DEFAULT_VOICE
-from spiritlens.speech.synthesis import voice as speech_voice
+from spiritlens.speech.voices.names import DEFAULT_VOICE
+from spiritlens.speech.voices.names import voice as speech_voice
 
 SAMPLES = (
     ("capital/france", "first", DEFAULT_VOICE),

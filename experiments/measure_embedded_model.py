@@ -25,12 +25,12 @@ from embedded_model.spoken_answers import recalled_in_speech
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
-from spiritlens.models.ears import encoder_of
+from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.prompts.facts import GROUPS, HELD_OUT, PHRASINGS, Fact, commonest_answers, load_facts
-from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.hubert import OFFICIAL_FOLDER
-from spiritlens.speech.synthesis import EngineError
-from spiritlens.speech.synthesis import voice as speech_voice
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
+from spiritlens.speech.voices.names import EngineError
+from spiritlens.speech.voices.names import voice as speech_voice
 
 EMBEDDED = Path(__file__).parents[1] / "spiritlens" / "assets" / "embedded"
 HELD_OUT_NAMES = {

@@ -23,11 +23,10 @@ import tyro
 import xarray as xr
 
 import spiritlens as sl
-from spiritlens.analysis.asked_facts import KINDS, ask, choose_known
-from spiritlens.analysis.attribution_patching import attribution_patch
-from spiritlens.analysis.head_ranking import rank_heads
-from spiritlens.analysis.path_nodes import Frozen, Receiver
-from spiritlens.analysis.path_patching import path_patch
+from spiritlens.analysis.attribution.attribution_patching import attribution_patch
+from spiritlens.analysis.paths.nodes import Frozen, Receiver
+from spiritlens.analysis.paths.path_patching import path_patch
+from spiritlens.comparison.head_ranking import rank_heads
 from spiritlens.effects.paths import path_change
 from spiritlens.effects.statistics import average_effects
 from spiritlens.effects.store import save_effects
@@ -35,11 +34,13 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.figures import path_map
-from spiritlens.report.page import Plot, Section, Table, write_page
-from spiritlens.report.path_map import node_name
-from spiritlens.runs.corruptions import Replacement, corrupted_embeddings
-from spiritlens.runs.noise import Noise
-from spiritlens.speech.synthesis import DEFAULT_VOICE
+from spiritlens.report.figures.path_map import node_name
+from spiritlens.report.page.document import Plot, Section, Table, write_page
+from spiritlens.runs.corruptions.corruption import corrupted_embeddings
+from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.runs.corruptions.replacement import Replacement
+from spiritlens.speech.voices.names import DEFAULT_VOICE
+from spiritlens.studies.asked_facts import KINDS, ask, choose_known
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}

@@ -49,7 +49,7 @@ def trace(
     """
     from spiritlens.arguments import number
     from spiritlens.prompts.facts import load_facts
-    from spiritlens.study_settings import StudySettings, given_folder
+    from spiritlens.studies.settings import StudySettings, given_folder
 
     StudySettings(voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=ask)  # checks them
     number("tflops", tflops, above=0)
@@ -57,7 +57,7 @@ def trace(
     chosen = load_facts(facts)
     lens = _load(model, dtype, device)
 
-    from spiritlens.studies import price, study
+    from spiritlens.studies.study import price, study
 
     if dry_run:
         costs = price(lens, chosen, voice, phrasing, n_facts, window=window, samples=samples, tflops=tflops)
@@ -106,7 +106,7 @@ def check(
         print(models)
         same = models.agrees
     else:
-        from spiritlens.speech.official import compare_encoders, load_official_units
+        from spiritlens.speech.encoders.official import compare_encoders, load_official_units
 
         official = load_official_units("expressive" if "expressive" in lens.family.name else "base")
         encoders = compare_encoders(lens.ears(), official, sl.read_waveform(speech))

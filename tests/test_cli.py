@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import spiritlens as sl
-from spiritlens import cli, studies
+from spiritlens import cli
 from spiritlens.speech.engines.process import EngineError
+from spiritlens.studies import study as studies
 
 
 @dataclass(frozen=True)

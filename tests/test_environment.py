@@ -12,9 +12,10 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.environment import plain_arithmetic, plain_torch
-from spiritlens.models.conversion import hooked_transformer
-from spiritlens.models.hooked import HookedLensModel, hook_name
-from spiritlens.models.planted_circuits import planted
+from spiritlens.models.components import hook_name
+from spiritlens.models.hooked_transformer.conversion import hooked_transformer
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.planted.planted import planted
 from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
 
 CIRCUIT = planted()

@@ -22,8 +22,8 @@ from tqdm import tqdm
 from embedded_model.pieces import LIST_OPENING, template_words
 from embedded_model.settings import DEFAULT_VOICE, CorpusSettings, Settings
 from spiritlens.prompts.facts import CARRIERS, HELD_OUT, TRAINED_PHRASINGS, Fact
-from spiritlens.speech.synthesis import voice as speech_voice
-from spiritlens.speech.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance
+from spiritlens.speech.voices.names import voice as speech_voice
 
 Kind = Literal["statement", "prompt", "list", "monitor"]
 

@@ -23,7 +23,7 @@ from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
 from embedded_model.mel_teacher import FRAME, N_MELS, N_WARPS, MelUnitEncoder, n_frames, save_mel_encoder
 from embedded_model.optimising import descend, set_rates
 from embedded_model.settings import EncoderSettings, Settings
-from spiritlens.speech.phones import NO_CLASS, Phone, phone_frames
+from spiritlens.speech.engines.phones import NO_CLASS, Phone, phone_frames
 
 LONGEST_MASK = {"bands": 8, "hops": 16}
 

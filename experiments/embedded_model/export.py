@@ -18,7 +18,7 @@ from embedded_model.hubert_student import N_LAYERS, UNIT_NAMES
 from embedded_model.pieces import template_words, write_tokenizer
 from embedded_model.unit_corpus import FRAME_RATE
 from spiritlens.prompts.facts import Fact
-from spiritlens.speech.hubert import OFFICIAL_FOLDER
+from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 
 
 def export_folder(

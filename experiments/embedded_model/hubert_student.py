@@ -24,17 +24,12 @@ from transformers import HubertModel
 
 from embedded_model.mel_teacher import HOP, NEUTRAL_WARP, WARPS, WINDOW
 from spiritlens.shapes import checked
-from spiritlens.speech.convolutions import Convolutions, parse_convolutions
-from spiritlens.speech.hubert import (
-    OFFICIAL_FOLDER,
-    OFFICIAL_MODEL,
-    OFFICIAL_QUANTIZER,
-    HubertUnits,
-    load_hubert_units,
-)
-from spiritlens.speech.hubert_checkpoint import DEFAULTS, hubert_config
-from spiritlens.speech.phones import PHONES
-from spiritlens.speech.waveform import RATE
+from spiritlens.speech.audio.waveform import RATE
+from spiritlens.speech.encoders.convolutions import Convolutions, parse_convolutions
+from spiritlens.speech.encoders.fairseq_files import DEFAULTS, hubert_config
+from spiritlens.speech.encoders.hubert import HubertUnits
+from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, OFFICIAL_MODEL, OFFICIAL_QUANTIZER, load_hubert_units
+from spiritlens.speech.engines.phones import PHONES
 
 N_FREQUENCIES, N_PHASES = 128, 4
 N_BANDS = 40

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spiritlens.shapes import checked
-from spiritlens.speech.phones import PHONES
-from spiritlens.speech.waveform import RATE
+from spiritlens.speech.audio.waveform import RATE
+from spiritlens.speech.engines.phones import PHONES
 
 FORMAT = "spiritlens.mel_units/1"
 N_MELS = 40

@@ -13,7 +13,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from spiritlens.prompts.facts import Fact
-from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 PAUSE = 0
 LONGEST = 24  # units

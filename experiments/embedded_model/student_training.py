@@ -25,8 +25,8 @@ from embedded_model.hubert_student import N_FREQUENCIES, N_PHASES, HubertStudent
 from embedded_model.mel_teacher import FRAME, N_WARPS, MelUnitEncoder, frame_logits, load_mel_encoder
 from embedded_model.optimising import descend, set_rates
 from embedded_model.settings import Settings, StudentSettings
-from spiritlens.speech.phones import NO_CLASS, PHONES
-from spiritlens.speech.waveform import RATE
+from spiritlens.speech.audio.waveform import RATE
+from spiritlens.speech.engines.phones import NO_CLASS, PHONES
 
 LONGEST_MASK = {"frequencies": 25, "hops": 16}
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
 from embedded_model.hubert_student import load_student
 from embedded_model.settings import Settings, UnitSettings
-from spiritlens.speech.waveform import RATE, Waveform
+from spiritlens.speech.audio.waveform import RATE, Waveform
 
 FRAME_RATE = 25.0
 

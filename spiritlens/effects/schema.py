@@ -20,15 +20,15 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from spiritlens.terms import MODALITIES, At, Direction
+
 SCHEMA = "spiritlens.effects/1"
 
-At = Literal["token", "word", "span", "role"]
-Direction = Literal["denoising", "noising"]
 
 SITE_AXIS: dict[str, str] = {"token": "pos", "word": "span", "span": "span", "role": "role"}
 """The site axis that each `at` writes."""
@@ -36,7 +36,6 @@ SITE_AXIS: dict[str, str] = {"token": "pos", "word": "span", "span": "span", "ro
 ROLES = ("bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker")
 """Roles of words, in the order in which figures show them."""
 
-MODALITIES = ("T2T", "S2T", "mixed")
 
 PROMPT_TEXTS = (
     *("prompt_id", "fact_id", "relation", "modality", "phrasing", "voice"),

@@ -6,18 +6,19 @@ has or prompts it was asked in. Prompts without a `fact_id` are the same fact wh
 
 Axes: per prompt ``prompt``; per fact ``fact``; averages have the axis ``group``, one entry for each combination of
 `by`. Units: those of the metric; intervals hold `confidence` (default 95 %) by the bootstrap of
-`spiritlens.effects.resampling`: facts of one subject are drawn together.
+`spiritlens.effects.bootstrap`: facts of one subject are drawn together.
 
 Source: Meng et al. 2022, Locating and Editing Factual Associations in GPT, §2 (ATE, AIE).
 """
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
+from spiritlens.effects.bootstrap import bootstrap_mean, weighted_means
 from spiritlens.effects.measures import AVERAGES_SCHEMA
 from spiritlens.effects.quantities import (
     SMALL_TOTAL_EFFECT,
@@ -28,9 +29,9 @@ from spiritlens.effects.quantities import (
     small_total_effects,
     total_effect,
 )
-from spiritlens.effects.resampling import bootstrap_mean, weighted_means
 from spiritlens.effects.role_effects import Split, role_effects
 from spiritlens.effects.schema import PROMPT_TEXTS
+from spiritlens.terms import Facts
 
 __all__ = [
     "SMALL_TOTAL_EFFECT",
@@ -50,9 +51,6 @@ __all__ = [
     "subject_names",
     "total_effect",
 ]
-
-Facts = Literal["known", "all"]
-"""known: prompts whose answer the model gives (``known`` = 1); all: every traced prompt."""
 
 
 def fact_names(about: xr.Dataset | xr.DataArray) -> np.ndarray[Any, np.dtype[np.str_]]:

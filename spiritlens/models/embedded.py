@@ -6,7 +6,7 @@ its data card beside it. It is trained by ``experiments/train_embedded_model.py`
 
 from pathlib import Path
 
-from spiritlens.speech.torch_files import CheckpointError
+from spiritlens.files.weights import CheckpointError
 
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "assets" / "embedded"
 

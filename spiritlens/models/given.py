@@ -6,11 +6,14 @@ is taken at its word as long as its ids are rows of the model.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spiritlens.arguments import listed, shown
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
 
 
 def given_lens(lens: Any) -> Lens:
@@ -55,3 +58,9 @@ def given_prompts(lens: Lens, prompts: Iterable[Prompt], name: str = "prompts") 
             raise ValueError(f"prompt {prompt.id} is given twice in {name}; give each prompt once")
         seen.add(prompt.id)
     return chosen
+
+
+def given_each(lens: "Lens", prompts: Iterable[Prompt], name: str) -> tuple[Prompt, ...]:
+    """Prompts of this lens that stand beside others, as donors and counterfactuals do: one may be given twice."""
+    found = listed(name, prompts, of=Prompt)
+    return tuple(given_prompt(lens, prompt, f"{name}[{place}]") for place, prompt in enumerate(found))

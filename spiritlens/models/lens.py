@@ -4,8 +4,8 @@
     spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
 
 ``lens.model`` is a TransformerLens `HookedTransformer` with raw weights, free for any use; ``lens.inside`` is what
-the toolkit itself goes through (`spiritlens.models.hooked.LensModel`). Prompts are plain values that know nothing of
-a lens.
+the toolkit itself goes through (`spiritlens.models.protocol.LensModel`). Prompts are plain values
+that know nothing of a lens.
 """
 
 import math
@@ -21,29 +21,30 @@ from transformer_lens import HookedTransformer
 
 from spiritlens.arguments import check_choice, number, shown, told_keywords, whole, written
 from spiritlens.environment import plain_torch
-from spiritlens.models.conversion import attach_tokenizer
-from spiritlens.models.ears import hear_streams
-from spiritlens.models.fingerprint import fingerprint, user_hooks
-from spiritlens.models.generation import AnswerModality, continue_prompt
-from spiritlens.models.hooked import HookedLensModel, LensModel
-from spiritlens.prompts import build
-from spiritlens.prompts.build import FinalMarker, Origin, Question, Segment
-from spiritlens.prompts.families import Family
+from spiritlens.models.encoder_lookup import hear_streams
+from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
+from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
+from spiritlens.models.hooked_transformer.generation import AnswerModality, continue_prompt
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.protocol import LensModel
+from spiritlens.prompts.building import build
+from spiritlens.prompts.building.build import FinalMarker, Origin, Question, Segment
+from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
+from spiritlens.prompts.building.streams import check_unit_rate
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.segments import SpeechSegment, TextSegment
-from spiritlens.prompts.streams import check_unit_rate
-from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.alignment import WordInterval
-from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.prompts.vocabulary.families import Family
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.speech.audio.waveform import AudioSource, Waveform, read_waveform
+from spiritlens.speech.encoders.protocol import SpeechEncoder
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import AudioSource, Waveform, read_waveform
-from spiritlens.speech.word_choice import Missing, WordChoice
-from spiritlens.speech.word_sources import WordsSource, chosen_words
+from spiritlens.speech.word_files.choice import Missing, WordChoice
+from spiritlens.speech.word_files.sources import WordsSource, chosen_words
+from spiritlens.speech.words import WordInterval
 
 if TYPE_CHECKING:
     from spiritlens.runs.interventions import Intervention
     from spiritlens.runs.run import Run
-    from spiritlens.speech.utterance import Utterance, Voice
+    from spiritlens.speech.engines.utterance import Utterance, Voice
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,11 +309,11 @@ class Lens:
 
 def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -> "Utterance":
     """The utterance of a voice, through the cache where the voice is a name, or the shipped one without its engine."""
-    from spiritlens.speech.cache import CachedVoice
-    from spiritlens.speech.shared_words import split_shared_words
-    from spiritlens.speech.shipped import shipped_texts, shipped_utterance
-    from spiritlens.speech.synthesis import DEFAULT_VOICE, EngineError
-    from spiritlens.speech.synthesis import voice as find_voice
+    from spiritlens.speech.voices.cached import CachedVoice
+    from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
+    from spiritlens.speech.voices.names import voice as find_voice
+    from spiritlens.speech.voices.shared_words import split_shared_words
+    from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
 
     named = voice if voice is not None else DEFAULT_VOICE
     try:
@@ -336,7 +337,7 @@ def _words(
     if text is not None:
         if choice.given:
             raise ValueError(f"{' and '.join(choice.given)} choose among given words=; with text= leave them out")
-        from spiritlens.speech.forced_alignment import align
+        from spiritlens.speech.alignment.forced import align
 
         return align(waveform, text)
     return chosen_words(words if words is not None else (), choice, waveform.duration)

@@ -3,8 +3,8 @@
     lens = load()
     lens = load("spirit-lm-base-7b", dtype=torch.bfloat16)
 
-Weights stay in the memory that they were read into (`spiritlens.models.conversion`); vocabulary, family and speech
-encoder are found in the checkpoint's folder.
+Weights stay in the memory that they were read into (`spiritlens.models.hooked_transformer.conversion`); vocabulary,
+family and speech encoder are found in the checkpoint's folder.
 """
 
 from pathlib import Path
@@ -15,14 +15,14 @@ from transformers import LlamaForCausalLM
 
 from spiritlens.arguments import shown, told_keywords
 from spiritlens.environment import plain_torch
-from spiritlens.models.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
-from spiritlens.models.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
-from spiritlens.models.ears import encoder_of
+from spiritlens.models.checkpoints.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
 from spiritlens.models.embedded import embedded_folder
+from spiritlens.models.encoder_lookup import encoder_of
+from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.families import Family, given_family
-from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.encoders import SpeechEncoder
+from spiritlens.prompts.vocabulary.families import Family, given_family
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.speech.encoders.protocol import SpeechEncoder
 
 Norms: TypeAlias = Literal["raw", "folded"]
 """``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
@@ -172,5 +172,5 @@ def _check_encoder(encoder: object) -> None:
         return
     raise ValueError(
         f"encoder={shown(encoder)} ({type(encoder).__name__}): expected a speech encoder; make one by "
-        "spiritlens.speech.loading.load_encoder({'kind': 'hubert', …}, folder), or leave it out"
+        "spiritlens.speech.encoders.loading.load_encoder({'kind': 'hubert', …}, folder), or leave it out"
     )

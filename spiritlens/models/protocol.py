@@ -1,8 +1,8 @@
 """What the toolkit needs of a decoder-only language model, and nothing else: the protocol `LensModel`.
 
 Names of activations are TransformerLens's hook names (``blocks.3.hook_resid_pre``, ``blocks.3.attn.hook_z`` …); what
-its calls mean (*full passes* and *suffix steps*) is told in `spiritlens.models.hooked`, which fulfils it on
-TransformerLens's `HookedTransformer`. A model of another library needs one class like that one.
+its calls mean (*full passes* and *suffix steps*) is told in `spiritlens.models.hooked_transformer.hooked`, which
+fulfils it on TransformerLens's `HookedTransformer`. A model of another library needs one class like that one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,34 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spiritlens.arguments import shown, whole
-
 HookFunction: TypeAlias = Callable[[Tensor], Tensor]
 NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
-
-COMPONENT_HOOKS: dict[str, str] = {
-    "embed": "hook_embed",
-    "resid_pre": "blocks.{layer}.hook_resid_pre",
-    "resid_mid": "blocks.{layer}.hook_resid_mid",
-    "resid_post": "blocks.{layer}.hook_resid_post",
-    "attn_out": "blocks.{layer}.hook_attn_out",
-    "mlp_out": "blocks.{layer}.hook_mlp_out",
-    "q": "blocks.{layer}.attn.hook_q",
-    "k": "blocks.{layer}.attn.hook_k",
-    "v": "blocks.{layer}.attn.hook_v",
-    "z": "blocks.{layer}.attn.hook_z",
-    "scores": "blocks.{layer}.attn.hook_attn_scores",
-    "pattern": "blocks.{layer}.attn.hook_pattern",
-}
-"""TransformerLens's name of each component's hook point."""
-
-
-def hook_name(component: str, layer: int) -> str:
-    """TransformerLens's hook name of a component: ``hook_name("mlp_out", 3)`` is ``blocks.3.hook_mlp_out``."""
-    if not isinstance(component, str) or component not in COMPONENT_HOOKS:
-        raise ValueError(f"component {shown(component)} is unknown; the components are {', '.join(COMPONENT_HOOKS)}")
-    place = layer if type(layer) is int and layer >= 0 else whole("layer", layer, at_least=0)
-    return COMPONENT_HOOKS[component].format(layer=place)
 
 
 class LensModel(Protocol):

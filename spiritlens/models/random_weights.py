@@ -11,8 +11,9 @@ from torch import Tensor
 from transformers import LlamaConfig
 
 from spiritlens.environment import plain_torch
-from spiritlens.models.conversion import hooked_transformer, tensor_shapes
-from spiritlens.models.hooked import HookedLensModel
+from spiritlens.models.checkpoints.llama import tensor_shapes
+from spiritlens.models.hooked_transformer.conversion import hooked_transformer
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 
 def random_config(

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from spiritlens.arguments import shown, told_keywords
 from spiritlens.environment import plain_torch
+from spiritlens.files.weights import CheckpointError
+from spiritlens.models.checkpoints.reference import load_reference, reference_activations
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.models.reference import load_reference, reference_activations
-from spiritlens.speech.torch_files import CheckpointError
 
 EXACT, SINGLE, LOW = 1e-10, 1e-5, 0.05
 """Bounds in float64, float32, and for lower precision; see the module's docstring."""

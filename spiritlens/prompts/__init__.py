@@ -2,12 +2,14 @@
 
 Words used here:
 
-- *family*: one unit language model's way of writing speech into its vocabulary (`spiritlens.prompts.families`);
-- *vocabulary*: its tokenizer, with the ids of text, markers, units and padding (`spiritlens.prompts.vocabulary`);
+- *family*: one unit language model's way of writing speech into its vocabulary
+  (`spiritlens.prompts.vocabulary.families`);
+- *vocabulary*: its tokenizer, with the ids of text, markers, units and padding
+  (`spiritlens.prompts.vocabulary.vocabulary`);
 - *marker*: a token that says where text or speech begins or ends (``[Text]``, ``[Speech]``);
 - *segment*: a stretch of one modality; *T2T*: told in writing, *S2T*: told in speech, the answer in writing both times;
 - *prompt*: the tokens with their meaning (`spiritlens.prompts.prompt`), built from segments
-  (`spiritlens.prompts.build`);
+  (`spiritlens.prompts.building.build`);
 - *role*: what a token is to the fact; *part*: its place inside the subject (`spiritlens.prompts.roles`);
 - *span*: positions that are corrupted, restored or read together;
 - *fact*: subject, relation, answer, foil and phrasings (`spiritlens.prompts.facts`).

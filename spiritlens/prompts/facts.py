@@ -149,9 +149,9 @@ def speak(
     engine words id text subject answer foil relation group phrasing`` and is read back by `datasets` (see
     `speech.recordings`). A text that one of the voices cannot say is left out in all of them, with the reason.
     """
-    from spiritlens.speech.cache import CachedVoice
     from spiritlens.speech.recordings import speak_texts
-    from spiritlens.speech.synthesis import voice, why_unspeakable
+    from spiritlens.speech.voices.cached import CachedVoice
+    from spiritlens.speech.voices.names import voice, why_unspeakable
 
     facts, names = listed("facts", facts, of=Fact), listed("voices", voices, of=str)
     phrasings = listed("phrasings", phrasings, of=str)

@@ -15,26 +15,21 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from spiritlens.arguments import check_choice, shown, whole, written
 from spiritlens.prompts.prompt_values import TEXTS, column_values, is_missing
-from spiritlens.prompts.roles import PARTS, ROLES, Part, Role
 from spiritlens.prompts.show import prompt_html, prompt_text
 from spiritlens.prompts.spans import Span, Where, ranges_text
+from spiritlens.terms import PARTS, ROLES, Kind, Modality, Part, Role, TokenFamily
 
 if TYPE_CHECKING:
     import torch
 
-    from spiritlens.speech.waveform import Waveform
+    from spiritlens.speech.audio.waveform import Waveform
 
 __all__ = ["Kind", "Modality", "Prompt", "Span", "TokenFamily", "Where"]
 
-Kind = Literal["T2T", "S2T", "mixed"]
-"""Told in writing (T2T), told in speech (S2T), or in both; the answer is asked for in writing each time."""
-
-TokenFamily = Literal["bos", "marker", "text", "unit", "pitch", "style"]
-Modality = Literal["none", "text", "speech"]
 
 PER_TOKEN = ("ids", "labels", "families", "modalities", "word_index", "roles", "parts", "starts", "ends")
 CLOSED_SETS = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from spiritlens.arguments import listed, shown, whole, written
-from spiritlens.prompts.segments import Segment, SpeechSegment, TextSegment
+from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,8 @@ subject, text pieces and units alike: ``first``, ``middle`` or ``last``; a singl
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
-Role = Literal[
-    "bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker"
-]  # fmt: skip
-Part = Literal["first", "middle", "last", "none"]
-ROLES: tuple[Role, ...] = get_args(Role)
-PARTS: tuple[Part, ...] = get_args(Part)
+from spiritlens.terms import Part, Role
 
 
 def token_roles(

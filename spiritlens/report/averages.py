@@ -7,8 +7,9 @@ import xarray as xr
 from spiritlens.arguments import check_choice
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.measures import AVERAGES_SCHEMA, check_averages
-from spiritlens.effects.statistics import Facts, Quantity, average_effects
-from spiritlens.report.labels import choose
+from spiritlens.effects.statistics import Quantity, average_effects
+from spiritlens.report.words import choose
+from spiritlens.terms import Facts
 
 
 def averages_of(effects: xr.Dataset, quantity: Quantity, facts: Facts, average: Any) -> xr.Dataset:

@@ -9,12 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import listed, told_keywords
+from spiritlens.arguments import listed
 from spiritlens.effects.statistics import fact_names, peak_layer
-from spiritlens.report.labels import INK, apply_look
 
 Accuracy: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
 """Rows of counts and shares, such as ``{"modality": "S2T", "facts": 40, "known": 38, "share": 0.95}``."""
@@ -78,15 +76,3 @@ def shown(frame: pd.DataFrame, *, floats: str = "share") -> pd.DataFrame:
     result = frame.map(text)
     result.columns = pd.Index([str(name).replace("_", " ") for name in frame.columns])
     return result
-
-
-@told_keywords
-def accuracy_table(accuracy: Accuracy) -> go.Figure:
-    """The accuracy table as a figure, for a REPL or notebook (the page shows it as a real table)."""
-    table = shown(as_frame(accuracy))
-    cells = {"values": [table[name].tolist() for name in table.columns], "align": "left", "height": 26}
-    header = {"values": [f"<b>{name}</b>" for name in table.columns], "align": "left", "fill_color": "#E9EEF3"}
-    figure = go.Figure(go.Table(header={**header, "font": {"color": INK}}, cells={**cells, "fill_color": "#FFFFFF"}))
-    return apply_look(
-        figure, "Which facts the model knows", "share of facts answered rightly", height=190 + 28 * len(table)
-    )

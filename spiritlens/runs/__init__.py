@@ -10,10 +10,8 @@ Words
     *Read-out*: a position whose logits are scored (the last one; for answers of several tokens, each that predicts
     one).
 Modules
-    `sites` (where), `interventions` (what is done there), `noise`, `corruptions` and `warp` (how a subject is
-    disturbed), `metrics` (what is measured), `run` (one run, to look at); `plan` (which rows a grid needs), `states`
-    (recorded runs), `columns` and `sweep` (the exact sweep), `full_length` (the same while a user's own hooks are
-    live).
+    `sites` (where), `interventions` (what is done there), `corruptions` (how a subject is disturbed), `metrics` (what
+    is measured), `run` (one run, to look at), `answers` (what the model knows), `sweep` (whole grids, exactly).
 Source
     Meng et al. 2022 (causal tracing); Vig et al. 2020 (causal mediation); the exact suffix sweep is this project's.
 """

@@ -19,8 +19,8 @@ from typing import Literal, TypeAlias, get_args
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions import Corruption
-from spiritlens.runs.noise import Law, Noise, NoiseScale
+from spiritlens.runs.corruptions.corruption import Corruption
+from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale
 from spiritlens.runs.sites import At, Site, positions_of
 
 RunName = Literal["clean", "corrupted"]
@@ -97,7 +97,8 @@ class Intervention:
 def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
-    """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.noise`), or by another corruption."""
+    """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.corruptions.noise`), or by another
+    corruption."""
     if by is not None and (scale is not None or law != "gaussian"):
         raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
     if by is not None and not isinstance(by, get_args(Corruption)):

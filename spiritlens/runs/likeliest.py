@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spiritlens.arguments import check_choice, whole
-from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 Over: TypeAlias = Literal["full", "text"]
 """What probabilities are taken over: all trained ids, or text ids only."""

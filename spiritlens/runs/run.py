@@ -18,18 +18,18 @@ from torch import Tensor
 
 from spiritlens.arguments import shown, told_keywords, whole
 from spiritlens.environment import plain_torch
+from spiritlens.models.components import STAGE, hook_name
 from spiritlens.models.given import given_lens, given_prompt
-from spiritlens.models.hooked import HookFunction, LensModel, hook_name
+from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.runs.corruptions import corrupted_embeddings
-from spiritlens.runs.full_length import through_attn_out
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.runs.corruptions.corruption import corrupted_embeddings
+from spiritlens.runs.corruptions.noise import derived_seed, generator
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
 from spiritlens.runs.likeliest import Over, Top, likeliest
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
-from spiritlens.runs.noise import derived_seed, generator
-from spiritlens.runs.sites import STAGE
-from spiritlens.runs.states import RecordedRun, record, replaced_embeddings
+from spiritlens.runs.sweep.full_length import through_attn_out
+from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens

@@ -13,19 +13,10 @@ the end.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Protocol, TypeAlias
 
 from spiritlens.arguments import shown, whole
-from spiritlens.models.hooked import hook_name
-
-Component = Literal["embed", "resid_pre", "q", "k", "v", "z", "attn_out", "resid_mid", "mlp_out", "resid_post"]
-"""Activations that can be patched, in the order in which a block computes them."""
-
-COMPONENTS: tuple[str, ...] = get_args(Component)
-HEAD_COMPONENTS = ("q", "k", "v", "z")
-"""Components with a head axis."""
-STAGE = {component: stage for stage, component in enumerate(COMPONENTS)}
-"""Order of the components inside a block."""
+from spiritlens.models.components import COMPONENTS, HEAD_COMPONENTS, hook_name
 
 
 class Positions(Protocol):

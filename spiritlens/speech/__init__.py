@@ -3,8 +3,7 @@
 Axes: ``time`` (samples at 16 kHz), ``frame`` (one encoder step, 40 ms at 25 Hz), ``unit`` (after equal neighbours are
 merged). Times are seconds from the start of the audio.
 
-`waveform` reads any sound file; `encoders` and `hubert` turn sound into units (`loading` and `torch_files` open their
-files), `units` keeps their times; `synthesis` speaks (`engines`), `cache` remembers; `alignment`, `word_sources`,
-`forced_alignment` and `shared_words` say which word is when; `recordings` works through whole sets; `official` is
-SpiritLM's own package.
+`audio` reads any sound to its end; `encoders` turn it into units, `units` keeps their times; `voices` speak through
+`engines`; `words` are words with times, `word_files` reads them from every aligner, `alignment` finds them and says
+which unit is whose; `recordings` works through whole sets.
 """

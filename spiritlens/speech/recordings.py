@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.files.atomic import write_whole
-from spiritlens.speech.audio_sources import RawSource
-from spiritlens.speech.cache import CachedVoice
-from spiritlens.speech.encoders import SpeechEncoder, given_encoder
+from spiritlens.speech.audio.sources import RawSource
+from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
+from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
 from spiritlens.speech.recording_rows import (
     AUDIO_ENDINGS,
     read_address,
@@ -31,10 +31,10 @@ from spiritlens.speech.recording_rows import (
     table_rows,
     undecoded,
 )
-from spiritlens.speech.synthesis import DEFAULT_VOICE, UnspeakableError, voice
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import AudioError, Waveform, read_waveform
-from spiritlens.speech.word_sources import words_beside
+from spiritlens.speech.voices.cached import CachedVoice
+from spiritlens.speech.voices.names import DEFAULT_VOICE, UnspeakableError, voice
+from spiritlens.speech.word_files.sources import words_beside
 
 Progress = Literal["bar", "none"]
 Broken = Literal["raise", "report"]

@@ -6,11 +6,11 @@ import pytest
 import xarray as xr
 from tracing_lens import TinyLens, make_prompt, text_prompt, tiny_lens
 
-from spiritlens.analysis.activation_patching import activation_patch
-from spiritlens.analysis.attention_knockout import Edge, attention_knockout
-from spiritlens.analysis.causal_tracing import causal_trace
-from spiritlens.analysis.head_knockout import head_knockout
-from spiritlens.analysis.path_patching import path_patch
+from spiritlens.analysis.heads.attention_knockout import Edge, attention_knockout
+from spiritlens.analysis.heads.head_knockout import head_knockout
+from spiritlens.analysis.patching.activation_patching import activation_patch
+from spiritlens.analysis.paths.path_patching import path_patch
+from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.prompts.prompt import Prompt
 
 QUIET = {"metrics": ("rank",), "progress": "none"}

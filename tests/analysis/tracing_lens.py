@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from spiritlens.models.hooked import HookedLensModel
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.lens import Lens
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.prompt import Prompt, Span

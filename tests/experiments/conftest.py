@@ -11,7 +11,7 @@ from embedded_model.documents import Documents, TokenIds  # isort: skip
 from embedded_model.pieces import train_pieces  # isort: skip
 from embedded_model.settings import SMOKE  # isort: skip
 
-from spiritlens.speech.waveform import Waveform, read_waveform
+from spiritlens.speech.audio.waveform import Waveform, read_waveform
 
 
 @pytest.fixture(scope="session")

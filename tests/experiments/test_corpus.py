@@ -12,7 +12,7 @@ from embedded_model.unit_corpus import changed, deduplicated, word_groups
 from spoken_lines import encoded
 
 from spiritlens.prompts.facts import HELD_OUT, load_facts
-from spiritlens.speech.phones import PHONE_CLASS
+from spiritlens.speech.engines.phones import PHONE_CLASS
 
 FACTS = load_facts()
 GROUP = {fact.id: fact.group for fact in FACTS}

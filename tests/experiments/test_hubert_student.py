@@ -18,8 +18,8 @@ from embedded_model.mel_teacher import N_WARPS, NEUTRAL_WARP  # isort: skip
 from embedded_model.settings import SMOKE  # isort: skip
 from embedded_model.student_training import Examples, optimisers  # isort: skip
 
-from spiritlens.speech.hubert_checkpoint import read_weights_only
-from spiritlens.speech.waveform import Waveform
+from spiritlens.speech.audio.waveform import Waveform
+from spiritlens.speech.encoders.fairseq_files import read_weights_only
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from embedded_model.settings import SMOKE
 from embedded_model.spoken_answers import continued, distance, recalled_in_speech, without_pauses
 
 from spiritlens.prompts.facts import Fact, load_facts
-from spiritlens.prompts.vocabulary import Vocabulary
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 FILES = {
     "config.json",

@@ -11,10 +11,10 @@ from embedded_model.pieces import train_pieces
 from measure_embedded_model import last_probabilities
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
-from spiritlens.models.ears import encoder_of
+from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.prompts.facts import ASSETS, HELD_OUT, load_facts
-from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.waveform import read_waveform
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.speech.audio.waveform import read_waveform
 
 FOLDER = ASSETS / "embedded"
 FACTS = load_facts()

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from spiritlens.models import embedded
+from spiritlens.models.checkpoints.weight_files import CheckpointError
 from spiritlens.models.embedded import EMBEDDED_FOLDER, embedded_folder
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import load
 from spiritlens.models.selfcheck import selfcheck
-from spiritlens.models.weight_files import CheckpointError
 
 WAVS = EMBEDDED_FOLDER.parent / "wavs"
 

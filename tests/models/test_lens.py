@@ -20,20 +20,20 @@ from tokenizer_folders import SMALL, write_byte_level_tokenizer
 from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
 
-from spiritlens.models.checkpoint import ROOT_VARIABLE
-from spiritlens.models.fingerprint import fingerprint
-from spiritlens.models.generation import _marker_between
+from spiritlens.models.checkpoints.checkpoint import ROOT_VARIABLE
+from spiritlens.models.checkpoints.weight_files import CheckpointError
+from spiritlens.models.hooked_transformer.fingerprint import fingerprint
+from spiritlens.models.hooked_transformer.generation import _marker_between
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import is_on, load
 from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
 from spiritlens.models.selfcheck import selfcheck
-from spiritlens.models.weight_files import CheckpointError
-from spiritlens.prompts.build import SpeechSegment, TextSegment
-from spiritlens.prompts.families import SPIRITLM_BASE, TEXT_ONLY
-from spiritlens.speech.alignment import WordInterval
+from spiritlens.prompts.building.build import SpeechSegment, TextSegment
+from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, TEXT_ONLY
+from spiritlens.speech.audio.waveform import Waveform
+from spiritlens.speech.engines.utterance import Utterance
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.utterance import Utterance
-from spiritlens.speech.waveform import Waveform
+from spiritlens.speech.words import WordInterval
 
 
 @pytest.fixture(scope="module")

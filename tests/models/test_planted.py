@@ -4,8 +4,9 @@ toolkit's engine."""
 import pytest
 import torch
 
-from spiritlens.models.circuits import CIRCUITS, MOVER_LAYER, N_LAYERS
-from spiritlens.models.planted_circuits import ANSWERS, planted
+from spiritlens.models.planted.planted import planted
+from spiritlens.models.planted.vocabulary import ANSWERS
+from spiritlens.models.planted.weights import CIRCUITS, MOVER_LAYER, N_LAYERS
 
 MACHINES = ("fact machine", "fact machine, speech later")
 PAIRS = ("or pair", "and pair")

@@ -7,11 +7,11 @@ import torch
 from checkpoint_folders import spirit_config, write_checkpoint
 from safetensors.torch import load_file, save_file
 
+from spiritlens.models.checkpoints.weight_files import CheckpointError
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import load
 from spiritlens.models.random_weights import random_config
 from spiritlens.models.selfcheck import selfcheck
-from spiritlens.models.weight_files import CheckpointError
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])

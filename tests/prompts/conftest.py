@@ -8,9 +8,9 @@ import pytest
 from family_folders import llama_folder, sims_folder, spire_folder, spirit_strings
 from tokenizer_folders import SMALL
 
-from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.alignment import WordInterval
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.units import UnitStream
+from spiritlens.speech.words import WordInterval
 
 SENTENCE = ("the", "capital", "of", "new", "zealand", "is")
 

@@ -11,11 +11,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spiritlens.prompts.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
+from spiritlens.prompts.building.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
 from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.speech.alignment import WordInterval
+from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import Waveform
+from spiritlens.speech.words import WordInterval
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
+from spiritlens.prompts.building.segments import TextSegment
 from spiritlens.prompts.question import Origin, Question
-from spiritlens.prompts.segments import TextSegment
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiritlens.prompts.roles import PARTS, ROLES, token_parts, token_roles
+from spiritlens.prompts.roles import token_parts, token_roles
+from spiritlens.terms import PARTS, ROLES
 
 
 def test_roles_of_a_spoken_prompt():

@@ -3,7 +3,7 @@
 import pytest
 
 import spiritlens as sl
-from spiritlens.prompts.words import phrase_in_text, spoken_members
+from spiritlens.prompts.building.phrases import phrase_in_text, spoken_members
 from spiritlens.speech.engines.plain_text import plain_text
 
 SUBJECTS = [

@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).parents[1] / "effects"))
 from effects_synthetic import SPEECH_TOKENS, TEXT_TOKENS, role_effects, token_effects
 
 from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.speech.waveform import Waveform
+from spiritlens.speech.audio.waveform import Waveform
 
 
 def make_prompt(kind: str, answer_id: int) -> Prompt:

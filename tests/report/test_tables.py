@@ -5,7 +5,8 @@ import pytest
 import xarray as xr
 
 from spiritlens.effects.statistics import average_effects
-from spiritlens.report.tables import accuracy_table, as_frame, known_table, peak_table, shown
+from spiritlens.report.figures.accuracy_table import accuracy_table
+from spiritlens.report.tables import as_frame, known_table, peak_table, shown
 
 
 def test_known_facts_are_counted_once(roles: xr.Dataset) -> None:

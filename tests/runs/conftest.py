@@ -7,7 +7,7 @@ import pytest
 from random_llamas import random_llama
 from transformer_lens import HookedTransformer
 
-from spiritlens.models.hooked import HookedLensModel
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 sys.path.append(str(Path(__file__).parents[1] / "analysis"))  # tracing_lens: the tiny lens that both rooms test with
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
-from spiritlens.models.planted_circuits import planted
-from spiritlens.runs.corruptions import Replacement, corrupted_embeddings
+from spiritlens.models.planted.planted import planted
+from spiritlens.runs.corruptions.corruption import corrupted_embeddings
+from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.runs.corruptions.replacement import Replacement
 from spiritlens.runs.interventions import ablate, corrupt, freeze, restore, swap
-from spiritlens.runs.noise import Noise
 from spiritlens.runs.run import run
 from spiritlens.runs.sites import Site
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spiritlens.speech.synthesis import voice, voices
-from spiritlens.speech.waveform import RATE, Waveform, read_waveform
+from spiritlens.speech.audio.waveform import RATE, Waveform, read_waveform
+from spiritlens.speech.voices.names import voice, voices
 
 DATA = Path(__file__).parent.parent / "data" / "speech"
 

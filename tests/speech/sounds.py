@@ -5,8 +5,8 @@ import io
 import numpy as np
 import soundfile
 
-from spiritlens.speech.mpeg import _walk
-from spiritlens.speech.waveform import RATE
+from spiritlens.speech.audio.mpeg import _walk
+from spiritlens.speech.audio.waveform import RATE
 
 
 def encoded(samples: np.ndarray, rate: int = RATE, **options: object) -> bytes:

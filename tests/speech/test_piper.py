@@ -2,7 +2,7 @@
 
 import pytest
 
-from spiritlens.speech.synthesis import EngineError, voice, voices
+from spiritlens.speech.voices.names import EngineError, voice, voices
 
 TEXT = "the capital of france is paris"
 

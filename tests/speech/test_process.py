@@ -8,7 +8,7 @@ import pytest
 from spiritlens.speech.engines import process as process_module
 from spiritlens.speech.engines.espeak import espeak_process
 from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
-from spiritlens.speech.synthesis import voice
+from spiritlens.speech.voices.names import voice
 
 TEXT = "the capital of france is paris"
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import soundfile
 
+from spiritlens.speech.audio.waveform import AudioError
+from spiritlens.speech.encoders.cached import CachedEncoder
 from spiritlens.speech.recordings import (
     encode_recordings,
     recordings_of_dataset,
     recordings_of_folder,
     speak_texts,
 )
-from spiritlens.speech.synthesis import voice
-from spiritlens.speech.unit_cache import CachedEncoder
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.waveform import AudioError
-from spiritlens.speech.word_sources import read_words
+from spiritlens.speech.voices.names import voice
+from spiritlens.speech.word_files.sources import read_words
 
 ROWS = [{"id": "capital-france", "text": "the capital of france is", "answer": "paris"}, {"id": "b", "text": "hello"}]
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spiritlens.speech.alignment import WordInterval
-from spiritlens.speech.phones import PAUSE, Phone
-from spiritlens.speech.resampling import resample
-from spiritlens.speech.waveform import RATE, Waveform
+from spiritlens.speech.audio.resampling import resample
+from spiritlens.speech.audio.waveform import RATE, Waveform
+from spiritlens.speech.engines.phones import PAUSE, Phone
+from spiritlens.speech.words import WordInterval
 
 
 def waveform_of(samples: np.ndarray, rate: int, source: str) -> Waveform:

@@ -21,10 +21,10 @@ import numpy as np
 from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_of_phones, waveform_of, word_intervals
 from spiritlens.speech.engines.numbers import roman_value
+from spiritlens.speech.engines.phones import ESPEAK_CONTINUES, ESPEAK_R_COLOURED, Phone, espeak_phone
 from spiritlens.speech.engines.plain_text import PlainText, UnspeakableError, ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
-from spiritlens.speech.phones import ESPEAK_CONTINUES, ESPEAK_R_COLOURED, Phone, espeak_phone
-from spiritlens.speech.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance
 
 WORDS_PER_MINUTE = 175
 PITCH_LEVELS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)

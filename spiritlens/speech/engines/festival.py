@@ -16,10 +16,10 @@ import soundfile
 
 from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
+from spiritlens.speech.engines.phones import Phone, flite_phone
 from spiritlens.speech.engines.plain_text import UnspeakableError, ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.phones import Phone, flite_phone
-from spiritlens.speech.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance
 
 VOICES = ("ked_diphone", "kal_diphone")
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
+from spiritlens.speech.engines.phones import Phone, flite_phone
 from spiritlens.speech.engines.plain_text import UnspeakableError, ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineProcess, engine_process
-from spiritlens.speech.phones import Phone, flite_phone
-from spiritlens.speech.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance
 
 MEAN_F0 = {"slt": 172.0, "rms": 102.0, "awb": 131.0, "kal16": 95.0}
 """Mean fundamental frequency of each voice, Hz."""

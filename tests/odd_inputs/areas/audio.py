@@ -15,8 +15,8 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
+from spiritlens.speech.audio.resampling import resample
 from spiritlens.speech.recordings import Recording
-from spiritlens.speech.resampling import resample
 from spiritlens.speech.units import UnitStream
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)).astype(np.float32)

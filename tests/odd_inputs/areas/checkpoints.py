@@ -19,16 +19,15 @@ from sentencepiece import sentencepiece_model_pb2
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import spiritlens as sl
-from spiritlens.models.checkpoint import find_checkpoint, read_checkpoint, save_safetensors
+from spiritlens.models.checkpoints.checkpoint import find_checkpoint, read_checkpoint, save_safetensors
 from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.random_weights import random_config, random_weights
-from spiritlens.prompts.families import SPIRITLM_BASE, Family, family_named
-from spiritlens.prompts.vocabulary import Vocabulary
-from spiritlens.speech.centroids import read_centroids
-from spiritlens.speech.hubert import load_hubert_units
-from spiritlens.speech.loading import load_encoder
-from spiritlens.speech.official import compare_encoders
-from spiritlens.speech.waveform import Waveform
+from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, Family, family_named
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.speech.audio.waveform import Waveform
+from spiritlens.speech.encoders.centroids import read_centroids
+from spiritlens.speech.encoders.loading import load_encoder, load_hubert_units
+from spiritlens.speech.encoders.official import compare_encoders
 
 PIECES = Path(__file__).parents[2] / "data" / "prompts" / "tokenizer_small"
 MARKS = ("[Text]", "[Speech]", *(f"[Hu{unit}]" for unit in range(501)))

@@ -12,7 +12,7 @@ from frame import Bench, Odd, error, result
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.build import mixed_prompt, text_prompt
+from spiritlens.prompts.building.build import mixed_prompt, text_prompt
 from spiritlens.prompts.roles import token_parts, token_roles
 
 CLAIM = ("the colour of marlo is", "marlo", "blue")

@@ -10,8 +10,8 @@ import numpy as np
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.analysis.asked_facts import ask
-from spiritlens.studies import price
+from spiritlens.studies.asked_facts import ask
+from spiritlens.studies.study import price
 
 TINY = {"n_facts": 1, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",)}
 

@@ -9,8 +9,8 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.analysis.causal_tracing_cost import shape_of
-from spiritlens.analysis.tracing_grid import make_grid
+from spiritlens.analysis.tracing.grid import make_grid
+from spiritlens.runs.sweep.cost import shape_of
 
 NAN, INF = float("nan"), float("inf")
 QUICK = {"components": ("resid_post",), "at": "role", "samples": 1, "progress": "none"}

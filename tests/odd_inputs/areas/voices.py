@@ -9,7 +9,7 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.speech.synthesis import voice, voices
+from spiritlens.speech.voices.names import voice, voices
 
 NO_VOICES = (
     ("a variant that is none", "espeak:en-us+nobody", "nobody", "nearest"),

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiritlens.speech.alignment import WordInterval
-from spiritlens.speech.word_sources import read_words
+from spiritlens.speech.word_files.sources import read_words
+from spiritlens.speech.words import WordInterval
 
 WORDS = (WordInterval("the", 0.1, 0.25), WordInterval('"café"', 0.25, 0.5), WordInterval("is", 0.75, 1.0))
 TRIPLES = [(word.word, word.start, word.end) for word in WORDS]

@@ -1,0 +1,84 @@
+"""Gradients of a metric along the path between two runs, at every component of every layer.
+
+`path_gradients` gives activations and gradients at the nodes of the path (`path_integration`); metrics that are no
+smooth function of the logits, such as a rank, have none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from spiritlens.analysis.attribution.path_integration import path_nodes
+from spiritlens.models.protocol import LensModel
+from spiritlens.runs.metrics import Scorer
+from spiritlens.runs.sweep.recorded import record, replaced_embeddings
+
+if TYPE_CHECKING:
+    pass
+
+
+SmoothMetric = Literal[
+    "probability",
+    "log_probability",
+    "text_probability",
+    "text_log_probability",
+    "logit",
+    "logit_difference",
+    "log_probability_difference",
+]
+"""Metrics that have a useful gradient."""
+
+
+SMOOTH_METRICS: tuple[str, ...] = get_args(SmoothMetric)
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Of one continuation: activations of base and source ``[1 pos …]`` and, per metric, mean gradients of the path
+    between."""
+
+    base: Mapping[str, Tensor]
+    source: Mapping[str, Tensor]
+    gradients: tuple[Mapping[str, Tensor], ...]
+    base_score: Tensor
+    source_score: Tensor
+
+    def attribution(self, name: str, metric: int) -> Tensor:
+        """(source − base) · gradient, summed over the last axis: ``[pos]`` or, by head, ``[pos head]``."""
+        moved = widened(self.source[name][0]) - widened(self.base[name][0])
+        return (moved * self.gradients[metric][name]).sum(-1)
+
+
+def widened(values: Tensor) -> Tensor:
+    """The values in float32 at least, for sums."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def path_gradients(
+    model: LensModel,
+    tokens: Tensor,
+    base: Tensor,
+    source: Tensor,
+    names: Sequence[str],
+    scorer: Scorer,
+    steps: int = 1,
+) -> Gradients:
+    """Gradients along the path from the base's to the source's embeddings ``[1 pos d_model]``; one step: at the base
+    itself."""
+    ends = [record(model, tokens, embeddings, names, scorer.n_readouts) for embeddings in (base, source)]
+    nodes = path_nodes(model, base, source, steps)
+    batch = tokens.to(model.device).expand(len(nodes.embeddings), -1)
+    gradients = []
+    for metric in range(len(scorer.metrics)):
+
+        def score(logits: Tensor, metric: int = metric) -> Tensor:
+            return scorer(logits[:, -scorer.n_readouts :])[:, metric].sum()
+
+        with replaced_embeddings(model, nodes.embeddings):
+            found = model.gradients(batch, names, score)
+        gradients.append({name: nodes.mean(value) for name, value in found.items()})
+    scores = [scorer(end.logits)[0] for end in ends]
+    return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])

@@ -1,0 +1,81 @@
+"""What methods are given beside a lens and its prompts, checked before the model runs for the first time.
+
+    metrics = given_metrics(lens, prompts, metrics)             # names of metrics that every prompt can be scored by
+    spans = given_spans(prompts, at, spans)                     # how sites are cut, and names that the prompts know
+    components = given_names("components", components, allowed)
+    donors = given_each(lens, donors, "donors")                 # prompts of this lens; one may come twice
+    corruption = given_corruption(lens, corruption)
+    samples, seed = given_draws(samples, seed)
+
+Lists are read once, so that generators serve; a single text where several are due is refused, never spelt out as
+letters. What only some prompts lack is told with the prompt's id.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from spiritlens.analysis.grid.sites import grid_sites
+from spiritlens.arguments import check_choice, listed, shown, whole
+from spiritlens.models.given import given_each, given_lens
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.terms import At
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+Progress = Literal["bar", "none"]
+"""bar: a progress bar on stderr; none: nothing is shown."""
+
+
+def given_names(name: str, values: Iterable[str], allowed: Sequence[str]) -> tuple[str, ...]:
+    """Names out of a closed set, one or more, each once."""
+    found = listed(name, values, of=str)
+    unknown = [value for value in found if value not in allowed]
+    if unknown:
+        raise ValueError(f"{name} {found}: no {shown(unknown[0])} here; name one or more of {', '.join(allowed)}")
+    twice = [value for place, value in enumerate(found) if value in found[:place]]
+    if twice:
+        raise ValueError(f"{name} {found}: {twice[0]!r} is given twice; name one or more, each once")
+    return found
+
+
+def given_metrics(
+    lens: "Lens", prompts: Sequence[Prompt], metrics: Iterable[str], allowed: Sequence[str] = tuple(SIGNS)
+) -> tuple[str, ...]:
+    """Metrics by which every prompt can be scored: those that compare with a foil need prompts that have one."""
+    names = given_names("metrics", metrics, allowed)
+    text = frozenset(lens.vocabulary.text_ids.tolist())
+    for prompt in prompts:
+        written = [token for token in prompt.answer_ids if token in text]
+        try:
+            scorers(names, prompt.answer_ids, prompt.foil_ids, written, torch.device("cpu"))
+        except ValueError as problem:
+            raise ValueError(f"prompt {prompt.id} cannot be scored by metrics {names}: {problem}") from None
+    return names
+
+
+def given_spans(prompts: Sequence[Prompt], at: At, spans: Iterable[str]) -> tuple[str, ...]:
+    """Names of spans; with at="span" at least one, and the prompts know what each of them means."""
+    check_choice("at", at, At)
+    names = listed("spans", spans, of=str, empty=True)
+    for prompt in prompts:
+        grid_sites(prompt, at, names)
+    return names
+
+
+def given_draws(samples: int, seed: int) -> tuple[int, int]:
+    """How many noise samples, and the seed that they are drawn from."""
+    return whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)
+
+
+def given_donors(lens: "Lens", prompts: Sequence[Prompt], donors: Iterable[Prompt] | None) -> tuple[Prompt | None, ...]:
+    """One donor for each prompt, or none for any."""
+    if donors is None:
+        return (None,) * len(prompts)
+    found = given_each(given_lens(lens), donors, "donors")
+    if len(found) != len(prompts):
+        raise ValueError(f"{len(found)} donors for {len(prompts)} prompts; give one for each")
+    return found

@@ -1,0 +1,16 @@
+"""Windows: neighbouring layers that are patched together, for components whose single outputs do little.
+
+A window of w around layer l holds the layers l − ⌊w/2⌋ … l − ⌊w/2⌋ + w − 1 that exist.
+"""
+
+WINDOWED = ("attn_out", "mlp_out")
+
+
+DEFAULT_WINDOW_SHARE = 0.3
+"""Default window of attn_out and mlp_out, as a share of the layers."""
+
+
+def window_around(layer: int, width: int, n_layers: int) -> range:
+    """Layers [l − width//2, l − width//2 + width) around layer l, cut off at the model's ends."""
+    first = layer - width // 2
+    return range(max(0, first), min(n_layers, first + width))

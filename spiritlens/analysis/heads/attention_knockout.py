@@ -1,0 +1,268 @@
+"""Attention knock-out: cut the flow of information between two sets of tokens, in a window of layers.
+
+An *edge* names who may no longer look at whom: queries (readers) and keys (where they would read), such as ``last
+token`` ↚ ``subject``. In every layer of a window the scores of these pairs are set to −∞ before the softmax, so that
+the rest of each row is renormalised, as if the keys were not there. A query always keeps its own key, so that no row is
+left without any.
+
+Result: an effects dataset with direction="noising". Component ``attention``; axis ``span``: one span per edge, named
+``keys → queries``; axis ``layer``: the window's centre. ``corrupted`` is the run with all edges cut in all layers. An
+edge that cuts nothing in a prompt (no such tokens, or a query and its own key alone) is absent there.
+
+Signs: noising effect = metric(clean) − metric(cut), so that a positive effect says the edge carried something the
+answer needs.
+
+Source: Geva et al. 2023 (arXiv 2304.14767), section 4.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from spiritlens.analysis.grid.given import Progress, given_metrics
+from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
+from spiritlens.analysis.grid.windows import window_around
+from spiritlens.analysis.tracing.grid import given_window
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.effects.schema import Status, new_effects
+from spiritlens.effects.store import join_effects
+from spiritlens.environment import plain_torch
+from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.span_names import named_span
+from spiritlens.runs.answers import known_prompts
+from spiritlens.runs.metrics import SIGNS, prompt_scorers
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+Couples = tuple[tuple[int, int], ...]
+"""Positions (query, key) that may not meet."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Queries that may not look at keys; both are names of spans (`spiritlens.prompts.span_names.named_span`):
+    ``subject``, ``relation``, ``speech``, ``last token``, a role, a word, ``positions 3 4``. Keys that hold a query
+    itself (``relation → last token`` in writing) leave the query its own key."""
+
+    keys: str
+    queries: str = "last token"
+    heads: Mapping[int, tuple[int, ...]] | None = None
+    """Layer → heads that are cut; None: all heads."""
+
+    def __post_init__(self) -> None:
+        for name in ("keys", "queries"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{name}={shown(value)}: expected the name of a span, such as 'subject'")
+        if self.heads is not None:
+            object.__setattr__(self, "heads", _given_heads(self.heads))
+
+    @property
+    def name(self) -> str:
+        """``keys → queries``: the way that information would flow."""
+        return f"{self.keys} → {self.queries}"
+
+
+def _given_heads(heads: Any) -> dict[int, tuple[int, ...]]:
+    """Heads by layer, at least one head in all."""
+    rule = "expected layers with their heads, such as {5: (0, 1)}, or None for all heads"
+    if not isinstance(heads, Mapping):
+        raise ValueError(f"heads={shown(heads)}: {rule}")
+    found: dict[int, tuple[int, ...]] = {}
+    for layer, some in heads.items():
+        numbers = listed(f"heads[{shown(layer)}]", some, empty=True)
+        found[whole("layer of heads", layer, at_least=0)] = tuple(
+            whole(f"heads[{layer}]", head, at_least=0) for head in numbers
+        )
+    if not any(found.values()):
+        raise ValueError(f"heads={shown(heads)} names no head, so nothing would be cut: {rule}")
+    return found
+
+
+DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("speech", "final marker"))
+
+
+@told_keywords
+@plain_torch
+def attention_knockout(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    edges: Sequence[Edge] = DEFAULT_EDGES,
+    *,
+    window: int | None = None,
+    metrics: Sequence[str] = ("probability", "log_probability"),
+    progress: Progress = "bar",
+) -> xr.Dataset:
+    """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers)))."""
+    chosen = given_prompts(given_lens(lens), prompts)
+    model = lens.inside
+    edges = listed("edges", edges, of=Edge)
+    _check_edges(model, chosen, edges)
+    metrics, width = given_metrics(lens, chosen, metrics), given_window(window, model.n_layers)
+    check_choice("progress", progress, Progress)
+    windows = [window_around(layer, width, model.n_layers) for layer in range(model.n_layers)]
+    known = known_prompts(lens, chosen)
+    settings = {
+        "edges": [edge.name for edge in edges],
+        "heads": [None if edge.heads is None else dict(edge.heads) for edge in edges],
+        "metrics": list(metrics),
+    }
+    attributes = {
+        **model_attributes(lens, 0, settings),
+        "corruption": "attention of all edges cut in all layers",
+        "window": width,
+        "window_layers": json.dumps(
+            {"attention": {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
+        ),
+    }
+    parts = []
+    for prompt, knows in zip(tqdm(chosen, desc="knock-out", disable=progress == "none"), known, strict=True):
+        parts.append(_one_prompt(lens, prompt, edges, windows, metrics, knows, attributes))
+    return join_effects(parts)
+
+
+def _check_edges(model: LensModel, prompts: Sequence[Prompt], edges: Sequence[Edge]) -> None:
+    """The prompts understand the edges' names, and the model has their heads."""
+    for edge in edges:
+        for prompt in prompts:
+            _couples(prompt, edge)
+        for layer, heads in (edge.heads or {}).items():
+            for head in heads:
+                if layer >= model.n_layers or head >= model.n_heads:
+                    raise ValueError(
+                        f"edge '{edge.name}' names L{layer}H{head}; the model has {model.n_layers} layers of "
+                        f"{model.n_heads} heads"
+                    )
+
+
+def cut_scores(couples: Sequence[Couples], heads: Sequence[Sequence[int] | None]) -> HookFunction:
+    """A hook on attention scores ``[row head query key]``: row i loses the couples of entry i, in its heads."""
+
+    def cut(scores: Tensor) -> Tensor:
+        result = scores.clone()
+        for row, (pairs, chosen) in enumerate(zip(couples, heads, strict=True)):
+            if not pairs:
+                continue
+            queries, keys = torch.tensor(pairs, device=scores.device).T
+            which = list(range(scores.shape[1]) if chosen is None else chosen)
+            index = torch.tensor(which, dtype=torch.long, device=scores.device)[:, None]
+            result[row, index, queries, keys] = -torch.inf
+        return result
+
+    return cut
+
+
+def _couples(prompt: Prompt, edge: Edge) -> Couples:
+    """The edge's (query, key) positions; none where the prompt lacks either side."""
+    queries, keys = (named_span(prompt, name) for name in (edge.queries, edge.keys))
+    if queries is None or keys is None:
+        return ()
+    return tuple((query, key) for query in queries for key in keys if key != query)
+
+
+def _one_prompt(
+    lens: "Lens",
+    prompt: Prompt,
+    edges: tuple[Edge, ...],
+    windows: Sequence[range],
+    metrics: tuple[str, ...],
+    known: bool,
+    attributes: Mapping[str, Any],
+) -> xr.Dataset:
+    model = lens.inside
+    couples = [_couples(prompt, edge) for edge in edges]
+    cells = [(layer, index) for layer in range(len(windows)) for index, chosen in enumerate(couples) if chosen]
+    parts = prompt_scorers(lens, prompt, metrics)
+    totals: dict[str, Tensor] = {}
+    for scorer in parts:
+        tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
+        with torch.no_grad():
+            clean_logits = model.forward(tokens)[:, -scorer.n_readouts :]
+        scored = scorer.with_clean(clean_logits)
+        cut = _cut_logits(model, tokens, edges, couples, windows, cells, scorer.n_readouts)
+        nothing = _logits(model, tokens.expand(2, -1), [], scorer.n_readouts)
+        for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing}.items():
+            totals[name] = totals.get(name, 0) + scored(logits)
+    cut_values = array(totals["cut"])
+    shape = (1, len(windows), len(edges))
+    restored = np.full((*shape, 1, len(metrics)), np.nan)
+    status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
+    for (layer, index), values in zip(cells, cut_values[:-1], strict=True):
+        restored[0, layer, index, 0] = values
+        status[0, layer, index] = int(Status.MEASURED)
+    return new_effects(
+        clean=array(totals["clean"]),
+        corrupted=cut_values[None, -1:],
+        restored=restored[None],
+        status=status[None],
+        noise_floor=array((totals["nothing"] - totals["clean"]).abs().amax(0))[None],
+        components=("attention",),
+        layers=range(len(windows)),
+        metrics={name: SIGNS[name] for name in metrics},
+        prompts=prompt_columns([prompt], [known]),
+        sites={name: [values] for name, values in _edge_coordinates(prompt, edges, couples).items()},
+        at="span",
+        direction="noising",
+        attributes=dict(attributes),
+    )
+
+
+def _edge_coordinates(prompt: Prompt, edges: Sequence[Edge], couples: Sequence[Couples]) -> dict[str, list[Any]]:
+    """Coordinates of the span axis; they tell of the keys that are cut."""
+    keys = [sorted({key for _, key in chosen}) for chosen in couples]
+    return {
+        "span_name": [edge.name for edge in edges],
+        "span_role": [prompt.roles[found[0]] if found else "" for found in keys],
+        "start": [prompt.starts[found[0]] if found else np.nan for found in keys],
+        "end": [prompt.ends[found[-1]] if found else np.nan for found in keys],
+        "n_tokens": [len(found) for found in keys],
+    }
+
+
+def _cut_logits(
+    model: LensModel,
+    tokens: Tensor,
+    edges: Sequence[Edge],
+    couples: Sequence[Couples],
+    windows: Sequence[range],
+    cells: Sequence[tuple[int, int]],
+    n_readouts: int,
+    rows_at_once: int = 32,
+) -> Tensor:
+    """Logits ``[cell + 1 readout d_vocab]`` of all cells and, last, of the run with every edge cut everywhere."""
+    found = []
+    for first in range(0, len(cells), rows_at_once):
+        some = cells[first : first + rows_at_once]
+        hooks = []
+        for layer in range(model.n_layers):
+            cut = [couples[index] if layer in windows[centre] else () for centre, index in some]
+            heads = [_heads_of(edges[index], layer) for _, index in some]
+            if any(cut):
+                hooks.append((f"blocks.{layer}.attn.hook_attn_scores", cut_scores(cut, heads)))
+        found.append(_logits(model, tokens.expand(len(some), -1), hooks, n_readouts))
+    everything = [
+        (f"blocks.{layer}.attn.hook_attn_scores", cut_scores([chosen], [_heads_of(edge, layer)]))
+        for layer in range(model.n_layers)
+        for edge, chosen in zip(edges, couples, strict=True)
+        if chosen
+    ]
+    return torch.cat([*found, _logits(model, tokens, everything, n_readouts)])
+
+
+def _heads_of(edge: Edge, layer: int) -> tuple[int, ...] | None:
+    return None if edge.heads is None else tuple(edge.heads.get(layer, ()))
+
+
+def _logits(model: LensModel, tokens: Tensor, hooks: Sequence[tuple[str, HookFunction]], n_readouts: int) -> Tensor:
+    with torch.no_grad(), model.hooked(hooks):
+        return model.forward(tokens)[:, -n_readouts:]

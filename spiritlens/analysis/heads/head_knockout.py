@@ -1,0 +1,283 @@
+"""Head knock-out: take a head's output away and see what the answer loses; one head at a time, or a set of heads
+together.
+
+A head's z is replaced at a site by ``zero``, by the ``mean`` over reference prompts, or by a value ``resample``d from
+them (once per sample). Mean and resample take tokens of the same role as the replaced one (a subject's by subjects',
+a marker's by markers'), so that a knocked-out head still says what it says on average there. Without references, the
+prompts serve as each other's.
+
+Result: an effects dataset, direction="noising": ``restored`` holds the knocked-out run's metric. ``corrupted`` is the
+run without any head (all heads of all layers knocked out, at all spans together). Axes: ``prompt component layer span
+[head] sample metric``. With groups, the component is the group's name and the layer −1.
+
+Signs: effect = metric(clean) − metric(knocked out), positive where the head was needed. Heads that only stand by
+(backup) have none.
+
+Source: Wang et al. 2022 (arXiv 2211.00593), section 2.2 (mean ablation); Chan et al. 2022 (resampling).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics
+from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
+from spiritlens.analysis.grid.sites import GridSites, batched_coordinates, grid_sites
+from spiritlens.analysis.heads.references import LeaveOut, Reference, check_stand_ins
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.effects.schema import Status, new_effects
+from spiritlens.effects.store import join_effects
+from spiritlens.environment import plain_torch
+from spiritlens.models.components import hook_name
+from spiritlens.models.given import given_each, given_lens, given_prompts
+from spiritlens.models.protocol import LensModel
+from spiritlens.prompts.prompt import Prompt, Span
+from spiritlens.prompts.span_names import named_span
+from spiritlens.runs.answers import known_prompts
+from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
+from spiritlens.runs.sweep.plan import Action, Program
+from spiritlens.runs.sweep.recorded import RecordedRun, record
+from spiritlens.runs.sweep.sweep import SweepResult, names_to_record, sweep_runs
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+KnockOutKind = Literal["zero", "mean", "resample"]
+HeadName = tuple[int, int]
+"""Layer and head."""
+EVERYWHERE = "all but the beginning"
+"""The site of all tokens but the beginning of the sequence."""
+
+
+@told_keywords
+@plain_torch
+def head_knockout(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    kind: KnockOutKind = "mean",
+    *,
+    groups: Mapping[str, Sequence[HeadName]] | None = None,
+    reference: Sequence[Prompt] | None = None,
+    spans: Sequence[str] = (EVERYWHERE,),
+    metrics: Sequence[str] = ("probability", "log_probability"),
+    samples: int = 1,
+    seed: int = 0,
+    progress: Progress = "bar",
+) -> xr.Dataset:
+    """Knock out every head (or each group of heads) of each prompt at each span; `samples` count for ``resample``
+    only."""
+    chosen = given_prompts(given_lens(lens), prompts)
+    check_choice("kind", kind, KnockOutKind)
+    check_choice("progress", progress, Progress)
+    groups = None if groups is None else given_groups(lens.inside, groups)
+    metrics, spans = given_metrics(lens, chosen, metrics), listed("spans", spans, of=str)
+    samples, seed = given_draws(samples, seed)
+    others = chosen if reference is None else given_each(lens, reference, "reference")
+    leave_out: LeaveOut = "same subject" if reference is None else "nothing"
+    for prompt in chosen:
+        positions = knocked_out(prompt, spans)
+        if kind != "zero":
+            check_stand_ins(prompt, positions, others, leave_out)
+    pool = None if kind == "zero" else Reference(lens.inside, others, kind, leave_out)
+    known = known_prompts(lens, chosen)
+    config = {
+        "kind": kind,
+        "groups": {name: list(heads) for name, heads in (groups or {}).items()},
+        "spans": spans,
+        "reference": [] if pool is None else [other.id for other in others],
+        "left_out": leave_out,
+    }
+    attributes = {
+        **model_attributes(lens, seed, config),
+        "corruption": f"{kind} knock-out of all heads",
+        "method": f"head knock-out ({kind})",
+    }
+    count = samples if kind == "resample" else 1
+    parts = []
+    for prompt, knows in zip(tqdm(chosen, desc="knock-out", disable=progress == "none"), known, strict=True):
+        parts.append(_one_prompt(lens, prompt, pool, groups, spans, metrics, count, seed, knows, attributes))
+    return join_effects(parts)
+
+
+def given_groups(model: LensModel, groups: Mapping[str, Sequence[HeadName]]) -> dict[str, tuple[HeadName, ...]]:
+    """Groups of heads by name: at least one group, each of at least one (layer, head) that the model has."""
+    if not isinstance(groups, Mapping):
+        raise ValueError(f"groups={shown(groups)}: expected names with their heads, such as {{'movers': [(5, 1)]}}")
+    if not groups:
+        raise ValueError("groups is empty, so nothing would be knocked out: name groups, or leave it out for each head")
+    return {_group_name(name): _group(model, name, heads) for name, heads in groups.items()}
+
+
+def _group_name(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"groups has the name {shown(name)} ({type(name).__name__}): expected a text that is not empty"
+        )
+    return name
+
+
+def _group(model: LensModel, name: str, heads: Sequence[HeadName]) -> tuple[HeadName, ...]:
+    given = listed(f"groups[{name!r}]", heads)
+    return tuple(_head(model, name, f"groups[{name!r}][{place}]", head) for place, head in enumerate(given))
+
+
+def _head(model: LensModel, group: str, name: str, head: HeadName) -> HeadName:
+    pair = tuple(head) if isinstance(head, (tuple, list)) else ()
+    if len(pair) != 2:
+        raise ValueError(f"{name} is {shown(head)}: expected a pair (layer, head), such as [(5, 1)] for one head")
+    layer, number = (whole(f"{name}, {axis}", value) for axis, value in zip(("layer", "head"), pair, strict=True))
+    if not (0 <= layer < model.n_layers and 0 <= number < model.n_heads):
+        raise ValueError(
+            f"group {group!r} names L{layer}H{number}; the model has {model.n_layers} layers of {model.n_heads} heads"
+        )
+    return layer, number
+
+
+def knocked_out(prompt: Prompt, spans: tuple[str, ...]) -> tuple[int, ...]:
+    """All positions of the spans, at least one."""
+    found = {position for span in _sites(prompt, spans).spans if span is not None for position in span}
+    if not found:
+        raise ValueError(f"prompt {prompt.id} has none of the spans {spans}")
+    return tuple(sorted(found))
+
+
+def _one_prompt(
+    lens: "Lens",
+    prompt: Prompt,
+    pool: Reference | None,
+    groups: Mapping[str, Sequence[HeadName]] | None,
+    spans: tuple[str, ...],
+    metrics: tuple[str, ...],
+    samples: int,
+    seed: int,
+    known: bool,
+    attributes: dict[str, Any],
+) -> xr.Dataset:
+    model = lens.inside
+    sites = _sites(prompt, spans)
+    programs, places, shape = _cells(model, groups, sites)
+    positions = knocked_out(prompt, spans)
+    parts = prompt_scorers(lens, prompt, metrics)
+    nothing: Program = {0: (Action("z", (len(prompt) - 1,), None, "base"),)}
+    programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing]
+    put_in = None if pool is None else pool.values(prompt, positions, samples, seed)
+    results = [_swept(model, prompt, positions, put_in, programs, scorer, samples) for scorer in parts]
+    values = array(sum((found.values for found in results[1:]), results[0].values))
+    base = array(sum((found.base for found in results[1:]), results[0].base))
+    restored = np.full((*shape, samples, len(metrics)), np.nan, dtype=values.dtype)
+    status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
+    unmoved = frozenset.intersection(*(frozenset(found.unmoved) for found in results))
+    for cell, place in enumerate(places):
+        restored[place] = values[cell]
+        status[place] = int(Status.EXACT if cell in unmoved else Status.MEASURED)
+    if groups is not None:
+        restored, status = restored[:, :, :, 0], status[..., 0]
+    return new_effects(
+        clean=base[:1],
+        corrupted=values[-2][None],
+        restored=restored[None],
+        status=status[None],
+        noise_floor=np.abs(values[-1] - base).max(axis=0)[None],
+        components=("z",) if groups is None else tuple(groups),
+        layers=range(model.n_layers) if groups is None else (-1,),
+        metrics={name: SIGNS[name] for name in metrics},
+        prompts=prompt_columns([prompt], [known]),
+        sites=batched_coordinates(sites),
+        at="span",
+        direction="noising",
+        attributes=attributes,
+    )
+
+
+def _sites(prompt: Prompt, names: tuple[str, ...]) -> GridSites:
+    """Named spans, `EVERYWHERE` among them."""
+    rest = tuple(position for position, family in enumerate(prompt.families) if family != "bos")
+    found = [Span(name, rest) if name == EVERYWHERE else named_span(prompt, name) for name in names]
+    known = grid_sites(prompt, "span", [name if name != EVERYWHERE else "last token" for name in names])
+    coordinates = {
+        **known.coordinates,
+        "span_name": list(names),
+        "n_tokens": [len(span) if span else 0 for span in found],
+        "span_role": [prompt.roles[span.positions[0]] if span else "" for span in found],
+    }
+    return GridSites("span", tuple(found), coordinates)
+
+
+def _cells(
+    model: LensModel, groups: Mapping[str, Sequence[HeadName]] | None, sites: GridSites
+) -> tuple[list[Program], list[tuple[int, int, int, int]], tuple[int, int, int, int]]:
+    """Programs with their places ``(component, layer, span, head)``, and the shape of these axes."""
+    programs: list[Program] = []
+    places: list[tuple[int, int, int, int]] = []
+    for column, span in enumerate(sites.spans):
+        if span is None:
+            continue
+        if groups is None:
+            for layer, head in _all_heads(model):
+                programs.append(_program([(layer, head)], span))
+                places.append((0, layer, column, head))
+        else:
+            for row, heads in enumerate(groups.values()):
+                programs.append(_program(heads, span))
+                places.append((row, 0, column, 0))
+    n_sites = len(sites.spans)
+    shape = (1, model.n_layers, n_sites, model.n_heads) if groups is None else (len(groups), 1, n_sites, 1)
+    return programs, places, shape
+
+
+def _all_heads(model: LensModel) -> list[HeadName]:
+    return [(layer, head) for layer in range(model.n_layers) for head in range(model.n_heads)]
+
+
+def _program(heads: Sequence[HeadName], span: Span) -> Program:
+    program: dict[int, tuple[Action, ...]] = {}
+    for layer, head in sorted(set(heads)):
+        program[layer] = (*program.get(layer, ()), Action("z", span.positions, head))
+    return program
+
+
+def _swept(
+    model: LensModel,
+    prompt: Prompt,
+    positions: Sequence[int],
+    put_in: Tensor | None,
+    programs: Sequence[Program],
+    scorer: Scorer,
+    samples: int,
+) -> SweepResult:
+    """All programs in one sweep; the last patches nothing and is run all the same."""
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
+    z_names = [hook_name("z", layer) for layer in range(model.n_layers)]
+    always = (len(programs) - 1,)
+    names = names_to_record(model, programs, tokens.shape[1], 0, scorer.n_readouts, always)
+    base = record(model, tokens, None, list(dict.fromkeys([*names["base"], *z_names])), scorer.n_readouts)
+    replaced = _replaced(base, z_names, positions, put_in, samples)
+    marker = torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device) if samples > 1 else None
+    source = RecordedRun(tokens, marker, replaced, base.logits)
+    return sweep_runs(
+        model,
+        programs,
+        base=base,
+        source=source,
+        first_changed=0,
+        score=scorer.with_clean(base.logits),
+        n_readouts=scorer.n_readouts,
+        always=always,
+    )
+
+
+def _replaced(
+    base: RecordedRun, names: Sequence[str], positions: Sequence[int], put_in: Tensor | None, samples: int
+) -> dict[str, Tensor]:
+    """What is put in the place of z, by hook name, ``[sample pos head d_head]``: zero, or `put_in` ``[sample position
+    layer head d_head]`` at the positions."""
+    result = {name: torch.zeros_like(base.values[name]).repeat(samples, 1, 1, 1) for name in names}
+    if put_in is not None:
+        for layer, name in enumerate(names):
+            result[name][:, list(positions)] = put_in[:, :, layer]
+    return result

@@ -1,0 +1,98 @@
+"""Reference prompts of a knock-out: where a head's mean and its resampled values come from.
+
+A token is stood in for by reference tokens of its role and modality, or where no reference has such a one, of its
+modality. Prompts that serve as each other's references give nothing to a prompt about their own subject.
+
+Axes: z ``[layer head d_head]`` of each reference token.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from spiritlens.models.components import hook_name
+from spiritlens.models.protocol import LensModel
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions.noise import generator
+
+LeaveOut = Literal["nothing", "same subject"]
+"""References that give a prompt nothing: none, or those about its own subject."""
+TokenKind = tuple[str, str]
+"""Role and modality of a token."""
+
+
+class Reference:
+    """z of reference prompts, token by token: where a head's mean and its resampled values come from."""
+
+    def __init__(
+        self,
+        model: LensModel,
+        prompts: Sequence[Prompt],
+        kind: Literal["mean", "resample"],
+        leave_out: LeaveOut = "nothing",
+    ) -> None:
+        names = [hook_name("z", layer) for layer in range(model.n_layers)]
+        self.kind, self.leave_out = kind, leave_out
+        self.tokens: dict[TokenKind, list[tuple[str, Tensor]]] = {}
+        for prompt in prompts:
+            cache = model.cache(prompt.tokens, names)
+            stacked = torch.stack([cache[name][0] for name in names])  # [layer pos head d_head]
+            for position, token_kind in enumerate(zip(prompt.roles, prompt.modalities, strict=True)):
+                self.tokens.setdefault(token_kind, []).append((_subject(prompt), stacked[:, position]))
+
+    def values(self, prompt: Prompt, positions: Sequence[int], samples: int, seed: int) -> Tensor:
+        """What stands in for z at the positions, ``[sample position layer head d_head]``: the mean of tokens like
+        each, or one of them, drawn for every sample."""
+        kinds = [(prompt.roles[position], prompt.modalities[position]) for position in positions]
+        alike = {kind: self._alike(prompt, kind) for kind in dict.fromkeys(kinds)}
+        if self.kind == "mean":
+            means = {kind: torch.stack(found).mean(0) for kind, found in alike.items()}
+            return torch.stack([means[kind] for kind in kinds]).expand(samples, -1, -1, -1, -1)
+        rows = [
+            [_drawn(alike[kind], prompt, at, sample, seed) for at, kind in zip(positions, kinds, strict=True)]
+            for sample in range(samples)
+        ]
+        return torch.stack([torch.stack(row) for row in rows])
+
+    def _alike(self, prompt: Prompt, kind: TokenKind) -> list[Tensor]:
+        """z ``[layer head d_head]`` of each reference token of this role and modality; where there are none, of the
+        modality."""
+        of_modality = [other for other in self.tokens if other[1] == kind[1] and other[0] != "bos"]
+        alike, fallback = (
+            [
+                z
+                for some in kinds
+                for subject, z in self.tokens.get(some, ())
+                if self.leave_out == "nothing" or subject != _subject(prompt)
+            ]
+            for kinds in ([kind], of_modality)
+        )
+        return alike or fallback
+
+
+def check_stand_ins(prompt: Prompt, positions: Sequence[int], reference: Sequence[Prompt], leave_out: LeaveOut) -> None:
+    """Every position finds a reference token of its role and modality, or at least of its modality."""
+    others = [other for other in reference if leave_out == "nothing" or _subject(other) != _subject(prompt)]
+    kinds = {kind for other in others for kind in zip(other.roles, other.modalities, strict=True)}
+    modalities = {modality for role, modality in kinds if role != "bos"}
+    for position in positions:
+        role, modality = prompt.roles[position], prompt.modalities[position]
+        if (role, modality) not in kinds and modality not in modalities:
+            about = "" if leave_out == "nothing" else " about another subject"
+            raise ValueError(
+                f"nothing can stand in for the role '{role}' ({modality}) of prompt {prompt.id} about "
+                f"'{prompt.subject.name}': no reference prompt{about} has tokens of that modality; give reference=… "
+                "prompts that have, or use kind='zero'"
+            )
+
+
+def _drawn(found: Sequence[Tensor], prompt: Prompt, position: int, sample: int, seed: int) -> Tensor:
+    """One of the values, the same whenever prompt, position, sample and seed are."""
+    stream = generator(seed, prompt.id, sample, f"resample z {position}")
+    return found[int(torch.randint(len(found), (1,), generator=stream))]
+
+
+def _subject(prompt: Prompt) -> str:
+    return prompt.subject.name.casefold()

@@ -1,0 +1,207 @@
+"""Patches that move one block at their own positions only, computed beforehand for all positions at once.
+
+A patch of ``q``, ``z``, ``result``, ``pattern``, ``attn_out``, ``resid_mid`` or ``mlp_out`` in one layer of the base
+run changes that block's output at the patched positions and nowhere else: keys and values of the block stay, and the
+MLP works position by position. So the patch *is* a patch of ``resid_post`` with a value known in closed form,
+
+    z'         = softmax(q' · k) · v             for a query,     pattern' · v     for a pattern,
+    resid_mid' = resid_mid + (z' − z) · W_O      for z, by head   (+ attn_out' − attn_out for all heads),
+    resid_post' = resid_mid' + MLP(resid_mid'),
+
+and one matrix product per layer gives it for all heads and positions. What a later block makes of it is the sweep's
+affair: *variants* (a component and a head) are its samples, sites its cells.
+
+Axes: values ``[run pos …]``, ``run`` counting noise samples (1: shared); of variants ``[variant·run pos d_model]``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import einsum, rearrange, repeat
+from torch import Tensor
+
+from spiritlens.analysis.patching.grid import Patch
+from spiritlens.models.components import hook_name
+from spiritlens.models.protocol import LensModel
+from spiritlens.runs.sweep.plan import Action, Program
+from spiritlens.runs.sweep.recorded import RecordedRun
+from spiritlens.runs.sweep.sweep import Score, names_to_record, resolved_memory_budget, sweep_runs
+
+Variant = tuple[str, int | None]
+"""A component and a head (None: all heads together, or no head axis)."""
+
+OWN_POSITION_COMPONENTS = ("q", "z", "result", "pattern", "attn_out", "resid_mid", "mlp_out")
+READ_OF_SOURCE = {"result": "z"}
+READ_OF_BASE = {
+    "q": ("k", "v", "z", "resid_mid"),
+    "pattern": ("v", "z", "resid_mid"),
+    "z": ("z", "resid_mid"),
+    "result": ("z", "resid_mid"),
+    "attn_out": ("resid_mid", "attn_out"),
+    "resid_mid": ("resid_mid",),
+    "mlp_out": ("resid_mid",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class VariantRun(RecordedRun):
+    """A base run whose noise samples come again for every variant: sample = variant · runs + run."""
+
+    def of_samples(self, samples: Tensor) -> Tensor:
+        return samples % self.n_runs
+
+
+def moves_one_block(patch: Patch) -> bool:
+    """Whether the patch is of the kind that this module computes."""
+    return len(patch.layers) == 1 and patch.component in OWN_POSITION_COMPONENTS
+
+
+def block_names(
+    model: LensModel, patches: Sequence[Patch], n_positions: int, first_changed: int, n_readouts: int
+) -> dict[str, list[str]]:
+    """Hook names that `block_values` reads of the "base" and of the "source" run."""
+    components = dict.fromkeys(patch.component for patch in patches)
+    base = dict.fromkeys(name for component in components for name in READ_OF_BASE[component])
+    source = dict.fromkeys(READ_OF_SOURCE.get(component, component) for component in components)
+    layers = sorted({patch.layers[0] for patch in patches})
+    swept = names_to_record(model, _programs(_cells(patches)), n_positions, first_changed, n_readouts)
+    return {
+        "base": [*swept["base"], *(hook_name(name, layer) for layer in layers for name in base)],
+        "source": [hook_name(name, layer) for layer in layers for name in source],
+    }
+
+
+def block_values(
+    model: LensModel,
+    base: RecordedRun,
+    source: RecordedRun,
+    patches: Sequence[Patch],
+    *,
+    first_changed: int,
+    n_prompt: int,
+    score: Score,
+    n_readouts: int,
+    memory_budget: int | None,
+) -> tuple[Tensor, frozenset[int]]:
+    """Values ``[patch run metric]`` and the patches that cannot move anything; `n_prompt` positions can be patched."""
+    cells, variants = _cells(patches), list(dict.fromkeys((patch.component, patch.head) for patch in patches))
+    n_runs, n_positions = max(base.n_runs, source.n_runs), base.tokens.shape[1]
+    budget = resolved_memory_budget(model.device, memory_budget)
+    bytes_of_one = n_runs * model.n_layers * n_positions * model.d_model * torch.finfo(model.dtype).bits // 8
+    at_once = max(1, budget // bytes_of_one)
+    repeated = VariantRun(base.tokens, base.embeddings, base.values, base.logits)
+    found: list[Tensor] = []
+    unmoved: tuple[int, ...] = ()
+    for first in range(0, len(variants), at_once):
+        some = variants[first : first + at_once]
+        outputs: dict[str, Tensor] = {}
+        for layer in sorted({layer for layer, _ in cells}):
+            read = n_positions - n_readouts if layer == model.n_layers - 1 else 0
+            positions = range(max(first_changed, read), n_prompt)
+            if positions:
+                outputs |= _outputs(model, base, source.values, some, layer, positions, n_runs)
+        rows = torch.zeros(len(some) * n_runs, 1, 1, dtype=model.dtype, device=model.device)
+        result = sweep_runs(
+            model,
+            _programs(cells),
+            base=repeated,
+            source=RecordedRun(base.tokens, rows, outputs, source.logits),
+            first_changed=first_changed,
+            score=score,
+            n_readouts=n_readouts,
+            memory_budget=budget,
+        )
+        found.append(rearrange(result.values, "cell (variant run) metric -> cell variant run metric", run=n_runs))
+        unmoved = result.unmoved
+    values = torch.cat(found, dim=1)
+    place = {cell: index for index, cell in enumerate(cells)}
+    at_cell = [place[patch.layers[0], patch.positions] for patch in patches]
+    of_variant = [variants.index((patch.component, patch.head)) for patch in patches]
+    return values[at_cell, of_variant], frozenset(i for i, cell in enumerate(at_cell) if cell in set(unmoved))
+
+
+def _cells(patches: Sequence[Patch]) -> list[tuple[int, tuple[int, ...]]]:
+    """Layers and positions that patches share: the sweep's cells."""
+    return list(dict.fromkeys((patch.layers[0], patch.positions) for patch in patches))
+
+
+def _programs(cells: Sequence[tuple[int, tuple[int, ...]]]) -> list[Program]:
+    return [{layer: (Action("resid_post", positions),)} for layer, positions in cells]
+
+
+def _outputs(
+    model: LensModel,
+    base: RecordedRun,
+    source: Mapping[str, Tensor],
+    variants: Sequence[Variant],
+    layer: int,
+    positions: range,
+    n_runs: int,
+) -> dict[str, Tensor]:
+    """The layer's output with each variant taken from the source run, ``[variant·run pos d_model]``, under the name of
+    the stream that follows; only `positions` are filled."""
+    heads: dict[str, list[int | None]] = {}
+    for component, head in variants:
+        heads.setdefault(component, []).append(head)
+    parts = [
+        _of_component(model, base, source, component, of_component, layer, positions, n_runs)
+        for component, of_component in heads.items()
+    ]
+    values = rearrange(torch.cat(parts), "variant run pos d_model -> (variant run) pos d_model")
+    filled = values.new_zeros(len(values), base.tokens.shape[1], model.d_model)
+    filled[:, positions.start : positions.stop] = values
+    last = layer == model.n_layers - 1
+    return {hook_name("resid_post", layer) if last else hook_name("resid_pre", layer + 1): filled}
+
+
+def _of_component(
+    model: LensModel,
+    base: RecordedRun,
+    source: Mapping[str, Tensor],
+    component: str,
+    heads: Sequence[int | None],
+    layer: int,
+    positions: range,
+    n_runs: int,
+) -> Tensor:
+    """resid_post ``[head run pos d_model]`` with the component (of each head) taken from the source run."""
+    where = slice(positions.start, positions.stop)
+
+    def held(name: str) -> Tensor:
+        values = base.values[hook_name(name, layer)]
+        return values.expand(n_runs, *values.shape[1:])
+
+    put_in = source[hook_name(READ_OF_SOURCE.get(component, component), layer)]
+    put_in = put_in.expand(n_runs, *put_in.shape[1:])
+    if component == "mlp_out":
+        return (held("resid_mid") + put_in)[None, :, where]
+    if component == "resid_mid":
+        resid_mid = put_in[None, :, where]
+    elif component == "attn_out":
+        resid_mid = (held("resid_mid") + (put_in - held("attn_out")))[None, :, where]
+    else:
+        z = _new_z(model, layer, component, put_in, held)
+        change, w_o = (z - held("z"))[:, where], model.w_o(layer)
+        by_head = [
+            einsum(change, w_o, "run pos head d_head, head d_head d_model -> run pos d_model")
+            if head is None
+            else change[:, :, head] @ w_o[head]
+            for head in heads
+        ]
+        resid_mid = held("resid_mid")[:, where] + torch.stack(by_head)
+    flat = rearrange(resid_mid, "head run pos d_model -> (head run) pos d_model")
+    return resid_mid + model.mlp(layer, flat).reshape(resid_mid.shape)
+
+
+def _new_z(model: LensModel, layer: int, component: str, put_in: Tensor, held: Callable[[str], Tensor]) -> Tensor:
+    """z ``[run pos head d_head]`` of other queries or patterns before the base run's keys and values."""
+    if component == "q":
+        k, v = held("k"), held("v")
+        run = {hook_name("k", layer): k, hook_name("v", layer): v}
+        return model.attend(layer, put_in, k, v, run, 0, torch.arange(len(k), device=k.device))
+    if component == "pattern":
+        group = model.n_heads // model.n_kv_heads
+        v = repeat(held("v"), "run key kv d_head -> run key (kv group) d_head", group=group)
+        return einsum(put_in.to(v.dtype), v, "run head query key, run key head d_head -> run query head d_head")
+    return put_in

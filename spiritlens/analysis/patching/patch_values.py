@@ -1,0 +1,229 @@
+"""One prompt's activation patches: the base run, the values put into it, and every cell of the grid through the exact
+sweep.
+
+Base and source may be any two runs: of the prompt, of a counterfactual, of a corruption, of the same fact in another
+modality. Values of a run of other length come through `spiritlens.analysis.patching.donors`; values of another layer
+(back-patching) stand under the name of the place that they are put into. Patches that move one block at their own
+positions only are computed beforehand (`spiritlens.analysis.patching.closed_form`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from spiritlens.analysis.patching.closed_form import block_names, block_values, moves_one_block
+from spiritlens.analysis.patching.donors import Transfer, noise_like, pooled
+from spiritlens.analysis.patching.grid import Patch
+from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.metrics import Scorer
+from spiritlens.runs.sweep.plan import Action, Program
+from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
+from spiritlens.runs.sweep.sweep import Score, first_difference, names_to_record, sweep_runs
+
+PLAIN = Transfer()
+"""Each value from its own position and layer of an equally long donor."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunSpec:
+    """A run to record: a prompt with its own embeddings, or with others ``[sample pos d_model]``."""
+
+    prompt: Prompt
+    embeddings: Tensor | None = None
+
+    def tokens(self, forced: Sequence[int], device: torch.device) -> Tensor:
+        """Token ids ``[1 pos]`` with the forced tokens of the answer."""
+        return torch.tensor([[*self.prompt.ids, *forced]], device=device)
+
+
+@dataclass(frozen=True, eq=False)
+class PatchValues:
+    """Values ``[cell sample metric]``, cells that provably keep the base's value, scores ``[run metric]`` of the base,
+    the source and the clean run, and the noise floor."""
+
+    values: Tensor
+    unmoved: frozenset[int]
+    base: Tensor
+    source: Tensor
+    clean: Tensor
+    noise_floor: Tensor
+
+
+class _SweepSettings(TypedDict):
+    """What both ways of computing cells are told."""
+
+    first_changed: int
+    score: Score
+    n_readouts: int
+    memory_budget: int | None
+
+
+@torch.no_grad()
+def patch_values(
+    model: LensModel,
+    base: RunSpec,
+    source: RunSpec,
+    patches: Sequence[Patch],
+    scorer: Scorer,
+    *,
+    clean: Tensor | Literal["base", "source"],
+    transfer: Transfer = PLAIN,
+    memory_budget: int | None = None,
+) -> PatchValues:
+    """Run every patch; the metric is `scorer`'s at the base run's read-outs.
+
+    `clean` says which of the two is the clean run, or gives its logits ``[1 readout d_vocab]``.
+    """
+    _check_patterns(base, source, patches, transfer)
+    own, rows, rest = _ways(model, patches)
+    tokens = base.tokens(scorer.forced, model.device)
+    first = _first_changed(model, base, source, scorer, transfer)
+    nothing: Program = {0: (Action("resid_pre", (max(first, len(base.prompt) - 1),), None, "base"),)}
+    programs = [*(patches[index].program() for index in rest), nothing]
+    always, sizes = (len(rest),), (tokens.shape[1], first, scorer.n_readouts)
+    both = (names_to_record(model, programs, *sizes, always), block_names(model, [patches[i] for i in own], *sizes))
+    taken = list(dict.fromkeys(name for names in both for name in names["source"]))
+    held = list(dict.fromkeys(name for names in both for name in names["base"]))
+    if transfer.pooling == "norm_matched":
+        held = held + taken
+    found_base = record(model, tokens, base.embeddings, held, scorer.n_readouts)
+    found_source = _aligned_source(model, found_base, base, source, taken, scorer, transfer)
+    if not isinstance(clean, Tensor):
+        clean = (found_base if clean == "base" else found_source).logits
+    scored = scorer.with_clean(clean)
+    settings: _SweepSettings = {
+        "first_changed": first,
+        "score": scored,
+        "n_readouts": scorer.n_readouts,
+        "memory_budget": memory_budget,
+    }
+    result = sweep_runs(model, programs, base=found_base, source=found_source, always=always, **settings)
+    values = result.values.new_zeros(len(patches), *result.values.shape[1:])
+    values[rest] = result.values[:-1]
+    unmoved = {rest[cell] for cell in result.unmoved if cell < len(rest)}
+    if own:
+        some, n_prompt = [patches[index] for index in own], len(base.prompt)
+        values[own], still = block_values(model, found_base, found_source, some, n_prompt=n_prompt, **settings)
+        unmoved |= {own[cell] for cell in still}
+    if rows:
+        values[rows] = _pattern_values(model, base, source, [patches[index] for index in rows], scored).to(values.dtype)
+    floor = (result.values[-1] - result.base).abs().amax(0)
+    return PatchValues(values, frozenset(unmoved), result.base, result.source, scored(clean), floor)
+
+
+def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[int], list[int]]:
+    """Indices of patches that move one block in closed form, of patterns put in by hooks, and of all others.
+
+    A user's own hooks see whole sequences: beside them nothing is computed beforehand.
+    """
+    hooked = model.has_user_hooks()
+    own = [] if hooked else [index for index, patch in enumerate(patches) if moves_one_block(patch)]
+    rows = [index for index, patch in enumerate(patches) if hooked and patch.component == "pattern"]
+    return own, rows, sorted(set(range(len(patches))) - {*own, *rows})
+
+
+def _check_patterns(base: RunSpec, source: RunSpec, patches: Sequence[Patch], transfer: Transfer) -> None:
+    if all(patch.component != "pattern" for patch in patches):
+        return
+    if len(base.prompt) != len(source.prompt):
+        raise ValueError(
+            "patterns are taken between prompts of equal length; "
+            f"these have {len(base.prompt)} and {len(source.prompt)} tokens"
+        )
+    if not transfer.same_places(base.prompt, source.prompt) or transfer.control == "noise":
+        raise ValueError(
+            f"a pattern is taken row by row and cannot be pooled (pooling={transfer.pooling!r}) or drawn "
+            f"(control={transfer.control!r}); use pooling='position' with control 'none' or 'other fact', or leave "
+            "pattern out of the components"
+        )
+
+
+def alignable(base: RunSpec, source: RunSpec, transfer: Transfer) -> tuple[bool, ...]:
+    """For every position of the base's prompt, whether the source has a value for it."""
+    if transfer.same_places(base.prompt, source.prompt):
+        return (True,) * len(base.prompt)
+    return tuple(bool(row.sum() > 0) for row in transfer.weights(base.prompt, source.prompt))
+
+
+def _first_changed(model: LensModel, base: RunSpec, source: RunSpec, scorer: Scorer, transfer: Transfer) -> int:
+    """First position at which values of the source can differ from the base's."""
+    moved = transfer.control != "none" or transfer.source_hook is not None
+    if moved or not transfer.same_places(base.prompt, source.prompt):
+        return 0
+    both = [
+        model.embed(spec.tokens(scorer.forced, model.device)) if spec.embeddings is None else spec.embeddings
+        for spec in (base, source)
+    ]
+    return first_difference(model, base.tokens(scorer.forced, model.device), both[0], both[1])
+
+
+def _aligned_source(
+    model: LensModel,
+    found_base: RecordedRun,
+    base: RunSpec,
+    source: RunSpec,
+    names: Sequence[str],
+    scorer: Scorer,
+    transfer: Transfer,
+) -> RecordedRun:
+    """The source run as if it had the base run's positions, each hook name holding what is put in there."""
+    source_name = {name: transfer.source_name(name) for name in names}
+    tokens = source.tokens(scorer.forced, model.device)
+    found = record(model, tokens, source.embeddings, list(dict.fromkeys(source_name.values())), scorer.n_readouts)
+    values = {name: found.values[other] for name, other in source_name.items()}
+    if not transfer.same_places(base.prompt, source.prompt):
+        n_forced = len(scorer.forced)
+        weights = torch.nn.functional.pad(transfer.weights(base.prompt, source.prompt), (0, n_forced, 0, n_forced))
+        match = transfer.pooling == "norm_matched"
+        values = {
+            name: pooled(value, weights, found_base.values[name] if match else None) for name, value in values.items()
+        }
+    if transfer.control == "noise":
+        values = noise_like(values, base.prompt, transfer.seed)
+    samples = max((len(value) for value in values.values()), default=1)
+    marker = found.embeddings if samples == 1 else torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device)
+    return RecordedRun(found_base.tokens, marker, values, found.logits)
+
+
+def _pattern_values(
+    model: LensModel, base: RunSpec, source: RunSpec, patches: Sequence[Patch], scorer: Scorer, rows_at_once: int = 32
+) -> Tensor:
+    """Values ``[cell sample metric]`` of attention rows taken from a run of equal length, by hooks."""
+    layers = sorted({layer for patch in patches for layer in patch.layers})
+    names = {layer: f"blocks.{layer}.attn.hook_pattern" for layer in layers}
+    specs = (base, source)
+    samples = max(1 if spec.embeddings is None else len(spec.embeddings) for spec in specs)
+    tokens = source.tokens(scorer.forced, model.device)
+    taken = record(model, tokens, source.embeddings, list(names.values()), scorer.n_readouts).values
+    found = []
+    for first in range(0, len(patches), rows_at_once):
+        some = patches[first : first + rows_at_once]
+        rows = base.tokens(scorer.forced, model.device).expand(len(some) * samples, -1)
+        embeddings = None
+        if base.embeddings is not None:
+            embeddings = base.embeddings.expand(samples, -1, -1).repeat(len(some), 1, 1)
+        hooks = [(names[layer], _pattern_patch(taken[names[layer]], some, layer, samples)) for layer in layers]
+        with replaced_embeddings(model, embeddings), model.hooked(hooks):
+            logits = model.forward(rows)[:, -scorer.n_readouts :]
+        found.append(rearrange(scorer(logits), "(cell sample) metric -> cell sample metric", sample=samples))
+    return torch.cat(found)
+
+
+def _pattern_patch(taken: Tensor, patches: Sequence[Patch], layer: int, samples: int) -> HookFunction:
+    """A hook on patterns ``[cell·sample head query key]``: each cell gets its rows (queries) from the source run."""
+
+    def put(pattern: Tensor) -> Tensor:
+        result = rearrange(pattern.clone(), "(cell sample) ... -> cell sample ...", sample=samples)
+        for cell, patch in enumerate(patches):
+            if layer in patch.layers:
+                heads = range(pattern.shape[1]) if patch.head is None else (patch.head,)
+                index = torch.tensor(list(heads))[:, None], torch.tensor(patch.positions)
+                result[cell][:, index[0], index[1]] = taken[:, index[0], index[1]].to(pattern.dtype)
+        return rearrange(result, "cell sample ... -> (cell sample) ...")
+
+    return put

@@ -1,0 +1,123 @@
+"""What a trace will cost, told before anything runs (`spiritlens trace --dry-run`).
+
+The plan of every prompt's grid is made without the model's weights, so cells, rows and token-layers are exact counts of
+the whole grid with the subject corrupted. Not counted: the row of the noise floor, the second continuation that a
+foil of several tokens needs, and what a screen leaves out.
+
+FLOPs: one multiply-add is two. A token through a block costs ``2 · (attention + MLP parameters)`` and its attention
+``4 · heads · d_head · length``; a token through an MLP alone ``6 · d_model · d_mlp``; a read-out ``2 · d_model ·
+d_vocab``. *Naive*: one whole pass per cell and sample, as the field's tools do. *Hours* are FLOPs over the given rate;
+what share of the machine's best rate is reached is for `benchmarks/causal_tracing.py` to say.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from spiritlens.analysis.grid.given import given_spans
+from spiritlens.analysis.grid.sites import DEFAULT_SPANS, grid_sites
+from spiritlens.analysis.tracing.grid import Grid
+from spiritlens.analysis.tracing.one_prompt import cells_of
+from spiritlens.arguments import listed, number, shown, told_keywords, whole
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.sweep.cost import ModelShape, plan_flops
+from spiritlens.runs.sweep.plan import Plan, make_plan
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Counts and FLOPs of a trace; bytes of its largest prompt at once."""
+
+    prompts: int
+    cells: int
+    exact_cells: int
+    """Cells that need no run."""
+    token_layers: int
+    flops: float
+    naive_flops: float
+    cached_bytes: int
+    row_bytes: int
+    tflops: float
+
+    @property
+    def hours(self) -> float:
+        """Hours at the given rate."""
+        return self.flops / (self.tflops * 1e12) / 3600
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            [
+                f"{self.prompts} prompts, {self.cells:,} cells, of which {self.exact_cells:,} need no run",
+                f"{self.token_layers:,} token-layers, {self.flops / 1e12:,.3g} TFLOP "
+                f"(a pass per cell would be {self.naive_flops / 1e12:,.3g} TFLOP, "
+                f"{self.naive_flops / max(self.flops, 1):.1f} ×)",
+                f"memory: {self.cached_bytes / 2**30:.3g} GiB of recorded runs, "
+                f"{self.row_bytes / 2**30:.3g} GiB of rows if none are split",
+                f"{self.hours:.3g} hours at {self.tflops:g} TFLOP/s",
+            ]
+        )
+
+
+@told_keywords
+def estimate_cost(
+    shape: ModelShape,
+    prompts: Sequence[Prompt],
+    grid: Grid,
+    *,
+    samples: int = 10,
+    spans: Sequence[str] = DEFAULT_SPANS,
+    tflops: float = 1.0,
+) -> Cost:
+    """Price a trace of these prompts; `tflops` is the rate in 10¹² FLOP per second that the machine sustains."""
+    if not isinstance(shape, ModelShape):
+        raise ValueError(
+            f"shape={shown(shape, 40)} ({type(shape).__name__}): expected a ModelShape; write shape_of(lens.inside)"
+        )
+    if not isinstance(grid, Grid):
+        raise ValueError(
+            f"grid={shown(grid)} ({type(grid).__name__}): expected a Grid; write make_grid(lens.inside, ...)"
+        )
+    chosen = listed("prompts", prompts, of=Prompt)
+    names = given_spans(chosen, grid.at, spans)
+    samples = whole("samples", samples, at_least=1)
+    tflops = number("tflops", tflops, above=0, below=inf)
+    each = [_cost_of(shape, prompt, grid, samples, names, tflops) for prompt in chosen]
+    sums = {
+        name: sum(getattr(cost, name) for cost in each)
+        for name in ("prompts", "cells", "exact_cells", "token_layers", "flops", "naive_flops")
+    }
+    largest = {name: max(getattr(cost, name) for cost in each) for name in ("cached_bytes", "row_bytes")}
+    return Cost(**sums, **largest, tflops=tflops)
+
+
+def plan_of(prompt: Prompt, grid: Grid, spans: Sequence[str] = DEFAULT_SPANS) -> Plan:
+    """The rows that one prompt's grid runs."""
+    n_readouts = len(prompt.answer_ids)
+    return make_plan(
+        cells_of(grid, grid_sites(prompt, grid.at, spans)).programs,
+        n_layers=grid.n_layers,
+        n_positions=len(prompt.ids) + n_readouts - 1,
+        first_changed=min(prompt.subject.positions),
+        n_readouts=n_readouts,
+    )
+
+
+def _cost_of(shape: ModelShape, prompt: Prompt, grid: Grid, samples: int, spans: Sequence[str], tflops: float) -> Cost:
+    plan, n_readouts = plan_of(prompt, grid, spans), len(prompt.answer_ids)
+    n_cells, positions = len(plan.programs), plan.n_positions
+    one_pass = positions * shape.n_layers * shape.block_flops((positions + 1) / 2) + n_readouts * shape.readout_flops
+    per_token = 4 * shape.d_model + 2 * shape.n_kv_heads * shape.d_head
+    widest = [column.most_rows * samples * (positions - column.start) for column in plan.columns]
+    return Cost(
+        prompts=1,
+        cells=n_cells,
+        exact_cells=len(plan.unmoved),
+        token_layers=plan.token_layers(samples),
+        flops=plan_flops(shape, plan, samples, n_readouts) + (1 + samples) * one_pass,
+        naive_flops=n_cells * samples * one_pass,
+        cached_bytes=int((1 + samples) * positions * shape.n_layers * per_token * shape.itemsize),
+        row_bytes=int(np.max(widest, initial=0) * (8 * shape.d_model + 3 * shape.d_mlp) * shape.itemsize),
+        tflops=tflops,
+    )

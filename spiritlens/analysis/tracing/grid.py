@@ -1,0 +1,115 @@
+"""The grid of a causal trace: settings, and the program of each cell.
+
+*Window*: a cell of `attn_out` or `mlp_out` at layer l patches ``width`` layers around l, [l − width//2, l − width//2 +
+width), cut off at the model's ends; for width 10 these are the five below and, with l itself, the five from l on, as in
+the reference code. *Severing*: after the first patched site, every later MLP (or attention) output of the patched
+positions is held at the base run's value. *Heads*: z, q by query head and k, v by key-value head.
+
+Source: Meng et al. 2022 (arXiv 2202.05262), sections 2.2 and 2.3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from spiritlens.analysis.grid.given import given_names
+from spiritlens.analysis.grid.windows import DEFAULT_WINDOW_SHARE, WINDOWED, window_around
+from spiritlens.arguments import check_choice, whole
+from spiritlens.models.components import COMPONENTS, HEAD_COMPONENTS, STAGE
+from spiritlens.models.protocol import LensModel
+from spiritlens.runs.sweep.plan import Action, Program
+from spiritlens.terms import At, Direction
+
+Sever = Literal["none", "mlp", "attn"]
+SEVERED: dict[str, str] = {"mlp": "mlp_out", "attn": "attn_out"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is patched: components × layers × sites (× heads)."""
+
+    components: tuple[str, ...]
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    window: int
+    at: At = "token"
+    direction: Direction = "denoising"
+    sever: Sever = "none"
+
+    def __post_init__(self) -> None:
+        given_names("components", self.components, COMPONENTS[1:])
+        if self.has_heads and not set(self.components) <= set(HEAD_COMPONENTS):
+            raise ValueError(f"components {self.components} mix heads and whole outputs; trace them in two calls")
+        check_choice("at", self.at, At)
+        check_choice("direction", self.direction, Direction)
+        check_choice("sever", self.sever, Sever)
+        cut = [name for name in self.components if SEVERED.get(self.sever) in (name, _inside(name))]
+        if cut:
+            raise ValueError(
+                f"sever={self.sever!r} holds the component that is restored ({cut[0]}): the two contradict each other; "
+                "sever the other one"
+            )
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether the grid has a head axis."""
+        return any(name in HEAD_COMPONENTS for name in self.components)
+
+    @property
+    def head_axis(self) -> tuple[int | None, ...]:
+        """Heads of the grid; (None,) where there is no head axis."""
+        if not self.has_heads:
+            return (None,)
+        counts = [self.n_kv_heads if name in ("k", "v") else self.n_heads for name in self.components]
+        return tuple(range(max(counts)))
+
+    def has_head(self, component: str, head: int | None) -> bool:
+        """Whether the component has this head (keys and values may have fewer)."""
+        return head is None or head < (self.n_kv_heads if component in ("k", "v") else self.n_heads)
+
+    def layers(self, component: str, layer: int) -> range:
+        """Layers that a cell patches."""
+        if component not in WINDOWED:
+            return range(layer, layer + 1)
+        return window_around(layer, self.window, self.n_layers)
+
+    def program(self, component: str, layer: int, positions: Sequence[int], head: int | None) -> Program:
+        """Actions of one cell."""
+        where, patched = tuple(positions), self.layers(component, layer)
+        program: dict[int, tuple[Action, ...]] = {at: (Action(component, where, head),) for at in patched}
+        held = SEVERED.get(self.sever)
+        if held is not None:
+            start = patched.start if STAGE[held] > STAGE[component] else patched.start + 1
+            for at in range(start, self.n_layers):
+                program[at] = (*program.get(at, ()), Action(held, where, None, "base"))
+        return program
+
+    def window_layers(self) -> dict[str, dict[str, list[int]]]:
+        """Component → layer → [first, last] patched layer."""
+        return {
+            name: {
+                str(layer): [self.layers(name, layer).start, self.layers(name, layer).stop - 1]
+                for layer in range(self.n_layers)
+            }
+            for name in self.components
+        }
+
+
+def make_grid(
+    model: LensModel, components: Sequence[str], window: int | None, at: At, direction: Direction, sever: Sever
+) -> Grid:
+    """A grid for a model; `window` None is max(1, round(0.3 · layers))."""
+    names, width = given_names("components", components, COMPONENTS[1:]), given_window(window, model.n_layers)
+    return Grid(names, model.n_layers, model.n_heads, model.n_kv_heads, width, at, direction, sever)
+
+
+def given_window(window: int | None, n_layers: int) -> int:
+    """The number of layers that are patched together; None is max(1, round(0.3 · layers))."""
+    share = max(1, round(DEFAULT_WINDOW_SHARE * n_layers))
+    return share if window is None else whole("window", window, at_least=1)
+
+
+def _inside(component: str) -> str:
+    """The output that a head's activation is part of."""
+    return "attn_out" if component in HEAD_COMPONENTS else component

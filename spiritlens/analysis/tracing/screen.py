@@ -1,0 +1,223 @@
+"""Fast screens: attribution patching as a first look at a grid, and the choice of the cells that are run exactly.
+
+First-order estimate of a cell's effect, from one forward and one backward pass of the base run per noise sample,
+
+    estimate = Σ over patched positions, layers, entries of (source − base) · d metric / d activation, at the base run,
+
+averaged over samples, times the metric's sign (noising: minus). The gradient is that of the *base* run (denoising: the
+corrupted one); gradients of the clean run rank far worse. An estimate is no measurement: `first_look` prints how it
+agrees with exact cells of a sample, and `causal_trace(..., screen=0.1)` runs the cells that it chooses exactly.
+
+Source: Nanda 2023, "Attribution patching"; Kramár et al. 2024 (arXiv 2403.00745) on its failures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spiritlens.analysis.attribution.gradients import SMOOTH_METRICS, SmoothMetric
+from spiritlens.analysis.grid.given import given_draws, given_metrics, given_spans
+from spiritlens.analysis.grid.sites import grid_sites
+from spiritlens.analysis.tracing.grid import make_grid
+from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
+from spiritlens.arguments import check_choice, told_keywords, whole
+from spiritlens.effects.quantities import indirect_effect
+from spiritlens.environment import plain_torch
+from spiritlens.models.components import hook_name
+from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions.corruption import Corruption
+from spiritlens.runs.corruptions.given import given_corruption
+from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.sweep.full_length import read_names
+from spiritlens.runs.sweep.recorded import record, replaced_embeddings
+from spiritlens.terms import At, Direction
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+Keep = Literal["each", "common"]
+"""each: every prompt keeps its own best cells; common: all prompts keep the same cells, which averages need."""
+
+
+@plain_torch
+def attribution_patching(
+    lens: "Lens", prompt: Prompt, settings: TraceSettings, positions: Sequence[int] | None = None
+) -> np.ndarray[Any, Any]:
+    """Estimated effects ``[component layer site head]`` on the first metric of the settings; NaN where no cell is.
+
+    `positions` are corrupted instead of the subject. Axes as in `spiritlens.analysis.tracing.one_prompt.Cells`; the
+    head axis has length 1 where there are no heads.
+    """
+    check_screenable(settings)
+    metric = settings.metrics[0]
+    scorer = prompt_scorers(lens, prompt, [metric])[0]
+    cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
+    names = read_names(cells.programs)["source"]
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
+    embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
+    clean = record(lens.inside, tokens, None, names, scorer.n_readouts)
+    noised = record(lens.inside, tokens, embeddings, names, scorer.n_readouts)
+    scorer = scorer.with_clean(clean.logits)
+    denoising = settings.grid.direction == "denoising"
+    base, source = (noised, clean) if denoising else (clean, noised)
+    batch = tokens.expand(base.n_runs, -1)
+    with replaced_embeddings(lens.inside, base.embeddings):
+        gradients = lens.inside.gradients(batch, names, lambda logits: scorer(logits[:, -scorer.n_readouts :]).sum())
+    terms = {name: _per_position(gradients[name], source.values[name] - base.values[name]) for name in names}
+    estimates = np.full(cells.shape, np.nan)
+    for index, program in zip(cells.indices, cells.programs, strict=True):
+        total = 0.0
+        for layer, actions in program.items():
+            for action in actions:
+                term = terms[hook_name(action.component, layer)][list(action.positions)]
+                total += float(term.sum() if action.head is None else term[:, action.head].sum())
+        estimates[index] = SIGNS[metric] * total * (1 if denoising else -1)
+    return estimates
+
+
+def check_screenable(settings: TraceSettings) -> None:
+    """Nothing is severed, and the first metric has a gradient to screen by."""
+    metric, sever = settings.metrics[0], settings.grid.sever
+    if sever != "none":
+        raise ValueError(f"sever={sever!r}: attribution patching does not know severing; screen with sever='none'")
+    if metric not in SMOOTH_METRICS:
+        raise ValueError(
+            f"cells are screened by the gradient of the first metric, and {metric!r} has none that is of use; put one "
+            f"of {', '.join(SMOOTH_METRICS)} first"
+        )
+
+
+def _per_position(gradient: Tensor, difference: Tensor) -> Tensor:
+    """Gradient × difference summed over entries, mean over samples: ``[pos]`` or ``[pos head]``, float32 or better."""
+    precise = torch.promote_types(gradient.dtype, torch.float32)
+    return (gradient.to(precise) * difference.to(precise)).sum(-1).mean(0)
+
+
+def kept_cells(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    settings: TraceSettings,
+    fraction: float,
+    keep: Keep = "each",
+    corrupted: Sequence[Sequence[int] | None] | None = None,
+) -> list[np.ndarray[Any, Any]]:
+    """For each prompt, which cells ``[component layer site head]`` to run: the fraction with the largest estimates.
+
+    `corrupted` gives each prompt's corrupted positions (None: the subject's).
+    """
+    spans = [None] * len(prompts) if corrupted is None else corrupted
+    sizes = [
+        np.abs(attribution_patching(lens, prompt, settings, positions))
+        for prompt, positions in zip(prompts, spans, strict=True)
+    ]
+    if keep == "each":
+        return [_largest(size, fraction) for size in sizes]
+    if len({size.shape for size in sizes}) > 1:
+        raise ValueError(
+            f"keep='common' needs the same sites in all prompts, found {sorted({size.shape[2] for size in sizes})}: "
+            "trace at='role', or at='span' with named spans"
+        )
+    shares = [size / max(float(np.nanmax(size)), 1e-30) for size in sizes]
+    counts = np.sum([~np.isnan(share) for share in shares], axis=0)
+    mean = np.where(counts > 0, np.nansum(shares, axis=0) / np.maximum(counts, 1), np.nan)
+    return [_largest(mean, fraction)] * len(prompts)
+
+
+def _largest(size: np.ndarray[Any, Any], fraction: float) -> np.ndarray[Any, Any]:
+    """Mark the largest values of those that are numbers."""
+    ranked = np.argsort(np.where(np.isnan(size), -1.0, size), axis=None, kind="stable")[::-1]
+    marked = np.zeros(size.size, dtype=bool)
+    marked[ranked[: int(np.ceil(fraction * np.count_nonzero(~np.isnan(size))))]] = True
+    return marked.reshape(size.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLook:
+    """Estimates per prompt, with their agreement with exact cells on a sample of the prompts."""
+
+    estimates: tuple[np.ndarray[Any, Any], ...]
+    correlations: tuple[float, ...]
+    """Pearson correlation with the exact effects, one per sampled prompt."""
+    overlaps: tuple[float, ...]
+    """Share of the k largest exact cells among the k largest estimates."""
+    top_k: int
+    metric: str
+
+    def __repr__(self) -> str:
+        def listed(values: Sequence[float]) -> str:
+            return ", ".join(f"{value:.2f}" for value in values)
+
+        return (
+            f"Attribution patching of {len(self.estimates)} prompt(s), metric {self.metric}: "
+            "an estimate, not a measurement.\n"
+            f"Against exact cells of {len(self.correlations)} prompt(s): correlation {listed(self.correlations)}; "
+            f"top-{self.top_k} overlap {listed(self.overlaps)}."
+        )
+
+
+@told_keywords
+@plain_torch
+def first_look(
+    lens: "Lens",
+    prompts: Sequence[Prompt],
+    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
+    *,
+    at: At = "token",
+    window: int | None = None,
+    samples: int = 3,
+    seed: int = 0,
+    metric: str = "logit",
+    corruption: Corruption | None = None,
+    direction: Direction = "denoising",
+    n_exact: int = 2,
+    top_k: int = 20,
+) -> FirstLook:
+    """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates."""
+    prompts = given_prompts(given_lens(lens), prompts)
+    check_choice("metric", metric, SmoothMetric)
+    n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
+    samples, seed = given_draws(samples, seed)
+    grid = make_grid(lens.inside, components, window, at, direction, "none")
+    noise = Noise() if corruption is None else given_corruption(lens, corruption)
+    settings = TraceSettings(grid, noise, samples, seed, given_metrics(lens, prompts, (metric,)))
+    given_spans(prompts, at, settings.spans)
+    estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
+    drawn = np.random.default_rng(seed).permutation(len(prompts))[:n_exact]
+    pairs = [(_exact(lens, prompts[int(index)], settings), estimates[int(index)]) for index in drawn]
+    return FirstLook(
+        estimates,
+        tuple(_correlation(exact, estimate) for exact, estimate in pairs),
+        tuple(_overlap(exact, estimate, top_k) for exact, estimate in pairs),
+        top_k,
+        metric,
+    )
+
+
+def _exact(lens: "Lens", prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
+    """Exact effects ``[component layer site head]`` of the first metric."""
+    effects = trace_prompt(lens, prompt, settings)
+    values: np.ndarray[Any, Any] = indirect_effect(effects).isel(prompt=0, metric=0).values
+    return values if settings.grid.has_heads else values[..., None]
+
+
+def _correlation(exact: np.ndarray[Any, Any], estimate: np.ndarray[Any, Any]) -> float:
+    measured = ~np.isnan(exact) & ~np.isnan(estimate)
+    if measured.sum() < 2 or exact[measured].std() == 0 or estimate[measured].std() == 0:
+        return float("nan")
+    return float(np.corrcoef(exact[measured], estimate[measured])[0, 1])
+
+
+def _overlap(exact: np.ndarray[Any, Any], estimate: np.ndarray[Any, Any], top_k: int) -> float:
+    count = min(top_k, int((~np.isnan(exact)).sum()))
+    first, second = (_largest_indices(np.abs(values), count) for values in (exact, estimate))
+    return len(first & second) / max(count, 1)
+
+
+def _largest_indices(size: np.ndarray[Any, Any], count: int) -> set[int]:
+    return set(np.argsort(np.where(np.isnan(size), -1.0, size), axis=None, kind="stable")[::-1][:count].tolist())

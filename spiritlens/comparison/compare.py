@@ -1,0 +1,268 @@
+"""Do two modalities recall the same facts in the same place? Paired statistics of their effects by role and layer.
+
+1. **Pair.** Only facts known in both modalities count, each with itself (`fact_id`); phrasings and voices of a fact are
+   averaged, once each is aligned.
+2. **Align.** Roles are compared with roles. Where the answer is read out, the last word of a T2T prompt corresponds to
+   the final marker of an S2T prompt: both become the row *read-out* (``last="read-out"``; ``last="by role"`` keeps
+   names). Left out are cells that any of the facts lacks in either modality (so that all cells are of the same facts)
+   and cells that were run for none of them, since they hold the baseline's value (before the corruption).
+3. **Agreement.** Correlation of the mean maps over cells (Pearson, Spearman), beside its *ceiling*: what two noisy
+   measurements of one true map would reach, from split halves of the subjects.
+4. **Where.** Shift of the peak layer, of the centre of mass, and of the *hand-over* (the layer at which the read-out
+   overtakes the subject); share of the effect by role.
+5. **Which cells.** Sign-flip max-T test of the paired differences, in units of each modality's mean total effect.
+
+Signs: every difference is second − first (S2T − T2T by default), so a positive shift means *later in speech*. Units:
+layers, or shares of the total effect. Intervals: bootstrap over subjects, the same draws for both modalities.
+
+Axes: ``component layer role``. Nothing here says that a fact is kept at a place: effects tell what takes part in
+recall.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
+from spiritlens.comparison.findings import findings
+from spiritlens.comparison.map_statistics import (
+    centres,
+    handovers,
+    peaks,
+    pearson,
+    role_shares,
+    spearman,
+    split_half_reliability,
+)
+from spiritlens.comparison.result import READOUT, SUBJECT, Comparison, ComponentComparison, Estimate
+from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, max_t, weighted_means
+from spiritlens.effects.given import given_traces
+from spiritlens.effects.role_effects import ordered_roles, role_runs
+from spiritlens.effects.statistics import (
+    fact_means,
+    fact_names,
+    given_resampling,
+    role_effects,
+    subject_names,
+    total_effect,
+)
+from spiritlens.terms import MODALITIES
+
+__all__ = ["Comparison", "ComponentComparison", "Estimate", "Last", "compare", "findings"]
+
+Last = Literal["read-out", "by role"]
+"""read-out: where the answer is read (final marker, else last word) is one row; by role: names as they are."""
+
+
+FEWEST_CELLS = 3
+"""Maps with fewer shared cells are not correlated."""
+
+MOST_EMPTY_DRAWS = 0.2
+"""Where more than this share of the bootstrap draws has no value (no peak, no hand-over), no interval is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Paired effects: `values` [modality fact component layer role], `totals` [modality fact], one subject per fact;
+    `cells` [component layer role] are those that are compared."""
+
+    values: Array
+    cells: np.ndarray[Any, np.dtype[np.bool_]]
+    totals: Array
+    subjects: np.ndarray[Any, np.dtype[np.str_]]
+    roles: tuple[str, ...]
+    components: tuple[str, ...]
+    layers: tuple[int, ...]
+    n_left_out: int
+
+
+@told_keywords
+def compare(
+    effects: xr.Dataset,
+    *,
+    kinds: tuple[str, str] = ("T2T", "S2T"),
+    metric: str | None = None,
+    last: Last = "read-out",
+    confidence: float = 0.95,
+    alpha: float = 0.05,
+    resamples: int = 1000,
+    permutations: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two modalities over the facts known in both.
+
+    `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles).
+    """
+    effects, kinds = given_traces(effects), _given_kinds(kinds)
+    check_choice("last", last, Last)
+    alpha, permutations = number("alpha", alpha, above=0, below=1), whole("permutations", permutations, at_least=1)
+    confidence, resamples, seed = given_resampling(confidence, resamples, seed)
+    metric = str(effects["metric"].values[0]) if metric is None else metric
+    if metric not in effects["metric"].values.tolist():
+        raise ValueError(
+            f"metric={metric!r} was not traced; choose from {', '.join(effects['metric'].values.tolist())}"
+        )
+    pairs = _pair(effects.sel(metric=[metric]), kinds, last)
+    weights = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
+    n_subjects = len(set(pairs.subjects.tolist()))
+    estimate = partial(_estimate, n_subjects=n_subjects, confidence=confidence)
+    totals = [weighted_means(one, weights) for one in pairs.totals]
+    components = tuple(
+        _compare_component(pairs, index, weights, estimate, seed) for index in range(len(pairs.components))
+    )
+    return Comparison(
+        kinds=kinds,
+        metric=metric,
+        direction=str(effects.attrs["direction"]),
+        n_facts=len(pairs.subjects),
+        n_subjects=n_subjects,
+        n_left_out=pairs.n_left_out,
+        total=(estimate(totals[0]), estimate(totals[1])),
+        total_difference=estimate(totals[1] - totals[0]),
+        components=components,
+        cells=_test_cells(pairs, permutations, seed),
+        confidence=confidence,
+        alpha=alpha,
+    )
+
+
+def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
+    """Two modalities that differ."""
+    found = listed("kinds", kinds, of=str)
+    if len(found) != 2 or found[0] == found[1] or not set(found) <= set(MODALITIES):
+        raise ValueError(f"kinds={found}: expected two different ones of {', '.join(MODALITIES)}")
+    return found[0], found[1]
+
+
+def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
+    """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
+    value = float(draws[0])
+    if np.isnan(value) or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
+        return Estimate(value)
+    low, high = (float(end) for end in interval(draws[1:], n_subjects, confidence))
+    return Estimate(value, min(low, value), max(high, value))
+
+
+def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
+    """Facts known in both modalities, in one order, with their roles aligned."""
+    if "head" in effects.dims:
+        raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
+    for kind in kinds:
+        if kind not in effects["modality"].values.tolist():
+            found = ", ".join(dict.fromkeys(effects["modality"].values.tolist()))
+            raise ValueError(
+                f"no {kind} prompt among the modalities {found}: trace the facts in {kinds[0]} and {kinds[1]}"
+            )
+    per_fact = fact_means(_aligned(role_effects(effects).isel(metric=0), last), by=("modality",))
+    totals = fact_means(total_effect(effects), by=("modality",)).isel(metric=0)
+    places = [_places(per_fact, kind) for kind in kinds]
+    shared = [fact for fact in places[0] if fact in places[1]]
+    if not shared:
+        raise ValueError(f"no fact is known in both {kinds[0]} and {kinds[1]}: see the accuracy table")
+    values = per_fact.transpose("fact", "component", "layer", "role").values
+    rows = [[where[fact] for fact in shared] for where in places]
+    everyone = {*places[0], *places[1]} | set(fact_names(effects).tolist())
+    paired = np.stack([values[row] for row in rows])
+    ran = fact_means(_aligned(role_runs(effects), last), by=("modality",))
+    ran_there = np.stack([ran.transpose("fact", "component", "layer", "role").values[row] for row in rows])
+    return _Pairs(
+        values=paired,
+        cells=~np.isnan(paired).any(axis=(0, 1)) & (np.nan_to_num(ran_there) > 0).any(axis=(0, 1)),
+        totals=np.stack([totals.values[row] for row in rows]),
+        subjects=subject_names(per_fact)[rows[0]],
+        roles=tuple(per_fact["role"].values.tolist()),
+        components=tuple(effects["component"].values.tolist()),
+        layers=tuple(int(layer) for layer in effects["layer"].values),
+        n_left_out=len(everyone) - len(shared),
+    )
+
+
+def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
+    chosen = np.nonzero(per_fact["modality"].values == kind)[0]
+    return {str(per_fact["fact_id"].values[place]): int(place) for place in chosen}
+
+
+def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
+    """Effects of each prompt [prompt component layer role] with last word and final marker joined into the read-out
+    row; the last word before a marker keeps a row of its own, which the other modality may lack.
+    """
+    roles = ordered_roles(effect["role"].values.tolist())
+    effect = effect.sel(role=roles).transpose("prompt", "component", "layer", "role")
+    if last == "by role" or "last word" not in roles:
+        return effect
+    values = effect.values
+    word = values[..., roles.index("last word")]
+    marker = values[..., roles.index("final marker")] if "final marker" in roles else np.full_like(word, np.nan)
+    ends_in_marker = ~np.isnan(marker).all(axis=(1, 2), keepdims=True)
+    before_marker = np.where(ends_in_marker, word, np.nan)
+    readout = np.where(ends_in_marker, marker, word)
+    kept = [role for role in roles if role not in ("last word", "final marker")]
+    columns = [values[..., roles.index(role)] for role in kept]
+    joined = np.stack([*columns, before_marker, readout], axis=-1)
+    about: dict[Any, Any] = {name: array for name, array in effect.coords.items() if "role" not in array.dims}
+    return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": [*kept, "last word", READOUT]})
+
+
+def _compare_component(
+    pairs: _Pairs, index: int, weights: Array, estimate: Callable[[Array], Estimate], seed: int
+) -> ComponentComparison:
+    values = pairs.values[:, :, index].swapaxes(2, 3)  # [modality fact role layer]
+    cells = pairs.cells[index].T
+    maps = [weighted_means(one, weights) for one in values]  # [draw role layer]
+    first, second = (one[:, cells] for one in maps)
+    enough = int(cells.sum()) >= FEWEST_CELLS
+    nothing, unknown = Estimate(float("nan")), float("nan")
+    reliability = [split_half_reliability(one[:, cells], pairs.subjects, seed=seed) for one in values] if enough else []
+    layers = np.asarray(pairs.layers, dtype=np.float64)
+    subject = [_curves(one, pairs.roles, SUBJECT) for one in maps]
+    readout = [_curves(one, pairs.roles, READOUT if READOUT in pairs.roles else "last word") for one in maps]
+    peak, centre = ([_in_layers(place(curve), layers) for curve in subject] for place in (peaks, centres))
+    hand = [_in_layers(handovers(a, b), layers) for a, b in zip(subject, readout, strict=True)]
+    shares = [role_shares(one) for one in maps]
+    return ComponentComparison(
+        component=pairs.components[index],
+        n_cells=int(cells.sum()),
+        pearson=estimate(pearson(first, second)) if enough else nothing,
+        spearman=estimate(spearman(first, second)) if enough else nothing,
+        reliability=(reliability[0], reliability[1]) if enough else (unknown, unknown),
+        peak_shift=estimate(peak[1] - peak[0]),
+        centre_shift=estimate(centre[1] - centre[0]),
+        handover=(estimate(hand[0]), estimate(hand[1])),
+        handover_shift=estimate(hand[1] - hand[0]),
+        shares={
+            role: (estimate(a[:, row]), estimate(b[:, row]), estimate(b[:, row] - a[:, row]))
+            for row, role in enumerate(pairs.roles)
+            for a, b in [shares]
+        },
+    )
+
+
+def _curves(maps: Array, roles: tuple[str, ...], role: str) -> Array:
+    """Curves of one role [draw layer]; NaN where it was not traced."""
+    return maps[:, roles.index(role)] if role in roles else np.full((len(maps), maps.shape[2]), np.nan)
+
+
+def _in_layers(places: Array, layers: Array) -> Array:
+    """Places along the layer axis in units of layers: traced layers may be a subset."""
+    return np.asarray(np.interp(places, np.arange(len(layers)), layers))
+
+
+def _test_cells(pairs: _Pairs, permutations: int, seed: int) -> xr.Dataset:
+    """Paired differences in units of the mean total effects, and their sign-flip max-T test over all cells at once."""
+    scale = np.abs(pairs.totals.mean(axis=1))
+    scale = np.where(scale > 0, scale, np.nan)
+    difference = pairs.values[1] / scale[1] - pairs.values[0] / scale[0]
+    difference = np.where(pairs.cells, difference, np.nan)
+    statistic, p_value = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
+    arrays = {
+        "difference": weighted_means(difference, np.ones((1, len(difference))))[0],
+        "statistic": statistic,
+        "p_value": p_value,
+    }
+    dims = ("component", "layer", "role")
+    coords = {"component": list(pairs.components), "layer": list(pairs.layers), "role": list(pairs.roles)}
+    return xr.Dataset({name: (dims, array) for name, array in arrays.items()}, coords=coords)

@@ -1,0 +1,125 @@
+"""What a Llama checkpoint's settings mean: shapes of its tensors, rotations, and which settings are refused and why."""
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+ROPE_KINDS = ("default", "linear", "llama3")
+
+
+ROPE_REASONS = {
+    "dynamic": "changes its frequencies with the length of the text",
+    "yarn": "also scales the attention",
+    "longrope": "changes its frequencies with the length of the text",
+}
+"""Why other rotations have no place in a `HookedTransformer`, whose frequencies are fixed."""
+
+
+class UnsupportedModel(ValueError):
+    """A model that cannot be represented exactly as a `HookedTransformer`; the message says which setting and why."""
+
+
+def rope_settings(config: LlamaConfig) -> dict[str, Any]:
+    """The rotary settings, as transformers 5 or 4 names them: ``rope_type``, ``rope_theta``, the scaling's numbers."""
+    settings = dict(getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {})
+    settings["rope_type"] = settings.get("rope_type") or settings.get("type") or "default"
+    settings["rope_theta"] = float(settings.get("rope_theta") or getattr(config, "rope_theta", None) or 10000.0)
+    if (
+        settings["rope_type"] == "llama3"
+    ):  # the length stands inside or beside the settings, as in Hugging Face's reading
+        beside = getattr(config, "original_max_position_embeddings", None)
+        inside = settings.get("original_max_position_embeddings")
+        settings["original_max_position_embeddings"] = beside or inside or config.max_position_embeddings
+    return settings
+
+
+def check_supported(config: LlamaConfig) -> None:
+    """Refuse what `HookedTransformer` cannot compute exactly as Hugging Face does."""
+    rules = {
+        "model_type": (config.model_type, "llama"),
+        "hidden_act": (config.hidden_act, "silu"),
+        "attention_bias": (bool(getattr(config, "attention_bias", False)), False),
+        "mlp_bias": (bool(getattr(config, "mlp_bias", False)), False),
+        "pretraining_tp": (getattr(config, "pretraining_tp", 1) or 1, 1),
+    }
+    for setting, (found, expected) in rules.items():
+        if found != expected:
+            raise UnsupportedModel(
+                f"config setting {setting}: expected {expected!r}, found {found!r}; only plain Llama models convert"
+            )
+    if getattr(config, "quantization_config", None) is not None:
+        raise UnsupportedModel(
+            "the checkpoint is quantized; convert the unquantized weights (float32, float16 or bfloat16)"
+        )
+    _check_rotation(config)
+    if config.num_attention_heads % config.num_key_value_heads:
+        raise UnsupportedModel(
+            f"num_attention_heads {config.num_attention_heads} is no multiple of num_key_value_heads "
+            f"{config.num_key_value_heads}"
+        )
+
+
+def _check_rotation(config: LlamaConfig) -> None:
+    """Refuse a rotation that `HookedTransformer` does not have, or that Hugging Face reads otherwise than this."""
+    rope = rope_settings(config)
+    kind = rope["rope_type"]
+    if kind not in ROPE_KINDS:
+        why = ROPE_REASONS.get(str(kind), "is unknown")
+        raise UnsupportedModel(
+            f"rope_type: expected one of {', '.join(ROPE_KINDS)}, found {kind!r}, which {why}; it would be computed "
+            "wrongly"
+        )
+    theirs, own = LlamaRotaryEmbedding(copy.deepcopy(config)), rotary_frequencies(config, torch.float32)
+    same = theirs.inv_freq.shape == own.shape and torch.allclose(theirs.inv_freq, own, rtol=1e-5, atol=0)
+    if not same or theirs.attention_scaling != 1:
+        raise UnsupportedModel(
+            f"the rotary settings {rope} give other frequencies in Hugging Face's model than here: they are not "
+            "converted exactly; use a checkpoint whose rope_parameters are of type default, linear or llama3"
+        )
+
+
+def head_size(config: LlamaConfig) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def tensor_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+    """Every tensor that a checkpoint of this config holds, by Hugging Face's name (no unembedding where it is tied)."""
+    width, hidden, size = config.hidden_size, config.intermediate_size, head_size(config)
+    heads, kv_heads = config.num_attention_heads * size, config.num_key_value_heads * size
+    layer = {
+        "self_attn.q_proj.weight": (heads, width),
+        "self_attn.k_proj.weight": (kv_heads, width),
+        "self_attn.v_proj.weight": (kv_heads, width),
+        "self_attn.o_proj.weight": (width, heads),
+        "mlp.gate_proj.weight": (hidden, width),
+        "mlp.up_proj.weight": (hidden, width),
+        "mlp.down_proj.weight": (width, hidden),
+        "input_layernorm.weight": (width,),
+        "post_attention_layernorm.weight": (width,),
+    }
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocab_size, width)}
+    for index in range(config.num_hidden_layers):
+        shapes |= {f"model.layers.{index}.{name}": shape for name, shape in layer.items()}
+    shapes["model.norm.weight"] = (width,)
+    if not config.tie_word_embeddings:
+        shapes["lm_head.weight"] = (config.vocab_size, width)
+    return shapes
+
+
+def rotary_frequencies(config: LlamaConfig, precision: torch.dtype) -> Tensor:
+    """Angle per position of each rotary pair ``[d_head/2]``, in radians; llama3 stretches the long wavelengths."""
+    rope, size = rope_settings(config), head_size(config)
+    frequencies: Tensor = rope["rope_theta"] ** (-torch.arange(0, size, 2, dtype=precision) / size)
+    if rope["rope_type"] == "linear":
+        return frequencies / float(rope["factor"])
+    if rope["rope_type"] != "llama3":
+        return frequencies
+    low, high, factor = (float(rope[key]) for key in ("low_freq_factor", "high_freq_factor", "factor"))
+    turns = int(rope["original_max_position_embeddings"]) * frequencies / (2 * math.pi)
+    weight = ((turns - low) / (high - low)).clamp(0, 1)
+    return frequencies * (weight + (1 - weight) / factor)

@@ -1,0 +1,107 @@
+"""Hugging Face's model of a checkpoint, loaded afresh, as the yardstick of the conversion.
+
+``LlamaForCausalLM.double()`` is not float64: its RMS norms, its rotary tables and the softmax of its eager attention
+stay in float32, 1e-6 away from the truth. `hold_float64` makes a loaded model truly float64, so that a comparison to
+1e-10 means something.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.utils import logging
+
+from spiritlens.files.weights import read_json
+from spiritlens.models.checkpoints.checkpoint import read_checkpoint
+from spiritlens.models.checkpoints.llama import rotary_frequencies
+from spiritlens.models.checkpoints.weight_files import open_weights
+
+
+def load_reference(
+    folder: Path, dtype: torch.dtype, device: torch.device | str = "cpu", attention: str = "eager"
+) -> LlamaForCausalLM:
+    """The folder's model by Hugging Face's own loading; truly float64 where ``dtype`` is float64.
+
+    A wrapper's folder (SIMS) and weights under other names (``_orig_mod.model.layers…``), which Hugging Face does not
+    know and would replace by random ones, are read by `read_checkpoint` into Hugging Face's model.
+    """
+    plain = read_json(folder / "config.json").get("model_type") == "llama"
+    files = open_weights(folder)
+    if plain and files.without_prefix().tensors.keys() == files.tensors.keys():
+        with _silent_loading():
+            llama = LlamaForCausalLM.from_pretrained(
+                folder, dtype=dtype, attn_implementation=attention, trust_remote_code=False, local_files_only=True
+            )
+    else:
+        checkpoint = read_checkpoint(folder, dtype)
+        checkpoint.config._attn_implementation = attention
+        llama = LlamaForCausalLM(checkpoint.config)
+        for parameter in llama.parameters():  # not all by .to(dtype), which would round the rotary frequencies too
+            parameter.data = parameter.data.to(dtype)
+        llama.load_state_dict(checkpoint.weights, strict=not checkpoint.config.tie_word_embeddings)
+    llama = llama.eval().requires_grad_(False).to(device)
+    return hold_float64(llama) if dtype == torch.float64 else llama
+
+
+@contextmanager
+def _silent_loading() -> Iterator[None]:
+    """Hugging Face's loading bars off, and as they were afterwards."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def hold_float64(llama: LlamaForCausalLM) -> LlamaForCausalLM:
+    """Replace the float32 islands of a float64 model, in place: norms' statistics, rotary tables, eager softmax."""
+    llama.set_attn_implementation("sdpa")
+    for module in llama.modules():
+        if isinstance(module, LlamaRMSNorm):
+            module.forward = _precise_norm(module)
+    frequencies = rotary_frequencies(llama.config, torch.float64)
+
+    def tables(states: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        angles = (position_ids[..., None].double() * frequencies.to(position_ids.device)).repeat(1, 1, 2)
+        return angles.cos().to(states.dtype), angles.sin().to(states.dtype)
+
+    llama.model.rotary_emb.forward = tables
+    return llama
+
+
+def _precise_norm(norm: Any) -> Any:
+    def forward(states: Tensor) -> Tensor:
+        normed: Tensor = states / (states.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon).sqrt() * norm.weight
+        return normed
+
+    return forward
+
+
+@torch.no_grad()
+def reference_activations(llama: LlamaForCausalLM, tokens: Tensor) -> dict[str, Tensor]:
+    """Hugging Face's residuals, block outputs and logits under TransformerLens's names, in the order of computation."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            found[name] = (output[0] if isinstance(output, tuple) else output).detach()
+
+        return hook
+
+    handles = [llama.model.embed_tokens.register_forward_hook(keep("hook_embed"))]
+    for layer, block in enumerate(llama.model.layers):
+        for part, name in ((block.self_attn, "hook_attn_out"), (block.mlp, "hook_mlp_out"), (block, "hook_resid_post")):
+            handles.append(part.register_forward_hook(keep(f"blocks.{layer}.{name}")))
+    try:
+        logits = llama(tokens.to(llama.device), use_cache=False).logits
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found | {"logits": logits.detach()}

@@ -1,0 +1,1 @@
+"""The model protocol on TransformerLens's `HookedTransformer`. Only loading opens this folder."""

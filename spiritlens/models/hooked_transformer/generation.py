@@ -1,0 +1,144 @@
+"""Continuations in one modality, with the bans of the official package.
+
+SpiritLM's package asks for an output modality and forbids the tokens of the other: a written continuation may not
+hold markers, units, pitch or style tokens; a spoken one may hold units only. Rows of the embedding that no token uses
+are never generated. `continue_prompt` runs TransformerLens's own generation with a hook on the logits that holds the
+banned ids at −∞; generation stops at the end-of-sequence token, which is allowed in every modality.
+
+Source: the behaviour of ``Spiritlm.generate`` of the official SpiritLM package (arXiv 2402.05755), read, not copied.
+"""
+
+import math
+import re
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformer_lens import HookedTransformer
+
+from spiritlens.arguments import number, shown, whole
+from spiritlens.environment import plain_torch
+from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks
+from spiritlens.prompts.building.draft import Draft, TextPart
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+
+AnswerModality: TypeAlias = Literal["text", "speech", "any"]
+"""What a continuation may hold: ``text`` pieces only, ``speech`` units only (pitch and style included), or ``any`` of
+them and markers; never padding rows or special tokens."""
+
+ALLOWED = {"text": ("text",), "speech": ("unit", "pitch", "style"), "any": ("text", "unit", "pitch", "style", "marker")}
+
+
+def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
+    """Whether each embedding row may be generated ``[id]``: the modality's tokens and the end of the sequence."""
+    if not isinstance(modality, str) or modality not in ALLOWED:
+        raise ValueError(f"modality {shown(modality)} is unknown; it can be {', '.join(ALLOWED)}")
+    allowed = np.isin(vocabulary.families_by_id, ALLOWED[modality])
+    if modality == "speech" and not allowed.any():
+        raise ValueError(f"family {vocabulary.family.name} has no speech units to generate; use modality='text'")
+    if vocabulary.eos_id is not None:
+        allowed[vocabulary.eos_id] = True
+    return np.asarray(allowed)
+
+
+@plain_torch
+def continue_prompt(
+    model: HookedTransformer,
+    vocabulary: Vocabulary,
+    prompt: Prompt | str,
+    max_new_tokens: int = 20,
+    modality: AnswerModality = "text",
+    temperature: float = 0.0,
+) -> str:
+    """The continuation of a prompt, without it, stripped if text.
+
+    A string with markers is read as it is, one without as the written prompt that `Lens.text` makes of it; both in the
+    family's case. Prompt and continuation must fit into the model's context.
+
+    Temperature 0 takes the likeliest token each time; above it sampling draws from torch's random state. A string that
+    ends in the other modality gets the marker of the wanted one first, as the official package does.
+    """
+    new_tokens, heat = whole("max_new_tokens", max_new_tokens), number("temperature", temperature, below=math.inf)
+    if new_tokens < 1 or heat < 0:
+        raise ValueError(f"max_new_tokens {new_tokens} must be at least 1 and temperature {heat:g} at least 0")
+    banned = torch.from_numpy(~allowed_ids(vocabulary, modality)).to(model.W_E.device)
+    ids = _prompt_ids(vocabulary, prompt)
+    ids += _marker_between(vocabulary, ids, modality)
+    room = model.cfg.n_ctx - len(ids) + 1  # the last token is generated, not read
+    if new_tokens > room:
+        raise ValueError(
+            f"max_new_tokens={new_tokens}: after the {len(ids)} tokens of the prompt the model's context of "
+            f"{model.cfg.n_ctx} has room for {max(room, 0)}; {f'ask for at most {room}' if room > 0 else 'shorten it'}"
+        )
+
+    def ban(logits: Tensor) -> Tensor:
+        return logits.masked_fill(banned, -torch.inf)
+
+    with torch.no_grad(), PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
+        tokens = model.generate(
+            torch.tensor([ids], device=model.W_E.device),
+            max_new_tokens=new_tokens,
+            do_sample=heat > 0,
+            temperature=heat or 1.0,
+            eos_token_id=vocabulary.eos_id,
+            stop_at_eos=vocabulary.eos_id is not None,
+            verbose=False,
+        )
+    new = [int(index) for index in tokens[0, len(ids) :] if int(index) != vocabulary.eos_id]
+    text = vocabulary.decode(new)
+    return text if modality == "speech" else text.strip()
+
+
+def _refuse_unknown_units(vocabulary: Vocabulary, string: str) -> None:
+    """A unit that the family lacks would be read as letters."""
+    for stream in vocabulary.family.all_streams():
+        before, _, after = stream.template.partition("{}")
+        for unit in re.findall(rf"{re.escape(before)}(\d+){re.escape(after)}", string):
+            if not stream.offset <= int(unit) < stream.offset + stream.count:
+                raise ValueError(
+                    f"prompt={shown(string)}: {stream.template.format(unit)} is none of the {stream.count} "
+                    f"{stream.name}s of family {vocabulary.family.name}, and would be read as letters"
+                )
+
+
+def _prompt_ids(vocabulary: Vocabulary, prompt: Prompt | str) -> list[int]:
+    """The ids of a prompt of this vocabulary, or of a string: as it is with markers, else as a written prompt."""
+    if isinstance(prompt, str):
+        ids = vocabulary.encode(prompt)
+        _refuse_unknown_units(vocabulary, prompt)
+        marked = {"marker", "unit", "pitch", "style"}.intersection(vocabulary.family_of_ids(ids).tolist())
+        if not ids:
+            raise ValueError(f"prompt={shown(prompt)} gives no token to continue; write its first word")
+        return _written_ids(vocabulary, prompt) if prompt.strip() and not marked else ids
+    if not isinstance(prompt, Prompt):
+        raise ValueError(f"prompt={shown(prompt)} ({type(prompt).__name__}): expected a Prompt or a string")
+    if prompt.vocabulary and prompt.vocabulary != vocabulary.hash:
+        raise ValueError(
+            f"prompt {prompt.id} was built with the vocabulary {prompt.vocabulary}, the lens reads {vocabulary.hash}: "
+            "its ids are other words there; build it with this lens"
+        )
+    return list(prompt.ids)
+
+
+def _written_ids(vocabulary: Vocabulary, text: str) -> list[int]:
+    """The ids of `Lens.text` on the text: opened, framed and closed as the family does it."""
+    opening, closing = vocabulary.family.written_turn
+    draft = Draft(vocabulary)
+    parts = (TextPart(opening, frame=True), TextPart(text.strip()), TextPart(closing, frame=True))
+    draft.add_text([part for part in parts if part.text])
+    draft.close("none")
+    return draft.ids
+
+
+def _marker_between(vocabulary: Vocabulary, ids: list[int], modality: AnswerModality) -> list[int]:
+    """The marker that opens the wanted modality, where the prompt ends in the other one."""
+    last = str(vocabulary.families_by_id[ids[-1]]) if ids else "bos"
+    spoken = last in ("unit", "pitch", "style")
+    if modality == "text" and spoken and vocabulary.text_marker_id is not None:
+        return [vocabulary.text_marker_id]
+    marker = vocabulary.family.speech_open
+    if modality != "speech" or spoken or not marker or ids[-1:] == [vocabulary.speech_marker_id]:
+        return []
+    return vocabulary.opening(marker) if last == "bos" else [vocabulary.marker_id(marker)]

@@ -1,0 +1,76 @@
+"""How figures look: colours and marks of the modalities, fonts, scales and ticks, the same in all figures."""
+
+from typing import Any, Literal
+
+import plotly.graph_objects as go
+
+Arrangement = Literal["side by side", "stacked"]
+"""side by side: one column per modality, one row per component; stacked: one below the other, for narrow screens."""
+
+
+MODALITY_COLOURS = {"T2T": "#0072B2", "S2T": "#D55E00", "mixed": "#009E73"}
+
+
+MODALITY_DASHES = {"T2T": "solid", "S2T": "dash", "mixed": "dot"}
+
+
+MODALITY_SYMBOLS = {"T2T": "circle", "S2T": "diamond", "mixed": "square"}
+
+
+DIVERGING = [[0.0, "#2166AC"], [0.25, "#92C5DE"], [0.5, "#FFFFFF"], [0.75, "#F4A582"], [1.0, "#B2182B"]]
+
+
+NOT_RUN = "#E3E5E8"
+
+
+FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+
+
+LINE = 110
+
+
+INK = "#22303C"
+
+
+QUIET = "#5B6770"
+
+
+def apply_look(figure: go.Figure, title: str, subtitle: str, *, height: int) -> go.Figure:
+    """The common look: quiet axes, readable fonts, title and subtitle at the left.
+
+    The subtitle breaks at its dots where it would be wider than a page; `height` grows with its lines.
+    """
+    lines = _lines(subtitle)
+    height += 16 * (len(lines) - 1)
+    figure.update_layout(
+        template="plotly_white",
+        title={
+            **{"text": f"{title}<br><sup>{'<br>'.join(lines)}</sup>", "font": {"size": 16, "color": INK}},
+            **{"x": 0, "xref": "container", "xanchor": "left", "pad": {"l": 10}},
+            **{"y": 1 - 18 / height, "yref": "container", "yanchor": "top"},
+        },
+        font={"family": FONT, "size": 13, "color": INK},
+        height=height,
+        margin={"l": 10, "r": 10, "t": 82 + 16 * len(lines), "b": 50},
+        hoverlabel={"align": "left", "font": {"size": 13}},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+    )
+    figure.update_xaxes(automargin=True, title_standoff=8, title_font={"size": 13})
+    figure.update_yaxes(automargin=True, title_standoff=8, title_font={"size": 13})
+    return figure
+
+
+def _lines(subtitle: str) -> list[str]:
+    """The subtitle in lines of at most LINE letters, broken at its dots."""
+    lines = [""]
+    for piece in subtitle.split(" · "):
+        longer = f"{lines[-1]} · {piece}" if lines[-1] else piece
+        lines = [*lines[:-1], longer] if len(longer) <= LINE else [*lines, piece]
+    return [line for line in lines if line]
+
+
+def layer_ticks(layers: Any) -> dict[str, Any]:
+    """Tick settings for a layer axis: whole numbers, at most about a dozen of them."""
+    values = [int(layer) for layer in layers]
+    step = max(1, -(-len(values) // 12))
+    return {"tickmode": "array", "tickvals": values[::step], "title_text": "layer", "zeroline": False}

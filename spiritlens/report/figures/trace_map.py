@@ -1,0 +1,171 @@
+"""The map of one prompt: tokens (or words, or roles) × layers, the subject marked.
+
+Rows are labelled with the token, and in bold with the word that begins there. Hovering tells the exact layers of the
+window, the token with its word, role and time, the effect, and how the cell came by its value.
+"""
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray as xr
+
+from spiritlens.arguments import check_choice, told_keywords, whole
+from spiritlens.effects.given import given_traces
+from spiritlens.effects.schema import Status, site_axis
+from spiritlens.effects.statistics import Quantity, indirect_effect, normalised_indirect_effect, total_effect
+from spiritlens.report.figures.heatmap import (
+    add_cells,
+    cell_words,
+    colour_axis,
+    colour_limit,
+    mark_rows,
+    row_ticks,
+    window_hover,
+)
+from spiritlens.report.figures.look import apply_look, layer_ticks
+from spiritlens.report.words import choose, component_words, patching_words, quantity_words, window_words
+
+MANY_ROWS = 60
+"""Above this many rows only those that begin a word are labelled."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is written beside a row, in its hover text, and whether it belongs to the subject."""
+
+    label: str
+    hover: str
+    subject: bool
+
+
+@told_keywords
+def trace_map(
+    effects: xr.Dataset,
+    prompt: int | str = 0,
+    component: str | None = None,
+    metric: str | None = None,
+    *,
+    quantity: Quantity = "indirect",
+    head: int | None = None,
+) -> go.Figure:
+    """Heat map of one prompt: its tokens (or words, or roles) × layers.
+
+    `prompt` is a place in the dataset or a prompt id; `component` and `metric` are by default the first traced.
+    """
+    effects = given_traces(effects)
+    component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
+    check_choice("quantity", quantity, Quantity)
+    one = _one_prompt(effects, prompt, head)
+    axis = site_axis(one)
+    effect = indirect_effect(one) if quantity == "indirect" else normalised_indirect_effect(one)
+    values = effect.sel(component=component, metric=metric).isel(prompt=0).transpose(axis, "layer").values
+    status = one["status"].sel(component=component).isel(prompt=0).transpose(axis, "layer").values
+    rows = _rows(one, axis)
+    layers = one["layer"].values
+    figure = go.Figure()
+    add_cells(
+        figure, layers, values, status, _hover(one, component, rows, values, status), coloraxis="coloraxis", place={}
+    )
+    figure.update_layout(coloraxis=colour_axis(colour_limit(values)))
+    figure.update_xaxes(**layer_ticks(layers))
+    words = [place for place, row in enumerate(rows) if row.label.startswith("<b>")]
+    labels = [row.label for row in rows]
+    figure.update_yaxes(**row_ticks(labels, kept=words if len(rows) > MANY_ROWS else None))
+    mark_rows(figure, [row.subject for row in rows])
+    height = 160 + max(6, len(rows)) * (20 if len(rows) <= MANY_ROWS else 11)
+    return apply_look(figure, *_title(one, component, metric, quantity), height=height)
+
+
+def _title(one: xr.Dataset, component: str, metric: str, quantity: Quantity) -> tuple[str, str]:
+    known = "" if int(one["known"].values[0]) else " (not known)"
+    total = float(total_effect(one).sel(metric=metric).values[0])
+    subject, answer = (html.escape(str(one[name].values[0])) for name in ("subject", "answer"))
+    head = f", head {int(one['head'])}" if "head" in one.coords else ""
+    colour = quantity_words(quantity, one.attrs["direction"], metric)
+    return (
+        f"{one['modality'].values[0]}: {component_words(component)}{head}, {window_words(one, component)}",
+        f"{subject} → {answer}{known} · {colour} · {patching_words(one)} · total effect {total:.2f} · "
+        f"n = {one.sizes['sample']} noise samples",
+    )
+
+
+def _one_prompt(effects: xr.Dataset, prompt: int | str, head: int | None) -> xr.Dataset:
+    """The prompt alone, without the padding of longer ones, and one head where there are heads."""
+    one = effects.isel(prompt=[_place(effects, prompt)])
+    if "head" in one.dims:
+        heads = one["head"].values.tolist()
+        if head is None:
+            raise ValueError(f"this dataset has {len(heads)} heads; choose one with head=")
+        head = whole("head", head)
+        if head not in heads:
+            raise ValueError(f"head={head!r} was not traced; choose from {', '.join(map(str, heads))}")
+        one = one.sel(head=head)
+    elif head is not None:
+        raise ValueError(f"head={head!r}: this dataset has no heads; leave head out, or trace a component with heads")
+    axis = site_axis(one)
+    present = (one["status"] != Status.ABSENT).any(("prompt", "component", "layer")).values
+    return one.isel({axis: np.nonzero(present)[0]})
+
+
+def _place(effects: xr.Dataset, prompt: int | str) -> int:
+    n = effects.sizes["prompt"]
+    if isinstance(prompt, str):
+        found = np.nonzero(effects["prompt_id"].values == prompt)[0]
+        if not len(found):
+            raise ValueError(f"no prompt has the id {prompt!r}; this dataset holds {n} prompts, see effects.prompt_id")
+        return int(found[0])
+    prompt = whole("prompt", prompt)
+    if not -n <= prompt < n:
+        raise ValueError(f"prompt={prompt}: this dataset holds {n} prompts, 0 to {n - 1}")
+    return prompt % n
+
+
+def _rows(one: xr.Dataset, axis: str) -> list[Row]:
+    if axis == "role":
+        pairs = zip(one["role"].values, one["n_tokens"].values[0], strict=True)
+        return [Row(str(role), f"{role} ({n} tokens)", role == "subject") for role, n in pairs]
+    if axis == "span":
+        return [
+            Row(
+                f"<b>{html.escape(str(name))}</b>",
+                f"{html.escape(repr(str(name)))}, {html.escape(str(role))}",
+                role == "subject",
+            )
+            for name, role in zip(one["span_name"].values[0], one["span_role"].values[0], strict=True)
+        ]
+    rows, previous = [], -1
+    for place in range(one.sizes[axis]):
+        index = int(one["word_index"].values[0, place])
+        rows.append(_token_row(one.isel(prompt=0, pos=place), begins_word=index >= 0 and index != previous))
+        previous = index
+    return rows
+
+
+def _token_row(token: xr.Dataset, *, begins_word: bool) -> Row:
+    label, word = (html.escape(str(token[name].values)) for name in ("token", "word"))
+    role, part = (html.escape(str(token[name].values)) for name in ("role", "part"))
+    start, end = float(token["start"]), float(token["end"])
+    of_word = f" of ‘{word}’" if word else ""
+    time = f", {start:.2f}–{end:.2f} s" if not np.isnan(start) else ""
+    hover = f"token {label}{of_word}, {role}{f' ({part})' if part != 'none' else ''}{time}"
+    same = word.casefold() == label.strip(" ▁").casefold()
+    if begins_word:
+        label = f"<b>{label}</b>" if same else f"<b>{word}</b>  {label}"
+    return Row(label, hover, role == "subject")
+
+
+def _hover(one: xr.Dataset, component: str, rows: list[Row], values: Any, status: Any) -> list[list[str]]:
+    layers = [int(layer) for layer in one["layer"].values]
+    windows = [window_hover(one, component, layer) for layer in layers]
+    return [
+        [
+            f"layer {layer}{window}<br>{row.hover}<br>"
+            f"effect {cell_words(values[place, column], status[place, column])}<br>"
+            f"{Status(int(status[place, column])).name.lower()}"
+            for column, (layer, window) in enumerate(zip(layers, windows, strict=True))
+        ]
+        for place, row in enumerate(rows)
+    ]

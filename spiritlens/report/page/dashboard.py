@@ -1,0 +1,283 @@
+"""The page of a study: findings, maps side by side, curves, accuracy, prompts to listen to, and what was run.
+
+`dashboard` writes one ``index.html`` that opens offline: plotly.js is inlined once, audio is embedded, nothing is
+fetched. It takes one effects dataset or several by name (say at="role" and at="token" of the same prompts): the role
+maps come from the first with at="role", the maps of single prompts from the first that has single tokens. Where
+averages cannot be computed (no fact is known, or other cells were screened out in each prompt) the page says so.
+"""
+
+import base64
+import html
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+import xarray as xr
+
+from spiritlens.arguments import check_choice, listed, told_keywords, whole
+from spiritlens.arguments import shown as shown_value
+from spiritlens.effects.given import given_traces
+from spiritlens.effects.schema import check_effects, site_axis
+from spiritlens.effects.statistics import average_effects, fact_means, fact_names, role_effects
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.figures.head_map import default_role, head_map
+from spiritlens.report.figures.layer_curves import layer_curves
+from spiritlens.report.figures.peak_layers import peak_layers
+from spiritlens.report.figures.role_maps import role_maps
+from spiritlens.report.figures.speech import speech
+from spiritlens.report.figures.total_effects import total_effects
+from spiritlens.report.figures.trace_map import trace_map
+from spiritlens.report.page.document import Example, Plot, Section, Table, write_page
+from spiritlens.report.page.methods_text import AT_WORDS, methods_sentences, model_words, settings_table
+from spiritlens.report.tables import Accuracy, as_frame, known_table, peak_table, shown
+from spiritlens.report.words import MODALITY_WORDS, method_words, metric_words, site_words
+from spiritlens.terms import Facts
+
+FEWEST_FACTS = 5
+"""A second map of averages is shown for datasets of at least so many averaged facts."""
+
+MARKS = "White does nothing. Rings: exactly nothing, without a run. Hatched grey: no such place."
+READING = {
+    "denoising": "Each cell restores one place of the clean run inside the corrupted one. Red brings the answer back, "
+    f"blue drives it further away. {MARKS}",
+    "noising": f"Each cell corrupts one place of the clean run. Red loses the answer, blue makes it likelier. {MARKS}",
+}
+"""How to read the maps, by direction."""
+
+TITLE = "Where a fact is recalled, told in writing and told in speech"
+SUBJECT_MARK = "The dark bar at the left marks the subject."
+
+
+@told_keywords
+def dashboard(
+    effects: xr.Dataset | Mapping[str, xr.Dataset],
+    folder: str | Path,
+    prompts: Sequence[Prompt] | None = None,
+    accuracy: Accuracy | None = None,
+    findings: Sequence[str] = (),
+    *,
+    notes: Sequence[str] = (),
+    title: str = TITLE,
+    examples: int = 4,
+    figures: Sequence[go.Figure] = (),
+    facts: Facts = "known",
+) -> Path:
+    """Write the page of a study into `folder` and return the path of its ``index.html``.
+
+    `prompts` are the traced prompts (those with a waveform can be listened to); `accuracy` a table of who knows what
+    (by default counted from `known`); `findings` sentences for the top; `notes` sentences added to the methods, such as
+    how many facts were left out before tracing and why; `examples` how many facts are shown prompt by prompt; `figures`
+    further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged. Datasets with heads
+    are shown as maps of heads.
+    """
+    path = _given_folder(folder) / "index.html"
+    datasets = _given_datasets(effects)
+    prompts = listed("prompts", () if prompts is None else prompts, of=Prompt, empty=True)
+    accuracy = None if accuracy is None else as_frame(accuracy)
+    findings, notes = (
+        listed(name, texts, of=str, empty=True) for name, texts in (("findings", findings), ("notes", notes))
+    )
+    figures = listed("figures", figures, of=go.Figure, empty=True)
+    examples = whole("examples", examples, at_least=0)
+    check_choice("facts", facts, Facts)
+    if not isinstance(title, str):
+        raise ValueError(f"title={shown_value(title)} ({type(title).__name__}): expected a text")
+    wholes = {name: one for name, one in datasets.items() if "head" not in one.dims}
+    heads = {name: one for name, one in datasets.items() if name not in wholes}
+    sections = _sections(wholes, accuracy, facts) if wholes else []
+    sections += [_head_section(heads, facts)] if heads else []
+    if figures:
+        plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
+        sections.append(Section("more", "Further figures", "", plots))
+    single = _first(wholes or heads, "pos")
+    return write_page(
+        path,
+        title=title,
+        lead=_lead(datasets),
+        findings=findings,
+        sections=sections,
+        examples=_examples(single, prompts, examples) if wholes else [],
+        examples_text=f"Fact by fact, {AT_WORDS[single.attrs['at']]}. {SUBJECT_MARK}",
+        methods=[*notes, *methods_sentences(datasets, facts)],
+        settings=Table("Settings", settings_table(datasets)),
+    )
+
+
+def _given_datasets(effects: xr.Dataset | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The datasets by name; what cannot be shown is refused before anything is drawn."""
+    if isinstance(effects, xr.Dataset):
+        return {"effects": check_effects(given_traces(effects))}
+    if not isinstance(effects, Mapping):
+        raise ValueError(
+            f"effects={shown_value(effects, 40)} ({type(effects).__name__}): expected a dataset, or several by name, "
+            "such as {'by role': effects, 'by token': tokens}"
+        )
+    if not effects:
+        raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
+    if any(not isinstance(name, str) or not name for name in effects):
+        raise ValueError(f"effects has the names {shown_value(list(effects))}: expected texts, such as 'by role'")
+    return {str(name): check_effects(given_traces(dataset, f"effects[{name!r}]")) for name, dataset in effects.items()}
+
+
+def _given_folder(folder: str | Path) -> Path:
+    """A folder, new or there already; no file stands in its place."""
+    if not isinstance(folder, (str, Path)) or not str(folder):
+        raise ValueError(f"folder={shown_value(folder)} ({type(folder).__name__}): expected the path of a folder")
+    path = Path(folder)
+    existing = next((each for each in (path, *path.parents) if each.exists()), None)
+    if existing is not None and not existing.is_dir():
+        raise ValueError(f"folder={path}: {existing} is a file; name a folder, new or there already")
+    return path
+
+
+def _lead(datasets: Mapping[str, xr.Dataset]) -> str:
+    """What was run on which model, and when."""
+    first = next(iter(datasets.values()))
+    methods = " and ".join(dict.fromkeys(method_words(one) for one in datasets.values()))
+    return f"{methods[0].upper()}{methods[1:]} of {model_words(first)}, {first.attrs['created'][:10]}."
+
+
+def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
+    """The first dataset with this site axis, or simply the first."""
+    return next((one for one in datasets.values() if site_axis(one) == axis), next(iter(datasets.values())))
+
+
+def _obstacle(effects: xr.Dataset, facts: Facts) -> str:
+    """Why the dataset has no averages by role (nothing known, cells screened out); "" where it has."""
+    try:
+        fact_means(role_effects(effects), facts=facts)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _sections(datasets: Mapping[str, xr.Dataset], accuracy: Accuracy | None, facts: Facts) -> list[Section]:
+    averaged = _first(datasets, "role")
+    known = _accuracy_section(averaged, accuracy)
+    obstacle = _obstacle(averaged, facts)
+    if obstacle:
+        return [Section("maps", "By role and layer", f"Averages are left out: {obstacle}."), known]
+    average = average_effects(averaged, facts=facts)
+    return [_map_section(datasets, averaged, average, facts), _curve_section(averaged, average, facts), known]
+
+
+def _head_section(datasets: Mapping[str, xr.Dataset], facts: Facts) -> Section:
+    """Maps of heads at the read-out and at the subject, where these were traced."""
+    plots: list[Plot] = []
+    texts = ["Each cell patches one head's output at the named place."]
+    for name, one in datasets.items():
+        obstacle = _obstacle(one, facts)
+        if obstacle:
+            texts.append(f"Averages of {name} are left out: {obstacle}.")
+            continue
+        rows = role_effects(one)["role"].values.tolist()
+        for role in dict.fromkeys([default_role(rows), *(["subject"] if "subject" in rows else [])]):
+            figure = head_map(one, role=role, facts=facts)
+            plots.append(Plot(f"heads-{len(plots)}", figure, caption=f"{name} · {Plot('', figure).subtitle}"))
+    return Section("heads", "By head", " ".join(texts), plots)
+
+
+def _map_section(
+    datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset, average: xr.Dataset, facts: Facts
+) -> Section:
+    plots = [_role_plot("role-maps", averaged, average)]
+    for name, one in datasets.items():
+        enough = one is not averaged and site_axis(one) != "role" and _n_facts(one, facts) >= FEWEST_FACTS
+        if enough and not _obstacle(one, facts):
+            heading = f"{site_words(one).capitalize()} ({name})"
+            plots.append(_role_plot(f"role-maps-{len(plots)}", one, average_effects(one, facts=facts), heading))
+    metric = str(averaged["metric"].values[0])
+    numbers = shown(peak_table(average, metric), floats="number")
+    note = f"Largest mean effect on the {metric_words(metric)} of each curve, with its 95 % interval over facts."
+    return Section(
+        key="maps",
+        heading="By role and layer",
+        text=READING[averaged.attrs["direction"]],
+        plots=plots,
+        tables=[Table("Peaks in numbers", numbers, note, folded=True)],
+    )
+
+
+def _n_facts(effects: xr.Dataset, facts: Facts) -> int:
+    names = fact_names(effects)
+    return len(set(names if facts == "all" else names[effects["known"].values == 1]))
+
+
+def _role_plot(key: str, effects: xr.Dataset, average: xr.Dataset, heading: str = "") -> Plot:
+    wide = role_maps(effects, average=average)
+    narrow = role_maps(effects, average=average, arrangement="stacked")
+    if heading:
+        wide.layout.title.text = f"{html.escape(heading)}<br>{wide.layout.title.text.partition('<br>')[2]}"
+    return Plot(key, wide, narrow)
+
+
+def _curve_section(averaged: xr.Dataset, average: xr.Dataset, facts: Facts) -> Section:
+    wide = layer_curves(averaged, average=average)
+    narrow = layer_curves(averaged, average=average, arrangement="stacked")
+    plots = [Plot("curves", wide, narrow), Plot("total", total_effects(averaged, facts=facts))]
+    if "subject" in average["role"].values.tolist():
+        component = "mlp_out" if "mlp_out" in averaged["component"].values else None
+        plots.append(Plot("peaks", peak_layers(averaged, component=component, facts=facts)))
+    return Section(
+        key="curves",
+        heading="By layer, and fact by fact",
+        text="Averages hide how facts differ: the points and counts below show every fact that was averaged.",
+        plots=plots,
+    )
+
+
+def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Section:
+    frame = known_table(averaged) if accuracy is None else as_frame(accuracy)
+    return Section(
+        key="accuracy",
+        heading="Which facts the model knows",
+        text="A fact is known when its answer is the likeliest text token of the untouched run.",
+        tables=[Table("Known facts" if accuracy is None else "Accuracy", shown(frame))],
+    )
+
+
+def _examples(effects: xr.Dataset, prompts: Sequence[Prompt], n_facts: int) -> list[Example]:
+    """The first facts, those asked in most modalities before others, prompt by prompt."""
+    by_id = {prompt.id: prompt for prompt in prompts}
+    facts, kinds = fact_names(effects).tolist(), effects["modality"].values.tolist()
+    first: dict[tuple[str, str], int] = {}
+    for place, key in enumerate(zip(facts, kinds, strict=True)):
+        first.setdefault(key, place)
+    asked = {fact: sum(owner == fact for owner, _ in first) for fact in dict.fromkeys(facts)}
+    chosen = sorted(asked, key=lambda fact: -asked[fact])[:n_facts]
+    return [
+        _example(effects, place, by_id.get(str(effects["prompt_id"].values[place])), fact)
+        for fact in chosen
+        for (owner, _), place in first.items()
+        if owner == fact
+    ]
+
+
+def _speech_plot(key: str, prompt: Prompt) -> Plot:
+    return Plot(f"{key}-speech", speech(prompt), speech(prompt, unit_labels="on hovering"))
+
+
+def _example(effects: xr.Dataset, place: int, prompt: Prompt | None, fact: str) -> Example:
+    one = {name: str(effects[name].values[place]) for name in ("subject", "answer", "modality", "text")}
+    key = f"e{place}"
+    waveform = prompt.waveform if prompt is not None else None
+    audio = f"data:audio/wav;base64,{base64.b64encode(waveform.wav_bytes()).decode()}" if waveform is not None else ""
+    spoken = prompt is not None and "unit" in prompt.families
+    words = " ".join(prompt.words) if prompt is not None else one["text"]
+    return Example(
+        fact=fact,
+        label=f"{one['subject']} → {one['answer']} ({fact})",
+        heading=f"{one['modality']}, {MODALITY_WORDS[one['modality']]}: “{words} …”" if words else one["modality"],
+        audio=audio,
+        speech=_speech_plot(key, prompt) if spoken and prompt is not None else None,
+        maps={
+            component: Plot(f"{key}-{_slug(component)}", trace_map(effects, place, component))
+            for component in effects["component"].values.tolist()
+        },
+    )
+
+
+def _slug(name: str) -> str:
+    """A name as part of an id in the page: a list of ids would be split at its blanks."""
+    return re.sub(r"[^\w-]+", "-", name)

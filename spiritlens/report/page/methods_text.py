@@ -1,0 +1,147 @@
+"""What was run, in sentences and as a table of settings, read from the attributes of the datasets."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from spiritlens.effects.statistics import SMALL_TOTAL_EFFECT, fact_names, small_total_effects
+from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words, metric_words
+from spiritlens.terms import Facts
+
+AT_WORDS = {
+    "token": "one token at a time",
+    "word": "all tokens of a word together",
+    "span": "the tokens of a span together",
+    "role": "all tokens of a role together",
+}
+
+
+def methods_sentences(datasets: Mapping[str, xr.Dataset], facts: Facts = "known") -> list[str]:
+    """The paragraph on what was run: prompts and facts, corruption, patching, averaging, numerical noise."""
+    first = next(iter(datasets.values()))
+    return [
+        _facts_sentence(first),
+        unknown_sentence(first, facts),
+        f"Corruption: {_each(_corruption(one) for one in datasets.values())}.",
+        f"Patching: {_each(_patching(one) for one in datasets.values())}.",
+        _averaging_sentence(first),
+        _floor_sentence(datasets),
+    ]
+
+
+def model_words(effects: xr.Dataset) -> str:
+    """The model by its name."""
+    name = effects.attrs["model_name"] or effects.attrs["model_id"]
+    return f"the model ‘{name}’" if name else "a speech-text language model"
+
+
+def unknown_sentence(effects: xr.Dataset, facts: Facts = "known") -> str:
+    """How many traced facts the model does not answer rightly, by modality, and whether averages leave them out."""
+    known = pd.DataFrame({"modality": effects["modality"].values, "known": effects["known"].values})
+    known["fact"] = fact_names(effects)
+    best = known.groupby(["modality", "fact"], sort=False)["known"].max().reset_index()
+    counts = {str(kind): int((rows["known"] == 0).sum()) for kind, rows in best.groupby("modality", sort=False)}
+    if not any(counts.values()):
+        return "Every traced fact is known: the answer is the likeliest text token of the clean run in each modality."
+    words = ", ".join(f"{count} {MODALITY_WORDS[kind]} ({kind})" for kind, count in counts.items() if count)
+    averages = "left out of averages" if facts == "known" else "averaged with the others"
+    return f"Not known, because another text token is likelier in the clean run, and {averages}: {words}."
+
+
+def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Attributes of each dataset and the settings of its call (`config_json`), one row each; window layers are left
+    to the files."""
+    columns = [_settings(dataset) for dataset in datasets.values()]
+    names = dict.fromkeys(name for column in columns for name in column)
+    frame = pd.DataFrame([[name, *(column.get(name, "") for column in columns)] for name in names])
+    frame.columns = pd.Index(["setting", *datasets])
+    return frame
+
+
+def _settings(effects: xr.Dataset) -> dict[str, str]:
+    left_out = ("config_json", "window_layers")
+    attributes = {name: value for name, value in effects.attrs.items() if name not in left_out}
+    call = {f"call: {name}": value for name, value in json.loads(effects.attrs["config_json"]).items()}
+    return {name.replace("_", " "): _plain(value) for name, value in (attributes | call).items()}
+
+
+def _facts_sentence(effects: xr.Dataset) -> str:
+    kinds = effects["modality"].values
+    counts = []
+    for kind in dict.fromkeys(kinds.tolist()):
+        facts = fact_names(effects)[kinds == kind]
+        counts.append(f"{len(set(facts))} facts {MODALITY_WORDS[kind]} ({kind}, {len(facts)} prompts)")
+    numbers = (
+        f"{effects.attrs['dtype']} on {effects.attrs['device']}" if effects.attrs["dtype"] else "its own precision"
+    )
+    words = model_words(effects)
+    return f"{words[0].upper()}{words[1:]} was traced in {numbers} on {' and '.join(counts)}."
+
+
+def _corruption(effects: xr.Dataset) -> str:
+    """What the corrupted run was, in the dataset's own words, with the noise's scale and the samples."""
+    attributes = effects.attrs
+    noise = f"{attributes['noise_law']} noise" if attributes["noise_law"] else "not stated"
+    scales = [
+        f"{attributes[name]:.4g} on {what}"
+        for name, what in (("noise_scale_text", "text"), ("noise_scale_speech", "speech units"))
+        if not np.isnan(attributes[name])
+    ]
+    scale = f" (scale {' and '.join(scales)})" if scales else ""
+    return (
+        f"{attributes['corruption'] or noise}{scale}, {effects.sizes['sample']} samples per prompt, "
+        f"{_seed_words(effects)}"
+    )
+
+
+def _seed_words(effects: xr.Dataset) -> str:
+    """Where random numbers came from: the reference code's stream takes no seed."""
+    config = json.loads(effects.attrs["config_json"])
+    corruption = config.get("corruption", config.get("contrast"))
+    if isinstance(corruption, dict) and corruption.get("stream") == "rome":
+        return "drawn from the reference code's stream, the same for all prompts of equal shape"
+    return f"seed {effects.attrs['seed']}"
+
+
+def _patching(effects: xr.Dataset) -> str:
+    """The method, its direction, and what was patched at once."""
+    windows = json.loads(effects.attrs["window_layers"])
+    widths = {name: max(last - first + 1 for first, last in layers.values()) for name, layers in windows.items()}
+    names = [
+        f"{name} (windows of up to {widths[name]} layers)" if widths.get(name, 1) > 1 else name
+        for name in effects["component"].values.tolist()
+    ]
+    direction = DIRECTION_WORDS[effects.attrs["direction"]]
+    return f"{method_words(effects)} ({direction}): {', '.join(names)} {AT_WORDS[effects.attrs['at']]}"
+
+
+def _each(parts: Iterable[str]) -> str:
+    """What the datasets say, each thing once."""
+    return "; ".join(dict.fromkeys(parts))
+
+
+def _averaging_sentence(effects: xr.Dataset) -> str:
+    small = small_total_effects(effects)
+    name = str(effects["metric"].values[0])
+    count = int(small.sel(metric=name))
+    return (
+        "Metrics are averaged over noise samples, then over the phrasings and voices of a fact, then over facts, which "
+        "weigh equally; intervals are bootstrapped over subjects. Effects ÷ total effect leave out prompts with a "
+        f"total effect below {SMALL_TOTAL_EFFECT} ({count} of {effects.sizes['prompt']} for the {metric_words(name)})."
+    )
+
+
+def _floor_sentence(datasets: Mapping[str, xr.Dataset]) -> str:
+    floor = max(float(effects["noise_floor"].isel(metric=0).max()) for effects in datasets.values())
+    return f"Patching nothing moved the first metric by at most {floor:.2g}: smaller effects are rounding."
+
+
+def _plain(value: Any) -> str:
+    """A setting as text: floats with six digits, lists and mappings as JSON."""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)

@@ -1,0 +1,1 @@
+"""How a subject is disturbed: noise, knock-out, replacement by another subject, or a counterfactual prompt."""

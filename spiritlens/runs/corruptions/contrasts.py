@@ -1,0 +1,100 @@
+"""The other run of a comparison: a counterfactual prompt of equal length, or a corruption of the prompt itself.
+
+Both come down to token embeddings ``[sample pos d_model]`` that stand in the prompt's place, position by position; a
+counterfactual prompt is one sample. Prompts of different length are compared through their words
+(`spiritlens.analysis.patching.donors`).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from spiritlens.arguments import shown
+from spiritlens.models.given import given_each
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
+from spiritlens.runs.corruptions.given import CORRUPTIONS, given_corruption
+from spiritlens.runs.corruptions.knock_out import KnockOut
+from spiritlens.runs.corruptions.noise import Noise, NoiseScale
+
+if TYPE_CHECKING:
+    from spiritlens.models.lens import Lens
+
+Contrast: TypeAlias = Sequence[Prompt] | Corruption
+"""One counterfactual prompt per prompt, or a corruption that all prompts get."""
+
+
+def contrast_embeddings(
+    lens: "Lens", prompt: Prompt, contrast: Prompt | Corruption, samples: int, seed: int, forced: Sequence[int] = ()
+) -> Tensor:
+    """Embeddings ``[sample pos d_model]`` of the other run, with the forced tokens of the answer after it."""
+    if not isinstance(contrast, Prompt):
+        return corrupted_embeddings(lens, prompt, contrast, samples=samples, seed=seed, forced=forced)
+    if len(contrast) != len(prompt):
+        raise ValueError(
+            f"prompt {prompt.id} has {len(prompt)} tokens and its counterfactual {contrast.id} has {len(contrast)}; "
+            "they must be equally long here: use another counterfactual, or Replacement(donors=…), which fits units"
+        )
+    tokens = torch.tensor([[*contrast.ids, *forced]], device=lens.inside.device)
+    return lens.inside.embed(tokens)
+
+
+def given_contrast(lens: "Lens", prompts: Sequence[Prompt], contrast: Any) -> Contrast:
+    """The contrast of these prompts: a corruption (a noise with its scale in numbers), or as many counterfactual
+    prompts of this lens."""
+    if isinstance(contrast, Prompt):
+        raise ValueError(
+            "contrast is one prompt: give one counterfactual per prompt, as a list; write [counterfactual]"
+        )
+    if isinstance(contrast, Corruption):
+        found = given_corruption(lens, contrast, "contrast")
+        return found.resolved(lens) if isinstance(found, Noise) else found
+    if isinstance(contrast, (str, bytes)) or not isinstance(contrast, Iterable):
+        raise ValueError(
+            f"contrast={shown(contrast)} ({type(contrast).__name__}): expected one counterfactual Prompt for each "
+            f"prompt, as a list, or {CORRUPTIONS}"
+        )
+    others = given_each(lens, contrast, "contrast")
+    if len(others) != len(prompts):
+        raise ValueError(f"{len(others)} counterfactuals for {len(prompts)} prompts; give one for each")
+    return others
+
+
+def contrasts_of(prompts: Sequence[Prompt], contrast: Contrast) -> tuple[Prompt | Corruption, ...]:
+    """One contrast per prompt."""
+    return tuple(contrast) if isinstance(contrast, Sequence) else (contrast,) * len(prompts)
+
+
+def contrast_attributes(contrast: Contrast) -> dict[str, str | float]:
+    """The contrast in words, and a resolved noise's scale and law, for the attributes of a result."""
+    words = "counterfactual prompts" if isinstance(contrast, Sequence) else contrast.describe()
+    if not isinstance(contrast, Noise) or not isinstance(contrast.scale, NoiseScale):
+        return {"corruption": words}
+    scale = contrast.scale
+    return {
+        "corruption": words,
+        "noise_scale_text": scale.text,
+        "noise_scale_speech": scale.speech,
+        "noise_law": contrast.law,
+    }
+
+
+def plain_contrast(contrast: Contrast) -> dict[str, Any]:
+    """The contrast's settings as JSON values; prompts by their ids."""
+    if isinstance(contrast, Sequence):
+        return {"counterfactuals": [prompt.id for prompt in contrast]}
+    return plain_corruption(contrast)
+
+
+def plain_corruption(corruption: Corruption) -> dict[str, Any]:
+    """A corruption's settings as JSON values; donors by their ids."""
+    if isinstance(corruption, Noise):
+        scale = corruption.scale
+        numbers = [scale.text, scale.speech] if isinstance(scale, NoiseScale) else scale
+        return {"noise": numbers, "law": corruption.law, "mode": corruption.mode, "stream": corruption.stream}
+    if isinstance(corruption, KnockOut):
+        return {"knock_out": corruption.kind}
+    donors = [prompt.id for prompt in corruption.donors]
+    return {"replacement": corruption.rule, "donors": donors, "silence": list(corruption.silence)}

@@ -1,0 +1,107 @@
+"""Cells as whole sequences with hooks: slower than the sweep and equal to it, for models that carry a user's own hooks.
+
+A user's hook sees (and may index) whole sequences, so nothing is cut to a suffix and no cell is taken for granted
+except those whose patch names no value of another run. Rows are ``[cell·sample pos d_model]`` of one forward pass per
+piece; `resid_mid` is patched through ``hook_attn_out``, which every TransformerLens model honours.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from spiritlens.models.components import STAGE, hook_name
+from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.runs.sweep.plan import Action, Program
+from spiritlens.runs.sweep.recorded import RecordedRun, patched
+
+
+def full_length_cells(
+    model: LensModel,
+    programs: Sequence[Program],
+    unmoved: Sequence[int],
+    runs: Mapping[str, RecordedRun],
+    samples: int,
+    score: Callable[[Tensor], Tensor],
+    n_readouts: int,
+    budget: int,
+) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+    """Cells, noise samples and values ``[cell sample metric]`` of each piece."""
+    base = runs["base"]
+    n_positions = base.tokens.shape[1]
+    itemsize = torch.finfo(model.dtype).bits // 8
+    per_row = itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
+    moved = [cell for cell in range(len(programs)) if cell not in set(unmoved)]
+    chosen = torch.arange(samples, device=model.device)
+    per_piece = max(1, budget // (per_row * samples))
+    for first in range(0, len(moved), per_piece):
+        cells = moved[first : first + per_piece]
+        rows = len(cells) * samples
+        hooks = cell_hooks([programs[cell] for cell in cells], runs, chosen)
+        if base.embeddings is not None:
+            embeddings = base.embeddings[base.of_samples(chosen)].repeat(len(cells), 1, 1)
+            hooks.insert(0, ("hook_embed", _constant(embeddings)))
+        with torch.no_grad(), model.hooked(hooks):
+            logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
+        yield cells, chosen, score(logits).reshape(len(cells), samples, -1)
+
+
+def cell_hooks(
+    programs: Sequence[Program], runs: Mapping[str, RecordedRun], samples: Tensor
+) -> list[tuple[str, HookFunction]]:
+    """Hooks that run several cells at once, rows in the order ``[cell sample]``."""
+    hooks: list[tuple[str, HookFunction]] = []
+    for layer in sorted({layer for program in programs for layer in program}):
+        actions = [program.get(layer, ()) for program in programs]
+        found = {action.component for cell_actions in actions for action in cell_actions}
+        for component in sorted(found - {"resid_mid"}, key=STAGE.__getitem__):
+            hooks.append((hook_name(component, layer), _patch(component, layer, actions, runs, samples)))
+        if "resid_mid" in found:
+            hooks.extend(through_attn_out(layer, _patch("resid_mid", layer, actions, runs, samples)))
+    return hooks
+
+
+def reads_source(program: Program) -> bool:
+    """Whether any action takes a value of the source run."""
+    return any(action.run == "source" for actions in program.values() for action in actions)
+
+
+def read_names(programs: Sequence[Program]) -> dict[str, list[str]]:
+    """Hook names that the programs' actions read of the "base" and of the "source" run."""
+    names: dict[str, dict[str, None]] = {"base": {}, "source": {}}
+    for program in programs:
+        for layer, actions in program.items():
+            for action in actions:
+                names[action.run][hook_name(action.component, layer)] = None
+    return {run: list(found) for run, found in names.items()}
+
+
+def _constant(values: Tensor) -> HookFunction:
+    return lambda _: values
+
+
+def _patch(
+    component: str, layer: int, actions: Sequence[Sequence[Action]], runs: Mapping[str, RecordedRun], samples: Tensor
+) -> HookFunction:
+    def patch(activation: Tensor) -> Tensor:
+        rows = activation.reshape(len(actions), len(samples), *activation.shape[1:])
+        axis = range(activation.shape[1])
+        return patched(rows, component, layer, actions, axis, runs, samples).flatten(0, 1)
+
+    return patch
+
+
+def through_attn_out(layer: int, patch: HookFunction) -> list[tuple[str, HookFunction]]:
+    """Hooks that patch the residual between attention and MLP: attn_out' = wanted resid_mid − resid_pre."""
+    entered: list[Tensor] = []
+
+    def remember(resid_pre: Tensor) -> Tensor:
+        entered[:] = [resid_pre]
+        return resid_pre
+
+    def replace(attn_out: Tensor) -> Tensor:
+        before = entered[0] + attn_out
+        after = patch(before)
+        return torch.where(after == before, attn_out, after - entered[0])
+
+    return [(hook_name("resid_pre", layer), remember), (hook_name("attn_out", layer), replace)]

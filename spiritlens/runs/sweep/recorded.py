@@ -1,0 +1,109 @@
+"""Recorded runs: the activations of a whole run, once per noise sample, from which a sweep takes prefixes and patches.
+
+Axes: a recorded activation is ``[run pos …]``; ``run`` counts noise samples, or is 1 for a run that all samples share
+(the clean run). `patched` is the one place where values of a run are put into rows ``[row sample axis …]``, ``axis``
+being the token positions that the rows hold.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spiritlens.models.components import HEAD_COMPONENTS, hook_name
+from spiritlens.models.protocol import LensModel
+from spiritlens.runs.sweep.plan import Action
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedRun:
+    """Activations by hook name, ``[run pos …]``, of tokens ``[1 pos]``; `embeddings` where they were replaced."""
+
+    tokens: Tensor
+    embeddings: Tensor | None
+    values: Mapping[str, Tensor]
+    logits: Tensor
+    """Logits at the read-outs, ``[run readout d_vocab]``, float32 or better."""
+
+    @property
+    def n_runs(self) -> int:
+        return 1 if self.embeddings is None else self.embeddings.shape[0]
+
+    def of_samples(self, samples: Tensor) -> Tensor:
+        """Index of the run that each noise sample belongs to."""
+        return samples if self.n_runs > 1 else torch.zeros_like(samples)
+
+    def at(self, component: str, layer: int, samples: Tensor, positions: Sequence[int]) -> Tensor:
+        """Recorded values ``[sample position …]``."""
+        values = self.values[hook_name(component, layer)]
+        if isinstance(positions, range):
+            return values[self.of_samples(samples), positions.start : positions.stop]
+        where = torch.tensor(positions, device=values.device)
+        return values[self.of_samples(samples)[:, None], where]
+
+
+def record(
+    model: LensModel, tokens: Tensor, embeddings: Tensor | None, names: Sequence[str], n_readouts: int = 1
+) -> RecordedRun:
+    """Run tokens ``[1 pos]`` with their own embeddings, or once per row of `embeddings` ``[run pos d_model]``."""
+    last = hook_name("resid_post", model.n_layers - 1)
+    wanted = list(dict.fromkeys([*names, last]))
+    batch = tokens.to(model.device).expand(1 if embeddings is None else len(embeddings), -1)
+    with torch.no_grad(), replaced_embeddings(model, embeddings):
+        values = model.cache(batch, wanted)
+        if model.has_user_hooks():
+            logits = model.forward(batch)[:, -n_readouts:]
+        else:
+            logits = model.logits(values[last][:, -n_readouts:])
+    return RecordedRun(tokens, embeddings, values, logits)
+
+
+def replaced_embeddings(model: LensModel, embeddings: Tensor | None) -> AbstractContextManager[None]:
+    """A context in which the token embeddings are replaced; None leaves them."""
+    return nullcontext() if embeddings is None else model.hooked([("hook_embed", lambda _: embeddings)])
+
+
+def patched(
+    rows: Tensor,
+    component: str,
+    layer: int,
+    actions: Sequence[Sequence[Action]],
+    axis: Sequence[int],
+    runs: Mapping[str, RecordedRun],
+    samples: Tensor,
+) -> Tensor:
+    """Rows ``[row sample axis …]`` with the component's actions of each row applied; `runs` holds "source" and "base".
+
+    Positions outside `axis` are left out: the caller has read them already, or nobody will.
+    """
+    rows_of: dict[Action, list[int]] = defaultdict(list)
+    for row, row_actions in enumerate(actions):
+        for action in row_actions:
+            if action.component == component:
+                rows_of[action].append(row)
+    if not rows_of:
+        return rows
+    result = rows.clone()
+    for action, members in rows_of.items():
+        positions = [position for position in action.positions if position in axis]
+        if not positions:
+            continue
+        values = runs[action.run].at(component, layer, samples, positions)
+        index = (
+            torch.tensor(members, device=rows.device)[:, None, None],
+            torch.arange(len(samples), device=rows.device)[None, :, None],
+            torch.tensor([axis.index(position) for position in positions], device=rows.device)[None, None, :],
+        )
+        if action.head is None or component not in HEAD_COMPONENTS:
+            result[index] = values
+        else:
+            result[(*index, action.head)] = values[..., action.head, :]
+    return result
+
+
+def as_rows(flat: Tensor, like: Tensor) -> Tensor:
+    """``[row·sample …]`` as ``[row sample …]``, with the numbers of rows and samples of another tensor."""
+    return flat.reshape(*like.shape[:2], *flat.shape[1:])

@@ -1,0 +1,1 @@
+"""Which unit belongs to which word, and when a word is said where only its text is known."""

@@ -1,0 +1,76 @@
+"""The speech encoder protocol: audio in, one unit id per frame out.
+
+An encoder returns a `UnitStream` of frames that is not deduplicated; what a model reads is ``encode(waveform).dedup()``
+where its family says so.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+
+from spiritlens.arguments import shown
+from spiritlens.speech.audio.waveform import SILENCE_PEAK, AudioError, Waveform
+from spiritlens.speech.units import UnitStream
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class SpeechEncoder(Protocol):
+    """Turns 16 kHz audio into units: `rate` frames per second, ids from 0 to `n_units` - 1."""
+
+    @property
+    def name(self) -> str:
+        """What the encoder is, for results."""
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+
+    @property
+    def n_units(self) -> int:
+        """Number of different units."""
+
+    def encode(self, waveform: Waveform) -> UnitStream:
+        """One unit per frame."""
+
+
+def given_encoder(value: object) -> SpeechEncoder:
+    """The speech encoder; what lacks an encoder's parts is refused with the remedy."""
+    if not all(hasattr(value, part) for part in ("name", "rate", "n_units", "encode")):
+        raise ValueError(f"encoder={shown(value)}: expected a speech encoder, such as lens.ears()")
+    return cast(SpeechEncoder, value)
+
+
+def given_waveform(value: object) -> Waveform:
+    """The waveform; what is none is refused with the remedy."""
+    if not isinstance(value, Waveform):
+        raise AudioError(f"an encoder takes a Waveform, not {shown(value)}; read it by `read_waveform`.")
+    return value
+
+
+def check_encodable(waveform: Waveform, rate: int, shortest: int) -> None:
+    """Refuse what is no waveform, at another rate than the encoder's, shorter than one unit, or silent throughout."""
+    name = given_waveform(waveform).source or "waveform"
+    if waveform.rate != rate:
+        raise AudioError(f"{name} is at {waveform.rate} Hz; the encoder takes {rate} Hz. Read it by `read_waveform`.")
+    if len(waveform) < shortest:
+        raise AudioError(
+            f"{name} lasts {waveform.duration * 1000:.1f} ms, shorter than one unit ({shortest * 1000 / rate:.0f} ms); "
+            "give longer audio."
+        )
+    if float(np.abs(waveform.samples).max()) < SILENCE_PEAK:
+        raise AudioError(f"{name} holds silence only; there is no speech to encode.")
+
+
+def weights_digest(*modules: "nn.Module") -> str:
+    """SHA-256 (hex) of the names and values of all weights: equal encoders have an equal digest."""
+    import torch
+
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, tensor in sorted(module.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""A cache of spoken wavs: a folder that can be deleted at any time.
+
+Each utterance is two files, ``KEY.wav`` (16-bit) and ``KEY.json`` (words and phones), where KEY is a hash of engine,
+version, voice, rate, pitch and text. Files are written to a temporary name and renamed, so that a reader never sees
+half of one; a damaged entry is spoken again. The folder is ``$SPIRITLENS_CACHE``, or the user's cache folder.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spiritlens.arguments import number, shown
+from spiritlens.files.atomic import write_whole
+from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
+from spiritlens.speech.engines.phones import Phone
+from spiritlens.speech.engines.utterance import Utterance, Voice
+from spiritlens.speech.words import WordInterval
+
+FORMAT = "spiritlens.spoken/2"
+
+
+def cache_folder(name: str) -> Path:
+    """The folder of one cache, not created: below ``$SPIRITLENS_CACHE`` or the user's cache folder of this system."""
+    if "SPIRITLENS_CACHE" in os.environ:
+        return Path(os.environ["SPIRITLENS_CACHE"]) / name
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "spiritlens" / name
+
+
+@dataclass(frozen=True)
+class CachedVoice:
+    """A voice that looks into the cache before it speaks; it returns what the voice itself would."""
+
+    voice: Voice
+    folder: Path = field(default_factory=lambda: cache_folder("spoken"))
+
+    @property
+    def name(self) -> str:
+        """Full name of the voice."""
+        return self.voice.name
+
+    @property
+    def engine(self) -> str:
+        """Engine and version of the voice."""
+        return self.voice.engine
+
+    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
+        """Speak `text`, or read it from the cache."""
+        path = self.folder / self.key(text, rate, pitch)
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return _read(path)
+        utterance = self.voice.speak(text, rate, pitch)
+        _write(path, utterance)
+        return utterance
+
+    def key(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> str:
+        """File name (without ending) of an utterance."""
+        if not isinstance(text, str):
+            raise ValueError(f"text={shown(text)}: expected a text to speak, a str")
+        parts = (FORMAT, self.engine, self.name, number("rate", rate), number("pitch", pitch), text)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _read(path: Path) -> Utterance:
+    record = json.loads(path.with_suffix(".json").read_text())
+    samples = read_waveform(path.with_suffix(".wav"))
+    waveform = Waveform(samples.samples, samples.rate, record["voice"])
+    if waveform.digest != record["digest"]:
+        raise AudioError(f"{path}.wav is not the audio that {path}.json describes; delete both.")
+    words = tuple(WordInterval(*word) for word in record["words"])
+    phones = tuple(Phone(*phone) for phone in record["phones"])
+    return Utterance(waveform, record["text"], words, phones, record["voice"], record["engine"])
+
+
+def _write(path: Path, utterance: Utterance) -> None:
+    """Both files; a folder that cannot be written costs only the cache."""
+    record = {
+        "text": utterance.text,
+        "voice": utterance.voice,
+        "engine": utterance.engine,
+        "digest": utterance.waveform.digest,
+        "words": [(word.word, word.start, word.end) for word in utterance.words],
+        "phones": [(phone.label, phone.start, phone.end) for phone in utterance.phones],
+    }
+    with contextlib.suppress(OSError):
+        write_whole(path.with_suffix(".wav"), utterance.waveform.wav_bytes())
+        write_whole(path.with_suffix(".json"), json.dumps(record).encode())

@@ -1,0 +1,47 @@
+"""Closed words of the field that several rooms use: kinds of prompts, modalities, roles, parts, sites and directions.
+
+T2T: asked in writing; S2T: asked in speech, the answer in writing both times. *Roles* say what a token is to the fact,
+*parts* where it stands inside the subject; a single token is its *last* part.
+"""
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    pass
+
+
+At = Literal["token", "word", "span", "role"]
+
+
+Direction = Literal["denoising", "noising"]
+
+
+MODALITIES = ("T2T", "S2T", "mixed")
+
+
+Facts = Literal["known", "all"]
+"""known: prompts whose answer the model gives (``known`` = 1); all: every traced prompt."""
+
+
+Kind = Literal["T2T", "S2T", "mixed"]
+"""Told in writing (T2T), told in speech (S2T), or in both; the answer is asked for in writing each time."""
+
+
+TokenFamily = Literal["bos", "marker", "text", "unit", "pitch", "style"]
+
+
+Modality = Literal["none", "text", "speech"]
+
+
+Role = Literal[
+    "bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker"
+]  # fmt: skip
+
+
+Part = Literal["first", "middle", "last", "none"]
+
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+PARTS: tuple[Part, ...] = get_args(Part)

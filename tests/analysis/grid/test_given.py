@@ -1,0 +1,98 @@
+"""What methods are given: read once, checked before the model runs, refused by name."""
+
+import numpy as np
+import pytest
+
+import spiritlens as sl
+from spiritlens.analysis.grid.given import given_draws, given_names
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+
+NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "edge_attribution")
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return sl.planted()
+
+
+@pytest.fixture
+def at_rest(monkeypatch):
+    """A model that may not run."""
+
+    def run(*args, **kwargs):
+        raise AssertionError("the model ran before everything was checked")
+
+    for name in ("forward", "cache", "gradients"):
+        monkeypatch.setattr(HookedLensModel, name, run)
+
+
+def test_names_come_from_a_closed_set_each_once():
+    assert given_names("components", iter(["a", "b"]), "abc") == ("a", "b")
+    for values, message in (
+        ("a", r"components='a': expected several; write \['a'\]"),
+        (["d"], "no 'd' here; name one or more of a, b, c"),
+        (["a", "a"], "'a' is given twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            given_names("components", values, "abc")
+
+
+def test_numbers_of_numpy_become_pythons():
+    assert [type(value) for value in given_draws(np.int64(2), np.uint8(1))] == [int, int]
+
+
+@pytest.mark.parametrize("name", NEED_FOIL)
+def test_a_missing_foil_is_told_before_anything_runs(machine, at_rest, name):
+    """The README's prompts have none: what to add is said at once."""
+    bare = machine.lens.text("the colour of marlo is", "marlo", "red")
+    with pytest.raises(
+        ValueError, match=rf"prompt {bare.id} cannot be scored .* give the prompt foil=… or drop the metric"
+    ):
+        getattr(sl, name)(machine.lens, [machine.prompts[0], bare], sl.Noise(), progress="none")
+
+
+def test_an_attribution_against_no_foil_is_told_before_anything_runs(machine, at_rest):
+    bare = machine.lens.text("the colour of marlo is", "marlo", "red")
+    with pytest.raises(ValueError, match=rf"prompt {bare.id} has no foil .* \(foil=…\), or ask with against='nothing'"):
+        sl.direct_logit_attribution(machine.lens, [machine.prompts[0], bare])
+
+
+def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine, at_rest):
+    with pytest.raises(ValueError, match=r"give reference=… prompts that have, or use kind='zero'"):
+        sl.head_knockout(machine.lens, machine.prompts[:1], progress="none")
+
+
+@pytest.mark.parametrize(
+    ("edge", "message"),
+    [
+        ({"heads": {99: (0,)}}, "names L99H0; the model has 8 layers of 4 heads"),
+        ({"heads": {0: (99,)}}, "names L0H99"),
+        ({"heads": {}}, "names no head, so nothing would be cut"),
+        ({"heads": {0: ()}}, "names no head"),
+    ],
+)
+def test_an_edge_that_cuts_nothing_is_refused(machine, at_rest, edge, message):
+    with pytest.raises(ValueError, match=message):
+        sl.attention_knockout(machine.lens, machine.prompts[:1], [sl.Edge("subject", **edge)], progress="none")
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [({}, "groups is empty, so nothing would be knocked out"), ({"a": []}, r"groups\['a'\] is empty")],
+)
+def test_a_group_of_no_heads_is_refused(machine, at_rest, groups, message):
+    with pytest.raises(ValueError, match=message):
+        sl.head_knockout(machine.lens, machine.prompts[:1], "zero", groups=groups, progress="none")
+
+
+def test_generators_give_what_lists_give(machine):
+    lens, prompts = machine.lens, machine.prompts[:1]
+    edges = [sl.Edge("subject"), sl.Edge("relation")]
+    of_list, of_generator = (
+        sl.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
+    )
+    assert of_generator.drop_attrs().identical(of_list.drop_attrs())
+    effects = sl.causal_trace(lens, [prompts[0], machine.prompts[12]], ("resid_post",), at="role", progress="none")
+    averages = [sl.average_effects(effects, by=by, resamples=5) for by in (["modality"], iter(["modality"]))]
+    assert averages[0].identical(averages[1])
+    assert averages[1]["modality"].values.tolist() == ["T2T", "S2T"]

@@ -1,0 +1,156 @@
+"""Words of two prompts paired up, and pooling weights worked out by hand."""
+
+import pytest
+import torch
+
+from spiritlens.analysis.patching.donors import aligned_groups, noise_like, other_facts, pooled, pooling_weights
+from spiritlens.models.planted.planted import planted
+from spiritlens.shapes import ShapeError
+from tests.analysis.tracing_lens import make_prompt, text_prompt
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return planted("fact machine")
+
+
+def rows(weights):
+    return {position: row.nonzero()[:, 0].tolist() for position, row in enumerate(weights)}
+
+
+def test_a_prompt_aligns_with_itself_position_by_position(machine):
+    for prompt in (machine.prompts[0], machine.prompts[12]):
+        assert torch.equal(pooling_weights(prompt, prompt), torch.eye(len(prompt), dtype=torch.float64))
+        assert torch.equal(pooling_weights(prompt, prompt, "broadcast"), torch.eye(len(prompt), dtype=torch.float64))
+
+
+def test_groups_partition_both_prompts_and_do_not_depend_on_the_direction(machine):
+    written, spoken = machine.text("marlo"), machine.speech("tolda")
+    there = aligned_groups(written, spoken)
+    back = aligned_groups(spoken, written)
+    assert {(ours, theirs) for ours, theirs in there} == {(theirs, ours) for ours, theirs in back}
+    for side, prompt in enumerate((written, spoken)):
+        covered = [position for pair in there for position in pair[side]]
+        assert sorted(covered) == list(range(len(prompt)))
+
+
+def test_words_pair_up_in_order_and_markers_with_markers(machine):
+    written, spoken = machine.text("marlo"), machine.speech("tolda")
+    pairs = dict(aligned_groups(written, spoken))
+    assert pairs[(0,)] == (0,)
+    assert pairs[(1,)] == (1,)  # [Text] and [Speech]
+    assert pairs[(2,)] == tuple(spoken.span("the").positions)
+    assert pairs[(5, 6)] == spoken.subject.positions
+    assert pairs[(8,)] == (len(spoken) - 1,)
+
+
+def test_a_read_out_at_the_last_word_belongs_to_the_final_marker(machine):
+    plain = machine.lens.text("the colour of marlo is", "marlo", "red")
+    marked = machine.speech("marlo")
+    pairs = dict(aligned_groups(plain, marked))
+    assert pairs[(len(plain) - 1,)] == (len(marked) - 1,)
+    back = dict(aligned_groups(marked, plain))
+    assert back[(len(marked) - 1,)] == (len(plain) - 1,)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [
+        ("last", {5: [16], 6: [16]}),
+        ("mean", {5: [11, 12, 13, 14, 15, 16], 6: [11, 12, 13, 14, 15, 16]}),
+        ("norm_matched", {5: [11, 12, 13, 14, 15, 16], 6: [11, 12, 13, 14, 15, 16]}),
+        ("broadcast", {5: [11], 6: [14]}),
+    ],
+)
+def test_each_pooling_rule_on_a_subject_of_two_pieces_and_six_units(machine, pooling, expected):
+    weights = pooling_weights(machine.text("marlo"), machine.speech("tolda"), pooling)
+    found = rows(weights)
+    assert {position: found[position] for position in (5, 6)} == expected
+    assert torch.allclose(weights.sum(-1), torch.ones(len(weights), dtype=weights.dtype))
+
+
+def test_pooled_values_and_matched_norms():
+    values = torch.arange(6.0, dtype=torch.float64).reshape(1, 3, 2)
+    weights = torch.tensor([[0.5, 0.5, 0], [0, 0, 1]], dtype=torch.float64)
+    assert torch.allclose(pooled(values, weights), torch.tensor([[[1.0, 2], [4, 5]]], dtype=torch.float64))
+    own = torch.full((1, 2, 2), 3.0, dtype=torch.float64)
+    matched = pooled(values, weights, own)
+    assert torch.allclose(matched.norm(dim=-1), own.norm(dim=-1))
+    assert torch.allclose(matched[0, 0] / matched[0, 0, 0], torch.tensor([1.0, 2], dtype=torch.float64))
+
+
+def test_noise_keeps_norms_and_is_reproducible(machine):
+    values = {"blocks.0.hook_resid_pre": torch.randn(2, 9, 4, dtype=torch.float64)}
+    one, other = (noise_like(values, machine.prompts[0], seed)["blocks.0.hook_resid_pre"] for seed in (0, 1))
+    again = noise_like(values, machine.prompts[0], 0)["blocks.0.hook_resid_pre"]
+    assert torch.equal(one, again)
+    assert not torch.allclose(one, other)
+    assert torch.allclose(one.norm(dim=-1), values["blocks.0.hook_resid_pre"].norm(dim=-1))
+
+
+def test_another_word_is_another_word_and_stays_the_same_for_a_seed(machine):
+    prompt = machine.text("marlo")
+    first = rows(pooling_weights(prompt, prompt, "last", "other word", seed=0))
+    assert first == rows(pooling_weights(prompt, prompt, "last", "other word", seed=0))
+    for position, place in first.items():
+        if place:  # words only; markers and the beginning take nothing
+            assert prompt.word_index[place[0]] != prompt.word_index[position]
+
+
+def treated(prompt, donor, weights, control):
+    """Pairs (donor positions due, donor positions of the control) of every word here."""
+    return [
+        (row.nonzero()[:, 0].tolist(), other.nonzero()[:, 0].tolist())
+        for row, other in zip(weights, control, strict=True)
+        if other.any()
+    ]
+
+
+def two_word_subject(spoken=False):
+    """BOS [Text] w0 S S' w3 w3': a subject of two words, a last word of two pieces."""
+    ids = (1, 31, 33, 35, 38, 41, 44, 30) if spoken else (1, 30, 7, 9, 16, 24, 13)
+    return make_prompt(ids, (-1, -1, 0, 1, 2, 3, 3) + ((-1,) if spoken else ()), (3, 4))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_control_is_never_the_treatment_nor_a_part_of_the_subject(seed):
+    """Neither in a donor whose last word has two pieces (the read-out is one of them), nor where the subject has two
+    words."""
+    written, spoken = two_word_subject(), two_word_subject(spoken=True)
+    for prompt, donor in ((written, written), (spoken, written), (written, spoken)):
+        due = pooling_weights(prompt, donor, "mean")
+        control = pooling_weights(prompt, donor, "mean", "other word", seed)
+        pairs = treated(prompt, donor, due, control)
+        assert len(pairs) >= 4
+        for ours, theirs in pairs:
+            words = [{donor.word_index[position] for position in positions} for positions in (ours, theirs)]
+            assert not words[0] & words[1]
+            assert not (set(ours) & set(donor.subject) and set(theirs) & set(donor.subject))
+
+
+def test_a_donor_without_another_word_is_refused():
+    alone = make_prompt((1, 30, 9, 16), (-1, -1, 0, 1), (2, 3))  # a subject of two words and nothing else
+    with pytest.raises(
+        ValueError, match=rf"finds no word in prompt {alone.id} beside the one at positions \(2,\), the subj"
+    ):
+        pooling_weights(alone, alone, "mean", "other word")
+
+
+def test_other_facts_share_kind_relation_and_phrasing(machine):
+    prompts = [machine.prompts[0], machine.prompts[12], machine.prompts[1], machine.prompts[13]]
+    found = other_facts(prompts)
+    assert [other.subject.name for other in found] == ["marne", "marne", "marlo", "marlo"] or all(
+        other.kind == prompt.kind and other.subject.name != prompt.subject.name
+        for other, prompt in zip(found, prompts, strict=True)
+    )
+    with pytest.raises(ValueError, match="finds no other subject"):
+        other_facts(prompts[:2])
+
+
+def test_bad_requests_are_refused(machine):
+    written = text_prompt()
+    with pytest.raises(ShapeError, match="argument 'pooling'"):
+        pooling_weights(written, written, "first")
+    other = make_prompt((1, 30, 7, 19, 5, 24, 13), (-1, -1, 0, 1, 1, 2, 3), (3, 4))
+    with pytest.raises(ValueError, match=r"2 words before its subject and prompt .* has 1"):
+        aligned_groups(written, other)

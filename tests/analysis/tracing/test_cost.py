@@ -1,0 +1,77 @@
+"""Prices against what the engine really runs, and against FLOPs counted by torch."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from tracing_lens import spoken_prompt, text_prompt, tiny_lens
+
+from spiritlens.analysis.grid.sites import grid_sites
+from spiritlens.analysis.tracing.cost import estimate_cost, plan_of
+from spiritlens.analysis.tracing.grid import make_grid
+from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
+from spiritlens.runs.sweep.cost import ModelShape, shape_of
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return tiny_lens(n_kv_heads=2)
+
+
+@pytest.mark.parametrize("components", [("resid_pre",), ("mlp_out", "attn_out"), ("z",), ("resid_post", "mlp_out")])
+def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
+    counted = [0]
+    inside = lens.inside
+
+    def counting(method):
+        def call(layer, first, *rest):
+            counted[0] += first.shape[0] * first.shape[1]
+            return method(layer, first, *rest)
+
+        return call
+
+    prompt, grid = spoken_prompt(), make_grid(inside, components, 2, "token", "denoising", "none")
+    plan = plan_of(prompt, grid)
+    monkeypatch.setattr(inside, "attention", counting(inside.attention))
+    trace_prompt(lens, prompt, TraceSettings(grid, samples=3))
+    floor_row = 3 * (len(prompt) - 4) * 3  # the noise floor: one row from the subject on through three layers
+    assert counted[0] == plan.token_layers(3) + floor_row
+
+
+def test_sizes_and_counts(lens) -> None:
+    shape = shape_of(lens.inside)
+    assert shape.block_parameters == 24 * (24 + 24 + 12 + 12) + 3 * 24 * 40
+    assert shape.itemsize == 8
+    grid = make_grid(lens.inside, ("resid_pre",), None, "token", "denoising", "none")
+    cost = estimate_cost(shape, [text_prompt(), spoken_prompt()], grid, samples=3, tflops=2.0)
+    assert cost.cells == 3 * (8 + 14)
+    assert cost.exact_cells == 3 * (4 + 4)
+    assert cost.token_layers == 3 * (1 + 2 + 3) * (sum(range(1, 5)) + sum(range(1, 11)))
+    assert cost.hours == cost.flops / 2e12 / 3600
+    assert "22 prompts" not in repr(cost)
+    assert "66 cells, of which 24 need no run" in repr(cost)
+    cells = cells_of(grid, grid_sites(text_prompt(), "token"))
+    assert len(cells.programs) == 24
+
+
+def test_block_flops_are_torchs(lens) -> None:
+    """A pass over T tokens: torch counts matrix products and attention with all T keys of each query."""
+    shape, tokens = shape_of(lens.inside), torch.ones(1, 14, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        lens.inside.forward(tokens)
+    whole = 14 * (3 * shape.block_flops(14) + shape.readout_flops)
+    assert counter.get_total_flops() == pytest.approx(whole, rel=0.01)
+
+
+def test_a_sevens_worth_of_layers_costs_hours() -> None:
+    shape = ModelShape(32, 32, 32, 4096, 128, 11008, 32512, 2)
+    assert shape.block_parameters * 32 == pytest.approx(6.48e9, rel=0.01)
+
+
+def test_refusals(lens) -> None:
+    grid = make_grid(lens.inside, ("resid_pre",), None, "token", "denoising", "none")
+    with pytest.raises(ValueError, match="tflops=0: expected a number > 0"):
+        estimate_cost(shape_of(lens.inside), [text_prompt()], grid, tflops=0)
+    with pytest.raises(ValueError, match="prompts is empty"):
+        estimate_cost(shape_of(lens.inside), [], grid)
+    with pytest.raises(ValueError, match="samples=0: expected a whole number ≥ 1"):
+        estimate_cost(shape_of(lens.inside), [text_prompt()], grid, samples=0)

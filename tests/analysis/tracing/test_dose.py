@@ -1,0 +1,95 @@
+"""Dose curves and matched doses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
+
+from spiritlens.analysis.tracing.dose import dose_curve, match_dose, normalised_total_effect
+from spiritlens.runs.corruptions.noise import Noise, NoiseScale, default_scale
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return tiny_lens()
+
+
+def likeliest(lens, prompt):
+    """The same prompt with the answer that the model gives, so that noise has something to take away."""
+    return int(lens.inside.model(prompt.tokens)[0, -1, 3:30].argmax()) + 3
+
+
+@pytest.fixture(scope="module")
+def prompts(lens):
+    other = make_prompt((1, 30, 8, 21, 19, 16, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5))
+    found = [text_prompt(answer_ids=(likeliest(lens, text_prompt()),), foil_ids=())]
+    found.append(make_prompt(other.ids, other.word_index, (4, 5), (likeliest(lens, other),), ()))
+    found.append(spoken_prompt(answer_ids=(likeliest(lens, spoken_prompt()),), foil_ids=()))
+    return found
+
+
+def test_normalised_total_effect_by_hand(lens, prompts) -> None:
+    prompt, model = prompts[0], lens.inside.model
+    scale = NoiseScale(0.7, 0.1)
+    embeddings = Noise(scale).embeddings(lens, prompt, (4, 5), model.embed(prompt.tokens), 5, 3)
+    corrupted = model.run_with_hooks(
+        prompt.tokens.expand(5, -1), fwd_hooks=[("hook_embed", lambda x, hook: embeddings)]
+    )
+    clean = float(model(prompt.tokens)[0, -1].softmax(-1)[prompt.answer_ids[0]])
+    expected = (clean - float(corrupted[:, -1].softmax(-1)[:, prompt.answer_ids[0]].mean())) / clean
+    assert normalised_total_effect(lens, prompt, scale, samples=5, seed=3) == pytest.approx(expected, abs=1e-10)
+
+
+def test_curve_starts_at_nothing_and_holds_each_prompts_effect(lens, prompts) -> None:
+    curve = dose_curve(lens, prompts, (0.0, 1.0), samples=3)
+    values = curve.normalised_total_effect.values
+    assert np.abs(values[0]).max() < 1e-10
+    for number, prompt in enumerate(prompts):
+        assert values[1, number] == pytest.approx(normalised_total_effect(lens, prompt, default_scale(lens), samples=3))
+    assert curve.subject_modality.values.tolist() == ["text", "text", "speech"]
+    assert curve.scale.sel(modality="speech", multiple=1.0) == default_scale(lens).speech
+
+
+def test_matched_scales_reach_the_target_in_both_modalities(lens, prompts) -> None:
+    match = match_dose(lens, prompts, 0.1, samples=20, tolerance=0.01)
+    assert match.reached["text"] == pytest.approx(0.1, abs=0.01)
+    assert match.reached["speech"] == pytest.approx(0.1, abs=0.01)
+    by_hand = np.mean([normalised_total_effect(lens, prompt, match.scale, samples=20) for prompt in prompts[:2]])
+    assert match.reached["text"] == pytest.approx(by_hand)
+    assert "Dose matched at" in repr(match)
+
+
+def test_default_target_is_the_smaller_effect(lens, prompts) -> None:
+    default = default_scale(lens)
+    effects = [normalised_total_effect(lens, prompt, default, samples=4) for prompt in prompts]
+    smaller = min(np.mean(effects[:2]), effects[2])
+    assert match_dose(lens, prompts, samples=4).target == pytest.approx(smaller)
+
+
+def test_refusals(lens, prompts) -> None:
+    with pytest.raises(ValueError, match="no prompt has its subject in speech"):
+        match_dose(lens, prompts[:2], 0.2)
+    with pytest.raises(ValueError, match=r"target=1\.5: expected a number > 0 and < 1"):
+        match_dose(lens, prompts, 1.5)
+    with pytest.raises(ValueError, match="never takes away"):
+        match_dose(lens, prompts, 1 - 1e-9, samples=1)
+    with pytest.raises(ValueError, match="multiples"):
+        dose_curve(lens, prompts, (-1.0,))
+
+
+def test_doses_leave_no_hooks(lens) -> None:
+    assert not any(point.fwd_hooks for point in lens.inside.model.hook_dict.values())
+    assert torch.is_grad_enabled()
+
+
+def test_curve_tells_facts_and_subjects_apart(lens, prompts) -> None:
+    about = dose_curve(lens, [replace(prompts[0], fact_id="capital/x", relation="capital")], (0.0,), samples=1)
+    names = ("fact_id", "relation", "subject", "answer")
+    assert [about[name].values.tolist() for name in names] == [
+        ["capital/x"],
+        ["capital"],
+        [prompts[0].subject.name],
+        ["answer"],
+    ]

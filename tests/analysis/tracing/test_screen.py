@@ -1,0 +1,71 @@
+"""Attribution patching: exact to first order, and judged by exact cells."""
+
+import numpy as np
+import pytest
+from tracing_lens import spoken_prompt, text_prompt, tiny_lens
+
+from spiritlens.analysis.tracing.grid import make_grid
+from spiritlens.analysis.tracing.one_prompt import TraceSettings, trace_prompt
+from spiritlens.analysis.tracing.screen import attribution_patching, first_look, kept_cells
+from spiritlens.runs.corruptions.noise import Noise
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return tiny_lens(n_kv_heads=2)
+
+
+def settings_of(lens, components, *, direction="denoising", scale=1e-4, at="token", samples=2):
+    grid = make_grid(lens.inside, components, 2, at, direction, "none")
+    return TraceSettings(grid, Noise(scale), samples=samples, metrics=("logit",))
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+@pytest.mark.parametrize("components", [("resid_pre", "resid_mid", "mlp_out"), ("z",), ("k",)])
+def test_estimates_are_exact_for_small_noise(lens, components, direction) -> None:
+    """A window of several layers too: to first order its effect is the sum of its layers' only where they do not feed
+    each other, so components with windows are compared at width one."""
+    grid = make_grid(lens.inside, components, 1, "token", direction, "none")
+    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=("logit",))
+    prompt = text_prompt()
+    estimate = attribution_patching(lens, prompt, settings)
+    effects = trace_prompt(lens, prompt, settings).isel(prompt=0, metric=0)
+    if direction == "denoising":
+        exact = (effects.restored - effects.corrupted).mean("sample").values
+    else:
+        exact = (effects.clean - effects.restored).mean("sample").values
+    exact = exact if grid.has_heads else exact[..., None]
+    assert np.nanmax(np.abs(exact)) > 1e-6
+    assert np.array_equal(np.isnan(exact), np.isnan(estimate))
+    assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
+
+
+def test_first_look_prints_its_agreement(lens) -> None:
+    prompts = [text_prompt(), spoken_prompt()]
+    look = first_look(lens, prompts, ("resid_pre",), corruption=Noise(1e-3), n_exact=2, top_k=5)
+    assert min(look.correlations) > 0.99
+    assert min(look.overlaps) >= 0.8
+    assert "an estimate, not a measurement" in repr(look)
+    assert "top-5 overlap" in repr(look)
+
+
+def test_kept_cells_are_the_largest_estimates(lens) -> None:
+    settings = settings_of(lens, ("resid_pre", "mlp_out"), scale=None, at="role")
+    prompts = [text_prompt(), spoken_prompt()]
+    for prompt, kept in zip(prompts, kept_cells(lens, prompts, settings, 0.2), strict=True):
+        estimate = np.abs(attribution_patching(lens, prompt, settings))
+        assert kept.sum() == np.ceil(0.2 * np.count_nonzero(~np.isnan(estimate)))
+        assert estimate[kept].min() >= np.nanmax(np.where(kept, np.nan, estimate))
+    first, second = kept_cells(lens, prompts, settings, 0.2, "common")
+    assert (first == second).all()
+
+
+def test_refusals(lens) -> None:
+    settings = settings_of(lens, ("resid_pre",))
+    with pytest.raises(ValueError, match="the same sites"):
+        kept_cells(lens, [text_prompt(), spoken_prompt()], settings, 0.5, "common")
+    severed = TraceSettings(make_grid(lens.inside, ("resid_pre",), 2, "token", "denoising", "mlp"))
+    with pytest.raises(ValueError, match="severing"):
+        attribution_patching(lens, text_prompt(), severed)
+    with pytest.raises(ValueError, match="prompts is empty"):
+        first_look(lens, [])

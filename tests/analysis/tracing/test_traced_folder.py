@@ -1,0 +1,199 @@
+"""A trace's folder belongs to one model as it is; prompts join it, and it is checked before anything runs."""
+
+import dataclasses
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import xarray as xr
+
+import spiritlens as sl
+import spiritlens.analysis.tracing.causal_tracing as tracing
+from spiritlens.analysis.tracing.causal_tracing import causal_trace
+from spiritlens.effects.run_directory import RunDirectory
+from spiritlens.effects.store import load_effects
+from spiritlens.models.planted.planted import Planted
+
+
+@pytest.fixture(scope="module")
+def planted() -> Planted:
+    return sl.planted()
+
+
+def trace(planted: Planted, folder: Path | None, prompts: Any = None, **settings: Any) -> xr.Dataset:
+    chosen = planted.prompts[:2] if prompts is None else prompts
+    return causal_trace(
+        planted.lens, chosen, ("resid_pre",), samples=1, at="role", progress="none", folder=folder, **settings
+    )
+
+
+def state(folder: Path) -> dict[str, tuple[int, int]]:
+    """Which files there are, and when each was written."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.fixture
+def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*arguments: object, **settings: object) -> None:
+        raise AssertionError("the model was run")
+
+    for name in ("trace_prompt", "given_answer", "kept_cells"):
+        monkeypatch.setattr(tracing, name, run)
+
+
+def edit_by_data(planted: Planted) -> None:
+    planted.lens.model.blocks[0].mlp.W_out.data[0, 0] += 1e-3
+
+
+def edit_without_gradients(planted: Planted) -> None:
+    with torch.no_grad():
+        planted.lens.model.blocks[0].mlp.W_out.add_(1)
+
+
+def edit_positions(planted: Planted) -> None:
+    planted.lens.model.blocks[0].attn.rotary_sin.mul_(0.5)
+
+
+def hook(planted: Planted) -> None:
+    planted.lens.model.add_hook("blocks.0.hook_mlp_out", lambda value, hook: value * 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (edit_by_data, r"trace\.model_hash: "),
+        (edit_without_gradients, r"trace\.model_hash: "),
+        (edit_positions, r"trace\.model_hash: "),
+        (hook, r"trace\.hooks: '' there, 'blocks\.0\.hook_mlp_out: .*<lambda>"),
+    ],
+)
+def test_another_state_of_the_model_is_refused(change: Callable[[Planted], None], told: str, tmp_path: Path) -> None:
+    planted = sl.planted()
+    before = trace(planted, tmp_path / "run")
+    change(planted)
+    with pytest.raises(ValueError, match=f"begun with other settings .*{told}"):
+        trace(planted, tmp_path / "run")
+    now = trace(planted, None)
+    assert (now.attrs["model_hash"], now.attrs["hooks"]) != (before.attrs["model_hash"], before.attrs["hooks"])
+
+
+def test_other_text_ids_decide_other_numbers(planted: Planted, tmp_path: Path) -> None:
+    lens, settings = planted.lens, {"corruption": sl.Noise(0.1)}
+    trace(planted, tmp_path, **settings)
+    vocabulary = lens.vocabulary
+    fewer = sl.Vocabulary(
+        vocabulary.tokenizer, vocabulary.family, vocabulary.size, untrained=frozenset({int(vocabulary.text_ids[-1])})
+    )
+    other = dataclasses.replace(planted, lens=sl.Lens(lens.model, fewer))
+    with pytest.raises(ValueError, match=r"trace\.config_json\.text_ids: "):
+        trace(other, tmp_path, **settings)
+
+
+def test_prompts_join_a_folder(planted: Planted, tmp_path: Path) -> None:
+    one, two, three = planted.prompts[0], planted.prompts[12], planted.prompts[1]
+    trace(planted, tmp_path, [one, two])
+    written = state(tmp_path / "parts")
+    found = trace(planted, tmp_path, [three, one])
+    assert found["prompt_id"].values.tolist() == [three.id, one.id]
+    assert found.equals(trace(planted, None, [three, one]))
+    assert written.items() <= state(tmp_path / "parts").items(), "finished parts are kept"
+    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [one.id, two.id, three.id]
+    assert sl.rejoin(tmp_path).changed == {}
+
+
+def test_a_folder_is_judged_before_the_model_runs_and_a_finished_one_only_read(
+    planted: Planted, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    before = trace(planted, tmp_path / "run")
+    (tmp_path / "file").write_text("in the way")
+    request.getfixturevalue("no_runs")
+    for settings in ({"seed": 1}, {"window": 5}, {"screen": 0.5}):
+        with pytest.raises(ValueError, match="begun with other settings"):
+            trace(planted, tmp_path / "run", planted.prompts[:4], **settings)
+    with pytest.raises(ValueError, match="is a file; name a folder"):
+        trace(planted, tmp_path / "file")
+    with pytest.raises(ValueError, match="metrics"):
+        trace(planted, tmp_path / "new", metrics=["guess"])
+    assert not (tmp_path / "new").exists()
+    written = state(tmp_path / "run")
+    assert trace(planted, tmp_path / "run").equals(before), "a finished folder needs no model"
+    assert state(tmp_path / "run") == written, "and is only read"
+
+
+def test_names_follow_the_call_in_all_files(planted: Planted, tmp_path: Path) -> None:
+    before = trace(planted, tmp_path)
+    renamed = [
+        dataclasses.replace(prompt, fact_id=f"a longer name {n}") for n, prompt in enumerate(planted.prompts[:2])
+    ]
+    found = trace(planted, tmp_path, renamed)
+    names = ["a longer name 0", "a longer name 1"]
+    assert found["fact_id"].values.tolist() == names
+    assert load_effects(tmp_path / "effects.nc")["fact_id"].values.tolist() == names
+    assert load_effects(tmp_path / "parts" / f"{renamed[1].id}.nc")["fact_id"].values.tolist() == names[1:]
+    assert RunDirectory(tmp_path).read_prompts()["fact_id"].tolist() == names
+    assert found["restored"].identical(before["restored"].assign_coords(fact_id=found["fact_id"]))
+
+
+def test_the_same_tokens_with_other_roles_are_refused(planted: Planted, tmp_path: Path) -> None:
+    trace(planted, tmp_path)
+    prompt = planted.prompts[0]
+    roles = tuple("after subject" if role == "last word" else role for role in prompt.roles)
+    with pytest.raises(ValueError, match=f"prompt {prompt.id} is in .* with other roles"):
+        trace(planted, tmp_path, [dataclasses.replace(prompt, roles=roles)])
+
+
+def test_an_upgrade_between_two_prompts_keeps_both_versions(
+    planted: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace(planted, tmp_path, planted.prompts[:1])
+    monkeypatch.setattr(sl, "__version__", "9.9.9")
+    found = trace(planted, tmp_path)
+    monkeypatch.undo()
+    assert found.attrs["spiritlens_version"] == f"{sl.__version__}; 9.9.9"
+    xr.testing.assert_identical(load_effects(tmp_path / "effects.nc"), found)
+
+
+def test_damaged_parts_are_told_and_traced_again(planted: Planted, tmp_path: Path) -> None:
+    before = trace(planted, tmp_path)
+    first, second = (tmp_path / "parts" / f"{prompt.id}.nc" for prompt in planted.prompts[:2])
+    shutil.copy(second, first)
+    content = bytearray(second.read_bytes())
+    content[len(content) // 2] ^= 1
+    second.write_bytes(content)
+    with pytest.warns(UserWarning, match=rf"2 parts are traced again: .*{first.name} holds the prompt.*{second.name}"):
+        assert trace(planted, tmp_path).equals(before)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trace(planted, tmp_path)
+
+
+def test_damaged_parts_of_other_calls_are_left_out_and_told(planted: Planted, tmp_path: Path) -> None:
+    first, second, third = planted.prompts[:3]
+    trace(planted, tmp_path, [first, second])
+    part = RunDirectory(tmp_path).part
+    shutil.copy(part(second.id), part(first.id))
+    with pytest.warns(UserWarning, match=f"lacks 1 prompts: .*{first.id}.nc holds the prompt {second.id}"):
+        found = trace(planted, tmp_path, [third])
+    assert found["prompt_id"].values.tolist() == [third.id]
+    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [second.id, third.id]
+    with pytest.warns(UserWarning, match="1 parts are traced again"):
+        trace(planted, tmp_path, [first])
+    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [first.id, second.id, third.id]
+
+
+def test_cells_chosen_together_belong_to_their_prompts(planted: Planted, tmp_path: Path) -> None:
+    trace(planted, tmp_path, screen=0.5, keep="common")
+    with pytest.raises(ValueError, match="screened together"):
+        trace(planted, tmp_path, planted.prompts[:3], screen=0.5, keep="common")
+
+
+def test_only_known_facts_are_taken_from_a_folder(planted: Planted, tmp_path: Path) -> None:
+    wrong = dataclasses.replace(planted.prompts[0], answer_ids=planted.prompts[1].answer_ids, answer="another")
+    trace(planted, tmp_path, [wrong])
+    with pytest.raises(ValueError, match=f"the model does not know prompt {wrong.id}"):
+        trace(planted, tmp_path, [wrong], facts="known")

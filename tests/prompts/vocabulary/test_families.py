@@ -1,0 +1,99 @@
+import pytest
+
+from spiritlens.prompts.vocabulary.families import (
+    EMBEDDED,
+    FAMILIES,
+    SIMS_LLAMA,
+    SPEECHGPT,
+    SPIRE,
+    SPIRITLM_BASE,
+    SPIRITLM_EXPRESSIVE,
+    TEXT_ONLY,
+    Family,
+    Stream,
+    family_named,
+    family_of_strings,
+)
+
+
+def strings(family: Family) -> list[str]:
+    return [*family.markers, *(unit for stream in family.all_streams() for unit in stream.units()), "▁the", "<s>"]
+
+
+def test_records_are_found_by_name():
+    assert {family_named(name) for name in FAMILIES} == set(FAMILIES.values())
+    with pytest.raises(ValueError, match=r"unknown family 'spirit'.*spiritlm-base"):
+        family_named("spirit")
+
+
+@pytest.mark.parametrize(
+    "family", [SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, SIMS_LLAMA, SPEECHGPT, SPIRE, TEXT_ONLY], ids=str
+)
+def test_a_family_is_detected_from_its_own_strings(family):
+    assert family_of_strings(strings(family)) == family
+
+
+def test_a_smaller_checkpoint_keeps_its_family_and_counts_its_units():
+    small = family_of_strings(strings(SPIRITLM_EXPRESSIVE.replace(n_units=12)))
+    assert (small.name, small.n_units) == ("spiritlm-expressive", 12)
+    assert [stream.count for stream in small.all_streams()] == [100, 64, 12]
+
+
+def test_one_string_alone_may_be_an_ordinary_piece():
+    assert family_of_strings(["▁the", "<text>"]) == TEXT_ONLY
+
+
+@pytest.mark.parametrize(
+    ("strings", "message"),
+    [
+        (["[Hu0]", "[Hu1]", "[Text]"], r"has \['\[Text\]', '\[Hu0\]'\] of family 'spiritlm-expressive' but not"),
+        (
+            ["[Text]", "[Speech]", "▁the"],
+            r"but not \['\[Hu0\]', '\[Hu500\]'\]; use the checkpoint's own tokenizer files",
+        ),
+        (["<sosp>", "<eosp>", "<1>"], "of family 'speechgpt' but not"),
+    ],
+)
+def test_some_of_a_family_s_strings_are_refused(strings, message):
+    with pytest.raises(ValueError, match=message):
+        family_of_strings(strings)
+
+
+def test_unit_strings_follow_the_template():
+    assert SPIRITLM_BASE.stream("unit").units()[500] == "[Hu500]"
+    assert SPIRE.stream("unit").unit(3) == chr(0xF0003)
+
+
+def test_streams_are_ordered_style_pitch_unit():
+    assert [stream.name for stream in SPIRITLM_EXPRESSIVE.all_streams()] == ["style", "pitch", "unit"]
+    assert TEXT_ONLY.all_streams() == ()
+
+
+def test_case_policy():
+    assert EMBEDDED.cased("New Zealand") == "new zealand"
+    assert SPIRITLM_BASE.cased("New Zealand") == "New Zealand"
+
+
+def test_a_template_without_a_number_is_refused():
+    with pytest.raises(ValueError, match=r"template '\[Hu\]' lacks '\{\}'"):
+        Family(name="odd", unit_template="[Hu]", n_units=4)
+
+
+def test_a_rate_of_zero_is_refused():
+    with pytest.raises(ValueError, match="rate of stream 'pitch' in frames per second=0: expected a number > 0"):
+        Stream("pitch", "[Pi{}]", 4, rate=0, deduplicate=True)
+
+
+def test_a_negative_number_of_units_is_refused():
+    with pytest.raises(ValueError, match="n_units of family 'spiritlm-base'=-1"):
+        SPIRITLM_BASE.replace(n_units=-1)
+
+
+def test_always_a_text_marker_needs_one():
+    with pytest.raises(ValueError, match="needs text_open"):
+        SPEECHGPT.replace(marker_policy="always")
+
+
+def test_an_unknown_stream_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match=r"no stream 'pitch'.*'unit'"):
+        SPIRITLM_BASE.stream("pitch")

@@ -1,0 +1,85 @@
+"""The map of paths: facts averaged, absent paths hatched, the largest senders kept."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import xarray as xr
+from effects_synthetic import prompt_columns
+
+from spiritlens.effects.paths import new_paths
+from spiritlens.effects.schema import Status
+from spiritlens.report.figures.path_map import node_name, path_map
+
+
+@pytest.fixture(scope="module")
+def paths() -> xr.Dataset:
+    """Heads of layers 0 and 1 to the value input of layer 1 and to the logits; two facts, two modalities."""
+    status = np.full((4, 1, 2, 2, 2, 2, 2, 1), Status.ABSENT)
+    values = np.full((*status.shape, 1), np.nan)
+    for prompt in range(4):
+        for layer in (0, 1):
+            for head in (0, 1):
+                for component, receiver_layer, receiver_head in ((0, 1, 1), (1, 0, 0)):
+                    if component == 0 and layer == 1:
+                        continue  # backwards
+                    cell = (prompt, 0, layer, head, component, receiver_layer, receiver_head, 0)
+                    status[cell], values[cell] = Status.MEASURED, 1.0 - 0.1 * (prompt // 2) - head - 0.5 * layer
+    return new_paths(
+        base=np.ones((4, 1)),
+        patched=values,
+        status=status,
+        noise_floor=np.zeros((4, 1)),
+        senders={"component": ["z"], "layer": [0, 1], "head": [0, 1]},
+        receivers={"component": ["v_input", "logits"], "layer": [-1, 1], "head": [-1, 0]},
+        positions=["all"],
+        metrics={"logit": 1},
+        prompts=prompt_columns([(0, "T2T", 0), (0, "S2T", 0), (1, "T2T", 0), (1, "S2T", 0)]),
+        base_run="clean",
+        frozen="heads+mlps",
+        norms="recomputed",
+    )
+
+
+def heatmaps(figure: go.Figure) -> list[go.Heatmap]:
+    return [trace for trace in figure.data if trace.type == "heatmap"]
+
+
+def test_changes_are_means_over_facts(paths: xr.Dataset) -> None:
+    figure = path_map(paths)
+    assert len(heatmaps(figure)) == 2
+    assert figure.layout.yaxis.ticktext == ("L0H0", "L0H1", "L1H0", "L1H1")
+    assert figure.layout.xaxis.ticktext == ("L1H0.v", "logits")
+    expected = [[-0.05, -0.05], [-1.05, -1.05], [np.nan, -0.55], [np.nan, -1.55]]
+    np.testing.assert_allclose(np.asarray(heatmaps(figure)[0].z, dtype=float), expected, atol=1e-12)
+
+
+def test_paths_that_run_backwards_are_hatched(paths: xr.Dataset) -> None:
+    hatched = next(trace for trace in path_map(paths).data if trace.name == "not run")
+    assert list(zip(hatched.x, hatched.y, strict=True)) == [(0, 2), (0, 3)]
+
+
+def test_the_largest_senders_are_kept_in_order(paths: xr.Dataset) -> None:
+    assert path_map(paths, top=2).layout.yaxis.ticktext == ("L0H1", "L1H1")
+
+
+def test_title_names_what_was_held(paths: xr.Dataset) -> None:
+    title = path_map(paths).layout.title.text
+    for words in ("in the clean run", "held: heads+mlps", "norms recomputed", "patched at all"):
+        assert words in title
+
+
+def test_all_absent_is_refused(paths: xr.Dataset) -> None:
+    empty = paths.assign(status=paths["status"] * 0 + Status.ABSENT, patched=paths["patched"] * np.nan)
+    with pytest.raises(ValueError, match="every path is absent"):
+        path_map(empty)
+
+
+def test_names_of_nodes() -> None:
+    assert node_name("mlp_out", 2, -1) == "MLP2"
+    assert node_name("k_input", 3, 0) == "L3H0.k"
+    assert node_name("embed", -1, -1) == "embed"
+
+
+def test_estimates_are_named_in_the_subtitle(paths: xr.Dataset) -> None:
+    assert "path patching · change of" in path_map(paths).layout.title.text
+    assert "edge attribution · change of" in path_map(paths.assign_attrs(method="edge attribution")).layout.title.text

@@ -1,0 +1,99 @@
+"""Average maps: one panel per modality and component, the same scale within a component, absent roles hatched."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import xarray as xr
+
+from spiritlens.effects.schema import ROLES
+from spiritlens.effects.statistics import average_effects
+from spiritlens.report.figures.role_maps import role_maps
+
+
+def maps(figure: go.Figure) -> list[go.Heatmap]:
+    return [trace for trace in figure.data if trace.type == "heatmap"]
+
+
+def test_panels_hold_the_averages_side_by_side(roles: xr.Dataset) -> None:
+    figure = role_maps(roles)
+    average = average_effects(roles).sel(metric="probability")
+    panels = [(name, group) for name in ("resid_pre", "mlp_out") for group in (0, 1)]
+    assert len(maps(figure)) == 4
+    for trace, (name, group) in zip(maps(figure), panels, strict=True):
+        expected = average["mean"].sel(component=name).isel(group=group).transpose("role", "layer")
+        np.testing.assert_array_equal(trace.z, expected.values)
+    titles = [annotation.text for annotation in figure.layout.annotations]
+    assert titles[:2] == ["<b>T2T</b> · resid_pre · n = 12 facts", "<b>S2T</b> · resid_pre · n = 12 facts"]
+
+
+def test_modalities_share_one_symmetric_scale_per_component(roles: xr.Dataset) -> None:
+    figure = role_maps(roles)
+    assert [trace.coloraxis for trace in maps(figure)] == ["coloraxis", "coloraxis", "coloraxis2", "coloraxis2"]
+    for axis in (figure.layout.coloraxis, figure.layout.coloraxis2):
+        assert axis.cmin == -axis.cmax < 0
+    largest = np.nanmax([np.nanmax(np.abs(trace.z)) for trace in maps(figure)[:2]])
+    assert figure.layout.coloraxis.cmax == pytest.approx(largest)
+
+
+def test_absent_roles_are_hatched_and_exact_ones_ringed(roles: xr.Dataset) -> None:
+    figure = role_maps(roles, component="resid_pre")
+    text = [trace for trace in figure.data if trace.xaxis in (None, "x")]
+    hatched = next(trace for trace in text if trace.name == "not run")
+    ringed = next(trace for trace in text if trace.name == "exact, not run")
+    assert {ROLES[int(row)] for row in hatched.y} == {"modality marker", "final marker"}
+    assert {ROLES[int(row)] for row in ringed.y} == {"bos", "before subject"}
+    assert maps(figure)[0].text[1][0].startswith("modality marker, layer 0<br>mean not run")
+
+
+def test_hover_tells_window_interval_and_n(roles: xr.Dataset) -> None:
+    text = maps(role_maps(roles, component="mlp_out"))[0].text[3][2]
+    assert text.startswith("subject, layer 2 (layers 1–3 patched together)<br>mean 0.")
+    assert text.endswith("n = 12 facts")
+
+
+def test_stacked_is_one_column(roles: xr.Dataset) -> None:
+    figure = role_maps(roles, arrangement="stacked")
+    domains = {getattr(figure.layout, axis).domain for axis in ("xaxis", "xaxis2", "xaxis3", "xaxis4")}
+    assert domains == {(0.0, 1.0)}
+    assert figure.layout.height > role_maps(roles).layout.height
+
+
+def test_token_maps_are_averaged_within_roles(tokens: xr.Dataset) -> None:
+    figure = role_maps(tokens)
+    assert figure.layout.yaxis.ticktext == tuple(role for role in ROLES if role != "after subject")
+
+
+def test_noising_is_named_in_the_title(roles: xr.Dataset) -> None:
+    exact_free = roles.assign_attrs(direction="noising")
+    assert "corrupting loses the answer" in role_maps(exact_free).layout.title.text
+
+
+def test_normalised_maps_say_so(roles: xr.Dataset) -> None:
+    assert "indirect effect ÷ total effect" in role_maps(roles, quantity="normalised").layout.title.text
+
+
+def test_subtitle_tells_rows_restored_together_from_averages_of_single_sites(
+    roles: xr.Dataset, tokens: xr.Dataset
+) -> None:
+    assert "roles restored together" in role_maps(roles).layout.title.text
+    assert "single tokens, averaged within a role" in role_maps(tokens).layout.title.text
+
+
+def test_one_subject_has_a_mean_and_no_interval(roles: xr.Dataset) -> None:
+    text = maps(role_maps(roles.isel(prompt=[0, 1])))[0].text[3][2]
+    assert text.startswith("subject, layer 2<br>mean 0.")
+    assert "[" not in text
+    assert text.endswith("n = 1 facts")
+
+
+def test_a_cell_that_was_run_is_not_told_as_not_run(roles: xr.Dataset) -> None:
+    same = (roles["clean"] + 0 * roles["corrupted"]).transpose(*roles["corrupted"].dims)
+    small = role_maps(roles.assign(corrupted=same), quantity="normalised", component="resid_pre")
+    assert maps(small)[0].text[3][2].startswith("subject, layer 2<br>mean –<br>n = 0 facts")
+
+
+def test_estimates_are_named_in_the_subtitle(roles: xr.Dataset) -> None:
+    assert "causal tracing" in role_maps(roles).layout.title.text
+    title = role_maps(roles.assign_attrs(method="attribution patching")).layout.title.text
+    assert "attribution patching" in title
+    assert "causal tracing" not in title

@@ -1,0 +1,161 @@
+"""The map of one prompt shows each cell once, on a symmetric scale, with its status and its exact window."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import xarray as xr
+
+from spiritlens.effects.schema import Status
+from spiritlens.effects.statistics import indirect_effect
+from spiritlens.report.figures.layer_curves import layer_curves
+from spiritlens.report.figures.peak_layers import peak_layers
+from spiritlens.report.figures.role_maps import role_maps
+from spiritlens.report.figures.trace_map import trace_map
+
+
+def heatmap(figure: go.Figure) -> go.Heatmap:
+    return next(trace for trace in figure.data if trace.type == "heatmap")
+
+
+def marks(figure: go.Figure, name: str) -> list[tuple[int, int]]:
+    return [
+        (int(x), int(y)) for trace in figure.data if trace.name == name for x, y in zip(trace.x, trace.y, strict=True)
+    ]
+
+
+def test_cells_are_the_effects_without_padding(tokens: xr.Dataset) -> None:
+    figure = trace_map(tokens, prompt=0)
+    expected = indirect_effect(tokens).isel(prompt=0, component=0, metric=0, pos=slice(0, 8)).transpose("pos", "layer")
+    np.testing.assert_array_equal(heatmap(figure).z, expected.values)
+
+
+def test_scale_is_symmetric_about_zero(tokens: xr.Dataset) -> None:
+    axis = trace_map(tokens, prompt=1).layout.coloraxis
+    assert axis.cmin == -axis.cmax
+    assert axis.cmax == pytest.approx(np.nanmax(np.abs(heatmap(trace_map(tokens, prompt=1)).z)))
+
+
+def test_a_map_without_any_effect_has_a_scale(tokens: xr.Dataset) -> None:
+    flat = tokens.assign(restored=(tokens["corrupted"] + 0 * tokens["restored"]).transpose(*tokens["restored"].dims))
+    assert trace_map(flat).layout.coloraxis.cmax == 1
+
+
+def test_hover_names_layers_word_role_value_and_status(tokens: xr.Dataset) -> None:
+    text = heatmap(trace_map(tokens, prompt=1)).text[7][2]
+    assert "layer 2 (layers 1–3 patched together)" in text
+    assert "token [Hu2] of ‘france’, subject (last), 0.80–1.00 s" in text
+    assert text.endswith("measured")
+    assert heatmap(trace_map(tokens, prompt=1)).text[0][0].endswith("exact")
+
+
+def test_labels_escape_html_and_show_words_where_they_begin(tokens: xr.Dataset) -> None:
+    labels = trace_map(tokens, prompt=1).layout.yaxis.ticktext
+    assert labels[0] == "&lt;s&gt;"
+    assert labels[5:8] == ("<b>france</b>  [Hu1]", "[Hu4]", "[Hu2]")
+
+
+def test_the_subject_is_marked(tokens: xr.Dataset) -> None:
+    bars = [shape for shape in trace_map(tokens, prompt=1).layout.shapes if shape.name == "subject"]
+    assert [(bar.y0, bar.y1) for bar in bars] == [(4.5, 5.5), (5.5, 6.5), (6.5, 7.5)]
+
+
+def test_exact_and_screened_cells_are_told_apart(tokens: xr.Dataset) -> None:
+    status, restored = tokens["status"].copy(deep=True), tokens["restored"].copy(deep=True)
+    status[0, 0, 3, 6], restored[0, 0, 3, 6] = Status.SCREENED, np.nan
+    figure = trace_map(tokens.assign(status=status, restored=restored))
+    assert marks(figure, "not run") == [(3, 6)]
+    assert len(marks(figure, "exact, not run")) == 4 * 6
+    assert np.isnan(heatmap(figure).z[6][3])
+    assert "not run" in heatmap(figure).text[6][3]
+
+
+def test_title_tells_direction_and_n(tokens: xr.Dataset) -> None:
+    title = trace_map(tokens, prompt=1).layout.title.text
+    for words in ("S2T", "france → paris", "denoising: restored", "n = 2 noise samples", "total effect 0."):
+        assert words in title
+    noising = trace_map(tokens.assign_attrs(direction="noising"), prompt=1).layout.title.text
+    assert "noising: corrupted in the clean run" in noising
+    assert "loss by noising" in noising
+
+
+def test_prompts_by_id_and_from_the_end(tokens: xr.Dataset) -> None:
+    by_id = trace_map(tokens, prompt=str(tokens["prompt_id"].values[-1]))
+    np.testing.assert_array_equal(heatmap(by_id).z, heatmap(trace_map(tokens, prompt=-1)).z)
+
+
+def test_role_and_span_maps_have_rows_too(roles: xr.Dataset, tokens: xr.Dataset) -> None:
+    assert trace_map(roles, prompt=1).layout.yaxis.ticktext[3] == "subject"
+    spans = tokens.isel(pos=slice(4, 8)).rename(pos="span").rename(word="span_name", role="span_role")
+    gone = ["token", "token_family", "token_modality", "part", "word_index"]
+    spans = spans.drop_vars(gone).assign_coords(n_tokens=(("prompt", "span"), np.ones((6, 4), dtype=int)))
+    assert trace_map(spans).layout.yaxis.ticktext[-1] == "<b>is</b>"
+
+
+def test_long_prompts_label_words_only(tokens: xr.Dataset) -> None:
+    long = tokens.isel(prompt=[1], pos=list(range(10)) * 7)
+    figure = trace_map(long)
+    assert len(figure.layout.yaxis.ticktext) == 5 * 7
+    assert all(label.startswith("<b>") for label in figure.layout.yaxis.ticktext)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prompt": 6}, "holds 6 prompts, 0 to 5"),
+        ({"prompt": "nowhere"}, "no prompt has the id 'nowhere'"),
+        ({"component": "mlp_out"}, "component='mlp_out' was not traced; choose from resid_pre"),
+        ({"metric": "rank"}, "metric='rank' was not traced"),
+    ],
+)
+def test_one_clear_error_each(tokens: xr.Dataset, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        trace_map(tokens, **arguments)  # type: ignore[arg-type]
+
+
+def test_heads_must_be_chosen_and_are_named(tokens: xr.Dataset) -> None:
+    cell = ("prompt", "component", "layer", "pos", "head")
+    heads = tokens.drop_vars(["restored", "status"]).assign(
+        restored=tokens["restored"].expand_dims(head=2).transpose(*cell, "sample", "metric"),
+        status=tokens["status"].expand_dims(head=2).transpose(*cell),
+    )
+    heads = heads.assign_coords(head=[0, 1])
+    with pytest.raises(ValueError, match="2 heads; choose one with head="):
+        trace_map(heads)
+    with pytest.raises(ValueError, match="head=99 was not traced; choose from 0, 1"):
+        trace_map(heads, head=99)
+    figure = trace_map(heads, head=1)
+    np.testing.assert_array_equal(heatmap(figure).z, heatmap(trace_map(tokens)).z)
+    assert "(resid_pre), head 1, " in figure.layout.title.text
+    assert "head" not in trace_map(tokens).layout.title.text
+
+
+def test_a_ratio_to_a_small_total_effect_is_a_dash(tokens: xr.Dataset) -> None:
+    same = (tokens["clean"] + 0 * tokens["corrupted"]).transpose(*tokens["corrupted"].dims)
+    text = heatmap(trace_map(tokens.assign(corrupted=same), prompt=1, quantity="normalised")).text[7][2]
+    assert text.endswith("effect –<br>measured")
+
+
+def test_estimates_are_named_in_the_subtitle(tokens: xr.Dataset) -> None:
+    estimated = tokens.assign_attrs(method="attribution patching")
+    assert "attribution patching" in trace_map(estimated).layout.title.text
+
+
+def test_markup_in_names_stays_text(tokens: xr.Dataset, roles: xr.Dataset) -> None:
+    """Names of parts, spans and groups of heads may come from a file or a user: none becomes a link or an image."""
+    evil, safe = "<a href='x'>y</a>", "&lt;a href=&#x27;x&#x27;&gt;y&lt;/a&gt;"
+    parts = tokens["part"].astype("<U20").copy(data=np.full(tokens["part"].shape, evil))
+    hover = heatmap(trace_map(tokens.assign_coords(part=parts))).text
+    assert all(safe in cell and evil not in cell for row in hover for cell in row)
+    names = [evil if name == "subject" else name for name in roles["role"].values]
+    components = [evil, *roles["component"].values[1:]]
+    named = roles.assign_coords(role=names, component=components).assign_attrs(method=evil)
+    for figure in (role_maps(named), layer_curves(named, [evil]), peak_layers(named, evil)):
+        assert evil not in str(figure.to_dict())
+        assert safe in str(figure.to_dict())
+
+
+def test_a_head_is_refused_where_there_are_none(tokens: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="head=3: this dataset has no heads; leave head out"):
+        trace_map(tokens, head=3)
+    with pytest.raises(ValueError, match="quantity='x': expected one of indirect, normalised"):
+        trace_map(tokens, quantity="x")  # type: ignore[arg-type]

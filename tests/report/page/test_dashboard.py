@@ -1,0 +1,301 @@
+"""The page holds everything, fetches nothing, and works in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import xarray as xr
+
+from spiritlens.effects.schema import Status
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.figures.accuracy_table import accuracy_table
+from spiritlens.report.figures.peak_layers import peak_layers
+from spiritlens.report.page.dashboard import dashboard
+from spiritlens.report.page.methods_text import methods_sentences, settings_table, unknown_sentence
+
+BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+"""All that a figure of the page can be asked for."""
+
+FINDINGS = ("Restoring <the subject> helps & more.", "Second.", "Third.")
+
+
+@pytest.fixture(scope="module")
+def page(
+    roles: xr.Dataset, tokens: xr.Dataset, prompts: list[Prompt], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    accuracy = [{"group": "both", "modality": "S2T", "facts": 40, "known": 37, "share": 0.925}]
+    return dashboard(
+        {"role": roles, "token": tokens},
+        tmp_path_factory.mktemp("page"),
+        prompts=prompts,
+        accuracy=accuracy,
+        findings=FINDINGS,
+        notes=("Of 60 facts 20 were left out.",),
+    )
+
+
+def figures_of(html: str) -> dict[str, dict[str, object]]:
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', html, re.DOTALL)
+    assert found
+    return json.loads(found.group(1))  # type: ignore[no-any-return]
+
+
+def test_one_file_with_plotly_once_and_no_address_to_fetch(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    assert [path.name for path in page.parent.iterdir()] == ["index.html"]
+    assert html.count("plotly.js v") == 1
+    own = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', own) == []
+    assert "http" not in own.replace("http-equiv", "")
+
+
+def test_figures_have_headings_and_wide_and_narrow_forms(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    figures = figures_of(html)
+    assert set(re.findall(r'data-figure="([^"]+)"', html)) == set(figures)
+    assert {"role-maps", "curves", "total", "peaks", "e0-resid_pre", "e1-speech"} <= set(figures)
+    assert set(figures["role-maps"]) == {"wide", "narrow"}
+    for key in figures:
+        assert re.search(rf'<h\d id="{key}-heading">[^<]+', html), key
+
+
+def test_findings_notes_and_accuracy_are_shown_as_text(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    assert "<li>Restoring &lt;the subject&gt; helps &amp; more.</li>" in html
+    assert "Of 60 facts 20 were left out." in html
+    assert "<td>92\u00a0%</td>" in html
+
+
+def test_audio_is_embedded_for_spoken_prompts(page: Path) -> None:
+    assert page.read_text(encoding="utf-8").count("data:audio/wav;base64,UklGR") == 3
+
+
+def test_one_dataset_without_prompts_suffices(roles: xr.Dataset, tmp_path: Path) -> None:
+    html = dashboard(roles, tmp_path / "deep" / "folder", examples=1).read_text(encoding="utf-8")
+    assert 'id="findings"' not in html
+    assert html.count('<article class="example"') == 2
+    assert "<td>100\u00a0%</td>" in html
+
+
+def test_one_fact_alone_makes_a_page_without_intervals(roles: xr.Dataset, tmp_path: Path) -> None:
+    html = dashboard(roles.isel(prompt=[0, 1]), tmp_path).read_text(encoding="utf-8")
+    assert "n = 1 facts" in html
+    assert "NaN" not in json.dumps(figures_of(html)["curves"])
+
+
+def test_heads_and_further_figures_have_their_sections(roles: xr.Dataset, tmp_path: Path) -> None:
+    cell = ("prompt", "component", "layer", "role", "head")
+    restored, status = roles["restored"].expand_dims(head=2), roles["status"].expand_dims(head=2)
+    heads = roles.drop_vars(["restored", "status"]).assign(
+        restored=restored.transpose(*cell, "sample", "metric"), status=status.transpose(*cell)
+    )
+    heads = heads.assign_coords(head=[0, 1])
+    html = dashboard({"by role": roles, "heads": heads}, tmp_path, figures=[peak_layers(roles)]).read_text("utf-8")
+    assert {"role-maps", "heads-0", "heads-1", "more-0"} <= set(figures_of(html))
+    assert "heads · indirect effect on the probability of the answer" in html
+    alone = dashboard({"heads": heads}, tmp_path).read_text("utf-8")
+    assert set(figures_of(alone)) == {"heads-0", "heads-1"}
+
+
+def test_few_facts_by_token_get_no_map_of_averages(page: Path) -> None:
+    assert "Single tokens, averaged within a role" not in page.read_text(encoding="utf-8")
+
+
+def test_methods_tell_what_was_run(roles: xr.Dataset, tokens: xr.Dataset) -> None:
+    text = " ".join(methods_sentences({"role": roles, "token": tokens}))
+    for words in (
+        "12 facts told in writing (T2T, 12 prompts)",
+        "gaussian noise (scale 0.3 on text and 0.4 on speech units)",
+        "2 samples per prompt",
+        "seed 0",
+        "mlp_out (windows of up to 3 layers) all tokens of a role together",
+        "one token at a time",
+        "at most 1e-09",
+    ):
+        assert words in text
+
+
+def test_the_corruption_is_told_in_the_words_of_the_run(roles: xr.Dataset) -> None:
+    config = {"corruption": {"stream": "rome"}}
+    control = roles.assign_attrs(
+        corruption="gaussian noise added to the embeddings of the control", config_json=json.dumps(config)
+    )
+    text = " ".join(methods_sentences({"control": control}))
+    assert "gaussian noise added to the embeddings of the control (scale 0.3 on text" in text
+    assert "the reference code's stream" in text
+    assert "subject's embeddings" not in text
+    assert "seed 0" not in text
+    both = " ".join(methods_sentences({"one": roles, "other": control.assign_attrs(direction="noising")}))
+    assert "Corruption: gaussian noise (scale" in both
+    assert "of the control" in both
+    assert "denoising: restored" in both
+    assert "noising: corrupted in the clean run" in both
+
+
+def test_knock_outs_are_not_told_as_tracing(roles: xr.Dataset, tmp_path: Path) -> None:
+    cut = roles.isel(component=[0]).assign_coords(component=["attention"])
+    cut = cut.assign_attrs(corruption="attention of all edges cut in all layers", noise_law="")
+    html = dashboard(cut, tmp_path).read_text("utf-8")
+    assert "Attention knock-out of the model" in html
+    assert "Corruption: attention of all edges cut in all layers" in html
+    assert "subject&#39;s embeddings" not in html
+    assert "Causal tracing of" not in html
+
+
+def test_settings_hold_every_dataset_and_its_call(roles: xr.Dataset) -> None:
+    severed = roles.assign_attrs(method="activation patching", config_json='{"sever": "mlp", "donors": ["a"]}')
+    table = settings_table({"plain": roles, "severed": severed}).set_index("setting")
+    assert table.loc["call: sever"].tolist() == ["", "mlp"]
+    assert table.loc["call: donors"].tolist() == ["", '["a"]']
+    assert table.loc["method"].tolist() == ["", "activation patching"]
+
+
+def test_facts_to_average_can_be_chosen(roles: xr.Dataset, tmp_path: Path) -> None:
+    unknown = roles.assign_coords(known=("prompt", np.zeros(roles.sizes["prompt"], dtype=np.int8)))
+    html = dashboard(unknown, tmp_path / "known", examples=1).read_text("utf-8")
+    assert "Averages are left out: no known fact is left to average" in html
+    assert {"e0-resid_pre", "e1-resid_pre"} <= set(figures_of(html))
+    assert not {"role-maps", "curves", "total"} & set(figures_of(html))
+    html = dashboard(unknown, tmp_path / "all", examples=1, facts="all").read_text("utf-8")
+    assert {"role-maps", "curves", "total"} <= set(figures_of(html))
+    assert "averaged with the others" in html
+
+
+def test_screened_maps_are_shown_without_averages(
+    roles: xr.Dataset, tokens: xr.Dataset, heads: xr.Dataset, tmp_path: Path
+) -> None:
+    def screened(effects: xr.Dataset) -> xr.Dataset:
+        status, restored = effects["status"].copy(deep=True), effects["restored"].copy(deep=True)
+        status[0, 0, 3, 6], restored[0, 0, 3, 6] = Status.SCREENED, np.nan
+        return effects.assign(status=status, restored=restored)
+
+    html = dashboard(screened(tokens), tmp_path / "tokens").read_text("utf-8")
+    assert "Averages are left out: some cells were screened out" in html
+    assert "e0-resid_pre" in figures_of(html)
+    html = dashboard({"whole": roles, "by <head>": screened(heads)}, tmp_path / "heads").read_text("utf-8")
+    assert "Averages of by &lt;head&gt; are left out" in html
+
+
+def test_nothing_is_left_behind_by_a_page_that_fails(roles: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no rows"):
+        dashboard(roles, tmp_path / "new", accuracy=[])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_and_figures_without_a_height_are_shown(roles: xr.Dataset, tmp_path: Path) -> None:
+    table, plain = accuracy_table([{"modality": "T2T", "share": 0.9}]), go.Figure(go.Scatter(y=[1, 2], name="a"))
+    figures = figures_of(dashboard(roles, tmp_path, examples=0, figures=[table, plain]).read_text("utf-8"))
+    assert figures["more-1"]["wide"]["layout"]["height"] == 450 - 100 + 40  # type: ignore[index]
+
+
+def test_names_of_datasets_are_escaped(
+    heads: xr.Dataset, tokens: xr.Dataset, roles: xr.Dataset, tmp_path: Path
+) -> None:
+    names = [np.char.add(tokens["fact_id"].values, f" {copy}") for copy in range(2)]
+    many = xr.concat([tokens.assign_coords(fact_id=("prompt", name)) for name in names], dim="prompt", data_vars="all")
+    html = dashboard({"a": roles, "<img src=x>": many, "<b>heads": heads}, tmp_path).read_text("utf-8")
+    assert "<img src=x>" not in html
+    assert "Single tokens, averaged within a role (&lt;img src=x&gt;)" in html
+    assert "&lt;b&gt;heads · indirect effect" in html
+
+
+def test_the_text_over_single_facts_says_what_is_shown(roles: xr.Dataset, page: Path, tmp_path: Path) -> None:
+    assert "Fact by fact, one token at a time." in page.read_text("utf-8")
+    back = roles.assign_coords(component=["resid_pre from 6", "mlp_out"])
+    html = dashboard(back, tmp_path).read_text("utf-8")
+    assert "Fact by fact, all tokens of a role together." in html
+    assert "e0-resid_pre-from-6" in figures_of(html)
+    own = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert not [name for name in re.findall(r' id="([^"]*)"', own) if " " in name]
+
+
+def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:
+    assert unknown_sentence(roles).startswith("Every traced fact is known")
+    known = np.ones(24, dtype=np.int8)
+    known[[1, 3]] = 0
+    assert "2 told in speech (S2T)." in unknown_sentence(roles.assign_coords(known=("prompt", known)))
+
+
+def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no effects to show"):
+        dashboard({}, tmp_path)
+    with pytest.raises(ValueError, match="examples=-1"):
+        dashboard(roles, tmp_path, examples=-1)
+    with pytest.raises(ValueError, match="facts='some': expected one of known, all"):
+        dashboard(roles, tmp_path, facts="some")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected 'spiritlens\.effects/1'"):
+        dashboard(xr.Dataset(), tmp_path)
+    for change, message in (
+        ({"findings": "They agree."}, r"findings='They agree\.': expected several; write"),
+        ({"notes": [5]}, r"notes\[0\] is 5"),
+        ({"figures": [None]}, r"figures\[0\] is None"),
+        ({"prompts": "x"}, "prompts='x': expected several"),
+        ({"accuracy": {"share": 1.0}}, r"accuracy is one mapping.*write \[row\]"),
+        ({"title": None}, r"title=None \(NoneType\): expected a text"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dashboard(roles, tmp_path, **change)
+    with pytest.raises(ValueError, match=r"effects=.*\(list\): expected a dataset, or several by name"):
+        dashboard([roles], tmp_path)  # type: ignore[arg-type]
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ValueError, match="taken is a file; name a folder"):
+        dashboard(roles, tmp_path / "taken" / "deeper")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
+
+
+PROBE = """<script>
+window.problems = [];
+window.addEventListener("error", (event) => window.problems.push(String(event.message)));
+document.addEventListener("securitypolicyviolation", (event) => window.problems.push("blocked " + event.blockedURI));
+const waiting = () => [...document.querySelectorAll(".plot")].some((one) => one.offsetParent && !one.dataset.drawn);
+const whenDrawn = (then) => setTimeout(() => (waiting() ? whenDrawn(then) : then()), 100);
+window.addEventListener("load", () => whenDrawn(() => {
+  const choice = document.getElementById("choose-fact");
+  choice.selectedIndex = 1;
+  choice.dispatchEvent(new Event("change"));
+  whenDrawn(() => {
+    const root = document.documentElement;
+    const names = performance.getEntriesByType("resource").map((one) => one.name);
+    root.dataset.problems = JSON.stringify(window.problems);
+    root.dataset.fetched = JSON.stringify(names.filter((name) => !name.startsWith("data:")));
+    const leads = [...document.querySelectorAll("[href], [src], [action]")];
+    const addresses = leads.flatMap((one) => ["href", "src", "action"].map((name) => one.getAttribute(name)))
+      .filter((value) => value && !/^(#|data:)/.test(value));
+    root.dataset.addresses = JSON.stringify(addresses);
+    root.dataset.overflow = root.scrollWidth - root.clientWidth;
+  });
+}));
+</script>"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
+@pytest.mark.parametrize("width", [1280, 500])
+def test_renders_in_chromium_without_errors_or_requests(page: Path, tmp_path: Path, width: int) -> None:
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.read_text(encoding="utf-8").replace("<body>", "<body>" + PROBE), encoding="utf-8")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--enable-logging=stderr",
+    ]
+    command = ["chromium", *flags, f"--window-size={width},900", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--virtual-time-budget=60000", "--dump-dom", probed.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    root = dict(re.findall(r'data-(\w+)="([^"]*)"', done.stdout[: done.stdout.index(">", done.stdout.index("<html"))]))
+    assert root == {"problems": "[]", "fetched": "[]", "addresses": "[]", "overflow": "0"}
+    assert set(re.findall(r'class="modebar-btn[^"]*"[^>]*data-title="([^"]*)"', done.stdout)) == (
+        BUTTONS if width > 760 else set()
+    )
+    assert "CONSOLE" not in done.stderr
+    drawn = re.findall(r'class="plot js-plotly-plot" data-figure="([^"]+)"', done.stdout)
+    never_chosen = {"e4-resid_pre", "e5-resid_pre", "e5-speech"}
+    assert set(drawn) == set(figures_of(page.read_text(encoding="utf-8"))) - never_chosen
+    assert done.stdout.count('class="main-svg"') >= 2 * len(drawn)

@@ -1,0 +1,286 @@
+"""The main job on a handful of facts of the embedded model: folder, page, honest counts, resumption."""
+
+import html
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spiritlens as sl
+from spiritlens.prompts.facts import Fact
+from spiritlens.studies.asked_facts import Asked, Told, accuracy_rows, ask, choose_known, selection_sentences
+from spiritlens.studies.study import price, write_wavs
+
+SETTINGS = {"n_facts": 4, "n_token_maps": 1, "samples": 2, "components": ("resid_pre", "mlp_out"), "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def lens() -> "sl.Lens":
+    return sl.load()
+
+
+@pytest.fixture(scope="module")
+def facts() -> tuple["sl.Fact", ...]:
+    both = [fact for fact in sl.load_facts() if fact.group == "both"]
+    rest = [fact for fact in sl.load_facts() if fact.group == "text only"]
+    return (*both[:8], *rest[:2])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="module")
+def result(lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path) -> "sl.Study":
+    return sl.study(lens, folder, facts, **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def asked(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> Asked:
+    return ask(lens, facts, voice="espeak:en-us", phrasing="held out")
+
+
+def broken_fact(fact: Fact, **change: object) -> Fact:
+    """A fact of another id, and with other values."""
+    return replace(fact, id=f"{fact.id} {' '.join(change)}", **change)
+
+
+def test_the_folder_holds_data_sound_and_page(result: "sl.Study", folder: Path) -> None:
+    assert {"config.json", "environment.json", "prompts.parquet", "accuracy.json", "effects.nc", "index.html"} <= {
+        path.name for path in folder.iterdir()
+    }
+    wavs = list((folder / "wavs").glob("*.wav"))
+    assert len(wavs) == SETTINGS["n_facts"]
+    assert all(sl.read_waveform(wav).duration > 0.5 for wav in wavs)
+    assert result.page == folder / "index.html"
+    page = html.unescape(result.page.read_text(encoding="utf-8"))
+    assert all(sentence in page for sentence in result.findings)
+    assert sl.load_effects(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS["n_facts"]
+
+
+def test_both_maps_are_of_the_same_facts_and_all_are_known(result: "sl.Study") -> None:
+    effects = result.effects
+    by_kind = {kind: effects["fact_id"].values[effects["modality"].values == kind].tolist() for kind in ("T2T", "S2T")}
+    assert by_kind["T2T"] == by_kind["S2T"]
+    assert effects["known"].values.all()
+
+
+def test_restoring_the_whole_subject_at_the_embeddings_restores_the_answer(result: "sl.Study") -> None:
+    effects = result.effects.sel(component="resid_pre", role="subject", metric="probability").isel(layer=0)
+    clean = effects["clean"].values[:, None]
+    np.testing.assert_allclose(effects["restored"].values, np.broadcast_to(clean, effects["restored"].shape), atol=1e-5)
+
+
+def test_three_findings_are_printed(result: "sl.Study") -> None:
+    assert len(result.findings) == 3
+    assert repr(result).splitlines() == [*result.findings, f"Page: {result.page}"]
+
+
+def test_the_same_call_resumes_and_gives_the_same_numbers(
+    result: "sl.Study", lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path
+) -> None:
+    parts = sorted((folder / "parts").glob("*.nc"))
+    parts[0].unlink()
+    kept = {path: path.stat().st_mtime_ns for path in parts[1:]}
+    again = sl.study(lens, folder, facts, **SETTINGS)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    np.testing.assert_allclose(again.effects["restored"].values, result.effects["restored"].values, atol=1e-6)
+
+
+def test_other_settings_in_the_same_folder_are_refused(
+    result: "sl.Study", lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path
+) -> None:
+    before = (folder / "accuracy.json").read_bytes()
+    with pytest.raises(ValueError, match="other settings"):
+        sl.study(lens, folder, facts, **{**SETTINGS, "samples": 3})
+    assert (folder / "accuracy.json").read_bytes() == before
+
+
+def test_accuracy_counts_every_group(asked: Asked) -> None:
+    rows = {row["group"]: row for row in accuracy_rows(asked)}
+    assert set(rows) == {"both", "text only", "all"}
+    assert rows["both"]["facts"] == 8
+    assert rows["all"]["T2T"] == np.mean([each.known["T2T"] for each in asked.told])
+    assert json.loads(json.dumps(list(rows.values())))
+
+
+def test_facts_are_drawn_by_the_seed_from_those_known_in_both(asked: Asked) -> None:
+    first, again = choose_known(asked, 3, seed=1), choose_known(asked, 3, seed=1)
+    assert [each.fact.id for each in first] == [each.fact.id for each in again]
+    assert all(each.known_in_both for each in choose_known(asked, 100, seed=0))
+    (sentence,) = selection_sentences(asked, first)
+    assert sentence.startswith(f"Of {len(asked.told)} facts")
+    assert "3 of those" in sentence
+
+
+def test_no_known_fact_is_one_clear_error(asked: Asked) -> None:
+    nothing = [Told(each.fact, each.text, each.spoken, {"T2T": True, "S2T": False}) for each in asked.told]
+    with pytest.raises(ValueError, match="none of the 10 facts is known in both modalities"):
+        choose_known(replace(asked, told=tuple(nothing)), 3, seed=0)
+
+
+def test_asking_stops_when_enough_are_known(lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked) -> None:
+    some = ask(lens, facts, voice="espeak:en-us", phrasing="held out", enough=2)
+    assert some.n_known == 2
+    assert len(some.told) < len(facts)
+    assert [each.text.id for each in some.told] == [each.text.id for each in asked.told[: len(some.told)]]
+    (sentence,) = selection_sentences(some, choose_known(some, 2, seed=0))
+    assert sentence.startswith(f"Of 10 facts, {len(some.told)} were asked in random order until enough were known")
+
+
+def test_a_fact_that_cannot_be_said_or_asked_is_left_out_with_its_reason(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
+) -> None:
+    """Too long for the model, an answer without tokens, the words of another fact: the study goes on without them."""
+    good = facts[0]
+    broken = (
+        broken_fact(good, subject="France " * 200),
+        broken_fact(good, answer="[Text]"),
+        broken_fact(good, group="text only"),
+    )
+    settings = {**SETTINGS, "n_facts": 2, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",), "ask": "all"}
+    result = sl.study(lens, tmp_path, (good, *broken, facts[1], facts[2]), **settings)
+    assert [each.fact.id for each in result.left_out] == [fact.id for fact in broken]
+    reasons = [each.reason for each in result.left_out]
+    assert "more than the model's context" in reasons[0]
+    assert "unknown to the vocabulary" in reasons[1]
+    assert f"its prompt is that of {good.id}" in reasons[2]
+    written = json.loads((tmp_path / "left_out.json").read_text(encoding="utf-8"))
+    assert written == [{"fact": each.fact.id, "reason": each.reason} for each in result.left_out]
+    page = html.unescape(result.page.read_text(encoding="utf-8"))
+    assert "3 could not be said or asked and were left out" in page
+    assert repr(result).count("Left out: ") == 3
+
+
+def test_a_study_of_nothing_but_broken_facts_tells_the_first_reason(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"none of the 1 facts can be said and asked; the first: .*unknown to the voc"):
+        sl.study(lens, tmp_path, [broken_fact(facts[0], answer="[Text]")])
+
+
+def test_answers_are_kept_as_they_come_and_not_asked_again(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spiritlens.studies import asked_facts
+
+    answers, questions = tmp_path / "answers.jsonl", []
+
+    def stopping(lens: "sl.Lens", prompts: tuple["sl.Prompt", ...]) -> tuple[bool, ...]:
+        if len(questions) == 5:
+            raise KeyboardInterrupt
+        questions.append(prompts[0].id)
+        return tuple(prompt.id in known for prompt in prompts)
+
+    known = {prompt.id for each in asked.told for prompt in each.prompts if each.known[prompt.kind]}
+    monkeypatch.setattr(asked_facts, "known_prompts", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(answers.read_text().splitlines()) == 5
+    with answers.open("a") as lines:
+        lines.write('{"prompt": "cut')
+    questions.clear()
+    monkeypatch.setattr(asked_facts, "known_prompts", lambda lens, prompts: (questions.append(1), (True,))[1])
+    again = ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 15
+    assert [each.known for each in again.told[:2]] == [each.known for each in asked.told[:2]]
+    with lens.model.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", lambda value, hook: value * 0)]):
+        ask(lens, facts[:1], voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 17, "with a hook of the user's own the model is another one"
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"n_facts": 0}, "n_facts=0: expected a whole number ≥ 1"),
+        ({"n_facts": -1}, "n_facts=-1: expected a whole number ≥ 1"),
+        ({"n_facts": True}, "n_facts=True: expected a whole number"),
+        ({"n_token_maps": -1}, "n_token_maps=-1: expected a whole number ≥ 0"),
+        ({"window": 0}, "window=0: expected a whole number ≥ 1"),
+        ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
+        ({"components": "resid_pre"}, r"components='resid_pre': expected several; write \['resid_pre'\]"),
+        ({"voice": "espeak:en-xx"}, "has no voice of the accent or language 'en-xx'"),
+        ({"voice": "en-us"}, "voice 'en-us' is unknown"),
+        ({"phrasing": "sung"}, "phrasing 'sung' is unknown; choose one of first"),
+    ],
+)
+def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looked_at(
+    counts: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        sl.study(None, tmp_path / "new", (), **counts)
+    with pytest.raises(ValueError, match=message):
+        price(None, (), **counts)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"samples": 3}, "samples: 2 there, 3 here"),
+        ({"seed": 4}, "seed: 3 there, 4 here"),
+        ({"window": 3}, "window: 2 there, 3 here"),
+        ({"components": ("resid_pre",)}, "components: "),
+    ],
+)
+def test_a_folder_of_other_settings_is_refused_before_anything_is_spoken(
+    result: "sl.Study",
+    lens: "sl.Lens",
+    facts: tuple["sl.Fact", ...],
+    folder: Path,
+    change: dict[str, object],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sl.Lens, "speak", None)
+    with pytest.raises(ValueError, match=message):
+        sl.study(lens, folder, facts, **{**SETTINGS, **change})
+
+
+def test_a_component_that_the_model_lacks_is_refused_before_anything_is_spoken(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sl.Lens, "speak", None)
+    with pytest.raises(ValueError, match="resid_per"):
+        sl.study(lens, tmp_path / "new", facts, components=("resid_per",))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_negative_number_of_facts_drops_none(asked: Asked) -> None:
+    with pytest.raises(ValueError, match="n_facts=-1: expected a whole number"):
+        choose_known(asked, -1, seed=0)
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(ValueError, match="is a file; name a folder"):
+            sl.study(None, out, ())
+
+
+def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path) -> None:
+    settings = {**SETTINGS, "n_facts": 1, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",)}
+    result = sl.study(lens, tmp_path, facts[:3], **settings)
+    assert result.tokens is None
+    assert not (tmp_path / "tokens").exists()
+    assert result.page.is_file()
+
+
+def test_the_price_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    costs = price(lens, facts, n_facts=2, n_token_maps=1)
+    assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 4, "by token": 2}
+    assert costs["by token"].cells > costs["by role"].cells / 2
+    assert set(price(lens, facts, n_facts=2, n_token_maps=0)) == {"by role"}
+
+
+def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Path) -> None:
+    told = asked.told
+    names = ("столица/Франция", "столица/Италия")
+    prompts = [replace(told[place].spoken, fact_id=name) for place, name in enumerate(names)]
+    write_wavs([*prompts, replace(told[2].spoken, fact_id=names[0])], tmp_path)
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert len(found) == 3
+    assert f"столица_Франция_{prompts[0].id}.wav" in found
