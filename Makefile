@@ -16,10 +16,10 @@ demo: $(READY)
 	@$(BIN)/python experiments/demo.py --out runs/demo
 
 test: python debian $(READY) lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -q
 
 test-slow: $(READY)
-	@$(BIN)/python -m pytest -m "slow or browser"
+	@$(BIN)/python -m pytest -q -m "slow or browser"
 
 # The numbers under three instruction sets, at one thread and at two: no assertion may depend on the processor.
 test-numeric: $(READY)
@@ -34,7 +34,7 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 docs: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
