@@ -18,7 +18,7 @@ CELLS = (
 @pytest.mark.slow
 def test_values_show_themselves_in_a_notebook() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=None, kernel_name="python3").execute()
     shown = [
         {
             kind: "".join(text)

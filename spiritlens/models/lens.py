@@ -296,7 +296,8 @@ class Lens:
     ) -> Prompt:
         streams = hear_streams(self.ears(), self.family, waveform)
         segment = SpeechSegment(streams.pop("unit"), words, waveform, streams, text=text)
-        return build.build_prompt(self.vocabulary, [segment], question, origin)
+        prompt = build.build_prompt(self.vocabulary, [segment], question, origin)
+        return replace(prompt, encoder=(str(getattr(self.ears(), "digest", "")) or self.ears().name)[:16])
 
     def __repr__(self) -> str:
         inside = self.inside

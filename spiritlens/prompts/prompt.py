@@ -45,8 +45,9 @@ class Prompt:
     """Tokens with words, roles and times, the subject's span, and the answer (with a foil) that is asked for.
 
     ``text`` is the string that the official package would build; tokenizing it gives ``ids``. ``answer_ids`` and
-    ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are (""
-    where it is not known). Prompts are equal when their ``id``, a hash of their content, is.
+    ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are,
+    ``encoder`` that of the speech encoder that made the units ("" where it is not known). Prompts are equal when their
+    ``id``, a hash of their content, is.
     """
 
     ids: tuple[int, ...]
@@ -73,6 +74,7 @@ class Prompt:
     group: str = ""
     audio: str = ""
     vocabulary: str = ""
+    encoder: str = ""
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -288,7 +290,8 @@ class Prompt:
             raise ValueError(f"row={shown(row)} ({type(row).__name__}): expected a mapping, as Prompt.to_dict gives it")
         row = {str(column): row[column] for column in row.keys()}  # noqa: SIM118 (a row of pandas iterates its values)
         written_by_0_1 = is_missing(row.get("vocabulary"))
-        row["vocabulary"] = "" if written_by_0_1 else row["vocabulary"]
+        for column in ("vocabulary", "encoder"):
+            row[column] = "" if is_missing(row.get(column)) else row[column]
         missing = [column for column in ("id", "subject_positions", *_stored()) if column not in row]
         if missing:
             raise ValueError(f"the row lacks {missing}; give a row that Prompt.to_dict wrote")

@@ -9,7 +9,10 @@ from typing import Any
 
 from spiritlens.arguments import listed, number, whole, written
 
-TEXTS = ("text", "answer", "foil", "fact_id", "relation", "phrasing", "voice", "group", "audio", "vocabulary")
+TEXTS = (
+    *("text", "answer", "foil", "fact_id", "relation", "phrasing"),
+    *("voice", "group", "audio", "vocabulary", "encoder"),
+)
 """Fields that hold one text."""
 IDS = ("ids", "answer_ids", "foil_ids")
 TIMES = ("starts", "ends")

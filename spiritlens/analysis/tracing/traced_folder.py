@@ -135,6 +135,12 @@ def _add_prompts(run: RunDirectory, prompts: Sequence[Prompt]) -> None:
                 f"prompt {name} is in {run.folder} with other {', '.join(unlike)}: its spans are others there; use "
                 "another folder"
             )
+    encoders = {str(row.get("encoder") or "") for row in (*found.values(), *rows.values())} - {""}
+    if len(encoders) > 1:
+        raise ValueError(
+            f"{run.folder} would hold prompts of {len(encoders)} speech encoders ({', '.join(sorted(encoders))}): "
+            "their units are not one study's; use another folder"
+        )
     if all(_same(list(row.values()), list(found.get(name, {}).values())) for name, row in rows.items()):
         return
     with run.locked():

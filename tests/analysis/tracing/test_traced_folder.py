@@ -197,3 +197,19 @@ def test_only_known_facts_are_taken_from_a_folder(planted: Planted, tmp_path: Pa
     trace(planted, tmp_path, [wrong])
     with pytest.raises(ValueError, match=f"the model does not know prompt {wrong.id}"):
         trace(planted, tmp_path, [wrong], facts="known")
+
+
+def test_one_folder_holds_the_units_of_one_speech_encoder(planted: Planted, tmp_path: Path) -> None:
+    first, second = planted.prompts[12:14]
+    asked = {"samples": 1, "components": ("resid_pre",), "at": "role", "progress": "none", "folder": tmp_path / "run"}
+    sl.causal_trace(planted.lens, [dataclasses.replace(first, encoder="one"), planted.prompts[0]], **asked)
+    with pytest.raises(ValueError, match=r"2 speech encoders \(one, other\)"):
+        sl.causal_trace(planted.lens, [dataclasses.replace(second, encoder="other")], **asked)
+    sl.causal_trace(planted.lens, [dataclasses.replace(second, encoder="one")], **asked)
+
+
+def test_a_spoken_prompt_tells_its_encoder() -> None:
+    lens = sl.load()
+    spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
+    assert spoken.encoder == lens.encoder.digest[:16]
+    assert lens.text("The capital of France is", subject="France", answer="Paris").encoder == ""
