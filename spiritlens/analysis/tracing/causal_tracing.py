@@ -95,8 +95,8 @@ def causal_trace(
     `window` None is max(1, round(0.3 · layers)). facts="known" refuses prompts whose answer the model does not give.
     `screen` runs only that fraction of the cells, chosen by attribution patching, and marks the others screened; with
     keep="common" the same cells for all prompts, which averages need. `folder` keeps each finished prompt, and the same
-    call goes on where it stopped; without it, Ctrl-C returns what is finished. A preset replaces components, window,
-    samples, metrics, corruption and facts.
+    call goes on where it stopped; without it, Ctrl-C returns what is finished. A preset sets components, window,
+    samples, metrics and corruption, is refused beside any of them, and wants facts that are known.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     for name, value, choices in (
@@ -109,6 +109,7 @@ def causal_trace(
         check_choice(name, value, choices)
     noise = Noise() if corruption is None else given_corruption(lens, corruption)
     if preset == "rome":
+        _refuse_replaced(components, window, samples, metrics, corruption)
         components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")
         window, samples, metrics = ROME_WINDOW, 10, ("probability",)
         noise = Noise(noise_scale(lens, prompts), stream="rome")
@@ -145,6 +146,29 @@ def causal_trace(
     cells, positions = [chosen[prompt] for prompt in waiting], [spans_of[prompt] for prompt in waiting]
     each = _Each(lens, waiting, settings, known, cells, positions, attributes, progress)
     return each.in_memory() if traced is None else each.in_folder(traced)
+
+
+def _refuse_replaced(
+    components: Sequence[str],
+    window: int | None,
+    samples: int,
+    metrics: Sequence[str],
+    corruption: Corruption | None,
+) -> None:
+    """A preset sets these itself, and replaces none that was given."""
+    given = {
+        "components": tuple(components) != DEFAULT_COMPONENTS,
+        "window": window is not None,
+        "samples": samples != 10,
+        "metrics": tuple(metrics) != DEFAULT_METRICS,
+        "corruption": corruption is not None,
+    }
+    replaced = [name for name, unlike in given.items() if unlike]
+    if replaced:
+        raise ValueError(
+            f"preset='rome' sets {', '.join(given)} itself, and {', '.join(replaced)} was given too: leave it out, or "
+            "leave the preset out"
+        )
 
 
 def _folder_config(settings: TraceSettings, attributes: Mapping[str, Any], common: Sequence[Prompt]) -> dict[str, Any]:

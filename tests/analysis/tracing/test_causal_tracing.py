@@ -334,6 +334,14 @@ def test_a_users_hook_takes_effect(lens, prompts) -> None:
     assert np.nanmax(np.abs(plain.restored.values - hooked.restored.values)) > 1e-4
 
 
+def test_a_preset_replaces_nothing_that_was_given(lens):
+    prompt = text_prompt()
+    for given in ({"samples": 3}, {"window": 2}, {"metrics": ("logit",)}, {"corruption": KnockOut("zero")}):
+        (name,) = given
+        with pytest.raises(ValueError, match=f"preset='rome' sets .* and {name} was given too"):
+            causal_trace(lens, [prompt], preset="rome", progress="none", **given)
+
+
 def test_rome_preset_is_the_reference_algorithm(lens) -> None:
     """Eleven rows, row 0 clean; one stream of noise of seed 1; clean states copied across rows inside the same pass."""
     argmax = int(lens.inside.model(text_prompt().tokens)[0, -1, :46].argmax())
