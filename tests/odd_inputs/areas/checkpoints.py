@@ -187,7 +187,7 @@ def _settings(kit: Kit) -> Iterator[Odd]:
         if key == "architectures":
             changes["model_type"] = "other"
         folder = kit.with_json("config.json", **changes)
-        yield error("load", f"{key} {str(value)[:40]}", lambda folder=folder: sl.load(folder), "config.json", rule)
+        yield error("load", f"{key} {str(value)[:80]}", lambda folder=folder: sl.load(folder), "config.json", rule)
     for text in ("", "{", "[]", "null", '{"model_type": "llama", "model_type"', "\x00\x01"):
         folder = kit.with_file("config.json", text)
         yield error("load", f"config.json {text!r}", lambda folder=folder: sl.load(folder), "config.json", "JSON")

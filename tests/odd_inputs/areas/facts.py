@@ -61,9 +61,7 @@ def _by_hand() -> Iterator[Odd]:
         "Fact.statement", "a carrier of None", lambda: fact().statement("first", None), "carrier=None", "a text"
     )
     for value in (None, 5, "facts", [5], [fact(), "marlo"], fact()):
-        yield error(
-            "given_facts", f"{type(value).__name__}", lambda value=value: given_facts(value), "facts", "expected"
-        )
+        yield error("given_facts", f"{value!r:.60}", lambda value=value: given_facts(value), "facts", "expected")
     yield error("given_facts", "none", lambda: given_facts(iter(())), "facts is empty", "Fact")
     yield error("given_facts", "one twice", lambda: given_facts([fact(), fact()]), "colour/marlo", "twice")
     yield result("given_facts", "a generator", lambda: given_facts(f for f in [fact()]), (fact(),).__eq__)
@@ -76,7 +74,13 @@ def _by_hand() -> Iterator[Odd]:
 def _files(bench: Bench) -> Iterator[Odd]:
     load = sl.load_facts
     for value in (None, 5, b"facts.json", ["facts.json"], True):
-        yield error("load_facts", f"{value!r}", lambda value=value: load(value), "name=", "path of a JSON file")
+        yield error(
+            "load_facts",
+            f"{type(value).__name__} {value!r}",
+            lambda value=value: load(value),
+            "name=",
+            "path of a JSON file",
+        )
     for value in ("", "none.json", Path("none/none.json"), "a\0b", "x" * 5000, "Embedded"):
         yield error("load_facts", f"{str(value)[:12]!r}", lambda value=value: load(value), "no facts at", "'embedded'")
     yield error("load_facts", "a folder", lambda: load(bench.folder()), "no facts at", "JSON")

@@ -38,7 +38,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
 def noises(bench: Bench) -> Iterator[Odd]:
     lens, prompts = bench.planted.lens, bench.planted.prompts
     for value in NOT_SCALES:
-        what = f"scale {value!r}"
+        what = f"scale {value!r} ({type(value).__name__})"
         yield error("Noise", what, lambda value=value: sl.Noise(value), "noise scale", "not negative")
         yield error("NoiseScale", what, lambda value=value: sl.NoiseScale(1.0, value), "speech", "not negative")
     yield error("corrupt", "a nan scale", lambda: sl.corrupt(1, scale=float("nan")), "noise scale=nan", "finite")
@@ -109,7 +109,7 @@ def sites(bench: Bench) -> Iterator[Odd]:
     for given, wanted in POSITIONS:
         yield result(
             "Site",
-            f"positions as {type(given).__name__}",
+            f"positions as {given!r:.60}",
             lambda given=given: sl.Site("z", 0, given),
             lambda found, wanted=wanted: found.positions == wanted and all(type(at) is int for at in found.positions),
         )

@@ -31,7 +31,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
     yield error("dashboard", "one prompt alone", partial(page, prompts=prompts[0]), "prompts=", "several")
     yield error("dashboard", "prompts by id", partial(page, prompts=["a1"]), "prompts[0] is 'a1'", "Prompt")
     for value in ([None], ["a.png"], go.Figure(), "map"):
-        yield error("dashboard", f"figures {type(value).__name__}", partial(page, figures=value), "figures")
+        yield error("dashboard", f"figures {value!r:.60}", partial(page, figures=value), "figures")
     for value in (-1, 1.5, "4", None, True):
         yield error("dashboard", f"examples {value!r}", partial(page, examples=value), "examples=", "whole number ≥ 0")
     yield error("dashboard", "facts misspelt", partial(page, facts="some"), "facts='some'", "known, all")
@@ -46,7 +46,12 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         (None, ("folder=None",)),
         ("", ("folder=''",)),
     ):
-        yield error("dashboard", f"folder {value and 'a file'}", partial(sl.dashboard, effects, value), *names)
+        yield error(
+            "dashboard",
+            f"folder {type(value).__name__} {value and len(str(value))}",
+            partial(sl.dashboard, effects, value),
+            *names,
+        )
     for what, value, names in (
         ("a list", [effects], ("(list)", "by name")),
         ("None", None, ("effects=None", "by name")),

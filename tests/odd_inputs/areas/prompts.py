@@ -273,9 +273,7 @@ def _rows(bench: Bench) -> Iterator[Odd]:
         return sl.Prompt.from_dict({**row, **changes})
 
     for what in (None, "row", 5, [row], [("id", 1)]):
-        yield error(
-            "from_dict", f"{type(what).__name__}", lambda what=what: sl.Prompt.from_dict(what), "row=", "mapping"
-        )
+        yield error("from_dict", f"{what!r:.60}", lambda what=what: sl.Prompt.from_dict(what), "row=", "mapping")
     yield error("from_dict", "nothing", lambda: sl.Prompt.from_dict({}), "lacks", "to_dict")
     yield error("from_dict", "ids of None", lambda: read(ids=None), "ids=None", "list")
     yield error("from_dict", "ids as JSON", lambda: read(ids="[1, 2]"), "ids=", "several")

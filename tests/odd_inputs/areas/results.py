@@ -235,7 +235,10 @@ def joining(bench: Bench, effects: xr.Dataset) -> Iterator[Odd]:
         ([one, two.isel(component=[1])], ("component",)),
     ):
         yield error(
-            "join_effects", f"{type(value).__name__}: {words[0]}", lambda value=value: join_effects(value), *words
+            "join_effects",
+            f"{type(value).__name__}: {', '.join(words)}",
+            lambda value=value: join_effects(value),
+            *words,
         )
     whole = effects.isel(prompt=[0, 1])
     newer = two.assign_attrs(spiritlens_version="9.9")

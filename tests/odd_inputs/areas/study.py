@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def _folder(bench: Bench) -> Iterator[Odd]:
     for out in (file, file / "runs", str(file)):
         yield error(
             "study",
-            f"a file in the folder's place, {type(out).__name__}",
+            f"a file in the folder's place, {type(out).__name__} {Path(out).name}",
             lambda out=out: sl.study(None, out),
             "is a file",
         )
@@ -87,7 +88,7 @@ def _given(bench: Bench) -> Iterator[Odd]:
     yield error("study", "a lens without ears", lambda: study(bench.planted.lens), "no speech encoder", "encoder=")
     fact = sl.load_facts()[0]
     for facts in ("embedded", 5, [], fact, ["capital/france"], [fact, None]):
-        yield error("study", f"facts is {type(facts).__name__}", lambda f=facts: study(bench.lens, f), "facts", "Fact")
+        yield error("study", f"facts is {facts!r:.60}", lambda f=facts: study(bench.lens, f), "facts", "Fact")
     yield error("study", "a fact twice", lambda: study(bench.lens, [fact, fact]), fact.id, "twice")
     yield error(
         "study",
