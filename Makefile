@@ -3,8 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-NUMERIC := tests/runs tests/analysis tests/models tests/speech/test_hubert.py tests/speech/test_encoders.py \
-  tests/speech/test_loading.py tests/speech/test_convolutions.py tests/speech/test_centroids.py
+NUMERIC := tests/runs tests/analysis tests/comparison tests/models tests/speech/encoders
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 # An older processor's instructions, for every library that chooses by itself.
 OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2

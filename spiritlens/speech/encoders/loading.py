@@ -13,7 +13,7 @@ import torch
 
 from spiritlens.arguments import shown, told_keywords, whole
 from spiritlens.files.weights import CheckpointError
-from spiritlens.speech.encoders.centroids import read_centroids
+from spiritlens.speech.centroids import read_centroids
 from spiritlens.speech.encoders.fairseq_files import check_layer, read_hubert
 from spiritlens.speech.encoders.hubert import HubertUnits
 from spiritlens.speech.encoders.hugging_face_files import _only_centroids, read_hubert_folder

@@ -25,7 +25,7 @@ from spiritlens.models.random_weights import random_config, random_weights
 from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, Family, family_named
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import Waveform
-from spiritlens.speech.encoders.centroids import read_centroids
+from spiritlens.speech.centroids import read_centroids
 from spiritlens.speech.encoders.loading import load_encoder, load_hubert_units
 from spiritlens.speech.encoders.official import compare_encoders
 

@@ -5,7 +5,7 @@
   axes (opened weights-only);
 - ``.bin``, ``.km``, ``.joblib``, ``.pkl``: scikit-learn's KMeans as textless-lib and its followers publish it, or the
   array itself, by joblib (compressed by zlib, gzip, bz2, xz or lzma, or not) or by pickle. The array
-  ``cluster_centers_`` is taken, or the only matrix; no code of the file is run (`spiritlens.speech.encoders.pickles`).
+  ``cluster_centers_`` is taken, or the only matrix; no code of the file is run (`spiritlens.speech.pickles`).
 """
 
 import zipfile
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from spiritlens.arguments import shown
 from spiritlens.files.weights import CheckpointError, read_weights_only
-from spiritlens.speech.encoders.pickles import Record, read_pickle
+from spiritlens.speech.pickles import Record, read_pickle
 
 OLD_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """How torch's old format begins."""

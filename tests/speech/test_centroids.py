@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spiritlens.files.weights import CheckpointError
-from spiritlens.speech.encoders.centroids import read_centroids
+from spiritlens.speech.centroids import read_centroids
 
 CENTRES = np.arange(12, dtype=np.float32).reshape(3, 4)
 

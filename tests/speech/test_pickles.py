@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from spiritlens.files.weights import CheckpointError
-from spiritlens.speech.encoders.centroids import read_centroids
-from spiritlens.speech.encoders.pickles import Record, read_pickle
+from spiritlens.speech.centroids import read_centroids
+from spiritlens.speech.pickles import Record, read_pickle
 
 CENTRES = np.arange(12, dtype=np.float32).reshape(3, 4)
 KINDS = {
