@@ -24,10 +24,10 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
-from spiritlens.analysis.paths.nodes import Frozen, Receiver
+from spiritlens.analysis.paths.nodes import Receiver
 from spiritlens.analysis.paths.path_patching import path_patch
 from spiritlens.comparison.head_ranking import rank_heads
-from spiritlens.effects.paths import path_change
+from spiritlens.effects.paths import Frozen, path_change
 from spiritlens.effects.statistics import average_effects
 from spiritlens.effects.store import save_effects
 from spiritlens.models.lens import Lens

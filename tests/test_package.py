@@ -1,5 +1,6 @@
 """The public face: names resolve, and opening the package costs neither torch nor a second."""
 
+import ast
 import builtins
 import dis
 import importlib
@@ -128,3 +129,17 @@ FUNCTIONS = {
 def test_a_misspelt_keyword_names_the_public_function(name: str) -> None:
     with pytest.raises(CallError, match=rf"{name.removeprefix('figures.')}.* has no argument metricz="):
         FUNCTIONS[name](metricz=())
+
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(path for folder in ("experiments", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_script_takes_from_the_package_is_there(path: Path) -> None:
+    """Experiments and benchmarks run too seldom to tell that a name has moved."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "spiritlens":
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
