@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformer_lens import HookedTransformer
 
-from spiritlens.arguments import check_choice, number, shown, told_keywords, whole, written
+from spiritlens.arguments import number, shown, told_keywords, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.encoder_lookup import hear_streams
 from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
@@ -272,9 +272,6 @@ class Lens:
 
         if isinstance(prompt, Prompt):
             given_prompt(self, prompt)
-        max_new_tokens = whole("max_new_tokens", max_new_tokens, at_least=1)
-        temperature = number("temperature", temperature, at_least=0, below=math.inf)
-        check_choice("modality", modality, AnswerModality)
         return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature)
 
     def ears(self) -> SpeechEncoder:

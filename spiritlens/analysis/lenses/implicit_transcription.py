@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from spiritlens.analysis.lenses.logit_lens import _ranks, residual_states, word_token_ids
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -20,7 +21,6 @@ from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
-from spiritlens.analysis.lenses.logit_lens import _ranks, residual_states, word_token_ids
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from torch import Tensor
 
+from spiritlens.analysis.lenses.logit_lens import _state, residual_states
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
@@ -19,7 +20,6 @@ from spiritlens.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
-from spiritlens.analysis.lenses.logit_lens import _state, residual_states
 
 
 @told_keywords

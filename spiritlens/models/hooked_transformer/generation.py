@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
-from spiritlens.arguments import number, shown, whole
+from spiritlens.arguments import check_choice, number, shown, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks
 from spiritlens.prompts.building.draft import Draft, TextPart
@@ -33,8 +33,6 @@ ALLOWED = {"text": ("text",), "speech": ("unit", "pitch", "style"), "any": ("tex
 
 def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
     """Whether each embedding row may be generated ``[id]``: the modality's tokens and the end of the sequence."""
-    if not isinstance(modality, str) or modality not in ALLOWED:
-        raise ValueError(f"modality {shown(modality)} is unknown; it can be {', '.join(ALLOWED)}")
     allowed = np.isin(vocabulary.families_by_id, ALLOWED[modality])
     if modality == "speech" and not allowed.any():
         raise ValueError(f"family {vocabulary.family.name} has no speech units to generate; use modality='text'")
@@ -60,9 +58,9 @@ def continue_prompt(
     Temperature 0 takes the likeliest token each time; above it sampling draws from torch's random state. A string that
     ends in the other modality gets the marker of the wanted one first, as the official package does.
     """
-    new_tokens, heat = whole("max_new_tokens", max_new_tokens), number("temperature", temperature, below=math.inf)
-    if new_tokens < 1 or heat < 0:
-        raise ValueError(f"max_new_tokens {new_tokens} must be at least 1 and temperature {heat:g} at least 0")
+    check_choice("modality", modality, AnswerModality)
+    new_tokens = whole("max_new_tokens", max_new_tokens, at_least=1)
+    heat = number("temperature", temperature, at_least=0, below=math.inf)
     banned = torch.from_numpy(~allowed_ids(vocabulary, modality)).to(model.W_E.device)
     ids = _prompt_ids(vocabulary, prompt)
     ids += _marker_between(vocabulary, ids, modality)
@@ -114,11 +112,6 @@ def _prompt_ids(vocabulary: Vocabulary, prompt: Prompt | str) -> list[int]:
         return _written_ids(vocabulary, prompt) if prompt.strip() and not marked else ids
     if not isinstance(prompt, Prompt):
         raise ValueError(f"prompt={shown(prompt)} ({type(prompt).__name__}): expected a Prompt or a string")
-    if prompt.vocabulary and prompt.vocabulary != vocabulary.hash:
-        raise ValueError(
-            f"prompt {prompt.id} was built with the vocabulary {prompt.vocabulary}, the lens reads {vocabulary.hash}: "
-            "its ids are other words there; build it with this lens"
-        )
     return list(prompt.ids)
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from spiritlens.arguments import shown
+from spiritlens.models.given import given_each
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise
@@ -10,7 +11,6 @@ from spiritlens.runs.corruptions.replacement import Replacement
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
-from spiritlens.models.given import given_each
 
 CORRUPTIONS = "a corruption (sl.Noise(), sl.Replacement(...), sl.KnockOut(...))"
 """What a corruption is, in words."""

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from spiritlens.arguments import check_choice
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions.noise import generator
+from spiritlens.runs.corruptions.noise import _choice, generator
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
-from spiritlens.runs.corruptions.noise import _choice
 
 Knock = Literal["zero", "mean", "resample"]
 

@@ -10,12 +10,11 @@ from torch import Tensor
 from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.models.given import given_prompt
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions.noise import generator
+from spiritlens.runs.corruptions.noise import _choice, generator
 from spiritlens.runs.corruptions.unit_sequences import fitted_units, shuffled_units, silent_units
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
-from spiritlens.runs.corruptions.noise import _choice
 
 Rule = Literal["symmetric", "shuffle", "silence"]
 
