@@ -49,9 +49,7 @@ def given_prompt(lens: Lens, prompt: Any, name: str = "prompt") -> Prompt:
 
 def given_prompts(lens: Lens, prompts: Iterable[Prompt], name: str = "prompts") -> tuple[Prompt, ...]:
     """The prompts of this lens as a tuple, read once; none, a single one, and one given twice are refused."""
-    chosen = listed(name, prompts, of=Prompt)
-    for place, prompt in enumerate(chosen):
-        given_prompt(lens, prompt, f"{name}[{place}]")
+    chosen = given_each(lens, prompts, name)
     seen: set[str] = set()
     for prompt in chosen:
         if prompt.id in seen:
@@ -60,7 +58,7 @@ def given_prompts(lens: Lens, prompts: Iterable[Prompt], name: str = "prompts") 
     return chosen
 
 
-def given_each(lens: "Lens", prompts: Iterable[Prompt], name: str) -> tuple[Prompt, ...]:
+def given_each(lens: Lens, prompts: Iterable[Prompt], name: str) -> tuple[Prompt, ...]:
     """Prompts of this lens that stand beside others, as donors and counterfactuals do: one may be given twice."""
     found = listed(name, prompts, of=Prompt)
     return tuple(given_prompt(lens, prompt, f"{name}[{place}]") for place, prompt in enumerate(found))
