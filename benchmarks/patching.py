@@ -271,7 +271,7 @@ def our_values(lens: Lens, prompt: Prompt, other: Prompt, grid: Grid) -> np.ndar
     cells = [Patch(grid.component, (layer,), places, head) for layer, head in grid.cells(lens, len(prompt))]
     text_ids = lens.vocabulary.text_ids.tolist()
     (scorer,) = scorers((METRIC,), prompt.answer_ids, prompt.foil_ids, text_ids, lens.device)
-    return patch_values(lens.inside, RunSpec(other), RunSpec(prompt), cells, scorer, clean="source").values.numpy()
+    return patch_values(lens.backend, RunSpec(other), RunSpec(prompt), cells, scorer, clean="source").values.numpy()
 
 
 if __name__ == "__main__":

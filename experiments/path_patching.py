@@ -137,7 +137,7 @@ def found_heads(
 
 def inputs_of(lens: Lens, found: dict[str, list[tuple[int, int]]]) -> list[Receiver]:
     """Query, key and value inputs of the found heads (key and value: of their key-value heads)."""
-    each = lens.n_heads // lens.inside.n_kv_heads
+    each = lens.n_heads // lens.backend.n_kv_heads
     nodes: list[Receiver] = []
     for layer, head in sorted({head for heads in found.values() for head in heads}):
         nodes.append(Receiver("q_input", layer, head))

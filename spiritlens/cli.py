@@ -109,7 +109,7 @@ def check(
         from spiritlens.speech.encoders.official import compare_encoders, load_official_units
 
         official = load_official_units("expressive" if "expressive" in lens.family.name else "base")
-        encoders = compare_encoders(lens.ears(), official, sl.read_waveform(speech))
+        encoders = compare_encoders(lens.required_encoder(), official, sl.read_waveform(speech))
         print(encoders)
         same = encoders.identical
     if not same:

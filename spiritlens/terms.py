@@ -4,11 +4,7 @@ T2T: asked in writing; S2T: asked in speech, the answer in writing both times. *
 *parts* where it stands inside the subject; a single token is its *last* part.
 """
 
-from typing import TYPE_CHECKING, Literal, get_args
-
-if TYPE_CHECKING:
-    pass
-
+from typing import Literal, get_args
 
 At = Literal["token", "word", "span", "role"]
 

@@ -82,7 +82,7 @@ def numbers(found: Any) -> list[np.ndarray]:
 
 
 def corrupted_run() -> torch.Tensor:
-    return LENS.run(WRITTEN, sl.corrupt(WRITTEN.subject), sl.restore("resid_pre", 2, -1), samples=2).logits
+    return sl.run(LENS, WRITTEN, sl.corrupt(WRITTEN.subject), sl.restore("resid_pre", 2, -1), samples=2).logits
 
 
 METHODS: dict[str, Callable[[], Any]] = {
@@ -107,10 +107,10 @@ METHODS: dict[str, Callable[[], Any]] = {
     "head_detectors": lambda: sl.head_detectors(LENS, [WRITTEN]),
     "direct_logit_attribution": lambda: sl.direct_logit_attribution(LENS, [WRITTEN]),
     "noise_scale": lambda: [sl.noise_scale(LENS, [WRITTEN]).text, sl.noise_scale(LENS, [SPOKEN]).speech],
-    "gradients": lambda: LENS.inside.gradients(WRITTEN.tokens, [hook_name("z", 1)], lambda x: x[0, -1, 5])[
+    "gradients": lambda: LENS.backend.gradients(WRITTEN.tokens, [hook_name("z", 1)], lambda x: x[0, -1, 5])[
         hook_name("z", 1)
     ],
-    "embed and read out": lambda: LENS.inside.logits(LENS.inside.embed(WRITTEN.tokens)),
+    "embed and read out": lambda: LENS.backend.logits(LENS.backend.embed(WRITTEN.tokens)),
     "random model": lambda: random_lens_model().w_e,
 }
 
@@ -157,10 +157,10 @@ def test_a_lens_that_is_made_there_is_the_same(environment):
     with ENVIRONMENTS[environment]():
         made = planted().lens
     assert made.id == LENS.id
-    other = made.inside.gradients(WRITTEN.tokens, ["hook_embed"], lambda logits: logits[0, -1, 5])
+    other = made.backend.gradients(WRITTEN.tokens, ["hook_embed"], lambda logits: logits[0, -1, 5])
     assert torch.equal(
         other["hook_embed"],
-        LENS.inside.gradients(WRITTEN.tokens, ["hook_embed"], lambda logits: logits[0, -1, 5])["hook_embed"],
+        LENS.backend.gradients(WRITTEN.tokens, ["hook_embed"], lambda logits: logits[0, -1, 5])["hook_embed"],
     )
 
 

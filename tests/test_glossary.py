@@ -23,7 +23,8 @@ CALLS = {
     "attribution_patch": lambda lens, prompt, name: sl.attribution_patch(
         lens, [prompt], sl.Noise(), (name,), at="role", **FOIL
     ),
-    "restore": lambda lens, prompt, name: lens.run(
+    "restore": lambda lens, prompt, name: sl.run(
+        lens,
         prompt,
         sl.corrupt(prompt.subject),
         sl.restore(name, layer=3, at=prompt.subject),

@@ -7,8 +7,8 @@ from nbclient import NotebookClient
 CELLS = (
     "import spiritlens as sl\nlens = sl.load()\nlens",
     'spoken = lens.speak("The capital of France is", subject="France", answer="Paris")\nspoken',
-    "lens.run(spoken).top(5)",
-    'lens.run(spoken, sl.corrupt(spoken.subject), sl.restore("resid_pre", layer=3, at=spoken.subject))',
+    "sl.run(lens, spoken).top(5)",
+    'sl.run(lens, spoken, sl.corrupt(spoken.subject), sl.restore("resid_pre", layer=3, at=spoken.subject))',
     'effects = sl.causal_trace(lens, [spoken], components=("resid_pre",), at="role", samples=2)\neffects',
     "sl.figures.trace_map(effects)",
     "spoken.waveform",

@@ -121,7 +121,7 @@ class Documents:
             return [marker, *self.ids.text(prompt), marker, *self.ids.text(answer)]
         return [marker, *self.ids.text(f"{prompt} {answer}")]
 
-    def _heard(self) -> list[int]:
+    def _encoded(self) -> list[int]:
         line = self.rng.choice(self.statements[self.rng.choice(self.heard_facts)])
         return self._segments(line, "s" * len(line.groups))
 

@@ -62,7 +62,7 @@ def encoder_of(folder: Path, family: Family) -> SpeechEncoder | None:
     return _official(family) if family.extra_streams else _hubert(folder, family)
 
 
-def hear_streams(encoder: SpeechEncoder, family: Family, waveform: Waveform) -> dict[str, UnitStream]:
+def encode_streams(encoder: SpeechEncoder, family: Family, waveform: Waveform) -> dict[str, UnitStream]:
     """All unit streams of a waveform that the family writes, by name, per frame."""
     if not family.extra_streams:
         return {"unit": encoder.encode(waveform)}

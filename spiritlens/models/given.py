@@ -6,14 +6,11 @@ is taken at its word as long as its ids are rows of the model.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spiritlens.arguments import listed, shown
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 
 def given_lens(lens: Any) -> Lens:

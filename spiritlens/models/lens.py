@@ -3,7 +3,7 @@
     text = lens.text("The capital of France is", subject="France", answer="Paris")
     spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
 
-``lens.model`` is a TransformerLens `HookedTransformer` with raw weights, free for any use; ``lens.inside`` is what
+``lens.model`` is a TransformerLens `HookedTransformer` with raw weights, free for any use; ``lens.backend`` is what
 the toolkit itself goes through (`spiritlens.models.protocol.LensModel`). Prompts are plain values
 that know nothing of a lens.
 """
@@ -21,7 +21,7 @@ from transformer_lens import HookedTransformer
 
 from spiritlens.arguments import number, shown, told_keywords, written
 from spiritlens.environment import plain_torch
-from spiritlens.models.encoder_lookup import hear_streams
+from spiritlens.models.encoder_lookup import encode_streams
 from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
 from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
 from spiritlens.models.hooked_transformer.generation import AnswerModality, continue_prompt
@@ -42,8 +42,6 @@ from spiritlens.speech.word_files.sources import WordsSource, chosen_words
 from spiritlens.speech.words import WordInterval
 
 if TYPE_CHECKING:
-    from spiritlens.runs.interventions import Intervention
-    from spiritlens.runs.run import Run
     from spiritlens.speech.engines.utterance import Utterance, Voice
 
 
@@ -73,7 +71,7 @@ class Lens:
             attach_tokenizer(self.model, self.vocabulary.tokenizer)
 
     @cached_property
-    def inside(self) -> LensModel:
+    def backend(self) -> LensModel:
         """The model through the toolkit's protocol."""
         return HookedLensModel(self.model)
 
@@ -94,19 +92,19 @@ class Lens:
 
     @property
     def n_layers(self) -> int:
-        return self.inside.n_layers
+        return self.backend.n_layers
 
     @property
     def n_heads(self) -> int:
-        return self.inside.n_heads
+        return self.backend.n_heads
 
     @property
     def device(self) -> torch.device:
-        return self.inside.device
+        return self.backend.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.inside.dtype
+        return self.backend.dtype
 
     # Prompts
 
@@ -172,7 +170,7 @@ class Lens:
         self._can_ask(question)
         utterance = _spoken(text, voice, rate, pitch)
         origin = replace(origin, voice=utterance.voice)
-        return self._heard(utterance.waveform, utterance.words, question, origin, utterance.text)
+        return self._encoded(utterance.waveform, utterance.words, question, origin, utterance.text)
 
     @told_keywords
     @plain_torch
@@ -216,7 +214,7 @@ class Lens:
         self._can_ask(question)
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
         found = _words(waveform, words, text, choice)
-        return self._heard(waveform, found, question, origin, text or "")
+        return self._encoded(waveform, found, question, origin, text or "")
 
     @told_keywords
     def prompt(
@@ -242,22 +240,14 @@ class Lens:
         return build.build_prompt(self.vocabulary, segments, question, origin, marker)
 
     @plain_torch
-    def hear(self, source: AudioSource) -> UnitStream:
+    def encode(self, source: AudioSource) -> UnitStream:
         """The units of audio as the model reads them: deduplicated where its family is."""
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        units = self.ears().encode(waveform)
+        units = self.required_encoder().encode(waveform)
         check_unit_rate(self.family, "unit", units.rate)
         return units.dedup() if self.family.deduplicate else units
 
     # Answers
-
-    @told_keywords
-    def run(self, prompt: Prompt, *interventions: "Intervention", samples: int = 10, seed: int = 0) -> "Run":
-        """One run of a prompt, with interventions if any are given: `spiritlens.runs.run.run`, joined at the top."""
-        import spiritlens
-
-        done: Run = spiritlens.run(self, prompt, *interventions, samples=samples, seed=seed)
-        return done
 
     @told_keywords
     def generate(
@@ -274,7 +264,7 @@ class Lens:
             given_prompt(self, prompt)
         return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature)
 
-    def ears(self) -> SpeechEncoder:
+    def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""
         if self.encoder is None:
             raise ValueError(
@@ -285,23 +275,25 @@ class Lens:
 
     def _can_ask(self, question: Question) -> None:
         """Before anything is spoken or read: the lens hears, and its vocabulary has the answer and the foil."""
-        self.ears()
+        self.required_encoder()
         build.answers(self.vocabulary, question)
 
-    def _heard(
+    def _encoded(
         self, waveform: Waveform, words: Sequence[WordInterval], question: Question, origin: Origin, text: str
     ) -> Prompt:
-        streams = hear_streams(self.ears(), self.family, waveform)
+        streams = encode_streams(self.required_encoder(), self.family, waveform)
         segment = SpeechSegment(streams.pop("unit"), words, waveform, streams, text=text)
         prompt = build.build_prompt(self.vocabulary, [segment], question, origin)
-        return replace(prompt, encoder=(str(getattr(self.ears(), "digest", "")) or self.ears().name)[:16])
+        return replace(
+            prompt, encoder=(str(getattr(self.required_encoder(), "digest", "")) or self.required_encoder().name)[:16]
+        )
 
     def __repr__(self) -> str:
-        inside = self.inside
+        backend = self.backend
         kind = str(self.dtype).removeprefix("torch.")
         return (
-            f"Lens({self.name or 'unnamed'}: family {self.family.name}, {inside.n_layers} layers × {inside.n_heads} "
-            f"heads, d_model {inside.d_model}, {inside.d_vocab} rows, {kind} on {self.device})"
+            f"Lens({self.name or 'unnamed'}: family {self.family.name}, {backend.n_layers} layers × {backend.n_heads} "
+            f"heads, d_model {backend.d_model}, {backend.d_vocab} rows, {kind} on {self.device})"
         )
 
 

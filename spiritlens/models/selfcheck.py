@@ -110,7 +110,7 @@ def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> Sel
     tokens = _spread_tokens(lens) if tokens is None else _given_tokens(lens, tokens)
     reference = load_reference(lens.folder, lens.dtype, lens.device)
     expected = reference_activations(reference, tokens)
-    found = lens.inside.cache(tokens, [name for name in expected if name != "logits"])
+    found = lens.backend.cache(tokens, [name for name in expected if name != "logits"])
     with torch.no_grad():
         found["logits"] = lens.model(tokens.to(lens.device))
     comparisons = tuple(_compare(name, found[name], value) for name, value in expected.items())

@@ -10,17 +10,15 @@ otherwise would look ignorant.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 BLANK = "▁"
 Over = Literal["text", "full"]
@@ -44,11 +42,11 @@ class OtherSpacing:
 
 
 @plain_torch
-def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
+def given_answer(lens: Lens, prompt: Prompt, over: Over = "text") -> Given:
     """The arg-max continuation, as long as the prompt's answer and teacher-forced by it."""
     wanted = list(prompt.answer_ids)
-    tokens = torch.tensor([[*prompt.ids, *wanted[:-1]]], device=lens.inside.device)
-    logits = lens.inside.forward(tokens)[0, -len(wanted) :]
+    tokens = torch.tensor([[*prompt.ids, *wanted[:-1]]], device=lens.backend.device)
+    logits = lens.backend.forward(tokens)[0, -len(wanted) :]
     text = torch.tensor(lens.vocabulary.text_ids.tolist(), device=logits.device)
     if over == "text" and set(wanted) <= set(text.tolist()):
         found = text[logits[:, text].argmax(-1)].tolist()
@@ -60,7 +58,7 @@ def given_answer(lens: "Lens", prompt: Prompt, over: Over = "text") -> Given:
 
 @told_keywords
 @plain_torch
-def known_prompts(lens: "Lens", prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
+def known_prompts(lens: Lens, prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
     """For each prompt, whether the model gives its answer."""
     chosen = given_each(given_lens(lens), prompts, "prompts")
     check_choice("over", over, Over)
@@ -68,13 +66,13 @@ def known_prompts(lens: "Lens", prompts: Sequence[Prompt], over: Over = "text") 
 
 
 @plain_torch
-def other_spacing(lens: "Lens", prompt: Prompt) -> OtherSpacing | None:
+def other_spacing(lens: Lens, prompt: Prompt) -> OtherSpacing | None:
     """Probabilities of the answer's first token as asked and in the other spacing; None if there is no such token."""
     asked = lens.vocabulary.label(prompt.answer_ids[0])
     label = asked.removeprefix(BLANK) if asked.startswith(BLANK) else BLANK + asked
     other = lens.vocabulary.tokenizer.get_vocab().get(label) if label else None
     if other is None:
         return None
-    tokens = torch.tensor([prompt.ids], device=lens.inside.device)
-    probabilities = lens.inside.forward(tokens)[0, -1].softmax(-1)
+    tokens = torch.tensor([prompt.ids], device=lens.backend.device)
+    probabilities = lens.backend.forward(tokens)[0, -1].softmax(-1)
     return OtherSpacing(label, float(probabilities[prompt.answer_ids[0]]), float(probabilities[other]))

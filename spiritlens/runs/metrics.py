@@ -25,18 +25,16 @@ Source: Meng et al. 2022; Zhang & Nanda 2023 (arXiv 2309.16042) on the choice of
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from spiritlens.arguments import listed
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.shapes import checked
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 SIGNS: Mapping[str, int] = {
     "probability": 1,
@@ -182,7 +180,7 @@ def given_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def prompt_scorers(lens: "Lens", prompt: Prompt, metrics: Sequence[str]) -> tuple[Scorer, ...]:
+def prompt_scorers(lens: Lens, prompt: Prompt, metrics: Sequence[str]) -> tuple[Scorer, ...]:
     """The scorers of a prompt under a lens's vocabulary."""
     vocabulary = lens.vocabulary
     return scorers(
@@ -190,7 +188,7 @@ def prompt_scorers(lens: "Lens", prompt: Prompt, metrics: Sequence[str]) -> tupl
         prompt.answer_ids,
         prompt.foil_ids,
         vocabulary.text_ids.tolist(),
-        lens.inside.device,
+        lens.backend.device,
         trained_ids=vocabulary.trained_ids.tolist(),
     )
 

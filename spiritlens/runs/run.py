@@ -11,7 +11,6 @@ averaged.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from spiritlens.arguments import shown, told_keywords, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import STAGE, hook_name
 from spiritlens.models.given import given_lens, given_prompt
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
@@ -30,9 +30,6 @@ from spiritlens.runs.likeliest import Over, Top, likeliest
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.runs.sweep.full_length import through_attn_out
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +111,14 @@ class Run:
 
 @told_keywords
 @plain_torch
-def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int = 10, seed: int = 0) -> Run:
+def run(lens: Lens, prompt: Prompt, *interventions: Intervention, samples: int = 10, seed: int = 0) -> Run:
     """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs."""
     lens = given_lens(lens)
     prompt = given_prompt(lens, prompt)
     samples, seed = whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)
     for place, done in enumerate(interventions):
         _check_intervention(lens, place, done)
-    model = lens.inside
+    model = lens.backend
     placed = [_resolved(model, prompt, done) for done in interventions]
     random = any(_is_random(done) for done in placed)
     count = samples if random else 1
@@ -149,7 +146,7 @@ def run(lens: "Lens", prompt: Prompt, *interventions: Intervention, samples: int
     )
 
 
-def _check_intervention(lens: "Lens", place: int, done: object) -> None:
+def _check_intervention(lens: Lens, place: int, done: object) -> None:
     """Interventions only, whose other prompts belong to this lens too."""
     if not isinstance(done, Intervention):
         several = isinstance(done, (list, tuple, Iterator))
@@ -179,7 +176,7 @@ def _resolved(model: LensModel, prompt: Prompt, done: Intervention) -> Intervent
     return Intervention(site, value, done.label)
 
 
-def _metrics_of(lens: "Lens", prompt: Prompt) -> tuple[str, ...]:
+def _metrics_of(lens: Lens, prompt: Prompt) -> tuple[str, ...]:
     names = ["probability", "log_probability", "logit", "rank"]
     if set(prompt.answer_ids) <= set(lens.vocabulary.text_ids.tolist()):
         names += ["text_probability", "text_rank"]
@@ -193,10 +190,10 @@ def _is_random(done: Intervention) -> bool:
 
 
 def _three_runs(
-    lens: "Lens", prompt: Prompt, placed: Sequence[Intervention], forced: Sequence[int], samples: int, seed: int
+    lens: Lens, prompt: Prompt, placed: Sequence[Intervention], forced: Sequence[int], samples: int, seed: int
 ) -> dict[str, Tensor]:
     """Logits ``[sample pos d_vocab]`` of the "clean", (if any) the "corrupted", and this "run"."""
-    model = lens.inside
+    model = lens.backend
     tokens = torch.tensor([[*prompt.ids, *forced]], device=model.device)
     inner = [done for done in placed if done.site.component != "embed"]
     names = [hook_name(done.site.component, done.site.layer) for done in inner]
@@ -228,7 +225,7 @@ def _full_logits(
 
 
 def _embeddings(
-    lens: "Lens", prompt: Prompt, placed: Sequence[Intervention], forced: Sequence[int], samples: int, seed: int
+    lens: Lens, prompt: Prompt, placed: Sequence[Intervention], forced: Sequence[int], samples: int, seed: int
 ) -> Tensor | None:
     """Embeddings of the corrupted run; several corruptions change their own spans, each with numbers of its own."""
     result: Tensor | None = None
@@ -254,7 +251,7 @@ def _embeddings(
 
 
 def _value(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     done: Intervention,
     recorded: Mapping[str, RecordedRun],
@@ -262,7 +259,7 @@ def _value(
     seed: int,
 ) -> Tensor:
     """Values ``[sample or 1, position, …]`` that an intervention puts in."""
-    site, value, model = done.site, done.value, lens.inside
+    site, value, model = done.site, done.value, lens.backend
     name = hook_name(site.component, site.layer)
     positions = list(site.positions)
     if isinstance(value, FromRun):

@@ -116,7 +116,7 @@ class KeptAnswers:
     """
 
     def __init__(self, lens: Lens, file: Path | None) -> None:
-        self._lens, self._file = lens, None if lens.inside.has_user_hooks() else file
+        self._lens, self._file = lens, None if lens.backend.has_user_hooks() else file
         self._model = f"{lens.id} {lens.vocabulary.hash}"
         self._found = dict(_read_answers(self._file, self._model)) if self._file else {}
 

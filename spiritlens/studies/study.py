@@ -96,7 +96,7 @@ def study(
     """
     settings = StudySettings(voice, phrasing, n_facts, n_token_maps, components, window, samples, seed, ask)
     out, lens = given_folder(out), given_lens(lens)
-    lens.ears()
+    lens.required_encoder()
     facts = load_facts() if facts is None else given_facts(facts)
     begin(out, lens, settings)
     asked = _asked(lens, facts, settings, out / "answers.jsonl")
@@ -168,7 +168,7 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
 
 
 def _grid(lens: Lens, settings: StudySettings, at: At) -> Grid:
-    return make_grid(lens.inside, settings.components, settings.window, at, "denoising", "none")
+    return make_grid(lens.backend, settings.components, settings.window, at, "denoising", "none")
 
 
 def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers: Path) -> Asked:
@@ -202,7 +202,7 @@ def price(
 
     def cost(some: Sequence[Prompt], at: At) -> Cost:
         grid = _grid(lens, settings, at)
-        return estimate_cost(shape_of(lens.inside), some, grid, samples=settings.samples, tflops=tflops)
+        return estimate_cost(shape_of(lens.backend), some, grid, samples=settings.samples, tflops=tflops)
 
     maps = prompts[: 2 * settings.n_token_maps]
     return {"by role": cost(prompts, "role"), **({"by token": cost(maps, "token")} if maps else {})}

@@ -131,7 +131,7 @@ def previous_token_head(lens):
     """The layer-0 head that looks one back most, over whole sequences."""
     scores = [
         detector_scores(
-            attention_patterns(lens.inside, tokens[None])[:, :, : 2 * PAIRS + 1, : 2 * PAIRS + 1],
+            attention_patterns(lens.backend, tokens[None])[:, :, : 2 * PAIRS + 1, : 2 * PAIRS + 1],
             tokens[: 2 * PAIRS + 1].tolist(),
         )
         for tokens in sequences(8, torch.Generator().manual_seed(3))
@@ -146,7 +146,7 @@ def test_the_model_has_learned_the_task(lens, prompts):
 
 def test_layer_one_heads_are_induction_heads(lens):
     tokens = sequences(1, torch.Generator().manual_seed(5))[0]
-    scores = detector_scores(attention_patterns(lens.inside, tokens[None]), tokens.tolist())
+    scores = detector_scores(attention_patterns(lens.backend, tokens[None]), tokens.tolist())
     induction = scores[:, :, DETECTORS.index("induction")]
     assert float(induction[1].max()) > 0.3  # keys alone look for their values; values need not
     assert float(induction[1].max()) > 3 * float(induction[0].max())

@@ -37,7 +37,7 @@ ANALYSES: dict[str, Callable[[TinyLens, Prompt], xr.DataArray]] = {
 
 @pytest.mark.parametrize("analysis", ANALYSES)
 def test_ranks_are_among_trained_ids(lens, analysis) -> None:
-    logits = lens.inside.model(text_prompt().tokens)[0, -1]
+    logits = lens.backend.model(text_prompt().tokens)[0, -1]
     answer = int(logits[3:30].argmin()) + 3
     among_trained, among_all = (1 + int((some > logits[answer]).sum()) for some in (logits[:N_TRAINED], logits))
     assert among_trained < among_all, "a row of padding is likelier than this answer"

@@ -41,6 +41,6 @@ def test_the_model_is_used_through_the_protocol_only(path):
 
 def test_the_check_can_fail():
     assert violations("from transformer_lens import HookedTransformer") == ["transformer_lens"]
-    assert violations("lens.model(tokens)\nself.lens.inside.model.blocks") == ["lens.model", "self.lens.inside.model"]
+    assert violations("lens.model(tokens)\nself.lens.backend.model.blocks") == ["lens.model", "self.lens.backend.model"]
     assert violations(f"from {BACKEND}.hooked import HookedLensModel") == [f"{BACKEND}.hooked"]
-    assert violations("from spiritlens.models.protocol import LensModel\nlens.inside.forward(x)") == []
+    assert violations("from spiritlens.models.protocol import LensModel\nlens.backend.forward(x)") == []

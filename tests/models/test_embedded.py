@@ -41,7 +41,7 @@ def test_it_recalls_a_fact_that_it_reads_and_one_that_it_hears(lens):
     allowed = torch.from_numpy(lens.vocabulary.text_ids)
     for prompt in (text, spoken):
         assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
-        logits = lens.inside.forward(prompt.tokens)[0, -1]
+        logits = lens.backend.forward(prompt.tokens)[0, -1]
         assert int(allowed[logits[allowed].argmax()]) == prompt.answer_ids[0]
         assert lens.generate(prompt, 1) == "paris"
     assert lens.vocabulary.answer_ids("Paris") == text.answer_ids

@@ -9,7 +9,7 @@ from checkpoint_folders import SPIRIT, spirit_config, write_checkpoint
 
 from spiritlens.models.checkpoints.checkpoint import ROOT_VARIABLE
 from spiritlens.models.checkpoints.weight_files import CheckpointError
-from spiritlens.models.encoder_lookup import DeferredEncoder, encoder_of, hear_streams
+from spiritlens.models.encoder_lookup import DeferredEncoder, encode_streams, encoder_of
 from spiritlens.models.loading import load
 from spiritlens.prompts.vocabulary.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.speech.audio.waveform import Waveform
@@ -39,7 +39,7 @@ def test_the_encoder_in_the_folder_is_read(own_encoder, monkeypatch):
     encoder = encoder_of(own_encoder, SMALL)
     assert isinstance(encoder, DeferredEncoder)
     assert encoder.digest == load_hubert_units(HUBERT).digest
-    streams = hear_streams(encoder, SMALL, TONE)
+    streams = encode_streams(encoder, SMALL, TONE)
     assert list(streams) == ["unit"]
     assert streams["unit"].expand().ids.tolist() == load_hubert_units(HUBERT).encode(TONE).ids.tolist()
 
@@ -71,7 +71,7 @@ def test_spiritlm_hears_with_the_published_files(tmp_path, monkeypatch):
     lens = load("spirit-lm-base-7b", device="cpu")
     assert isinstance(lens.encoder, DeferredEncoder)
     assert "opened" not in vars(lens.encoder)
-    heard = lens.hear(TONE)
+    heard = lens.encode(TONE)
     assert "opened" in vars(lens.encoder)
     assert heard.is_deduplicated
     assert heard.rate == lens.encoder.rate == 25.0
@@ -108,16 +108,16 @@ def test_expressive_models_need_all_streams(official):
     assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
 
     with pytest.raises(ValueError, match=r"also writes style, pitch units, which encoder 'one' does not make"):
-        hear_streams(OneStream(), SPIRITLM_EXPRESSIVE, TONE)
+        encode_streams(OneStream(), SPIRITLM_EXPRESSIVE, TONE)
 
 
 def test_wrapped_encoders_pass_the_further_streams_on(tmp_path):
     deferred = DeferredEncoder("two", 25.0, 501, TwoStreams)
     for encoder in (deferred, CachedEncoder(TwoStreams(), tmp_path), CachedEncoder(deferred, tmp_path)):
-        assert list(hear_streams(encoder, SPIRITLM_EXPRESSIVE, TONE)) == ["unit", "pitch", "style"]
+        assert list(encode_streams(encoder, SPIRITLM_EXPRESSIVE, TONE)) == ["unit", "pitch", "style"]
     for encoder in (DeferredEncoder("one", 25.0, 501, OneStream), CachedEncoder(OneStream(), tmp_path)):
         with pytest.raises(ValueError, match="which encoder 'one' does not make"):
-            hear_streams(encoder, SPIRITLM_EXPRESSIVE, TONE)
+            encode_streams(encoder, SPIRITLM_EXPRESSIVE, TONE)
 
 
 def test_an_expressive_model_s_ears_are_named_as_the_official_package_s(monkeypatch, tmp_path):

@@ -88,7 +88,7 @@ def test_dtypes_by_value_and_by_name(small, dtype):
     lens = load(small, dtype=dtype, device="cpu")
     expected = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     assert lens.dtype == expected
-    assert lens.inside.dtype == expected
+    assert lens.backend.dtype == expected
     assert all(value.dtype == expected for value in lens.model.parameters())
 
 
@@ -328,7 +328,7 @@ def test_prompts_and_the_model_agree_on_ids(layout_lens):
     for prompt in prompts:
         assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
         assert prompt.ids.count(1) == 1
-        assert lens.inside.forward(prompt.tokens).shape == (1, len(prompt), 2512)
+        assert lens.backend.forward(prompt.tokens).shape == (1, len(prompt), 2512)
 
 
 def spoken(*words: str) -> tuple[UnitStream, list[WordInterval]]:
@@ -365,7 +365,7 @@ def test_audio_becomes_a_spoken_prompt(hearing, tmp_path):
     path = waveform.write(tmp_path / "me.wav")
     same = hearing.audio(path, words=[WordInterval(*word) for word in words], subject="france", answer="paris")
     assert same.ids == prompt.ids
-    assert len(hearing.hear(path)) == 13
+    assert len(hearing.encode(path)) == 13
 
 
 def test_the_words_of_audio_are_chosen_in_the_call(hearing, tmp_path):
@@ -423,7 +423,7 @@ def test_audio_needs_words_or_text(hearing):
 
 def test_a_deaf_lens_says_so(lens):
     with pytest.raises(ValueError, match=r"no speech encoder.*pass encoder= to load"):
-        lens.hear(Waveform(np.ones(16000, dtype=np.float32) * 0.1))
+        lens.encode(Waveform(np.ones(16000, dtype=np.float32) * 0.1))
 
 
 def test_bad_subjects_and_answers_are_refused(lens):
@@ -530,7 +530,7 @@ def test_continuations_keep_to_their_modality(lens, prompt):
     assert set(families[lens.vocabulary.encode(text)[1:]]) <= {"text"}
     units = lens.generate(prompt, 12, "speech")
     assert re.fullmatch(r"(\[Hu\d+\])+", units)
-    assert not lens.inside.has_user_hooks()
+    assert not lens.backend.has_user_hooks()
 
 
 def test_speech_from_nothing_begins_as_a_spoken_prompt_does(layout_lens):

@@ -219,4 +219,4 @@ def test_the_lens_is_a_lens_like_any_other(circuits):
     lens = circuits["fact machine"].lens
     for prompt in sample_prompts(circuits["fact machine"]):
         assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
-        assert torch.allclose(lens.inside.forward(prompt.tokens), lens.model(prompt.tokens), atol=1e-10)
+        assert torch.allclose(lens.backend.forward(prompt.tokens), lens.model(prompt.tokens), atol=1e-10)

@@ -14,7 +14,7 @@ def lens() -> TinyLens:
 
 
 def logits_of(lens: TinyLens, ids: list[int]) -> torch.Tensor:
-    return lens.inside.model(torch.tensor([ids]))[0]
+    return lens.backend.model(torch.tensor([ids]))[0]
 
 
 def test_known_is_the_arg_max_over_text_ids(lens) -> None:

@@ -29,7 +29,7 @@ def probability(logits: torch.Tensor) -> float:
 
 
 def hooked(lens, prompt, *hooks, samples: int = 1) -> torch.Tensor:
-    return lens.inside.model.run_with_hooks(prompt.tokens.expand(samples, -1), fwd_hooks=list(hooks))
+    return lens.backend.model.run_with_hooks(prompt.tokens.expand(samples, -1), fwd_hooks=list(hooks))
 
 
 def put(positions, values):
@@ -43,7 +43,7 @@ def put(positions, values):
 
 def test_a_clean_run_shows_the_likeliest_tokens(lens) -> None:
     prompt = text_prompt()
-    found, logits = run(lens, prompt), lens.inside.model(prompt.tokens)
+    found, logits = run(lens, prompt), lens.backend.model(prompt.tokens)
     assert (found.logits - logits).abs().max() < TOLERANCE
     assert found.metric("probability") == pytest.approx(probability(logits), abs=TOLERANCE)
     top = found.top(3)
@@ -61,7 +61,7 @@ def test_corrupt_and_restore(lens) -> None:
     prompt = spoken_prompt()
     embeddings = corrupted_embeddings(lens, prompt, Noise(), samples=4, seed=2)
     noise = ("hook_embed", lambda x, hook: embeddings)
-    _, clean = lens.inside.model.run_with_cache(prompt.tokens)
+    _, clean = lens.backend.model.run_with_cache(prompt.tokens)
     name = "blocks.1.hook_resid_pre"
     expected = probability(hooked(lens, prompt, noise, (name, put((4, 5, 6, 7), clean[name][:, 4:8])), samples=4))
     corrupted = probability(hooked(lens, prompt, noise, samples=4))
@@ -74,16 +74,16 @@ def test_corrupt_and_restore(lens) -> None:
 
 
 def clean_logits(lens, prompt) -> torch.Tensor:
-    return lens.inside.model(prompt.tokens)
+    return lens.backend.model(prompt.tokens)
 
 
 def test_freeze_holds_the_corrupted_value_of_the_same_sample(lens) -> None:
     prompt = text_prompt()
     embeddings = corrupted_embeddings(lens, prompt, Noise(), samples=3)
     noise = ("hook_embed", lambda x, hook: embeddings)
-    _, clean = lens.inside.model.run_with_cache(prompt.tokens)
-    with lens.inside.model.hooks(fwd_hooks=[noise]):
-        _, corrupted = lens.inside.model.run_with_cache(prompt.tokens.expand(3, -1))
+    _, clean = lens.backend.model.run_with_cache(prompt.tokens)
+    with lens.backend.model.hooks(fwd_hooks=[noise]):
+        _, corrupted = lens.backend.model.run_with_cache(prompt.tokens.expand(3, -1))
     first, second = "blocks.0.hook_resid_post", "blocks.1.hook_mlp_out"
     expected = hooked(
         lens,
@@ -103,7 +103,7 @@ def test_freeze_holds_the_corrupted_value_of_the_same_sample(lens) -> None:
 def test_swap_takes_another_prompts_value(lens, component) -> None:
     prompt, donor = text_prompt(), spoken_prompt()
     name = f"blocks.1.{'attn.' if component in 'zqkv' else ''}hook_{component}"
-    _, cache = lens.inside.model.run_with_cache(donor.tokens)
+    _, cache = lens.backend.model.run_with_cache(donor.tokens)
     head = 1 if component in ("z", "v") else None
 
     def hook(x, hook):
@@ -158,9 +158,9 @@ def test_two_corruptions_of_a_run_draw_their_own_noise(lens) -> None:
         seen.append(x)
         return x
 
-    with lens.inside.model.hooks(fwd_hooks=[("blocks.0.hook_resid_pre", look)]):
+    with lens.backend.model.hooks(fwd_hooks=[("blocks.0.hook_resid_pre", look)]):
         run(lens, prompt, corrupt((4,)), corrupt((6,)), samples=1)
-    noise = seen[-1][0] - lens.inside.embed(prompt.tokens)[0]
+    noise = seen[-1][0] - lens.backend.embed(prompt.tokens)[0]
     assert float(noise[4].norm()) > 0
     assert float(noise[6].norm()) > 0
     assert float((noise[4] - noise[6]).abs().max()) > 0.1 * float(noise[4].abs().max())
@@ -169,7 +169,7 @@ def test_two_corruptions_of_a_run_draw_their_own_noise(lens) -> None:
 def test_ablations(lens) -> None:
     prompt, other = text_prompt(), spoken_prompt()
     name = "blocks.1.hook_mlp_out"
-    _, cache = lens.inside.model.run_with_cache(other.tokens)
+    _, cache = lens.backend.model.run_with_cache(other.tokens)
     zero = run(lens, prompt, ablate("mlp_out", 1, (4, 5)))
     assert zero.metric() == pytest.approx(probability(hooked(lens, prompt, (name, put((4, 5), 0.0)))), abs=TOLERANCE)
     mean = run(lens, prompt, ablate("mlp_out", 1, (4, 5), to="mean", reference=[other]))
@@ -187,7 +187,7 @@ def test_ablations(lens) -> None:
 
 
 def test_a_users_hook_takes_effect(lens) -> None:
-    prompt, model = text_prompt(), lens.inside.model
+    prompt, model = text_prompt(), lens.backend.model
     with model.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", lambda x, hook: 2 * x)]):
         found, expected = run(lens, prompt).metric(), probability(model(prompt.tokens))
     assert found == pytest.approx(expected, abs=TOLERANCE)
@@ -203,7 +203,7 @@ def test_hooks_are_gone_after_an_error(lens) -> None:
             ablate("z", 1, 4, head=None),
             restore_wrong(),
         )
-    assert not any(point.fwd_hooks for point in lens.inside.model.hook_dict.values())
+    assert not any(point.fwd_hooks for point in lens.backend.model.hook_dict.values())
 
 
 def restore_wrong():

@@ -21,7 +21,7 @@ embeddings.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import known_prompts
@@ -54,9 +55,6 @@ from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
 from spiritlens.terms import At, Direction
 
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
 STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 HEAD_COMPONENTS = ("q", "k", "v", "z")
 
@@ -64,7 +62,7 @@ HEAD_COMPONENTS = ("q", "k", "v", "z")
 @told_keywords
 @plain_torch
 def attribution_patch(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
     components: Sequence[str] = ("resid_pre", "attn_out", "mlp_out"),
@@ -107,15 +105,15 @@ def attribution_patch(
         sites = grid_sites(prompt, at, spans)
         found = _all_gradients(lens, prompt, other, components, metrics, direction, steps, samples, seed)
         part = _dataset(
-            lens.inside, prompt, knows, sites, tuple(components), tuple(metrics), direction, found, attributes
+            lens.backend, prompt, knows, sites, tuple(components), tuple(metrics), direction, found, attributes
         )
-        complete.append(_completeness(lens.inside, found))
+        complete.append(_completeness(lens.backend, found))
         parts.append(part.assign(completeness_residual=(("prompt", "metric"), complete[-1].residual[None])))
-    tell_missed(complete, chosen, metrics, steps, lens.inside.dtype)
+    tell_missed(complete, chosen, metrics, steps, lens.backend.dtype)
     return join_effects(parts)
 
 
-def given_smooth_metrics(lens: "Lens", prompts: Sequence[Prompt], metrics: Sequence[str]) -> tuple[str, ...]:
+def given_smooth_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str]) -> tuple[str, ...]:
     """Metrics that have a useful gradient and by which every prompt can be scored."""
     names = given_metrics(lens, prompts, metrics)
     rough = [name for name in names if name not in SMOOTH_METRICS]
@@ -133,7 +131,7 @@ def _given_components(components: Sequence[str]) -> tuple[str, ...]:
 
 
 def _all_gradients(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     contrast: Prompt | Corruption,
     components: Sequence[str],
@@ -144,7 +142,7 @@ def _all_gradients(
     seed: int,
 ) -> list[list[Gradients]]:
     """Gradients by continuation and noise sample."""
-    model = lens.inside
+    model = lens.backend
     names = [hook_name(component, layer) for component in components for layer in range(model.n_layers)]
     names = list(dict.fromkeys([*names, hook_name("resid_pre", 0)]))
     found: list[list[Gradients]] = []

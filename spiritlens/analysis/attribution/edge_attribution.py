@@ -17,7 +17,6 @@ Source: Syed et al. 2023 (arXiv 2310.10348, edge attribution patching); Hanna et
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -40,6 +39,7 @@ from spiritlens.effects.paths import BaseRun
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import known_prompts
@@ -48,14 +48,11 @@ from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Scorer, prompt_scorers
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
 
 @told_keywords
 @plain_torch
 def edge_attribution(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
     *,
@@ -71,7 +68,7 @@ def edge_attribution(
 ) -> xr.Dataset:
     """Score every edge from the senders to the receivers (None: all nodes), the gradient being that of the base run."""
     chosen = given_prompts(given_lens(lens), prompts)
-    model = lens.inside
+    model = lens.backend
     nodes = all_senders(model) if senders is None else listed("senders", senders, of=Sender)
     readers = all_receivers(model) if receivers is None else listed("receivers", receivers, of=Receiver)
     check_nodes(model, nodes, readers)
@@ -94,7 +91,7 @@ def edge_attribution(
         edges, completeness = _one_prompt(lens, prompt, other, settings, steps)
         found.append(edges)
         complete.append(completeness)
-    tell_missed(complete, chosen, metrics, steps, lens.inside.dtype)
+    tell_missed(complete, chosen, metrics, steps, lens.backend.dtype)
     method = "edge attribution" if steps == 1 else f"edge attribution, integrated gradients, {steps} nodes"
     dataset = paths_dataset(lens, chosen, known, found, settings, contrast, method)
     return dataset.assign(
@@ -103,11 +100,11 @@ def edge_attribution(
 
 
 def _one_prompt(
-    lens: "Lens", prompt: Prompt, contrast: Prompt | Corruption, settings: PathSettings, steps: int
+    lens: Lens, prompt: Prompt, contrast: Prompt | Corruption, settings: PathSettings, steps: int
 ) -> tuple[list[PathValues | None], Completeness]:
     """One result per span and how complete the embedding's edges are, summed over continuations and averaged over
     samples."""
-    model = lens.inside
+    model = lens.backend
     spans = [span_positions(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
     residual, total, size = np.zeros((3, len(settings.metrics)))

@@ -6,7 +6,7 @@ smooth function of the logits, such as a rank, have none.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,10 +15,6 @@ from spiritlens.analysis.attribution.path_integration import path_nodes
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.metrics import Scorer
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
-
-if TYPE_CHECKING:
-    pass
-
 
 SmoothMetric = Literal[
     "probability",

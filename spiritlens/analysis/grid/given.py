@@ -12,19 +12,17 @@ letters. What only some prompts lack is told with the prompt's id.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.arguments import check_choice, listed, shown, whole
 from spiritlens.models.given import given_each, given_lens
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import SIGNS, scorers
 from spiritlens.terms import At
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Progress = Literal["bar", "none"]
 """bar: a progress bar on stderr; none: nothing is shown."""
@@ -43,7 +41,7 @@ def given_names(name: str, values: Iterable[str], allowed: Sequence[str]) -> tup
 
 
 def given_metrics(
-    lens: "Lens", prompts: Sequence[Prompt], metrics: Iterable[str], allowed: Sequence[str] = tuple(SIGNS)
+    lens: Lens, prompts: Sequence[Prompt], metrics: Iterable[str], allowed: Sequence[str] = tuple(SIGNS)
 ) -> tuple[str, ...]:
     """Metrics by which every prompt can be scored: those that compare with a foil need prompts that have one."""
     names = given_names("metrics", metrics, allowed)
@@ -71,7 +69,7 @@ def given_draws(samples: int, seed: int) -> tuple[int, int]:
     return whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)
 
 
-def given_donors(lens: "Lens", prompts: Sequence[Prompt], donors: Iterable[Prompt] | None) -> tuple[Prompt | None, ...]:
+def given_donors(lens: Lens, prompts: Sequence[Prompt], donors: Iterable[Prompt] | None) -> tuple[Prompt | None, ...]:
     """One donor for each prompt, or none for any."""
     if donors is None:
         return (None,) * len(prompts)

@@ -3,7 +3,7 @@ call."""
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -11,13 +11,11 @@ from torch import Tensor
 import spiritlens
 from spiritlens.effects.run_directory import version
 from spiritlens.effects.schema import PROMPT_TEXTS
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 
 LIBRARIES = ("torch", "transformer-lens")
 """What runs the model: their versions are written into results."""
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 
 def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str, list[Any]]:
@@ -31,7 +29,7 @@ def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str
     }
 
 
-def model_attributes(lens: "Lens", seed: int, config: Mapping[str, Any]) -> dict[str, str | int | float]:
+def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[str, str | int | float]:
     """Attributes that say which model was asked, as it is now, and how: the call's settings as JSON."""
     state = lens.id
     return {
@@ -42,8 +40,8 @@ def model_attributes(lens: "Lens", seed: int, config: Mapping[str, Any]) -> dict
         "model_hash": state,
         "vocabulary": lens.vocabulary.hash,
         "hooks": "; ".join(lens.hooks),
-        "dtype": str(lens.inside.dtype).removeprefix("torch."),
-        "device": str(lens.inside.device),
+        "dtype": str(lens.backend.dtype).removeprefix("torch."),
+        "device": str(lens.backend.device),
         "seed": seed,
         "config_json": json.dumps(dict(config), sort_keys=True),
     }

@@ -10,14 +10,11 @@ Spans make modalities comparable: a written word is one or two tokens, a spoken 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.span_names import named_span
 from spiritlens.terms import ROLES, At
-
-if TYPE_CHECKING:
-    pass
 
 DEFAULT_SPANS = ("subject", "subject +1", "subject -1", "last token")
 

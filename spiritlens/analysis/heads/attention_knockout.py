@@ -18,7 +18,7 @@ Source: Geva et al. 2023 (arXiv 2304.14767), section 4.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,14 +35,12 @@ from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.span_names import named_span
 from spiritlens.runs.answers import known_prompts
 from spiritlens.runs.metrics import SIGNS, prompt_scorers
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Couples = tuple[tuple[int, int], ...]
 """Positions (query, key) that may not meet."""
@@ -95,7 +93,7 @@ DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("spe
 @told_keywords
 @plain_torch
 def attention_knockout(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     edges: Sequence[Edge] = DEFAULT_EDGES,
     *,
@@ -105,7 +103,7 @@ def attention_knockout(
 ) -> xr.Dataset:
     """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers)))."""
     chosen = given_prompts(given_lens(lens), prompts)
-    model = lens.inside
+    model = lens.backend
     edges = listed("edges", edges, of=Edge)
     _check_edges(model, chosen, edges)
     metrics, width = given_metrics(lens, chosen, metrics), given_window(window, model.n_layers)
@@ -171,7 +169,7 @@ def _couples(prompt: Prompt, edge: Edge) -> Couples:
 
 
 def _one_prompt(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     edges: tuple[Edge, ...],
     windows: Sequence[range],
@@ -179,7 +177,7 @@ def _one_prompt(
     known: bool,
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
-    model = lens.inside
+    model = lens.backend
     couples = [_couples(prompt, edge) for edge in edges]
     cells = [(layer, index) for layer in range(len(windows)) for index, chosen in enumerate(couples) if chosen]
     parts = prompt_scorers(lens, prompt, metrics)

@@ -21,7 +21,7 @@ are this project's.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -34,13 +34,11 @@ from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.measures import MASS_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.shapes import checked
 from spiritlens.terms import ROLES
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Detector = Literal["previous_token", "duplicate", "induction", "word_start", "previous_word_end", "beginning"]
 DETECTORS: tuple[Detector, ...] = get_args(Detector)
@@ -59,14 +57,14 @@ def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[
 
 @told_keywords
 @plain_torch
-def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: GroupBy = "role") -> xr.Dataset:
+def attention_mass(lens: Lens, prompts: Sequence[Prompt], by: GroupBy = "role") -> xr.Dataset:
     """Attention mass ``mass [prompt layer head query key]`` between roles or modalities."""
     chosen = given_prompts(given_lens(lens), prompts)
     check_choice("by", by, GroupBy)
     groups = GROUPS[by]
     masses = []
     for prompt in chosen:
-        patterns = attention_patterns(lens.inside, prompt.tokens)
+        patterns = attention_patterns(lens.backend, prompt.tokens)
         members = prompt.roles if by == "role" else prompt.modalities
         is_in = torch.tensor([[member == group for member in members] for group in groups], dtype=patterns.dtype)
         counts = is_in.sum(-1)
@@ -75,23 +73,23 @@ def attention_mass(lens: "Lens", prompts: Sequence[Prompt], by: GroupBy = "role"
         masses.append(mass.numpy())
     return xr.Dataset(
         {"mass": (("prompt", "layer", "head", "query", "key"), np.stack(masses))},
-        coords={**_coordinates(lens.inside, chosen), "query": list(groups), "key": list(groups)},
+        coords={**_coordinates(lens.backend, chosen), "query": list(groups), "key": list(groups)},
         attrs={"schema": MASS_SCHEMA, **model_attributes(lens, 0, {"by": by})},
     )
 
 
 @told_keywords
 @plain_torch
-def head_detectors(lens: "Lens", prompts: Sequence[Prompt]) -> xr.Dataset:
+def head_detectors(lens: Lens, prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""
     chosen = given_prompts(given_lens(lens), prompts)
     scores = [
-        detector_scores(attention_patterns(lens.inside, prompt.tokens), prompt.ids, prompt.word_index).numpy()
+        detector_scores(attention_patterns(lens.backend, prompt.tokens), prompt.ids, prompt.word_index).numpy()
         for prompt in chosen
     ]
     return xr.Dataset(
         {"score": (("prompt", "layer", "head", "detector"), np.stack(scores))},
-        coords={**_coordinates(lens.inside, chosen), "detector": list(DETECTORS)},
+        coords={**_coordinates(lens.backend, chosen), "detector": list(DETECTORS)},
         attrs={"schema": MASS_SCHEMA, **model_attributes(lens, 0, {"detectors": list(DETECTORS)})},
     )
 

@@ -18,7 +18,7 @@ section 3.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,12 +31,10 @@ from spiritlens.effects.measures import ATTRIBUTION_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.terms import ROLES
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Against = Literal["foil", "nothing", "mean"]
 """What the answer's logit is compared with: the foil's, nothing (the bare logit), or the mean over all ids."""
@@ -48,7 +46,7 @@ MODALITY_AXIS = ("none", "text", "speech")
 @told_keywords
 @plain_torch
 def direct_logit_attribution(
-    lens: "Lens", prompts: Sequence[Prompt], *, against: Against = "foil", by: Source = "none"
+    lens: Lens, prompts: Sequence[Prompt], *, against: Against = "foil", by: Source = "none"
 ) -> xr.Dataset:
     """Parts of the answer's logit (difference) at the last position, by writer.
 
@@ -61,7 +59,7 @@ def direct_logit_attribution(
     check_choice("by", by, Source)
     if against == "foil":
         _check_foils(chosen)
-    model = lens.inside
+    model = lens.backend
     parts = [_one_prompt(model, prompt, _direction(model, prompt, against), by) for prompt in chosen]
     dataset = xr.Dataset(
         {

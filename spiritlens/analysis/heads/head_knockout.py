@@ -17,7 +17,7 @@ Source: Wang et al. 2022 (arXiv 2211.00593), section 2.2 (mean ablation); Chan e
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_each, given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.span_names import named_span
@@ -43,9 +44,6 @@ from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, record
 from spiritlens.runs.sweep.sweep import SweepResult, names_to_record, sweep_runs
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 KnockOutKind = Literal["zero", "mean", "resample"]
 HeadName = tuple[int, int]
@@ -57,7 +55,7 @@ EVERYWHERE = "all but the beginning"
 @told_keywords
 @plain_torch
 def head_knockout(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     kind: KnockOutKind = "mean",
     *,
@@ -74,7 +72,7 @@ def head_knockout(
     chosen = given_prompts(given_lens(lens), prompts)
     check_choice("kind", kind, KnockOutKind)
     check_choice("progress", progress, Progress)
-    groups = None if groups is None else given_groups(lens.inside, groups)
+    groups = None if groups is None else given_groups(lens.backend, groups)
     metrics, spans = given_metrics(lens, chosen, metrics), listed("spans", spans, of=str)
     samples, seed = given_draws(samples, seed)
     others = chosen if reference is None else given_each(lens, reference, "reference")
@@ -83,7 +81,7 @@ def head_knockout(
         positions = knocked_out(prompt, spans)
         if kind != "zero":
             check_stand_ins(prompt, positions, others, leave_out)
-    pool = None if kind == "zero" else Reference(lens.inside, others, kind, leave_out)
+    pool = None if kind == "zero" else Reference(lens.backend, others, kind, leave_out)
     known = known_prompts(lens, chosen)
     config = {
         "kind": kind,
@@ -147,7 +145,7 @@ def knocked_out(prompt: Prompt, spans: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _one_prompt(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     pool: Reference | None,
     groups: Mapping[str, Sequence[HeadName]] | None,
@@ -158,7 +156,7 @@ def _one_prompt(
     known: bool,
     attributes: dict[str, Any],
 ) -> xr.Dataset:
-    model = lens.inside
+    model = lens.backend
     sites = _sites(prompt, spans)
     programs, places, shape = _cells(model, groups, sites)
     positions = knocked_out(prompt, spans)

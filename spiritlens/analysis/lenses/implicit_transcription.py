@@ -7,7 +7,6 @@ l − 1). ``rank`` counts from 1. Word alignment and text-only ranks are this pr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,10 +16,8 @@ from spiritlens.analysis.lenses.logit_lens import _ranks, residual_states, word_
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 
 @dataclass(frozen=True)
@@ -39,18 +36,18 @@ class Transcription:
 
 @told_keywords
 @plain_torch
-def implicit_transcription(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
+def implicit_transcription(lens: Lens, prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
     """A table with one row per spoken word (fields of `Transcription`): the layer at which its text is among the top
     k."""
     chosen = given_prompts(given_lens(lens), prompts)
     ids = lens.vocabulary.text_ids.tolist()
     top = whole("top", top, at_least=1, at_most=len(ids))
-    text_ids, column = torch.tensor(ids, device=lens.inside.device), {token: place for place, token in enumerate(ids)}
+    text_ids, column = torch.tensor(ids, device=lens.backend.device), {token: place for place, token in enumerate(ids)}
     rows: list[Transcription] = []
     for prompt in chosen:
         targets = word_token_ids(lens, prompt)
-        states = residual_states(lens.inside, prompt.tokens)
-        ranks = np.stack([_ranks(lens.inside.logits(resid)[:, text_ids], column, targets) for resid in states])
+        states = residual_states(lens.backend, prompt.tokens)
+        ranks = np.stack([_ranks(lens.backend.logits(resid)[:, text_ids], column, targets) for resid in states])
         for index, word in enumerate(prompt.words):
             where = [
                 position

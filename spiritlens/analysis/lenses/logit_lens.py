@@ -16,7 +16,6 @@ Ghandeharioun et al. 2024 (arXiv 2401.06102, patchscopes); word alignment and te
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -30,11 +29,9 @@ from spiritlens.effects.measures import LENS_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 
 @plain_torch
@@ -48,7 +45,7 @@ def residual_states(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Ten
 
 @told_keywords
 @plain_torch
-def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dataset:
+def logit_lens(lens: Lens, prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dataset:
     """Top text tokens at every state and position, and the rank of the word that stands there.
 
     ``top_token [prompt state pos top]``, ``top_probability`` (over text ids), ``rank [prompt state pos]`` of the
@@ -56,7 +53,7 @@ def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.D
     or no token.
     """
     chosen = given_prompts(given_lens(lens), prompts)
-    model, vocabulary = lens.inside, lens.vocabulary
+    model, vocabulary = lens.backend, lens.vocabulary
     ids = vocabulary.text_ids.tolist()
     top = whole("top", top, at_least=1, at_most=len(ids))
     text_ids, column = torch.tensor(ids, device=model.device), {token: place for place, token in enumerate(ids)}
@@ -94,7 +91,7 @@ def logit_lens(lens: "Lens", prompts: Sequence[Prompt], *, top: int = 5) -> xr.D
     )
 
 
-def word_token_ids(lens: "Lens", prompt: Prompt) -> list[int | None]:
+def word_token_ids(lens: Lens, prompt: Prompt) -> list[int | None]:
     """For every position, the first text token of the word that stands there (None: no word, or none that can be
     written)."""
     found: dict[int, int | None] = {-1: None}

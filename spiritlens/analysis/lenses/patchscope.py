@@ -6,8 +6,6 @@ on from there. Same prompt, layer and position: nothing changes.
 Source: Ghandeharioun et al. 2024 (arXiv 2401.06102).
 """
 
-from typing import TYPE_CHECKING
-
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,16 +14,14 @@ from spiritlens.arguments import told_keywords, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompt
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 
 @told_keywords
 @plain_torch
 def patchscope(
-    lens: "Lens",
+    lens: Lens,
     source: Prompt,
     source_position: int,
     source_state: int,
@@ -38,7 +34,7 @@ def patchscope(
 
     States count as in `residual_states`; `target_state` None is the source's.
     """
-    model = given_lens(lens).inside
+    model = given_lens(lens).backend
     given_prompt(lens, source, "source")
     given_prompt(lens, target, "target")
     out_of = _state("source_state", source_state, model.n_layers)

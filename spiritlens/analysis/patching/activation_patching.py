@@ -23,7 +23,7 @@ Source: Zhang & Nanda 2023 (arXiv 2309.16042); Heimersheim & Nanda 2024 (arXiv 2
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import known_prompts
@@ -65,14 +66,11 @@ from spiritlens.runs.sweep.recorded import record
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import At, Direction
 
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
 
 @told_keywords
 @plain_torch
 def activation_patch(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
     components: Sequence[str] = ("resid_pre", "attn_out", "mlp_out"),
@@ -108,7 +106,7 @@ def activation_patch(
         control,
         given_metrics(lens, chosen, metrics),
         *given_draws(samples, seed),
-        memory_budget=resolved_memory_budget(lens.inside.device, memory_budget),
+        memory_budget=resolved_memory_budget(lens.backend.device, memory_budget),
     )
     return _patched(_given(lens, chosen, contrast, donors, settings), progress)
 
@@ -116,7 +114,7 @@ def activation_patch(
 @told_keywords
 @plain_torch
 def back_patch(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
     component: str = "resid_pre",
@@ -135,7 +133,7 @@ def back_patch(
     """Patch values of every source layer into every layer: component ``resid_pre from 5`` holds the cells whose value
     is layer 5's."""
     chosen = given_prompts(given_lens(lens), prompts)
-    layers = given_source_layers(source_layers, lens.inside.n_layers)
+    layers = given_source_layers(source_layers, lens.backend.n_layers)
     (component,) = given_names("component", [component], PATCHED_COMPONENTS)
     if component in ("pattern", "result"):
         raise ValueError(
@@ -155,7 +153,7 @@ def back_patch(
         "none",
         names[0],
         *given_draws(samples, seed),
-        memory_budget=resolved_memory_budget(lens.inside.device),
+        memory_budget=resolved_memory_budget(lens.backend.device),
     )
     given = _given(lens, chosen, contrast, donors, settings)
     parts = []
@@ -174,7 +172,7 @@ def back_patch(
 class _Given:
     """What a call was given: each prompt with its contrast and its donor, and the settings."""
 
-    lens: "Lens"
+    lens: Lens
     prompts: tuple[Prompt, ...]
     contrast: Contrast
     donors: tuple[Prompt | None, ...]
@@ -182,7 +180,7 @@ class _Given:
 
 
 def _given(
-    lens: "Lens",
+    lens: Lens,
     prompts: tuple[Prompt, ...],
     contrast: Contrast,
     donors: Iterable[Prompt] | None,
@@ -213,7 +211,7 @@ def _patched(given: _Given, progress: Progress) -> xr.Dataset:
 
 
 def _one_prompt(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     contrast: Prompt | Corruption,
     donor: Prompt | None,
@@ -221,7 +219,7 @@ def _one_prompt(
     known: bool,
     attributes: dict[str, str | int | float],
 ) -> xr.Dataset:
-    model = lens.inside
+    model = lens.backend
     patched_prompt = contrast if settings.direction == "denoising" and isinstance(contrast, Prompt) else prompt
     sites = grid_sites(patched_prompt, settings.at, settings.spans)
     parts = prompt_scorers(lens, prompt, settings.metrics)
@@ -250,7 +248,7 @@ def _one_prompt(
 
 
 def _specs(
-    lens: "Lens", prompt: Prompt, contrast: Prompt | Corruption, settings: PatchSettings, scorer: Scorer
+    lens: Lens, prompt: Prompt, contrast: Prompt | Corruption, settings: PatchSettings, scorer: Scorer
 ) -> tuple[RunSpec, RunSpec]:
     """The clean and the corrupted run."""
     if isinstance(contrast, Prompt):
@@ -328,9 +326,9 @@ def _dataset(
 
 
 def _attributes(
-    lens: "Lens", settings: PatchSettings, contrast: Contrast, donors: Sequence[Prompt | None]
+    lens: Lens, settings: PatchSettings, contrast: Contrast, donors: Sequence[Prompt | None]
 ) -> dict[str, Any]:
-    n_layers = lens.inside.n_layers
+    n_layers = lens.backend.n_layers
     windows = {
         name: {
             str(layer): [settings.layers(name, layer, n_layers)[0], settings.layers(name, layer, n_layers)[-1]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ from spiritlens.analysis.paths.path_values import Group, PathValues, no_path
 from spiritlens.arguments import check_choice
 from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
 from spiritlens.effects.schema import Status
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
@@ -20,9 +21,6 @@ from spiritlens.runs.corruptions.contrasts import (
     plain_contrast,
 )
 from spiritlens.runs.metrics import SIGNS
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class PathSettings:
 
 
 def paths_dataset(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     known: Sequence[bool],
     found: Sequence[Sequence[PathValues | None]],
@@ -64,7 +62,7 @@ def paths_dataset(
     shape = (len(prompts), *senders.shape, *receivers.shape, len(settings.at))
     patched = np.full((*shape, len(settings.metrics)), np.nan)
     status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
-    absent = array(no_path(settings.senders, settings.groups, lens.inside.n_layers))
+    absent = array(no_path(settings.senders, settings.groups, lens.backend.n_layers))
     for row, spans in enumerate(found):
         for column, edges in enumerate(spans):
             if edges is None:

@@ -20,7 +20,7 @@ receiver.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import xarray as xr
@@ -34,6 +34,7 @@ from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.effects.paths import BaseRun, Frozen, Norms
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.span_names import named_span
 from spiritlens.runs.answers import known_prompts
@@ -47,9 +48,6 @@ from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Scorer, prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
 ALL_POSITIONS = "all"
 """The span of all positions, as a name for `at`."""
 Receive = Literal["each", "together"]
@@ -59,7 +57,7 @@ Receive = Literal["each", "together"]
 @told_keywords
 @plain_torch
 def path_patch(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
     *,
@@ -83,7 +81,7 @@ def path_patch(
     token``, a role, ``position 5`` …).
     """
     chosen = given_prompts(given_lens(lens), prompts)
-    model = lens.inside
+    model = lens.backend
     nodes = all_senders(model) if senders is None else listed("senders", senders, of=Sender)
     readers = listed("receivers", receivers, of=Receiver)
     check_nodes(model, nodes, readers)
@@ -111,14 +109,14 @@ def _groups(receivers: Sequence[Receiver], receive: Receive) -> tuple[Group, ...
 
 
 def _one_prompt(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     contrast: Prompt | Corruption,
     settings: PathSettings,
     advance: Callable[[float], object],
 ) -> list[PathValues | None]:
     """One result per span (None: the prompt lacks it), summed over continuations and averaged over noise samples."""
-    model = lens.inside
+    model = lens.backend
     parts = prompt_scorers(lens, prompt, settings.metrics)
     spans = [span_positions(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
@@ -159,9 +157,9 @@ def _in_shares(advance: Callable[[float], object], shares: int) -> Callable[[int
     return tell
 
 
-def _with_clean(lens: "Lens", tokens: torch.Tensor, scorer: Scorer) -> Scorer:
+def _with_clean(lens: Lens, tokens: torch.Tensor, scorer: Scorer) -> Scorer:
     with torch.no_grad():
-        return scorer.with_clean(lens.inside.forward(tokens)[:, -scorer.n_readouts :])
+        return scorer.with_clean(lens.backend.forward(tokens)[:, -scorer.n_readouts :])
 
 
 def span_positions(prompt: Prompt, name: str) -> tuple[int, ...] | None:

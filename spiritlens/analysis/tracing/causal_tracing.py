@@ -22,7 +22,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -40,6 +40,7 @@ from spiritlens.effects.schema import VERSIONS
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import given_answer, other_spacing
 from spiritlens.runs.corruptions.contrasts import plain_corruption
@@ -50,9 +51,6 @@ from spiritlens.runs.metrics import prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import At, Direction
 from spiritlens.warn import warn
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Facts = Literal["all", "known"]
 Corrupted = Literal["subject", "control"]
@@ -68,7 +66,7 @@ ROME_WINDOW = 10
 @told_keywords
 @plain_torch
 def causal_trace(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     components: Sequence[str] = DEFAULT_COMPONENTS,
     *,
@@ -115,10 +113,10 @@ def causal_trace(
         noise = Noise(noise_scale(lens, prompts), stream="rome")
     if isinstance(noise, Noise):
         noise = noise.resolved(lens)
-    grid = make_grid(lens.inside, components, window, at, direction, sever)
+    grid = make_grid(lens.backend, components, window, at, direction, sever)
     samples, seed = given_draws(samples, seed)
     metrics, spans = given_metrics(lens, prompts, metrics), given_spans(prompts, at, spans)
-    budget = resolved_memory_budget(lens.inside.device, memory_budget)
+    budget = resolved_memory_budget(lens.backend.device, memory_budget)
     settings = TraceSettings(grid, noise, samples, seed, metrics, spans, budget)
     if screen is not None:
         screen = number("screen", screen, above=0, at_most=1)
@@ -184,7 +182,7 @@ class _Each:
 
     def __init__(
         self,
-        lens: "Lens",
+        lens: Lens,
         prompts: Sequence[Prompt],
         settings: TraceSettings,
         known: Sequence[bool],
@@ -254,7 +252,7 @@ class _Each:
 
 
 def trace_attributes(
-    lens: "Lens",
+    lens: Lens,
     settings: TraceSettings,
     *,
     corrupted: str = "subject",
@@ -290,7 +288,7 @@ def trace_attributes(
     }
 
 
-def _known(lens: "Lens", prompts: Sequence[Prompt], facts: Facts, over: Literal["text", "full"]) -> tuple[bool, ...]:
+def _known(lens: Lens, prompts: Sequence[Prompt], facts: Facts, over: Literal["text", "full"]) -> tuple[bool, ...]:
     """Whether each prompt's answer is given; with facts="known" the first that is not is an error."""
     found = [given_answer(lens, prompt, over) for prompt in prompts]
     for prompt, given in zip(prompts, found, strict=True):

@@ -73,11 +73,11 @@ def estimate_cost(
     """Price a trace of these prompts; `tflops` is the rate in 10¹² FLOP per second that the machine sustains."""
     if not isinstance(shape, ModelShape):
         raise ValueError(
-            f"shape={shown(shape, 40)} ({type(shape).__name__}): expected a ModelShape; write shape_of(lens.inside)"
+            f"shape={shown(shape, 40)} ({type(shape).__name__}): expected a ModelShape; write shape_of(lens.backend)"
         )
     if not isinstance(grid, Grid):
         raise ValueError(
-            f"grid={shown(grid)} ({type(grid).__name__}): expected a Grid; write make_grid(lens.inside, ...)"
+            f"grid={shown(grid)} ({type(grid).__name__}): expected a Grid; write make_grid(lens.backend, ...)"
         )
     chosen = listed("prompts", prompts, of=Prompt)
     names = given_spans(chosen, grid.at, spans)

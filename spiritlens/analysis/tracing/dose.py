@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,14 +26,12 @@ from spiritlens.arguments import check_choice, listed, number, told_keywords
 from spiritlens.effects.measures import DOSES_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale, default_scale
 from spiritlens.runs.metrics import prompt_scorers
 from spiritlens.runs.sweep.recorded import record
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 DEFAULT_MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 LARGEST_MULTIPLE = 64.0
@@ -65,7 +62,7 @@ class DoseMatch:
 @told_keywords
 @plain_torch
 def dose_curve(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     multiples: Iterable[float] = DEFAULT_MULTIPLES,
     *,
@@ -110,7 +107,7 @@ def dose_curve(
 @told_keywords
 @plain_torch
 def match_dose(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     target: float | None = None,
     *,
@@ -156,14 +153,14 @@ def match_dose(
 
 @plain_torch
 def normalised_total_effect(
-    lens: "Lens", prompt: Prompt, scale: NoiseScale, samples: int = 10, seed: int = 0, law: Law = "gaussian"
+    lens: Lens, prompt: Prompt, scale: NoiseScale, samples: int = 10, seed: int = 0, law: Law = "gaussian"
 ) -> float:
     """(probability(clean) − mean probability(corrupted)) / probability(clean) of one prompt."""
     scorer = prompt_scorers(lens, prompt, ["probability"])[0]
-    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
     embeddings = corrupted_embeddings(lens, prompt, Noise(scale, law), samples=samples, seed=seed, forced=scorer.forced)
-    clean = float(scorer(record(lens.inside, tokens, None, [], scorer.n_readouts).logits))
-    corrupted = float(scorer(record(lens.inside, tokens, embeddings, [], scorer.n_readouts).logits).mean())
+    clean = float(scorer(record(lens.backend, tokens, None, [], scorer.n_readouts).logits))
+    corrupted = float(scorer(record(lens.backend, tokens, embeddings, [], scorer.n_readouts).logits).mean())
     return (clean - corrupted) / clean
 
 

@@ -7,7 +7,7 @@ numerical noise floor.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,15 +17,13 @@ from spiritlens.analysis.grid.results import array, prompt_columns
 from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, batched_coordinates, grid_sites
 from spiritlens.analysis.tracing.grid import Grid
 from spiritlens.effects.schema import Status, new_effects
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.sweep import SweepResult, sweep
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 CellIndex = tuple[int, int, int, int]
 """Component, layer, site and head of a cell, as indices of the dataset's axes."""
@@ -44,7 +42,7 @@ class TraceSettings:
     memory_budget: int | None = None
 
     def corrupted(
-        self, lens: "Lens", prompt: Prompt, positions: Sequence[int] | None, forced: Sequence[int]
+        self, lens: Lens, prompt: Prompt, positions: Sequence[int] | None, forced: Sequence[int]
     ) -> torch.Tensor:
         """Embeddings ``[sample pos d_model]`` of the corrupted run; `positions` None: the subject's."""
         return corrupted_embeddings(
@@ -75,7 +73,7 @@ def cells_of(grid: Grid, sites: GridSites, chosen: np.ndarray[Any, Any] | None =
 
 
 def trace_prompt(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     settings: TraceSettings,
     *,
@@ -123,7 +121,7 @@ def trace_prompt(
 
 
 def _swept(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     settings: TraceSettings,
     cells: Cells,
@@ -132,14 +130,14 @@ def _swept(
     advance: Callable[[int], None],
 ) -> SweepResult:
     """Sweep the cells under one continuation."""
-    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
     embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
     denoising = settings.grid.direction == "denoising"
     corrupted_at = prompt.subject.positions if positions is None else positions
     suffix = tuple(range(min(corrupted_at), len(prompt.ids)))
     nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
     return sweep(
-        lens.inside,
+        lens.backend,
         [*cells.programs, nothing],
         tokens=tokens,
         base_embeddings=embeddings if denoising else None,

@@ -13,7 +13,7 @@ Source: Nanda 2023, "Attribution patching"; Kramár et al. 2024 (arXiv 2403.0074
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from spiritlens.effects.quantities import indirect_effect
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.given import given_corruption
@@ -38,16 +39,13 @@ from spiritlens.runs.sweep.full_length import read_names
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 from spiritlens.terms import At, Direction
 
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
 Keep = Literal["each", "common"]
 """each: every prompt keeps its own best cells; common: all prompts keep the same cells, which averages need."""
 
 
 @plain_torch
 def attribution_patching(
-    lens: "Lens", prompt: Prompt, settings: TraceSettings, positions: Sequence[int] | None = None
+    lens: Lens, prompt: Prompt, settings: TraceSettings, positions: Sequence[int] | None = None
 ) -> np.ndarray[Any, Any]:
     """Estimated effects ``[component layer site head]`` on the first metric of the settings; NaN where no cell is.
 
@@ -59,16 +57,16 @@ def attribution_patching(
     scorer = prompt_scorers(lens, prompt, [metric])[0]
     cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
     names = read_names(cells.programs)["source"]
-    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.inside.device)
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
     embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
-    clean = record(lens.inside, tokens, None, names, scorer.n_readouts)
-    noised = record(lens.inside, tokens, embeddings, names, scorer.n_readouts)
+    clean = record(lens.backend, tokens, None, names, scorer.n_readouts)
+    noised = record(lens.backend, tokens, embeddings, names, scorer.n_readouts)
     scorer = scorer.with_clean(clean.logits)
     denoising = settings.grid.direction == "denoising"
     base, source = (noised, clean) if denoising else (clean, noised)
     batch = tokens.expand(base.n_runs, -1)
-    with replaced_embeddings(lens.inside, base.embeddings):
-        gradients = lens.inside.gradients(batch, names, lambda logits: scorer(logits[:, -scorer.n_readouts :]).sum())
+    with replaced_embeddings(lens.backend, base.embeddings):
+        gradients = lens.backend.gradients(batch, names, lambda logits: scorer(logits[:, -scorer.n_readouts :]).sum())
     terms = {name: _per_position(gradients[name], source.values[name] - base.values[name]) for name in names}
     estimates = np.full(cells.shape, np.nan)
     for index, program in zip(cells.indices, cells.programs, strict=True):
@@ -100,7 +98,7 @@ def _per_position(gradient: Tensor, difference: Tensor) -> Tensor:
 
 
 def kept_cells(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     settings: TraceSettings,
     fraction: float,
@@ -164,7 +162,7 @@ class FirstLook:
 @told_keywords
 @plain_torch
 def first_look(
-    lens: "Lens",
+    lens: Lens,
     prompts: Sequence[Prompt],
     components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
     *,
@@ -183,7 +181,7 @@ def first_look(
     check_choice("metric", metric, SmoothMetric)
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
     samples, seed = given_draws(samples, seed)
-    grid = make_grid(lens.inside, components, window, at, direction, "none")
+    grid = make_grid(lens.backend, components, window, at, direction, "none")
     noise = Noise() if corruption is None else given_corruption(lens, corruption)
     settings = TraceSettings(grid, noise, samples, seed, given_metrics(lens, prompts, (metric,)))
     given_spans(prompts, at, settings.spans)
@@ -199,7 +197,7 @@ def first_look(
     )
 
 
-def _exact(lens: "Lens", prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
+def _exact(lens: Lens, prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
     """Exact effects ``[component layer site head]`` of the first metric."""
     effects = trace_prompt(lens, prompt, settings)
     values: np.ndarray[Any, Any] = indirect_effect(effects).isel(prompt=0, metric=0).values

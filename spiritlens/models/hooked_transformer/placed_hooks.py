@@ -125,8 +125,8 @@ class _Turns:
             if not told and time.monotonic() - began > PATIENCE_S:
                 warn(
                     f"still waiting for a model after {PATIENCE_S:g} s: the thread '{other.name}' holds hooks on it or "
-                    "runs it, and a model serves one thread at a time; close its lens.inside.hooked(...), or give each "
-                    "thread a lens of its own"
+                    "runs it, and a model serves one thread at a time; close its lens.backend.hooked(...), or give "
+                    "each thread a lens of its own"
                 )
                 told = True
             time.sleep(POLL_S)

@@ -6,28 +6,26 @@ counterfactual prompt is one sample. Prompts of different length are compared th
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from spiritlens.arguments import shown
 from spiritlens.models.given import given_each
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
 from spiritlens.runs.corruptions.given import CORRUPTIONS, given_corruption
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise, NoiseScale
 
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
 Contrast: TypeAlias = Sequence[Prompt] | Corruption
 """One counterfactual prompt per prompt, or a corruption that all prompts get."""
 
 
 def contrast_embeddings(
-    lens: "Lens", prompt: Prompt, contrast: Prompt | Corruption, samples: int, seed: int, forced: Sequence[int] = ()
+    lens: Lens, prompt: Prompt, contrast: Prompt | Corruption, samples: int, seed: int, forced: Sequence[int] = ()
 ) -> Tensor:
     """Embeddings ``[sample pos d_model]`` of the other run, with the forced tokens of the answer after it."""
     if not isinstance(contrast, Prompt):
@@ -37,11 +35,11 @@ def contrast_embeddings(
             f"prompt {prompt.id} has {len(prompt)} tokens and its counterfactual {contrast.id} has {len(contrast)}; "
             "they must be equally long here: use another counterfactual, or Replacement(donors=…), which fits units"
         )
-    tokens = torch.tensor([[*contrast.ids, *forced]], device=lens.inside.device)
-    return lens.inside.embed(tokens)
+    tokens = torch.tensor([[*contrast.ids, *forced]], device=lens.backend.device)
+    return lens.backend.embed(tokens)
 
 
-def given_contrast(lens: "Lens", prompts: Sequence[Prompt], contrast: Any) -> Contrast:
+def given_contrast(lens: Lens, prompts: Sequence[Prompt], contrast: Any) -> Contrast:
     """The contrast of these prompts: a corruption (a noise with its scale in numbers), or as many counterfactual
     prompts of this lens."""
     if isinstance(contrast, Prompt):

@@ -16,29 +16,26 @@ Source: Zhang & Nanda 2023 (arXiv 2309.16042) on symmetric replacement; the unit
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from spiritlens.arguments import shown, told_keywords, whole
 from spiritlens.environment import plain_torch
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise, _choice, generator
 from spiritlens.runs.corruptions.replacement import Replacement
 from spiritlens.runs.sites import positions_of
 
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
-
 Corruption: TypeAlias = Noise | Replacement | KnockOut
 
 
 @plain_torch
 def corrupted_embeddings(
-    lens: "Lens",
+    lens: Lens,
     prompt: Prompt,
     corruption: Corruption,
     *,
@@ -58,7 +55,7 @@ def corrupted_embeddings(
         raise ValueError(
             f"position {bos[0]} is the beginning-of-sequence token, which is never corrupted; leave it out"
         )
-    plain = lens.inside.embed(torch.tensor([[*prompt.ids, *forced]], device=lens.inside.device))
+    plain = lens.backend.embed(torch.tensor([[*prompt.ids, *forced]], device=lens.backend.device))
     return corruption.embeddings(lens, prompt, chosen, plain, samples, seed)
 
 

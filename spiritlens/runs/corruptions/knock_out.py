@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from spiritlens.arguments import check_choice
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import _choice, generator
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Knock = Literal["zero", "mean", "resample"]
 
@@ -27,7 +25,7 @@ class KnockOut:
         check_choice("knock-out kind", self.kind, Knock)
 
     def embeddings(
-        self, lens: "Lens", prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
+        self, lens: Lens, prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
     ) -> Tensor:
         """Embeddings of the prompt with the span knocked out; ``resample`` draws other rows in each sample."""
         result = plain.repeat(samples, 1, 1)
@@ -37,11 +35,11 @@ class KnockOut:
                 continue
             rows = trained_rows(lens, prompt.modalities[position])
             if self.kind == "mean":
-                result[:, position] = lens.inside.w_e[rows].mean(0, dtype=torch.float64).to(plain.dtype)
+                result[:, position] = lens.backend.w_e[rows].mean(0, dtype=torch.float64).to(plain.dtype)
                 continue
             for sample in range(samples):
                 chosen = _choice(len(rows), generator(seed, prompt.id, sample, f"resample {order}"))
-                result[sample, position] = lens.inside.w_e[rows[chosen]]
+                result[sample, position] = lens.backend.w_e[rows[chosen]]
         return result
 
     def describe(self) -> str:
@@ -49,7 +47,7 @@ class KnockOut:
         return f"{self.kind} knock-out of the embeddings"
 
 
-def trained_rows(lens: "Lens", modality: str) -> Tensor:
+def trained_rows(lens: Lens, modality: str) -> Tensor:
     """Ids of the trained embedding rows of a modality: units for speech, else text pieces."""
     ids = list(lens.vocabulary.unit_ids) if modality == "speech" else lens.vocabulary.text_ids.tolist()
-    return torch.tensor(ids, device=lens.inside.device)
+    return torch.tensor(ids, device=lens.backend.device)

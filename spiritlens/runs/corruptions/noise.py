@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,13 +22,8 @@ from torch import Tensor
 from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Law = Literal["gaussian", "uniform", "student"]
 """gaussian: N(0, scale²); uniform: on (−scale, scale); student: scale × Student's t with 5 degrees of freedom."""
@@ -76,7 +71,7 @@ class Noise:
         if self.scale is not None and not isinstance(self.scale, NoiseScale):
             object.__setattr__(self, "scale", deviation("noise scale", self.scale))
 
-    def resolved(self, lens: "Lens") -> "Noise":
+    def resolved(self, lens: Lens) -> "Noise":
         """The same noise with its scale in numbers."""
         scale = default_scale(lens) if self.scale is None else self.scale
         if not isinstance(scale, NoiseScale):
@@ -84,7 +79,7 @@ class Noise:
         return Noise(scale, self.law, self.mode, self.stream)
 
     def embeddings(
-        self, lens: "Lens", prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
+        self, lens: Lens, prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
     ) -> Tensor:
         """Embeddings ``[sample pos d_model]``, disturbed at `positions`; `plain [1 pos d_model]` are its own."""
         scale = self.resolved(lens).scale
@@ -145,9 +140,9 @@ def draw(seed: int, prompt_id: str, sample: int, purpose: str, shape: tuple[int,
 
 
 @plain_torch
-def default_scale(lens: "Lens") -> NoiseScale:
+def default_scale(lens: Lens) -> NoiseScale:
     """3 × the standard deviation of the family's trained embedding rows, text ids and unit ids apart."""
-    w_e, vocabulary = lens.inside.w_e, lens.vocabulary
+    w_e, vocabulary = lens.backend.w_e, lens.vocabulary
     text = _deviation(w_e, vocabulary.text_ids.tolist())
     units = list(vocabulary.unit_ids)
     return NoiseScale(DEVIATIONS * text, DEVIATIONS * (_deviation(w_e, units) if units else text))
@@ -155,7 +150,7 @@ def default_scale(lens: "Lens") -> NoiseScale:
 
 @told_keywords
 @plain_torch
-def noise_scale(lens: "Lens", prompts: Sequence[Prompt]) -> NoiseScale:
+def noise_scale(lens: Lens, prompts: Sequence[Prompt]) -> NoiseScale:
     """3 × the standard deviation of the prompts' subject rows, text and speech apart, without the BOS row.
 
     A modality in which no prompt has a subject keeps the default scale.
@@ -168,7 +163,7 @@ def noise_scale(lens: "Lens", prompts: Sequence[Prompt]) -> NoiseScale:
                 found[prompt.modalities[position]].append(prompt.ids[position])
     if not any(found.values()):
         raise ValueError(f"none of the {len(chosen)} prompts has a subject of text or units: no scale can be taken")
-    default, w_e = default_scale(lens), lens.inside.w_e
+    default, w_e = default_scale(lens), lens.backend.w_e
     text, speech = (DEVIATIONS * _deviation(w_e, ids) if ids else None for ids in (found["text"], found["speech"]))
     return NoiseScale(default.text if text is None else text, default.speech if speech is None else speech)
 

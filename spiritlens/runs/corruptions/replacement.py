@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.models.given import given_prompt
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import _choice, generator
 from spiritlens.runs.corruptions.unit_sequences import fitted_units, shuffled_units, silent_units
-
-if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
 
 Rule = Literal["symmetric", "shuffle", "silence"]
 
@@ -37,7 +35,7 @@ class Replacement:
             raise ValueError("symmetric replacement needs donors: prompts whose subjects may stand in for this one's")
 
     def embeddings(
-        self, lens: "Lens", prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
+        self, lens: Lens, prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
     ) -> Tensor:
         """Embeddings of the prompt with the span's ids replaced, one choice per sample."""
         for donor in self.donors:
@@ -46,7 +44,7 @@ class Replacement:
         where = torch.tensor(list(positions), device=plain.device)
         for sample in range(samples):
             ids = self.ids(prompt, positions, sample, seed)
-            result[sample, where] = lens.inside.embed(torch.tensor([ids]))[0].to(plain.dtype)
+            result[sample, where] = lens.backend.embed(torch.tensor([ids]))[0].to(plain.dtype)
         return result
 
     def ids(self, prompt: Prompt, positions: Sequence[int], sample: int, seed: int) -> tuple[int, ...]:

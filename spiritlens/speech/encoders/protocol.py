@@ -39,7 +39,7 @@ class SpeechEncoder(Protocol):
 def given_encoder(value: object) -> SpeechEncoder:
     """The speech encoder; what lacks an encoder's parts is refused with the remedy."""
     if not all(hasattr(value, part) for part in ("name", "rate", "n_units", "encode")):
-        raise ValueError(f"encoder={shown(value)}: expected a speech encoder, such as lens.ears()")
+        raise ValueError(f"encoder={shown(value)}: expected a speech encoder, such as lens.required_encoder()")
     return cast(SpeechEncoder, value)
 
 

@@ -40,7 +40,7 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
     """Moving an activation a millionth of the way towards the source changes the metric by a millionth of the
     attribution."""
     prompt, other = text_prompt(), other_prompt()
-    model = lens.inside.model
+    model = lens.backend.model
     _, clean = model.run_with_cache(prompt.tokens)
     _, corrupted = model.run_with_cache(other.tokens)
     streams = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
@@ -67,7 +67,7 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
         assert found == pytest.approx(slope(f"blocks.{layer}.hook_{component}", position), abs=1e-5)
     for component, head in itertools.product(("q", "k", "v", "z"), (0, 1, 3)):
         cell = attributions(heads).sel(component=component, layer=1).isel(pos=5, head=head)
-        if component in ("k", "v") and head >= lens.inside.n_kv_heads:
+        if component in ("k", "v") and head >= lens.backend.n_kv_heads:
             assert np.isnan(cell)
             continue
         assert float(cell) == pytest.approx(slope(f"blocks.1.attn.hook_{component}", 5, head), abs=1e-5)
@@ -75,7 +75,7 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
 
 def test_metrics_over_text_ids_have_slopes_too(lens):
     prompt, other = text_prompt(), other_prompt()
-    model, name, step = lens.inside.model, "blocks.1.hook_resid_pre", 1e-6
+    model, name, step = lens.backend.model, "blocks.1.hook_resid_pre", 1e-6
     _, clean = model.run_with_cache(prompt.tokens)
     _, corrupted = model.run_with_cache(other.tokens)
 
@@ -142,7 +142,7 @@ def test_gradients_along_a_path_are_averaged_in_float32():
     lens = tiny_lens(dtype=torch.bfloat16)
     prompt, other = text_prompt(), other_prompt()
     found = attribution_patch(lens, [prompt], [other], ("z",), steps=3, **QUIET)
-    model, names = lens.inside, ["blocks.1.attn.hook_z"]
+    model, names = lens.backend, ["blocks.1.attn.hook_z"]
     (scorer,) = scorers(
         ("logit_difference",), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
     )
@@ -168,7 +168,7 @@ def test_edges_report_what_their_path_misses(lens):
 
 
 def test_edges_refuse_a_users_own_hook(lens):
-    point = lens.inside.model.hook_dict["blocks.0.attn.hook_q"]
+    point = lens.backend.model.hook_dict["blocks.0.attn.hook_q"]
     point.add_hook(lambda x, hook: x)
     try:
         with pytest.raises(ValueError, match="a hook of your own would not take effect"):
@@ -189,7 +189,7 @@ def test_edges_of_a_sender_add_up_to_the_node(lens):
     """Over all receivers, gradients through the receivers are the gradient of the stream: the node's first-order
     effect."""
     prompt, other = text_prompt(), other_prompt()
-    senders = all_senders(lens.inside)
+    senders = all_senders(lens.backend)
     edges = path_change(edge_attribution(lens, [prompt], [other], **QUIET)).isel(prompt=0, pos=0, metric=0)
     summed = edges.sum(["receiver_component", "receiver_layer", "receiver_head"])
     heads = attributions(attribution_patch(lens, [prompt], [other], ("z",), **QUIET)).sum("pos")
@@ -254,7 +254,7 @@ def test_attribution_finds_the_planted_fact_mlp_and_movers():
 def test_gradients_are_taken_where_asked(lens):
     """One step: the base run's own gradient, the same as the protocol gives for the base prompt."""
     prompt, other = text_prompt(), other_prompt()
-    model = lens.inside
+    model = lens.backend
     (scorer,) = scorers(
         ("logit_difference",), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
     )

@@ -46,7 +46,7 @@ def test_the_change_of_a_normed_number_is_found(width):
 
 
 def test_the_singularity_is_where_the_norm_is_zero(lens):
-    model, prompt = lens.inside, text_prompt()
+    model, prompt = lens.backend, text_prompt()
     source = model.embed(prompt.tokens)
     base = source.clone()
     base[:, prompt.subject.positions[0]] = 0
@@ -58,11 +58,11 @@ def test_the_singularity_is_where_the_norm_is_zero(lens):
 
 
 def test_one_step_is_the_base_and_nodes_are_exact_in_float64(lens):
-    source = lens.inside.embed(text_prompt().tokens)
+    source = lens.backend.embed(text_prompt().tokens)
     base = source + torch.randn(source.shape, dtype=source.dtype, generator=torch.Generator().manual_seed(1))
-    assert path_nodes(lens.inside, base, source, 1).embeddings is base
-    found = path_nodes(lens.inside, base, source, 7)
-    places, _ = nodes(7, nearest_singularity(lens.inside, base, source))
+    assert path_nodes(lens.backend, base, source, 1).embeddings is base
+    found = path_nodes(lens.backend, base, source, 7)
+    places, _ = nodes(7, nearest_singularity(lens.backend, base, source))
     for place, embeddings in zip(places, found.embeddings, strict=True):
         assert (embeddings - (base[0] + place * (source - base)[0])).abs().max() < 1e-14
 

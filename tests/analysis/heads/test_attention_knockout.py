@@ -36,7 +36,7 @@ def masked_run(lens, prompt, layers, queries, keys, heads=range(4)):
 
     hooks = [(f"blocks.{layer}.attn.hook_attn_scores", hide) for layer in layers]
     with torch.no_grad():
-        return lens.inside.model.run_with_hooks(prompt.tokens, fwd_hooks=hooks)[0, -1]
+        return lens.backend.model.run_with_hooks(prompt.tokens, fwd_hooks=hooks)[0, -1]
 
 
 @pytest.mark.parametrize("window", [1, 2])
@@ -79,7 +79,7 @@ def test_rows_keep_summing_to_one(lens):
     from spiritlens.analysis.heads.attention_knockout import cut_scores
 
     prompt, name = text_prompt(), "blocks.1.attn.hook_pattern"
-    model = lens.inside
+    model = lens.backend
     with model.hooked([("blocks.1.attn.hook_attn_scores", cut_scores([((7, 4), (7, 5))], [None]))]):
         pattern = model.cache(prompt.tokens, [name])[name][0]
     assert torch.allclose(pattern.sum(-1), torch.ones(pattern.shape[:2], dtype=pattern.dtype), atol=TOLERANCE)
@@ -126,7 +126,7 @@ def test_a_query_keeps_its_own_key_whatever_names_the_keys(lens):
         return scores
 
     with torch.no_grad():
-        last = lens.inside.model.run_with_hooks(prompt.tokens, fwd_hooks=[("blocks.1.attn.hook_attn_scores", hide)])
+        last = lens.backend.model.run_with_hooks(prompt.tokens, fwd_hooks=[("blocks.1.attn.hook_attn_scores", hide)])
     assert np.allclose(found["restored"].values[0, 0, 1, 1, 0], measured(prompt, last[0, -1]), atol=TOLERANCE)
     assert (found["status"].isel(span=[2, 3]) == 3).all()
     assert found["n_tokens"].values[0].tolist() == [2, 3, 0, 0]

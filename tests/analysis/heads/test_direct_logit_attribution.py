@@ -39,7 +39,7 @@ def test_parts_add_up_to_the_logit_difference(lens, against):
     prompts = [text_prompt(), spoken_prompt()]
     found = direct_logit_attribution(lens, prompts, against=against)
     for row, prompt in enumerate(prompts):
-        last = lens.inside.forward(prompt.tokens)[0, -1]
+        last = lens.backend.forward(prompt.tokens)[0, -1]
         wanted = last[prompt.answer_ids[0]]
         wanted = wanted - {"foil": last[prompt.foil_ids[0]], "nothing": 0, "mean": last.mean()}[against]
         assert float(found["total"][row]) == pytest.approx(float(wanted), abs=TOLERANCE)
@@ -92,7 +92,7 @@ def test_mass_from_a_role_sums_to_one_and_weighs_its_tokens_equally(lens):
     found = attention_mass(lens, [prompt, text_prompt()])
     present = found["mass"].isel(prompt=0).sel(query=["bos", "subject", "final marker"])
     assert np.allclose(present.sum("key"), 1, atol=TOLERANCE)
-    _, cache = lens.inside.model.run_with_cache(prompt.tokens)
+    _, cache = lens.backend.model.run_with_cache(prompt.tokens)
     by_hand = cache["blocks.1.attn.hook_pattern"][0, 2, 4:8, 2:4].sum(-1).mean()
     assert float(found["mass"].sel(layer=1, head=2, query="subject", key="before subject")[0]) == pytest.approx(
         float(by_hand)
@@ -143,7 +143,7 @@ def test_the_planted_merge_head_looks_at_the_subject_only(machine):
     prompt = machine.prompts[12]
     found = attention_mass(machine.lens, [prompt])
     merge = machine.truth.merge
-    patterns = machine.lens.inside.cache(prompt.tokens, [f"blocks.{merge.layer}.attn.hook_pattern"])
+    patterns = machine.lens.backend.cache(prompt.tokens, [f"blocks.{merge.layer}.attn.hook_pattern"])
     row = patterns[f"blocks.{merge.layer}.attn.hook_pattern"][0, merge.head, prompt.subject.last]
     assert torch.allclose(row[list(prompt.subject)], torch.full((6,), 1 / 6, dtype=row.dtype), atol=1e-6)
     assert float(

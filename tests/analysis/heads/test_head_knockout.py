@@ -34,7 +34,7 @@ def by_hand(lens, prompt, heads, positions, value):
 
     hooks = [(f"blocks.{layer}.attn.hook_z", put) for layer in {layer for layer, _ in heads}]
     with torch.no_grad():
-        last = lens.inside.model.run_with_hooks(prompt.tokens, fwd_hooks=hooks)[0, -1]
+        last = lens.backend.model.run_with_hooks(prompt.tokens, fwd_hooks=hooks)[0, -1]
     answer, foil = prompt.answer_ids[0], prompt.foil_ids[0]
     return [float(last.softmax(-1)[answer]), float(last[answer] - last[foil])]
 
@@ -53,7 +53,7 @@ def test_zeroed_heads_equal_a_hook(lens):
 def test_means_are_taken_over_tokens_of_the_same_role(lens):
     prompt = text_prompt()
     references = [text_prompt(), make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5), (12,))]
-    caches = [lens.inside.model.run_with_cache(reference.tokens)[1] for reference in references]
+    caches = [lens.backend.model.run_with_cache(reference.tokens)[1] for reference in references]
     found = head_knockout(lens, [prompt], "mean", reference=references, spans=("subject",), **QUIET)
 
     def mean(layer, head, position):
@@ -66,8 +66,8 @@ def test_means_are_taken_over_tokens_of_the_same_role(lens):
 
 def test_resampled_values_come_from_the_reference_and_differ_by_sample(lens):
     prompt, reference = spoken_prompt(), [spoken_prompt(answer_ids=(12,))]
-    pool = Reference(lens.inside, reference, "resample")
-    values = lens.inside.cache(reference[0].tokens, ["blocks.0.attn.hook_z"])["blocks.0.attn.hook_z"][0, 4:8]
+    pool = Reference(lens.backend, reference, "resample")
+    values = lens.backend.cache(reference[0].tokens, ["blocks.0.attn.hook_z"])["blocks.0.attn.hook_z"][0, 4:8]
     drawn = pool.values(prompt, (4,), samples=8, seed=0)[:, 0, 0]
     assert all(any(torch.equal(one, value) for value in values) for one in drawn)
     assert not all(torch.equal(drawn[0], one) for one in drawn)
@@ -116,7 +116,7 @@ def test_written_and_spoken_tokens_do_not_stand_in_for_each_other(lens):
 def test_a_role_that_no_reference_has_takes_all_tokens_of_its_modality(lens):
     prompt = text_prompt()
     short = make_prompt((1, 30, 7, 19, 5, 13), (-1, -1, 0, 1, 1, 2), (3, 4))  # no word between subject and last word
-    _, cache = lens.inside.model.run_with_cache(short.tokens)
+    _, cache = lens.backend.model.run_with_cache(short.tokens)
     found = head_knockout(lens, [prompt], "mean", reference=[short], spans=("after subject",), **QUIET)
     slow = by_hand(
         lens, prompt, [(1, 2)], [6], lambda layer, head, _: cache[f"blocks.{layer}.attn.hook_z"][0, 2:, head].mean(0)

@@ -19,10 +19,10 @@ def machine():
 
 def test_the_last_state_gives_the_models_own_logits(machine):
     lens, prompt = machine.lens, machine.prompts[12]
-    states = residual_states(lens.inside, prompt.tokens)
-    assert torch.allclose(lens.inside.logits(states[-1]), lens.inside.forward(prompt.tokens)[0], atol=TOLERANCE)
+    states = residual_states(lens.backend, prompt.tokens)
+    assert torch.allclose(lens.backend.logits(states[-1]), lens.backend.forward(prompt.tokens)[0], atol=TOLERANCE)
     found = logit_lens(lens, [prompt, machine.prompts[0]])
-    logits = lens.inside.forward(prompt.tokens)[0][:, torch.tensor(lens.vocabulary.text_ids.tolist())]
+    logits = lens.backend.forward(prompt.tokens)[0][:, torch.tensor(lens.vocabulary.text_ids.tolist())]
     assert np.allclose(
         found["top_probability"].values[0, -1, : len(prompt), 0], logits.softmax(-1).amax(-1), atol=TOLERANCE
     )
@@ -68,7 +68,7 @@ def test_a_word_is_transcribed_from_the_state_that_writes_it(machine):
     lens, prompt = machine.lens, machine.speech("marlo")
     target = lens.vocabulary.answer_ids("red")[0]
     word = prompt.span("colour").positions
-    direction = lens.inside.w_u[:, target] * 50
+    direction = lens.backend.w_u[:, target] * 50
 
     def write(mlp_out):
         changed = mlp_out.clone()
@@ -77,7 +77,7 @@ def test_a_word_is_transcribed_from_the_state_that_writes_it(machine):
 
     assert implicit_transcription(lens, [prompt], top=1)["layer"].isna().all()
     relabelled = type(prompt)(**{**vars(prompt), "words": tuple("red" if w == "colour" else w for w in prompt.words)})
-    with lens.inside.hooked([("blocks.3.hook_mlp_out", write)]):
+    with lens.backend.hooked([("blocks.3.hook_mlp_out", write)]):
         table = implicit_transcription(lens, [relabelled], top=1)
     row = table.loc[table.word == "red"].iloc[0]
     assert (row["layer"], row["best_rank"], row["token"]) == (4, 1, "▁red")
@@ -91,7 +91,7 @@ def test_written_words_are_not_transcribed(machine):
 
 def test_a_state_put_where_it_came_from_changes_nothing(machine):
     lens, prompt = machine.lens, machine.prompts[12]
-    own = lens.inside.forward(prompt.tokens)[0, -1]
+    own = lens.backend.forward(prompt.tokens)[0, -1]
     for state in (0, 3, 8):
         assert torch.allclose(patchscope(lens, prompt, 16, state, prompt, 16), own, atol=TOLERANCE)
 

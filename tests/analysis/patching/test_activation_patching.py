@@ -58,7 +58,7 @@ def measured(lens, prompt, logits):
 
 def naive(lens, prompt, base, source, component, layers, positions, head=None):
     """One plain hooked pass: `base` with a component's values of `source` at the same positions."""
-    model = lens.inside.model
+    model = lens.backend.model
     _, taken = model.run_with_cache(source.tokens)
 
     def put(x, hook):
@@ -91,10 +91,10 @@ def test_every_component_layer_and_position_equals_one_hooked_pass(lens, directi
         cell = found["restored"].values[0, row, layer, position, 0]
         assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position)
     assert np.allclose(
-        found["clean"].values[0], measured(lens, prompt, lens.inside.forward(prompt.tokens)), atol=TOLERANCE
+        found["clean"].values[0], measured(lens, prompt, lens.backend.forward(prompt.tokens)), atol=TOLERANCE
     )
     assert np.allclose(
-        found["corrupted"].values[0, 0], measured(lens, prompt, lens.inside.forward(other.tokens)), atol=TOLERANCE
+        found["corrupted"].values[0, 0], measured(lens, prompt, lens.backend.forward(other.tokens)), atol=TOLERANCE
     )
     assert float(found["noise_floor"].max()) < TOLERANCE
 
@@ -108,7 +108,7 @@ def test_every_head_equals_one_hooked_pass_and_missing_key_value_heads_are_absen
         ("subject", "last word"), enumerate(components), range(L), range(4)
     ):
         cell = found["restored"].values[0, row, layer, roles[role], head, 0]
-        if component in ("k", "v") and head >= lens.inside.n_kv_heads:
+        if component in ("k", "v") and head >= lens.backend.n_kv_heads:
             assert np.isnan(cell).all()
             assert found["status"].values[0, row, layer, roles[role], head] == 3
             continue
@@ -120,14 +120,14 @@ def test_every_head_equals_one_hooked_pass_and_missing_key_value_heads_are_absen
 def cell_values(lens, prompt, base, source, *patches):
     """The engine's [probability, logit difference] of patches between two runs."""
     text_ids = lens.vocabulary.text_ids.tolist()
-    (scorer,) = scorers(QUIET["metrics"], prompt.answer_ids, prompt.foil_ids, text_ids, lens.inside.device)
-    found = patch_values(lens.inside, RunSpec(base), RunSpec(source), patches, scorer, clean=torch.zeros(1, 1, 50))
+    (scorer,) = scorers(QUIET["metrics"], prompt.answer_ids, prompt.foil_ids, text_ids, lens.backend.device)
+    found = patch_values(lens.backend, RunSpec(base), RunSpec(source), patches, scorer, clean=torch.zeros(1, 1, 50))
     return found.values[:, 0].numpy()
 
 
 def test_restoring_the_residual_stream_everywhere_gives_the_clean_run(lens):
     prompt, other = text_prompt(), other_prompt()
-    clean = measured(lens, prompt, lens.inside.forward(prompt.tokens))
+    clean = measured(lens, prompt, lens.backend.forward(prompt.tokens))
     streams = [
         Patch(component, (layer,), tuple(range(8)))
         for component, layer in itertools.product(("resid_pre", "resid_mid", "resid_post"), range(L))
@@ -196,7 +196,7 @@ def test_a_donors_value_stands_in_every_noise_sample(lens):
     embeddings = corrupted_embeddings(lens, prompt, noise, samples=3, seed=2)
     for sample in range(3):
         put = [("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1])]
-        logits = lens.inside.model.run_with_hooks(prompt.tokens, fwd_hooks=put)
+        logits = lens.backend.model.run_with_hooks(prompt.tokens, fwd_hooks=put)
         assert np.allclose(found["corrupted"].values[0, sample], measured(lens, prompt, logits), atol=TOLERANCE)
     one = activation_patch(lens, [prompt], noise, ("resid_pre", "z"), **{**settings, "samples": 1})
     assert np.array_equal(found["restored"].isel(sample=0), one["restored"].isel(sample=0))
@@ -231,7 +231,7 @@ def test_noise_samples_of_every_component_equal_one_hooked_pass_each(lens):
     prompt, samples = text_prompt(), 2
     components = ("resid_mid", "attn_out", "mlp_out", "q", "v", "z", "pattern")
     found = activation_patch(lens, [prompt], Noise(0.5), components, samples=samples, seed=4, **QUIET)
-    model = lens.inside.model
+    model = lens.backend.model
     embeddings = corrupted_embeddings(lens, prompt, Noise(0.5), samples=samples, seed=4)
     _, taken = model.run_with_cache(prompt.tokens)
     for (row, component), layer, position, sample in itertools.product(
@@ -258,7 +258,7 @@ def test_a_users_own_hook_takes_effect_in_every_cell(lens):
     """A hook at an absolute position that reads another one, against plain hooked passes beside it."""
     prompt, other = text_prompt(), other_prompt()
     components = ("resid_pre", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern")
-    model = lens.inside.model
+    model = lens.backend.model
     untouched = activation_patch(lens, [prompt], [other], components, **QUIET)
 
     def bend(x, hook):
@@ -302,7 +302,7 @@ def test_values_of_a_written_word_enter_the_spoken_word_as_the_pooling_rule_says
     found = activation_patch(
         lens, [spoken], [counterfactual], ("resid_post",), donors=[written], at="role", pooling=pooling, **QUIET
     )
-    model = lens.inside.model
+    model = lens.backend.model
     _, taken = model.run_with_cache(written.tokens)
     for layer in range(L):
         name = f"blocks.{layer}.hook_resid_post"
@@ -350,7 +350,7 @@ def test_a_pause_keeps_its_own_value_and_is_absent_by_itself(lens):
     tokens = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), **settings)
     assert (tokens["status"].isel(pos=3) == 3).all()
     roles = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), at="role", **settings)
-    model = lens.inside.model
+    model = lens.backend.model
     _, taken = model.run_with_cache(text_prompt().tokens)
     embeddings = corrupted_embeddings(lens, spoken, Noise(0.5), samples=1, seed=0)
 
@@ -418,7 +418,7 @@ def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens,
     prompt, other = text_prompt(), other_prompt()
     grid = back_patch(lens, [prompt], [other], component, spans=("subject",), **QUIET)
     plain = activation_patch(lens, [prompt], [other], (component,), at="span", spans=("subject",), **QUIET)
-    model = lens.inside.model
+    model = lens.backend.model
     _, taken = model.run_with_cache(prompt.tokens)
     for source, target in itertools.product(range(L), range(L)):
         value = taken[HOOKS[component].format(source)][:, [4, 5]]
@@ -546,15 +546,15 @@ def test_one_prompt_alone_is_refused_with_the_remedy(lens):
 def test_queries_keys_and_values_of_a_layer_together_are_its_attention_output(lens):
     """All q, k and v of a layer patched give the source's attention output; patterns and values do too (by hooks)."""
     prompt, other = text_prompt(), other_prompt()
-    model = lens.inside.model
+    model = lens.backend.model
     _, taken = model.run_with_cache(prompt.tokens)
     every = tuple(range(8))
     together = sweep(
-        lens.inside,
+        lens.backend,
         [{1: tuple(Action(name, every) for name in "qkv")}, {1: (Action("attn_out", every),)}],
         tokens=other.tokens,
         base_embeddings=None,
-        source_embeddings=lens.inside.embed(prompt.tokens),
+        source_embeddings=lens.backend.embed(prompt.tokens),
         score=lambda logits: logits[:, 0],
     ).values
     hooks = [(f"blocks.1.attn.hook_{name}", lambda x, hook: taken[hook.name].clone()) for name in ("pattern", "v")]

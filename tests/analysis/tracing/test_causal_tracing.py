@@ -38,7 +38,7 @@ def noisy_embeddings(lens: TinyLens, prompt: Prompt, sample: int, forced: tuple[
     """The design's noise, written out again: seeded by a hash, 3 standard deviations of the modality's rows."""
     key = hashlib.sha256(f"0|{prompt.id}|{sample}|noise".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
-    w_e = lens.inside.model.embed.W_E
+    w_e = lens.backend.model.embed.W_E
     rows = w_e[32:46] if prompt.kind == "S2T" else w_e[3:30]
     noise = torch.randn(len(prompt.subject), w_e.shape[1], generator=generator) * np.float32(3 * float(rows.std()))
     embeddings = w_e[torch.tensor([*prompt.ids, *forced])].clone()
@@ -49,7 +49,7 @@ def noisy_embeddings(lens: TinyLens, prompt: Prompt, sample: int, forced: tuple[
 @functools.lru_cache(maxsize=64)
 def both_runs(lens, prompt, sample, forced):
     """All activations of the clean and of the corrupted run."""
-    model, tokens = lens.inside.model, torch.tensor([[*prompt.ids, *forced]])
+    model, tokens = lens.backend.model, torch.tensor([[*prompt.ids, *forced]])
     _, clean = model.run_with_cache(tokens)
     with model.hooks(fwd_hooks=[("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, sample, forced))]):
         _, corrupted = model.run_with_cache(tokens)
@@ -58,7 +58,7 @@ def both_runs(lens, prompt, sample, forced):
 
 def naive_cell(lens, prompt, sample, patches, direction="denoising", forced=()) -> torch.Tensor:
     """Logits of one run: patches are (hook name, position, head or None), from the clean or the corrupted run."""
-    model, tokens = lens.inside.model, torch.tensor([[*prompt.ids, *forced]])
+    model, tokens = lens.backend.model, torch.tensor([[*prompt.ids, *forced]])
     noise = [("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, sample, forced))]
     clean, corrupted = both_runs(lens, prompt, sample, tuple(forced))
     source = clean if direction == "denoising" else corrupted
@@ -125,7 +125,7 @@ def test_equals_one_pass_per_cell(lens, prompts, at, direction) -> None:
 def test_clean_and_corrupted_runs_and_effects(lens, prompts) -> None:
     effects = causal_trace(lens, prompts, samples=SAMPLES, metrics=("probability", "rank"), progress="none")
     for number, prompt in enumerate(prompts):
-        clean = lens.inside.model(prompt.tokens)[0, -1]
+        clean = lens.backend.model(prompt.tokens)[0, -1]
         assert abs(float(effects.clean[number, 0]) - float(clean.softmax(-1)[11])) < TOLERANCE
         assert effects.clean[number, 1] == 1 + int((clean[:46] > clean[11]).sum()), "rows of padding are not ranked"
         corrupted = [naive_cell(lens, prompt, sample, [])[-1].softmax(-1)[11].item() for sample in range(SAMPLES)]
@@ -161,7 +161,7 @@ def test_resid_post_is_the_next_resid_pre(lens, prompts) -> None:
 def test_heads(lens, prompts, component) -> None:
     prompt = prompts[0]
     effects = causal_trace(lens, [prompt], (component,), samples=1, metrics=("logit",), progress="none")
-    n_heads = lens.inside.n_kv_heads if component in "kv" else 4
+    n_heads = lens.backend.n_kv_heads if component in "kv" else 4
     assert effects.sizes["head"] == n_heads
     for layer in range(3):
         for position in (4, 5, 7):
@@ -177,7 +177,7 @@ def test_severing_holds_later_outputs_of_the_patched_tokens(lens, prompts, sever
     effects = causal_trace(
         lens, [prompt], ("resid_pre",), at="role", samples=1, metrics=("logit",), sever=sever, progress="none"
     )
-    model, tokens = lens.inside.model, prompt.tokens
+    model, tokens = lens.backend.model, prompt.tokens
     noise = [("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, 0))]
     _, clean = model.run_with_cache(tokens)
     with model.hooks(fwd_hooks=noise):
@@ -287,7 +287,7 @@ def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(l
     import spiritlens.analysis.tracing.one_prompt as module
 
     def half(lens, prompt, corruption, **settings):
-        embeddings = lens.inside.embed(prompt.tokens).clone()
+        embeddings = lens.backend.embed(prompt.tokens).clone()
         embeddings[:, prompt.subject.positions[1]] += 1.0
         return embeddings
 
@@ -309,9 +309,11 @@ def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(l
 def test_knock_out_needs_no_noise(lens, prompts) -> None:
     effects = causal_trace(lens, prompts, ("resid_pre",), samples=1, corruption=KnockOut("zero"), progress="none")
     assert np.isnan(effects.attrs["noise_scale_text"])
-    embeddings = lens.inside.embed(prompts[0].tokens)
+    embeddings = lens.backend.embed(prompts[0].tokens)
     embeddings[0, list(prompts[0].subject.positions)] = 0
-    logits = lens.inside.model.run_with_hooks(prompts[0].tokens, fwd_hooks=[("hook_embed", lambda x, hook: embeddings)])
+    logits = lens.backend.model.run_with_hooks(
+        prompts[0].tokens, fwd_hooks=[("hook_embed", lambda x, hook: embeddings)]
+    )
     assert abs(float(effects.corrupted[0, 0, 0]) - float(logits[0, -1].softmax(-1)[11])) < TOLERANCE
 
 
@@ -319,7 +321,7 @@ def test_a_users_hook_takes_effect(lens, prompts) -> None:
     def double(x, hook):
         return torch.cat([x[:, :6], 2 * x[:, 6:]], dim=1)
 
-    model = lens.inside.model
+    model = lens.backend.model
     plain = causal_trace(lens, prompts[:1], at="role", samples=1, progress="none")
     both_runs.cache_clear()
     with model.hooks(fwd_hooks=[("blocks.1.hook_mlp_out", double)]):
@@ -344,11 +346,11 @@ def test_a_preset_replaces_nothing_that_was_given(lens):
 
 def test_rome_preset_is_the_reference_algorithm(lens) -> None:
     """Eleven rows, row 0 clean; one stream of noise of seed 1; clean states copied across rows inside the same pass."""
-    argmax = int(lens.inside.model(text_prompt().tokens)[0, -1, :46].argmax())
+    argmax = int(lens.backend.model(text_prompt().tokens)[0, -1, :46].argmax())
     prompt = text_prompt(answer_ids=(argmax,))
     effects = causal_trace(lens, [prompt], preset="rome", progress="none")
     assert effects.component.values.tolist() == ["resid_post", "mlp_out", "attn_out"]
-    model, subject = lens.inside.model, list(prompt.subject.positions)
+    model, subject = lens.backend.model, list(prompt.subject.positions)
     scale = 3 * float(model.embed.W_E[[prompt.ids[p] for p in subject]].std())
     drawn = torch.from_numpy(np.random.RandomState(1).randn(10, len(subject), 24))
     tokens = prompt.tokens.expand(11, -1)
@@ -379,10 +381,10 @@ def test_rome_preset_is_the_reference_algorithm(lens) -> None:
 
 def test_rome_severing_reimposes_the_corrupted_outputs_of_the_token(lens) -> None:
     """Two passes: record the corrupted run, then restore a block's output while the token's MLPs stay corrupted."""
-    argmax = int(lens.inside.model(text_prompt().tokens)[0, -1, :46].argmax())
+    argmax = int(lens.backend.model(text_prompt().tokens)[0, -1, :46].argmax())
     prompt = text_prompt(answer_ids=(argmax,))
     effects = causal_trace(lens, [prompt], preset="rome", sever="mlp", progress="none")
-    model, subject = lens.inside.model, list(prompt.subject.positions)
+    model, subject = lens.backend.model, list(prompt.subject.positions)
     scale = 3 * float(model.embed.W_E[[prompt.ids[p] for p in subject]].std())
     noise = scale * torch.from_numpy(np.random.RandomState(1).randn(10, len(subject), 24))
     embeddings = model.embed(prompt.tokens).repeat(10, 1, 1)
@@ -415,7 +417,7 @@ def test_symmetric_replacement_is_a_run_of_the_other_subject(lens) -> None:
     donor = make_prompt((1, 30, 7, 21, 17, 18, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5))
     corruption = Replacement("symmetric", (donor,))
     effects = causal_trace(lens, [text_prompt()], ("resid_pre",), samples=2, corruption=corruption, progress="none")
-    expected = lens.inside.model(donor.tokens)[0, -1].softmax(-1)[11]
+    expected = lens.backend.model(donor.tokens)[0, -1].softmax(-1)[11]
     assert np.abs(effects.corrupted[0, :, 0].values - float(expected)).max() < TOLERANCE
     assert effects.attrs["corruption"] == "symmetric replacement of the tokens of the subject"
     assert json.loads(effects.attrs["config_json"])["corruption"]["donors"] == [donor.id]
@@ -533,7 +535,9 @@ def test_bad_input_gets_one_clear_error(lens, prompts, message) -> None:
 
 
 def test_unknown_answers_are_refused_or_marked(lens) -> None:
-    wrong = next(i for i in range(3, 30) if i != int(lens.inside.model(text_prompt().tokens)[0, -1, 3:30].argmax()) + 3)
+    wrong = next(
+        i for i in range(3, 30) if i != int(lens.backend.model(text_prompt().tokens)[0, -1, 3:30].argmax()) + 3
+    )
     prompt = text_prompt(answer_ids=(wrong,))
     with pytest.raises(ValueError, match="does not know"):
         causal_trace(lens, [prompt], facts="known", samples=1, progress="none")

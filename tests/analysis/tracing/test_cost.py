@@ -20,7 +20,7 @@ def lens():
 @pytest.mark.parametrize("components", [("resid_pre",), ("mlp_out", "attn_out"), ("z",), ("resid_post", "mlp_out")])
 def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
     counted = [0]
-    inside = lens.inside
+    inside = lens.backend
 
     def counting(method):
         def call(layer, first, *rest):
@@ -38,10 +38,10 @@ def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
 
 
 def test_sizes_and_counts(lens) -> None:
-    shape = shape_of(lens.inside)
+    shape = shape_of(lens.backend)
     assert shape.block_parameters == 24 * (24 + 24 + 12 + 12) + 3 * 24 * 40
     assert shape.itemsize == 8
-    grid = make_grid(lens.inside, ("resid_pre",), None, "token", "denoising", "none")
+    grid = make_grid(lens.backend, ("resid_pre",), None, "token", "denoising", "none")
     cost = estimate_cost(shape, [text_prompt(), spoken_prompt()], grid, samples=3, tflops=2.0)
     assert cost.cells == 3 * (8 + 14)
     assert cost.exact_cells == 3 * (4 + 4)
@@ -55,9 +55,9 @@ def test_sizes_and_counts(lens) -> None:
 
 def test_block_flops_are_torchs(lens) -> None:
     """A pass over T tokens: torch counts matrix products and attention with all T keys of each query."""
-    shape, tokens = shape_of(lens.inside), torch.ones(1, 14, dtype=torch.long)
+    shape, tokens = shape_of(lens.backend), torch.ones(1, 14, dtype=torch.long)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        lens.inside.forward(tokens)
+        lens.backend.forward(tokens)
     whole = 14 * (3 * shape.block_flops(14) + shape.readout_flops)
     assert counter.get_total_flops() == pytest.approx(whole, rel=0.01)
 
@@ -68,10 +68,10 @@ def test_a_sevens_worth_of_layers_costs_hours() -> None:
 
 
 def test_refusals(lens) -> None:
-    grid = make_grid(lens.inside, ("resid_pre",), None, "token", "denoising", "none")
+    grid = make_grid(lens.backend, ("resid_pre",), None, "token", "denoising", "none")
     with pytest.raises(ValueError, match="tflops=0: expected a number > 0"):
-        estimate_cost(shape_of(lens.inside), [text_prompt()], grid, tflops=0)
+        estimate_cost(shape_of(lens.backend), [text_prompt()], grid, tflops=0)
     with pytest.raises(ValueError, match="prompts is empty"):
-        estimate_cost(shape_of(lens.inside), [], grid)
+        estimate_cost(shape_of(lens.backend), [], grid)
     with pytest.raises(ValueError, match="samples=0: expected a whole number ≥ 1"):
-        estimate_cost(shape_of(lens.inside), [text_prompt()], grid, samples=0)
+        estimate_cost(shape_of(lens.backend), [text_prompt()], grid, samples=0)

@@ -18,7 +18,7 @@ def lens():
 
 def likeliest(lens, prompt):
     """The same prompt with the answer that the model gives, so that noise has something to take away."""
-    return int(lens.inside.model(prompt.tokens)[0, -1, 3:30].argmax()) + 3
+    return int(lens.backend.model(prompt.tokens)[0, -1, 3:30].argmax()) + 3
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def prompts(lens):
 
 
 def test_normalised_total_effect_by_hand(lens, prompts) -> None:
-    prompt, model = prompts[0], lens.inside.model
+    prompt, model = prompts[0], lens.backend.model
     scale = NoiseScale(0.7, 0.1)
     embeddings = Noise(scale).embeddings(lens, prompt, (4, 5), model.embed(prompt.tokens), 5, 3)
     corrupted = model.run_with_hooks(
@@ -80,7 +80,7 @@ def test_refusals(lens, prompts) -> None:
 
 
 def test_doses_leave_no_hooks(lens) -> None:
-    assert not any(point.fwd_hooks for point in lens.inside.model.hook_dict.values())
+    assert not any(point.fwd_hooks for point in lens.backend.model.hook_dict.values())
     assert torch.is_grad_enabled()
 
 

@@ -16,7 +16,7 @@ def lens():
 
 
 def settings_of(lens, components, *, direction="denoising", scale=1e-4, at="token", samples=2):
-    grid = make_grid(lens.inside, components, 2, at, direction, "none")
+    grid = make_grid(lens.backend, components, 2, at, direction, "none")
     return TraceSettings(grid, Noise(scale), samples=samples, metrics=("logit",))
 
 
@@ -25,7 +25,7 @@ def settings_of(lens, components, *, direction="denoising", scale=1e-4, at="toke
 def test_estimates_are_exact_for_small_noise(lens, components, direction) -> None:
     """A window of several layers too: to first order its effect is the sum of its layers' only where they do not feed
     each other, so components with windows are compared at width one."""
-    grid = make_grid(lens.inside, components, 1, "token", direction, "none")
+    grid = make_grid(lens.backend, components, 1, "token", direction, "none")
     settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=("logit",))
     prompt = text_prompt()
     estimate = attribution_patching(lens, prompt, settings)
@@ -64,7 +64,7 @@ def test_refusals(lens) -> None:
     settings = settings_of(lens, ("resid_pre",))
     with pytest.raises(ValueError, match="the same sites"):
         kept_cells(lens, [text_prompt(), spoken_prompt()], settings, 0.5, "common")
-    severed = TraceSettings(make_grid(lens.inside, ("resid_pre",), 2, "token", "denoising", "mlp"))
+    severed = TraceSettings(make_grid(lens.backend, ("resid_pre",), 2, "token", "denoising", "mlp"))
     with pytest.raises(ValueError, match="severing"):
         attribution_patching(lens, text_prompt(), severed)
     with pytest.raises(ValueError, match="prompts is empty"):

@@ -39,7 +39,7 @@ def test_the_default_dtype_of_the_moment_makes_no_other_model(lens: Lens) -> Non
 
 def test_hooks_of_the_user_s_are_told_and_the_toolkit_s_are_not(lens: Lens) -> None:
     assert lens.hooks == ()
-    with lens.inside.hooked([("hook_embed", lambda value: value)]):
+    with lens.backend.hooked([("hook_embed", lambda value: value)]):
         assert lens.hooks == ()
     lens.model.add_hook("blocks.1.hook_mlp_out", lambda value, hook: value)
     handle = lens.model.blocks[0].register_forward_hook(print)

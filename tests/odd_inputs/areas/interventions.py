@@ -80,7 +80,7 @@ def replacements(bench: Bench) -> Iterator[Odd]:
     yield error(
         "Replacement",
         "a donor of another model",
-        lambda: lens.run(prompt, sl.corrupt(prompt.subject, by=foreign)),
+        lambda: sl.run(lens, prompt, sl.corrupt(prompt.subject, by=foreign)),
         "donor",
         "vocabulary",
     )
@@ -151,14 +151,14 @@ def verbs(bench: Bench) -> Iterator[Odd]:
     yield error(
         "swap",
         "a donor of another model",
-        lambda: lens.run(prompt, sl.swap("mlp_out", 1, 1, bench.written)),
+        lambda: sl.run(lens, prompt, sl.swap("mlp_out", 1, 1, bench.written)),
         bench.written.vocabulary,
         prompt.vocabulary,
     )
     yield error(
         "ablate",
         "a reference of another model",
-        lambda: lens.run(prompt, sl.ablate("mlp_out", 1, 1, to="mean", reference=[bench.written])),
+        lambda: sl.run(lens, prompt, sl.ablate("mlp_out", 1, 1, to="mean", reference=[bench.written])),
         "vocabulary",
         "build it with this lens",
     )
@@ -173,20 +173,20 @@ def verbs(bench: Bench) -> Iterator[Odd]:
     yield error("FromPrompt", "half positions", lambda: FromPrompt(other, (0.5,)), "position 0=0.5", "whole")
     yield error("FromRun", "None", lambda: FromRun(None), "run=None", "clean")
     yield error("Ablation", "an empty word", lambda: Ablation(""), "to=''", "zero")
-    wanted = lens.run(prompt, sl.restore("resid_pre", 2, (1, 2))).logits
+    wanted = sl.run(lens, prompt, sl.restore("resid_pre", 2, (1, 2))).logits
     for given in (np.array([1, 2]), {2, 1}, torch.tensor([1, 2]), (at for at in (1, 2))):
         yield result(
             "restore",
             f"at of {type(given).__name__}",
-            lambda given=given: lens.run(prompt, sl.restore("resid_pre", 2, given)).logits,
+            lambda given=given: sl.run(lens, prompt, sl.restore("resid_pre", 2, given)).logits,
             lambda found: torch.equal(found, wanted),
         )
     unknown = replace(other, vocabulary="")
     yield result(
         "swap",
         "a donor made by hand",
-        lambda: lens.run(prompt, sl.swap("mlp_out", 1, -1, unknown, -1)).logits,
-        lambda found: torch.equal(found, lens.run(prompt, sl.swap("mlp_out", 1, -1, other, -1)).logits),
+        lambda: sl.run(lens, prompt, sl.swap("mlp_out", 1, -1, unknown, -1)).logits,
+        lambda found: torch.equal(found, sl.run(lens, prompt, sl.swap("mlp_out", 1, -1, other, -1)).logits),
     )
 
 

@@ -118,12 +118,12 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
 def _runs_and_values(bench: Bench) -> Iterator[Odd]:
     lens, prompt = bench.planted.lens, bench.planted.prompts[0]
     other = bench.planted.prompts[1]
-    plain = lens.run(prompt, ablate("mlp_out", 2, prompt.subject, to="mean", reference=[prompt, other])).metric()
+    plain = sl.run(lens, prompt, ablate("mlp_out", 2, prompt.subject, to="mean", reference=[prompt, other])).metric()
     yield result(
         "ablate",
         "reference from a generator",
-        lambda: lens.run(
-            prompt, ablate("mlp_out", 2, prompt.subject, to="mean", reference=(p for p in (prompt, other)))
+        lambda: sl.run(
+            lens, prompt, ablate("mlp_out", 2, prompt.subject, to="mean", reference=(p for p in (prompt, other)))
         ),
         lambda found: found.metric() == plain,
     )
@@ -163,4 +163,6 @@ def _runs_and_values(bench: Bench) -> Iterator[Odd]:
     yield error(
         "study", "one fact", lambda: sl.study(bench.lens, bench.folder(), fact, n_facts=1), "facts=", "expected several"
     )
-    yield error("sl.run", "a generator of interventions", lambda: lens.run(prompt, iter([])), "interventions[0]", "*")
+    yield error(
+        "sl.run", "a generator of interventions", lambda: sl.run(lens, prompt, iter([])), "interventions[0]", "*"
+    )

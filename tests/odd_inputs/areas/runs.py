@@ -36,23 +36,31 @@ def _given(bench: Bench) -> Iterator[Odd]:
         yield error("run", f"lens is {type(what).__name__}", lambda what=what: sl.run(what, prompt), "Lens", "load")
     for what in ("the colour of marlo is", None, prompt.ids, prompt.tokens, [prompt], 5):
         yield error(
-            "lens.run", f"prompt is {type(what).__name__}", lambda what=what: lens.run(what), "Prompt", "lens.text"
+            "run", f"prompt is {type(what).__name__}", lambda what=what: sl.run(lens, what), "Prompt", "lens.text"
         )
     yield error(
-        "run", "a prompt of another vocabulary", lambda: lens.run(bench.written), lens.vocabulary.hash, "other words"
+        "run",
+        "a prompt of another vocabulary",
+        lambda: sl.run(lens, bench.written),
+        lens.vocabulary.hash,
+        "other words",
     )
     yield error(
-        "run", "a planted prompt in the embedded model", lambda: bench.lens.run(prompt), prompt.vocabulary, "build it"
+        "run",
+        "a planted prompt in the embedded model",
+        lambda: sl.run(bench.lens, prompt),
+        prompt.vocabulary,
+        "build it",
     )
     nameless = replace(prompt, vocabulary="", ids=(*prompt.ids[:-1], 10**6))
-    yield error("run", "an id beyond the rows, without a hash", lambda: lens.run(nameless), "1000000", "rows")
+    yield error("run", "an id beyond the rows, without a hash", lambda: sl.run(lens, nameless), "1000000", "rows")
     beyond = replace(prompt, vocabulary="", answer_ids=(10**6,))
-    yield error("run", "an answer beyond the rows", lambda: lens.run(beyond), "1000000", "rows")
-    yield error("run", "sample=", lambda: lens.run(prompt, sample=3), "Lens.run", "samples=")
+    yield error("run", "an answer beyond the rows", lambda: sl.run(lens, beyond), "1000000", "rows")
+    yield error("run", "sample=", lambda: sl.run(lens, prompt, sample=3), "run has no argument sample=", "samples=")
     yield error("run", "seeds=", lambda: sl.run(lens, prompt, seeds=3), "run has no argument seeds=", "seed=")
     yield error("run", "no prompt", lambda: sl.run(lens), "run", "prompt")
     longer = _long(prompt, lens.model.cfg.n_ctx + 1)
-    yield error("run", "longer than the context", lambda: lens.run(longer), "context of 512", "shorter")
+    yield error("run", "longer than the context", lambda: sl.run(lens, longer), "context of 512", "shorter")
 
 
 def _long(prompt: Any, n: int) -> Any:
@@ -67,19 +75,21 @@ def _numbers(bench: Bench) -> Iterator[Odd]:
     lens, prompt = bench.planted.lens, bench.planted.prompts[0]
     noisy = sl.corrupt(prompt.subject)
     for value in COUNTS:
-        yield error("run", f"samples={value!r}", lambda value=value: lens.run(prompt, samples=value), "samples=", "≥ 1")
+        yield error(
+            "run", f"samples={value!r}", lambda value=value: sl.run(lens, prompt, samples=value), "samples=", "≥ 1"
+        )
     for value in NOT_SEEDS:
-        yield error("run", f"seed={value!r}", lambda value=value: lens.run(prompt, seed=value), "seed=", "≥ 0")
-    plain = lens.run(prompt, noisy, samples=2, seed=1).metric()
+        yield error("run", f"seed={value!r}", lambda value=value: sl.run(lens, prompt, seed=value), "seed=", "≥ 0")
+    plain = sl.run(lens, prompt, noisy, samples=2, seed=1).metric()
     for value in (np.int64(1), np.uint8(1), torch.tensor(1)):
         yield result(
             "run",
             f"seed is {type(value).__name__}",
-            lambda value=value: lens.run(prompt, noisy, samples=np.int8(2), seed=value),
+            lambda value=value: sl.run(lens, prompt, noisy, samples=np.int8(2), seed=value),
             lambda found: found.metric() == plain and type(found.seed) is int,
         )
     yield result(
-        "run", "a huge seed", lambda: lens.run(prompt, noisy, samples=1, seed=10**30), lambda r: r.seed == 10**30
+        "run", "a huge seed", lambda: sl.run(lens, prompt, noisy, samples=1, seed=10**30), lambda r: r.seed == 10**30
     )
 
 
@@ -89,7 +99,7 @@ def _interventions(bench: Bench) -> Iterator[Odd]:
     corrupt = sl.corrupt(prompt.subject)
 
     def run(*interventions: Any) -> Any:
-        return lens.run(prompt, *interventions, samples=1)
+        return sl.run(lens, prompt, *interventions, samples=1)
 
     yield error("run", "interventions in a list", lambda: run([corrupt]), "interventions[0]", "*")
     yield error("run", "interventions from a generator", lambda: run(c for c in [corrupt]), "interventions[0]", "*")
@@ -132,8 +142,8 @@ def _interventions(bench: Bench) -> Iterator[Odd]:
 
 def _shown(bench: Bench) -> Iterator[Odd]:
     prompt = bench.planted.prompts[0]
-    plain = bench.planted.lens.run(prompt)
-    noisy = bench.planted.lens.run(prompt, sl.corrupt(prompt.subject), samples=1)
+    plain = sl.run(bench.planted.lens, prompt)
+    noisy = sl.run(bench.planted.lens, prompt, sl.corrupt(prompt.subject), samples=1)
     for value in COUNTS:
         yield error("Run.top", f"k={value!r}", lambda value=value: plain.top(value), "k=", "≥ 1")
     for value in ("x", "all", None, True, 1):

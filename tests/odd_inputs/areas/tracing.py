@@ -175,7 +175,7 @@ def _looks(lens: Any, text: Any) -> Iterator[Odd]:
 
 
 def _prices(lens: Any, text: Any) -> Iterator[Odd]:
-    shape, grid = shape_of(lens.inside), make_grid(lens.inside, ("resid_pre",), None, "token", "denoising", "none")
+    shape, grid = shape_of(lens.backend), make_grid(lens.backend, ("resid_pre",), None, "token", "denoising", "none")
     price = sl.estimate_cost
     yield error("estimate_cost", "a lens for its shape", partial(price, lens, [text], grid), "shape=", "shape_of")
     yield error("estimate_cost", "components for a grid", partial(price, shape, [text], "z"), "grid='z'", "make_grid")

@@ -33,13 +33,13 @@ def test_a_counterfactual_is_one_sample_with_its_forced_tokens(lens):
     prompt = text_prompt()
     other = make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5))
     found = contrast_embeddings(lens, prompt, other, samples=5, seed=0, forced=(8,))
-    assert torch.equal(found, lens.inside.embed(torch.tensor([[*other.ids, 8]])))
+    assert torch.equal(found, lens.backend.embed(torch.tensor([[*other.ids, 8]])))
 
 
 def test_noise_gives_samples_that_differ_at_the_subject_only(lens):
     prompt = text_prompt()
     found = contrast_embeddings(lens, prompt, Noise(0.3), samples=3, seed=0)
-    changed = (found != lens.inside.embed(prompt.tokens)).any(-1)
+    changed = (found != lens.backend.embed(prompt.tokens)).any(-1)
     assert found.shape[0] == 3
     assert changed.any(0).nonzero()[:, 0].tolist() == list(prompt.subject)
 

@@ -22,7 +22,7 @@ def lens():
 
 def ids_of(lens, embeddings: torch.Tensor) -> list[int]:
     """Token ids whose embeddings these are."""
-    return [int((lens.inside.w_e == row).all(-1).nonzero()) for row in embeddings]
+    return [int((lens.backend.w_e == row).all(-1).nonzero()) for row in embeddings]
 
 
 def other_text(first: int, second: int):
@@ -37,7 +37,7 @@ def test_symmetric_replacement_takes_subjects_of_equal_length(lens) -> None:
     assert seen == {(17, 18), (19, 20)}, "neither the longer subject nor the prompt's own"
     assert torch.equal(
         embeddings[:, [0, 1, 2, 3, 6, 7]],
-        lens.inside.embed(text_prompt().tokens)[:, [0, 1, 2, 3, 6, 7]].expand(12, -1, -1),
+        lens.backend.embed(text_prompt().tokens)[:, [0, 1, 2, 3, 6, 7]].expand(12, -1, -1),
     )
 
 
@@ -111,7 +111,7 @@ def test_fitted_units_are_the_best_of_all_choices(units, length, before, after) 
 
 
 def test_knock_outs(lens) -> None:
-    prompt, w_e = spoken_prompt(), lens.inside.w_e
+    prompt, w_e = spoken_prompt(), lens.backend.w_e
     where = list(prompt.subject.positions)
     assert float(corrupted_embeddings(lens, prompt, KnockOut("zero"), samples=1)[0, where].abs().max()) == 0
     mean = corrupted_embeddings(lens, prompt, KnockOut("mean"), samples=1)[0, where]
@@ -161,5 +161,5 @@ def test_the_mean_row_is_a_mean_in_float64() -> None:
     lens = tiny_lens()
     prompt = text_prompt()
     (embeddings,) = corrupted_embeddings(lens, prompt, KnockOut("mean"), samples=1)
-    rows = lens.inside.w_e[lens.vocabulary.text_ids.tolist()].double()
+    rows = lens.backend.w_e[lens.vocabulary.text_ids.tolist()].double()
     assert (embeddings[4] - rows.mean(0)).abs().max() < 1e-15

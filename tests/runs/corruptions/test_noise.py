@@ -38,7 +38,7 @@ def test_laws_have_their_shape() -> None:
 
 
 def test_default_scale_is_three_deviations_of_the_modalitys_rows(lens) -> None:
-    w_e = lens.inside.w_e
+    w_e = lens.backend.w_e
     scale = default_scale(lens)
     assert scale.text == pytest.approx(3 * float(w_e[3:30].std()))
     assert scale.speech == pytest.approx(3 * float(w_e[32:46].std()))
@@ -47,8 +47,8 @@ def test_default_scale_is_three_deviations_of_the_modalitys_rows(lens) -> None:
 def test_noise_scale_pools_subject_rows_and_leaves_bos_out(lens) -> None:
     prompts = [text_prompt(), spoken_prompt()]
     scale = noise_scale(lens, prompts)
-    assert scale.text == pytest.approx(3 * float(lens.inside.w_e[[9, 16]].std()))
-    assert scale.speech == pytest.approx(3 * float(lens.inside.w_e[[35, 40, 35, 41]].std()))
+    assert scale.text == pytest.approx(3 * float(lens.backend.w_e[[9, 16]].std()))
+    assert scale.speech == pytest.approx(3 * float(lens.backend.w_e[[35, 40, 35, 41]].std()))
     with_bos = make_prompt((1, 9, 16, 7), (-1, 0, 0, 1), (0, 1, 2))
     assert noise_scale(lens, [with_bos]).text == pytest.approx(scale.text)
     assert noise_scale(lens, [with_bos]).speech == default_scale(lens).speech
@@ -57,7 +57,7 @@ def test_noise_scale_pools_subject_rows_and_leaves_bos_out(lens) -> None:
 def test_each_position_gets_its_modalitys_scale(lens) -> None:
     """A subject half written, half spoken: sixty thousand numbers are enough to see both scales."""
     prompt = make_prompt((1, 30, 9, 31, 35, 30), (-1, -1, 0, -1, 0, -1), (2, 4))
-    plain = lens.inside.embed(prompt.tokens)
+    plain = lens.backend.embed(prompt.tokens)
     noise = corrupted_embeddings(lens, prompt, Noise(NoiseScale(1.0, 5.0)), samples=2000) - plain
     assert abs(float(noise[:, 2].std()) - 1) < 0.02
     assert abs(float(noise[:, 4].std()) - 5) < 0.1
@@ -68,7 +68,7 @@ def test_replacing_noise_forgets_the_embedding(lens) -> None:
     prompt = text_prompt()
     added = corrupted_embeddings(lens, prompt, Noise(0.5), samples=1)
     replaced = corrupted_embeddings(lens, prompt, Noise(0.5, mode="replace"), samples=1)
-    plain = lens.inside.embed(prompt.tokens)
+    plain = lens.backend.embed(prompt.tokens)
     assert torch.allclose((added - plain)[0, 4:6], replaced[0, 4:6])
 
 
@@ -76,13 +76,13 @@ def test_forced_tokens_follow_undisturbed(lens) -> None:
     prompt = text_prompt()
     found = corrupted_embeddings(lens, prompt, Noise(), samples=2, forced=(11, 6))
     assert found.shape == (2, len(prompt) + 2, 24)
-    assert torch.equal(found[0, -2:], lens.inside.embed(torch.tensor([[11, 6]]))[0])
+    assert torch.equal(found[0, -2:], lens.backend.embed(torch.tensor([[11, 6]]))[0])
     assert torch.equal(found[:, : len(prompt)], corrupted_embeddings(lens, prompt, Noise(), samples=2))
 
 
 def test_romes_stream_is_numpys_of_seed_one(lens) -> None:
     prompt = text_prompt()
-    noise = corrupted_embeddings(lens, prompt, Noise(2.0, stream="rome"), samples=3) - lens.inside.embed(prompt.tokens)
+    noise = corrupted_embeddings(lens, prompt, Noise(2.0, stream="rome"), samples=3) - lens.backend.embed(prompt.tokens)
     wanted = 2.0 * np.random.RandomState(1).randn(3, 2, 24)
     assert np.abs(noise[:, 4:6].numpy() - wanted).max() < 1e-12
 
