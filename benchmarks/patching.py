@@ -43,7 +43,7 @@ from spiritlens.models.planted.vocabulary import planted_vocabulary
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.building.build import speech_prompt
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.sweep import SweepResult, sweep
 

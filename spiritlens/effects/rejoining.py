@@ -13,9 +13,10 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import told_keywords
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import read_netcdf
 from spiritlens.effects.run_directory import RunDirectory
-from spiritlens.effects.store import join_effects, save_effects
+from spiritlens.effects.store import save_effects
 from spiritlens.files.atomic import given_path
 
 

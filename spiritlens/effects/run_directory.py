@@ -31,9 +31,10 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from spiritlens.arguments import shown
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import differences, read_netcdf
 from spiritlens.effects.settings import setting_differences
-from spiritlens.effects.store import join_effects, load_effects, save_effects
+from spiritlens.effects.store import load_effects, save_effects
 from spiritlens.files.atomic import create_whole, given_path, sweep, write_whole
 
 PACKAGES = (

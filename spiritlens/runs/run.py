@@ -27,7 +27,8 @@ from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import derived_seed, generator
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
 from spiritlens.runs.likeliest import Over, Top, likeliest
-from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.metrics import BY_NAME
+from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.full_length import through_attn_out
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
 
@@ -63,7 +64,7 @@ class Run:
         """Effect on a metric, signed so that positive means more recall."""
         baseline = self.clean if self.corrupted is None else self.corrupted
         difference = self.metric(name) - float(self._of(baseline, name).mean())
-        return SIGNS[name] * difference
+        return BY_NAME[name].sign * difference
 
     def total_effect(self, name: str = "probability") -> float:
         """What the corruption takes away: metric(clean) − metric(corrupted), signed."""
@@ -72,7 +73,7 @@ class Run:
                 "nothing is corrupted in this run, so it has no total effect; add sl.corrupt(prompt.subject)"
             )
         difference = float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
-        return SIGNS[name] * difference
+        return BY_NAME[name].sign * difference
 
     @plain_torch
     def top(self, k: int = 5, over: Over = "full") -> Top:
@@ -130,7 +131,7 @@ def run(lens: Lens, prompt: Prompt, *interventions: Intervention, samples: int =
         scorer = scorer.with_clean(runs["clean"][:, len(prompt.ids) - 1 :])
         for name, found in runs.items():
             values = scorer(found[:, len(prompt.ids) - 1 :])
-            for column, metric in enumerate(scorer.metrics):
+            for column, metric in enumerate(scorer.names):
                 totals.setdefault(name, {})[metric] = totals.get(name, {}).get(metric, 0) + values[:, column]
         if not len(logits):
             logits = runs["run"][:, : len(prompt.ids)]

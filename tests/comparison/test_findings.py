@@ -12,7 +12,7 @@ from effects_synthetic import role_effects
 
 from spiritlens.comparison.compare import Comparison, compare, findings
 from spiritlens.comparison.findings import RISING
-from spiritlens.runs.metrics import SIGNS
+from spiritlens.runs.metrics import METRICS
 
 
 @pytest.fixture(scope="module")
@@ -34,4 +34,4 @@ def test_the_verb_follows_the_sign_of_the_metric(comparison: Comparison, metric:
 
 
 def test_rising_metrics_are_those_of_sign_minus_one() -> None:
-    assert set(RISING) == {name for name, sign in SIGNS.items() if sign < 0}
+    assert set(RISING) == {metric.name for metric in METRICS if metric.sign < 0}

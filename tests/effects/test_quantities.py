@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from effects_synthetic import prompt_columns
+from made_datasets import made_effects
 
 from spiritlens.effects.quantities import (
     indirect_effect,
@@ -12,13 +13,12 @@ from spiritlens.effects.quantities import (
     small_total_effects,
     total_effect,
 )
-from spiritlens.effects.schema import new_effects
 
 
 def one_cell(direction: str = "denoising", clean: float = 0.9, **prompts: list[object]) -> xr.Dataset:
     """One prompt, one cell, two samples: probability (sign +1) and rank (sign −1)."""
     rows = prompt_columns([(0, "T2T", 0)])
-    return new_effects(
+    return made_effects(
         clean=[[clean, 1.0]],
         corrupted=[[[0.1, 9.0], [0.3, 5.0]]],
         restored=np.array([[0.5, 3.0], [0.7, 1.0]]).reshape(1, 1, 1, 1, 2, 2),

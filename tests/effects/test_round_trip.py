@@ -10,12 +10,14 @@ import xarray as xr
 from effects_synthetic import role_effects, token_effects
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_datasets import made_effects, made_paths
 
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import decoded, encoded, read_netcdf
-from spiritlens.effects.paths import EDGE_AXES, new_paths
+from spiritlens.effects.paths import EDGE_AXES
 from spiritlens.effects.run_directory import open_run
-from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, SITE_COORDINATES, Status, new_effects
-from spiritlens.effects.store import join_effects, load_effects, save_effects
+from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, SITE_COORDINATES, Status
+from spiritlens.effects.store import load_effects, save_effects
 from spiritlens.prompts.prompt import Prompt, Span
 
 labels = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9) | st.sampled_from(
@@ -64,7 +66,7 @@ def effects_parts(draw: st.DrawFn) -> list[xr.Dataset]:
         status[..., 0, :] = Status.ABSENT
         restored[status == Status.ABSENT] = np.nan
         parts.append(
-            new_effects(
+            made_effects(
                 clean=np.full((1, len(metrics)), draw(numbers), dtype),
                 corrupted=np.full((1, 2, len(metrics)), draw(numbers), dtype),
                 restored=restored,
@@ -87,7 +89,7 @@ def effects_parts(draw: st.DrawFn) -> list[xr.Dataset]:
 def paths(draw: st.DrawFn) -> xr.Dataset:
     shape = (2, 1, 2, 1, 1, 2, 1, 2)
     node = {"component": texts(draw, 1), "layer": [0, 1], "head": [-1]}
-    return new_paths(
+    return made_paths(
         base=np.full((2, 1), draw(numbers)),
         patched=np.full((*shape, 1), draw(numbers)),
         status=np.zeros(shape),

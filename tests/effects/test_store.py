@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from spiritlens.effects.joining import join_effects, pad_sites
 from spiritlens.effects.schema import Status, check_effects
 from spiritlens.effects.statistics import indirect_effect
-from spiritlens.effects.store import join_effects, load_effects, pad_sites, save_effects
+from spiritlens.effects.store import load_effects, save_effects
 
 
 def shorter(effects: xr.Dataset) -> xr.Dataset:

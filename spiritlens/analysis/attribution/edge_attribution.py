@@ -27,7 +27,8 @@ from tqdm.auto import tqdm
 from spiritlens.analysis.attribution.attribution_patching import given_smooth_metrics
 from spiritlens.analysis.attribution.gradients import widened
 from spiritlens.analysis.attribution.path_integration import Completeness, path_nodes, starts_singular, tell_missed
-from spiritlens.analysis.grid.given import Progress, given_draws
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws
 from spiritlens.analysis.grid.results import array
 from spiritlens.analysis.paths.changes import sender_change
 from spiritlens.analysis.paths.dataset import PathSettings, paths_dataset
@@ -45,7 +46,8 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import known_prompts
 from spiritlens.runs.corruptions.contrasts import Contrast, contrast_embeddings, contrasts_of, given_contrast
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import Scorer, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 
 
@@ -61,7 +63,7 @@ def edge_attribution(
     at: Sequence[str] = (ALL_POSITIONS,),
     base: BaseRun = "corrupted",
     steps: int = 1,
-    metrics: Sequence[str] = ("logit_difference",),
+    metrics: Sequence[str | Metric] = ("logit_difference",),
     samples: int = 1,
     seed: int = 0,
     progress: Progress = "bar",
@@ -91,7 +93,7 @@ def edge_attribution(
         edges, completeness = _one_prompt(lens, prompt, other, settings, steps)
         found.append(edges)
         complete.append(completeness)
-    tell_missed(complete, chosen, metrics, steps, lens.backend.dtype)
+    tell_missed(complete, chosen, [metric.name for metric in metrics], steps, lens.backend.dtype)
     method = "edge attribution" if steps == 1 else f"edge attribution, integrated gradients, {steps} nodes"
     dataset = paths_dataset(lens, chosen, known, found, settings, contrast, method)
     return dataset.assign(

@@ -26,13 +26,15 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_metrics
-from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
+from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, effects_of
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_metrics
+from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.grid.windows import window_around
 from spiritlens.analysis.tracing.grid import given_window
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
-from spiritlens.effects.schema import Status, new_effects
-from spiritlens.effects.store import join_effects
+from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -40,7 +42,8 @@ from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.span_names import named_span
 from spiritlens.runs.answers import known_prompts
-from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import prompt_scorers
 
 Couples = tuple[tuple[int, int], ...]
 """Positions (query, key) that may not meet."""
@@ -98,7 +101,7 @@ def attention_knockout(
     edges: Sequence[Edge] = DEFAULT_EDGES,
     *,
     window: int | None = None,
-    metrics: Sequence[str] = ("probability", "log_probability"),
+    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers)))."""
@@ -113,7 +116,7 @@ def attention_knockout(
     settings = {
         "edges": [edge.name for edge in edges],
         "heads": [None if edge.heads is None else dict(edge.heads) for edge in edges],
-        "metrics": list(metrics),
+        "metrics": [metric.name for metric in metrics],
     }
     attributes = {
         **model_attributes(lens, 0, settings),
@@ -173,7 +176,7 @@ def _one_prompt(
     prompt: Prompt,
     edges: tuple[Edge, ...],
     windows: Sequence[range],
-    metrics: tuple[str, ...],
+    metrics: tuple[Metric, ...],
     known: bool,
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
@@ -191,28 +194,17 @@ def _one_prompt(
         nothing = _logits(model, tokens.expand(2, -1), [], scorer.n_readouts)
         for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing}.items():
             totals[name] = totals.get(name, 0) + scored(logits)
-    cut_values = array(totals["cut"])
-    shape = (1, len(windows), len(edges))
-    restored = np.full((*shape, 1, len(metrics)), np.nan)
-    status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
-    for (layer, index), values in zip(cells, cut_values[:-1], strict=True):
-        restored[0, layer, index, 0] = values
-        status[0, layer, index] = int(Status.MEASURED)
-    return new_effects(
-        clean=array(totals["clean"]),
-        corrupted=cut_values[None, -1:],
-        restored=restored[None],
-        status=status[None],
-        noise_floor=array((totals["nothing"] - totals["clean"]).abs().amax(0))[None],
-        components=("attention",),
-        layers=range(len(windows)),
-        metrics={name: SIGNS[name] for name in metrics},
-        prompts=prompt_columns([prompt], [known]),
-        sites={name: [values] for name, values in _edge_coordinates(prompt, edges, couples).items()},
-        at="span",
-        direction="noising",
-        attributes=dict(attributes),
+    cut_values = array(totals["cut"]).astype(np.float64)
+    runs = CellRuns(
+        array(totals["clean"]),
+        cut_values[-1:],
+        cut_values[:-1, None],
+        array((totals["nothing"] - totals["clean"]).abs().amax(0)),
     )
+    grid = Cells(tuple((0, layer, index, 0) for layer, index in cells), (1, len(windows), len(edges), 1), by_head=False)
+    sites = GridSites("span", (), _edge_coordinates(prompt, edges, couples))
+    along = Along(("attention",), range(len(windows)), metrics, "noising", attributes)
+    return effects_of(prompt, known, sites, grid, runs, along)
 
 
 def _edge_coordinates(prompt: Prompt, edges: Sequence[Edge], couples: Sequence[Couples]) -> dict[str, list[Any]]:

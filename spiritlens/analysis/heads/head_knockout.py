@@ -25,13 +25,14 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics
-from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
-from spiritlens.analysis.grid.sites import GridSites, batched_coordinates, grid_sites
+from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws, given_metrics
+from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.sites import GridSites, grid_sites
 from spiritlens.analysis.heads.references import LeaveOut, Reference, check_stand_ins
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
-from spiritlens.effects.schema import Status, new_effects
-from spiritlens.effects.store import join_effects
+from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_each, given_lens, given_prompts
@@ -40,7 +41,8 @@ from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.span_names import named_span
 from spiritlens.runs.answers import known_prompts
-from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, record
 from spiritlens.runs.sweep.sweep import SweepResult, names_to_record, sweep_runs
@@ -62,7 +64,7 @@ def head_knockout(
     groups: Mapping[str, Sequence[HeadName]] | None = None,
     reference: Sequence[Prompt] | None = None,
     spans: Sequence[str] = (EVERYWHERE,),
-    metrics: Sequence[str] = ("probability", "log_probability"),
+    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
     samples: int = 1,
     seed: int = 0,
     progress: Progress = "bar",
@@ -150,7 +152,7 @@ def _one_prompt(
     pool: Reference | None,
     groups: Mapping[str, Sequence[HeadName]] | None,
     spans: tuple[str, ...],
-    metrics: tuple[str, ...],
+    metrics: tuple[Metric, ...],
     samples: int,
     seed: int,
     known: bool,
@@ -167,29 +169,17 @@ def _one_prompt(
     results = [_swept(model, prompt, positions, put_in, programs, scorer, samples) for scorer in parts]
     values = array(sum((found.values for found in results[1:]), results[0].values))
     base = array(sum((found.base for found in results[1:]), results[0].base))
-    restored = np.full((*shape, samples, len(metrics)), np.nan, dtype=values.dtype)
-    status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
-    unmoved = frozenset.intersection(*(frozenset(found.unmoved) for found in results))
-    for cell, place in enumerate(places):
-        restored[place] = values[cell]
-        status[place] = int(Status.EXACT if cell in unmoved else Status.MEASURED)
-    if groups is not None:
-        restored, status = restored[:, :, :, 0], status[..., 0]
-    return new_effects(
-        clean=base[:1],
-        corrupted=values[-2][None],
-        restored=restored[None],
-        status=status[None],
-        noise_floor=np.abs(values[-1] - base).max(axis=0)[None],
-        components=("z",) if groups is None else tuple(groups),
-        layers=range(model.n_layers) if groups is None else (-1,),
-        metrics={name: SIGNS[name] for name in metrics},
-        prompts=prompt_columns([prompt], [known]),
-        sites=batched_coordinates(sites),
-        at="span",
-        direction="noising",
-        attributes=attributes,
+    runs = CellRuns(
+        base[:1],
+        values[-2],
+        values[:-2],
+        np.abs(values[-1] - base).max(axis=0),
+        exact=frozenset.intersection(*(frozenset(found.unmoved) for found in results)),
     )
+    components, layers = (("z",), range(model.n_layers)) if groups is None else (tuple(groups), (-1,))
+    along = Along(components, layers, metrics, "noising", attributes)
+    cells = Cells(tuple(places), shape, by_head=groups is None)
+    return effects_of(prompt, known, sites, cells, runs, along)
 
 
 def _sites(prompt: Prompt, names: tuple[str, ...]) -> GridSites:
@@ -208,10 +198,10 @@ def _sites(prompt: Prompt, names: tuple[str, ...]) -> GridSites:
 
 def _cells(
     model: LensModel, groups: Mapping[str, Sequence[HeadName]] | None, sites: GridSites
-) -> tuple[list[Program], list[tuple[int, int, int, int]], tuple[int, int, int, int]]:
+) -> tuple[list[Program], list[Place], Place]:
     """Programs with their places ``(component, layer, span, head)``, and the shape of these axes."""
     programs: list[Program] = []
-    places: list[tuple[int, int, int, int]] = []
+    places: list[Place] = []
     for column, span in enumerate(sites.spans):
         if span is None:
             continue

@@ -12,12 +12,14 @@ from typing import Literal
 
 import numpy as np
 
+from spiritlens.analysis.grid.cells import Cells, Place
 from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.grid.windows import WINDOWED, window_around
 from spiritlens.analysis.patching.donors import Control, Pooling, Transfer
 from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.models.components import hook_name
 from spiritlens.models.protocol import LensModel
+from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.terms import At, Direction
 
@@ -40,7 +42,7 @@ class PatchSettings:
     window: int
     pooling: Pooling
     control: Control
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     samples: int
     seed: int
     source_layer: int | None = None
@@ -99,20 +101,18 @@ class Patch:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Patches with their place ``(component, layer, site, head)`` in the dataset's axes."""
+class PatchCells(Cells):
+    """Cells with the patch of each."""
 
-    patches: tuple[Patch, ...]
-    places: tuple[tuple[int, int, int, int], ...]
-    shape: tuple[int, int, int, int]
+    patches: tuple[Patch, ...] = ()
 
 
-def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reached: Sequence[bool]) -> Cells:
+def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reached: Sequence[bool]) -> PatchCells:
     """All cells of the grid that exist: the span is there, the source has values for it, the component has the head."""
     n_heads = model.n_heads if settings.heads == "each" else 1
     shape = (len(settings.components), model.n_layers, len(sites.spans), n_heads)
     patches: list[Patch] = []
-    places: list[tuple[int, int, int, int]] = []
+    places: list[Place] = []
     for place in np.ndindex(*shape):
         component, span = settings.components[place[0]], sites.spans[place[2]]
         positions = () if span is None else tuple(position for position in span if reached[position])
@@ -124,4 +124,4 @@ def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reac
         layers = settings.layers(component, place[1], model.n_layers)
         patches.append(Patch(component, layers, positions, head))
         places.append((place[0], place[1], place[2], place[3]))
-    return Cells(tuple(patches), tuple(places), shape)
+    return PatchCells(tuple(places), shape, settings.heads == "each", patches=tuple(patches))

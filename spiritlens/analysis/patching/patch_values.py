@@ -20,7 +20,7 @@ from spiritlens.analysis.patching.donors import Transfer, noise_like, pooled
 from spiritlens.analysis.patching.grid import Patch
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.metrics import Scorer
+from spiritlens.runs.scoring import Scorer
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
 from spiritlens.runs.sweep.sweep import Score, first_difference, names_to_record, sweep_runs

@@ -26,7 +26,8 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws, given_metrics
 from spiritlens.analysis.paths.dataset import PathSettings, paths_dataset
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_senders, check_nodes
 from spiritlens.analysis.paths.path_values import Group, PathValues, check_groups, path_values, record_pair
@@ -45,7 +46,8 @@ from spiritlens.runs.corruptions.contrasts import (
     given_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import Scorer, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 
 ALL_POSITIONS = "all"
@@ -68,7 +70,7 @@ def path_patch(
     base: BaseRun = "clean",
     frozen: Frozen = "heads+mlps",
     norms: Norms = "recomputed",
-    metrics: Sequence[str] = ("logit_difference", "probability"),
+    metrics: Sequence[str | Metric] = ("logit_difference", "probability"),
     samples: int = 1,
     seed: int = 0,
     memory_budget: int | None = None,

@@ -28,16 +28,17 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics, given_spans
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws, given_metrics, given_spans
+from spiritlens.analysis.grid.prompt_folder import PromptFolder, open_folder
 from spiritlens.analysis.grid.results import model_attributes
 from spiritlens.analysis.grid.sites import DEFAULT_SPANS, grid_sites
 from spiritlens.analysis.tracing.grid import Sever, make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing.screen import Keep, check_screenable, kept_cells
-from spiritlens.analysis.tracing.traced_folder import TracedFolder, open_trace
 from spiritlens.arguments import check_choice, number, told_keywords
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.schema import VERSIONS
-from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -47,7 +48,8 @@ from spiritlens.runs.corruptions.contrasts import plain_corruption
 from spiritlens.runs.corruptions.corruption import Corruption, control_span
 from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import Noise, NoiseScale, noise_scale
-from spiritlens.runs.metrics import prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import At, Direction
 from spiritlens.warn import warn
@@ -74,7 +76,7 @@ def causal_trace(
     window: int | None = None,
     samples: int = 10,
     seed: int = 0,
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     facts: Facts = "all",
     progress: Progress = "bar",
     direction: Direction = "denoising",
@@ -131,7 +133,7 @@ def causal_trace(
     if folder is not None:  # opened and checked before the model runs
         common = prompts if screen is not None and keep == "common" else ()
         config = _folder_config(settings, attributes, common)
-        traced = open_trace(folder, prompts, config, known_only=facts == "known")
+        traced = open_folder(folder, prompts, config)
         waiting = traced.waiting
         if not waiting:
             return traced.finish()
@@ -150,7 +152,7 @@ def _refuse_replaced(
     components: Sequence[str],
     window: int | None,
     samples: int,
-    metrics: Sequence[str],
+    metrics: Sequence[str | Metric],
     corruption: Corruption | None,
 ) -> None:
     """A preset sets these itself, and replaces none that was given."""
@@ -207,7 +209,7 @@ class _Each:
                 warn(f"interrupted: the result holds the {len(parts)} finished of {len(self.prompts)} prompts")
         return join_effects(parts)
 
-    def in_folder(self, traced: TracedFolder) -> xr.Dataset:
+    def in_folder(self, traced: PromptFolder) -> xr.Dataset:
         """All prompts, one part each: first those that no other process is at, then what those left."""
         with self._bar(range(len(self.prompts))) as bar:
             for wait in (False, True):
@@ -244,7 +246,7 @@ class _Each:
 
     def _runs(self, index: int) -> int:
         sites = grid_sites(self.prompts[index], self.settings.grid.at, self.settings.spans)
-        return len(cells_of(self.settings.grid, sites, self.chosen[index]).indices) * self.settings.samples
+        return len(cells_of(self.settings.grid, sites, self.chosen[index]).places) * self.settings.samples
 
     def _bar(self, indices: Sequence[int]) -> Any:
         total = sum(self._runs(index) for index in indices)
@@ -270,7 +272,7 @@ def trace_attributes(
         "sever": grid.sever,
         "corrupted": corrupted,
         "corruption": plain_corruption(corruption),
-        "metrics": list(settings.metrics),
+        "metrics": [metric.name for metric in settings.metrics],
         "screen": screen,
         "keep": None if screen is None else keep,
         "preset": preset,

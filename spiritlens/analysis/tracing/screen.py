@@ -19,12 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.attribution.gradients import SMOOTH_METRICS, SmoothMetric
 from spiritlens.analysis.grid.given import given_draws, given_metrics, given_spans
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.analysis.tracing.grid import make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
-from spiritlens.arguments import check_choice, told_keywords, whole
+from spiritlens.arguments import told_keywords, whole
 from spiritlens.effects.quantities import indirect_effect
 from spiritlens.environment import plain_torch
 from spiritlens.models.components import hook_name
@@ -34,7 +33,8 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.metrics import METRICS, Metric
+from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.full_length import read_names
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 from spiritlens.terms import At, Direction
@@ -69,13 +69,13 @@ def attribution_patching(
         gradients = lens.backend.gradients(batch, names, lambda logits: scorer(logits[:, -scorer.n_readouts :]).sum())
     terms = {name: _per_position(gradients[name], source.values[name] - base.values[name]) for name in names}
     estimates = np.full(cells.shape, np.nan)
-    for index, program in zip(cells.indices, cells.programs, strict=True):
+    for index, program in zip(cells.places, cells.programs, strict=True):
         total = 0.0
         for layer, actions in program.items():
             for action in actions:
                 term = terms[hook_name(action.component, layer)][list(action.positions)]
                 total += float(term.sum() if action.head is None else term[:, action.head].sum())
-        estimates[index] = SIGNS[metric] * total * (1 if denoising else -1)
+        estimates[index] = metric.sign * total * (1 if denoising else -1)
     return estimates
 
 
@@ -84,10 +84,11 @@ def check_screenable(settings: TraceSettings) -> None:
     metric, sever = settings.metrics[0], settings.grid.sever
     if sever != "none":
         raise ValueError(f"sever={sever!r}: attribution patching does not know severing; screen with sever='none'")
-    if metric not in SMOOTH_METRICS:
+    if not metric.smooth:
+        smooth = ", ".join(other.name for other in METRICS if other.smooth)
         raise ValueError(
-            f"cells are screened by the gradient of the first metric, and {metric!r} has none that is of use; put one "
-            f"of {', '.join(SMOOTH_METRICS)} first"
+            f"cells are screened by the gradient of the first metric, and {metric.name!r} has no useful one; put one "
+            f"of {smooth} first"
         )
 
 
@@ -170,7 +171,7 @@ def first_look(
     window: int | None = None,
     samples: int = 3,
     seed: int = 0,
-    metric: str = "logit",
+    metric: str | Metric = "logit",
     corruption: Corruption | None = None,
     direction: Direction = "denoising",
     n_exact: int = 2,
@@ -178,12 +179,12 @@ def first_look(
 ) -> FirstLook:
     """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates."""
     prompts = given_prompts(given_lens(lens), prompts)
-    check_choice("metric", metric, SmoothMetric)
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
     samples, seed = given_draws(samples, seed)
     grid = make_grid(lens.backend, components, window, at, direction, "none")
     noise = Noise() if corruption is None else given_corruption(lens, corruption)
     settings = TraceSettings(grid, noise, samples, seed, given_metrics(lens, prompts, (metric,)))
+    check_screenable(settings)
     given_spans(prompts, at, settings.spans)
     estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
     drawn = np.random.default_rng(seed).permutation(len(prompts))[:n_exact]
@@ -193,7 +194,7 @@ def first_look(
         tuple(_correlation(exact, estimate) for exact, estimate in pairs),
         tuple(_overlap(exact, estimate, top_k) for exact, estimate in pairs),
         top_k,
-        metric,
+        settings.metrics[0].name,
     )
 
 

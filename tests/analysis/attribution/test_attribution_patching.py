@@ -16,7 +16,7 @@ from spiritlens.analysis.paths.path_patching import path_patch
 from spiritlens.effects.paths import path_change
 from spiritlens.models.planted.planted import planted
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 L = 3

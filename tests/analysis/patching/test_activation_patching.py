@@ -16,7 +16,7 @@ from spiritlens.models.planted.planted import planted
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from spiritlens.runs.sweep.plan import Action
 from spiritlens.runs.sweep.sweep import sweep
 from tests.analysis.tracing_lens import make_prompt, one_head_lens, spoken_prompt, text_prompt, tiny_lens

@@ -11,9 +11,9 @@ import xarray as xr
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import differences
 from spiritlens.effects.run_directory import RunDirectory, open_run
-from spiritlens.effects.store import join_effects
 
 Change = Callable[[xr.Dataset], xr.Dataset]
 

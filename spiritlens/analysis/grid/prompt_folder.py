@@ -1,9 +1,9 @@
-"""A trace's folder: which prompts are finished in it, and whether what is there belongs to this call.
+"""A method's folder: which prompts are finished in it, and whether what is there belongs to this call.
 
 Everything is checked before the model runs. The configuration (settings, and the state of the model) must be that of
 the folder; prompts may be added, and several processes may fill one folder, each taking what no other is at. A part
-that was damaged is told and traced again; one of another study and a prompt whose tokens are there with other words or
-roles, are refused. Names of a prompt that decide no number (its fact, relation, phrasing, group …) may change: the
+that was damaged is named and measured again; one of another study and a prompt whose tokens are there with other words
+or roles, are refused. Names of a prompt that decide no number (its fact, relation, phrasing, group …) may change: the
 parts are given the new ones.
 """
 
@@ -17,22 +17,22 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.grid.results import prompt_columns
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.run_directory import RunDirectory, open_run
 from spiritlens.effects.schema import PROMPT_TEXTS
 from spiritlens.effects.settings import setting_differences
-from spiritlens.effects.store import join_effects
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.warn import warn
 
 NAMES = ("text", "subject", "answer", "foil", "fact_id", "relation", "phrasing", "group", "audio", "voice")
-"""Columns of a stored prompt that decide no number of its trace (its voice is part of its id)."""
+"""Columns of a stored prompt that decide no number (its voice is part of its id)."""
 
 
 @dataclass(frozen=True, eq=False)
-class TracedFolder:
+class PromptFolder:
     """A folder opened for these prompts; `parts` are the finished ones among them, by prompt id.
 
-    The parts of `damaged` prompts are there, but are traced again.
+    The parts of `damaged` prompts are there, but are measured again.
     """
 
     run: RunDirectory
@@ -42,12 +42,12 @@ class TracedFolder:
 
     @property
     def waiting(self) -> tuple[Prompt, ...]:
-        """The prompts that are not traced yet."""
+        """The prompts that are not finished yet."""
         return tuple(prompt for prompt in self.prompts if prompt.id not in self.parts)
 
     @contextmanager
     def claimed(self, prompt: Prompt, *, wait: bool) -> Iterator[bool]:
-        """A context in which to trace the prompt, if it is True; False where another process does, or has done."""
+        """A context in which to measure the prompt, if it is True; False where another process does, or has done."""
         with self.run.claimed(prompt.id, wait=wait) as ours:
             yield ours and (prompt.id in self.damaged or not self.run.part(prompt.id).is_file())
 
@@ -58,7 +58,7 @@ class TracedFolder:
 
     def finish(self) -> xr.Dataset:
         """Join all finished prompts of the folder into effects.nc; return those of this call, in its order."""
-        for prompt in self.waiting:  # traced by another process meanwhile
+        for prompt in self.waiting:  # finished by another process meanwhile
             self.parts[prompt.id] = self.run.read_prompt(prompt.id)
         asked = join_effects([self.parts[prompt.id] for prompt in self.prompts])
         order = [str(name) for name in self.run.read_prompts()["id"]]
@@ -70,7 +70,7 @@ class TracedFolder:
             for name in (name for name in order if name in finished):
                 try:
                     all_of.append(self.parts[name] if name in self.parts else self.run.read_prompt(name))
-                except ValueError as error:  # of another call, which traces it again
+                except ValueError as error:  # of another call, which measures it again
                     damaged.append(str(error))
             self.run.write_effects(join_effects(all_of))
         if damaged:
@@ -78,13 +78,10 @@ class TracedFolder:
         return asked
 
 
-def open_trace(
-    folder: str | Path, prompts: Sequence[Prompt], config: Mapping[str, Any], *, known_only: bool = False
-) -> TracedFolder:
+def open_folder(folder: str | Path, prompts: Sequence[Prompt], config: Mapping[str, Any]) -> PromptFolder:
     """Open a folder for these prompts, and check what it holds before anything is run.
 
-    `config` holds under "trace" the attributes that every part has; with `known_only` a part whose answer the model
-    does not give is refused.
+    `config` holds under "trace" the attributes that every part has.
     """
     run = open_run(folder, config)
     _add_prompts(run, prompts)
@@ -106,17 +103,15 @@ def open_trace(
             f"{folder} holds {len(foreign)} parts of another study, {'; '.join(foreign[:3])}: take them out of parts/"
         )
     if damaged:
-        warn(f"{len(damaged)} parts are traced again: {'; '.join([*damaged.values()][:3])}")
-    unknown = [name for name, part in parts.items() if known_only and not part["known"].values.all()]
-    if unknown:
-        raise ValueError(f"the model does not know prompt {unknown[0]}, of facts='known'; leave it out")
-    return TracedFolder(run, tuple(prompts), parts, frozenset(damaged))
+        warn(f"{len(damaged)} parts are measured again: {'; '.join([*damaged.values()][:3])}")
+    return PromptFolder(run, tuple(prompts), parts, frozenset(damaged))
 
 
 def _renamed(run: RunDirectory, prompt: Prompt, part: xr.Dataset) -> xr.Dataset:
     """The part under the prompt's present names, rewritten where they changed."""
-    columns = prompt_columns([prompt], [bool(part["known"].values[0])])
-    changed = {name: ("prompt", columns[name]) for name in PROMPT_TEXTS if part[name].values[0] != columns[name][0]}
+    columns = prompt_columns([prompt], [False])
+    there = [name for name in PROMPT_TEXTS if name in part.coords]
+    changed = {name: ("prompt", columns[name]) for name in there if part[name].values[0] != columns[name][0]}
     if not changed:
         return part
     part = part.assign_coords(changed)
