@@ -1,8 +1,8 @@
 """Short sketches of arrays: a few numbers that change when any entry does, beyond rounding.
 
-A small array is its entries. A large one is cut into `PIECES` stretches, and each is summed with fixed weights between
-½ and 1½; the extremes and the places of missing entries go with the sums. Entries are taken in the order of the axes'
-names, so that a result may order its axes as it likes.
+A small array is its entries. A large one is cut into `PIECES` stretches, and each is summed with fixed weights of
+either sign, between ½ and 1 in size; the extremes and the places of missing entries go with the sums. Entries are taken
+in the order of the axes' names, so that a result may order its axes as it likes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,8 @@ def sketch(array: xr.DataArray) -> Sketch:
 
 def _sums(values: np.ndarray) -> list[float]:
     places = np.arange(len(values), dtype=np.uint64)
-    weights = 0.5 + (places * np.uint64(2654435761) % np.uint64(2**32)) / 2**32
+    spread = (places * np.uint64(2654435761) % np.uint64(2**32)) / 2**31 - 1
+    weights = (spread + np.where(spread < 0, -1, 1)) / 2
     return [float(piece.sum()) for piece in np.array_split(values * weights, PIECES)]
 
 
@@ -69,15 +70,18 @@ def _written(value: float) -> float | None:
 
 
 def difference(found: Sketch, known: Sketch) -> float:
-    """The largest difference, relative where numbers are above 1; infinite where the shapes or the gaps differ."""
+    """The largest difference, in units of the array's largest entry where that is above 1; infinite where the shapes
+    or the gaps differ."""
     kind = "values" if "values" in known else "sums"
     if found["shape"] != known["shape"] or len(found.get(kind, ())) != len(known[kind]):
         return float("inf")
+    entries = known[kind] if kind == "values" else known[kind][PIECES : PIECES + 2]
+    unit = max([1.0, *(abs(entry) for entry in entries if entry is not None)])
     pairs = zip(found[kind], known[kind], strict=True)
-    return float(np.max([_apart(*pair) for pair in pairs], initial=0.0))
+    return float(np.max([_apart(*pair) for pair in pairs], initial=0.0)) / unit
 
 
 def _apart(one: float | None, other: float | None) -> float:
     if one is None or other is None:
         return 0.0 if one is other else float("inf")
-    return abs(one - other) / max(1.0, abs(other))
+    return abs(one - other)
