@@ -4,7 +4,9 @@ import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 
-def random_llama(n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: str = "silu") -> HookedTransformer:
+def random_llama(
+    n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: str = "silu", d_vocab: int = 50
+) -> HookedTransformer:
     """Weights of a size at which every part matters; float64."""
     torch.manual_seed(seed)
     model = HookedTransformer(
@@ -16,7 +18,7 @@ def random_llama(n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: 
             n_key_value_heads=None if n_kv_heads == 4 else n_kv_heads,
             d_mlp=40,
             n_ctx=64,
-            d_vocab=50,
+            d_vocab=d_vocab,
             act_fn=act_fn,
             normalization_type="RMS",
             final_rms=True,
