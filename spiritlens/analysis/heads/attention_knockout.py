@@ -31,6 +31,7 @@ from spiritlens.analysis.grid.results import array, model_attributes, prompt_col
 from spiritlens.analysis.grid.windows import window_around
 from spiritlens.analysis.tracing.grid import given_window
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.components import CUT_ATTENTION, hook_name
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
@@ -120,7 +121,7 @@ def attention_knockout(
         "corruption": "attention of all edges cut in all layers",
         "window": width,
         "window_layers": json.dumps(
-            {"attention": {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
+            {CUT_ATTENTION: {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
         ),
     }
     parts = []
@@ -204,7 +205,7 @@ def _one_prompt(
         restored=restored[None],
         status=status[None],
         noise_floor=array((totals["nothing"] - totals["clean"]).abs().amax(0))[None],
-        components=("attention",),
+        components=(CUT_ATTENTION,),
         layers=range(len(windows)),
         metrics={name: SIGNS[name] for name in metrics},
         prompts=prompt_columns([prompt], [known]),
@@ -246,10 +247,10 @@ def _cut_logits(
             cut = [couples[index] if layer in windows[centre] else () for centre, index in some]
             heads = [_heads_of(edges[index], layer) for _, index in some]
             if any(cut):
-                hooks.append((f"blocks.{layer}.attn.hook_attn_scores", cut_scores(cut, heads)))
+                hooks.append((hook_name("scores", layer), cut_scores(cut, heads)))
         found.append(_logits(model, tokens.expand(len(some), -1), hooks, n_readouts))
     everything = [
-        (f"blocks.{layer}.attn.hook_attn_scores", cut_scores([chosen], [_heads_of(edge, layer)]))
+        (hook_name("scores", layer), cut_scores([chosen], [_heads_of(edge, layer)]))
         for layer in range(model.n_layers)
         for edge, chosen in zip(edges, couples, strict=True)
         if chosen

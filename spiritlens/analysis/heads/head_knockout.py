@@ -30,10 +30,10 @@ from spiritlens.analysis.grid.results import array, model_attributes, prompt_col
 from spiritlens.analysis.grid.sites import GridSites, batched_coordinates, grid_sites
 from spiritlens.analysis.heads.references import LeaveOut, Reference, check_stand_ins
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.components import hook_name
 from spiritlens.effects.schema import Status, new_effects
 from spiritlens.effects.store import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel

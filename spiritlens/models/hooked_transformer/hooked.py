@@ -32,8 +32,8 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 
+from spiritlens.components import hook_name
 from spiritlens.environment import plain_arithmetic
-from spiritlens.models.components import hook_name
 from spiritlens.models.hooked_transformer import suffix
 from spiritlens.models.hooked_transformer.attending import attend
 from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks, has_foreign_hooks, in_turn
@@ -132,7 +132,7 @@ class HookedLensModel:
             plain = activation.clone() if activation.is_inference() else activation
             return plain.detach().requires_grad_(True)
 
-        hooks = [("hook_embed", leaf), *((name, recorder(name)) for name in dict.fromkeys(names))]
+        hooks = [(hook_name("embed", 0), leaf), *((name, recorder(name)) for name in dict.fromkeys(names))]
         with torch.enable_grad(), self.hooked(hooks):
             value = metric(self._hooked_logits(self._stream(tokens)))
             if value.numel() != 1:

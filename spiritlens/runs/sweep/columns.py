@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spiritlens.models.components import HEAD_COMPONENTS
+from spiritlens.components import HEAD_COMPONENTS
 from spiritlens.models.protocol import LensModel
-from spiritlens.runs.sweep.plan import Action, Column
+from spiritlens.runs.sweep.plan import AFTER_MLP, Action, Column
 from spiritlens.runs.sweep.recorded import RecordedRun, as_rows, patched
 
 TOKENS_AT_ONCE = 1024
@@ -168,6 +168,6 @@ class Engine:
             resid_mid[whole] = expanded("resid_pre", len(whole)) + attn_out
         resid_mid = put(resid_mid, "resid_mid", everyone)
         mlp_out = torch.zeros_like(resid_mid)
-        if through_mlp := [row for row in everyone if row not in set(acting("mlp_out", "resid_post"))]:
+        if through_mlp := [row for row in everyone if row not in set(acting(*AFTER_MLP))]:
             mlp_out[through_mlp] = self._mlp(layer, resid_mid[through_mlp])
         return put(resid_mid + put(mlp_out, "mlp_out", everyone), "resid_post", everyone)

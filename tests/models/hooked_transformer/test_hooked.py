@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spiritlens.models.components import hook_name
+from spiritlens.components import hook_name
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.shapes import ShapeError
