@@ -23,7 +23,7 @@ from torch import Tensor
 
 from spiritlens.analysis.patching.grid import Patch
 from spiritlens.components import BY_NAME, hook_name
-from spiritlens.models.protocol import LensModel
+from spiritlens.models.protocol import CachedPrefix, LensModel
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun
 from spiritlens.runs.sweep.sweep import Score, names_to_record, resolved_memory_budget, sweep_runs
@@ -186,7 +186,7 @@ def _new_z(model: LensModel, layer: int, component: str, put_in: Tensor, held: C
     if component == "q":
         k, v = held("k"), held("v")
         run = {hook_name("k", layer): k, hook_name("v", layer): v}
-        return model.attend(layer, put_in, k, v, run, 0, torch.arange(len(k), device=k.device))
+        return model.attend(layer, put_in, k, v, CachedPrefix(run, 0, torch.arange(len(k), device=k.device)))
     if component == "pattern":
         group = model.n_heads // model.n_kv_heads
         v = repeat(held("v"), "run key kv d_head -> run key (kv group) d_head", group=group)
