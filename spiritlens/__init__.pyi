@@ -26,6 +26,7 @@ from spiritlens.comparison.findings import findings as findings
 from spiritlens.comparison.head_ranking import compare_rankings as compare_rankings
 from spiritlens.comparison.head_ranking import head_overlap as head_overlap
 from spiritlens.comparison.head_ranking import rank_heads as rank_heads
+from spiritlens.components import hook_name as hook_name
 from spiritlens.effects.rejoining import rejoin as rejoin
 from spiritlens.effects.schema import Status as Status
 from spiritlens.effects.statistics import average_effects as average_effects
@@ -38,7 +39,6 @@ from spiritlens.effects.statistics import total_effect as total_effect
 from spiritlens.effects.store import load_effects as load_effects
 from spiritlens.effects.store import save_effects as save_effects
 from spiritlens.files.weights import CheckpointError as CheckpointError
-from spiritlens.models.components import hook_name as hook_name
 from spiritlens.models.lens import Lens as Lens
 from spiritlens.models.loading import load as load
 from spiritlens.models.planted.planted import planted as planted

@@ -11,8 +11,8 @@ import torch
 import xarray as xr
 
 import spiritlens as sl
+from spiritlens.components import hook_name
 from spiritlens.environment import plain_arithmetic, plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.hooked_transformer.conversion import hooked_transformer
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.planted.planted import planted

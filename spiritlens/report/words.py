@@ -12,25 +12,12 @@ from typing import Any
 import xarray as xr
 
 from spiritlens.arguments import shown
+from spiritlens.components import BY_NAME, CUT_ATTENTION, WINDOWED
 from spiritlens.effects.given import given_traces
 
 MODALITY_WORDS = {"T2T": "told in writing", "S2T": "told in speech", "mixed": "text and speech mixed"}
 
 
-COMPONENT_WORDS = {
-    "embed": "token embedding",
-    "resid_pre": "residual stream into the block",
-    "resid_mid": "residual stream after attention",
-    "resid_post": "residual stream out of the block",
-    "attn_out": "attention output",
-    "mlp_out": "MLP output",
-    "q": "queries",
-    "k": "keys",
-    "v": "values",
-    "z": "head output",
-}
-WINDOWED = ("mlp_out", "attn_out", "attention")
-"""Components that are patched (or cut) in a window of layers."""
 METRIC_WORDS = {
     "probability": "probability of the answer",
     "log_probability": "log-probability of the answer",
@@ -57,8 +44,8 @@ DIRECTION_WORDS = {
 
 def component_words(component: str) -> str:
     """A component in words, with its TransformerLens name."""
-    words = COMPONENT_WORDS.get(component)
-    return f"{words} ({component})" if words else html.escape(component)
+    row = BY_NAME.get(component)
+    return f"{row.words} ({component})" if row else html.escape(component)
 
 
 def metric_words(metric: str) -> str:
@@ -74,7 +61,7 @@ def quantity_words(quantity: str, direction: str, metric: str) -> str:
 
 def method_words(effects: xr.Dataset) -> str:
     """What was run. Tracing names no method, and an attention knock-out is known by its component."""
-    traced = "attention knock-out" if effects["component"].values.tolist() == ["attention"] else "causal tracing"
+    traced = "attention knock-out" if effects["component"].values.tolist() == [CUT_ATTENTION] else "causal tracing"
     return str(effects.attrs.get("method", "")) or traced
 
 
@@ -102,7 +89,7 @@ def without_heads(effects: Any) -> xr.Dataset:
 def window_words(effects: xr.Dataset, component: str) -> str:
     """How many layers were patched together, for components that use a window."""
     window = int(effects.attrs["window"])
-    return f"window {window} layers" if component in WINDOWED and window > 1 else "single layers"
+    return f"window {window} layers" if component in (*WINDOWED, CUT_ATTENTION) and window > 1 else "single layers"
 
 
 def choose(effects: xr.Dataset, axis: str, wanted: str | None) -> str:

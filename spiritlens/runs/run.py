@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from spiritlens.arguments import shown, told_keywords, whole
+from spiritlens.components import STAGE, hook_name
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import STAGE, hook_name
 from spiritlens.models.given import given_lens, given_prompt
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from spiritlens.arguments import shown, whole
-from spiritlens.models.components import COMPONENTS, HEAD_COMPONENTS, hook_name
+from spiritlens.components import HEAD_COMPONENTS, head_count, hook_name, patched_by
+
+SITE_COMPONENTS = patched_by("run")
 
 
 class Positions(Protocol):
@@ -38,8 +40,8 @@ class Site:
     head: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.component, str) or self.component not in COMPONENTS:
-            raise ValueError(f"component {shown(self.component)} is unknown; one of {', '.join(COMPONENTS)}")
+        if not isinstance(self.component, str) or self.component not in SITE_COMPONENTS:
+            raise ValueError(f"component {shown(self.component)} is unknown; one of {', '.join(SITE_COMPONENTS)}")
         object.__setattr__(self, "layer", whole("layer", self.layer))
         object.__setattr__(self, "positions", positions_of(self.positions))
         if not self.positions:
@@ -49,7 +51,8 @@ class Site:
         object.__setattr__(self, "head", whole("head", self.head))
         if self.component not in HEAD_COMPONENTS:
             raise ValueError(
-                f"{self.component} has no head axis (head={self.head}); heads exist in {', '.join(HEAD_COMPONENTS)}"
+                f"{self.component} has no head axis (head={self.head}); heads exist in "
+                f"{', '.join(name for name in SITE_COMPONENTS if name in HEAD_COMPONENTS)}"
             )
 
     @property
@@ -61,7 +64,7 @@ class Site:
         """The same site with positions counted from the start; refuses what the model or the prompt does not have."""
         if not 0 <= self.layer < n_layers:
             raise ValueError(f"layer {self.layer} is outside the model's layers 0..{n_layers - 1}")
-        heads = n_kv_heads if self.component in ("k", "v") else n_heads
+        heads = head_count(self.component, n_heads, n_kv_heads)
         if self.head is not None and not 0 <= self.head < heads:
             raise ValueError(f"head {self.head} is outside the {heads} heads of {self.component} (0..{heads - 1})")
         outside = [position for position in self.positions if not -n_positions <= position < n_positions]

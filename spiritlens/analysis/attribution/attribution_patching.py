@@ -36,9 +36,9 @@ from spiritlens.analysis.grid.given import given_draws, given_metrics, given_nam
 from spiritlens.analysis.grid.results import array, model_attributes
 from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.arguments import check_choice, told_keywords, whole
+from spiritlens.components import HEAD_COMPONENTS, hook_name, patched_by
 from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
@@ -56,9 +56,6 @@ from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import METRICS, Metric
 from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.terms import At, Direction
-
-STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-HEAD_COMPONENTS = ("q", "k", "v", "z")
 
 
 @told_keywords
@@ -127,7 +124,7 @@ def given_smooth_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Sequenc
 
 def _given_components(components: Sequence[str]) -> tuple[str, ...]:
     """Whole outputs, or activations by head: never both in one result."""
-    names = given_names("components", components, (*STREAM_COMPONENTS, *HEAD_COMPONENTS))
+    names = given_names("components", components, patched_by("attribute"))
     if len({name in HEAD_COMPONENTS for name in names}) > 1:
         raise ValueError(f"components {names} mix heads and whole outputs; ask for them in two calls")
     return names

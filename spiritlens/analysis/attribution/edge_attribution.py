@@ -36,9 +36,9 @@ from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all
 from spiritlens.analysis.paths.path_patching import ALL_POSITIONS, given_places, span_positions
 from spiritlens.analysis.paths.path_values import PathValues, no_path
 from spiritlens.arguments import check_choice, listed, told_keywords, whole
+from spiritlens.components import hook_name
 from spiritlens.effects.paths import BaseRun
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel

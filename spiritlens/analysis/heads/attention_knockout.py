@@ -34,6 +34,7 @@ from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.grid.windows import window_around
 from spiritlens.analysis.tracing.grid import given_window
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.components import CUT_ATTENTION, hook_name
 from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -123,7 +124,7 @@ def attention_knockout(
         "corruption": "attention of all edges cut in all layers",
         "window": width,
         "window_layers": json.dumps(
-            {"attention": {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
+            {CUT_ATTENTION: {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
         ),
     }
     parts = []
@@ -203,7 +204,7 @@ def _one_prompt(
     )
     grid = Cells(tuple((0, layer, index, 0) for layer, index in cells), (1, len(windows), len(edges), 1), by_head=False)
     sites = GridSites("span", (), _edge_coordinates(prompt, edges, couples))
-    along = Along(("attention",), range(len(windows)), metrics, "noising", attributes)
+    along = Along((CUT_ATTENTION,), range(len(windows)), metrics, "noising", attributes)
     return effects_of(prompt, known, sites, grid, runs, along)
 
 
@@ -238,10 +239,10 @@ def _cut_logits(
             cut = [couples[index] if layer in windows[centre] else () for centre, index in some]
             heads = [_heads_of(edges[index], layer) for _, index in some]
             if any(cut):
-                hooks.append((f"blocks.{layer}.attn.hook_attn_scores", cut_scores(cut, heads)))
+                hooks.append((hook_name("scores", layer), cut_scores(cut, heads)))
         found.append(_logits(model, tokens.expand(len(some), -1), hooks, n_readouts))
     everything = [
-        (f"blocks.{layer}.attn.hook_attn_scores", cut_scores([chosen], [_heads_of(edge, layer)]))
+        (hook_name("scores", layer), cut_scores([chosen], [_heads_of(edge, layer)]))
         for layer in range(model.n_layers)
         for edge, chosen in zip(edges, couples, strict=True)
         if chosen

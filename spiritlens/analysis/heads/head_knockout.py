@@ -32,9 +32,9 @@ from spiritlens.analysis.grid.results import array, model_attributes
 from spiritlens.analysis.grid.sites import GridSites, grid_sites
 from spiritlens.analysis.heads.references import LeaveOut, Reference, check_stand_ins
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.components import hook_name
 from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel

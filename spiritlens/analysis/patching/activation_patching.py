@@ -46,6 +46,7 @@ from spiritlens.analysis.patching.grid import (
 )
 from spiritlens.analysis.patching.patch_values import PatchValues, RunSpec, alignable, patch_values
 from spiritlens.arguments import check_choice, listed, told_keywords, whole
+from spiritlens.components import patched_by
 from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -137,7 +138,7 @@ def back_patch(
     chosen = given_prompts(given_lens(lens), prompts)
     layers = given_source_layers(source_layers, lens.backend.n_layers)
     (component,) = given_names("component", [component], PATCHED_COMPONENTS)
-    if component in ("pattern", "result"):
+    if component not in patched_by("sweep"):
         raise ValueError(
             f"component={component!r} cannot be moved between layers: a pattern belongs to its layer's keys, and a "
             "result would pass through the W_O of the layer that it is put into; back-patch q, k, v, z, attn_out or "

@@ -22,26 +22,14 @@ from einops import einsum, rearrange, repeat
 from torch import Tensor
 
 from spiritlens.analysis.patching.grid import Patch
-from spiritlens.models.components import hook_name
-from spiritlens.models.protocol import LensModel
+from spiritlens.components import BY_NAME, hook_name
+from spiritlens.models.protocol import CachedPrefix, LensModel
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun
 from spiritlens.runs.sweep.sweep import Score, names_to_record, resolved_memory_budget, sweep_runs
 
 Variant = tuple[str, int | None]
 """A component and a head (None: all heads together, or no head axis)."""
-
-OWN_POSITION_COMPONENTS = ("q", "z", "result", "pattern", "attn_out", "resid_mid", "mlp_out")
-READ_OF_SOURCE = {"result": "z"}
-READ_OF_BASE = {
-    "q": ("k", "v", "z", "resid_mid"),
-    "pattern": ("v", "z", "resid_mid"),
-    "z": ("z", "resid_mid"),
-    "result": ("z", "resid_mid"),
-    "attn_out": ("resid_mid", "attn_out"),
-    "resid_mid": ("resid_mid",),
-    "mlp_out": ("resid_mid",),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +42,7 @@ class VariantRun(RecordedRun):
 
 def moves_one_block(patch: Patch) -> bool:
     """Whether the patch is of the kind that this module computes."""
-    return len(patch.layers) == 1 and patch.component in OWN_POSITION_COMPONENTS
+    return len(patch.layers) == 1 and BY_NAME[patch.component].base_reads != ()
 
 
 def block_names(
@@ -62,13 +50,12 @@ def block_names(
 ) -> dict[str, list[str]]:
     """Hook names that `block_values` reads of the "base" and of the "source" run."""
     components = dict.fromkeys(patch.component for patch in patches)
-    base = dict.fromkeys(name for component in components for name in READ_OF_BASE[component])
-    source = dict.fromkeys(READ_OF_SOURCE.get(component, component) for component in components)
+    base = dict.fromkeys(name for component in components for name in BY_NAME[component].base_reads)
     layers = sorted({patch.layers[0] for patch in patches})
     swept = names_to_record(model, _programs(_cells(patches)), n_positions, first_changed, n_readouts)
     return {
         "base": [*swept["base"], *(hook_name(name, layer) for layer in layers for name in base)],
-        "source": [hook_name(name, layer) for layer in layers for name in source],
+        "source": [hook_name(name, layer) for layer in layers for name in components],
     }
 
 
@@ -172,7 +159,7 @@ def _of_component(
         values = base.values[hook_name(name, layer)]
         return values.expand(n_runs, *values.shape[1:])
 
-    put_in = source[hook_name(READ_OF_SOURCE.get(component, component), layer)]
+    put_in = source[hook_name(component, layer)]
     put_in = put_in.expand(n_runs, *put_in.shape[1:])
     if component == "mlp_out":
         return (held("resid_mid") + put_in)[None, :, where]
@@ -199,7 +186,7 @@ def _new_z(model: LensModel, layer: int, component: str, put_in: Tensor, held: C
     if component == "q":
         k, v = held("k"), held("v")
         run = {hook_name("k", layer): k, hook_name("v", layer): v}
-        return model.attend(layer, put_in, k, v, run, 0, torch.arange(len(k), device=k.device))
+        return model.attend(layer, put_in, k, v, CachedPrefix(run, 0, torch.arange(len(k), device=k.device)))
     if component == "pattern":
         group = model.n_heads // model.n_kv_heads
         v = repeat(held("v"), "run key kv d_head -> run key (kv group) d_head", group=group)

@@ -14,18 +14,16 @@ import numpy as np
 
 from spiritlens.analysis.grid.cells import Cells, Place
 from spiritlens.analysis.grid.sites import GridSites
-from spiritlens.analysis.grid.windows import WINDOWED, window_around
+from spiritlens.analysis.grid.windows import window_around
 from spiritlens.analysis.patching.donors import Control, Pooling, Transfer
 from spiritlens.arguments import check_choice, listed, whole
-from spiritlens.models.components import hook_name
+from spiritlens.components import HEAD_COMPONENTS, WINDOWED, head_count, hook_name, patched_by
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.terms import At, Direction
 
-STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-HEAD_COMPONENTS = ("q", "k", "v", "z", "pattern", "result")
-PATCHED_COMPONENTS = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
+PATCHED_COMPONENTS = patched_by("patch")
 """All that activation patching knows."""
 Heads = Literal["together", "each"]
 
@@ -51,7 +49,8 @@ class PatchSettings:
 
     def __post_init__(self) -> None:
         if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
-            raise ValueError(f"heads='each' goes with {', '.join(HEAD_COMPONENTS)}; found {self.components}")
+            by_head = ", ".join(name for name in PATCHED_COMPONENTS if name in HEAD_COMPONENTS)
+            raise ValueError(f"heads='each' goes with {by_head}; found {self.components}")
         for name, value, allowed in (
             ("heads", self.heads, Heads),
             ("direction", self.direction, Direction),
@@ -119,7 +118,7 @@ def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reac
         if not positions:
             continue
         head = place[3] if settings.heads == "each" else None
-        if head is not None and component in ("k", "v") and head >= model.n_kv_heads:
+        if head is not None and head >= head_count(component, model.n_heads, model.n_kv_heads):
             continue
         layers = settings.layers(component, place[1], model.n_layers)
         patches.append(Patch(component, layers, positions, head))

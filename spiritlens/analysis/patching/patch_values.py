@@ -18,6 +18,7 @@ from torch import Tensor
 from spiritlens.analysis.patching.closed_form import block_names, block_values, moves_one_block
 from spiritlens.analysis.patching.donors import Transfer, noise_like, pooled
 from spiritlens.analysis.patching.grid import Patch
+from spiritlens.components import hook_name
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.scoring import Scorer
@@ -195,7 +196,7 @@ def _pattern_values(
 ) -> Tensor:
     """Values ``[cell sample metric]`` of attention rows taken from a run of equal length, by hooks."""
     layers = sorted({layer for patch in patches for layer in patch.layers})
-    names = {layer: f"blocks.{layer}.attn.hook_pattern" for layer in layers}
+    names = {layer: hook_name("pattern", layer) for layer in layers}
     specs = (base, source)
     samples = max(1 if spec.embeddings is None else len(spec.embeddings) for spec in specs)
     tokens = source.tokens(scorer.forced, model.device)

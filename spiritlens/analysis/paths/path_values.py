@@ -27,8 +27,8 @@ from spiritlens.analysis.paths.changes import residual_changes
 from spiritlens.analysis.paths.full_length import LOGITS, hooked_readings
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.readings import READ, received
+from spiritlens.components import hook_name
 from spiritlens.effects.paths import Frozen, Norms
-from spiritlens.models.components import hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, record

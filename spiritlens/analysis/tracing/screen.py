@@ -24,9 +24,9 @@ from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.analysis.tracing.grid import make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.arguments import told_keywords, whole
+from spiritlens.components import hook_name
 from spiritlens.effects.quantities import indirect_effect
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt

@@ -16,6 +16,7 @@ from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.utils import logging
 
+from spiritlens.components import hook_name
 from spiritlens.files.weights import read_json
 from spiritlens.models.checkpoints.checkpoint import read_checkpoint
 from spiritlens.models.checkpoints.llama import rotary_frequencies
@@ -95,10 +96,10 @@ def reference_activations(llama: LlamaForCausalLM, tokens: Tensor) -> dict[str, 
 
         return hook
 
-    handles = [llama.model.embed_tokens.register_forward_hook(keep("hook_embed"))]
+    handles = [llama.model.embed_tokens.register_forward_hook(keep(hook_name("embed", 0)))]
     for layer, block in enumerate(llama.model.layers):
-        for part, name in ((block.self_attn, "hook_attn_out"), (block.mlp, "hook_mlp_out"), (block, "hook_resid_post")):
-            handles.append(part.register_forward_hook(keep(f"blocks.{layer}.{name}")))
+        for part, name in ((block.self_attn, "attn_out"), (block.mlp, "mlp_out"), (block, "resid_post")):
+            handles.append(part.register_forward_hook(keep(hook_name(name, layer))))
     try:
         logits = llama(tokens.to(llama.device), use_cache=False).logits
     finally:

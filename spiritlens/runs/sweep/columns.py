@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spiritlens.models.components import HEAD_COMPONENTS
-from spiritlens.models.protocol import LensModel
-from spiritlens.runs.sweep.plan import Action, Column
+from spiritlens.components import HEAD_COMPONENTS
+from spiritlens.models.protocol import CachedPrefix, LensModel
+from spiritlens.runs.sweep.plan import AFTER_MLP, Action, Column
 from spiritlens.runs.sweep.recorded import RecordedRun, as_rows, patched
 
 TOKENS_AT_ONCE = 1024
@@ -101,20 +101,19 @@ class Engine:
         samples: Tensor,
     ) -> Tensor:
         """attn_out of the positions of `axis`; step by step only where queries, keys, values or z are patched."""
-        base, start = self.runs["base"], suffix.start
-        sample_of_row = base.of_samples(samples).repeat(len(resid))
+        base = self.runs["base"]
+        prefix = CachedPrefix(base.values, suffix.start, base.of_samples(samples).repeat(len(resid)))
         queries = None if axis == suffix else torch.arange(axis.start, axis.stop, device=resid.device)
         flat = resid.flatten(0, 1)
         if not any(action.component in HEAD_COMPONENTS for own in actions for action in own):
-            attn_out = self.model.attention(layer, flat, base.values, start, sample_of_row, queries)
-            return as_rows(attn_out, resid)
+            return as_rows(self.model.attention(layer, flat, prefix, queries), resid)
 
         def put(values: Tensor, component: str, positions: range) -> Tensor:
             rows = as_rows(values, resid)
             return patched(rows, component, layer, actions, positions, self.runs, samples).flatten(0, 1)
 
         q, k, v = (put(values, name, suffix) for name, values in zip("qkv", self.model.qkv(layer, flat), strict=True))
-        z = put(self.model.attend(layer, q, k, v, base.values, start, sample_of_row, queries), "z", axis)
+        z = put(self.model.attend(layer, q, k, v, prefix, queries), "z", axis)
         return as_rows(self.model.project(layer, z), resid)
 
     def _mlp(self, layer: int, resid_mid: Tensor) -> Tensor:
@@ -168,6 +167,6 @@ class Engine:
             resid_mid[whole] = expanded("resid_pre", len(whole)) + attn_out
         resid_mid = put(resid_mid, "resid_mid", everyone)
         mlp_out = torch.zeros_like(resid_mid)
-        if through_mlp := [row for row in everyone if row not in set(acting("mlp_out", "resid_post"))]:
+        if through_mlp := [row for row in everyone if row not in set(acting(*AFTER_MLP))]:
             mlp_out[through_mlp] = self._mlp(layer, resid_mid[through_mlp])
         return put(resid_mid + put(mlp_out, "mlp_out", everyone), "resid_post", everyone)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from spiritlens.models.components import STAGE, hook_name
+from spiritlens.components import STAGE, hook_name
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, patched
@@ -40,7 +40,7 @@ def full_length_cells(
         hooks = cell_hooks([programs[cell] for cell in cells], runs, chosen)
         if base.embeddings is not None:
             embeddings = base.embeddings[base.of_samples(chosen)].repeat(len(cells), 1, 1)
-            hooks.insert(0, ("hook_embed", _constant(embeddings)))
+            hooks.insert(0, (hook_name("embed", 0), _constant(embeddings)))
         with torch.no_grad(), model.hooked(hooks):
             logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
         yield cells, chosen, score(logits).reshape(len(cells), samples, -1)

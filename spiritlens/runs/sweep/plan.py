@@ -23,16 +23,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spiritlens.models.components import STAGE
+from spiritlens.components import COMPONENTS, STAGE
 
 Which = Literal["source", "base"]
 """The run a value is taken from: the source run (patching) or the base run itself (severing)."""
 
-BEFORE_ATTENTION = ("embed", "resid_pre", "q", "k", "v")
+BEFORE_ATTENTION = tuple(row.name for row in COMPONENTS if row.phase == "before attention")
 """First patches that make the whole block run on the suffix (rule 2)."""
 
-OWN_POSITION_ONLY = ("q", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
+OWN_POSITION_ONLY = tuple(row.name for row in COMPONENTS if row.own_position)
 """Components that reach other positions only through a later block's attention."""
+
+AFTER_MLP = tuple(row.name for row in COMPONENTS if row.phase == "after MLP")
+"""Patches beside which the block's MLP need not run."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Plan:
             for column in self.columns
             for _, plan in column.layers
             for actions in plan.born
-            if not any(action.component in ("mlp_out", "resid_post") for action in actions)
+            if not any(action.component in AFTER_MLP for action in actions)
         )
 
     def n_rows(self) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spiritlens.models.components import HEAD_COMPONENTS, hook_name
+from spiritlens.components import HEAD_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action
 
@@ -63,7 +63,7 @@ def record(
 
 def replaced_embeddings(model: LensModel, embeddings: Tensor | None) -> AbstractContextManager[None]:
     """A context in which the token embeddings are replaced; None leaves them."""
-    return nullcontext() if embeddings is None else model.hooked([("hook_embed", lambda _: embeddings)])
+    return nullcontext() if embeddings is None else model.hooked([(hook_name("embed", 0), lambda _: embeddings)])
 
 
 def patched(

@@ -23,8 +23,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.arguments import whole
+from spiritlens.components import KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.columns import Engine
 from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source
@@ -35,7 +35,7 @@ from spiritlens.shapes import checked
 Score = Callable[[Tensor], Tensor]
 """Logits ``[row readout d_vocab]`` → metric values ``[row metric]``."""
 
-SUFFIX_COMPONENTS = ("resid_pre", "k", "v")
+SUFFIX_COMPONENTS = ("resid_pre", *KEY_VALUE_COMPONENTS)
 """What a column needs of the base run in every layer."""
 
 LEAST_OF_A_HOST, MOST_OF_A_HOST = 1 << 26, 1 << 30
