@@ -18,7 +18,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
-    plain_contrast,
+    contrast_settings,
 )
 from spiritlens.runs.metrics import SIGNS
 
@@ -76,7 +76,7 @@ def paths_dataset(
     config = {
         "samples": settings.samples,
         "metrics": list(settings.metrics),
-        "contrast": plain_contrast(contrast),
+        "contrast": contrast_settings(contrast),
         "memory_budget": settings.memory_budget,
     }
     return new_paths(

@@ -203,7 +203,7 @@ def first_look(
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
     samples, seed = given_draws(samples, seed)
     grid = make_grid(lens.backend, components, window, at, direction, "none")
-    noise = Noise() if corruption is None else given_corruption(lens, corruption)
+    noise = given_corruption(lens, Noise() if corruption is None else corruption, prompts[0])
     settings = TraceSettings(grid, noise, samples, seed, given_metrics(lens, prompts, (metric,)))
     given_spans(prompts, at, settings.spans)
     estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
