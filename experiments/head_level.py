@@ -26,7 +26,7 @@ import spiritlens as sl
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.heads.attention_mass import attention_mass
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution
-from spiritlens.analysis.heads.head_knockout import EVERYWHERE, HeadName, head_knockout
+from spiritlens.analysis.heads.head_knockout import HeadName, head_knockout
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.comparison.head_ranking import compare_rankings, head_overlap, rank_heads
 from spiritlens.effects.statistics import average_effects
@@ -34,6 +34,7 @@ from spiritlens.effects.store import save_effects
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import load_facts
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.spans import EVERYWHERE
 from spiritlens.report.figures import head_map
 from spiritlens.report.page.document import Plot, Section, Table, write_page
 from spiritlens.runs.corruptions.noise import Noise

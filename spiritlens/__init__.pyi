@@ -58,7 +58,9 @@ from spiritlens.report.page.dashboard import dashboard as dashboard
 
 # analysis, results, pages
 from spiritlens.runs.answers import known_prompts as known_prompts
-from spiritlens.runs.corruptions.corruption import control_span as control_span
+from spiritlens.runs.corruptions.control_span import control_span as control_span
+from spiritlens.runs.corruptions.corruption import Corruption as Corruption
+from spiritlens.runs.corruptions.corruption import CorruptionRequest as CorruptionRequest
 from spiritlens.runs.corruptions.knock_out import KnockOut as KnockOut
 from spiritlens.runs.corruptions.noise import Noise as Noise
 from spiritlens.runs.corruptions.noise import NoiseScale as NoiseScale

@@ -24,6 +24,7 @@ from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
+from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import derived_seed, generator
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
 from spiritlens.runs.likeliest import Over, Top, likeliest
@@ -120,7 +121,7 @@ def run(lens: Lens, prompt: Prompt, *interventions: Intervention, samples: int =
     for place, done in enumerate(interventions):
         _check_intervention(lens, place, done)
     model = lens.backend
-    placed = [_resolved(model, prompt, done) for done in interventions]
+    placed = [_resolved(model, prompt, done.of_prompt(prompt)) for done in interventions]
     random = any(_is_random(done) for done in placed)
     count = samples if random else 1
     parts = prompt_scorers(lens, prompt, _metrics_of(lens, prompt))
@@ -238,7 +239,7 @@ def _embeddings(
         new = corrupted_embeddings(
             lens,
             prompt,
-            done.value,
+            given_corruption(lens, done.value, prompt, done.site.positions, f"the corruption of '{done.label}'"),
             positions=done.site.positions,
             samples=samples,
             seed=derived_seed(seed, f"corruption {order}") if order else seed,

@@ -15,7 +15,7 @@ from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.heads.attention_mass import DETECTORS, attention_patterns, detector_scores
-from spiritlens.analysis.heads.head_knockout import EVERYWHERE, head_knockout
+from spiritlens.analysis.heads.head_knockout import head_knockout
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.path_patching import path_patch
 from spiritlens.comparison.head_ranking import rank_heads
@@ -23,6 +23,7 @@ from spiritlens.effects.paths import path_change
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
+from spiritlens.prompts.spans import EVERYWHERE
 from tests.analysis.tracing_lens import TinyLens, TinyVocabulary
 
 N_TOKENS, PAIRS, STEPS, BATCH = 33, 6, 700, 32

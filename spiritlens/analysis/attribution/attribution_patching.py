@@ -48,9 +48,9 @@ from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
     contrast_embeddings,
+    contrast_settings,
     contrasts_of,
     given_contrast,
-    plain_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import METRICS, Metric
@@ -90,7 +90,7 @@ def attribution_patch(
         "metrics": [metric.name for metric in metrics],
         "steps": steps,
         "spans": list(spans),
-        "contrast": plain_contrast(contrast),
+        "contrast": contrast_settings(contrast),
     }
     attributes = {
         **model_attributes(lens, seed, config),

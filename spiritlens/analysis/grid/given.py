@@ -4,7 +4,7 @@
     spans = given_spans(prompts, at, spans)                     # how sites are cut, and names that the prompts know
     components = given_names("components", components, allowed)
     donors = given_each(lens, donors, "donors")                 # prompts of this lens; one may come twice
-    corruption = given_corruption(lens, corruption)
+    corruption = given_corruption(lens, corruption, prompts[0])  # resolved; makes the same embeddings twice
 
 Lists are read once, so that generators serve; a single text where several are due is refused, never spelt out as
 letters. What only some prompts lack is told with the prompt's id.

@@ -41,7 +41,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.span_names import named_span
+from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import known_prompts
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
@@ -52,7 +52,7 @@ Couples = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Edge:
-    """Queries that may not look at keys; both are names of spans (`spiritlens.prompts.span_names.named_span`):
+    """Queries that may not look at keys; both are names of spans (`spiritlens.prompts.spans`):
     ``subject``, ``relation``, ``speech``, ``last token``, a role, a word, ``positions 3 4``. Keys that hold a query
     itself (``relation → last token`` in writing) leave the query its own key."""
 
@@ -166,7 +166,7 @@ def cut_scores(couples: Sequence[Couples], heads: Sequence[Sequence[int] | None]
 
 def _couples(prompt: Prompt, edge: Edge) -> Couples:
     """The edge's (query, key) positions; none where the prompt lacks either side."""
-    queries, keys = (named_span(prompt, name) for name in (edge.queries, edge.keys))
+    queries, keys = (find_span(prompt, name) for name in (edge.queries, edge.keys))
     if queries is None or keys is None:
         return ()
     return tuple((query, key) for query in queries for key in keys if key != query)

@@ -17,7 +17,7 @@ Source: Wang et al. 2022 (arXiv 2211.00593), section 2.2 (mean ablation); Chan e
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,19 +39,17 @@ from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.prompts.span_names import named_span
+from spiritlens.prompts.spans import EVERYWHERE
 from spiritlens.runs.answers import known_prompts
+from spiritlens.runs.corruptions.knock_out import KnockOutKind
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, record
 from spiritlens.runs.sweep.sweep import SweepResult, names_to_record, sweep_runs
 
-KnockOutKind = Literal["zero", "mean", "resample"]
 HeadName = tuple[int, int]
 """Layer and head."""
-EVERYWHERE = "all but the beginning"
-"""The site of all tokens but the beginning of the sequence."""
 
 
 @told_keywords
@@ -140,7 +138,7 @@ def _head(model: LensModel, group: str, name: str, head: HeadName) -> HeadName:
 
 def knocked_out(prompt: Prompt, spans: tuple[str, ...]) -> tuple[int, ...]:
     """All positions of the spans, at least one."""
-    found = {position for span in _sites(prompt, spans).spans if span is not None for position in span}
+    found = {position for span in grid_sites(prompt, "span", spans).spans if span is not None for position in span}
     if not found:
         raise ValueError(f"prompt {prompt.id} has none of the spans {spans}")
     return tuple(sorted(found))
@@ -159,7 +157,7 @@ def _one_prompt(
     attributes: dict[str, Any],
 ) -> xr.Dataset:
     model = lens.backend
-    sites = _sites(prompt, spans)
+    sites = grid_sites(prompt, "span", spans)
     programs, places, shape = _cells(model, groups, sites)
     positions = knocked_out(prompt, spans)
     parts = prompt_scorers(lens, prompt, metrics)
@@ -180,20 +178,6 @@ def _one_prompt(
     along = Along(components, layers, metrics, "noising", attributes)
     cells = Cells(tuple(places), shape, by_head=groups is None)
     return effects_of(prompt, known, sites, cells, runs, along)
-
-
-def _sites(prompt: Prompt, names: tuple[str, ...]) -> GridSites:
-    """Named spans, `EVERYWHERE` among them."""
-    rest = tuple(position for position, family in enumerate(prompt.families) if family != "bos")
-    found = [Span(name, rest) if name == EVERYWHERE else named_span(prompt, name) for name in names]
-    known = grid_sites(prompt, "span", [name if name != EVERYWHERE else "last token" for name in names])
-    coordinates = {
-        **known.coordinates,
-        "span_name": list(names),
-        "n_tokens": [len(span) if span else 0 for span in found],
-        "span_role": [prompt.roles[span.positions[0]] if span else "" for span in found],
-    }
-    return GridSites("span", tuple(found), coordinates)
 
 
 def _cells(

@@ -58,9 +58,9 @@ from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
     contrast_embeddings,
+    contrast_settings,
     contrasts_of,
     given_contrast,
-    plain_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
@@ -332,7 +332,7 @@ def _attributes(
         "pooling": settings.pooling,
         "control": settings.control,
         "metrics": [metric.name for metric in settings.metrics],
-        "contrast": plain_contrast(contrast),
+        "contrast": contrast_settings(contrast),
         "donors": [donor.id for donor in donors if donor is not None] or None,
         "memory_budget": settings.memory_budget,
     }

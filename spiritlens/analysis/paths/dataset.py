@@ -19,7 +19,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
-    plain_contrast,
+    contrast_settings,
 )
 from spiritlens.runs.metrics import Metric
 
@@ -77,7 +77,7 @@ def paths_dataset(
     config = {
         "samples": settings.samples,
         "metrics": [metric.name for metric in settings.metrics],
-        "contrast": plain_contrast(contrast),
+        "contrast": contrast_settings(contrast),
         "memory_budget": settings.memory_budget,
     }
     floors = np.stack([array(edges.noise_floor) for edges in some])

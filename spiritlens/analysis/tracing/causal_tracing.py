@@ -38,16 +38,16 @@ from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trac
 from spiritlens.analysis.tracing.screen import Keep, check_screenable, kept_cells
 from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.effects.joining import join_effects
-from spiritlens.effects.schema import VERSIONS
+from spiritlens.effects.schema import ATTRIBUTE_DEFAULTS, VERSIONS
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import given_answer, other_spacing
-from spiritlens.runs.corruptions.contrasts import plain_corruption
-from spiritlens.runs.corruptions.corruption import Corruption, control_span
-from spiritlens.runs.corruptions.given import given_corruption
-from spiritlens.runs.corruptions.noise import Noise, NoiseScale, noise_scale
+from spiritlens.runs.corruptions.control_span import control_span
+from spiritlens.runs.corruptions.corruption import Corruption, corruption_attributes
+from spiritlens.runs.corruptions.given import checked_corruption, given_corruption
+from spiritlens.runs.corruptions.noise import Noise, noise_scale
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
@@ -63,6 +63,8 @@ Preset = Literal["none", "rome"]
 DEFAULT_COMPONENTS = ("resid_pre", "mlp_out", "attn_out")
 DEFAULT_METRICS = ("probability", "log_probability", "logit")
 ROME_WINDOW = 10
+NO_NOISE = {name: ATTRIBUTE_DEFAULTS[name] for name in ("noise_scale_text", "noise_scale_speech", "noise_law")}
+"""Attributes of a trace without noise; folders compare them."""
 
 
 @told_keywords
@@ -107,17 +109,17 @@ def causal_trace(
         ("progress", progress, Progress),
     ):
         check_choice(name, value, choices)
-    noise = Noise() if corruption is None else given_corruption(lens, corruption)
+    noise = Noise() if corruption is None else checked_corruption(corruption)
     if preset == "rome":
         _refuse_replaced(components, window, samples, metrics, corruption)
         components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")
         window, samples, metrics = ROME_WINDOW, 10, ("probability",)
         noise = Noise(noise_scale(lens, prompts), stream="rome")
-    if isinstance(noise, Noise):
-        noise = noise.resolved(lens)
     grid = make_grid(lens.backend, components, window, at, direction, sever)
     samples, seed = given_draws(samples, seed)
     metrics, spans = given_metrics(lens, prompts, metrics), given_spans(prompts, at, spans)
+    spans_of = {p: control_span(p, seed).positions if corrupted == "control" else None for p in prompts}
+    noise = given_corruption(lens, noise, prompts[0], spans_of[prompts[0]])
     budget = resolved_memory_budget(lens.backend.device, memory_budget)
     settings = TraceSettings(grid, noise, samples, seed, metrics, spans, budget)
     if screen is not None:
@@ -125,7 +127,6 @@ def causal_trace(
         check_screenable(settings)
     attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, keep=keep, preset=preset)
     facts = "known" if preset == "rome" else facts
-    spans_of = {p: control_span(p, seed).positions if corrupted == "control" else None for p in prompts}
     for prompt in prompts:  # what a prompt cannot serve is refused here, before any of them is run
         grid_sites(prompt, grid.at, settings.spans)
         prompt_scorers(lens, prompt, settings.metrics)
@@ -264,14 +265,12 @@ def trace_attributes(
 ) -> dict[str, str | int | float]:
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
     grid, corruption = settings.grid, settings.corruption
-    scale = corruption.scale if isinstance(corruption, Noise) else None
-    text, speech = (scale.text, scale.speech) if isinstance(scale, NoiseScale) else (float("nan"), float("nan"))
     config = {
         "components": list(grid.components),
         "spans": list(settings.spans) if grid.at == "span" else [],
         "sever": grid.sever,
         "corrupted": corrupted,
-        "corruption": plain_corruption(corruption),
+        "corruption": dict(corruption.settings()),
         "metrics": [metric.name for metric in settings.metrics],
         "screen": screen,
         "keep": None if screen is None else keep,
@@ -281,10 +280,9 @@ def trace_attributes(
     }
     return {
         **model_attributes(lens, settings.seed, config),
+        **NO_NOISE,
+        **corruption_attributes(corruption),
         "corruption": f"{corruption.describe()} of the {corrupted}",
-        "noise_scale_text": text,
-        "noise_scale_speech": speech,
-        "noise_law": corruption.law if isinstance(corruption, Noise) else "",
         "window": grid.window,
         "window_layers": json.dumps(grid.window_layers()),
     }

@@ -7,7 +7,9 @@ from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 from spiritlens.analysis.tracing.grid import make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, trace_prompt
 from spiritlens.analysis.tracing.screen import attribution_patching, first_look, kept_cells
+from spiritlens.effects.quantities import indirect_effect
 from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.runs.metrics import prompt_scorers
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,18 @@ def test_estimates_are_exact_for_small_noise(lens, components, direction) -> Non
     exact = exact if grid.has_heads else exact[..., None]
     assert np.nanmax(np.abs(exact)) > 1e-6
     assert np.array_equal(np.isnan(exact), np.isnan(estimate))
+    assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+def test_answer_and_foil_of_other_leading_tokens_add_up(lens, direction) -> None:
+    """They are two continuations, and the first one alone gives log P(answer), which ranks cells otherwise."""
+    prompt = text_prompt(answer_ids=(11, 5), foil_ids=(4, 6))
+    grid = make_grid(lens.backend, ("resid_pre", "mlp_out"), 1, "token", direction, "none")
+    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=("log_probability_difference",))
+    assert len(prompt_scorers(lens, prompt, settings.metrics)) == 2
+    exact = indirect_effect(trace_prompt(lens, prompt, settings)).isel(prompt=0, metric=0).values
+    estimate = attribution_patching(lens, prompt, settings)[..., 0]
     assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
 
 
