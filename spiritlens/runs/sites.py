@@ -106,7 +106,9 @@ def positions_of(at: At) -> tuple[int, ...]:
     Names are read by the prompt, not here: ``prompt.span("subject")``.
     """
     if isinstance(at, (str, bytes)):
-        raise ValueError(f"position {shown(at)} is a text: give prompt.span({shown(at)}) or positions")
+        raise ValueError(
+            f"position {shown(at)} is a text: give prompt.span({shown(at)}), positions, or to a Site span={shown(at)}"
+        )
     if hasattr(at, "subject"):
         raise ValueError(f"position {shown(at, 40)} is a prompt: give its .subject, a span of it, or positions")
     given: object = getattr(at, "positions", at)
