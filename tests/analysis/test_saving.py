@@ -27,12 +27,12 @@ METHODS = {
     "direct_logit_attribution": lambda lens, prompts: sl.direct_logit_attribution(lens, prompts),
     "head_knockout": lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET),
     "attention_knockout": lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET),
-    "attention_mass": lambda lens, prompts: sl.attention_mass(lens, prompts),
-    "head_detectors": lambda lens, prompts: sl.head_detectors(lens, prompts),
+    "attention_mass": lambda lens, prompts: sl.heads.attention_mass(lens, prompts),
+    "head_detectors": lambda lens, prompts: sl.heads.detectors(lens, prompts),
     "logit_lens": lambda lens, prompts: sl.logit_lens(lens, prompts),
     "dose_curve": lambda lens, prompts: sl.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
-    "average_effects": lambda lens, prompts: sl.average_effects(traced(lens, prompts), resamples=5),
-    "average_total_effects": lambda lens, prompts: sl.average_total_effects(traced(lens, prompts), resamples=5),
+    "average_effects": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
+    "average_total_effects": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
 }
 
 
@@ -54,14 +54,14 @@ def test_no_method_is_forgotten():
 @pytest.mark.parametrize("name", METHODS)
 def test_what_a_method_returns_is_read_back_as_it_was(machine, name, tmp_path):
     found = METHODS[name](machine.lens, [machine.prompts[0], machine.prompts[12]])
-    again = sl.load_effects(sl.save_effects(found, tmp_path / "found.nc"))
+    again = sl.effects.load(sl.effects.save(found, tmp_path / "found.nc"))
     xr.testing.assert_identical(again.drop_encoding(), found)
 
 
 @pytest.mark.parametrize("by", ["token", "role", "modality"])
 def test_attributions_by_source_are_read_back(machine, by, tmp_path):
     found = sl.direct_logit_attribution(machine.lens, machine.prompts[:2], by=by)
-    again = sl.load_effects(sl.save_effects(found, tmp_path / "found.nc"))
+    again = sl.effects.load(sl.effects.save(found, tmp_path / "found.nc"))
     xr.testing.assert_identical(again, found)
 
 
@@ -80,5 +80,5 @@ def test_attributions_by_source_are_read_back(machine, by, tmp_path):
 def test_damaged_datasets_are_not_written(machine, name, change, message, tmp_path):
     found = METHODS[name](machine.lens, machine.prompts[:1])
     with pytest.raises(ValueError, match=message):
-        sl.save_effects(change(found), tmp_path / "found.nc")
+        sl.effects.save(change(found), tmp_path / "found.nc")
     assert not list(tmp_path.iterdir())

@@ -110,8 +110,8 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
     yield result(
         "average_effects",
         "by from a generator",
-        lambda: sl.average_effects(bench.effects, by=(name for name in ["modality"])),
-        lambda found: found.sizes == sl.average_effects(bench.effects, by=["modality"]).sizes,
+        lambda: sl.effects.average(bench.effects, by=(name for name in ["modality"])),
+        lambda found: found.sizes == sl.effects.average(bench.effects, by=["modality"]).sizes,
     )
 
 

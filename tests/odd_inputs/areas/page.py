@@ -59,7 +59,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         ("nothing", {}, ("no effects to show",)),
         ("names that are numbers", {1: effects}, ("names [1]", "texts")),
         ("another kind by name", {"a": None}, ("effects['a']=None", "expected one Dataset")),
-        ("averages", sl.average_effects(effects, resamples=5), ("spiritlens.averages/1", "spiritlens.effects/1")),
+        ("averages", sl.effects.average(effects, resamples=5), ("spiritlens.averages/1", "spiritlens.effects/1")),
         ("one prompt without its axis", effects.isel(prompt=0), ("axis 'prompt'", "[0]")),
     ):
         yield error("dashboard", f"effects: {what}", partial(sl.dashboard, value, bench.folder()), *names)
@@ -117,11 +117,11 @@ def _maps(bench: Bench) -> Iterator[Odd]:
             name, "arrangement misspelt", partial(figure, arrangement="x"), "arrangement='x'", "side by side, stacked"
         )
         yield error(name, "averages of another kind", partial(figure, average=effects), "spiritlens.averages/1")
-        every = sl.average_effects(effects, by=(), resamples=5)
+        every = sl.effects.average(effects, by=(), resamples=5)
         yield error(
             name, "averages without modality", partial(figure, average=every), "no modality", "by=('modality',)"
         )
-        totals = sl.average_total_effects(effects, resamples=5)
+        totals = sl.effects.average_total(effects, resamples=5)
         yield error(name, "averages of totals", partial(figure, average=totals), "no role", "average_effects")
         yield error(name, "an empty component", partial(figure, component=""), "component=''", "choose from")
     curves = partial(figures.layer_curves, effects)

@@ -351,10 +351,10 @@ def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
     )
     for value in ("word", None, ("role",), ["role"]):
         yield error(
-            "attention_mass", f"by {value!r}", partial(sl.attention_mass, lens, [prompt], value), "role, modality"
+            "attention_mass", f"by {value!r}", partial(sl.heads.attention_mass, lens, [prompt], value), "role, modality"
         )
-    yield error("head_detectors", "no prompts", partial(sl.head_detectors, lens, []), "prompts is empty")
-    yield error("head_detectors", "a prompt twice", partial(sl.head_detectors, lens, [prompt, prompt]), "twice")
+    yield error("head_detectors", "no prompts", partial(sl.heads.detectors, lens, []), "prompts is empty")
+    yield error("head_detectors", "a prompt twice", partial(sl.heads.detectors, lens, [prompt, prompt]), "twice")
     for name in ("head_detectors", "attention_mass", "direct_logit_attribution"):
         yield result(
             name,

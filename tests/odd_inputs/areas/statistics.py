@@ -19,7 +19,7 @@ OF_EFFECTS = (
 
 def cases(bench: Bench) -> Iterator[Odd]:
     effects = bench.effects
-    mass = sl.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
+    mass = sl.heads.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
     for part in (_given(effects, mass), _shares(effects), _averages(effects), _comparisons(effects), _ranks(mass)):
         yield from part
 
@@ -37,37 +37,37 @@ def _given(effects: Any, mass: Any) -> Iterator[Odd]:
     for name in ("role_effects", "average_effects", "compare"):
         one = effects.isel(prompt=0)
         yield error(name, "an axis lost", partial(getattr(sl, name), one), "axis 'prompt'", "isel(prompt=[0])")
-    yield error("indirect_effect", "None", partial(sl.indirect_effect, None), "effects=None", "expected one Dataset")
+    yield error("indirect_effect", "None", partial(sl.effects.indirect, None), "effects=None", "expected one Dataset")
     plain = effects.assign_attrs()
     del plain.attrs["direction"]
-    yield error("indirect_effect", "no direction", partial(sl.indirect_effect, plain), "attribute direction")
+    yield error("indirect_effect", "no direction", partial(sl.effects.indirect, plain), "attribute direction")
     yield result(
         "total_effect",
         "one prompt",
-        lambda: sl.total_effect(effects.isel(prompt=0)),
-        lambda found: found.equals(sl.total_effect(effects).isel(prompt=0)),
+        lambda: sl.effects.total(effects.isel(prompt=0)),
+        lambda found: found.equals(sl.effects.total(effects).isel(prompt=0)),
     )
 
 
 def _shares(effects: Any) -> Iterator[Odd]:
     for value in (0, -0.1, NAN, None, "0.05", True, 1j, [0.05]):
-        call = partial(sl.normalised_indirect_effect, effects, value)
+        call = partial(sl.effects.normalised_indirect, effects, value)
         yield error("normalised_indirect_effect", f"threshold {value!r}", call, "threshold=", "number > 0")
     logits = effects.sel(metric=["logit"])
     yield error(
-        "normalised_total_effect", "no probability", partial(sl.normalised_total_effect, logits), "logit", "trace"
+        "normalised_total_effect", "no probability", partial(sl.effects.normalised_total, logits), "logit", "trace"
     )
     for value in ("ratio", None, 1):
-        call = partial(sl.role_effects, effects, quantity=value)
+        call = partial(sl.effects.by_role, effects, quantity=value)
         yield error("role_effects", f"quantity {value!r}", call, "quantity=", "indirect, normalised")
     yield error(
-        "role_effects", "split misspelt", partial(sl.role_effects, effects, split="x"), "split='x'", "role, part"
+        "role_effects", "split misspelt", partial(sl.effects.by_role, effects, split="x"), "split='x'", "role, part"
     )
-    yield error("role_effects", "parts of roles", partial(sl.role_effects, effects, split="part"), "at='token'")
+    yield error("role_effects", "parts of roles", partial(sl.effects.by_role, effects, split="part"), "at='token'")
     yield result(
         "normalised_indirect_effect",
         "numpy's threshold",
-        lambda: sl.normalised_indirect_effect(effects, np.float32(0.5)),
+        lambda: sl.effects.normalised_indirect(effects, np.float32(0.5)),
         lambda found: found.attrs["threshold"] == 0.5,
     )
 
@@ -97,7 +97,7 @@ def _averages(effects: Any) -> Iterator[Odd]:
         yield result(name, "no groups", partial(call, by=(), resamples=5), lambda found: found.sizes["group"] == 1)
     unknown = effects.assign_coords(known=("prompt", np.zeros(effects.sizes["prompt"], dtype=np.int8)))
     yield error(
-        "average_effects", "nothing known", partial(sl.average_effects, unknown), "no known fact", "facts='all'"
+        "average_effects", "nothing known", partial(sl.effects.average, unknown), "no known fact", "facts='all'"
     )
 
 
@@ -129,8 +129,8 @@ def _comparisons(effects: Any) -> Iterator[Odd]:
 
 def _ranks(mass: Any) -> Iterator[Odd]:
     measure = mass["mass"].isel(prompt=0).sel(query="final marker", key="subject")
-    rank, overlap = partial(sl.rank_heads, measure), partial(sl.head_overlap, measure, measure)
-    beside = partial(sl.compare_rankings, measure, measure)
+    rank, overlap = partial(sl.heads.rank, measure), partial(sl.heads.overlap, measure, measure)
+    beside = partial(sl.heads.compare_rankings, measure, measure)
     for value in (0, -1, 1.5, "5", True):
         yield error("rank_heads", f"top {value!r}", partial(rank, top=value), "top=", "whole number ≥ 1")
         yield error("head_overlap", f"top {value!r}", partial(overlap, top=value), "top=", "whole number ≥ 1")
@@ -150,13 +150,16 @@ def _ranks(mass: Any) -> Iterator[Odd]:
         ("complex numbers", measure.astype(complex), ("complex128", "expected numbers")),
         ("heads by name", measure.assign_coords(head=list("abcd")), ("heads <U1", "whole numbers")),
     ):
-        yield error("rank_heads", what, partial(sl.rank_heads, value), *names)
+        yield error("rank_heads", what, partial(sl.heads.rank, value), *names)
     other = measure.assign_coords(layer=measure["layer"] + 100)
-    yield error("head_overlap", "no head in common", partial(sl.head_overlap, measure, other), "share 0 heads")
-    yield error("head_overlap", "a Dataset", partial(sl.head_overlap, measure, mass), "second=", "choose one of its")
+    yield error("head_overlap", "no head in common", partial(sl.heads.overlap, measure, other), "share 0 heads")
+    yield error("head_overlap", "a Dataset", partial(sl.heads.overlap, measure, mass), "second=", "choose one of its")
     yield error(
-        "compare_rankings", "no head in common", partial(sl.compare_rankings, measure, other, ("a", "b")), "share 0"
+        "compare_rankings",
+        "no head in common",
+        partial(sl.heads.compare_rankings, measure, other, ("a", "b")),
+        "share 0",
     )
     yield result("rank_heads", "more than there are", partial(rank, top=999), lambda table: len(table) == 32)
-    yield result("rank_heads", "infinite values", partial(sl.rank_heads, measure + INF), lambda table: len(table) == 32)
-    yield result("rank_heads", "turned axes", partial(sl.rank_heads, measure.T), lambda table: table.equals(rank()))
+    yield result("rank_heads", "infinite values", partial(sl.heads.rank, measure + INF), lambda table: len(table) == 32)
+    yield result("rank_heads", "turned axes", partial(sl.heads.rank, measure.T), lambda table: table.equals(rank()))

@@ -16,6 +16,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.figures.accuracy_table import accuracy_table
 from spiritlens.report.figures.peak_layers import peak_layers
 from spiritlens.report.page.dashboard import dashboard
+from spiritlens.report.page.document import Texts
 from spiritlens.report.page.methods_text import methods_sentences, settings_table, unknown_sentence
 
 BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
@@ -35,7 +36,7 @@ def page(
         prompts=prompts,
         accuracy=accuracy,
         findings=FINDINGS,
-        notes=("Of 60 facts 20 were left out.",),
+        texts=Texts(notes=("Of 60 facts 20 were left out.",)),
     )
 
 
@@ -109,7 +110,7 @@ def test_few_facts_by_token_get_no_map_of_averages(page: Path) -> None:
 def test_methods_tell_what_was_run(roles: xr.Dataset, tokens: xr.Dataset) -> None:
     text = " ".join(methods_sentences({"role": roles, "token": tokens}))
     for words in (
-        "12 facts told in writing (T2T, 12 prompts)",
+        "12 written facts (T2T, 12 prompts)",
         "gaussian noise (scale 0.3 on text and 0.4 on speech units)",
         "2 samples per prompt",
         "seed 0",
@@ -218,7 +219,7 @@ def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:
     assert unknown_sentence(roles).startswith("Every traced fact is known")
     known = np.ones(24, dtype=np.int8)
     known[[1, 3]] = 0
-    assert "2 told in speech (S2T)." in unknown_sentence(roles.assign_coords(known=("prompt", known)))
+    assert "2 spoken (S2T)." in unknown_sentence(roles.assign_coords(known=("prompt", known)))
 
 
 def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
@@ -232,16 +233,19 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
         dashboard(xr.Dataset(), tmp_path)
     for change, message in (
         ({"findings": "They agree."}, r"findings='They agree\.': expected several; write"),
-        ({"notes": [5]}, r"notes\[0\] is 5"),
         ({"figures": [None]}, r"figures\[0\] is None"),
         ({"prompts": "x"}, "prompts='x': expected several"),
         ({"accuracy": {"share": 1.0}}, r"accuracy is one mapping.*write \[row\]"),
-        ({"title": None}, r"title=None \(NoneType\): expected a text"),
+        ({"texts": "They agree."}, r"texts='They agree\.' \(str\): expected sl\.page\.Texts"),
     ):
         with pytest.raises(ValueError, match=message):
             dashboard(roles, tmp_path, **change)
     with pytest.raises(ValueError, match=r"effects=.*\(list\): expected a dataset, or several by name"):
         dashboard([roles], tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"notes\[0\] is 5"):
+        Texts(notes=[5])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"title=None \(NoneType\): expected a text"):
+        Texts(title=None)  # type: ignore[arg-type]
     (tmp_path / "taken").write_text("")
     with pytest.raises(ValueError, match="taken is a file; name a folder"):
         dashboard(roles, tmp_path / "taken" / "deeper")
