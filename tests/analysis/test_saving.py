@@ -28,11 +28,11 @@ METHODS = {
     "head_knockout": lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET),
     "attention_knockout": lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET),
     "attention_mass": lambda lens, prompts: sl.heads.attention_mass(lens, prompts),
-    "head_detectors": lambda lens, prompts: sl.heads.detectors(lens, prompts),
+    "detectors": lambda lens, prompts: sl.heads.detectors(lens, prompts),
     "logit_lens": lambda lens, prompts: sl.logit_lens(lens, prompts),
     "dose_curve": lambda lens, prompts: sl.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
-    "average_effects": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
-    "average_total_effects": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
+    "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
+    "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
 }
 
 
@@ -42,13 +42,14 @@ def machine():
 
 
 def test_no_method_is_forgotten():
-    public = {name: getattr(sl, name) for name in sl.__all__}
+    spaces = (sl, sl.effects, sl.heads)
+    public = {name: getattr(space, name) for space in spaces for name in space.__all__}
     returning = {
         name
         for name, value in public.items()
         if isinstance(value, FunctionType) and inspect.signature(value).return_annotation is xr.Dataset
     }
-    assert returning - {"load_effects"} == set(METHODS)
+    assert returning - {"load"} == set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -73,8 +74,8 @@ def test_attributions_by_source_are_read_back(machine, by, tmp_path):
         ("attention_mass", lambda found: found.transpose(), "wants mass .* or score"),
         ("logit_lens", lambda found: found.drop_vars("labels"), "labels is missing"),
         ("dose_curve", lambda found: found.drop_vars("scale"), "scale is missing"),
-        ("average_effects", lambda found: found.transpose("metric", ...), "group first and metric last"),
-        ("average_total_effects", lambda found: found.drop_vars("low"), "low is missing"),
+        ("average", lambda found: found.transpose("metric", ...), "group first and metric last"),
+        ("average_total", lambda found: found.drop_vars("low"), "low is missing"),
     ],
 )
 def test_damaged_datasets_are_not_written(machine, name, change, message, tmp_path):

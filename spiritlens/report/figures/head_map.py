@@ -100,7 +100,9 @@ def _of_effects(
     """Means of effects of one component."""
     average = averaged(effects, quantity, facts)
     if "head" not in average.dims:
-        raise ValueError("this dataset has no heads; trace or patch a component with heads, such as 'z'")
+        raise ValueError(
+            "this dataset has no heads: trace a component that has them, such as 'z', or patch it with heads='each'"
+        )
     component, metric = chosen(average, "component", component), chosen(average, "metric", metric)
     means = average.sel(component=component, metric=metric)
     colour = quantity_words(average, average.attrs["quantity"], metric)

@@ -32,7 +32,7 @@ from spiritlens.report.figures.speech import speech
 from spiritlens.report.figures.trace_map import trace_map
 from spiritlens.report.page.document import Example, Plot, Section, Table, Texts, write_page
 from spiritlens.report.page.methods_text import AT_WORDS, methods_sentences, model_words, settings_table
-from spiritlens.report.tables import Accuracy, as_frame, known_table, peak_table, shown
+from spiritlens.report.tables import Accuracy, as_frame, peak_table, shown
 from spiritlens.report.words import MODALITY_WORDS, method_words, site_words
 from spiritlens.terms import Facts
 
@@ -229,7 +229,7 @@ def _curve_section(averages: Averages) -> Section:
 
 
 def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Section:
-    frame = known_table(averaged) if accuracy is None else as_frame(accuracy)
+    frame = as_frame(averaged if accuracy is None else accuracy)
     return Section(
         key="accuracy",
         heading="Which facts the model knows",

@@ -4,17 +4,23 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
+from spiritlens.effects import averages
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.figures import FIGURES
 from spiritlens.report.figures.accuracy_table import accuracy_table
+from spiritlens.report.figures.figure import Figure
 from spiritlens.report.figures.peak_layers import peak_layers
+from spiritlens.report.page import dashboard as dashboard_module
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
 from spiritlens.report.page.methods_text import methods_sentences, settings_table, unknown_sentence
@@ -180,6 +186,46 @@ def test_screened_maps_are_shown_without_averages(
     assert "e0-resid_pre" in figures_of(html)
     html = dashboard({"whole": roles, "by <head>": screened(heads)}, tmp_path / "heads").read_text("utf-8")
     assert "Averages of by &lt;head&gt; are left out" in html
+
+
+def test_each_dataset_is_averaged_once(
+    roles: xr.Dataset, tokens: xr.Dataset, heads: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def counted(name: str) -> None:
+        function = getattr(averages, name)
+
+        def wrapped(*given: Any, **options: Any) -> Any:
+            calls[name] += 1
+            return function(*given, **options)
+
+        for module in (averages, dashboard_module):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, wrapped)
+
+    for name in ("average", "average_total", "by_role", "role_counts", "total"):
+        counted(name)
+    names = [np.char.add(tokens["fact_id"].values, f" {copy}") for copy in range(2)]
+    many = xr.concat([tokens.assign_coords(fact_id=("prompt", name)) for name in names], dim="prompt", data_vars="all")
+    html = dashboard({"roles": roles, "tokens": many, "heads": heads}, tmp_path, examples=0).read_text("utf-8")
+    assert {"role-maps", "role-maps-1", "curves", "total", "peaks", "heads-0", "heads-1"} == set(figures_of(html))
+    assert calls == {"average": 3, "by_role": 3, "role_counts": 3, "average_total": 1, "total": 1}
+
+
+def test_a_figure_that_is_added_stands_in_its_section(
+    roles: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counts(average: xr.Dataset) -> go.Figure:
+        """Cells by status."""
+        return go.Figure(
+            go.Bar(x=average["status"].values, y=average["n_cells"].sum(["group", "component", "layer", "role"]).values)
+        )
+
+    added = Figure(counts, of="averages", section="curves", key="counts")
+    monkeypatch.setattr(dashboard_module, "FIGURES", (*FIGURES, added))
+    html = dashboard(roles, tmp_path, examples=0).read_text("utf-8")
+    assert list(figures_of(html)) == ["role-maps", "curves", "total", "peaks", "counts"]
 
 
 def test_nothing_is_left_behind_by_a_page_that_fails(roles: xr.Dataset, tmp_path: Path) -> None:
