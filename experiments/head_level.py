@@ -28,9 +28,6 @@ from spiritlens.analysis.heads.attention_mass import attention_mass
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution
 from spiritlens.analysis.heads.head_knockout import HeadName, head_knockout
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
-from spiritlens.comparison.head_ranking import compare_rankings, head_overlap, rank_heads
-from spiritlens.effects.statistics import average_effects
-from spiritlens.effects.store import save_effects
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import load_facts
 from spiritlens.prompts.prompt import Prompt
@@ -63,7 +60,7 @@ def main(
     halves = known_halves(lens, n_facts, asked, seed, voice, phrasing)
     find, test = ([prompt for told in half for prompt in told.prompts] for half in halves)
     effects = causal_trace(lens, find, ("z",), at="role", samples=samples, seed=seed, metrics=(METRIC, "probability"))
-    save_effects(effects, out / "head_effects.nc")
+    sl.effects.save(effects, out / "head_effects.nc")
     measures = {kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed) for kind in KINDS}
     tables = ranking_tables(measures, top)
     groups = head_groups(lens, measures, top, random_sets, seed)
@@ -81,7 +78,7 @@ def main(
         for kind in KINDS
     }
     for kind, dataset in knocked.items():
-        save_effects(dataset, out / f"knock_out_{kind}.nc")
+        sl.effects.save(dataset, out / f"knock_out_{kind}.nc")
     tables["knock-out"] = knock_out_table(knocked, groups, seed)
     for name, table in tables.items():
         table.to_csv(out / f"{name.replace(' ', '_')}.csv", index=False)
@@ -110,13 +107,13 @@ def measures_of(
     lens: Lens, prompts: Sequence[Prompt], effects: xr.Dataset, kind: str, seed: int
 ) -> dict[str, xr.DataArray]:
     """Measures of every head ``[layer head]`` in one modality, means over facts."""
-    restored = average_effects(effects, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
+    restored = sl.effects.average(effects, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
     group = int(np.flatnonzero(restored["modality"].values == kind)[0])
     written = direct_logit_attribution(lens, prompts)["heads"].mean("prompt")
     estimated = attribution_patch(
         lens, prompts, Noise(), ("z",), at="role", steps=5, samples=1, seed=seed, metrics=(METRIC,)
     )
-    estimated = average_effects(estimated, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
+    estimated = sl.effects.average(estimated, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
     looked = attention_mass(lens, prompts)["mass"].sel(query=READ_OUT[kind], key="subject").mean("prompt")
     return {
         "restore": restored["mean"].isel(group=group),
@@ -128,13 +125,13 @@ def measures_of(
 
 def best_heads(measure: xr.DataArray, top: int) -> tuple[HeadName, ...]:
     """The first heads of a ranking as (layer, head)."""
-    return tuple(rank_heads(measure, top)[["layer", "head"]].itertuples(index=False, name=None))
+    return tuple(sl.heads.rank(measure, top)[["layer", "head"]].itertuples(index=False, name=None))
 
 
 def ranking_tables(measures: dict[str, dict[str, xr.DataArray]], top: int) -> dict[str, pd.DataFrame]:
     """The best heads of either modality with all their measures, and how far the modalities agree, measure by
     measure."""
-    table = compare_rankings(measures["T2T"]["restore"], measures["S2T"]["restore"], ("T2T", "S2T"), top)
+    table = sl.heads.compare_rankings(measures["T2T"]["restore"], measures["S2T"]["restore"], ("T2T", "S2T"), top)
     for kind in KINDS:
         for name in ("direct", "attribution", "looks at subject"):
             values = measures[kind][name]
@@ -142,7 +139,7 @@ def ranking_tables(measures: dict[str, dict[str, xr.DataArray]], top: int) -> di
             table[f"{name} {kind}"] = [float(values.sel(layer=layer, head=head)) for layer, head in places]
     agreement = pd.DataFrame(
         [
-            {"measure": name, **head_overlap(measures["T2T"][name], measures["S2T"][name], top)}
+            {"measure": name, **sl.heads.overlap(measures["T2T"][name], measures["S2T"][name], top)}
             for name in measures["T2T"]
         ]
     )

@@ -26,10 +26,7 @@ import spiritlens as sl
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.paths.nodes import Receiver
 from spiritlens.analysis.paths.path_patching import path_patch
-from spiritlens.comparison.head_ranking import rank_heads
 from spiritlens.effects.paths import Frozen, path_change
-from spiritlens.effects.statistics import average_effects
-from spiritlens.effects.store import save_effects
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import load_facts
 from spiritlens.prompts.prompt import Prompt
@@ -82,7 +79,7 @@ def main(
     tables = {name: strongest(paths, top=12) for name, paths in maps.items()}
     agreements = {name: edge_agreement(paths) for name, paths in maps.items()}
     for name, paths in maps.items():
-        save_effects(paths, out / f"paths_{name.replace(' ', '_')}.nc")
+        sl.effects.save(paths, out / f"paths_{name.replace(' ', '_')}.nc")
         tables[name].to_csv(out / f"paths_{name.replace(' ', '_')}.csv", index=False)
         print(f"\nPaths {name}\n{tables[name].to_string(index=False, float_format=lambda value: f'{value:.3f}')}")
         print(f"Spearman of all edges between T2T and S2T: {agreements[name]:.2f}; {len(both)} facts in both")
@@ -128,9 +125,9 @@ def found_heads(
         effects = attribution_patch(
             lens, prompts[kind], Noise(), ("z",), at="role", steps=5, seed=seed, metrics=(METRIC,)
         )
-        mean = average_effects(effects, facts="known")["mean"].isel(group=0)
+        mean = sl.effects.average(effects, facts="known")["mean"].isel(group=0)
         measure = mean.sel(component="z", metric=METRIC, role=READ_OUT[kind])
-        table = rank_heads(measure, top)
+        table = sl.heads.rank(measure, top)
         found[kind] = list(table[["layer", "head"]].itertuples(index=False, name=None))
     return found
 

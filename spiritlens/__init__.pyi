@@ -1,11 +1,11 @@
 """The public names and where they come from: type checkers read this file, and so does the loader."""
 
+from spiritlens import effects as effects
+from spiritlens import heads as heads
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch as attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution as edge_attribution
 from spiritlens.analysis.heads.attention_knockout import Edge as Edge
 from spiritlens.analysis.heads.attention_knockout import attention_knockout as attention_knockout
-from spiritlens.analysis.heads.attention_mass import attention_mass as attention_mass
-from spiritlens.analysis.heads.attention_mass import head_detectors as head_detectors
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
 from spiritlens.analysis.heads.head_knockout import head_knockout as head_knockout
 from spiritlens.analysis.lenses.implicit_transcription import implicit_transcription as implicit_transcription
@@ -22,22 +22,7 @@ from spiritlens.analysis.tracing.dose import dose_curve as dose_curve
 from spiritlens.analysis.tracing.dose import match_dose as match_dose
 from spiritlens.analysis.tracing.screen import first_look as first_look
 from spiritlens.comparison.compare import compare as compare
-from spiritlens.comparison.findings import findings as findings
-from spiritlens.comparison.head_ranking import compare_rankings as compare_rankings
-from spiritlens.comparison.head_ranking import head_overlap as head_overlap
-from spiritlens.comparison.head_ranking import rank_heads as rank_heads
 from spiritlens.components import hook_name as hook_name
-from spiritlens.effects.rejoining import rejoin as rejoin
-from spiritlens.effects.schema import Status as Status
-from spiritlens.effects.statistics import average_effects as average_effects
-from spiritlens.effects.statistics import average_total_effects as average_total_effects
-from spiritlens.effects.statistics import indirect_effect as indirect_effect
-from spiritlens.effects.statistics import normalised_indirect_effect as normalised_indirect_effect
-from spiritlens.effects.statistics import normalised_total_effect as normalised_total_effect
-from spiritlens.effects.statistics import role_effects as role_effects
-from spiritlens.effects.statistics import total_effect as total_effect
-from spiritlens.effects.store import load_effects as load_effects
-from spiritlens.effects.store import save_effects as save_effects
 from spiritlens.files.weights import CheckpointError as CheckpointError
 from spiritlens.models.lens import Lens as Lens
 from spiritlens.models.loading import load as load
@@ -54,6 +39,7 @@ from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES
 from spiritlens.prompts.vocabulary.families import Family as Family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary as Vocabulary
 from spiritlens.report import figures as figures
+from spiritlens.report import page as page
 from spiritlens.report.page.dashboard import dashboard as dashboard
 
 # analysis, results, pages

@@ -141,9 +141,9 @@ def rejoin(folder: tyro.conf.Positional[Path]) -> None:
     """
     import spiritlens as sl
 
-    print(sl.rejoin(folder))
+    print(sl.effects.rejoin(folder))
     if (folder / "tokens" / "parts").is_dir():
-        print(sl.rejoin(folder / "tokens"))
+        print(sl.effects.rejoin(folder / "tokens"))
 
 
 DESCRIPTION = (

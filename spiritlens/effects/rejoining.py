@@ -16,7 +16,7 @@ from spiritlens.arguments import told_keywords
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import read_netcdf
 from spiritlens.effects.run_directory import RunDirectory
-from spiritlens.effects.store import save_effects
+from spiritlens.effects.store import save
 from spiritlens.files.atomic import given_path
 
 
@@ -52,7 +52,7 @@ def rejoin(folder: str | Path) -> Rejoined:
     before = _before(path)
     changed = {} if before is None else _changed(before, effects)
     if before is None or changed or before.attrs != effects.attrs:  # else the file may lie where nothing can be written
-        save_effects(effects, path)
+        save(effects, path)
     return Rejoined(path, effects, changed, tuple(name for name in asked if name not in done))
 
 

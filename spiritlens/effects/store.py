@@ -29,7 +29,7 @@ CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
 
 
 @told_keywords
-def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
+def save(dataset: xr.Dataset, path: str | Path) -> Path:
     """Check the dataset of a method (or averages) and write it as netCDF.
 
     The file appears when it is complete and has been read back equal, value by value; else there is one error.
@@ -39,12 +39,12 @@ def save_effects(dataset: xr.Dataset, path: str | Path) -> Path:
 
 
 @told_keywords
-def load_effects(path: str | Path) -> xr.Dataset:
-    """Read a dataset written by `save_effects` into memory, and check its checksum and its schema."""
+def load(path: str | Path) -> xr.Dataset:
+    """Read a dataset written by `save` into memory, and check its checksum and its schema."""
     path = given_path("path", path)
     if not path.is_file():
         kind = "is a folder; name the file in it, such as effects.nc" if path.is_dir() else "is not there: name a file"
-        raise FileNotFoundError(f"no such file: {path} {kind} that save_effects or a trace wrote")
+        raise FileNotFoundError(f"no such file: {path} {kind} that effects.save or a trace wrote")
     try:
         dataset = read_netcdf(path)
     except Exception as error:

@@ -28,13 +28,15 @@ from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.cost import Cost, estimate_cost
 from spiritlens.analysis.tracing.grid import Grid, make_grid
 from spiritlens.arguments import number, told_keywords
-from spiritlens.comparison.compare import Comparison, compare, findings
+from spiritlens.comparison.compare import compare
+from spiritlens.comparison.result import Comparison
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import Fact, given_facts, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
+from spiritlens.report.page.document import Texts
 from spiritlens.runs.sweep.cost import shape_of
 from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
 from spiritlens.studies.asked_facts import (
@@ -123,16 +125,15 @@ def study(
     _write_json(out / "left_out.json", [{"fact": each.fact.id, "reason": each.reason} for each in asked.left_out])
     write_wavs(prompts, out / "wavs")
     comparison = compare(effects)
-    sentences = findings(comparison)
     page = dashboard(
         {"by role": effects, **({} if tokens is None else {"by token": tokens})},
         out,
         prompts=prompts,
         accuracy=accuracy,
-        findings=sentences,
-        notes=selection_sentences(asked, chosen),
+        findings=comparison.findings,
+        texts=Texts(notes=selection_sentences(asked, chosen)),
     )
-    return Study(effects, tokens, tuple(accuracy), comparison, sentences, page, asked.left_out)
+    return Study(effects, tokens, tuple(accuracy), comparison, comparison.findings, page, asked.left_out)
 
 
 def begin(out: Path, lens: Lens, settings: StudySettings) -> None:

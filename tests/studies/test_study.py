@@ -58,7 +58,7 @@ def test_the_folder_holds_data_sound_and_page(result: "sl.Study", folder: Path) 
     assert result.page == folder / "index.html"
     page = html.unescape(result.page.read_text(encoding="utf-8"))
     assert all(sentence in page for sentence in result.findings)
-    assert sl.load_effects(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS["n_facts"]
+    assert sl.effects.load(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS["n_facts"]
 
 
 def test_both_maps_are_of_the_same_facts_and_all_are_known(result: "sl.Study") -> None:

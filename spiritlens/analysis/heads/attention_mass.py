@@ -81,7 +81,7 @@ def attention_mass(lens: Lens, prompts: Sequence[Prompt], by: GroupBy = "role") 
 
 @told_keywords
 @plain_torch
-def head_detectors(lens: Lens, prompts: Sequence[Prompt]) -> xr.Dataset:
+def detectors(lens: Lens, prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""
     chosen = given_prompts(given_lens(lens), prompts)
     scores = [

@@ -25,7 +25,7 @@ from spiritlens.analysis.tracing.grid import make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
-from spiritlens.effects.quantities import indirect_effect
+from spiritlens.effects.quantities import indirect
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -222,7 +222,7 @@ def first_look(
 def _exact(lens: Lens, prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
     """Exact effects ``[component layer site head]`` of the first metric."""
     effects = trace_prompt(lens, prompt, settings)
-    values: np.ndarray[Any, Any] = indirect_effect(effects).isel(prompt=0, metric=0).values
+    values: np.ndarray[Any, Any] = indirect(effects).isel(prompt=0, metric=0).values
     return values if settings.grid.has_heads else values[..., None]
 
 

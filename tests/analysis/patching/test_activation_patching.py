@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+import spiritlens as sl
 from spiritlens.analysis.patching.activation_patching import activation_patch, back_patch
 from spiritlens.analysis.patching.grid import Patch
 from spiritlens.analysis.patching.patch_values import RunSpec, patch_values
-from spiritlens.effects.statistics import indirect_effect
 from spiritlens.models.planted.planted import planted
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
@@ -456,7 +456,7 @@ def test_the_donors_that_were_used_are_stored(lens):
 
 def relative(dataset, metric="probability"):
     """Indirect effect (or noising effect) of each cell, mean over samples."""
-    effects = indirect_effect(dataset)
+    effects = sl.effects.indirect(dataset)
     return effects.sel(metric=metric).mean("sample") if "sample" in effects.dims else effects.sel(metric=metric)
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from tracing_lens import TinyLens, make_prompt, spoken_prompt, text_prompt, tiny_lens
 
+import spiritlens as sl
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.effects.schema import Status
-from spiritlens.effects.statistics import average_effects, indirect_effect, total_effect
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise
@@ -131,7 +131,7 @@ def test_clean_and_corrupted_runs_and_effects(lens, prompts) -> None:
         corrupted = [naive_cell(lens, prompt, sample, [])[-1].softmax(-1)[11].item() for sample in range(SAMPLES)]
         assert np.abs(effects.corrupted[number, :, 0].values - corrupted).max() < TOLERANCE
         total = float(clean.softmax(-1)[11]) - np.mean(corrupted)
-        assert abs(float(total_effect(effects)[number, 0]) - total) < TOLERANCE
+        assert abs(float(sl.effects.total(effects)[number, 0]) - total) < TOLERANCE
     assert effects.metric_sign.values.tolist() == [1, -1]
     assert float(effects.noise_floor.max()) < 1e-12
     assert json.loads(effects.attrs["window_layers"])["mlp_out"]["1"] == [1, 1]
@@ -237,8 +237,8 @@ def test_more_samples_keep_the_first_ones(lens, prompts) -> None:
 
 def test_zero_noise_has_no_effect(lens, prompts) -> None:
     effects = causal_trace(lens, prompts, samples=1, corruption=Noise(scale=0.0), progress="none")
-    assert float(np.abs(total_effect(effects)).max()) < TOLERANCE
-    assert float(np.abs(indirect_effect(effects)).max()) < TOLERANCE
+    assert float(np.abs(sl.effects.total(effects)).max()) < TOLERANCE
+    assert float(np.abs(sl.effects.indirect(effects)).max()) < TOLERANCE
 
 
 def test_spans_with_eroded_and_dilated_subject(lens, prompts) -> None:
@@ -435,7 +435,7 @@ def test_shuffled_units_corrupt_speech_without_noise(lens) -> None:
     )
     subject = effects.restored.sel(layer=0, role="subject")
     assert float(np.abs(subject - effects.clean).max()) < TOLERANCE
-    assert float(np.abs(total_effect(effects)).max()) > 1e-4
+    assert float(np.abs(sl.effects.total(effects)).max()) > 1e-4
 
 
 def test_bfloat16_models_are_read_out_in_float32() -> None:
@@ -505,7 +505,7 @@ def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
     assert (common.status.values[0] == common.status.values[1]).all()
     assert not (each.status.values[0] == each.status.values[1]).all()
     with pytest.raises(ValueError, match="screen"):
-        average_effects(each)
+        sl.effects.average(each)
 
 
 BAD_INPUT = {

@@ -108,10 +108,10 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
         lambda found: found.sizes.get("span", 0) > 0,
     )
     yield result(
-        "average_effects",
+        "effects.average",
         "by from a generator",
-        lambda: sl.average_effects(bench.effects, by=(name for name in ["modality"])),
-        lambda found: found.sizes == sl.average_effects(bench.effects, by=["modality"]).sizes,
+        lambda: sl.effects.average(bench.effects, by=(name for name in ["modality"])),
+        lambda found: found.sizes == sl.effects.average(bench.effects, by=["modality"]).sizes,
     )
 
 
