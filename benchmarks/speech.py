@@ -34,7 +34,8 @@ from spiritlens.speech.encoders.hubert import HubertUnits
 from spiritlens.speech.encoders.loading import load_hubert_units
 from spiritlens.speech.encoders.protocol import SpeechEncoder
 from spiritlens.speech.encoders.quantizers import KMeansQuantizer
-from spiritlens.speech.voices.names import EngineError, voice, voices
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.names import voice, voices
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "speech"

@@ -23,6 +23,7 @@ from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio.sources import RawSource
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
+from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.recording_rows import (
     AUDIO_ENDINGS,
     read_address,
@@ -33,7 +34,7 @@ from spiritlens.speech.recording_rows import (
 )
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
-from spiritlens.speech.voices.names import DEFAULT_VOICE, UnspeakableError, voice
+from spiritlens.speech.voices.names import DEFAULT_VOICE, voice
 from spiritlens.speech.word_files.sources import words_beside
 
 Progress = Literal["bar", "none"]

@@ -36,7 +36,8 @@ from spiritlens.prompts.facts import Fact, given_facts, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.runs.sweep.cost import shape_of
-from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.names import DEFAULT_VOICE
 from spiritlens.studies.asked_facts import (
     Asked,
     LeftOut,

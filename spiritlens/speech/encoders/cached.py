@@ -16,10 +16,10 @@ import numpy as np
 
 from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_whole
+from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder, given_waveform
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.voices.cached import cache_folder
 
 FORMAT = "spiritlens.units/1"
 ARRAYS = ("ids", "starts", "ends", "frames")

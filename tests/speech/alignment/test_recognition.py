@@ -2,7 +2,7 @@
 
 import pytest
 
-from spiritlens.speech.alignment import recognition
+from spiritlens.speech.alignment import sphinx
 from spiritlens.speech.alignment.recognition import _has, _recognised, established_words
 from spiritlens.speech.alignment.unit_words import words_of_units
 from spiritlens.speech.encoders.loading import load_hubert_units
@@ -50,7 +50,7 @@ def test_a_recognition_that_was_stopped_leaves_no_trace(spoken, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(recognition, "padded_with_noise", stop)
+        stopped.setattr(sphinx, "padded_with_noise", stop)
         with pytest.raises(KeyboardInterrupt):
             _recognised(spoken.waveform, 2e-4)
     assert _recognised(spoken.waveform, 2e-4) == expected
