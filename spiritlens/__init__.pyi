@@ -84,7 +84,6 @@ from spiritlens.speech.audio.waveform import Waveform as Waveform
 from spiritlens.speech.audio.waveform import read_waveform as read_waveform
 from spiritlens.speech.encoders.cached import CachedEncoder as CachedEncoder
 from spiritlens.speech.encoders.loading import load_encoder as load_encoder
-from spiritlens.speech.encoders.loading import load_hubert_units as load_hubert_units
 from spiritlens.speech.encoders.official import compare_encoders as compare_encoders
 from spiritlens.speech.recordings import encode_recordings as encode_recordings
 from spiritlens.speech.recordings import recordings_of_dataset as recordings_of_dataset

@@ -34,7 +34,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.families import Family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import AudioSource, Waveform, read_waveform
-from spiritlens.speech.encoders.protocol import SpeechEncoder
+from spiritlens.speech.encoders.protocol import SpeechEncoder, identity
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.word_files.choice import Missing, WordChoice
 from spiritlens.speech.word_files.sources import WordsSource, chosen_words
@@ -282,9 +282,7 @@ class Lens:
         streams = encode_streams(self.required_encoder(), self.family, waveform)
         segment = SpeechSegment(streams.pop("unit"), words, waveform, streams, text=text)
         prompt = build.build_prompt(self.vocabulary, [segment], question, origin)
-        return replace(
-            prompt, encoder=(str(getattr(self.required_encoder(), "digest", "")) or self.required_encoder().name)[:16]
-        )
+        return replace(prompt, encoder=identity(self.required_encoder())[:16])
 
     def __repr__(self) -> str:
         backend = self.backend

@@ -343,7 +343,7 @@ def spoken(*words: str) -> tuple[UnitStream, list[WordInterval]]:
 class CountingEncoder:
     """Names each 40 ms by its number, two at a time, so that deduplication halves them."""
 
-    name, rate, n_units = "counting", 25.0, 501
+    name, rate, n_units, digest = "counting", 25.0, 501, ""
 
     def encode(self, waveform: Waveform) -> UnitStream:
         return UnitStream.from_frames(np.arange(len(waveform) // 640) // 2, rate=25.0)

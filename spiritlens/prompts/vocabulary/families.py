@@ -182,6 +182,7 @@ SPIRITLM_EXPRESSIVE = SPIRITLM_BASE.replace(
         Stream("style", "[St{}]", 100, rate=1.0, deduplicate=False),
         Stream("pitch", "[Pi{}]", 64, rate=12.5, deduplicate=True),
     ),
+    encoder={"kind": "spiritlm", "name": "spiritlm_expressive (official package)", "flavour": "expressive"},
 )
 
 EMBEDDED = Family(
