@@ -8,12 +8,12 @@ family and speech encoder are found in the checkpoint's folder.
 """
 
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import torch
 from transformers import LlamaForCausalLM
 
-from spiritlens.arguments import shown, told_keywords
+from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.checkpoints.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
 from spiritlens.models.embedded import embedded_folder
@@ -51,8 +51,7 @@ def load(
     found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are
     its own.
     """
-    if norms not in get_args(Norms):
-        raise ValueError(f"norms is {shown(norms)}; it can be 'raw' or 'folded'")
+    check_choice("norms", norms, Norms)
     given_family(family)
     if encoder is not None:
         given_encoder(encoder)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,8 +30,9 @@ from spiritlens.models.loading import is_on, load
 from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.prompts.building.build import SpeechSegment, TextSegment
-from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, TEXT_ONLY
+from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, TEXT_ONLY, Family
 from spiritlens.speech.audio.waveform import Waveform
+from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 from spiritlens.speech.engines.utterance import Utterance
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
@@ -95,7 +97,7 @@ def test_dtypes_by_value_and_by_name(small, dtype):
 def test_wrong_settings_are_refused(small):
     with pytest.raises(ValueError, match="dtype 'float31' is unknown"):
         load(small, dtype="float31")
-    with pytest.raises(ValueError, match="norms is 'centred'"):
+    with pytest.raises(ValueError, match="norms='centred': expected one of raw, folded"):
         load(small, norms="centred")
     with pytest.raises(CheckpointError, match="there is no checkpoint 'nowhere'"):
         load("nowhere")
@@ -243,6 +245,27 @@ def test_speechgpt_is_data(tmp_path):
     assert lens.family.name == "speechgpt"
     assert lens.vocabulary.unit_ids == range(2000, 3000)
     prompt = lens.text("the capital of france is", subject="france", answer="paris")
+    assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
+
+
+def test_a_family_of_one_s_own_is_a_record(tmp_path):
+    own = Family(
+        name="mine",
+        text_open="<write>",
+        speech_open="<say>",
+        unit_template="<q{}>",
+        n_units=501,
+        encoder={"kind": "hubert", "name": "mhubert_base_25hz", "layer": 11, "n_clusters": 500},
+    )
+    tokens = [*own.markers, *own.stream("unit").units()]
+    folder = write_checkpoint(tmp_path / "mine", spirit_config(), added=tokens)
+    shutil.copytree(Path(__file__).parents[1] / "data" / "speech" / "hubert_small", folder / OFFICIAL_FOLDER)
+    lens = load(folder, device="cpu", family=own)
+    assert (lens.family, lens.vocabulary.unit_ids) == (own, range(2002, 2503))
+    tone = Waveform(np.sin(np.arange(16000) / 20).astype(np.float32) * 0.3)
+    prompt = lens.audio(tone, "cat", "the", words=[("the", 0.0, 0.5), ("cat", 0.5, 1.0)])
+    assert prompt.text.startswith("<say><q")
+    assert prompt.text.endswith("<write>")
     assert torch.equal(lens.model.to_tokens(prompt.text), prompt.tokens)
 
 
@@ -620,7 +643,7 @@ def test_another_vocabulary_s_prompt_is_not_continued(lens):
         ({"device": "x"}, "device='x': expected 'cpu', 'cuda'"),
         ({"device": "cuda:99"}, "device='cuda:99': this machine has none such for torch; it has cpu"),
         ({"family": "spiritlm-base"}, r"family='spiritlm-base' \(str\): expected a Family record"),
-        ({"encoder": "hubert"}, r"encoder='hubert' \(str\): expected a speech encoder; make one by"),
+        ({"encoder": "hubert"}, r"encoder='hubert' \(str\): expected a speech encoder, .*Make one by"),
         ({"tokenizer": 5}, "tokenizer=5: expected the folder"),
     ],
 )
