@@ -82,7 +82,7 @@ def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
     """The files that ``metadata.csv`` (or ``.jsonl``) names, or all sound files of a folder without one, by name.
 
     Sound that cannot be read (``.m4a`` ...) is among them, so that it is reported; files that the table does not name
-    are told by a warning.
+    are warned of.
     """
     if not isinstance(folder, (str, Path)) or not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of recordings.")

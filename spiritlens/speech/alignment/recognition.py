@@ -18,7 +18,7 @@ from spiritlens.speech.alignment.sphinx import decoded, pocketsphinx, waveform_t
 from spiritlens.speech.audio.waveform import RATE, Waveform
 from spiritlens.speech.words import WordInterval
 
-NOISE_FLOORS = (2e-4, 1e-3, 2e-3, 4e-3)
+RECOGNITION_FLOORS = (2e-4, 1e-3, 2e-3, 4e-3)
 """Shares of full scale; recognitions that hang on the noise floor are not to be trusted."""
 
 LEAST_OVERLAP = 0.5
@@ -28,7 +28,7 @@ LEAST_OVERLAP = 0.5
 def established_words(waveform: Waveform | str | Path | bytes | BinaryIO) -> tuple[WordInterval, ...]:
     """The words that all recognitions and the alignment agree on, with the times of the alignment; possibly none."""
     waveform = waveform_to_decode(waveform)
-    recognised = [_recognised(waveform, floor) for floor in NOISE_FLOORS]
+    recognised = [_recognised(waveform, floor) for floor in RECOGNITION_FLOORS]
     if not all(recognised):
         return ()
     with warnings.catch_warnings():

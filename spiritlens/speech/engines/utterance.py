@@ -1,6 +1,6 @@
 """What a voice returns: an utterance, its audio with the words and phones in time.
 
-Units: seconds. Words that the engine cannot tell apart share one interval (see `words`). The audio is 16 kHz mono
+Units: seconds. Words that the engine cannot separate share one interval (see `words`). The audio is 16 kHz mono
 on the 16-bit grid, so that a wav file holds exactly the same samples.
 """
 
