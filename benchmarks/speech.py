@@ -31,10 +31,11 @@ from spiritlens.speech.audio.waveform import RATE, Waveform, read_waveform
 from spiritlens.speech.encoders.convolutions import parse_convolutions
 from spiritlens.speech.encoders.fairseq_files import DEFAULTS, HubertCheckpoint, hubert_config
 from spiritlens.speech.encoders.hubert import HubertUnits
-from spiritlens.speech.encoders.loading import load_hubert_units
+from spiritlens.speech.encoders.loading import load_encoder
 from spiritlens.speech.encoders.protocol import SpeechEncoder
 from spiritlens.speech.encoders.quantizers import KMeansQuantizer
-from spiritlens.speech.voices.names import EngineError, voice, voices
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.names import voice, voices
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "speech"
@@ -87,7 +88,7 @@ def published_size() -> HubertUnits:
 
 def embedded() -> tuple[str, HubertUnits]:
     """The shipped encoder."""
-    return "embedded", load_hubert_units(EMBEDDED, FAMILIES["embedded"].encoder["layer"])
+    return "embedded", load_encoder(FAMILIES["embedded"].encoder, EMBEDDED)
 
 
 def seconds_of(work: Callable[[], object], rounds: int = 3) -> float:
@@ -226,7 +227,7 @@ def measure_doubts() -> None:
 
 
 def measure_resampling() -> None:
-    encoders = [("hubert_small", load_hubert_units(DATA / "hubert_small")), embedded()]
+    encoders = [("hubert_small", load_encoder({"kind": "hubert"}, DATA / "hubert_small")), embedded()]
     human = recording(9.1)
     for rate in (22050, 44100, 48000):
         there = soxr.resample(human.samples, RATE, rate, quality="VHQ")

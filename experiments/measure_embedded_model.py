@@ -29,7 +29,7 @@ from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.prompts.facts import GROUPS, HELD_OUT, PHRASINGS, Fact, commonest_answers, load_facts
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
-from spiritlens.speech.voices.names import EngineError
+from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.voices.names import voice as speech_voice
 
 EMBEDDED = Path(__file__).parents[1] / "spiritlens" / "assets" / "embedded"

@@ -37,6 +37,7 @@ from spiritlens.prompts.prompt import Prompt as Prompt
 from spiritlens.prompts.prompt import Span as Span
 from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES
 from spiritlens.prompts.vocabulary.families import Family as Family
+from spiritlens.prompts.vocabulary.families import Stream as Stream
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary as Vocabulary
 from spiritlens.report import figures as figures
 from spiritlens.report import page as page
@@ -72,13 +73,17 @@ from spiritlens.speech.audio.waveform import Waveform as Waveform
 from spiritlens.speech.audio.waveform import read_waveform as read_waveform
 from spiritlens.speech.encoders.cached import CachedEncoder as CachedEncoder
 from spiritlens.speech.encoders.loading import load_encoder as load_encoder
-from spiritlens.speech.encoders.loading import load_hubert_units as load_hubert_units
 from spiritlens.speech.encoders.official import compare_encoders as compare_encoders
+from spiritlens.speech.encoders.protocol import SpeechEncoder as SpeechEncoder
+from spiritlens.speech.encoders.protocol import StreamEncoder as StreamEncoder
+from spiritlens.speech.engines.utterance import Utterance as Utterance
+from spiritlens.speech.engines.utterance import Voice as Voice
 from spiritlens.speech.recordings import encode_recordings as encode_recordings
 from spiritlens.speech.recordings import recordings_of_dataset as recordings_of_dataset
 from spiritlens.speech.recordings import recordings_of_folder as recordings_of_folder
 from spiritlens.speech.recordings import speak_texts as speak_texts
 from spiritlens.speech.units import UnitStream as UnitStream
+from spiritlens.speech.voices.aligned import AlignedVoice as AlignedVoice
 from spiritlens.speech.voices.names import voice as voice
 from spiritlens.speech.voices.names import voices as voices
 from spiritlens.speech.word_files.sources import read_words as read_words

@@ -27,8 +27,8 @@ from spiritlens.shapes import checked
 from spiritlens.speech.audio.waveform import RATE
 from spiritlens.speech.encoders.convolutions import Convolutions, parse_convolutions
 from spiritlens.speech.encoders.fairseq_files import DEFAULTS, hubert_config
-from spiritlens.speech.encoders.hubert import HubertUnits
-from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, OFFICIAL_MODEL, OFFICIAL_QUANTIZER, load_hubert_units
+from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, OFFICIAL_MODEL, OFFICIAL_QUANTIZER, load_encoder
+from spiritlens.speech.encoders.protocol import SpeechEncoder
 from spiritlens.speech.engines.phones import PHONES
 
 N_FREQUENCIES, N_PHASES = 128, 4
@@ -202,6 +202,6 @@ def save_official(student: HubertStudent, folder: Path) -> None:
     torch.save({"model_cfg": config, "model_weight": layer}, place / OFFICIAL_QUANTIZER)
 
 
-def load_student(folder: Path) -> HubertUnits:
+def load_student(folder: Path) -> SpeechEncoder:
     """The encoder of those files, read by the package's own code."""
-    return load_hubert_units(folder, layer=N_LAYERS)
+    return load_encoder({"kind": "hubert", "layer": N_LAYERS}, folder)

@@ -19,8 +19,8 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.vocabulary.vocabulary import BLANK
 
-BLANK = "▁"
 Over = Literal["text", "full"]
 
 

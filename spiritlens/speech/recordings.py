@@ -23,6 +23,7 @@ from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio.sources import RawSource
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
+from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.recording_rows import (
     AUDIO_ENDINGS,
     read_address,
@@ -33,7 +34,7 @@ from spiritlens.speech.recording_rows import (
 )
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
-from spiritlens.speech.voices.names import DEFAULT_VOICE, UnspeakableError, voice
+from spiritlens.speech.voices.names import DEFAULT_VOICE, voice
 from spiritlens.speech.word_files.sources import words_beside
 
 Progress = Literal["bar", "none"]
@@ -81,7 +82,7 @@ def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
     """The files that ``metadata.csv`` (or ``.jsonl``) names, or all sound files of a folder without one, by name.
 
     Sound that cannot be read (``.m4a`` ...) is among them, so that it is reported; files that the table does not name
-    are told by a warning.
+    are warned of.
     """
     if not isinstance(folder, (str, Path)) or not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of recordings.")

@@ -25,7 +25,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, given_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import known_prompts
-from spiritlens.speech.voices.names import EngineError
+from spiritlens.speech.engines.process import EngineError
 
 KINDS = ("T2T", "S2T")
 REASONS_SHOWN = 3

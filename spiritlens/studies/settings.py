@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 
 from spiritlens.arguments import check_choice, listed, shown, whole, written
 from spiritlens.prompts.facts import check_phrasing
-from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError, voice
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.names import DEFAULT_VOICE, voice
 from spiritlens.speech.voices.shipped import shipped_texts
 
 Ask: TypeAlias = Literal["enough", "all"]

@@ -38,7 +38,8 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
 from spiritlens.runs.sweep.cost import shape_of
-from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.names import DEFAULT_VOICE
 from spiritlens.studies.asked_facts import (
     Asked,
     LeftOut,

@@ -29,7 +29,7 @@ from spiritlens.speech.word_files.transcripts import read_values
 from spiritlens.speech.words import WordInterval, check_words
 
 PRAATS = (".TextGrid", ".textgrid")
-"""Both spellings of the ending; a file system may tell them apart."""
+"""Both spellings of the ending; a file system may keep them apart."""
 
 WordsSource = str | Path | Mapping[str, Any] | Sequence[Any] | Iterable[Any]
 
