@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import tyro
 import xarray as xr
+from spiritlens.studies.asked_facts import KINDS, Told, ask, choose_known
 
 import spiritlens as sl
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
@@ -38,7 +39,6 @@ from spiritlens.report.figures import head_map
 from spiritlens.report.page.document import Plot, Section, Table, write_page
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.speech.voices.names import DEFAULT_VOICE
-from spiritlens.studies.asked_facts import KINDS, Told, ask, choose_known
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import tyro
 import xarray as xr
+from spiritlens.studies.asked_facts import KINDS, ask, choose_known
 
 import spiritlens as sl
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
@@ -40,7 +41,6 @@ from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.corruptions.replacement import Replacement
 from spiritlens.speech.voices.names import DEFAULT_VOICE
-from spiritlens.studies.asked_facts import KINDS, ask, choose_known
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}

@@ -20,6 +20,7 @@ from spiritlens.speech.engines.piper import PiperVoice, piper_version
 from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.engines.utterance import Utterance, Voice
+from spiritlens.terms import DEFAULT_VOICE
 
 __all__ = [
     "DEFAULT_VOICE",
@@ -32,8 +33,6 @@ __all__ = [
     "voices",
     "why_unspeakable",
 ]
-
-DEFAULT_VOICE = "espeak:en-us"
 
 ESPEAK_ACCENTS = (
     "en-us",
