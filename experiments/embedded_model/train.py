@@ -1,6 +1,6 @@
 """Train the embedded speech-text model from nothing but text: one command, about 90 minutes on 2 CPU cores.
 
-    python experiments/train_embedded_model.py --out runs/embedded
+    python -m experiments.embedded_model.train --out runs/embedded
 
 Stages, each resumed or skipped when its result is there:
 
@@ -22,19 +22,20 @@ from typing import Annotated, Literal
 
 import torch
 import tyro
-from embedded_model.corpus import make_corpus
-from embedded_model.curves import write_curve_page
-from embedded_model.documents import Documents, TokenIds
-from embedded_model.encoder_training import train_encoder
-from embedded_model.export import export_folder
-from embedded_model.hubert_student import UNIT_NAMES
-from embedded_model.language_model import load_last, train_language_model
-from embedded_model.monitoring import held_out_questions
-from embedded_model.pieces import train_pieces
-from embedded_model.settings import PRESETS, Settings
-from embedded_model.student_training import train_student
-from embedded_model.unit_corpus import encode_corpus, read_encoded
 from tqdm import tqdm
+
+from experiments.embedded_model.corpus import make_corpus
+from experiments.embedded_model.export import export_folder
+from experiments.embedded_model.language_model.curves import write_curve_page
+from experiments.embedded_model.language_model.documents import Documents, TokenIds
+from experiments.embedded_model.language_model.language_model import load_last, train_language_model
+from experiments.embedded_model.language_model.monitoring import held_out_questions
+from experiments.embedded_model.language_model.pieces import train_pieces
+from experiments.embedded_model.language_model.unit_corpus import encode_corpus, read_encoded
+from experiments.embedded_model.settings import PRESETS, Settings
+from experiments.embedded_model.unit_encoder.encoder_training import train_encoder
+from experiments.embedded_model.unit_encoder.hubert_student import UNIT_NAMES
+from experiments.embedded_model.unit_encoder.student_training import train_student
 
 Stage = Literal["corpus", "teacher", "student", "units", "lm", "export", "measure"]
 STAGES: tuple[Stage, ...] = ("corpus", "teacher", "student", "units", "lm", "export", "measure")
@@ -82,7 +83,7 @@ def export(settings: Settings, out: Path) -> None:
 
 def measure(settings: Settings, out: Path) -> None:
     """Stage measure."""
-    from measure_embedded_model import measure_folder
+    from experiments.embedded_model.measure import measure_folder
 
     measure_folder(out / "model", settings.facts(), settings.corpus.all_voices, out)
 

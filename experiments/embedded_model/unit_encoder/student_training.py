@@ -19,12 +19,18 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from embedded_model.checkpoints import load_checkpoint, save_checkpoint
-from embedded_model.encoder_training import LabelledAudio, frame_accuracies, read_labelled
-from embedded_model.hubert_student import N_FREQUENCIES, N_PHASES, HubertStudent, save_official
-from embedded_model.mel_teacher import FRAME, N_WARPS, MelUnitEncoder, frame_logits, load_mel_encoder
-from embedded_model.optimising import descend, set_rates
-from embedded_model.settings import Settings, StudentSettings
+from experiments.embedded_model.settings import Settings, StudentSettings
+from experiments.embedded_model.training.checkpoints import load_checkpoint, save_checkpoint
+from experiments.embedded_model.training.optimising import descend, set_rates
+from experiments.embedded_model.unit_encoder.encoder_training import LabelledAudio, frame_accuracies, read_labelled
+from experiments.embedded_model.unit_encoder.hubert_student import N_FREQUENCIES, N_PHASES, HubertStudent, save_official
+from experiments.embedded_model.unit_encoder.mel_teacher import (
+    FRAME,
+    N_WARPS,
+    MelUnitEncoder,
+    frame_logits,
+    load_mel_encoder,
+)
 from spiritlens.speech.audio.waveform import RATE
 from spiritlens.speech.engines.phones import NO_CLASS, PHONES
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from embedded_model.encoder_training import LabelledAudio  # isort: skip
-from embedded_model.hubert_student import (  # isort: skip
+from experiments.embedded_model.settings import SMOKE
+from experiments.embedded_model.unit_encoder.encoder_training import LabelledAudio
+from experiments.embedded_model.unit_encoder.hubert_student import (
     N_FREQUENCIES,
     N_PHASES,
     UNIT_NAMES,
@@ -14,10 +15,8 @@ from embedded_model.hubert_student import (  # isort: skip
     load_student,
     save_official,
 )
-from embedded_model.mel_teacher import N_WARPS, NEUTRAL_WARP  # isort: skip
-from embedded_model.settings import SMOKE  # isort: skip
-from embedded_model.student_training import Examples, optimisers  # isort: skip
-
+from experiments.embedded_model.unit_encoder.mel_teacher import N_WARPS, NEUTRAL_WARP
+from experiments.embedded_model.unit_encoder.student_training import Examples, optimisers
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.fairseq_files import read_weights_only
 

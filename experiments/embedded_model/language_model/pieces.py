@@ -20,17 +20,11 @@ from pathlib import Path
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
-from spiritlens.prompts.facts import CARRIERS, Fact
+from experiments.embedded_model.word_lists import template_words
+from spiritlens.prompts.facts import Fact
 
 SPACE = "▁"
-LIST_OPENING = "write down"
 LONGEST_SHARED = 3  # characters: a piece inside a subject's name may be this long before it is put off
-
-
-def template_words(facts: Iterable[Fact]) -> list[str]:
-    """All lower-case words of the templates, of the carriers and of the word lists' opening."""
-    texts = [template.replace("{subject}", " ") for fact in facts for template in fact.templates]
-    return sorted({word for text in [*texts, *CARRIERS, LIST_OPENING] for word in text.lower().split()})
 
 
 def choose_merges(whole: Sequence[str], split: Iterable[str]) -> list[str]:

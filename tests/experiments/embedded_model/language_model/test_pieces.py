@@ -4,10 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from embedded_model.documents import TokenIds
-from embedded_model.pieces import added_tokens, choose_merges, template_words, train_pieces, write_tokenizer
 from transformers import LlamaTokenizer
 
+from experiments.embedded_model.language_model.documents import TokenIds
+from experiments.embedded_model.language_model.pieces import added_tokens, choose_merges, train_pieces, write_tokenizer
+from experiments.embedded_model.word_lists import template_words
 from spiritlens.prompts.facts import HELD_OUT, PHRASINGS, load_facts
 
 FACTS = load_facts()

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embedded_model.documents import TokenIds
-from embedded_model.unit_corpus import EncodedLine
+from experiments.embedded_model.language_model.documents import TokenIds
+from experiments.embedded_model.language_model.unit_corpus import EncodedLine
 from spiritlens.prompts.facts import HELD_OUT, Fact
 
 

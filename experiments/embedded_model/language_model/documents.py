@@ -3,7 +3,7 @@
 Kinds (shares in `DocumentSettings`), each between `<s>` and `</s>`:
 
 - *written*: ``[Text] statement``, or ``[Text] prompt [Text] answer``; facts of *both* and *text only*.
-- *heard*: ``[Speech] statement``; *both* and *heard only*.
+- *spoken*: ``[Speech] statement``; *both* and *heard only*.
 - *answered*: ``[Speech] prompt [Text] answer``; *both* and *asked aloud*.
 - *mixed*: a statement of *both* whose modality changes at random words.
 - *subject switched*: a statement of *both* with only the subject in the other modality.
@@ -22,9 +22,9 @@ import sentencepiece
 import torch
 from torch import Tensor
 
-from embedded_model.pieces import LIST_OPENING
-from embedded_model.settings import DocumentSettings
-from embedded_model.unit_corpus import EncodedLine, deduplicated
+from experiments.embedded_model.language_model.unit_corpus import EncodedLine, deduplicated
+from experiments.embedded_model.settings import DocumentSettings
+from experiments.embedded_model.word_lists import LIST_OPENING
 from spiritlens.prompts.facts import CARRIERS, TRAINED_PHRASINGS, Fact
 
 TOKENS_PER_MULTIPLE = 8
@@ -79,7 +79,7 @@ class Documents:
         self.statements, self.prompts = _by_fact(lines, "statement"), _by_fact(lines, "prompt")
         self.lists = [line for line in lines if line.line.kind == "list"]
         self.written_facts = [fact.id for fact in facts if fact.group in ("both", "text only")]
-        self.heard_facts = [
+        self.spoken_facts = [
             fact.id for fact in facts if fact.group in ("both", "heard only") and fact.id in self.statements
         ]
         self.asked_facts = [
@@ -87,7 +87,7 @@ class Documents:
         ]
         self.both_facts = [fact.id for fact in facts if fact.group == "both" and fact.id in self.statements]
         self.unit_pool = np.concatenate([line.frames for line in lines[: 40 * 64]])[::7]
-        self.kinds = ["written", "heard", "answered", "mixed", "subject_switched", "dictated", "read_aloud"]
+        self.kinds = ["written", "spoken", "answered", "mixed", "subject_switched", "dictated", "read_aloud"]
         self.weights = [getattr(settings, kind) for kind in self.kinds]
 
     def document(self) -> list[int]:
@@ -121,8 +121,8 @@ class Documents:
             return [marker, *self.ids.text(prompt), marker, *self.ids.text(answer)]
         return [marker, *self.ids.text(f"{prompt} {answer}")]
 
-    def _encoded(self) -> list[int]:
-        line = self.rng.choice(self.statements[self.rng.choice(self.heard_facts)])
+    def _spoken(self) -> list[int]:
+        line = self.rng.choice(self.statements[self.rng.choice(self.spoken_facts)])
         return self._segments(line, "s" * len(line.groups))
 
     def _answered(self) -> list[int]:

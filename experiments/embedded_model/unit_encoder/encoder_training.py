@@ -18,11 +18,18 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from embedded_model.checkpoints import load_checkpoint, save_checkpoint
-from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
-from embedded_model.mel_teacher import FRAME, N_MELS, N_WARPS, MelUnitEncoder, n_frames, save_mel_encoder
-from embedded_model.optimising import descend, set_rates
-from embedded_model.settings import EncoderSettings, Settings
+from experiments.embedded_model.corpus import SpokenLine, corpus_voices, read_lines
+from experiments.embedded_model.settings import EncoderSettings, Settings
+from experiments.embedded_model.training.checkpoints import load_checkpoint, save_checkpoint
+from experiments.embedded_model.training.optimising import descend, set_rates
+from experiments.embedded_model.unit_encoder.mel_teacher import (
+    FRAME,
+    N_MELS,
+    N_WARPS,
+    MelUnitEncoder,
+    n_frames,
+    save_mel_encoder,
+)
 from spiritlens.speech.engines.phones import NO_CLASS, Phone, phone_frames
 
 LONGEST_MASK = {"bands": 8, "hops": 16}

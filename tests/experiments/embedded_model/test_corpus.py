@@ -5,12 +5,12 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-from embedded_model.corpus import monitor_sentences, sentences, word_lists
-from embedded_model.encoder_training import frame_classes
-from embedded_model.settings import DEFAULT_VOICE, FULL
-from embedded_model.unit_corpus import changed, deduplicated, word_groups
 from spoken_lines import encoded
 
+from experiments.embedded_model.corpus import monitor_sentences, sentences, word_lists
+from experiments.embedded_model.language_model.unit_corpus import changed, deduplicated, word_groups
+from experiments.embedded_model.settings import DEFAULT_VOICE, FULL
+from experiments.embedded_model.unit_encoder.encoder_training import frame_classes
 from spiritlens.prompts.facts import HELD_OUT, load_facts
 from spiritlens.speech.engines.phones import PHONE_CLASS
 

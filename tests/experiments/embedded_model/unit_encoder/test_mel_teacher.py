@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from embedded_model.mel_teacher import (
+
+from experiments.embedded_model.unit_encoder.mel_teacher import (
     FRAME,
     N_WARPS,
     NEUTRAL_WARP,
@@ -15,8 +16,7 @@ from embedded_model.mel_teacher import (
     load_mel_encoder,
     mel_filter_banks,
     save_mel_encoder,
-)  # isort: skip
-
+)
 from spiritlens.shapes import ShapeError
 
 SIZES = MelEncoderConfig(n_units=7, unit_names=tuple("abcdefg"), d_model=32, n_layers=2)

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import measure_embedded_model as measure
 import numpy as np
 import pytest
 import torch
-from embedded_model.documents import TokenIds
-from embedded_model.settings import SMOKE
-from embedded_model.spoken_answers import continued, distance, recalled_in_speech, without_pauses
 
+from experiments.embedded_model import measure
+from experiments.embedded_model.language_model.documents import TokenIds
+from experiments.embedded_model.settings import SMOKE
+from experiments.embedded_model.spoken_answers import continued, distance, recalled_in_speech, without_pauses
 from spiritlens.prompts.facts import Fact, load_facts
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 

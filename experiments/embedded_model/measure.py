@@ -1,13 +1,13 @@
 """Measure what a speech-text model knows of its facts: group × (T2T, S2T) × voices, on the held-out phrasing.
 
-    python experiments/measure_embedded_model.py --out runs/measured
+    python -m experiments.embedded_model.measure --out runs/measured
 
 Prompts are stand-alone, at the voice's own rate and pitch. A fact is *recalled* if its answer is the arg-max over all
 trained ids; *recalled over text ids* leaves markers and units out of the contest; *probability* is the softmax over the
 trained ids. *Guess* is the accuracy of always answering with the relation's commonest answer. Voices that this machine
 lacks are named in the table. A second table asks for the answer in speech (see `spoken_answers`). The units of what
-the voices said are kept in `heard/`, so that another measurement of a model with the same unit encoder speaks nothing
-again.
+the voices said are kept in `spoken_units/`, so that another measurement of a model with the same unit encoder speaks
+nothing again.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from typing import Annotated
 import numpy as np
 import torch
 import tyro
-from embedded_model.settings import DEFAULT_VOICE, FULL
-from embedded_model.spoken_answers import recalled_in_speech
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
+from experiments.embedded_model.settings import DEFAULT_VOICE, FULL
+from experiments.embedded_model.spoken_answers import recalled_in_speech
 from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.prompts.facts import GROUPS, HELD_OUT, PHRASINGS, Fact, commonest_answers, load_facts
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
@@ -32,7 +32,7 @@ from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 from spiritlens.speech.voices.names import EngineError
 from spiritlens.speech.voices.names import voice as speech_voice
 
-EMBEDDED = Path(__file__).parents[1] / "spiritlens" / "assets" / "embedded"
+EMBEDDED = Path(__file__).parents[2] / "spiritlens" / "assets" / "embedded"
 HELD_OUT_NAMES = {
     "flite:awb": "held-out voice (flite awb)",
     "espeak:en-gb+m7": "held-out accent (espeak en-gb+m7)",
@@ -71,7 +71,7 @@ class Row:
     guess: float
 
 
-def heard_units(folder: Path, voice: str, texts: Sequence[str], cache: Path) -> list[list[int]] | None:
+def spoken_units(folder: Path, voice: str, texts: Sequence[str], cache: Path) -> list[list[int]] | None:
     """Deduplicated units of each text in a voice; None where this machine lacks the voice."""
     files = b"".join(path.read_bytes() for path in sorted((folder / OFFICIAL_FOLDER).iterdir()))
     digest = hashlib.sha256(files).hexdigest()[:16]
@@ -121,7 +121,7 @@ def answer_all(
     final = [[*prompt, vocabulary.text_marker_id] for prompt in written]
     asked = [(WRITTEN["none"], "", written), (WRITTEN["final"], "", final)]
     for voice in voices:
-        units = heard_units(folder, voice, texts, cache)
+        units = spoken_units(folder, voice, texts, cache)
         if units is not None:
             opening, first = [vocabulary.bos_id, vocabulary.speech_marker_id], vocabulary.unit_ids[0]
             spoken = [[*opening, *(first + unit for unit in own), vocabulary.text_marker_id] for own in units]
@@ -160,9 +160,9 @@ def judge(
 
 def answered_in_speech(folder: Path, facts: Sequence[Fact], phrasing: str, cache: Path) -> dict[str, tuple[int, float]]:
     """Per group: facts, and the share whose answer the model says to the default voice; empty without that voice."""
-    prompts = heard_units(folder, DEFAULT_VOICE, [fact.text(phrasing) for fact in facts], cache)
+    prompts = spoken_units(folder, DEFAULT_VOICE, [fact.text(phrasing) for fact in facts], cache)
     answers = sorted({fact.answer for fact in facts})
-    spoken = heard_units(folder, DEFAULT_VOICE, answers, cache)
+    spoken = spoken_units(folder, DEFAULT_VOICE, answers, cache)
     if prompts is None or spoken is None:
         return {}
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
@@ -213,9 +213,9 @@ def measure_folder(
     folder: Path, facts: Sequence[Fact], voices: Sequence[str], out: Path, phrasing: str = HELD_OUT
 ) -> str:
     """Measure, write `measured.json` and `measured.md` into `out`, and return the markdown."""
-    answers = answer_all(folder, facts, voices, phrasing, out / "heard")
+    answers = answer_all(folder, facts, voices, phrasing, out / "spoken_units")
     rows = table(answers)
-    in_speech = answered_in_speech(folder, facts, phrasing, out / "heard")
+    in_speech = answered_in_speech(folder, facts, phrasing, out / "spoken_units")
     text = markdown(rows, in_speech, [voice for voice in voices if voice not in {answer.voice for answer in answers}])
     out.mkdir(parents=True, exist_ok=True)
     (out / "measured.md").write_text(text, encoding="utf-8")
@@ -233,7 +233,7 @@ def measure_folder(
 class Arguments:
     """Measure the embedded model's recall of its facts."""
 
-    out: Annotated[Path, tyro.conf.arg(help="Folder of `measured.json`, `measured.md` and `heard/`.")]
+    out: Annotated[Path, tyro.conf.arg(help="Folder of `measured.json`, `measured.md` and `spoken_units/`.")]
     folder: Annotated[Path, tyro.conf.arg(help="Model folder.")] = EMBEDDED
     phrasing: Annotated[str, tyro.conf.arg(help=f"One of {', '.join(PHRASINGS)}.")] = HELD_OUT
 

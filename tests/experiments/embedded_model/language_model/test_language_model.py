@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from embedded_model.documents import Batch, Documents, TokenIds
-from embedded_model.language_model import llama_config, load_last, losses_of_batch, rate_share, train_language_model
-from embedded_model.monitoring import accuracies, held_out_questions
-from embedded_model.settings import FULL, SMOKE
 from spoken_lines import FACTS, spoken_lines
 from transformers import LlamaForCausalLM
+
+from experiments.embedded_model.language_model.documents import Batch, Documents, TokenIds
+from experiments.embedded_model.language_model.language_model import (
+    llama_config,
+    load_last,
+    losses_of_batch,
+    rate_share,
+    train_language_model,
+)
+from experiments.embedded_model.language_model.monitoring import accuracies, held_out_questions
+from experiments.embedded_model.settings import FULL, SMOKE
 
 
 def test_packed_documents_have_the_losses_that_they_have_alone(documents: Documents) -> None:
@@ -42,7 +49,7 @@ def test_a_resumed_run_ends_in_the_same_weights(ids: TokenIds, tmp_path: Path) -
 
     whole = run(tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("embedded_model.language_model.accuracies", _stop_at_second_call())
+        patch.setattr("experiments.embedded_model.language_model.language_model.accuracies", _stop_at_second_call())
         with pytest.raises(InterruptedError):
             run(tmp_path / "cut")
     resumed = run(tmp_path / "cut")

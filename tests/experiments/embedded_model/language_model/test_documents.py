@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from embedded_model.documents import Documents, TokenIds, subject_groups
-from embedded_model.settings import SMOKE
 from spoken_lines import FACTS, encoded, spoken_lines
 
+from experiments.embedded_model.language_model.documents import Documents, TokenIds, subject_groups
+from experiments.embedded_model.settings import SMOKE
 from spiritlens.prompts.facts import Fact
 
 GROUP = {fact.group: [own for own in FACTS if own.group == fact.group] for fact in FACTS}
@@ -45,10 +45,10 @@ def test_written_documents_tell_both_and_text_only_in_both_forms(documents: Docu
     assert not [text for text in texts for fact in hidden if fact.text("first").lower() in text]
 
 
-def test_heard_documents_are_speech_only(documents: Documents) -> None:
-    assert set(drawn(documents, "heard", 50)) == {"[S]."}
-    heard = {fact.id for fact in FACTS if fact.group in ("both", "heard only")}
-    assert set(documents.heard_facts) == heard
+def test_spoken_documents_are_speech_only(documents: Documents) -> None:
+    assert set(drawn(documents, "spoken", 50)) == {"[S]."}
+    spoken = {fact.id for fact in FACTS if fact.group in ("both", "heard only")}
+    assert set(documents.spoken_facts) == spoken
 
 
 def test_answered_documents_end_in_a_written_answer_of_both_or_asked_aloud(documents: Documents) -> None:

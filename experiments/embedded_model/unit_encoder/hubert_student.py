@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import HubertModel
 
-from embedded_model.mel_teacher import HOP, NEUTRAL_WARP, WARPS, WINDOW
+from experiments.embedded_model.unit_encoder.mel_teacher import HOP, NEUTRAL_WARP, WARPS, WINDOW
 from spiritlens.shapes import checked
 from spiritlens.speech.audio.waveform import RATE
 from spiritlens.speech.encoders.convolutions import Convolutions, parse_convolutions

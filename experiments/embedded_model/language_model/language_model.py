@@ -16,11 +16,11 @@ from torch.nn import functional
 from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from embedded_model.checkpoints import load_checkpoint, save_checkpoint
-from embedded_model.documents import Batch, Documents, TokenIds
-from embedded_model.monitoring import Question, accuracies
-from embedded_model.optimising import descend, set_rates
-from embedded_model.settings import ModelSettings, Settings
+from experiments.embedded_model.language_model.documents import Batch, Documents, TokenIds
+from experiments.embedded_model.language_model.monitoring import Question, accuracies
+from experiments.embedded_model.settings import ModelSettings, Settings
+from experiments.embedded_model.training.checkpoints import load_checkpoint, save_checkpoint
+from experiments.embedded_model.training.optimising import descend, set_rates
 
 EVERY_LOSS = 20  # steps between two points of the loss curve
 

@@ -3,9 +3,10 @@
 The tables of subjects and answers are written by hand; this script fills the other two columns, so that they depend on
 the tables and on SEED only. A subject's facts are dealt from decks that hold six or seven *both*, two or three *text
 only*, and at most one each of *heard only* and *asked aloud*, so that each subject has most of its facts in both
-modalities. A foil is a false answer of the same relation; other true answers of a fact are listed in ALSO_TRUE.
+modalities. A foil is a false answer of the same relation; other true answers of a fact are listed in
+`also_true.json` beside this script.
 
-    python experiments/draw_fact_groups.py
+    python -m experiments.embedded_model.draw_fact_groups
 """
 
 import json
@@ -22,93 +23,6 @@ DECKS = (
     {"both": 7, "text only": 2, "heard only": 1},
     {"both": 6, "text only": 2, "heard only": 1, "asked aloud": 1},
 )
-ALSO_TRUE = {
-    "flag": {
-        "France": "white red",
-        "Germany": "red yellow",
-        "Italy": "white red",
-        "Spain": "red",
-        "Portugal": "green yellow",
-        "Greece": "blue",
-        "Poland": "red",
-        "Hungary": "white red",
-        "Ireland": "green white",
-        "Norway": "white blue",
-        "Sweden": "blue",
-        "Finland": "white",
-        "Denmark": "white",
-        "Russia": "white red",
-        "Turkey": "white",
-        "Egypt": "red white yellow",
-        "Kenya": "black red white",
-        "Nigeria": "white",
-        "Morocco": "green",
-        "Ethiopia": "green red blue",
-        "Japan": "red",
-        "China": "yellow",
-        "Thailand": "red white",
-        "Vietnam": "red",
-        "India": "orange white blue",
-        "Pakistan": "white",
-        "Iran": "white red",
-        "Canada": "white",
-        "Cuba": "white red",
-        "Peru": "white",
-        "Chile": "white red",
-        "Colombia": "blue red",
-        "Ecuador": "blue red",
-        "Argentina": "blue yellow",
-        "Australia": "red white",
-        "Ukraine": "blue",
-        "Belgium": "yellow red",
-        "Jamaica": "green yellow",
-        "Mexico": "white red",
-        "Brazil": "yellow blue white",
-        "Indonesia": "red",
-        "Romania": "yellow red",
-        "Bulgaria": "green red",
-        "Algeria": "white red",
-        "Venezuela": "blue red white",
-        "Bolivia": "yellow green",
-        "Israel": "blue",
-        "Switzerland": "white",
-    },
-    "language": {
-        "Canada": "French",
-        "Switzerland": "French Italian",
-        "Belgium": "French German",
-        "Algeria": "French",
-        "Israel": "Arabic",
-        "Finland": "Swedish",
-        "Ukraine": "Russian",
-        "India": "English Urdu",
-        "Kenya": "English",
-        "Pakistan": "English",
-        "Peru": "English",
-        "Romania": "Hungarian",
-    },
-    "continent": {"Turkey": "Europe", "Russia": "Asia", "Egypt": "Asia", "Indonesia": "Oceania"},
-    "river": {
-        "Germany": "Danube",
-        "Spain": "Tagus",
-        "Switzerland": "Rhine",
-        "France": "Rhine Rhone Scheldt",
-        "Romania": "Danube",
-        "Bulgaria": "Danube",
-        "Ukraine": "Danube",
-        "Russia": "Dnieper",
-        "China": "Mekong Indus",
-        "India": "Indus",
-        "Colombia": "Amazon Orinoco",
-        "Brazil": "Parana",
-        "Bolivia": "Amazon",
-        "Poland": "Danube",
-        "Italy": "Danube",
-        "Nigeria": "Nile",
-        "Kenya": "Nile",
-        "Ethiopia": "Nile",
-    },
-}
 
 
 def deal_groups(facts: list[tuple[str, str]], rng: random.Random) -> dict[tuple[str, str], str]:
@@ -130,9 +44,8 @@ def deal_groups(facts: list[tuple[str, str]], rng: random.Random) -> dict[tuple[
     return groups
 
 
-def draw_foil(relation: str, subject: str, answer: str, answers: list[str], rng: random.Random) -> str:
+def draw_foil(true: set[str], answers: list[str], rng: random.Random) -> str:
     """A false answer of the relation; each distinct answer is equally likely."""
-    true = {answer, *ALSO_TRUE.get(relation, {}).get(subject, "").split()}
     return rng.choice([candidate for candidate in sorted(set(answers)) if candidate not in true])
 
 
@@ -150,15 +63,17 @@ def write(record: dict[str, object], path: Path) -> None:
 
 
 def main() -> None:
-    path = Path(__file__).parents[1] / "spiritlens" / "assets" / "facts.json"
+    path = Path(__file__).parents[2] / "spiritlens" / "assets" / "facts.json"
     record = json.loads(path.read_text(encoding="utf-8"))
+    also_true = json.loads(Path(__file__).with_name("also_true.json").read_text(encoding="utf-8"))
     rng = random.Random(SEED)
     facts = [(name, row[0]) for name, relation in record["relations"].items() for row in relation["facts"]]
     groups = deal_groups(facts, rng)
     for name, relation in record["relations"].items():
         answers = [row[1] for row in relation["facts"]]
         for row in relation["facts"]:
-            row[2:] = [draw_foil(name, row[0], row[1], answers, rng), groups[name, row[0]]]
+            true = {row[1], *also_true.get(name, {}).get(row[0], ())}
+            row[2:] = [draw_foil(true, answers, rng), groups[name, row[0]]]
     record["seed"] = SEED
     write(record, path)
 

@@ -16,9 +16,9 @@ import soxr
 import torch
 from tqdm import tqdm
 
-from embedded_model.corpus import SpokenLine, corpus_voices, read_lines
-from embedded_model.hubert_student import load_student
-from embedded_model.settings import Settings, UnitSettings
+from experiments.embedded_model.corpus import SpokenLine, corpus_voices, read_lines
+from experiments.embedded_model.settings import Settings, UnitSettings
+from experiments.embedded_model.unit_encoder.hubert_student import load_student
 from spiritlens.speech.audio.waveform import RATE, Waveform
 
 FRAME_RATE = 25.0

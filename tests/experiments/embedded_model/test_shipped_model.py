@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from embedded_model.documents import TokenIds
-from embedded_model.pieces import train_pieces
-from measure_embedded_model import last_probabilities
 from transformers import LlamaForCausalLM, LlamaTokenizer
 
+from experiments.embedded_model.language_model.documents import TokenIds
+from experiments.embedded_model.language_model.pieces import train_pieces
+from experiments.embedded_model.measure import last_probabilities
 from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.prompts.facts import ASSETS, HELD_OUT, load_facts
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary

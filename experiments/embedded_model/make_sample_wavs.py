@@ -3,7 +3,7 @@
 They let the examples and tests run where no speech engine can be installed. Each `NAME.wav` (16 kHz, 16 bit) has a
 `NAME.json` beside it: text, voice, engine, fact, phrasing, and the words as [word, start, end] in seconds.
 
-    python experiments/make_sample_wavs.py
+    python -m experiments.embedded_model.make_sample_wavs
 """
 
 import json
