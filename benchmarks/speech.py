@@ -11,7 +11,6 @@ wrong texts are refused or doubted. *resample*: units that differ when audio at 
 instead of by the windowed sinc that the published package uses.
 """
 
-import argparse
 import math
 import subprocess
 import sys
@@ -19,10 +18,12 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soxr
 import torch
+import tyro
 
 from spiritlens.prompts.vocabulary.families import FAMILIES
 from spiritlens.speech.alignment.forced import AlignmentError, AlignmentWarning, align
@@ -251,10 +252,12 @@ PARTS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[*PARTS, "peak-published", "peak-embedded"], default=list(PARTS))
-    for part in parser.parse_args().only:
+Part = Literal["encode", "memory", "speak", "align", "resample", "peak-published", "peak-embedded"]
+
+
+def main(only: tuple[Part, ...] = tuple(PARTS)) -> None:
+    """Measure the parts named in `only`; peak-… reports the memory of this process for one encoder."""
+    for part in only:
         if part.startswith("peak-"):
             report_peak(part.removeprefix("peak-"))
         else:
@@ -263,4 +266,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main()
+    tyro.cli(main)

@@ -88,7 +88,10 @@ from spiritlens.speech.voices.names import voice as voice
 from spiritlens.speech.voices.names import voices as voices
 from spiritlens.speech.word_files.sources import read_words as read_words
 from spiritlens.speech.words import WordInterval as WordInterval
+from spiritlens.studies import pairs as pairs
+from spiritlens.studies.settings import StudySettings as StudySettings
 from spiritlens.studies.study import Study as Study
 from spiritlens.studies.study import study as study
+from spiritlens.studies.study import study_cost as study_cost
 
 __version__: str

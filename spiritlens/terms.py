@@ -45,3 +45,8 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 PARTS: tuple[Part, ...] = get_args(Part)
+
+
+DEFAULT_VOICE = "espeak:en-us"
+"""Who speaks unless another voice is named: the same samples on every machine, and a training voice of the embedded
+model."""

@@ -151,3 +151,5 @@ def test_what_a_script_takes_from_the_package_is_there(path: Path) -> None:
             module = importlib.import_module(str(node.module))
             for alias in node.names:
                 assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sl":
+            assert node.attr in dir(spiritlens)

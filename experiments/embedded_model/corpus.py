@@ -19,8 +19,8 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from embedded_model.pieces import LIST_OPENING, template_words
-from embedded_model.settings import DEFAULT_VOICE, CorpusSettings, Settings
+from experiments.embedded_model.settings import DEFAULT_VOICE, CorpusSettings, Settings
+from experiments.embedded_model.word_lists import LIST_OPENING, template_words
 from spiritlens.prompts.facts import CARRIERS, HELD_OUT, TRAINED_PHRASINGS, Fact
 from spiritlens.speech.engines.utterance import Utterance
 from spiritlens.speech.voices.names import voice as speech_voice

@@ -297,10 +297,10 @@ def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
     """The utterance of a voice, through the cache where the voice is a name, or the shipped one without its engine."""
     from spiritlens.speech.engines.process import EngineError
     from spiritlens.speech.voices.cached import CachedVoice
-    from spiritlens.speech.voices.names import DEFAULT_VOICE
     from spiritlens.speech.voices.names import voice as find_voice
     from spiritlens.speech.voices.shared_words import split_shared_words
     from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
+    from spiritlens.terms import DEFAULT_VOICE
 
     named = voice if voice is not None else DEFAULT_VOICE
     try:

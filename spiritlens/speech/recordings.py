@@ -34,8 +34,9 @@ from spiritlens.speech.recording_rows import (
 )
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
-from spiritlens.speech.voices.names import DEFAULT_VOICE, voice
+from spiritlens.speech.voices.names import voice
 from spiritlens.speech.word_files.sources import words_beside
+from spiritlens.terms import DEFAULT_VOICE
 
 Progress = Literal["bar", "none"]
 Broken = Literal["raise", "report"]

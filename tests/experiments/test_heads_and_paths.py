@@ -28,7 +28,15 @@ def test_heads_are_found_tested_and_explained(tmp_path):
     assert set(tested["prompts"]) == {"T2T", "S2T"}
     assert set(tested["at"]) == {"last token", "all but the beginning"}
     run(
-        "path_patching.py", "--out", str(paths), "--heads", str(heads / "heads.json"), "--n-facts", "2", "--asked", "12"
+        "paths_to_the_answer.py",
+        "--out",
+        str(paths),
+        "--heads",
+        str(heads / "heads.json"),
+        "--n-facts",
+        "2",
+        "--asked",
+        "12",
     )
     strongest = pd.read_csv(paths / "paths_into_MLPs_and_logits.csv")
     assert {"sender", "receiver", "T2T", "S2T"} <= set(strongest.columns)

@@ -1,10 +1,10 @@
 """Head knock-out: take a head's output away and see what the answer loses; one head at a time, or a set of heads
 together.
 
-A head's z is replaced at a site by ``zero``, by the ``mean`` over reference prompts, or by a value ``resample``d from
-them (once per sample). Mean and resample take tokens of the same role as the replaced one (a subject's by subjects',
-a marker's by markers'), so that a knocked-out head still says what it says on average there. Without references, the
-prompts serve as each other's.
+A head's z is replaced at a site by ``zero``, by the ``mean`` over reference prompts, or by a value drawn from them
+(``resample``, once per sample). Mean and resample take tokens of the same role as the replaced one (a subject's by
+subjects', a marker's by markers'), so that a knocked-out head still says what it says on average there. Without
+references, the prompts serve as each other's.
 
 Result: an effects dataset, direction="noising": ``restored`` holds the knocked-out run's metric. ``corrupted`` is the
 run without any head (all heads of all layers knocked out, at all spans together). Axes: ``prompt component layer span

@@ -20,8 +20,7 @@ from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.engines.utterance import Voice
 from spiritlens.speech.voices.aligned import AlignedVoice
-
-DEFAULT_VOICE = "espeak:en-us"
+from spiritlens.terms import DEFAULT_VOICE
 
 
 @dataclass(frozen=True)

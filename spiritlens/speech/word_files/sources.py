@@ -1,4 +1,4 @@
-"""Words with times from files and from other programs, as `WordInterval`s: one reader for all of them.
+"""Words with times from files and from other programs, as `WordInterval` values: one reader for all of them.
 
 `read_words` takes whatever a researcher has (`word_files` has a module for each format, known by its content):
 

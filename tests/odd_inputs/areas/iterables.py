@@ -161,7 +161,7 @@ def _runs_and_values(bench: Bench) -> Iterator[Odd]:
         lambda found: found.kind == "T2T",
     )
     yield error(
-        "study", "one fact", lambda: sl.study(bench.lens, bench.folder(), fact, n_facts=1), "facts=", "expected several"
+        "study", "one fact", lambda: sl.study(bench.lens, bench.folder(), facts=fact), "facts=", "expected several"
     )
     yield error(
         "sl.run", "a generator of interventions", lambda: sl.run(lens, prompt, iter([])), "interventions[0]", "*"

@@ -9,7 +9,8 @@ import pytest
 from spiritlens.speech.audio.waveform import read_waveform
 from spiritlens.speech.engines.espeak import EspeakVoice
 from spiritlens.speech.engines.phones import PAUSE
-from spiritlens.speech.voices.names import DEFAULT_VOICE, voice, voices
+from spiritlens.speech.voices.names import voice, voices
+from spiritlens.terms import DEFAULT_VOICE
 
 TEXT = "the capital of france is paris"
 EACH_VOICE = ["espeak:en-us", "espeak:en-us+f2", "espeak:en-gb+m7", "espeak-debian:en-us", "flite:slt", "flite:kal16"]

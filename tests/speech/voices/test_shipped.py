@@ -5,8 +5,9 @@ import pytest
 
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.voices.cached import CachedVoice
-from spiritlens.speech.voices.names import DEFAULT_VOICE, voice
+from spiritlens.speech.voices.names import voice
 from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
+from spiritlens.terms import DEFAULT_VOICE
 
 
 def test_the_readme_prompt_is_shipped_in_the_default_voice() -> None:
