@@ -68,7 +68,8 @@ def given_settings(settings: object) -> StudySettings:
 
 def check_voice(name: str) -> None:
     """Refuse a voice that does not speak here, by letting it say a word; one with shipped texts may speak those."""
-    from spiritlens.speech.engines.process import EngineError, voice  # numpy and soundfile: not for `spiritlens --help`
+    from spiritlens.speech.engines.process import EngineError
+    from spiritlens.speech.voices.names import voice
     from spiritlens.speech.voices.shipped import shipped_texts
 
     try:
