@@ -74,7 +74,10 @@ def compare(
 ) -> Comparison:
     """Compare two modalities over the facts known in both.
 
-    `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles).
+    `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles). Returns
+    a `Comparison`: agreement of the maps (rank correlation, layers of the peak), the difference of their total effects,
+    each with an interval over facts and a permutation test (statistics of this project's own, built on Spearman's rank
+    correlation). Raises ValueError where no fact is known in both.
     """
     effects, kinds = given_traces(effects), _given_kinds(kinds)
     check_choice("last", last, Last)

@@ -57,7 +57,11 @@ def overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "
 
 @told_keywords
 def compare_rankings(first: xr.DataArray, second: xr.DataArray, names: tuple[str, str], top: int = 10) -> pd.DataFrame:
-    """The first `top` heads of either measure, side by side: value and rank in both (``names`` name the columns)."""
+    """The first `top` heads of either measure, side by side: value and rank in both (``names`` name the columns).
+
+    Returns a table by head. Raises ValueError where they share fewer than two heads.
+    See `spiritlens.comparison.head_ranking` for the statistics.
+    """
     top = whole("top", top, at_least=1)
     names = _given_names(names)
     joined = _shared(first, second, (f" {names[0]}", f" {names[1]}"))

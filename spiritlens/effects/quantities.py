@@ -36,7 +36,8 @@ def total(effects: xr.Dataset) -> xr.DataArray:
 def indirect(effects: xr.Dataset) -> xr.DataArray:
     """IE of each cell [prompt component layer site (head) metric], mean over samples; NaN where nothing was run.
 
-    With direction="noising": metric(clean) − metric(noised), the loss by corrupting the cell alone.
+    With direction="noising": metric(clean) − metric(noised), the loss by corrupting the cell alone. Returns them
+    signed: positive means more recall. Raises ValueError for what is no effects dataset.
     """
     effects = given_effects(effects)
     if effects.attrs["direction"] == "denoising":

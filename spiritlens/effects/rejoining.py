@@ -41,7 +41,11 @@ class Rejoined:
 
 @told_keywords
 def rejoin(folder: str | Path) -> Rejoined:
-    """Join the parts of a run folder into its effects.nc, in the order in which they were asked for."""
+    """Join the parts of a run folder into its effects.nc, in the order in which they were asked for.
+
+    Returns how many prompts were joined and values changed. Raises ValueError where the folder holds no parts, or parts
+    of several studies.
+    """
     run = RunDirectory(given_path("folder", folder))
     path, done = run.folder / "effects.nc", dict.fromkeys(run.done)
     if not done:

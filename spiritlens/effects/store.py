@@ -32,7 +32,8 @@ CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
 def save(dataset: xr.Dataset, path: str | Path) -> Path:
     """Check the dataset of a method (or averages) and write it as netCDF.
 
-    The file appears when it is complete and has been read back equal, value by value; else there is one error.
+    The file appears when it is complete and has been read back equal, value by value; else there is one error. Returns
+    the path. Raises ValueError for what no schema has or netCDF cannot hold, OSError with the bytes needed and free.
     """
     path = given_path("path", path)
     return write_whole(path, encoded(_check(dataset, "this dataset"), path.name))

@@ -91,18 +91,22 @@ class Lens:
 
     @property
     def n_layers(self) -> int:
+        """Blocks of the model."""
         return self.backend.n_layers
 
     @property
     def n_heads(self) -> int:
+        """Query heads of a layer."""
         return self.backend.n_heads
 
     @property
     def device(self) -> torch.device:
+        """Where the weights are."""
         return self.backend.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
         return self.backend.dtype
 
     # Prompts

@@ -48,8 +48,9 @@ def load(
 
     ``dtype`` None keeps the checkpoint's (the embedded model: float32); ``device`` None takes the GPU where there is
     one. ``tokenizer`` is the folder of the tokenizer's files where that is another; ``family`` and ``encoder`` are
-    found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are
-    its own.
+    found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are its
+    own. Returns a `Lens`. Raises CheckpointError for files that are missing, damaged or differ from their config,
+    UnsupportedModel for a model that a `HookedTransformer` cannot compute, ValueError for other arguments.
     """
     check_choice("norms", norms, Norms)
     given_family(family)

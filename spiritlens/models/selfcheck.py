@@ -99,7 +99,9 @@ def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> Sel
     """Compare a lens with Hugging Face's model of the same folder, in the lens's dtype, on its device.
 
     Both models must fit into memory together. ``tokens`` default to 48 tokens spread over the trained vocabulary. Hooks
-    on the model are in effect: a check with a hook on shows what it changes.
+    on the model are in effect: a check with a hook on shows what it changes. Returns the differences by layer, and
+    whether all are within their bounds. Raises CheckpointError where the lens has no folder to load the reference from,
+    ValueError for tokens beyond the vocabulary.
     """
     given_lens(lens)
     if lens.folder is None:

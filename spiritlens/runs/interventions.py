@@ -111,7 +111,10 @@ def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.corruptions.noise`), or by another
-    corruption."""
+    corruption.
+
+    Returns an `Intervention` for `run`. Raises ValueError where `by` stands beside a scale or law.
+    """
     if by is not None and (scale is not None or law != "gaussian"):
         raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
     corruption = Noise(scale, law) if by is None else checked_corruption(by, "by")
@@ -158,7 +161,8 @@ def ablate(
 ) -> Intervention:
     """Knock a site out: zero it, or take the mean (or a random one) of the reference prompts' values of that component.
 
-    Without a reference the prompt's own tokens serve.
+    Without a reference the prompt's own tokens serve. Returns an `Intervention` for `run`. Raises ValueError for an
+    unknown component, layer below 0 or kind of knock-out.
     """
     site = site_at(component, layer, at, head)
     return Intervention(

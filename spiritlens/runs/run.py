@@ -114,7 +114,10 @@ class Run:
 @told_keywords
 @plain_torch
 def run(lens: Lens, prompt: Prompt, *interventions: Intervention, samples: int = 10, seed: int = 0) -> Run:
-    """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs."""
+    """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs.
+
+    Returns a `Run`. Raises ValueError for interventions that do not fit the model or the prompt.
+    """
     lens = given_lens(lens)
     prompt = given_prompt(lens, prompt)
     samples, seed = whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)

@@ -110,7 +110,8 @@ def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
 def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:
     """The recordings of a `datasets` data set (streamed or not), or of a list of rows, with a column of audio or paths.
 
-    A row without audio is a recording whose reading is refused.
+    A row without audio is a recording whose reading is refused. Returns them one by one. Raises ValueError for
+    what is no data set.
     """
     return _of_rows(undecoded(dataset, column), column)
 
@@ -135,7 +136,8 @@ def encode_recordings(
 ) -> Iterator[EncodedRecording]:
     """Units of each recording in order; with a `CachedEncoder` a run that was stopped resumes.
 
-    Audio that is refused ends the run (``broken="raise"``) or is yielded with its problem (``"report"``).
+    Audio that is refused ends the run (``broken="raise"``) or is yielded with its problem (``"report"``). Returns them
+    one by one, as they are done. Raises AudioError at refused audio, ValueError for another `broken`.
     """
     check_choice("progress", progress, Progress)
     check_choice("broken", broken, Broken)
@@ -172,8 +174,9 @@ def speak_texts(
     """Speak the ``text`` of each row in each voice into the folder `out`; return the path of its ``metadata.csv``.
 
     Each utterance is ``NAME.wav`` with its words in ``NAME.json`` (see `word_sources`), NAME made of the row's ``id``
-    (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached.
-    A text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
+    (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached. A
+    text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
+    Raises ValueError for rows without a text, and EngineError where a voice is not on this machine.
     """
     check_choice("progress", progress, Progress)
     rows, names = listed("rows", rows, of=(Mapping,)), listed("voices", voices, of=str)

@@ -28,6 +28,8 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.kept_answers import KeptAnswers
 
+__all__ = ["Asked", "LeftOut", "PairedPrompts", "ask", "choose_known", "pair_prompts"]
+
 KINDS = ("T2T", "S2T")
 REASONS_SHOWN = 3
 LONGEST_NAME = 50
@@ -92,6 +94,7 @@ def ask(
     """Build both prompts of each fact and ask the model, in the order given.
 
     ``enough`` stops when so many are known in both modalities; ``answers`` is the file in which answers are kept.
+    Returns those asked and those left out, with the reason. Raises ValueError where none can be spoken and asked.
     """
     facts = given_facts(facts)
     kept = KeptAnswers(given_lens(lens), answers)
@@ -114,7 +117,11 @@ def ask(
 
 
 def pair_prompts(lens: Lens, fact: Fact, voice: str, phrasing: str) -> tuple[Prompt, Prompt]:
-    """The T2T and the S2T prompt of a fact."""
+    """The T2T and the S2T prompt of a fact.
+
+    Returns both. Raises ValueError for a subject or answer that the words or tokens lack, EngineError for a silent
+    voice.
+    """
     asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
     text = lens.text(*asked, fact_id=fact.id, relation=fact.relation, group=fact.group, phrasing=phrasing)
     spoken = lens.speak(
@@ -145,7 +152,10 @@ def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:
 
 
 def choose_known(asked: Asked, n_facts: int, seed: int) -> tuple[PairedPrompts, ...]:
-    """A seeded sample, in random order, of the facts that are known in both modalities."""
+    """A seeded sample, in random order, of the facts that are known in both modalities.
+
+    Returns at most `n_facts` pairs. Raises ValueError where none is known in both modalities.
+    """
     n_facts, seed = whole("n_facts", n_facts, at_least=1), whole("seed", seed, at_least=0)
     known = [each for each in asked.pairs if each.known_in_both]
     if not known:

@@ -252,6 +252,7 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, EMBEDDED, SIMS_LLAMA, SPEECHGPT, SPIRE, TEXT_ONLY)
 }
+"""The families that are known, by name; another model is another `Family` value, given as ``load(…, family=mine)``."""
 
 
 def family_named(name: str) -> Family:

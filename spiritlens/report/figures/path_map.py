@@ -46,7 +46,8 @@ def path_map(
 ) -> go.Figure:
     """Mean change of each path over facts, one panel per modality; `top` keeps the senders of the largest changes.
 
-    `pos` is the place along the axis of positions (named by ``pos_name``) at which the senders were patched.
+    `pos` is the place along the axis of positions (named by ``pos_name``) at which the senders were patched. Returns a
+    plotly figure. Raises ValueError for what is no result of paths, and for a metric or place that it lacks.
     """
     paths = check_paths(given_dataset(paths, PATHS_SCHEMA, "paths"))
     n = paths.sizes["pos"]

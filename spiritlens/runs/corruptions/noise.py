@@ -180,7 +180,8 @@ def default_scale(lens: Lens) -> NoiseScale:
 def noise_scale(lens: Lens, prompts: Sequence[Prompt]) -> NoiseScale:
     """3 × the standard deviation of the prompts' subject rows, text and speech apart, without the BOS row.
 
-    A modality in which no prompt has a subject keeps the default scale.
+    A modality in which no prompt has a subject keeps the default scale. Returns the scale for text and for speech (Meng
+    et al. 2022). Raises ValueError where no prompt has a subject.
     """
     found: dict[str, list[int]] = {"text": [], "speech": []}
     chosen = given_prompts(lens if hasattr(lens, "inside") else given_lens(lens), prompts)

@@ -48,7 +48,11 @@ class AlignmentWarning(UserWarning):
 
 @told_keywords
 def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[WordInterval, ...]:
-    """The words of `text` as they are spoken, with the times at which they are said in `audio`."""
+    """The words of `text` as they are spoken, with the times at which they are said in `audio`.
+
+    Returns them in order. Raises AlignmentError where the text cannot be what is said, ImportError without
+    pocketsphinx.
+    """
     if not isinstance(text, str):
         raise ValueError(f"text={shown(text)}: expected the text that is said in the audio")
     waveform = waveform_to_decode(audio)

@@ -49,7 +49,10 @@ def words_of_units(
 
 @told_keywords
 def unit_table(units: UnitStream, words: Sequence[WordInterval], rule: Rule = "centre") -> pd.DataFrame:
-    """One row per unit: id, start, end (seconds), frames and its word ("" for silence); shows itself in a notebook."""
+    """One row per unit: id, start, end (seconds), frames and its word ("" for silence); shows itself in a notebook.
+
+    Returns a pandas table. Raises ValueError where units and words do not belong together.
+    """
     index = words_of_units(units, words, rule)
     together = {group.start: " ".join(words[place].word for place in group) for group in interval_groups(words)}
     return pd.DataFrame(

@@ -58,7 +58,8 @@ def load_encoder(
 ) -> SpeechEncoder:
     """The encoder that a family's record names, from the files of `folder` (None: the published files' usual place).
 
-    `centroids` is the file of centroids of a Hugging Face HuBERT where that is not in its folder.
+    `centroids` is the file of centroids of a Hugging Face HuBERT where that is not in its folder. Returns the encoder.
+    Raises ValueError for another record, CheckpointError for files that are missing or do not fit it.
     """
     rows = [row for row in ENCODERS if isinstance(record, Mapping) and row.kind == record.get("kind")]
     if not rows:

@@ -48,7 +48,8 @@ def read_words(
     """Words from a file or from Python values; `duration` (s) of their audio bounds the times.
 
     `tier`, `speaker` (one, or a list), `channel` and `recording` choose among several; `missing` says what becomes of
-    words without times.
+    words without times. Returns them in order. Raises ValueError for an unknown form, times beyond the audio, or a
+    choice that is needed.
     """
     return chosen_words(source, WordChoice(tier, speaker, channel, recording, missing), duration)
 
