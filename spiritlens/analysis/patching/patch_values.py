@@ -9,13 +9,13 @@ positions only are computed beforehand (`spiritlens.analysis.patching.closed_for
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
-from spiritlens.analysis.patching.closed_form import block_names, block_values, moves_one_block
+from spiritlens.analysis.patching.closed_form import block_names, block_sweep, block_values, moves_one_block
 from spiritlens.analysis.patching.donors import Transfer, noise_like, pooled
 from spiritlens.analysis.patching.grid import Patch
 from spiritlens.components import hook_name
@@ -23,8 +23,8 @@ from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import Scorer
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
-from spiritlens.runs.sweep.sweep import Score, first_difference, names_to_record, sweep_runs
+from spiritlens.runs.sweep.recorded import RecordedRun, Runs, first_difference, record, replaced_embeddings
+from spiritlens.runs.sweep.sweep import plan_sweep
 
 PLAIN = Transfer()
 """Each value from its own position and layer of an equally long donor."""
@@ -55,15 +55,6 @@ class PatchValues:
     noise_floor: Tensor
 
 
-class _SweepSettings(TypedDict):
-    """What both ways of computing cells are told."""
-
-    first_changed: int
-    score: Score
-    n_readouts: int
-    memory_budget: int | None
-
-
 @torch.no_grad()
 def patch_values(
     model: LensModel,
@@ -86,8 +77,9 @@ def patch_values(
     first = _first_changed(model, base, source, scorer, transfer)
     nothing: Program = {0: (Action("resid_pre", (max(first, len(base.prompt) - 1),), None, "base"),)}
     programs = [*(patches[index].program() for index in rest), nothing]
-    always, sizes = (len(rest),), (tokens.shape[1], first, scorer.n_readouts)
-    both = (names_to_record(model, programs, *sizes, always), block_names(model, [patches[i] for i in own], *sizes))
+    some, sizes = [patches[index] for index in own], (tokens.shape[1], first, scorer.n_readouts)
+    sweep, blocks = plan_sweep(model, programs, *sizes, always=(len(rest),)), block_sweep(model, some, *sizes)
+    both = sweep.names, block_names(blocks, some)
     taken = list(dict.fromkeys(name for names in both for name in names["source"]))
     held = list(dict.fromkeys(name for names in both for name in names["base"]))
     if transfer.pooling == "norm_matched":
@@ -97,19 +89,15 @@ def patch_values(
     if not isinstance(clean, Tensor):
         clean = (found_base if clean == "base" else found_source).logits
     scored = scorer.with_clean(clean)
-    settings: _SweepSettings = {
-        "first_changed": first,
-        "score": scored,
-        "n_readouts": scorer.n_readouts,
-        "memory_budget": memory_budget,
-    }
-    result = sweep_runs(model, programs, base=found_base, source=found_source, always=always, **settings)
+    runs: Runs = {"base": found_base, "source": found_source}
+    result = sweep.run(model, runs, scored, memory_budget=memory_budget)
     values = result.values.new_zeros(len(patches), *result.values.shape[1:])
     values[rest] = result.values[:-1]
     unmoved = {rest[cell] for cell in result.unmoved if cell < len(rest)}
     if own:
-        some, n_prompt = [patches[index] for index in own], len(base.prompt)
-        values[own], still = block_values(model, found_base, found_source, some, n_prompt=n_prompt, **settings)
+        values[own], still = block_values(
+            model, blocks, runs, some, n_prompt=len(base.prompt), score=scored, memory_budget=memory_budget
+        )
         unmoved |= {own[cell] for cell in still}
     if rows:
         values[rows] = _pattern_values(model, base, source, [patches[index] for index in rows], scored).to(values.dtype)
@@ -160,7 +148,7 @@ def _first_changed(model: LensModel, base: RunSpec, source: RunSpec, scorer: Sco
         model.embed(spec.tokens(scorer.forced, model.device)) if spec.embeddings is None else spec.embeddings
         for spec in (base, source)
     ]
-    return first_difference(model, base.tokens(scorer.forced, model.device), both[0], both[1])
+    return first_difference(model.embed(base.tokens(scorer.forced, model.device)), both[0], both[1])
 
 
 def _aligned_source(

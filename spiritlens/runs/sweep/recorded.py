@@ -6,16 +6,19 @@ being the token positions that the rows hold.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from spiritlens.components import HEAD_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
-from spiritlens.runs.sweep.plan import Action
+from spiritlens.runs.sweep.plan import Action, Which
+from spiritlens.shapes import checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,55 @@ class RecordedRun:
         return values[self.of_samples(samples)[:, None], where]
 
 
+Runs: TypeAlias = Mapping[Which, RecordedRun]
+"""The run that cells start from ("base") and the one that their values are taken from ("source")."""
+
+Score: TypeAlias = Callable[[Tensor], Tensor]
+"""Logits ``[row readout d_vocab]`` → metric values ``[row metric]``."""
+
+
+def n_samples(runs: Runs) -> int:
+    """Noise samples of the two runs; one of them may be the same for all."""
+    return max(run.n_runs for run in runs.values())
+
+
+@dataclass(frozen=True, eq=False)
+class TwoRuns:
+    """A base and a source run of the same tokens ``[1 pos]``, yet to be recorded.
+
+    `base` and `source` are embeddings ``[sample pos d_model]`` of a disturbed run, or None for the clean one.
+    """
+
+    tokens: Tensor
+    base: Tensor | None
+    source: Tensor | None
+
+    def first_changed(self, model: LensModel) -> int:
+        """First position at which the runs can differ."""
+        plain = model.embed(self.tokens)
+        base, source = (plain if found is None else found for found in (self.base, self.source))
+        return first_difference(plain, base, source)
+
+    def record(self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int) -> Runs:
+        """Run both and keep the named activations."""
+        base = record(model, self.tokens, self.base, names["base"], n_readouts)
+        return {"base": base, "source": record(model, self.tokens, self.source, names["source"], n_readouts)}
+
+
+@checked
+def first_difference(
+    plain: Float[Tensor, "1 pos d_model"],
+    first: Float[Tensor, "first pos d_model"],
+    second: Float[Tensor, "second pos d_model"],
+) -> int:
+    """First position at which two runs' embeddings differ in any sample; the number of positions if they never do.
+
+    `plain` are the tokens' own embeddings, which both must fit.
+    """
+    differs = (first != second).any(-1).any(0).nonzero()
+    return int(differs[0]) if len(differs) else plain.shape[1]
+
+
 def record(
     model: LensModel, tokens: Tensor, embeddings: Tensor | None, names: Sequence[str], n_readouts: int = 1
 ) -> RecordedRun:
@@ -72,7 +124,7 @@ def patched(
     layer: int,
     actions: Sequence[Sequence[Action]],
     axis: Sequence[int],
-    runs: Mapping[str, RecordedRun],
+    runs: Runs,
     samples: Tensor,
 ) -> Tensor:
     """Rows ``[row sample axis …]`` with the component's actions of each row applied; `runs` holds "source" and "base".
