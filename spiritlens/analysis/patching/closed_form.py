@@ -25,7 +25,7 @@ from spiritlens.analysis.patching.grid import Patch
 from spiritlens.components import BY_NAME, hook_name
 from spiritlens.models.protocol import CachedPrefix, LensModel
 from spiritlens.runs.sweep.plan import Action, Which
-from spiritlens.runs.sweep.recorded import RecordedRun, Runs, Score, n_samples
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, n_samples
 from spiritlens.runs.sweep.sweep import Sweep, plan_sweep, resolved_memory_budget
 
 Variant = tuple[str, int | None]
@@ -67,7 +67,7 @@ def block_names(sweep: Sweep, patches: Sequence[Patch]) -> dict[Which, list[str]
 def block_values(
     model: LensModel,
     sweep: Sweep,
-    runs: Runs,
+    runs: RecordedPair,
     patches: Sequence[Patch],
     *,
     n_prompt: int,

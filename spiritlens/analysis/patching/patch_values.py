@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from spiritlens.analysis.patching.closed_form import block_names, block_sweep, block_values, moves_one_block
 from spiritlens.analysis.patching.donors import Transfer, noise_like, pooled
 from spiritlens.analysis.patching.grid import Patch
-from spiritlens.components import hook_name
-from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import Scorer
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun, Runs, first_difference, record, replaced_embeddings
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, first_difference, record
 from spiritlens.runs.sweep.sweep import plan_sweep
 
 PLAIN = Transfer()
@@ -72,7 +70,7 @@ def patch_values(
     `clean` says which of the two is the clean run, or gives its logits ``[1 readout d_vocab]``.
     """
     _check_patterns(base, source, patches, transfer)
-    own, rows, rest = _ways(model, patches)
+    own, rest = _ways(model, patches)
     tokens = base.tokens(scorer.forced, model.device)
     first = _first_changed(model, base, source, scorer, transfer)
     nothing: Program = {0: (Action("resid_pre", (max(first, len(base.prompt) - 1),), None, "base"),)}
@@ -89,7 +87,7 @@ def patch_values(
     if not isinstance(clean, Tensor):
         clean = (found_base if clean == "base" else found_source).logits
     scored = scorer.with_clean(clean)
-    runs: Runs = {"base": found_base, "source": found_source}
+    runs: RecordedPair = {"base": found_base, "source": found_source}
     result = sweep.run(model, runs, scored, memory_budget=memory_budget)
     values = result.values.new_zeros(len(patches), *result.values.shape[1:])
     values[rest] = result.values[:-1]
@@ -99,21 +97,18 @@ def patch_values(
             model, blocks, runs, some, n_prompt=len(base.prompt), score=scored, memory_budget=memory_budget
         )
         unmoved |= {own[cell] for cell in still}
-    if rows:
-        values[rows] = _pattern_values(model, base, source, [patches[index] for index in rows], scored).to(values.dtype)
     floor = (result.values[-1] - result.base).abs().amax(0)
     return PatchValues(values, frozenset(unmoved), result.base, result.source, scored(clean), floor)
 
 
-def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[int], list[int]]:
-    """Indices of patches that move one block in closed form, of patterns put in by hooks, and of all others.
+def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[int]]:
+    """Indices of patches that move one block in closed form, and of all others.
 
     A user's own hooks see whole sequences: beside them nothing is computed beforehand.
     """
     hooked = model.has_user_hooks()
-    own = [] if hooked else [index for index, patch in enumerate(patches) if moves_one_block(patch)]
-    rows = [index for index, patch in enumerate(patches) if hooked and patch.component == "pattern"]
-    return own, rows, sorted(set(range(len(patches))) - {*own, *rows})
+    own = [index for index, patch in enumerate(patches) if not hooked and moves_one_block(patch)]
+    return own, sorted(set(range(len(patches))) - set(own))
 
 
 def _check_patterns(base: RunSpec, source: RunSpec, patches: Sequence[Patch], transfer: Transfer) -> None:
@@ -177,42 +172,3 @@ def _aligned_source(
     samples = max((len(value) for value in values.values()), default=1)
     marker = found.embeddings if samples == 1 else torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device)
     return RecordedRun(found_base.tokens, marker, values, found.logits)
-
-
-def _pattern_values(
-    model: LensModel, base: RunSpec, source: RunSpec, patches: Sequence[Patch], scorer: Scorer, rows_at_once: int = 32
-) -> Tensor:
-    """Values ``[cell sample metric]`` of attention rows taken from a run of equal length, by hooks."""
-    layers = sorted({layer for patch in patches for layer in patch.layers})
-    names = {layer: hook_name("pattern", layer) for layer in layers}
-    specs = (base, source)
-    samples = max(1 if spec.embeddings is None else len(spec.embeddings) for spec in specs)
-    tokens = source.tokens(scorer.forced, model.device)
-    taken = record(model, tokens, source.embeddings, list(names.values()), scorer.n_readouts).values
-    found = []
-    for first in range(0, len(patches), rows_at_once):
-        some = patches[first : first + rows_at_once]
-        rows = base.tokens(scorer.forced, model.device).expand(len(some) * samples, -1)
-        embeddings = None
-        if base.embeddings is not None:
-            embeddings = base.embeddings.expand(samples, -1, -1).repeat(len(some), 1, 1)
-        hooks = [(names[layer], _pattern_patch(taken[names[layer]], some, layer, samples)) for layer in layers]
-        with replaced_embeddings(model, embeddings), model.hooked(hooks):
-            logits = model.forward(rows)[:, -scorer.n_readouts :]
-        found.append(rearrange(scorer(logits), "(cell sample) metric -> cell sample metric", sample=samples))
-    return torch.cat(found)
-
-
-def _pattern_patch(taken: Tensor, patches: Sequence[Patch], layer: int, samples: int) -> HookFunction:
-    """A hook on patterns ``[cell·sample head query key]``: each cell gets its rows (queries) from the source run."""
-
-    def put(pattern: Tensor) -> Tensor:
-        result = rearrange(pattern.clone(), "(cell sample) ... -> cell sample ...", sample=samples)
-        for cell, patch in enumerate(patches):
-            if layer in patch.layers:
-                heads = range(pattern.shape[1]) if patch.head is None else (patch.head,)
-                index = torch.tensor(list(heads))[:, None], torch.tensor(patch.positions)
-                result[cell][:, index[0], index[1]] = taken[:, index[0], index[1]].to(pattern.dtype)
-        return rearrange(result, "cell sample ... -> (cell sample) ...")
-
-    return put

@@ -31,7 +31,7 @@ from spiritlens.components import hook_name
 from spiritlens.effects.paths import Frozen, Norms
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun, Runs, Score, record
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, record
 from spiritlens.runs.sweep.sweep import plan_sweep, resolved_memory_budget
 
 Group = tuple[Receiver, ...]
@@ -222,7 +222,7 @@ class _Paths:
         rows = torch.zeros(n_senders, 1, 1, dtype=model.dtype, device=model.device)
         programs = [_program(self.groups[index], positions, model.n_layers) for index in self.inner]
         sweep = plan_sweep(model, programs, base.tokens.shape[1], min(positions), self.recorded.n_readouts)
-        runs: Runs = {"base": base, "source": RecordedRun(base.tokens, rows, readings, base.logits)}
+        runs: RecordedPair = {"base": base, "source": RecordedRun(base.tokens, rows, readings, base.logits)}
         result = sweep.run(model, runs, self.score, memory_budget=self.budget, advance=self.advance)
         self.advance(n_senders * len(result.unmoved))
         return result.values, result.unmoved

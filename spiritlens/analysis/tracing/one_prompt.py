@@ -23,7 +23,7 @@ from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddi
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import TwoRuns
+from spiritlens.runs.sweep.recorded import RunPair
 from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
 
 CellIndex = tuple[int, int, int, int]
@@ -138,7 +138,7 @@ def _swept(
     corrupted_at = prompt.subject.positions if positions is None else positions
     suffix = tuple(range(min(corrupted_at), len(prompt.ids)))
     nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
-    pair = TwoRuns(tokens, embeddings if denoising else None, None if denoising else embeddings)
+    pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
     programs, first = [*cells.programs, nothing], pair.first_changed(model)
     sweep = plan_sweep(model, programs, tokens.shape[1], first, scorer.n_readouts, always=(len(cells.programs),))
     runs = pair.record(model, sweep.names, sweep.n_readouts)

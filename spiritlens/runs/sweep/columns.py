@@ -18,7 +18,7 @@ from torch import Tensor
 from spiritlens.components import HEAD_COMPONENTS
 from spiritlens.models.protocol import CachedPrefix, LensModel
 from spiritlens.runs.sweep.plan import AFTER_MLP, Action, Column
-from spiritlens.runs.sweep.recorded import Runs, as_rows, patched
+from spiritlens.runs.sweep.recorded import RecordedPair, as_rows, patched
 
 TOKENS_AT_ONCE = 1024
 """Tokens that a block takes at a time on a CPU: many enough for the matrix products, few enough for the cache."""
@@ -29,7 +29,7 @@ class Engine:
     """Runs columns against recorded runs."""
 
     model: LensModel
-    runs: Runs
+    runs: RecordedPair
     n_positions: int
     n_readouts: int
 

@@ -13,13 +13,13 @@ from torch import Tensor
 from spiritlens.components import STAGE, hook_name
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.runs.sweep.plan import Action, Program, Which
-from spiritlens.runs.sweep.recorded import Runs, Score, n_samples, patched
+from spiritlens.runs.sweep.recorded import RecordedPair, Score, by_position, n_samples, patched
 
 
 def full_length_cells(
     model: LensModel,
     programs: Mapping[int, Program],
-    runs: Runs,
+    runs: RecordedPair,
     score: Score,
     n_readouts: int,
     budget: int,
@@ -43,7 +43,7 @@ def full_length_cells(
         yield cells, chosen, score(logits).reshape(len(cells), samples, -1)
 
 
-def cell_hooks(programs: Sequence[Program], runs: Runs, samples: Tensor) -> list[tuple[str, HookFunction]]:
+def cell_hooks(programs: Sequence[Program], runs: RecordedPair, samples: Tensor) -> list[tuple[str, HookFunction]]:
     """Hooks that run several cells at once, rows in the order ``[cell sample]``."""
     hooks: list[tuple[str, HookFunction]] = []
     for layer in sorted({layer for program in programs for layer in program}):
@@ -76,12 +76,13 @@ def _constant(values: Tensor) -> HookFunction:
 
 
 def _patch(
-    component: str, layer: int, actions: Sequence[Sequence[Action]], runs: Runs, samples: Tensor
+    component: str, layer: int, actions: Sequence[Sequence[Action]], runs: RecordedPair, samples: Tensor
 ) -> HookFunction:
     def patch(activation: Tensor) -> Tensor:
-        rows = activation.reshape(len(actions), len(samples), *activation.shape[1:])
-        axis = range(activation.shape[1])
-        return patched(rows, component, layer, actions, axis, runs, samples).flatten(0, 1)
+        found = by_position(component, activation)
+        rows = found.reshape(len(actions), len(samples), *found.shape[1:])
+        axis = range(found.shape[1])
+        return by_position(component, patched(rows, component, layer, actions, axis, runs, samples).flatten(0, 1))
 
     return patch
 

@@ -27,7 +27,7 @@ from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.columns import Engine
 from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source
 from spiritlens.runs.sweep.plan import Plan, Program, Which, make_plan, split_column
-from spiritlens.runs.sweep.recorded import Runs, Score, as_rows, n_samples
+from spiritlens.runs.sweep.recorded import RecordedPair, Score, as_rows, n_samples
 
 SUFFIX_COMPONENTS = ("resid_pre", *KEY_VALUE_COMPONENTS)
 """What a column needs of the base run in every layer."""
@@ -70,7 +70,7 @@ class Sweep:
     def run(
         self,
         model: LensModel,
-        runs: Runs,
+        runs: RecordedPair,
         score: Score,
         *,
         memory_budget: int | None = None,

@@ -10,7 +10,7 @@ from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.sweep import columns
 from spiritlens.runs.sweep import sweep as sweeping
 from spiritlens.runs.sweep.plan import Action
-from spiritlens.runs.sweep.recorded import TwoRuns
+from spiritlens.runs.sweep.recorded import RunPair
 from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep, resolved_memory_budget
 from spiritlens.shapes import ShapeError
 
@@ -80,7 +80,7 @@ def run_sweep(inside, programs, direction, embeddings=None, **settings) -> Sweep
     if embeddings is None:
         embeddings = corrupted_embeddings(inside.model)
     base, source = (embeddings, None) if direction == "denoising" else (None, embeddings)
-    pair, planned = TwoRuns(TOKENS, base, source), {"n_readouts", "always"} & set(settings)
+    pair, planned = RunPair(TOKENS, base, source), {"n_readouts", "always"} & set(settings)
     plan = {name: settings.pop(name) for name in planned}
     sweep = plan_sweep(inside, programs, TOKENS.shape[1], pair.first_changed(inside), **plan)
     return sweep.run(inside, pair.record(inside, sweep.names, sweep.n_readouts), score, **settings)
