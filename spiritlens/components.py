@@ -72,7 +72,7 @@ COMPONENTS: tuple[Component, ...] = (
     ),
     Component(  # z · W_O by head: linear in z and patched there, with equal values; its own hook costs memory
         "result", f"{_ATTENTION}z", "head output in the residual stream", "before MLP", own_position=True,
-        heads="query", base_reads=("z", "resid_mid"), patched_by=("patch",),
+        heads="query", base_reads=("z", "resid_mid"), patched_by=("run", "patch"),
     ),
     Component(
         "attn_out", f"{_BLOCK}attn_out", "attention output", "before MLP", own_position=True, windowed=True,

@@ -46,7 +46,7 @@ from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, record
-from spiritlens.runs.sweep.sweep import SweepResult, names_to_record, sweep_runs
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
 
 HeadName = tuple[int, int]
 """Layer and head."""
@@ -225,22 +225,12 @@ def _swept(
     """All programs in one sweep; the last patches nothing and is run all the same."""
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     z_names = [hook_name("z", layer) for layer in range(model.n_layers)]
-    always = (len(programs) - 1,)
-    names = names_to_record(model, programs, tokens.shape[1], 0, scorer.n_readouts, always)
-    base = record(model, tokens, None, list(dict.fromkeys([*names["base"], *z_names])), scorer.n_readouts)
+    sweep = plan_sweep(model, programs, tokens.shape[1], 0, scorer.n_readouts, always=(len(programs) - 1,))
+    base = record(model, tokens, None, [*sweep.names["base"], *z_names], scorer.n_readouts)
     replaced = _replaced(base, z_names, positions, put_in, samples)
     marker = torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device) if samples > 1 else None
     source = RecordedRun(tokens, marker, replaced, base.logits)
-    return sweep_runs(
-        model,
-        programs,
-        base=base,
-        source=source,
-        first_changed=0,
-        score=scorer.with_clean(base.logits),
-        n_readouts=scorer.n_readouts,
-        always=always,
-    )
+    return sweep.run(model, {"base": base, "source": source}, scorer.with_clean(base.logits))
 
 
 def _replaced(

@@ -24,7 +24,8 @@ from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.metrics import BY_NAME, Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.sweep import SweepResult, sweep
+from spiritlens.runs.sweep.recorded import RunPair
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
 
 
 @dataclass(frozen=True)
@@ -120,22 +121,16 @@ def _swept(
     advance: Callable[[int], None],
 ) -> SweepResult:
     """Sweep the cells under one continuation."""
-    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
+    model = lens.backend
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
     denoising = settings.grid.direction == "denoising"
     corrupted_at = prompt.subject.positions if positions is None else positions
     suffix = tuple(range(min(corrupted_at), len(prompt.ids)))
     nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
-    return sweep(
-        lens.backend,
-        [*cells.programs, nothing],
-        tokens=tokens,
-        base_embeddings=embeddings if denoising else None,
-        source_embeddings=None if denoising else embeddings,
-        score=scorer,
-        clean_score=scorer.with_clean,
-        n_readouts=scorer.n_readouts,
-        always=(len(cells.programs),),
-        memory_budget=settings.memory_budget,
-        advance=advance,
-    )
+    pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
+    programs, first = [*cells.programs, nothing], pair.first_changed(model)
+    sweep = plan_sweep(model, programs, tokens.shape[1], first, scorer.n_readouts, always=(len(cells.programs),))
+    runs = pair.record(model, sweep.names, sweep.n_readouts)
+    scored = scorer.with_clean(runs["source" if denoising else "base"].logits)
+    return sweep.run(model, runs, scored, memory_budget=settings.memory_budget, advance=advance)
