@@ -60,7 +60,7 @@ def given_answer(lens: Lens, prompt: Prompt, over: Over = "text") -> Given:
 @plain_torch
 def known_prompts(lens: Lens, prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
     """For each prompt, whether the model gives its answer."""
-    chosen = given_each(given_lens(lens), prompts, "prompts")
+    chosen = given_each(given_lens(lens), prompts, "prompts", needs=("answer",))
     check_choice("over", over, Over)
     return tuple(given_answer(lens, prompt, over).known for prompt in chosen)
 

@@ -1,96 +1,63 @@
-"""Interventions: what is done at a site, as data. `spiritlens.runs.run` turns them into hooks.
+"""Interventions: what is done at a site, as data. `spiritlens.runs.placing` turns them into hooks.
 
-===========  ==========================================================================================================
-verb         at the site, the run gets
-===========  ==========================================================================================================
-`corrupt`    disturbed token embeddings (noise, other tokens, a knock-out): it makes the corrupted run
-`restore`    the value of the clean run
-`freeze`     the value of the corrupted run (severing holds MLP or attention outputs this way), or of the clean run
-`swap`       the value of another prompt's clean run
-`ablate`     zero, the mean over reference prompts, or a value resampled from them
-===========  ==========================================================================================================
+==============  ====================================================================================================
+verb            at the site, the run gets
+==============  ====================================================================================================
+`corrupt`       disturbed token embeddings (noise, other tokens, a knock-out): it makes the corrupted run
+`restore`       the value of the clean run
+`freeze`        the value of the corrupted run (severing holds MLP or attention outputs this way), or of the clean run
+`swap`          the value of another prompt's clean run
+`ablate`        zero, the mean over reference prompts, or a value resampled from them
+`replace_with`  a tensor
+`add`           what is there and a vector (steering; its scale is the vector's own)
+`apply`         what a function makes of what is there
+==============  ====================================================================================================
 
-Interventions are applied in the order of the model's computation; at one site, the last one given wins.
+Interventions are applied in the order of the model's computation; at one site, one after the other as they are given,
+so that of several that put values in, the last one wins.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
-from spiritlens.arguments import check_choice, listed, shown, told_keywords
+from torch import Tensor
+
+from spiritlens.arguments import listed, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale
 from spiritlens.runs.sites import At, Site, positions_of
+from spiritlens.runs.values import (
+    Ablation,
+    Addition,
+    Change,
+    FromFunction,
+    FromPrompt,
+    FromRun,
+    FromTensor,
+    Knocked,
+    RunName,
+    Value,
+)
 
-RunName = Literal["clean", "corrupted"]
-Knocked = Literal["zero", "mean", "resample"]
-
-
-@dataclass(frozen=True)
-class FromRun:
-    """The value that this prompt's clean or corrupted run has at the site (same noise sample)."""
-
-    run: RunName
-
-    def __post_init__(self) -> None:
-        check_choice("run", self.run, RunName)
-
-
-@dataclass(frozen=True)
-class FromPrompt:
-    """The value of another prompt's clean run, position by position."""
-
-    donor: Prompt
-    positions: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.donor, Prompt):
-            raise ValueError(f"donor is {shown(self.donor)} ({type(self.donor).__name__}): expected a Prompt")
-        object.__setattr__(self, "positions", positions_of(self.positions))
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """Zero, the mean over the reference prompts' tokens (BOS left out), or one of them at random in each sample."""
-
-    to: Knocked
-    reference: tuple[Prompt, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_choice("ablation to", self.to, Knocked)
-        object.__setattr__(self, "reference", listed("reference", self.reference, of=Prompt, empty=True))
-
-
-Value: TypeAlias = Corruption | FromRun | FromPrompt | Ablation
-VALUES = (*get_args(Corruption), FromRun, FromPrompt, Ablation)
+KINDS = (*get_args(Corruption), FromRun, FromPrompt, Ablation, FromTensor, Addition, FromFunction)
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """A value for a site, with a label for people."""
+    """A value for a site (or a corruption of embeddings), with a label for people."""
 
     site: Site
-    value: Value
+    value: Corruption | Value
     label: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.site, Site):
             raise ValueError(f"site is {shown(self.site)} ({type(self.site).__name__}): expected a Site")
-        if not isinstance(self.value, VALUES):
-            kinds = ", ".join(kind.__name__ for kind in VALUES)
+        if isinstance(self.value, type) or not isinstance(self.value, (*get_args(Corruption), Value)):
+            kinds = ", ".join(kind.__name__ for kind in KINDS)
             raise ValueError(f"value is {shown(self.value)} ({type(self.value).__name__}): expected one of {kinds}")
-
-    def check_vocabulary(self, prompt: Prompt) -> None:
-        """Refuse prompts of another vocabulary among the donors: their ids are other words here."""
-        value = self.value
-        others = (value.donor,) if isinstance(value, FromPrompt) else getattr(value, "reference", ())
-        for other in others:
-            if prompt.vocabulary and other.vocabulary and prompt.vocabulary != other.vocabulary:
-                raise ValueError(
-                    f"'{self.label}' takes values of prompt {other.id}, built with the vocabulary {other.vocabulary}; "
-                    f"the prompt {prompt.id} has {prompt.vocabulary}: build both with one lens"
-                )
 
 
 @told_keywords
@@ -134,7 +101,7 @@ def swap(
         raise ValueError(
             f"swap puts {len(taken)} donor positions into {len(site.positions)}; give as many, or one for all of them"
         )
-    return Intervention(site, value, f"{_label('swap', site, at)} from '{donor.subject.name}'")
+    return Intervention(site, value, f"{_label('swap', site, at)} from '{donor.subject.name or donor.id}'")
 
 
 @told_keywords
@@ -158,9 +125,36 @@ def ablate(
     )
 
 
-def _label(verb: str, site: Site, at: At) -> str:
+@told_keywords
+def replace_with(component: str, layer: int, at: At, tensor: Tensor, head: int | None = None) -> Intervention:
+    """Put a tensor in: ``[width]`` for every position, ``[position width]``, or with sample and head axes.
+
+    With a head named the width is d_head; without one, components with heads take ``[head d_head]``,
+    ``[position head d_head]``. It is brought to the model's dtype and device.
+    """
+    site = Site(component, layer, positions_of(at), head)
+    return Intervention(site, FromTensor(tensor), f"{_label('replace', site, at)} with a tensor")
+
+
+@told_keywords
+def add(component: str, layer: int, at: At, vector: Tensor, head: int | None = None) -> Intervention:
+    """Add a vector to what is there (steering), of the shapes that `replace_with` takes."""
+    site = Site(component, layer, positions_of(at), head)
+    return Intervention(site, Addition(vector), _label("add", site, at, "a vector to "))
+
+
+@told_keywords
+def apply(component: str, layer: int, at: At, function: Change, head: int | None = None) -> Intervention:
+    """Put in what a function makes of what is there: ``[sample position width]`` (``[sample position head width]``
+    where the component has heads and none is named) to a tensor of the same shape, finite."""
+    site = Site(component, layer, positions_of(at), head)
+    name = getattr(function, "__name__", type(function).__name__)
+    return Intervention(site, FromFunction(function), _label("apply", site, at, f"{name} to "))
+
+
+def _label(verb: str, site: Site, at: At, what: str = "") -> str:
     head = "" if site.head is None else f" head {site.head}"
-    return f"{verb} {site.component} {site.layer}{head} at {_name(site, at)}"
+    return f"{verb} {what}{site.component} {site.layer}{head} at {_name(site, at)}"
 
 
 def _name(site: Site, at: At) -> str:

@@ -23,6 +23,7 @@ from spiritlens.arguments import whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, given_facts
+from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import known_prompts
 from spiritlens.speech.voices.names import EngineError
@@ -157,11 +158,8 @@ def _read_answers(file: Path, model: str) -> Iterable[tuple[str, bool]]:
 def fact_prompts(lens: Lens, fact: Fact, voice: str, phrasing: str) -> tuple[Prompt, Prompt]:
     """The T2T and the S2T prompt of a fact."""
     asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
-    text = lens.text(*asked, fact_id=fact.id, relation=fact.relation, group=fact.group, phrasing=phrasing)
-    spoken = lens.speak(
-        *asked, voice=voice, fact_id=fact.id, relation=fact.relation, group=fact.group, phrasing=phrasing
-    )
-    return text, spoken
+    origin = Origin(fact.id, fact.relation, phrasing, group=fact.group)
+    return lens.text(*asked, origin=origin), lens.speak(*asked, voice=voice, origin=origin)
 
 
 def _check_new(prompts: Sequence[Prompt], told: Sequence[Told]) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 from frame import Bench, Odd, error, result
+from prompt_making import mixed_prompt, text_prompt
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.building.build import mixed_prompt, text_prompt
 from spiritlens.prompts.roles import token_parts, token_roles
 
 CLAIM = ("the colour of marlo is", "marlo", "blue")
