@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformer_lens import HookedTransformer
@@ -22,6 +22,7 @@ from transformer_lens import HookedTransformer
 from spiritlens.arguments import number, shown, told_keywords, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.encoder_lookup import encode_streams
+from spiritlens.models.hooked_transformer.accepting import accepted
 from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
 from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
 from spiritlens.models.hooked_transformer.generation import continue_prompt
@@ -35,6 +36,7 @@ from spiritlens.prompts.given import prompt_of
 from spiritlens.prompts.origin import Origin, given_origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.families import Family
+from spiritlens.prompts.vocabulary.given_tokenizer import vocabulary_of
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import AudioSource, Waveform, read_waveform
 from spiritlens.speech.encoders.protocol import SpeechEncoder
@@ -71,6 +73,27 @@ class Lens:
             )
         if self.model.tokenizer is not self.vocabulary.tokenizer:
             attach_tokenizer(self.model, self.vocabulary.tokenizer)
+
+    @classmethod
+    @told_keywords
+    def of(
+        cls,
+        model: HookedTransformer,
+        tokenizer: Any,
+        *,
+        family: Family | None = None,
+        encoder: SpeechEncoder | None = None,
+        name: str = "",
+    ) -> "Lens":
+        """A lens on a `HookedTransformer` that is there already, with its fast tokenizer.
+
+        The family is told by the tokenizer's strings (text only where there are no units) unless given. Which models
+        and weights are taken: `spiritlens.models.hooked_transformer.accepting`. The model is shared and gets the
+        tokenizer; nothing else in it is changed.
+        """
+        vocabulary = vocabulary_of(tokenizer, family, accepted(model).cfg.d_vocab)
+        own = str(getattr(model.cfg, "model_name", "") or "")
+        return cls(model, vocabulary, encoder, name or ("" if own == "custom" else own))
 
     @cached_property
     def backend(self) -> LensModel:
