@@ -48,13 +48,14 @@ def trace(
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
     from spiritlens.arguments import number
-    from spiritlens.prompts.facts import load_facts
+    from spiritlens.prompts.facts import check_phrasing, load_facts
     from spiritlens.studies.settings import StudySettings, given_folder
 
     StudySettings(voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=ask)  # checks them
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = load_facts(facts)
+    check_phrasing(phrasing, chosen)
     lens = _load(model, dtype, device)
 
     from spiritlens.studies.study import price, study

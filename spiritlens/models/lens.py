@@ -8,7 +8,6 @@ the toolkit itself goes through (`spiritlens.models.protocol.LensModel`). Prompt
 that know nothing of a lens.
 """
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformer_lens import HookedTransformer
 
-from spiritlens.arguments import number, shown, told_keywords, written
+from spiritlens.arguments import shown, told_keywords, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.encoder_lookup import encode_streams
 from spiritlens.models.hooked_transformer.accepting import accepted
@@ -173,25 +172,24 @@ class Lens:
         foil: str | None = None,
         *,
         voice: "str | Voice | None" = None,
-        rate: float = 1.0,
-        pitch: float = 1.0,
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
         origin: Origin = Origin(),
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
+        ``voice=sl.voice(name, rate=1.2, pitch=0.9)`` speaks faster and lower; any object with a `Voice`'s parts speaks.
+
         Where the voice's engine is not installed, a text that ships with the package is taken from there.
         """
         written("text", text)
-        rate, pitch = number("rate", rate, above=0, below=math.inf), number("pitch", pitch, above=0, below=math.inf)
         if voice is not None and not isinstance(voice, str) and not callable(getattr(voice, "speak", None)):
             raise ValueError(
                 f"voice={shown(voice)}: expected a voice's name (`spiritlens voices` lists them) or a Voice"
             )
         question = Question(subject, answer, foil, occurrence, examples)
         self._can_ask(question)
-        origin, utterance = given_origin(origin), _spoken(text, voice, rate, pitch)
+        origin, utterance = given_origin(origin), _spoken(text, voice)
         origin = replace(origin, voice=utterance.voice)
         return self._encoded(utterance.waveform, utterance.words, question, origin, utterance.text)
 
@@ -306,7 +304,7 @@ class Lens:
         )
 
 
-def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -> "Utterance":
+def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
     """The utterance of a voice, through the cache where the voice is a name, or the shipped one without its engine."""
     from spiritlens.speech.voices.cached import CachedVoice
     from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
@@ -317,10 +315,10 @@ def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -
     named = voice if voice is not None else DEFAULT_VOICE
     try:
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
-        utterance = speaker.speak(text, rate=rate, pitch=pitch)
+        utterance = speaker.speak(text)
     except EngineError as error:
         name = named if isinstance(named, str) else named.name
-        shipped = shipped_utterance(text, name) if rate == pitch == 1 else None
+        shipped = shipped_utterance(text, name)
         if shipped is None:
             texts = "; ".join(shipped_texts(name)) or "none"
             raise EngineError(f"{error} Shipped in this voice: {texts}.") from error

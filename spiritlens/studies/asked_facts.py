@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from spiritlens.arguments import whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, given_facts
+from spiritlens.prompts.facts import GROUPS, Fact, check_phrasing, commonest_answers, given_facts
 from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import known_prompts
@@ -91,6 +91,7 @@ def ask(
     ``enough`` stops when so many are known in both modalities; ``answers`` is the file in which answers are kept.
     """
     facts = given_facts(facts)
+    check_phrasing(phrasing, facts)
     kept = KeptAnswers(given_lens(lens), answers)
     told: list[Told] = []
     left_out: list[LeftOut] = []
@@ -172,7 +173,8 @@ def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:
     """Per group: facts asked, the share known in each modality, and what guessing the commonest answers gives."""
     guess = commonest_answers(asked.facts)
     rows = []
-    for group in (*GROUPS, "all"):
+    groups = dict.fromkeys((*GROUPS, *(each.fact.group for each in asked.told if each.fact.group), "all"))
+    for group in groups:
         of_group = [each for each in asked.told if group in (each.fact.group, "all")]
         if of_group:
             row: dict[str, Any] = {"group": group, "facts": len(of_group)}

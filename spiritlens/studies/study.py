@@ -32,7 +32,7 @@ from spiritlens.comparison.compare import Comparison, compare, findings
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import Fact, given_facts, load_facts
+from spiritlens.prompts.facts import Fact, check_phrasing, drawn_foils, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.runs.sweep.cost import shape_of
@@ -97,7 +97,8 @@ def study(
     settings = StudySettings(voice, phrasing, n_facts, n_token_maps, components, window, samples, seed, ask)
     out, lens = given_folder(out), given_lens(lens)
     lens.required_encoder()
-    facts = load_facts() if facts is None else given_facts(facts)
+    facts = load_facts() if facts is None else drawn_foils(facts, settings.seed)
+    check_phrasing(settings.phrasing, facts)
     begin(out, lens, settings)
     asked = _asked(lens, facts, settings, out / "answers.jsonl")
     chosen = choose_known(asked, settings.n_facts, settings.seed)
@@ -198,7 +199,7 @@ def price(
     """What a study's traces would cost, by role and by token; no model is run: the first facts stand for the known."""
     settings = StudySettings(voice, phrasing, n_facts, n_token_maps, components, window, samples)
     tflops, lens = number("tflops", tflops, above=0), given_lens(lens)
-    prompts = _first_prompts(lens, load_facts() if facts is None else given_facts(facts), settings)
+    prompts = _first_prompts(lens, load_facts() if facts is None else drawn_foils(facts, settings.seed), settings)
 
     def cost(some: Sequence[Prompt], at: At) -> Cost:
         grid = _grid(lens, settings, at)

@@ -391,10 +391,10 @@ class FixedVoice:
     name, engine = "fixed:one", "fixed 1.0"
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, float, float]] = []
+        self.asked: list[str] = []
 
-    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
-        self.asked.append((text, rate, pitch))
+    def speak(self, text: str) -> Utterance:
+        self.asked.append(text)
         waveform = Waveform(np.sin(np.arange(16000) / 30).astype(np.float32) * 0.3)
         edges = [(0.0, 0.2), (0.2, 0.62), (0.2, 0.62), (0.62, 0.82), (0.82, 1.0)]
         words = tuple(WordInterval(word, *edge) for word, edge in zip(text.split(), edges, strict=True))
@@ -403,8 +403,8 @@ class FixedVoice:
 
 def test_a_given_voice_speaks_and_is_named(hearing):
     voice = FixedVoice()
-    prompt = hearing.speak("the capital of france is", "france", "paris", voice=voice, rate=1.2, origin=Origin("f1"))
-    assert voice.asked[0] == ("the capital of france is", 1.2, 1.0)
+    prompt = hearing.speak("the capital of france is", "france", "paris", voice=voice, origin=Origin("f1"))
+    assert voice.asked[0] == "the capital of france is"
     assert (prompt.kind, prompt.voice, prompt.fact_id) == ("S2T", "fixed:one", "f1")
     assert [hearing.vocabulary.label(prompt.ids[place]) for place in prompt.subject] == ["[Hu8]", "[Hu9]"]
 
@@ -456,7 +456,6 @@ def test_a_misspelt_or_missing_keyword_is_told_with_the_verbs_own(lens, verb, ke
     [
         ({"answer": "[Text]"}, "unknown to the vocabulary"),
         ({"occurrence": 0.0}, "occurrence=0.0: expected a whole number"),
-        ({"rate": float("nan")}, "rate=nan: expected a number > 0"),
         ({"voice": 3}, "voice=3: expected a voice's name .* or a Voice"),
         ({"origin": {"group": "a"}}, r"origin=.*\(dict\): expected an Origin"),
     ],

@@ -71,17 +71,15 @@ def test_processed_weights_give_the_same_effects(lens, model, tokenizer):
     shift = sl.run(other, prompt).logits - sl.run(lens, prompt).logits
     assert float(shift.abs().max()) > 1e-3, "the unembedding is centred"
     assert float((shift - shift[..., :1]).abs().max()) < 1e-6, "TransformerLens folds in float32"
-    found = []
-    for one in (lens, other):
-        found.append(
-            (
-                sl.causal_trace(one, [prompt], ("resid_pre", "mlp_out"), sl.Noise(0.5), samples=2, facts="all",
-                                metrics=("probability", "logit_difference"), progress="none")["restored"],
-                sl.attribution_patch(one, [prompt], [asked(one, "zealand")], progress="none")["restored"],
-                sl.direct_logit_attribution(one, [prompt])["attribution"],
-                sl.logit_lens(one, [prompt])["top_probability"],
-            )
-        )  # fmt: skip
+    tracing = {"corruption": sl.Noise(0.5), "metrics": ("probability", "logit_difference"), "samples": 2}
+
+    def measured(one):
+        traced = sl.causal_trace(one, [prompt], ("resid_pre", "mlp_out"), facts="all", progress="none", **tracing)
+        linear = sl.attribution_patch(one, [prompt], [asked(one, "zealand")], progress="none")
+        direct, read = sl.direct_logit_attribution(one, [prompt]), sl.logit_lens(one, [prompt])
+        return traced["restored"], linear["restored"], direct["heads"], read["top_probability"]
+
+    found = [measured(one) for one in (lens, other)]
     for raw, folded in zip(*found, strict=True):
         assert float(abs(raw - folded).max()) < 1e-6
 

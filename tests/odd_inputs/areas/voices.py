@@ -159,8 +159,6 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         )
     speak = bench.lens.speak
     asked = ("The capital of France is", "France", "Paris")
-    yield error("lens.speak", "rate is text", lambda: speak(*asked, rate="1"), "rate='1'", "number")
-    yield error("lens.speak", "pitch is nan", lambda: speak(*asked, pitch=float("nan")), "pitch=nan")
     yield error("lens.speak", "voice is a number", lambda: speak(*asked, voice=5), "voice=5")
     yield error("lens.speak", "voice cannot speak", lambda: speak(*asked, voice=Strange()), "voice=", "Voice")
     yield error("lens.speak", "a misspelt variant", lambda: speak(*asked, voice="espeak:en-us+F2"), "'F2'")

@@ -40,5 +40,3 @@ def test_the_lens_falls_back_on_them_and_says_what_there_is(monkeypatch: pytest.
     assert spoken.subject.name.lower() == "france"
     with pytest.raises(EngineError, match=r"not installed.*Shipped in this voice: .*The capital of France is"):
         lens.speak("The capital of Peru is", subject="Peru", answer="Lima")
-    with pytest.raises(EngineError, match="not installed"):
-        lens.speak("The capital of France is", subject="France", answer="Paris", rate=1.2)
