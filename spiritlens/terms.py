@@ -38,6 +38,10 @@ TokenFamily = Literal["bos", "marker", "text", StreamName]
 Modality = Literal["none", "text", "speech"]
 
 
+FoilRule = Literal["own", "runner-up"]
+"""own: the foil that the prompt was built with; runner-up: the model's likeliest other answer."""
+
+
 Role = Literal[
     "bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker"
 ]  # fmt: skip

@@ -50,13 +50,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Lens:
-    """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one."""
+    """A speech-text model ready to be looked into.
+
+    ``folder`` is where its checkpoint lies, where there is one. ``memory_budget`` is how many bytes of activations the
+    methods may keep at once (None: a share of what is free); ``dataclasses.replace(lens, memory_budget=…)`` sets it.
+    """
 
     model: HookedTransformer
     vocabulary: Vocabulary
     encoder: SpeechEncoder | None = None
     name: str = ""
     folder: Path | None = None
+    memory_budget: int | None = None
 
     def __post_init__(self) -> None:
         if not hasattr(self.model, "hook_dict") or not isinstance(self.vocabulary, Vocabulary):

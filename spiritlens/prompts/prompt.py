@@ -23,7 +23,7 @@ from spiritlens.arguments import check_choice, shown, whole, written
 from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt_values import TEXTS, column_values, is_missing
 from spiritlens.prompts.spans import Span, Where, ranges_text, required_span
-from spiritlens.terms import PARTS, ROLES, Kind, Modality, Part, Role, TokenFamily
+from spiritlens.terms import PARTS, ROLES, FoilRule, Kind, Modality, Part, Role, TokenFamily
 from spiritlens.text_tables import html_table, text_table
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Prompt:
     ``text`` is the string that the official package would build; tokenizing it gives ``ids``. ``answer_ids`` and
     ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are,
     ``encoder`` that of the speech encoder that made the units ("" where it is not known). A prompt without a subject
-    has an empty span for it, one without an answer no ``answer_ids``. Prompts are equal when their ``id``, a hash of
-    their content, is.
+    has an empty span for it, one without an answer no ``answer_ids``. With the ``foil_rule`` "runner-up" the foil is
+    the model's (`spiritlens.runs.foils`). Prompts are equal when their ``id``, a hash of their content, is.
     """
 
     ids: tuple[int, ...]
@@ -79,6 +79,7 @@ class Prompt:
     audio: str = ""
     vocabulary: str = ""
     encoder: str = ""
+    foil_rule: FoilRule = "own"
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -101,6 +102,7 @@ class Prompt:
         for name in TEXTS:
             written(name, getattr(self, name), blank="allowed")
         check_choice("kind", self.kind, Kind)
+        check_choice("foil_rule", self.foil_rule, FoilRule)
         if not isinstance(self.subject, Span):
             raise ValueError(f"subject={shown(self.subject)}: expected a Span of the subject's positions")
         for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids"):
@@ -120,11 +122,12 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the SHA-256 of ids, subject, answer, foil and voice. Noise is drawn from it."""
+        """Sixteen hex digits of the SHA-256 of ids, subject, answer, own foil and voice. Noise is drawn from it."""
         return self._digest([self.voice] if self.voice else [])
 
     def _digest(self, more: list[str]) -> str:
-        content = [self.ids, self.subject.positions, self.answer_ids, self.foil_ids, *more]
+        own = self.foil_ids if self.foil_rule == "own" else ()
+        content = [self.ids, self.subject.positions, self.answer_ids, own, *more]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
