@@ -29,7 +29,7 @@ def test_the_runner_up_is_the_likeliest_text_token_beside_the_answer(planted: Pl
     order = [token for token in logits.argsort(descending=True).tolist() if token in text]
     found = runner_up(lens, prompt)
     assert found.foil_ids == (order[0],)
-    assert found.foil == lens.vocabulary.label(order[0])
+    assert found.foil == lens.vocabulary.label(order[0]).replace("▁", " ").strip()
     assert found.id == prompt.id
     assert Prompt.from_dict(found.to_dict()) == found
     assert Prompt.from_dict(found.to_dict()).foil_rule == "runner-up"
