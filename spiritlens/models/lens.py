@@ -187,7 +187,8 @@ class Lens:
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
-        ``voice=sl.voice(name, rate=1.2, pitch=0.9)`` speaks faster and lower; any object with a `Voice`'s parts speaks.
+        ``voice=sl.speech.voice(name, rate=1.2, pitch=0.9)`` speaks faster and lower; any object with a `Voice`'s parts
+        speaks.
 
         Where the voice's engine is not installed, a text that ships with the package is taken from there.
         """
@@ -220,8 +221,8 @@ class Lens:
         """Recorded speech as a prompt: whatever `read_waveform` takes, or a `Waveform` as it is, with its words.
 
         ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, which
-        chooses among several tiers, speakers, channels or recordings: ``words=sl.read_words(path, tier=…)``. With
-        ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
+        chooses among several tiers, speakers, channels or recordings: ``words=sl.speech.read_words(path, tier=…)``.
+        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
         if (words is None) == (text is None):
             given = "both" if words is not None else "neither"

@@ -50,7 +50,9 @@ class SpeechSegment:
             if not isinstance(units, UnitStream):
                 raise ValueError(f"{name}={shown(units)} ({type(units).__name__}): expected a UnitStream")
         if not isinstance(self.waveform, Waveform | None):
-            raise ValueError(f"waveform={shown(self.waveform)}: expected a Waveform, as spiritlens.read_waveform gives")
+            raise ValueError(
+                f"waveform={shown(self.waveform)}: expected a Waveform, as spiritlens.speech.read_waveform gives"
+            )
         object.__setattr__(self, "words", listed("words", self.words, of=WordInterval))
         if not isinstance(self.word_rule, WordRule):
             raise ValueError(f"word_rule={shown(self.word_rule)}: expected a WordRule, such as WordRule('overlap')")
