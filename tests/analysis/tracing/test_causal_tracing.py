@@ -291,19 +291,19 @@ def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(l
         embeddings[:, prompt.subject.positions[1]] += 1.0
         return embeddings
 
-    ran: list[tuple[int, ...]] = []
-    original = module.sweep
+    planned: list[tuple[int, ...]] = []
+    original = module.plan_sweep
 
     def watched(*args, **settings):
         result = original(*args, **settings)
-        ran.append(result.unmoved)
+        planned.append(result.unmoved)
         return result
 
     monkeypatch.setattr(module, "corrupted_embeddings", half)
-    monkeypatch.setattr(module, "sweep", watched)
+    monkeypatch.setattr(module, "plan_sweep", watched)
     prompt = text_prompt()
     causal_trace(lens, [prompt], ("resid_pre",), samples=1, progress="none")
-    assert 3 * len(prompt) not in ran[0], "the last cell patches nothing and is run"
+    assert 3 * len(prompt) not in planned[0], "the last cell patches nothing and is run"
 
 
 def test_knock_out_needs_no_noise(lens, prompts) -> None:
