@@ -1,4 +1,5 @@
-"""The lens: a speech-text model, its vocabulary and its ears in one value. `spiritlens.models.loading` makes it.
+"""The lens: a speech-text model, its vocabulary and its speech encoder in one value. `spiritlens.models.loading`
+makes it from files, `Lens.of` from a `HookedTransformer` and its tokenizer.
 
     text = lens.text("The capital of France is", subject="France", answer="Paris")
     spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
@@ -91,7 +92,7 @@ class Lens:
     ) -> "Lens":
         """A lens on a `HookedTransformer` that is there already, with its fast tokenizer.
 
-        The family is told by the tokenizer's strings (text only where there are no units) unless given. Which models
+        The family is known by the tokenizer's strings (text only where there are no units) unless given. Which models
         and weights are taken: `spiritlens.models.hooked_transformer.accepting`. The model is shared and gets the
         tokenizer; nothing else in it is changed.
         """
@@ -285,13 +286,13 @@ class Lens:
         """The speech encoder; where the lens has none, an error that says what to do."""
         if self.encoder is None:
             raise ValueError(
-                f"{self!r} has no speech encoder, so that it cannot hear; put the encoder's files into the "
+                f"{self!r} has no speech encoder, which spoken prompts need; put the encoder's files into the "
                 "checkpoint's folder, pass encoder= to load, or give units by prompt([SpeechSegment(units, words)])"
             )
         return self.encoder
 
     def _can_ask(self, question: Question) -> None:
-        """Before anything is spoken or read: the lens hears, and its vocabulary has the answer and the foil."""
+        """Before anything is spoken or read: there is an encoder, and the vocabulary has the answer and the foil."""
         self.required_encoder()
         answers(self.vocabulary, question)
 
@@ -332,7 +333,7 @@ def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
             texts = "; ".join(shipped_texts(name)) or "none"
             raise EngineError(f"{error} Shipped in this voice: {texts}.") from error
         return shipped
-    with suppress(ValueError):  # words that cannot be told apart stay together; a subject among them is refused
+    with suppress(ValueError):  # words that cannot be separated stay together; a subject among them is refused
         utterance = split_shared_words(utterance, speaker)
     return utterance
 
