@@ -21,12 +21,8 @@ from transformer_lens import HookedTransformer
 
 from spiritlens.arguments import shown, told_keywords, written
 from spiritlens.environment import plain_torch
+from spiritlens.models.backends import backend_of
 from spiritlens.models.encoder_lookup import encode_streams
-from spiritlens.models.hooked_transformer.accepting import accepted
-from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
-from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
-from spiritlens.models.hooked_transformer.generation import continue_prompt
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.building.build import FinalMarker, answers, build_prompt
 from spiritlens.prompts.building.question import Question
@@ -70,14 +66,14 @@ class Lens:
                 f"Lens({shown(self.model, 40)}, {shown(self.vocabulary, 40)}): expected a HookedTransformer and its "
                 "Vocabulary; spiritlens.load(...) makes both from a checkpoint"
             )
-        rows = self.model.cfg.d_vocab
+        rows = self.backend.d_vocab
         if self.vocabulary.size != rows:
             raise ValueError(
                 f"the vocabulary counts {self.vocabulary.size} rows, the model embeds {rows}: use those of one "
                 "checkpoint"
             )
-        if self.model.tokenizer is not self.vocabulary.tokenizer:
-            attach_tokenizer(self.model, self.vocabulary.tokenizer)
+        if getattr(self.model, "tokenizer", None) is not self.vocabulary.tokenizer:
+            backend_of(self.model).attach_tokenizer(self.model, self.vocabulary.tokenizer)
 
     @classmethod
     @told_keywords
@@ -96,14 +92,15 @@ class Lens:
         and weights are taken: `spiritlens.models.hooked_transformer.accepting`. The model is shared and gets the
         tokenizer; nothing else in it is changed.
         """
-        vocabulary = vocabulary_of(tokenizer, family, accepted(model).cfg.d_vocab)
+        row = backend_of(model)
+        vocabulary = vocabulary_of(tokenizer, family, row.opened(row.accepted(model)).d_vocab)
         own = str(getattr(model.cfg, "model_name", "") or "")
         return cls(model, vocabulary, encoder, name or ("" if own == "custom" else own))
 
     @cached_property
     def backend(self) -> LensModel:
         """The model through the toolkit's protocol."""
-        return HookedLensModel(self.model)
+        return backend_of(self.model).opened(self.model)
 
     @property
     def family(self) -> Family:
@@ -113,12 +110,12 @@ class Lens:
     @property
     def id(self) -> str:
         """A hash of settings and weights as they are now, as it is written into results; taken anew each time."""
-        return fingerprint(self.model)
+        return backend_of(self.model).fingerprint(self.model)
 
     @property
     def hooks(self) -> tuple[str, ...]:
         """Hooks of your own that the model carries now, by place and function; results name them."""
-        return user_hooks(self.model)
+        return backend_of(self.model).user_hooks(self.model)
 
     @property
     def n_layers(self) -> int:
@@ -280,7 +277,8 @@ class Lens:
         """
         if isinstance(prompt, Prompt):
             prompt_of(self.vocabulary, prompt)
-        return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
+        answered = backend_of(self.model).continue_prompt
+        return answered(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
 
     def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""
