@@ -215,7 +215,7 @@ def test_answers_are_kept_as_they_come_and_not_asked_again(
         ({"components": "resid_pre"}, r"components='resid_pre': expected several; write \['resid_pre'\]"),
         ({"voice": "espeak:en-xx"}, "has no voice of the accent or language 'en-xx'"),
         ({"voice": "en-us"}, "voice 'en-us' is unknown"),
-        ({"phrasing": "sung"}, "phrasing 'sung' is unknown; choose one of first"),
+        ({"phrasing": None}, r"phrasing=None \(NoneType\): expected a text"),
     ],
 )
 def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looked_at(
@@ -225,6 +225,12 @@ def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looke
         sl.study(None, tmp_path / "new", sl.studies.StudySettings(**counts), ())
     with pytest.raises(ValueError, match=message):
         sl.studies.study_cost(None, sl.studies.StudySettings(**counts), ())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_phrasing_that_the_facts_lack_is_refused_before_a_folder_is_begun(lens: sl.Lens, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="phrasing 'sung' is unknown to fact capital/france; choose one of first"):
+        sl.study(lens, tmp_path / "new", phrasing="sung")
     assert list(tmp_path.iterdir()) == []
 
 

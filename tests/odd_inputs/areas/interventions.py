@@ -205,6 +205,35 @@ def verbs(bench: Bench) -> Iterator[Odd]:
     yield error("FromPrompt", "half positions", lambda: FromPrompt(other, (0.5,)), "position 0=0.5", "whole")
     yield error("FromRun", "None", lambda: FromRun(None), "run=None", "clean")
     yield error("Ablation", "an empty word", lambda: Ablation(""), "to=''", "zero")
+    width = lens.backend.d_model
+    for value in (None, 1.0, [0.0] * width, "zero", torch.ones(width, dtype=torch.int64), np.ones(width, dtype=bool)):
+        for name, verb in (("tensor", sl.replace_with), ("vector", sl.add)):
+            made = lambda value=value, verb=verb: verb("mlp_out", 1, 1, value)  # noqa: E731
+            yield error(verb.__name__, f"{type(value).__name__} {value!r:.20}", made, f"{name} is", "torch tensor")
+    for value in (torch.full((width,), float("nan")), torch.full((width,), float("inf"))):
+        yield error("add", f"{value[0]}", lambda value=value: sl.add("mlp_out", 1, 1, value), "vector", "not finite")
+    for shape in ((), (width + 1,), (2, width), (1, 1, 1, width)):
+        value = torch.ones(shape)
+        fitting = lambda value=value: sl.run(lens, prompt, sl.replace_with("mlp_out", 1, 1, value))  # noqa: E731
+        yield error("replace_with", f"the shape {shape}", fitting, str(shape), "wanted is", "width")
+    for value in (None, 2.0, "double", torch.ones(width)):
+        yield error(
+            "apply", f"{value!r:.20}", lambda value=value: sl.apply("mlp_out", 1, 1, value), "function=", "sl.apply"
+        )
+    for what, function in (
+        ("nothing", lambda here: None),
+        ("a number", lambda here: 1.0),
+        ("another shape", lambda here: here[0]),
+        ("nan", lambda here: here * float("nan")),
+    ):
+        made = lambda function=function: sl.run(lens, prompt, sl.apply("mlp_out", 1, 1, function))  # noqa: E731
+        yield error("apply", f"returns {what}", made, "the function returned", "apply")
+    yield result(
+        "add",
+        "numpy's vector",
+        lambda: sl.run(lens, prompt, sl.add("mlp_out", 1, 1, np.zeros(width))).effect,
+        (0.0).__eq__,
+    )
     wanted = sl.run(lens, prompt, sl.restore("resid_pre", 2, (1, 2))).logits
     for given in (np.array([1, 2]), {2, 1}, torch.tensor([1, 2]), (at for at in (1, 2))):
         yield result(

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 from frame import Bench, Odd, error, result
-from prompt_making import mixed_prompt, text_prompt
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
+from spiritlens.prompts.building.build import build_prompt
+from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.roles import token_parts, token_roles
 
 CLAIM = ("the colour of marlo is", "marlo", "blue")
@@ -105,10 +106,15 @@ def _texts(bench: Bench) -> Iterator[Odd]:
     yield error("lens.text", "a foil without an answer", lambda: text(*CLAIM[:2], foil="red"), "foil='red'", "answer=")
     yield error("lens.text", "which of no subject", lambda: text(CLAIM[0], occurrence=0), "occurrence=0", "subject=")
     yield result("lens.text", "a text alone", lambda: text(CLAIM[0]), lambda found: found.answer_ids == ())
-    yield error("lens.text", "a vocabulary of None", lambda: text_prompt(None, *CLAIM), "vocabulary=None", "lens.vocab")
-    yield error(
-        "text_prompt", "the lens as vocabulary", lambda: text_prompt(lens, *CLAIM), "vocabulary=", "lens.vocabulary"
-    )
+    written = sl.TextSegment(CLAIM[0])
+    for what in (None, lens, "folder"):
+        yield error(
+            "build_prompt",
+            f"{what!r:.20} as vocabulary",
+            lambda what=what: build_prompt(what, [written], Question(*CLAIM[1:])),
+            "vocabulary=",
+            "lens.vocabulary",
+        )
     yield error("Lens", "no model", lambda: Lens(None, lens.vocabulary), "HookedTransformer", "load")
     yield error("Lens", "no vocabulary", lambda: Lens(lens.model, "words"), "Vocabulary", "load")
 
@@ -175,12 +181,6 @@ def _segments(bench: Bench) -> Iterator[Odd]:
         "words from a generator are read once",
         lambda: sl.SpeechSegment(heard, (word for word in words)),
         lambda segment: segment.words == tuple(words),
-    )
-    yield error(
-        "mixed_prompt",
-        "a vocabulary's folder",
-        lambda: mixed_prompt("folder", [written], "marlo", "blue"),
-        "vocabulary=",
     )
 
 
@@ -272,7 +272,7 @@ def _by_hand(bench: Bench) -> Iterator[Odd]:
     )
     yield result("Prompt", "a generator of labels", lambda: changed(labels=(x for x in prompt.labels)), prompt.__eq__)
     yield error("token_parts", "outside", lambda: token_parts(3, (5,)), "5", "3 tokens")
-    yield error("token_roles", "no subject", lambda: token_roles(["bos"], [-1], []), "subject", "no positions")
+    yield result("token_roles", "no subject", lambda: token_roles(["bos"], [-1], []), ("bos",).__eq__)
     yield error(
         "token_roles", "numbers that differ", lambda: token_roles(["bos"], [-1, 0], [0]), "1 families", "2 word"
     )

@@ -44,8 +44,8 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         )
     yield error("study", "no components", lambda: study(components=()), "components is empty", "str")
     yield error("study", "components of numbers", lambda: study(components=[1]), "components[0]", "str")
-    for value in ("sung", None, 0, ["first"]):
-        yield error("study", f"phrasing={value!r}", lambda value=value: study(phrasing=value), "phrasing", "held out")
+    for value in (None, 0, ["first"]):
+        yield error("study", f"phrasing={value!r}", lambda value=value: study(phrasing=value), "phrasing=", "a text")
     for value in ("en-us", "espeak:en-xx", "", None, 5, "espeak:"):
         yield error("study", f"voice={value!r}", lambda value=value: study(voice=value), "voice")
     for value in ("some", None, True):
@@ -88,6 +88,7 @@ def _given(bench: Bench) -> Iterator[Odd]:
 
     yield error("study", "a Planted as lens", lambda: study(bench.planted), "Planted", ".lens")
     yield error("study", "a model as lens", lambda: study(bench.planted.lens.model), "vocabulary", "Lens")
+    yield error("study", "phrasing='sung'", lambda: study(bench.lens, phrasing="sung"), "phrasing 'sung'", "held out")
     yield error("study", "None as lens", lambda: study(None), "lens is None", "load")
     yield error("study", "a lens without ears", lambda: study(bench.planted.lens), "no speech encoder", "encoder=")
     fact = sl.load_facts()[0]
