@@ -16,7 +16,6 @@ the sampled cells. *Error*: the largest from a float64 run of the reference algo
 must be below 1e-5 for all (float32; other dtypes print the difference only).
 """
 
-import argparse
 import copy
 import statistics
 import subprocess
@@ -26,9 +25,10 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+import tyro
 from rivals import Cell, HookLoop, NNsightTrace, Pyvene, Reference, Rival, Task, run_ours
 
 from spiritlens.models.hooked_transformer.conversion import hooked_from_llama
@@ -313,26 +313,32 @@ TASKS = {
     for grid, (kind, window, samples) in GRIDS.items()
 }
 """Name → kind, length, window, noise samples."""
+TaskName = tyro.extras.literal_type_from_choices(TASKS)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=MODELS, default="smollm2")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(GRIDS))
-    parser.add_argument(
-        "--rivals", choices=("all", "two", "reference", "ours"), default="all", help="two: reference and TL loop"
-    )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cells", type=int, default=CELLS, help="cells that a rival runs, spread over the rounds")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a busy machine, at one thread"
-    )
-    parser.add_argument("--window", type=int, help="layers of the windows (10; embedded model: its default)")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float64"))
-    parser.add_argument("--full", action="store_true", help="rivals run all cells")
-    settings = parser.parse_args()
+@dataclass
+class Arguments:
+    """Fill causal-tracing grids with the field's tools and with ours."""
+
+    model: Literal["smollm2", "embedded", "random-7b"] = "smollm2"
+    tasks: tuple[TaskName, ...] = tuple(GRIDS)
+    rivals: Literal["all", "two", "reference", "ours"] = "all"
+    """two: the reference algorithm and the TransformerLens loop."""
+    rounds: int = 3
+    cells: int = CELLS
+    """Cells that a rival runs, spread over the rounds."""
+    threads: int = 2
+    clock: Literal["wall", "cpu"] = "wall"
+    """cpu: on a busy machine, at one thread."""
+    window: int | None = None
+    """Layers of the windows (10; embedded model: its default)."""
+    device: str = "cpu"
+    dtype: Literal["float32", "bfloat16", "float64"] = "float32"
+    full: bool = False
+    """Rivals run all cells."""
+
+
+def main(settings: Arguments) -> None:
     torch.set_num_threads(settings.threads)
     llama, ids, subject = MODELS[settings.model]()
     llama = llama.to(settings.device, getattr(torch, settings.dtype)).eval().requires_grad_(False)
@@ -365,4 +371,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Arguments))

@@ -1,7 +1,7 @@
 """Peak memory, load time and forward time of checkpoint loading: spiritlens, Hugging Face, TransformerLens's own path.
 
-    python benchmarks/loading.py                      # a random 2.1 GB bfloat16 checkpoint, made on the spot and
-    removed python benchmarks/loading.py --layers 4 --width 512   # a small one, to try the script
+    python benchmarks/loading.py                          # a random bfloat16 checkpoint of 2.1 GB, made and removed
+    python benchmarks/loading.py --layers 4 --width 512   # a small one, to try the script
 
 Each way of loading runs in a process of its own. *Peak* is the highest resident memory (VmHWM: mapped file pages count)
 reached while loading and running one forward pass of 64 tokens, above the resident memory after all imports; it is
@@ -10,7 +10,6 @@ tokens, measured in turns with Hugging Face's model (sdpa) of the same weights, 
 Linux only (it reads /proc).
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -19,7 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+
+import tyro
 
 GIGABYTE = 1e9
 WAYS = {
@@ -29,6 +31,7 @@ WAYS = {
     "hugging face": "Hugging Face alone",
     "transformer_lens": "TransformerLens's own path",
 }
+WayName = tyro.extras.literal_type_from_choices(WAYS)
 
 
 def make_checkpoint(folder: Path, layers: int, width: int) -> None:
@@ -159,14 +162,20 @@ def report(folder: Path, rounds: int) -> None:
         print(f"  {name:30} {seconds * 1000:7.1f} ms  {seconds / times['Hugging Face']:.2f} × Hugging Face")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=18)
-    parser.add_argument("--width", type=int, default=2048)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--way", choices=WAYS)
-    parser.add_argument("--folder", type=Path)
-    settings = parser.parse_args()
+@dataclass
+class Arguments:
+    """Peak memory, load time and forward time of checkpoint loading."""
+
+    layers: int = 18
+    width: int = 2048
+    rounds: int = 7
+    way: WayName | None = None
+    """Load in this way in this process, and print what it took."""
+    folder: Path = Path()
+    """The checkpoint that `way` loads."""
+
+
+def main(settings: Arguments) -> None:
     if settings.way:
         print(json.dumps(measure(settings.way, settings.folder)))
         return
@@ -179,4 +188,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Arguments))

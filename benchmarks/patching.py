@@ -43,7 +43,7 @@ from spiritlens.models.planted.vocabulary import planted_vocabulary
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.building.build import speech_prompt
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
 
@@ -165,18 +165,12 @@ def random_lens(layers: int, d_model: int, heads: int, rows: int, seed: int) -> 
 
 def stock_copy(model: HookedTransformer) -> HookedTransformer:
     """The same weights in TransformerLens's own layout."""
-    copy = HookedTransformer(replace_config(model))
-    copy.load_state_dict(
+    stock = HookedTransformer(copy.deepcopy(model.cfg))
+    stock.load_state_dict(
         {name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()},
         strict=False,
     )
-    return copy.eval().requires_grad_(False)
-
-
-def replace_config(model: HookedTransformer) -> object:
-    """The model's config as a value of its own."""
-
-    return copy.deepcopy(model.cfg)
+    return stock.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)

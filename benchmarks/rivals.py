@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.sweep import SweepResult, sweep
+from spiritlens.runs.sweep.recorded import RunPair
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
 
 Cell = tuple[int, int, int | None]
 """Layer, position, head."""
@@ -206,7 +207,6 @@ class Pyvene:
 def run_ours(model: HookedLensModel, task: Task) -> tuple[SweepResult, list[Cell]]:
     """The whole grid by the exact sweep."""
     scorer = scorers(["probability"], (task.answer,), (), (task.answer,), model.device)[0]
-    result = sweep(
-        model, task.programs, tokens=task.tokens, base_embeddings=task.embeddings, source_embeddings=None, score=scorer
-    )
-    return result, task.cells
+    pair = RunPair(task.tokens, task.embeddings, None)
+    sweep = plan_sweep(model, task.programs, task.tokens.shape[1], pair.first_changed(model))
+    return sweep.run(model, pair.record(model, sweep.names, sweep.n_readouts), scorer), task.cells

@@ -11,7 +11,6 @@ wrong texts are refused or doubted. *resample*: units that differ when audio at 
 instead of by the windowed sinc that the published package uses.
 """
 
-import argparse
 import math
 import subprocess
 import sys
@@ -19,10 +18,12 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soxr
 import torch
+import tyro
 
 from spiritlens.prompts.vocabulary.families import FAMILIES
 from spiritlens.speech.alignment.forced import AlignmentError, AlignmentWarning, align
@@ -31,10 +32,11 @@ from spiritlens.speech.audio.waveform import RATE, Waveform, read_waveform
 from spiritlens.speech.encoders.convolutions import parse_convolutions
 from spiritlens.speech.encoders.fairseq_files import DEFAULTS, HubertCheckpoint, hubert_config
 from spiritlens.speech.encoders.hubert import HubertUnits
-from spiritlens.speech.encoders.loading import load_hubert_units
+from spiritlens.speech.encoders.loading import load_encoder
 from spiritlens.speech.encoders.protocol import SpeechEncoder
 from spiritlens.speech.encoders.quantizers import KMeansQuantizer
-from spiritlens.speech.voices.names import EngineError, voice, voices
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.names import voice, voices
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "speech"
@@ -87,7 +89,7 @@ def published_size() -> HubertUnits:
 
 def embedded() -> tuple[str, HubertUnits]:
     """The shipped encoder."""
-    return "embedded", load_hubert_units(EMBEDDED, FAMILIES["embedded"].encoder["layer"])
+    return "embedded", load_encoder(FAMILIES["embedded"].encoder, EMBEDDED)
 
 
 def seconds_of(work: Callable[[], object], rounds: int = 3) -> float:
@@ -226,7 +228,7 @@ def measure_doubts() -> None:
 
 
 def measure_resampling() -> None:
-    encoders = [("hubert_small", load_hubert_units(DATA / "hubert_small")), embedded()]
+    encoders = [("hubert_small", load_encoder({"kind": "hubert"}, DATA / "hubert_small")), embedded()]
     human = recording(9.1)
     for rate in (22050, 44100, 48000):
         there = soxr.resample(human.samples, RATE, rate, quality="VHQ")
@@ -250,10 +252,12 @@ PARTS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[*PARTS, "peak-published", "peak-embedded"], default=list(PARTS))
-    for part in parser.parse_args().only:
+Part = Literal["encode", "memory", "speak", "align", "resample", "peak-published", "peak-embedded"]
+
+
+def main(only: tuple[Part, ...] = tuple(PARTS)) -> None:
+    """Measure the parts named in `only`; peak-… reports the memory of this process for one encoder."""
+    for part in only:
         if part.startswith("peak-"):
             report_peak(part.removeprefix("peak-"))
         else:
@@ -262,4 +266,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main()
+    tyro.cli(main)

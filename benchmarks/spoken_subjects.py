@@ -4,10 +4,9 @@
 
 FILE.json is a list of records with ``prompt`` and ``subject``, such as the Known set of ROME (K. Meng et al.). The text
 side (does the subject have spoken words of its own?) is measured for all; then all, or N drawn ones, are spoken by the
-voice and heard by the embedded encoder, and each subject's units must lie on its words. Exit status 1 below 97 %.
+voice and encoded by the embedded encoder, and each subject's units must lie on its words. Exit status 1 below 97 %.
 """
 
-import argparse
 import json
 import random
 import sys
@@ -15,28 +14,25 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import tyro
+
 import spiritlens as sl
 from spiritlens.prompts.building.phrases import spoken_members
 from spiritlens.speech.engines.plain_text import plain_text
-from spiritlens.speech.voices.names import DEFAULT_VOICE
+from spiritlens.terms import DEFAULT_VOICE
 
 WANTED_SHARE = 0.97
 Record = Mapping[str, str]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--text-only", action="store_true")
-    parser.add_argument("--sample", type=int, default=0, help="how many are spoken; 0: all")
-    parser.add_argument("--voice", default=DEFAULT_VOICE)
-    given = parser.parse_args(arguments)
-    records = json.loads(given.file.read_text(encoding="utf-8"))
+def main(file: tyro.conf.Positional[Path], text_only: bool = False, sample: int = 0, voice: str = DEFAULT_VOICE) -> int:
+    """Say how many prompts of the file speak with their subject's units; `sample`: how many are spoken, 0 is all."""
+    records = json.loads(file.read_text(encoding="utf-8"))
     shares = [report("spoken words", records, in_text)]
-    if not given.text_only:
+    if not text_only:
         lens = sl.load()
-        drawn = random.Random(0).sample(records, given.sample) if given.sample else records
-        shares.append(report("units", drawn, lambda record: in_speech(lens, record, given.voice)))
+        drawn = random.Random(0).sample(records, sample) if sample else records
+        shares.append(report("units", drawn, lambda record: in_speech(lens, record, voice)))
     return 0 if min(shares) >= WANTED_SHARE else 1
 
 
@@ -68,9 +64,9 @@ def in_speech(lens: sl.Lens, record: Record, voice: str) -> None:
     )
     words = {prompt.word_index[position] for position in prompt.subject.positions} - {-1}
     said = [word.lower() for word in plain_text(record["subject"]).words]
-    heard = [prompt.words[number].lower().removesuffix("'s") for number in sorted(words)]
-    if heard != [word.removesuffix("'s") for word in said]:
-        raise ValueError(f"its units lie on {heard}, not on {said}")
+    found = [prompt.words[number].lower().removesuffix("'s") for number in sorted(words)]
+    if found != [word.removesuffix("'s") for word in said]:
+        raise ValueError(f"its units lie on {found}, not on {said}")
 
 
 def first_of_several(record: Record) -> int | None:
@@ -81,4 +77,4 @@ def first_of_several(record: Record) -> int | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tyro.cli(main))

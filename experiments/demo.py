@@ -1,4 +1,4 @@
-"""The main job on the embedded model: facts are spoken, heard, answered, traced in both modalities and compared.
+"""The main job on the embedded model: facts are spoken, asked, traced in both modalities and compared.
 
 `python experiments/demo.py --out runs/demo` takes about two minutes on two cores and writes one offline page.
 """

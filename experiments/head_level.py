@@ -21,27 +21,12 @@ import numpy as np
 import pandas as pd
 import tyro
 import xarray as xr
+from heads_and_paths import METRIC, READ_OUT, estimated_heads, known_pairs, write_finding_page
 
 import spiritlens as sl
-from spiritlens.analysis.attribution.attribution_patching import attribution_patch
-from spiritlens.analysis.heads.attention_mass import attention_mass
-from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution
-from spiritlens.analysis.heads.head_knockout import EVERYWHERE, HeadName, head_knockout
-from spiritlens.analysis.tracing.causal_tracing import causal_trace
-from spiritlens.comparison.head_ranking import compare_rankings, head_overlap, rank_heads
-from spiritlens.effects.statistics import average_effects
-from spiritlens.effects.store import save_effects
-from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import load_facts
-from spiritlens.prompts.prompt import Prompt
-from spiritlens.report.figures import head_map
-from spiritlens.report.page.document import Plot, Section, Table, write_page
-from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.speech.voices.names import DEFAULT_VOICE
-from spiritlens.studies.asked_facts import KINDS, Told, ask, choose_known
-
-METRIC = "logit_difference"
-READ_OUT = {"T2T": "last word", "S2T": "final marker"}
+from spiritlens.analysis.heads.head_knockout import EVERYWHERE, HeadName
+from spiritlens.report.page.document import Plot, Section, Table
+from spiritlens.terms import DEFAULT_VOICE
 
 
 def main(
@@ -60,14 +45,18 @@ def main(
     lens = sl.load()
     out.mkdir(parents=True, exist_ok=True)
     halves = known_halves(lens, n_facts, asked, seed, voice, phrasing)
-    find, test = ([prompt for told in half for prompt in told.prompts] for half in halves)
-    effects = causal_trace(lens, find, ("z",), at="role", samples=samples, seed=seed, metrics=(METRIC, "probability"))
-    save_effects(effects, out / "head_effects.nc")
-    measures = {kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed) for kind in KINDS}
+    find, test = ([prompt for pair in half for prompt in pair.prompts] for half in halves)
+    effects = sl.causal_trace(
+        lens, find, ("z",), at="role", samples=samples, seed=seed, metrics=(METRIC, "probability")
+    )
+    sl.effects.save(effects, out / "head_effects.nc")
+    measures = {
+        kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed) for kind in sl.pairs.KINDS
+    }
     tables = ranking_tables(measures, top)
     groups = head_groups(lens, measures, top, random_sets, seed)
     knocked = {
-        kind: head_knockout(
+        kind: sl.head_knockout(
             lens,
             [p for p in test if p.kind == kind],
             "mean",
@@ -77,71 +66,65 @@ def main(
             metrics=("probability", METRIC),
             seed=seed,
         )
-        for kind in KINDS
+        for kind in sl.pairs.KINDS
     }
     for kind, dataset in knocked.items():
-        save_effects(dataset, out / f"knock_out_{kind}.nc")
+        sl.effects.save(dataset, out / f"knock_out_{kind}.nc")
     tables["knock-out"] = knock_out_table(knocked, groups, seed)
     for name, table in tables.items():
         table.to_csv(out / f"{name.replace(' ', '_')}.csv", index=False)
         print(f"\n{name}\n{table.to_string(index=False, float_format=lambda value: f'{value:.3f}')}")
-    found = {kind: [list(head) for head in best_heads(measures[kind]["restore"], top)] for kind in KINDS}
+    found = {kind: [list(head) for head in best_heads(measures[kind]["restore"], top)] for kind in sl.pairs.KINDS}
     (out / "heads.json").write_text(json.dumps({"heads": found, "seed": seed, "phrasing": phrasing}, indent=1))
     print(f"\nPage: {page(out, effects, tables, halves, samples).resolve()}")
 
 
 def known_halves(
-    lens: Lens, n_facts: int, asked: int, seed: int, voice: str, phrasing: str
-) -> tuple[tuple[Told, ...], tuple[Told, ...]]:
+    lens: sl.Lens, n_facts: int, asked: int, seed: int, voice: str, phrasing: str
+) -> tuple[tuple[sl.pairs.PairedPrompts, ...], tuple[sl.pairs.PairedPrompts, ...]]:
     """Facts known in both modalities, split by subject: to find heads on, to test them on."""
-    facts = [fact for fact in load_facts() if fact.group == "both"]
-    order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    chosen = choose_known(ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing), n_facts, seed)
-    subjects = list(dict.fromkeys(told.fact.subject for told in chosen))
+    chosen = known_pairs(lens, n_facts, asked, seed, voice, phrasing)
+    subjects = list(dict.fromkeys(pair.fact.subject for pair in chosen))
     first = set(subjects[: len(subjects) // 2])
-    halves = [tuple(told for told in chosen if (told.fact.subject in first) == wanted) for wanted in (True, False)]
+    halves = [tuple(pair for pair in chosen if (pair.fact.subject in first) == wanted) for wanted in (True, False)]
     if not all(halves):
         raise ValueError(f"only {len(chosen)} facts are known in both modalities; ask more (--asked)")
     return halves[0], halves[1]
 
 
 def measures_of(
-    lens: Lens, prompts: Sequence[Prompt], effects: xr.Dataset, kind: str, seed: int
+    lens: sl.Lens, prompts: Sequence[sl.Prompt], effects: xr.Dataset, kind: str, seed: int
 ) -> dict[str, xr.DataArray]:
     """Measures of every head ``[layer head]`` in one modality, means over facts."""
-    restored = average_effects(effects, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
+    restored = sl.effects.average(effects, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
     group = int(np.flatnonzero(restored["modality"].values == kind)[0])
-    written = direct_logit_attribution(lens, prompts)["heads"].mean("prompt")
-    estimated = attribution_patch(
-        lens, prompts, Noise(), ("z",), at="role", steps=5, samples=1, seed=seed, metrics=(METRIC,)
-    )
-    estimated = average_effects(estimated, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
-    looked = attention_mass(lens, prompts)["mass"].sel(query=READ_OUT[kind], key="subject").mean("prompt")
+    direct = sl.direct_logit_attribution(lens, prompts)["heads"].mean("prompt")
+    looked = sl.heads.attention_mass(lens, prompts)["mass"].sel(query=READ_OUT[kind], key="subject").mean("prompt")
     return {
         "restore": restored["mean"].isel(group=group),
-        "direct": written,
-        "attribution": estimated["mean"].isel(group=0),
+        "direct": direct,
+        "attribution": estimated_heads(lens, prompts, kind, seed),
         "looks at subject": looked,
     }
 
 
 def best_heads(measure: xr.DataArray, top: int) -> tuple[HeadName, ...]:
     """The first heads of a ranking as (layer, head)."""
-    return tuple(rank_heads(measure, top)[["layer", "head"]].itertuples(index=False, name=None))
+    return tuple(sl.heads.rank(measure, top)[["layer", "head"]].itertuples(index=False, name=None))
 
 
 def ranking_tables(measures: dict[str, dict[str, xr.DataArray]], top: int) -> dict[str, pd.DataFrame]:
     """The best heads of either modality with all their measures, and how far the modalities agree, measure by
     measure."""
-    table = compare_rankings(measures["T2T"]["restore"], measures["S2T"]["restore"], ("T2T", "S2T"), top)
-    for kind in KINDS:
+    table = sl.heads.compare_rankings(measures["T2T"]["restore"], measures["S2T"]["restore"], ("T2T", "S2T"), top)
+    for kind in sl.pairs.KINDS:
         for name in ("direct", "attribution", "looks at subject"):
             values = measures[kind][name]
             places = zip(table["layer"], table["head"], strict=True)
             table[f"{name} {kind}"] = [float(values.sel(layer=layer, head=head)) for layer, head in places]
     agreement = pd.DataFrame(
         [
-            {"measure": name, **head_overlap(measures["T2T"][name], measures["S2T"][name], top)}
+            {"measure": name, **sl.heads.overlap(measures["T2T"][name], measures["S2T"][name], top)}
             for name in measures["T2T"]
         ]
     )
@@ -149,10 +132,10 @@ def ranking_tables(measures: dict[str, dict[str, xr.DataArray]], top: int) -> di
 
 
 def head_groups(
-    lens: Lens, measures: dict[str, dict[str, xr.DataArray]], top: int, random_sets: int, seed: int
+    lens: sl.Lens, measures: dict[str, dict[str, xr.DataArray]], top: int, random_sets: int, seed: int
 ) -> dict[str, tuple[HeadName, ...]]:
     """Groups to knock out: the best of each modality, and random ones that hold none of them."""
-    groups = {f"best in {kind}": best_heads(measures[kind]["restore"], top) for kind in KINDS}
+    groups = {f"best in {kind}": best_heads(measures[kind]["restore"], top) for kind in sl.pairs.KINDS}
     taken = {head for heads in groups.values() for head in heads}
     others = [
         (layer, head) for layer in range(lens.n_layers) for head in range(lens.n_heads) if (layer, head) not in taken
@@ -196,27 +179,38 @@ def knock_out_table(knocked: dict[str, xr.Dataset], groups: dict[str, tuple[Head
 
 
 def page(
-    out: Path, effects: xr.Dataset, tables: dict[str, pd.DataFrame], halves: tuple[tuple[Told, ...], ...], samples: int
+    out: Path,
+    effects: xr.Dataset,
+    tables: dict[str, pd.DataFrame],
+    halves: tuple[tuple[sl.pairs.PairedPrompts, ...], ...],
+    samples: int,
 ) -> Path:
     """One offline page: maps of heads, rankings, agreement, knock-out."""
     restore = tables["agreement"].set_index("measure").loc["restore"]
     frames = {name: table.round(3) for name, table in tables.items()}
-    maps = [Plot(f"map-{role.split()[0]}", head_map(effects, role, "z", METRIC)) for role in ("read-out", "subject")]
-    return write_page(
-        out / "index.html",
+    maps = [
+        Plot(f"map-{role.split()[0]}", sl.figures.head_map(effects, role, "z", METRIC))
+        for role in ("read-out", "subject")
+    ]
+    return write_finding_page(
+        out,
         title="Heads that carry a fact",
-        lead="Which heads bring a fact from its subject to its answer, told in writing and in speech.",
+        lead="Which heads bring a fact from its subject to its answer, in written and in spoken prompts.",
         findings=[
             f"Of the {int(restore['top'])} best heads, {int(restore['shared'])} are the same in T2T and S2T (chance "
             f"{restore['chance']:.2f}, p = {restore['p']:.3g}; Spearman over all heads {restore['spearman']:.2f})."
         ],
         sections=[
             Section("maps", "Where restoring a head brings the answer back", "Mean effect over facts.", plots=maps),
-            Section("rankings", "The best heads", "", tables=[Table("Best heads of either modality", frames["heads"])]),
+            Section(
+                "rankings",
+                "The best heads",
+                "",
+                tables=[Table("Best heads of either modality", frames["heads"])],
+            ),
             Section("agreement", "Do the modalities agree?", "", tables=[Table("Agreement", frames["agreement"])]),
             Section("test", "Knock-out on other facts", "", tables=[Table("Knock-out", frames["knock-out"])]),
         ],
-        examples=[],
         methods=[
             f"Heads were found on {len(halves[0])} facts and tested on {len(halves[1])} facts with other subjects, all "
             "of them known in both modalities.",
@@ -224,9 +218,7 @@ def page(
             "Knock-out puts the mean over the finding half's tokens of the same role in place of z, at the last token "
             "or at all tokens but the beginning.",
         ],
-        settings=Table(
-            "Settings", pd.DataFrame({"name": list(effects.attrs), "value": list(effects.attrs.values())}), folded=True
-        ),
+        settings=effects.attrs,
     )
 
 

@@ -10,35 +10,9 @@
 Names are resolved at first use (PEP 562): importing the package, reading results and drawing figures need no torch.
 """
 
-import ast
-import importlib
-from pathlib import Path
-from typing import Any
+from spiritlens.public_names import public_names
 
 __version__ = "0.2.0"
 
-
-def _read_stub() -> dict[str, tuple[str, str]]:
-    """Public name -> module and name there, as ``__init__.pyi`` lists them."""
-    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
-    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
-    return {alias.asname or alias.name: (str(node.module), alias.name) for node in imports for alias in node.names}
-
-
-_PUBLIC = _read_stub()
-
-__all__ = sorted(["__version__", *_PUBLIC])
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"spiritlens has no public name {name!r}; see dir(spiritlens)")
-    home, attribute = _PUBLIC[name]
-    module = importlib.import_module(home)
-    value = getattr(module, attribute) if hasattr(module, attribute) else importlib.import_module(f"{home}.{attribute}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)
+__all__ = sorted([*__all__, "__version__"])

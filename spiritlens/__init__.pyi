@@ -1,11 +1,11 @@
 """The public names and where they come from: type checkers read this file, and so does the loader."""
 
+from spiritlens import effects as effects
+from spiritlens import heads as heads
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch as attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution as edge_attribution
 from spiritlens.analysis.heads.attention_knockout import Edge as Edge
 from spiritlens.analysis.heads.attention_knockout import attention_knockout as attention_knockout
-from spiritlens.analysis.heads.attention_mass import attention_mass as attention_mass
-from spiritlens.analysis.heads.attention_mass import head_detectors as head_detectors
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
 from spiritlens.analysis.heads.head_knockout import head_knockout as head_knockout
 from spiritlens.analysis.lenses.implicit_transcription import implicit_transcription as implicit_transcription
@@ -22,23 +22,8 @@ from spiritlens.analysis.tracing.dose import dose_curve as dose_curve
 from spiritlens.analysis.tracing.dose import match_dose as match_dose
 from spiritlens.analysis.tracing.screen import first_look as first_look
 from spiritlens.comparison.compare import compare as compare
-from spiritlens.comparison.findings import findings as findings
-from spiritlens.comparison.head_ranking import compare_rankings as compare_rankings
-from spiritlens.comparison.head_ranking import head_overlap as head_overlap
-from spiritlens.comparison.head_ranking import rank_heads as rank_heads
-from spiritlens.effects.rejoining import rejoin as rejoin
-from spiritlens.effects.schema import Status as Status
-from spiritlens.effects.statistics import average_effects as average_effects
-from spiritlens.effects.statistics import average_total_effects as average_total_effects
-from spiritlens.effects.statistics import indirect_effect as indirect_effect
-from spiritlens.effects.statistics import normalised_indirect_effect as normalised_indirect_effect
-from spiritlens.effects.statistics import normalised_total_effect as normalised_total_effect
-from spiritlens.effects.statistics import role_effects as role_effects
-from spiritlens.effects.statistics import total_effect as total_effect
-from spiritlens.effects.store import load_effects as load_effects
-from spiritlens.effects.store import save_effects as save_effects
+from spiritlens.components import hook_name as hook_name
 from spiritlens.files.weights import CheckpointError as CheckpointError
-from spiritlens.models.components import hook_name as hook_name
 from spiritlens.models.lens import Lens as Lens
 from spiritlens.models.loading import load as load
 from spiritlens.models.planted.planted import planted as planted
@@ -52,13 +37,17 @@ from spiritlens.prompts.prompt import Prompt as Prompt
 from spiritlens.prompts.prompt import Span as Span
 from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES
 from spiritlens.prompts.vocabulary.families import Family as Family
+from spiritlens.prompts.vocabulary.families import Stream as Stream
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary as Vocabulary
 from spiritlens.report import figures as figures
+from spiritlens.report import page as page
 from spiritlens.report.page.dashboard import dashboard as dashboard
 
 # analysis, results, pages
 from spiritlens.runs.answers import known_prompts as known_prompts
-from spiritlens.runs.corruptions.corruption import control_span as control_span
+from spiritlens.runs.corruptions.control_span import control_span as control_span
+from spiritlens.runs.corruptions.corruption import Corruption as Corruption
+from spiritlens.runs.corruptions.corruption import CorruptionRequest as CorruptionRequest
 from spiritlens.runs.corruptions.knock_out import KnockOut as KnockOut
 from spiritlens.runs.corruptions.noise import Noise as Noise
 from spiritlens.runs.corruptions.noise import NoiseScale as NoiseScale
@@ -84,18 +73,25 @@ from spiritlens.speech.audio.waveform import Waveform as Waveform
 from spiritlens.speech.audio.waveform import read_waveform as read_waveform
 from spiritlens.speech.encoders.cached import CachedEncoder as CachedEncoder
 from spiritlens.speech.encoders.loading import load_encoder as load_encoder
-from spiritlens.speech.encoders.loading import load_hubert_units as load_hubert_units
 from spiritlens.speech.encoders.official import compare_encoders as compare_encoders
+from spiritlens.speech.encoders.protocol import SpeechEncoder as SpeechEncoder
+from spiritlens.speech.encoders.protocol import StreamEncoder as StreamEncoder
+from spiritlens.speech.engines.utterance import Utterance as Utterance
+from spiritlens.speech.engines.utterance import Voice as Voice
 from spiritlens.speech.recordings import encode_recordings as encode_recordings
 from spiritlens.speech.recordings import recordings_of_dataset as recordings_of_dataset
 from spiritlens.speech.recordings import recordings_of_folder as recordings_of_folder
 from spiritlens.speech.recordings import speak_texts as speak_texts
 from spiritlens.speech.units import UnitStream as UnitStream
+from spiritlens.speech.voices.aligned import AlignedVoice as AlignedVoice
 from spiritlens.speech.voices.names import voice as voice
 from spiritlens.speech.voices.names import voices as voices
 from spiritlens.speech.word_files.sources import read_words as read_words
 from spiritlens.speech.words import WordInterval as WordInterval
+from spiritlens.studies import pairs as pairs
+from spiritlens.studies.settings import StudySettings as StudySettings
 from spiritlens.studies.study import Study as Study
 from spiritlens.studies.study import study as study
+from spiritlens.studies.study import study_cost as study_cost
 
 __version__: str

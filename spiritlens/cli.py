@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from spiritlens.studies.settings import StudySettings
+
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
 
@@ -14,56 +16,44 @@ Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 
 
 def trace(
+    settings: tyro.conf.OmitArgPrefixes[StudySettings],
     model: str | None = None,
     out: Path = Path("runs/trace"),
     facts: str = "embedded",
-    voice: str = "espeak:en-us",
-    phrasing: str = "held out",
-    n_facts: int = 40,
-    samples: int = 10,
-    window: int | None = None,
-    seed: int = 0,
-    ask: Literal["enough", "all"] = "enough",
     device: str | None = None,
     dtype: Dtype | None = None,
     dry_run: bool = False,
     tflops: float = 1.0,
 ) -> None:
-    """Trace facts told in writing and in speech, compare the two, and write a page (the main job).
+    """Trace facts that are written and spoken, compare the two, and write a page (the main job).
 
     Args:
+        settings: How facts are asked and traced.
         model: Checkpoint folder or name; the embedded model if left out.
         out: Folder of the results; the same command resumes an interrupted run.
         facts: 'embedded', or a JSON file of facts.
-        voice: Who speaks; `spiritlens voices` lists them.
-        phrasing: Phrasing of the facts.
-        n_facts: How many of the facts known in both modalities are traced.
-        samples: Noise samples per prompt.
-        window: Restored layers of mlp_out and attn_out; 0.3 of the layers if left out.
-        seed: Seed of the noise and of the choice of facts.
-        ask: 'enough' asks facts in random order until as many are known as are traced; 'all' asks every fact.
         device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
         dtype: Precision of the weights; the checkpoint's if left out.
-        dry_run: Only tell cells, token-layers, FLOPs, memory and hours, before anything runs.
+        dry_run: Only say cells, token-layers, FLOPs, memory and hours, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
     from spiritlens.arguments import number
     from spiritlens.prompts.facts import load_facts
-    from spiritlens.studies.settings import StudySettings, given_folder
+    from spiritlens.studies.settings import given_folder
 
-    StudySettings(voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=ask)  # checks them
+    settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = load_facts(facts)
     lens = _load(model, dtype, device)
 
-    from spiritlens.studies.study import price, study
+    from spiritlens.studies.study import study, study_cost
 
     if dry_run:
-        costs = price(lens, chosen, voice, phrasing, n_facts, window=window, samples=samples, tflops=tflops)
+        costs = study_cost(lens, settings, chosen, tflops=tflops)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
-    print(study(lens, out, chosen, voice, phrasing, n_facts, window=window, samples=samples, seed=seed, ask=ask))
+    print(study(lens, out, settings, chosen))
 
 
 def _load(model: str | Path | None, dtype: Dtype | None, device: str | None) -> "Lens":
@@ -141,9 +131,9 @@ def rejoin(folder: tyro.conf.Positional[Path]) -> None:
     """
     import spiritlens as sl
 
-    print(sl.rejoin(folder))
+    print(sl.effects.rejoin(folder))
     if (folder / "tokens" / "parts").is_dir():
-        print(sl.rejoin(folder / "tokens"))
+        print(sl.effects.rejoin(folder / "tokens"))
 
 
 DESCRIPTION = (

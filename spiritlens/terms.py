@@ -23,7 +23,11 @@ Kind = Literal["T2T", "S2T", "mixed"]
 """Told in writing (T2T), told in speech (S2T), or in both; the answer is asked for in writing each time."""
 
 
-TokenFamily = Literal["bos", "marker", "text", "unit", "pitch", "style"]
+StreamName = Literal["unit", "pitch", "style"]
+"""The streams of units that a model may write: ``unit`` says what is spoken, the others how."""
+
+
+TokenFamily = Literal["bos", "marker", "text", StreamName]
 
 
 Modality = Literal["none", "text", "speech"]
@@ -41,3 +45,8 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 PARTS: tuple[Part, ...] = get_args(Part)
+
+
+DEFAULT_VOICE = "espeak:en-us"
+"""Who speaks unless another voice is named: the same samples on every machine, and a training voice of the embedded
+model."""

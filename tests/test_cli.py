@@ -113,15 +113,27 @@ def test_what_is_asked_for_reaches_the_study(
 ) -> None:
     asked = []
     monkeypatch.setattr(sl, "load", lambda *model: "lens")
-    monkeypatch.setattr(studies, "study", lambda *given, **more: asked.append((given, more)) or "found")
-    numbers = ("--n-facts", "2", "--samples", "3", "--seed", "4", "--window", "5", "--ask", "all")
-    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--out", str(tmp_path), *numbers])
+    monkeypatch.setattr(studies, "study", lambda *given: asked.append(given) or "found")
+    numbers = ("--n-facts", "2", "--samples", "3", "--seed", "4", "--window", "5", "--n-token-maps", "0")
+    words = ("--ask", "all", "--components", "resid_pre", "z")
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--out", str(tmp_path), *numbers, *words])
     cli.main()
-    ((lens, out, facts, voice, phrasing, n_facts), more) = asked[0]
-    assert (lens, out, facts, n_facts) == ("lens", tmp_path, sl.load_facts(), 2)
-    assert (voice, phrasing) == ("espeak:en-us", "held out")
-    assert more == {"window": 5, "samples": 3, "seed": 4, "ask": "all"}
+    settings = sl.StudySettings("espeak:en-us", "held out", 2, 0, ("resid_pre", "z"), 5, 3, 4, "all")
+    assert asked == [("lens", tmp_path, settings, sl.load_facts())]
     assert capsys.readouterr().out == "found\n"
+
+
+def test_a_dry_run_asks_the_cost_of_the_same_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(studies, "study", None)
+    monkeypatch.setattr(
+        studies, "study_cost", lambda lens, settings, facts, tflops: {lens: (settings.n_facts, len(facts), tflops)}
+    )
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--dry-run", "--n-facts", "3", "--tflops", "2"])
+    cli.main()
+    assert capsys.readouterr().out == f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0)\n"
 
 
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

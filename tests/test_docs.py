@@ -1,14 +1,24 @@
-"""Every Python block of the README and of the pages runs, in order, each file in one namespace and an empty folder."""
+"""Every Python block of the README and of the pages runs, in order, each file in one namespace and an empty folder.
+
+A block that begins with the name of a file of the package (``# spiritlens/cli.py``) is written into a copy of the
+package instead, and blocks that begin with ``# afterwards`` run there, in one process of their own.
+"""
 
 import ast
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+EXTENDING = ROOT / "docs" / "extending.md"
+INTO_A_FILE = re.compile(r"# (spiritlens/[\w/]+\.py)\n")
+AFTERWARDS = "# afterwards\n"
 RECORDING = ROOT / "tests" / "data" / "docs" / "me.wav"
 
 
@@ -17,7 +27,33 @@ def code_blocks(page: Path, language: str) -> list[str]:
 
 
 def python_blocks(page: Path) -> list[str]:
-    return code_blocks(page, "python")
+    """What runs as it stands."""
+    blocks = code_blocks(page, "python")
+    return [block for block in blocks if not INTO_A_FILE.match(block) and not block.startswith(AFTERWARDS)]
+
+
+def recipes(page: Path) -> dict[str, list[str]]:
+    """Heading -> files of the package that its blocks write to."""
+    sections = re.split(r"^## (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    blocks = {
+        title: re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+        for title, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    return {
+        title: sorted({match[1] for block in of_title if (match := INTO_A_FILE.match(block))})
+        for title, of_title in blocks.items()
+    }
+
+
+def copy_of_package(page: Path, folder: Path) -> None:
+    """The package with the page's blocks written into its files: new ones whole, at the end of those that are there."""
+    shutil.copytree(ROOT / "spiritlens", folder / "spiritlens", ignore=shutil.ignore_patterns("assets", "__pycache__"))
+    (folder / "spiritlens" / "assets").symlink_to(ROOT / "spiritlens" / "assets", target_is_directory=True)
+    for block in code_blocks(page, "python"):
+        if match := INTO_A_FILE.match(block):
+            path = folder / match[1]
+            there = path.read_text(encoding="utf-8") + "\n\n" if path.exists() else ""
+            path.write_text(there + block[match.end() :], encoding="utf-8")
 
 
 def commands(page: Path) -> list[str]:
@@ -49,6 +85,44 @@ def test_the_code_of_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
     assert namespace
 
 
+def test_recipes_that_change_the_package_work_in_a_copy_of_it(tmp_path: Path) -> None:
+    copy_of_package(EXTENDING, tmp_path)
+    shutil.copy(RECORDING, tmp_path / "me.wav")
+    last = "\n".join(block for block in code_blocks(EXTENDING, "python") if block.startswith(AFTERWARDS))
+    where = "import spiritlens\nassert spiritlens.__file__.startswith(" + repr(str(tmp_path)) + ")\n"
+    run = subprocess.run(
+        [sys.executable, "-c", where + last],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert last
+    assert run.stdout
+
+
+def test_no_recipe_names_more_than_two_files() -> None:
+    assert max(len(files) for files in recipes(EXTENDING).values()) <= 2
+    rows = re.findall(r"^\| an? [^|]*\|[^|]*\|([^|]*)\|$", EXTENDING.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) == 10
+    assert all(len(row.split(",")) <= 2 for row in rows)
+
+
+def test_the_page_of_the_command_line_shows_every_verb() -> None:
+    from spiritlens.cli import COMMANDS
+
+    page = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## ([a-z]+)\n", page, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^\.\. command-help:: (\w+)$", page, re.MULTILINE) == list(COMMANDS)
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = " ".join(re.findall(r"```{toctree}(.*?)```", (ROOT / "docs" / "index.md").read_text(), re.DOTALL)).split()
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert set(index) >= pages
+
+
 def test_the_readme_fits_on_a_page() -> None:
     assert (ROOT / "README.md").read_text(encoding="utf-8").count("\n") <= 120
 
@@ -64,6 +138,11 @@ def test_commands_of_the_page_exist(page: Path) -> None:
             assert set(words[1:]) <= targets, command
         elif words[0] == "spiritlens":
             assert words[1] in COMMANDS, command
+        elif words[:2] == ["python", "-m"]:
+            script = ROOT / f"{words[2].replace('.', '/')}.py"
+            assert script.is_file(), command
+            lacking = set(required_options(script)) - set(words)
+            assert not lacking, f"{command} lacks {sorted(lacking)}"
         elif words[0] == "python" and words[1].endswith(".py"):
             assert (ROOT / words[1]).is_file(), command
             lacking = set(required_options(ROOT / words[1])) - set(words)

@@ -11,8 +11,8 @@ import torch
 import xarray as xr
 
 import spiritlens as sl
+from spiritlens.components import hook_name
 from spiritlens.environment import plain_arithmetic, plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.hooked_transformer.conversion import hooked_transformer
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.planted.planted import planted
@@ -104,7 +104,7 @@ METHODS: dict[str, Callable[[], Any]] = {
     ),
     "attention_knockout": lambda: sl.attention_knockout(LENS, [WRITTEN], **QUIET),
     "logit_lens": lambda: sl.logit_lens(LENS, [WRITTEN]),
-    "head_detectors": lambda: sl.head_detectors(LENS, [WRITTEN]),
+    "detectors": lambda: sl.heads.detectors(LENS, [WRITTEN]),
     "direct_logit_attribution": lambda: sl.direct_logit_attribution(LENS, [WRITTEN]),
     "noise_scale": lambda: [sl.noise_scale(LENS, [WRITTEN]).text, sl.noise_scale(LENS, [SPOKEN]).speech],
     "gradients": lambda: LENS.backend.gradients(WRITTEN.tokens, [hook_name("z", 1)], lambda x: x[0, -1, 5])[

@@ -19,13 +19,16 @@ from spiritlens.arguments import CallError
 TORCH_FREE = [
     "spiritlens.terms",
     "spiritlens.comparison.compare",
-    "spiritlens.comparison.findings",
+    "spiritlens.comparison.result",
     "spiritlens",
     "spiritlens.cli",
+    "spiritlens.effects",
+    "spiritlens.effects.averages",
     "spiritlens.effects.schema",
-    "spiritlens.effects.statistics",
     "spiritlens.effects.store",
+    "spiritlens.heads",
     "spiritlens.report.figures",
+    "spiritlens.report.page",
     "spiritlens.report.page.dashboard",
     "spiritlens.prompts.prompt",
     "spiritlens.speech.audio.waveform",
@@ -121,13 +124,18 @@ def test_no_name_is_undefined(name: str) -> None:
 
 FUNCTIONS = {
     **{name: getattr(spiritlens, name) for name in spiritlens.__all__ if inspect.isfunction(getattr(spiritlens, name))},
-    **{f"figures.{name}": getattr(spiritlens.figures, name) for name in spiritlens.figures.__all__},
+    **{
+        f"{space}.{name}": getattr(getattr(spiritlens, space), name)
+        for space in ("effects", "figures", "heads", "page")
+        for name in getattr(spiritlens, space).__all__
+        if inspect.isfunction(getattr(getattr(spiritlens, space), name))
+    },
 }
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "hook_name"])  # asked too often to be checked
 def test_a_misspelt_keyword_names_the_public_function(name: str) -> None:
-    with pytest.raises(CallError, match=rf"{name.removeprefix('figures.')}.* has no argument metricz="):
+    with pytest.raises(CallError, match=rf"{name.rpartition('.')[2]}.* has no argument metricz="):
         FUNCTIONS[name](metricz=())
 
 
@@ -143,3 +151,5 @@ def test_what_a_script_takes_from_the_package_is_there(path: Path) -> None:
             module = importlib.import_module(str(node.module))
             for alias in node.names:
                 assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sl":
+            assert node.attr in dir(spiritlens)

@@ -1,1 +1,1 @@
-"""The recipe of the embedded speech-text model, stage by stage; `train_embedded_model.py` runs it."""
+"""The recipe of the embedded speech-text model: `train.py` runs its stages, `measure.py` asks what it knows."""

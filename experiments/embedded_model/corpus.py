@@ -19,8 +19,8 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from embedded_model.pieces import LIST_OPENING, template_words
-from embedded_model.settings import DEFAULT_VOICE, CorpusSettings, Settings
+from experiments.embedded_model.settings import DEFAULT_VOICE, CorpusSettings, Settings
+from experiments.embedded_model.word_lists import LIST_OPENING, template_words
 from spiritlens.prompts.facts import CARRIERS, HELD_OUT, TRAINED_PHRASINGS, Fact
 from spiritlens.speech.engines.utterance import Utterance
 from spiritlens.speech.voices.names import voice as speech_voice
@@ -99,14 +99,13 @@ def monitor_sentences(facts: Sequence[Fact], settings: CorpusSettings) -> Iterat
 
 def speak(sentence: Sentence, voice: str, settings: CorpusSettings, rng: random.Random) -> Utterance:
     """Speak a sentence; unless natural, with a random rate, pitch and sampling rate."""
-    engine_voice = speech_voice(voice)
     if sentence.kind == "monitor":
-        return engine_voice.speak(sentence.text)
+        return speech_voice(voice).speak(sentence.text)
     if sentence.natural:
-        utterance = engine_voice.speak(sentence.text)
+        utterance = speech_voice(voice).speak(sentence.text)
     else:
         pitch = rng.uniform(0.8, 1.25) if voice.startswith("espeak") else 1.0
-        utterance = engine_voice.speak(sentence.text, rate=rng.uniform(0.85, 1.18), pitch=pitch)
+        utterance = speech_voice(voice, rate=rng.uniform(0.85, 1.18), pitch=pitch).speak(sentence.text)
         utterance = utterance.resampled(rng.uniform(0.89, 1.12))
     return utterance if rng.random() < settings.untrimmed_share else utterance.trimmed()
 

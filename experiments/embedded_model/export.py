@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from transformers import LlamaForCausalLM
 
-from embedded_model.documents import TokenIds
-from embedded_model.hubert_student import N_LAYERS, UNIT_NAMES
-from embedded_model.pieces import template_words, write_tokenizer
-from embedded_model.unit_corpus import FRAME_RATE
+from experiments.embedded_model.language_model.documents import TokenIds
+from experiments.embedded_model.language_model.pieces import write_tokenizer
+from experiments.embedded_model.language_model.unit_corpus import FRAME_RATE
+from experiments.embedded_model.unit_encoder.hubert_student import N_LAYERS, UNIT_NAMES
+from experiments.embedded_model.word_lists import template_words
 from spiritlens.prompts.facts import Fact
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 

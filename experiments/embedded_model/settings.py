@@ -103,7 +103,7 @@ class DocumentSettings:
     """Relative frequency of the kinds of documents (see `documents`) and the shares inside some of them."""
 
     written: float = 0.25
-    heard: float = 0.05
+    spoken: float = 0.05
     answered: float = 0.16
     mixed: float = 0.17
     subject_switched: float = 0.16

@@ -19,7 +19,6 @@ Axes: ``component layer role``. Nothing here says that a fact is kept at a place
 recall.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -28,38 +27,18 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
-from spiritlens.comparison.findings import findings
-from spiritlens.comparison.map_statistics import (
-    centres,
-    handovers,
-    peaks,
-    pearson,
-    role_shares,
-    spearman,
-    split_half_reliability,
-)
-from spiritlens.comparison.result import READOUT, SUBJECT, Comparison, ComponentComparison, Estimate
+from spiritlens.comparison.result import Comparison
+from spiritlens.comparison.statistics import READOUT, Estimate, MapPair, compare_component
 from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, max_t, weighted_means
 from spiritlens.effects.given import given_traces
-from spiritlens.effects.role_effects import ordered_roles, role_runs
-from spiritlens.effects.statistics import (
-    fact_means,
-    fact_names,
-    given_resampling,
-    role_effects,
-    subject_names,
-    total_effect,
-)
+from spiritlens.effects.metric_words import sign_of, words_of
+from spiritlens.effects.quantities import total
+from spiritlens.effects.role_effects import by_role, ordered_roles, role_runs
+from spiritlens.effects.statistics import fact_means, fact_names, given_resampling, subject_names
 from spiritlens.terms import MODALITIES
-
-__all__ = ["Comparison", "ComponentComparison", "Estimate", "Last", "compare", "findings"]
 
 Last = Literal["read-out", "by role"]
 """read-out: where the answer is read (final marker, else last word) is one row; by role: names as they are."""
-
-
-FEWEST_CELLS = 3
-"""Maps with fewer shared cells are not correlated."""
 
 MOST_EMPTY_DRAWS = 0.2
 """Where more than this share of the bootstrap draws has no value (no peak, no hand-over), no interval is given."""
@@ -95,7 +74,10 @@ def compare(
 ) -> Comparison:
     """Compare two modalities over the facts known in both.
 
-    `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles).
+    `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles). Returns
+    a `Comparison`: agreement of the maps (rank correlation, layers of the peak), the difference of their total effects,
+    each with an interval over facts and a permutation test (statistics of this project's own, built on Spearman's rank
+    correlation). Raises ValueError where no fact is known in both.
     """
     effects, kinds = given_traces(effects), _given_kinds(kinds)
     check_choice("last", last, Last)
@@ -112,11 +94,14 @@ def compare(
     estimate = partial(_estimate, n_subjects=n_subjects, confidence=confidence)
     totals = [weighted_means(one, weights) for one in pairs.totals]
     components = tuple(
-        _compare_component(pairs, index, weights, estimate, seed) for index in range(len(pairs.components))
+        compare_component(name, _maps(pairs, index, weights, seed), estimate)
+        for index, name in enumerate(pairs.components)
     )
     return Comparison(
         kinds=kinds,
         metric=metric,
+        metric_sign=sign_of(effects, metric),
+        metric_words=words_of(effects, metric),
         direction=str(effects.attrs["direction"]),
         n_facts=len(pairs.subjects),
         n_subjects=n_subjects,
@@ -141,7 +126,7 @@ def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
 def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
     """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
     value = float(draws[0])
-    if np.isnan(value) or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
+    if np.isnan(value) or len(draws) == 1 or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
         return Estimate(value)
     low, high = (float(end) for end in interval(draws[1:], n_subjects, confidence))
     return Estimate(value, min(low, value), max(high, value))
@@ -157,8 +142,8 @@ def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
             raise ValueError(
                 f"no {kind} prompt among the modalities {found}: trace the facts in {kinds[0]} and {kinds[1]}"
             )
-    per_fact = fact_means(_aligned(role_effects(effects).isel(metric=0), last), by=("modality",))
-    totals = fact_means(total_effect(effects), by=("modality",)).isel(metric=0)
+    per_fact = fact_means(_aligned(by_role(effects).isel(metric=0), last), by=("modality",))
+    totals = fact_means(total(effects), by=("modality",)).isel(metric=0)
     places = [_places(per_fact, kind) for kind in kinds]
     shared = [fact for fact in places[0] if fact in places[1]]
     if not shared:
@@ -207,48 +192,18 @@ def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
     return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": [*kept, "last word", READOUT]})
 
 
-def _compare_component(
-    pairs: _Pairs, index: int, weights: Array, estimate: Callable[[Array], Estimate], seed: int
-) -> ComponentComparison:
-    values = pairs.values[:, :, index].swapaxes(2, 3)  # [modality fact role layer]
-    cells = pairs.cells[index].T
-    maps = [weighted_means(one, weights) for one in values]  # [draw role layer]
-    first, second = (one[:, cells] for one in maps)
-    enough = int(cells.sum()) >= FEWEST_CELLS
-    nothing, unknown = Estimate(float("nan")), float("nan")
-    reliability = [split_half_reliability(one[:, cells], pairs.subjects, seed=seed) for one in values] if enough else []
-    layers = np.asarray(pairs.layers, dtype=np.float64)
-    subject = [_curves(one, pairs.roles, SUBJECT) for one in maps]
-    readout = [_curves(one, pairs.roles, READOUT if READOUT in pairs.roles else "last word") for one in maps]
-    peak, centre = ([_in_layers(place(curve), layers) for curve in subject] for place in (peaks, centres))
-    hand = [_in_layers(handovers(a, b), layers) for a, b in zip(subject, readout, strict=True)]
-    shares = [role_shares(one) for one in maps]
-    return ComponentComparison(
-        component=pairs.components[index],
-        n_cells=int(cells.sum()),
-        pearson=estimate(pearson(first, second)) if enough else nothing,
-        spearman=estimate(spearman(first, second)) if enough else nothing,
-        reliability=(reliability[0], reliability[1]) if enough else (unknown, unknown),
-        peak_shift=estimate(peak[1] - peak[0]),
-        centre_shift=estimate(centre[1] - centre[0]),
-        handover=(estimate(hand[0]), estimate(hand[1])),
-        handover_shift=estimate(hand[1] - hand[0]),
-        shares={
-            role: (estimate(a[:, row]), estimate(b[:, row]), estimate(b[:, row] - a[:, row]))
-            for row, role in enumerate(pairs.roles)
-            for a, b in [shares]
-        },
+def _maps(pairs: _Pairs, index: int, weights: Array, seed: int) -> MapPair:
+    """The maps of one component, over facts and under each draw."""
+    first, second = pairs.values[:, :, index].swapaxes(2, 3)  # [fact role layer]
+    return MapPair(
+        maps=(weighted_means(first, weights), weighted_means(second, weights)),
+        facts=(first, second),
+        cells=pairs.cells[index].T,
+        roles=pairs.roles,
+        layers=np.asarray(pairs.layers, dtype=np.float64),
+        subjects=pairs.subjects,
+        seed=seed,
     )
-
-
-def _curves(maps: Array, roles: tuple[str, ...], role: str) -> Array:
-    """Curves of one role [draw layer]; NaN where it was not traced."""
-    return maps[:, roles.index(role)] if role in roles else np.full((len(maps), maps.shape[2]), np.nan)
-
-
-def _in_layers(places: Array, layers: Array) -> Array:
-    """Places along the layer axis in units of layers: traced layers may be a subset."""
-    return np.asarray(np.interp(places, np.arange(len(layers)), layers))
 
 
 def _test_cells(pairs: _Pairs, permutations: int, seed: int) -> xr.Dataset:

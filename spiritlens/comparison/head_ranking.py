@@ -21,7 +21,7 @@ By = Literal["value", "magnitude"]
 
 
 @told_keywords
-def rank_heads(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.DataFrame:
+def rank(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.DataFrame:
     """A table of heads with columns ``rank layer head name value`` from a measure with the axes ``layer head``."""
     table = _flat(measure, "measure")
     check_choice("by", by, By)
@@ -33,7 +33,7 @@ def rank_heads(measure: xr.DataArray, top: int | None = None, by: By = "value") 
 
 
 @told_keywords
-def head_overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "value") -> pd.Series:
+def overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "value") -> pd.Series:
     """Agreement of two measures ``[layer head]``: shared heads among the first `top`, chance level, p, Spearman."""
     top = whole("top", top, at_least=1)
     both = _shared(first, second, ("_first", "_second"), by)
@@ -57,7 +57,11 @@ def head_overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: B
 
 @told_keywords
 def compare_rankings(first: xr.DataArray, second: xr.DataArray, names: tuple[str, str], top: int = 10) -> pd.DataFrame:
-    """The first `top` heads of either measure, side by side: value and rank in both (``names`` name the columns)."""
+    """The first `top` heads of either measure, side by side: value and rank in both (``names`` name the columns).
+
+    Returns a table by head. Raises ValueError where they share fewer than two heads.
+    See `spiritlens.comparison.head_ranking` for the statistics.
+    """
     top = whole("top", top, at_least=1)
     names = _given_names(names)
     joined = _shared(first, second, (f" {names[0]}", f" {names[1]}"))
@@ -70,7 +74,7 @@ def _shared(first: xr.DataArray, second: xr.DataArray, suffixes: tuple[str, str]
     """Both rankings beside each other, over the heads that both measured."""
     for name, measure in (("first", first), ("second", second)):
         _flat(measure, name)
-    one, other = rank_heads(first, by=by), rank_heads(second, by=by)
+    one, other = rank(first, by=by), rank(second, by=by)
     both = one.merge(other, on=["layer", "head", "name"], suffixes=suffixes)
     if len(both) < 2:
         raise ValueError(f"the two measures share {len(both)} heads; at least 2 are needed to compare them")

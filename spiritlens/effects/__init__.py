@@ -1,4 +1,4 @@
-"""Effects: what an intervention did to a metric, as plain `xarray.Dataset`, and the statistics over facts.
+"""Effects: what an intervention did to a metric, as plain `xarray.Dataset`, and averages over facts.
 
 Glossary (the words are used in this sense everywhere):
 
@@ -22,8 +22,38 @@ status
     how a cell came by its value: measured, exact (not run: provably the baseline), screened (not run), absent (no such
     cell).
 
-Rooms: `schema` (the effects dataset and its checks), `paths` (the same for edges), `quantities` (TE, IE of prompts),
-`role_effects` (rows that modalities share), `statistics` (averages over facts), `resampling` (intervals and tests),
-`store` (files and joins), `netcdf` (their bytes), `run_directory` (folders of parts), `rejoining` (effects.nc anew from
-its parts). Nothing here imports torch, so results open on any laptop.
+Functions, as ``sl.effects.total(effects)``: `total`, `indirect`, `normalised_total`, `normalised_indirect` (of each
+prompt), `by_role` (rows that modalities share), `average`, `average_total` (over facts, with intervals), `save`, `load`
+(files), `rejoin` (effects.nc anew from its parts); `Status` names how cells came about.
+
+Modules: `schema` (the effects dataset and its checks), `paths` (the same for edges), `measures` (of other methods),
+`metric_words` (what a metric is), `quantities` (TE, IE of prompts), `role_effects` (roles), `statistics` (facts),
+`averages` (over facts), `bootstrap` (intervals and tests), `store` (files and joins), `netcdf` (their bytes),
+`run_directory` (folders of parts), `rejoining`. Nothing here imports torch, so results open on any laptop.
 """
+
+from spiritlens.effects.averages import average as average
+from spiritlens.effects.averages import average_total as average_total
+from spiritlens.effects.quantities import indirect as indirect
+from spiritlens.effects.quantities import normalised_indirect as normalised_indirect
+from spiritlens.effects.quantities import normalised_total as normalised_total
+from spiritlens.effects.quantities import total as total
+from spiritlens.effects.rejoining import rejoin as rejoin
+from spiritlens.effects.role_effects import by_role as by_role
+from spiritlens.effects.schema import Status as Status
+from spiritlens.effects.store import load as load
+from spiritlens.effects.store import save as save
+
+__all__ = [
+    "Status",
+    "average",
+    "average_total",
+    "by_role",
+    "indirect",
+    "load",
+    "normalised_indirect",
+    "normalised_total",
+    "rejoin",
+    "save",
+    "total",
+]

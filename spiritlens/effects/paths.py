@@ -18,11 +18,20 @@ Source
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
+from spiritlens.effects.making import (
+    Attributes,
+    MetricColumn,
+    metric_coordinates,
+    new_attributes,
+    prompt_coordinates,
+    text_array,
+)
 from spiritlens.effects.schema import (
     ATTRIBUTE_DEFAULTS,
     PROMPT_TEXTS,
@@ -32,9 +41,6 @@ from spiritlens.effects.schema import (
     check_dims,
     check_kinds,
     check_statuses,
-    metric_coordinates,
-    new_attributes,
-    prompt_coordinates,
 )
 
 PATHS_SCHEMA = "spiritlens.paths/1"
@@ -54,42 +60,54 @@ Norms = Literal["recomputed", "frozen"]
 CLOSED_SETS = {"base_run": get_args(BaseRun), "frozen": get_args(Frozen), "norms": get_args(Norms)}
 
 
+@dataclass(frozen=True, eq=False)
+class PathArrays:
+    """Arrays of an edges dataset: `patched` has the axes prompt, `EDGE_AXES`, metric and `status` the same without
+    metric; `base` and `noise_floor` prompt and metric."""
+
+    base: Any
+    patched: Any
+    status: Any
+    noise_floor: Any
+
+
+@dataclass(frozen=True, eq=False)
+class PathAxes:
+    """What stands along the axes: `senders` and `receivers` by the names ``component``, ``layer`` and ``head``;
+    `positions` names the axis ``pos``."""
+
+    senders: Mapping[str, Sequence[Any]]
+    receivers: Mapping[str, Sequence[Any]]
+    positions: Sequence[str]
+    metrics: Sequence[MetricColumn]
+    prompts: Mapping[str, Sequence[Any]]
+
+
 def new_paths(
+    values: PathArrays,
+    axes: PathAxes,
     *,
-    base: Any,
-    patched: Any,
-    status: Any,
-    noise_floor: Any,
-    senders: Mapping[str, Sequence[Any]],
-    receivers: Mapping[str, Sequence[Any]],
-    positions: Sequence[str],
-    metrics: Mapping[str, int],
-    prompts: Mapping[str, Sequence[Any]],
     base_run: BaseRun,
     frozen: Frozen,
     norms: Norms,
-    attributes: Mapping[str, str | int | float] | None = None,
+    attributes: Attributes | None = None,
 ) -> xr.Dataset:
-    """Build and check an edges dataset from plain arrays.
-
-    `senders` and `receivers` give the axes by the names ``component``, ``layer`` and ``head``; `positions` names the
-    axis ``pos``; `patched` has the axes prompt, `EDGE_AXES`, metric and `status` the same without metric.
-    """
-    base = np.asarray(base)
+    """Build and check an edges dataset from plain arrays."""
+    base = np.asarray(values.base)
     dataset = xr.Dataset(
         {
             "base": (("prompt", "metric"), base),
-            "patched": (("prompt", *EDGE_AXES, "metric"), np.asarray(patched)),
-            "status": (("prompt", *EDGE_AXES), np.asarray(status, dtype=np.int8), STATUS_ATTRIBUTES),
-            "noise_floor": (("prompt", "metric"), np.asarray(noise_floor)),
+            "patched": (("prompt", *EDGE_AXES, "metric"), np.asarray(values.patched)),
+            "status": (("prompt", *EDGE_AXES), np.asarray(values.status, dtype=np.int8), STATUS_ATTRIBUTES),
+            "noise_floor": (("prompt", "metric"), np.asarray(values.noise_floor)),
         },
         coords={
-            **_node_coordinates("sender", senders),
-            **_node_coordinates("receiver", receivers),
-            "pos_name": ("pos", np.asarray([str(position) for position in positions], dtype=np.str_)),
-            **metric_coordinates(metrics),
+            **_node_coordinates("sender", axes.senders),
+            **_node_coordinates("receiver", axes.receivers),
+            "pos_name": ("pos", text_array(axes.positions)),
+            **metric_coordinates(axes.metrics),
             "prompt": np.arange(len(base)),
-            **prompt_coordinates(prompts, len(base)),
+            **prompt_coordinates(axes.prompts, len(base)),
         },
         attrs=new_attributes(
             PATHS_SCHEMA, {"base_run": base_run, "frozen": frozen, "norms": norms, **(attributes or {})}

@@ -13,21 +13,19 @@ from typing import Literal
 
 import xarray as xr
 
-from spiritlens.arguments import number, told_keywords
+from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.effects.given import given_effects
+from spiritlens.effects.metric_words import has_shares
 
 SMALL_TOTAL_EFFECT = 0.05
 """Below this |TE| a normalised effect is not a number."""
-
-PROBABILITIES = ("probability", "text_probability")
-"""Metrics whose total effect may be told as a share of the clean value."""
 
 Quantity = Literal["indirect", "normalised"]
 """indirect: IE in the metric's unit; normalised: IE / TE."""
 
 
 @told_keywords
-def total_effect(effects: xr.Dataset) -> xr.DataArray:
+def total(effects: xr.Dataset) -> xr.DataArray:
     """TE of each prompt [prompt metric], mean over samples."""
     effects = given_effects(effects)
     difference = (effects["clean"] - effects["corrupted"]) * effects["metric_sign"]
@@ -35,10 +33,11 @@ def total_effect(effects: xr.Dataset) -> xr.DataArray:
 
 
 @told_keywords
-def indirect_effect(effects: xr.Dataset) -> xr.DataArray:
+def indirect(effects: xr.Dataset) -> xr.DataArray:
     """IE of each cell [prompt component layer site (head) metric], mean over samples; NaN where nothing was run.
 
-    With direction="noising": metric(clean) − metric(noised), the loss by corrupting the cell alone.
+    With direction="noising": metric(clean) − metric(noised), the loss by corrupting the cell alone. Returns them
+    signed: positive means more recall. Raises ValueError for what is no effects dataset.
     """
     effects = given_effects(effects)
     if effects.attrs["direction"] == "denoising":
@@ -49,13 +48,19 @@ def indirect_effect(effects: xr.Dataset) -> xr.DataArray:
     return _named(effect.transpose(*effects["status"].dims, "metric"), "indirect_effect", formula)
 
 
+def of_quantity(effects: xr.Dataset, quantity: Quantity) -> xr.DataArray:
+    """IE of each cell, as it is or normalised."""
+    check_choice("quantity", quantity, Quantity)
+    return indirect(effects) if quantity == "indirect" else normalised_indirect(effects)
+
+
 @told_keywords
-def normalised_indirect_effect(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
+def normalised_indirect(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
     """nIE = IE / TE of each prompt; NaN where |TE| < threshold, and the attribute `n_small` counts those prompts."""
     threshold = number("threshold", threshold, above=0)  # at 0, ratios to a TE near 0 run away
-    total = total_effect(effects)
-    small = abs(total) < threshold
-    result = _named(indirect_effect(effects) / total.where(~small), "normalised_indirect_effect", "IE / TE")
+    cost = total(effects)
+    small = abs(cost) < threshold
+    result = _named(indirect(effects) / cost.where(~small), "normalised_indirect_effect", "IE / TE")
     result.attrs.update(threshold=threshold, n_small=int(small.any("metric").sum()))
     return result
 
@@ -63,21 +68,21 @@ def normalised_indirect_effect(effects: xr.Dataset, threshold: float = SMALL_TOT
 def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
     """How many prompts have |TE| < threshold [metric]: so many normalised maps are left out."""
     threshold = number("threshold", threshold, above=0)
-    return (abs(total_effect(effects)) < threshold).sum("prompt").rename("n_small")
+    return (abs(total(effects)) < threshold).sum("prompt").rename("n_small")
 
 
 @told_keywords
-def normalised_total_effect(effects: xr.Dataset) -> xr.DataArray:
-    """nTE = TE / metric(clean) of each prompt, for the probability metrics alone [prompt metric]."""
+def normalised_total(effects: xr.Dataset) -> xr.DataArray:
+    """nTE = TE / metric(clean) of each prompt, for metrics that are probabilities [prompt metric]."""
     effects = given_effects(effects)
-    names = [name for name in effects["metric"].values.tolist() if name in PROBABILITIES]
+    names = [name for name in effects["metric"].values.tolist() if has_shares(effects, name)]
     if not names:
         raise ValueError(
             f"metrics are {', '.join(effects['metric'].values.tolist())}; the total effect is a share of the clean "
             "value for probabilities only: trace with metrics=('probability', ...)"
         )
     chosen = effects.sel(metric=names)
-    return _named(total_effect(chosen) / chosen["clean"], "normalised_total_effect", "TE / metric(clean)")
+    return _named(total(chosen) / chosen["clean"], "normalised_total_effect", "TE / metric(clean)")
 
 
 def _named(array: xr.DataArray, name: str, formula: str) -> xr.DataArray:

@@ -13,9 +13,10 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import told_keywords
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import read_netcdf
 from spiritlens.effects.run_directory import RunDirectory
-from spiritlens.effects.store import join_effects, save_effects
+from spiritlens.effects.store import save
 from spiritlens.files.atomic import given_path
 
 
@@ -40,7 +41,11 @@ class Rejoined:
 
 @told_keywords
 def rejoin(folder: str | Path) -> Rejoined:
-    """Join the parts of a run folder into its effects.nc, in the order in which they were asked for."""
+    """Join the parts of a run folder into its effects.nc, in the order in which they were asked for.
+
+    Returns how many prompts were joined and values changed. Raises ValueError where the folder holds no parts, or parts
+    of several studies.
+    """
     run = RunDirectory(given_path("folder", folder))
     path, done = run.folder / "effects.nc", dict.fromkeys(run.done)
     if not done:
@@ -51,7 +56,7 @@ def rejoin(folder: str | Path) -> Rejoined:
     before = _before(path)
     changed = {} if before is None else _changed(before, effects)
     if before is None or changed or before.attrs != effects.attrs:  # else the file may lie where nothing can be written
-        save_effects(effects, path)
+        save(effects, path)
     return Rejoined(path, effects, changed, tuple(name for name in asked if name not in done))
 
 

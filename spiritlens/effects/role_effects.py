@@ -2,7 +2,7 @@
 
 A map by token or word is averaged over the tokens (words) of each role, within its prompt: *each restored alone*. A map
 at="role" has these rows already: *all restored together*, which is another question. Named spans (at="span") keep their
-names as rows. Order of rows: `spiritlens.effects.schema.ROLES`, then other names as they come.
+names as rows. Order of rows: `spiritlens.terms.ROLES`, then other names as they come.
 """
 
 from collections.abc import Iterable
@@ -13,10 +13,9 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.given import given_traces
-from spiritlens.effects.quantities import Quantity, indirect_effect, normalised_indirect_effect
-from spiritlens.effects.schema import ROLES, Status, site_axis
-
-PARTS = ("first", "middle", "last")
+from spiritlens.effects.quantities import Quantity, of_quantity
+from spiritlens.effects.schema import Status, site_axis
+from spiritlens.terms import PARTS, ROLES
 
 Split = Literal["role", "part"]
 """role: one row per role; part: the subject in its first, middle and last token ("subject first" …), others by role."""
@@ -24,37 +23,48 @@ Split = Literal["role", "part"]
 
 def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
     """Names in the order in which figures show them: roles first, in their order, then others as they come."""
-    known = list(ROLES)
+    known: list[str] = list(ROLES)
     if split == "part":
         place = known.index("subject")
-        known[place : place + 1] = [f"subject {part}" for part in PARTS]
+        known[place : place + 1] = [f"subject {part}" for part in PARTS if part != "none"]
     found = list(dict.fromkeys(name for name in names if name))
     return [name for name in known if name in found] + [name for name in found if name not in known]
 
 
 @told_keywords
-def role_effects(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
+def by_role(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
     """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role."""
     effects = given_traces(effects)
-    check_choice("quantity", quantity, Quantity)
+    effect = of_quantity(effects, quantity)
     check_choice("split", split, Split)
-    effect = indirect_effect(effects) if quantity == "indirect" else normalised_indirect_effect(effects)
     return _in_roles(effects, effect, split)
 
 
 def role_runs(effects: xr.Dataset) -> xr.DataArray:
     """The share of each role's cells that were run rather than known to hold the baseline's value, axes as
-    `role_effects` without metric; NaN where a prompt has no such role."""
+    `by_role` without metric; NaN where a prompt has no such role."""
     effects = given_traces(effects)
     status = effects["status"]
     ran = (status == Status.MEASURED).astype(np.float64).where(status < Status.SCREENED)
     return _in_roles(effects, ran.rename("ran"), "role")
 
 
-def _in_roles(effects: xr.Dataset, effect: xr.DataArray, split: Split) -> xr.DataArray:
-    """Values of sites as means by role."""
+def role_counts(effects: xr.Dataset, split: Split = "role") -> xr.DataArray:
+    """How many of each role's cells have each status [prompt component layer role (head) status]."""
+    names = [status.name.lower() for status in Status]
+    flags = xr.concat([(effects["status"] == status).astype(np.float64) for status in Status], dim="status")
+    flags = flags.transpose(..., "status").assign_coords(status=names)
+    return _in_roles(effects, flags.rename("n_cells"), split, "sum").astype(np.int64)
+
+
+def _in_roles(
+    effects: xr.Dataset, effect: xr.DataArray, split: Split, over: Literal["mean", "sum"] = "mean"
+) -> xr.DataArray:
+    """Values of sites as means (or sums) by role."""
     axis = site_axis(effects)
-    _check_screened(effects, axis)
+    obstacle = mixed_screening(effects)
+    if obstacle:
+        raise ValueError(obstacle)
     if split == "part" and axis != "pos":
         raise ValueError("split='part' needs single tokens; this run restored several together: trace with at='token'")
     if axis == "role":
@@ -62,7 +72,7 @@ def _in_roles(effects: xr.Dataset, effect: xr.DataArray, split: Split) -> xr.Dat
     labels = _site_labels(effects, axis, split)
     names = ordered_roles(labels.reshape(-1).tolist(), split)
     masks = xr.DataArray(np.stack([labels == name for name in names]), dims=("role", "prompt", axis))
-    means = [effect.where(mask).mean(axis) for mask in masks]
+    means = [effect.where(mask).mean(axis) if over == "mean" else effect.where(mask, 0).sum(axis) for mask in masks]
     order = ["role" if dim == axis else dim for dim in effect.dims]
     joined = xr.concat(means, dim="role").assign_coords(role=np.asarray(names, dtype=np.str_)).transpose(*order)
     return joined.assign_attrs(effect.attrs).rename(effect.name)
@@ -78,17 +88,19 @@ def _site_labels(effects: xr.Dataset, axis: str, split: Split) -> Any:
     return np.where(roles == "subject", np.char.add("subject ", effects["part"].values), roles)
 
 
-def _check_screened(effects: xr.Dataset, axis: str) -> None:
-    """Screened maps are averaged only where every cell was kept, or screened out, in all prompts that have it."""
+def mixed_screening(effects: xr.Dataset) -> str:
+    """Why the cells of a screened map cannot be averaged: they were not all kept, or screened out, in all prompts that
+    have them; "" where they can."""
     screened = effects["status"] == Status.SCREENED
     if not bool(screened.any()):
-        return
+        return ""
     mixed = screened.any("prompt") & (effects["status"] < Status.SCREENED).any("prompt")
-    if not _same_sites(effects, axis) or bool(mixed.any()):
-        raise ValueError(
-            "some cells were screened out, and others in other prompts or tokens, so a mean would mix different cells: "
-            "trace without screen, or with keep='common' and at='role' or at='span'"
-        )
+    if _same_sites(effects, site_axis(effects)) and not bool(mixed.any()):
+        return ""
+    return (
+        "some cells were screened out, and others in other prompts or tokens, so a mean would mix different cells: "
+        "trace without screen, or with keep='common' and at='role' or at='span'"
+    )
 
 
 def _same_sites(effects: xr.Dataset, axis: str) -> bool:

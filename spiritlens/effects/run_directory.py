@@ -31,9 +31,10 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from spiritlens.arguments import shown
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import differences, read_netcdf
 from spiritlens.effects.settings import setting_differences
-from spiritlens.effects.store import join_effects, load_effects, save_effects
+from spiritlens.effects.store import load, save
 from spiritlens.files.atomic import create_whole, given_path, sweep, write_whole
 
 PACKAGES = (
@@ -74,11 +75,11 @@ class RunDirectory:
         """Write one part; from then on the name is in `done`."""
         path = self.part(name)
         self._note_environment()
-        return save_effects(effects, path)
+        return save(effects, path)
 
     def read_part(self, name: str) -> xr.Dataset:
         """Read one finished part; an unreadable one is an error that names the file."""
-        return load_effects(self.part(name))
+        return load(self.part(name))
 
     def read_prompt(self, name: str) -> xr.Dataset:
         """Read the part that is named after its one prompt; another prompt's in its place is an error."""
@@ -132,7 +133,7 @@ class RunDirectory:
         with contextlib.suppress(OSError, ValueError):
             if not differences(effects, read_netcdf(path)):
                 return effects
-        save_effects(effects, path)
+        save(effects, path)
         return effects
 
     @contextlib.contextmanager

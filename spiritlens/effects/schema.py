@@ -18,14 +18,12 @@ Labels repeat (two tokens may both read "the"), so cells are addressed by index,
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from spiritlens.terms import MODALITIES, At, Direction
+from spiritlens.terms import MODALITIES
 
 SCHEMA = "spiritlens.effects/1"
 
@@ -101,58 +99,6 @@ STATUS_ATTRIBUTES = {
     "flag_values": np.array([int(status) for status in Status], dtype=np.int8),
     "flag_meanings": " ".join(status.name.lower() for status in Status),
 }
-
-
-def new_effects(
-    *,
-    clean: Any,
-    corrupted: Any,
-    restored: Any,
-    status: Any,
-    noise_floor: Any,
-    components: Sequence[str],
-    layers: Sequence[int],
-    metrics: Mapping[str, int],
-    prompts: Mapping[str, Sequence[Any]],
-    sites: Mapping[str, Any],
-    at: At,
-    direction: Direction = "denoising",
-    attributes: Mapping[str, str | int | float] | None = None,
-) -> xr.Dataset:
-    """Build and check an effects dataset from plain arrays.
-
-    `metrics` maps each metric's name to its sign; `prompts` gives `PROMPT_TEXTS` and `known` by name, one value per
-    prompt (what is left out becomes ""); `sites` gives the site coordinates as [prompt site] arrays, padded with "", −1
-    or NaN (for at="role" also ``role`` [role], the names along the axis). Heads are read from the shape of `restored`.
-    """
-    if at not in SITE_AXIS:
-        raise ValueError(f"at={at!r}: expected one of {', '.join(SITE_AXIS)}")
-    site = SITE_AXIS[at]
-    restored, corrupted = np.asarray(restored), np.asarray(corrupted)
-    cell = ("prompt", "component", "layer", site, *(("head",) if restored.ndim == 7 else ()))
-    n_prompts, n_samples = corrupted.shape[:2]
-    dataset = xr.Dataset(
-        {
-            "clean": (("prompt", "metric"), np.asarray(clean)),
-            "corrupted": (("prompt", "sample", "metric"), corrupted),
-            "restored": ((*cell, "sample", "metric"), restored),
-            "status": (cell, np.asarray(status, dtype=np.int8), STATUS_ATTRIBUTES),
-            "noise_floor": (("prompt", "metric"), np.asarray(noise_floor)),
-        },
-        coords={
-            "component": _texts(components),
-            "layer": np.asarray(layers, dtype=np.int64),
-            **metric_coordinates(metrics),
-            "prompt": np.arange(n_prompts),
-            "sample": np.arange(n_samples),
-            **prompt_coordinates(prompts, n_prompts),
-            **_site_coordinates(sites, site),
-        },
-        attrs=new_attributes(SCHEMA, {"samples": n_samples, "direction": direction, "at": at, **(attributes or {})}),
-    )
-    if "head" in cell:
-        dataset = dataset.assign_coords(head=np.arange(dataset.sizes["head"]))
-    return check_effects(dataset)
 
 
 def check_effects(dataset: xr.Dataset) -> xr.Dataset:
@@ -303,43 +249,3 @@ def _check_exact_cells(dataset: xr.Dataset) -> None:
             f"cells marked exact differ from the baseline by up to {float(difference.max()):.3g}: "
             "copy the baseline's value or mark them measured"
         )
-
-
-def new_attributes(schema: str, attributes: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
-    """Attributes of a new dataset: the defaults, the time of making, and what was given."""
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"schema": schema, **ATTRIBUTE_DEFAULTS, **LATER_ATTRIBUTES, "created": created, **attributes}
-
-
-def metric_coordinates(metrics: Mapping[str, int]) -> dict[str, Any]:
-    """Names and signs of the metrics, ready for xarray."""
-    signs = np.array(list(metrics.values()), dtype=np.int8)
-    return {"metric": _texts(list(metrics)), "metric_sign": ("metric", signs)}
-
-
-def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> dict[str, Any]:
-    """Coordinates of the prompts by name, ready for xarray: what is left out becomes "", unknown names are refused."""
-    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, "known"})
-    if unknown:
-        raise ValueError(f"unknown prompt coordinates {unknown}; the schema has {', '.join((*PROMPT_TEXTS, 'known'))}")
-    for name in ("prompt_id", "modality", "known"):
-        if name not in prompts:
-            raise ValueError(f"prompts lacks {name!r}: one value per prompt")
-    texts = {name: ("prompt", _texts(prompts.get(name, [""] * n_prompts))) for name in PROMPT_TEXTS}
-    return {**texts, "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8))}
-
-
-def _site_coordinates(sites: Mapping[str, Any], site: str) -> dict[str, Any]:
-    kinds = SITE_COORDINATES[site]
-    wanted = {*kinds, *(("role",) if site == "role" else ())}
-    if set(sites) != wanted:
-        raise ValueError(f"sites has {sorted(sites)}, expected {sorted(wanted)} for the axis {site!r}")
-    types: dict[str, Any] = {"text": np.str_, "integer": np.int64, "number": np.float64}
-    coordinates: dict[str, Any] = {
-        name: (("prompt", site), np.asarray(sites[name], dtype=types[kind])) for name, kind in kinds.items()
-    }
-    return {**coordinates, "role": _texts(sites["role"])} if site == "role" else coordinates
-
-
-def _texts(values: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.str_]]:
-    return np.asarray([str(value) for value in values], dtype=np.str_)

@@ -1,7 +1,7 @@
 """The embedded model: a small speech-text model that travels inside the package and really recalls facts.
 
 Its folder is a Llama checkpoint in SpiritLM's layout (float16 safetensors) with its unit encoder, its model card and
-its data card beside it. It is trained by ``experiments/train_embedded_model.py``.
+its data card beside it. It is trained by ``experiments/embedded_model/train.py``.
 """
 
 from pathlib import Path
@@ -16,6 +16,6 @@ def embedded_folder() -> Path:
     if not (EMBEDDED_FOLDER / "config.json").is_file():
         raise CheckpointError(
             f"the embedded model is not in this installation ({EMBEDDED_FOLDER}). Reinstall the package, train it by "
-            "experiments/train_embedded_model.py, or give a checkpoint's folder to load()."
+            "experiments/embedded_model/train.py, or give a checkpoint's folder to load()."
         )
     return EMBEDDED_FOLDER

@@ -1,11 +1,10 @@
-"""The speech encoder that belongs to a checkpoint: its model hears with the units that it was trained on, or not at
-all.
+"""The speech encoder that belongs to a checkpoint: its model reads the units that it was trained on, or none at all.
 
-Where it is looked for: in the checkpoint's own folder, in the layout of the published files
-(``speech_tokenizer/hubert_25hz/``; so the embedded model's) or as a Hugging Face HuBERT with centroids
-(``speech_encoder/``); SpiritLM's also among the published files below ``$SPIRITLM_CHECKPOINTS_DIR``; that of families
-with further streams (expressive) in the official package, where it is installed. An encoder is opened when it first
-hears something.
+Where it is looked for (`spiritlens.speech.encoders.loading.ENCODERS`, by the family's record): in the checkpoint's own
+folder, as a Hugging Face HuBERT with centroids (``speech_encoder/``) or in the layout of the published files
+(``speech_tokenizer/hubert_25hz/``; so the embedded model's); SpiritLM's also among the published files below
+``$SPIRITLM_CHECKPOINTS_DIR``; the expressive model's in the official package, where it is installed. An encoder is
+opened when it first encodes something.
 """
 
 from collections.abc import Callable
@@ -15,16 +14,12 @@ from pathlib import Path
 from spiritlens.files.weights import CheckpointError
 from spiritlens.prompts.vocabulary.families import Family
 from spiritlens.speech.audio.waveform import Waveform
-from spiritlens.speech.encoders.protocol import SpeechEncoder
+from spiritlens.speech.encoders.loading import ENCODERS, PUBLISHED, has_official_files, load_encoder
+from spiritlens.speech.encoders.protocol import SpeechEncoder, all_streams
 from spiritlens.speech.units import UnitStream
 
-HUBERT_FOLDER = "speech_encoder"
-ENCODER_FOLDERS = (HUBERT_FOLDER, "speech_tokenizer")
-"""What of a checkpoint's folder holds its encoder, in either layout."""
-PUBLISHED = "mhubert_base_25hz"
-"""The encoder whose files Meta publishes beside SpiritLM."""
-OFFICIAL_LAYOUT = (PUBLISHED, "embedded")
-"""Encoders whose files are in that layout."""
+ENCODER_FOLDERS = tuple(row.beside.parts[0] for row in ENCODERS if row.beside.parts)
+"""What of a checkpoint's folder holds its encoder, in any layout."""
 
 
 class DeferredEncoder:
@@ -42,61 +37,44 @@ class DeferredEncoder:
     @property
     def digest(self) -> str:
         """The encoder's own hash of what decides its units; empty where it has none."""
-        return str(getattr(self.opened, "digest", ""))
-
-    @property
-    def streams(self) -> Callable[[Waveform], dict[str, UnitStream]]:
-        """The encoder's own way to all its unit streams, where it has further ones."""
-        streams: Callable[[Waveform], dict[str, UnitStream]] = self.opened.streams  # type: ignore[attr-defined]
-        return streams
+        return self.opened.digest
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame."""
         return self.opened.encode(waveform)
+
+    def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
+        """All unit streams of the encoder, by name."""
+        return all_streams(self.opened, waveform)
 
 
 def encoder_of(folder: Path, family: Family) -> SpeechEncoder | None:
     """The speech encoder of a checkpoint folder, by its family's record; None where there is none."""
     if not family.has_speech:
         return None
-    return _official(family) if family.extra_streams else _hubert(folder, family)
+    rows = [row for row in ENCODERS if row.belongs(family.encoder)]
+    beside = next((folder / row.beside for row in rows if row.recognises(folder / row.beside)), None)
+    if beside is None and not (family.encoder.get("name") == PUBLISHED and has_official_files(None)):
+        return None
+    name = str(family.encoder.get("name", family.encoder["kind"]))
+    return DeferredEncoder(name, family.unit_rate, family.n_units, lambda: _opened(family, beside))
 
 
 def encode_streams(encoder: SpeechEncoder, family: Family, waveform: Waveform) -> dict[str, UnitStream]:
     """All unit streams of a waveform that the family writes, by name, per frame."""
     if not family.extra_streams:
         return {"unit": encoder.encode(waveform)}
-    streams = getattr(encoder, "streams", None)
-    if streams is None:
+    found = all_streams(encoder, waveform)
+    if any(stream.name not in found for stream in family.extra_streams):
         named = ", ".join(stream.name for stream in family.extra_streams)
         raise ValueError(
             f"family '{family.name}' also writes {named} units, which encoder '{encoder.name}' does not make; use the "
-            "official package's (spiritlens.speech.encoders.official.load_official_units('expressive')) as encoder="
+            "official package's, load_encoder({'kind': 'spiritlm', 'flavour': 'expressive'}), as encoder="
         )
-    heard: dict[str, UnitStream] = streams(waveform)
-    return heard
-
-
-def _hubert(folder: Path, family: Family) -> SpeechEncoder | None:
-    """The HuBERT beside the model, else SpiritLM's published one where the family is trained on it."""
-    from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, official_files
-
-    name, beside = str(family.encoder.get("name", "hubert")), folder / HUBERT_FOLDER
-    place: Path | None = beside
-    if not (beside / "config.json").is_file():
-        place = folder / OFFICIAL_FOLDER if (folder / OFFICIAL_FOLDER).is_dir() else None
-        if name not in OFFICIAL_LAYOUT or (place is None and name != PUBLISHED):
-            return None
-        try:
-            official_files(place)
-        except (FileNotFoundError, ValueError):
-            return None
-    return DeferredEncoder(name, family.unit_rate, family.n_units, lambda: _opened(family, place))
+    return found
 
 
 def _opened(family: Family, place: Path | None) -> SpeechEncoder:
-    from spiritlens.speech.encoders.loading import load_encoder
-
     encoder = load_encoder(family.encoder, place)
     if encoder.n_units != family.n_units:
         raise CheckpointError(
@@ -104,13 +82,3 @@ def _opened(family: Family, place: Path | None) -> SpeechEncoder:
             f"vocabulary has {family.n_units}. Encoder and model must be of one checkpoint."
         )
     return encoder
-
-
-def _official(family: Family) -> SpeechEncoder | None:
-    from spiritlens.speech.encoders.official import load_official_units, official_installed, official_name
-
-    if not official_installed():
-        return None
-    return DeferredEncoder(
-        official_name("expressive"), family.unit_rate, family.n_units, lambda: load_official_units("expressive")
-    )

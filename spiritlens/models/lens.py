@@ -8,7 +8,6 @@ the toolkit itself goes through (`spiritlens.models.protocol.LensModel`). Prompt
 that know nothing of a lens.
 """
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformer_lens import HookedTransformer
 
-from spiritlens.arguments import number, shown, told_keywords, written
+from spiritlens.arguments import shown, told_keywords, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.encoder_lookup import encode_streams
 from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
@@ -35,7 +34,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.families import Family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import AudioSource, Waveform, read_waveform
-from spiritlens.speech.encoders.protocol import SpeechEncoder
+from spiritlens.speech.encoders.protocol import SpeechEncoder, identity
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.word_files.choice import Missing, WordChoice
 from spiritlens.speech.word_files.sources import WordsSource, chosen_words
@@ -92,18 +91,22 @@ class Lens:
 
     @property
     def n_layers(self) -> int:
+        """Blocks of the model."""
         return self.backend.n_layers
 
     @property
     def n_heads(self) -> int:
+        """Query heads of a layer."""
         return self.backend.n_heads
 
     @property
     def device(self) -> torch.device:
+        """Where the weights are."""
         return self.backend.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
         return self.backend.dtype
 
     # Prompts
@@ -145,8 +148,6 @@ class Lens:
         foil: str | None = None,
         *,
         voice: "str | Voice | None" = None,
-        rate: float = 1.0,
-        pitch: float = 1.0,
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
         fact_id: str = "",
@@ -157,10 +158,11 @@ class Lens:
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
+        ``voice=sl.voice(name, rate=1.2, pitch=0.9)`` speaks faster and lower; any object with a `Voice`'s parts speaks.
+
         Where the voice's engine is not installed, a text that ships with the package is taken from there.
         """
         written("text", text)
-        rate, pitch = number("rate", rate, above=0, below=math.inf), number("pitch", pitch, above=0, below=math.inf)
         if voice is not None and not isinstance(voice, str) and not callable(getattr(voice, "speak", None)):
             raise ValueError(
                 f"voice={shown(voice)}: expected a voice's name (`spiritlens voices` lists them) or a Voice"
@@ -168,7 +170,7 @@ class Lens:
         question = Question(subject, answer, foil, occurrence, examples)
         origin = Origin(fact_id, relation, phrasing, "", group, audio)
         self._can_ask(question)
-        utterance = _spoken(text, voice, rate, pitch)
+        utterance = _spoken(text, voice)
         origin = replace(origin, voice=utterance.voice)
         return self._encoded(utterance.waveform, utterance.words, question, origin, utterance.text)
 
@@ -284,9 +286,7 @@ class Lens:
         streams = encode_streams(self.required_encoder(), self.family, waveform)
         segment = SpeechSegment(streams.pop("unit"), words, waveform, streams, text=text)
         prompt = build.build_prompt(self.vocabulary, [segment], question, origin)
-        return replace(
-            prompt, encoder=(str(getattr(self.required_encoder(), "digest", "")) or self.required_encoder().name)[:16]
-        )
+        return replace(prompt, encoder=identity(self.required_encoder())[:16])
 
     def __repr__(self) -> str:
         backend = self.backend
@@ -297,21 +297,22 @@ class Lens:
         )
 
 
-def _spoken(text: str, voice: "str | Voice | None", rate: float, pitch: float) -> "Utterance":
+def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
     """The utterance of a voice, through the cache where the voice is a name, or the shipped one without its engine."""
+    from spiritlens.speech.engines.process import EngineError
     from spiritlens.speech.voices.cached import CachedVoice
-    from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
     from spiritlens.speech.voices.names import voice as find_voice
     from spiritlens.speech.voices.shared_words import split_shared_words
     from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
+    from spiritlens.terms import DEFAULT_VOICE
 
     named = voice if voice is not None else DEFAULT_VOICE
     try:
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
-        utterance = speaker.speak(text, rate=rate, pitch=pitch)
+        utterance = speaker.speak(text)
     except EngineError as error:
         name = named if isinstance(named, str) else named.name
-        shipped = shipped_utterance(text, name) if rate == pitch == 1 else None
+        shipped = shipped_utterance(text, name)
         if shipped is None:
             texts = "; ".join(shipped_texts(name)) or "none"
             raise EngineError(f"{error} Shipped in this voice: {texts}.") from error

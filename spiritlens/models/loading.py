@@ -8,12 +8,12 @@ family and speech encoder are found in the checkpoint's folder.
 """
 
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import torch
 from transformers import LlamaForCausalLM
 
-from spiritlens.arguments import shown, told_keywords
+from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.checkpoints.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
 from spiritlens.models.embedded import embedded_folder
@@ -22,7 +22,7 @@ from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_f
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.vocabulary.families import Family, given_family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
-from spiritlens.speech.encoders.protocol import SpeechEncoder
+from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
 
 Norms: TypeAlias = Literal["raw", "folded"]
 """``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
@@ -48,13 +48,14 @@ def load(
 
     ``dtype`` None keeps the checkpoint's (the embedded model: float32); ``device`` None takes the GPU where there is
     one. ``tokenizer`` is the folder of the tokenizer's files where that is another; ``family`` and ``encoder`` are
-    found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are
-    its own.
+    found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are its
+    own. Returns a `Lens`. Raises CheckpointError for files that are missing, damaged or differ from their config,
+    UnsupportedModel for a model that a `HookedTransformer` cannot compute, ValueError for other arguments.
     """
-    if norms not in get_args(Norms):
-        raise ValueError(f"norms is {shown(norms)}; it can be 'raw' or 'folded'")
+    check_choice("norms", norms, Norms)
     given_family(family)
-    _check_encoder(encoder)
+    if encoder is not None:
+        given_encoder(encoder)
     _check_device(device)
     if isinstance(source, LlamaForCausalLM):
         return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder)
@@ -164,13 +165,3 @@ def _check_device(device: object) -> None:
     if (asked.index or 0) >= there:
         known = ", ".join(f"{kind} ({number})" for kind, number in counted.items() if number)
         raise ValueError(f"device={shown(device)}: this machine has none such for torch; it has {known}")
-
-
-def _check_encoder(encoder: object) -> None:
-    """Refuse what is no speech encoder."""
-    if encoder is None or all(hasattr(encoder, part) for part in ("encode", "n_units", "rate", "name")):
-        return
-    raise ValueError(
-        f"encoder={shown(encoder)} ({type(encoder).__name__}): expected a speech encoder; make one by "
-        "spiritlens.speech.encoders.loading.load_encoder({'kind': 'hubert', …}, folder), or leave it out"
-    )

@@ -1,12 +1,29 @@
 """What the toolkit needs of a decoder-only language model, and nothing else: the protocol `LensModel`.
 
-Names of activations are TransformerLens's hook names (``blocks.3.hook_resid_pre``, ``blocks.3.attn.hook_z`` …); what
-its calls mean (*full passes* and *suffix steps*) is told in `spiritlens.models.hooked_transformer.hooked`, which
-fulfils it on TransformerLens's `HookedTransformer`. A model of another library needs one class like that one.
+Names of activations are hook names (``blocks.3.hook_resid_pre``, ``blocks.3.attn.hook_z`` …), as
+`spiritlens.components.hook_name` spells them. There are two kinds of call.
+
+*Full passes* (`forward`, `cache`, `gradients`) run the whole model on tokens ``[batch pos]``, and every live hook takes
+effect. *Suffix steps* (`block`, `attention`, `attend`) run one part of one layer on the positions ``start …`` only: the
+keys and values of earlier positions come from a cached run (`CachedPrefix`),
+
+    attention of a row at position p  =  softmax over positions ≤ p of
+        keys, values of the row's run   for positions < start,
+        keys, values of the row itself  for positions ≥ start,
+
+which is exact for a causal model whenever the row equals that run before ``start``. `mlp`, `qkv`, `project` and
+`logits` work position by position and need no prefix.
+
+Hooks are functions of an activation that return a new tensor of the same shape; they never write in place. A suffix
+step takes effect with a layer's live hooks, but for `attend`, which refuses such a layer.
+
+A model of another library is one class that has these members: a folder beside `spiritlens.models.hooked_transformer`,
+and a line in `spiritlens.models.loading`. Axes are those of `spiritlens.shapes`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 import torch
@@ -15,6 +32,20 @@ from torch import Tensor
 
 HookFunction: TypeAlias = Callable[[Tensor], Tensor]
 NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
+
+
+@dataclass(frozen=True, eq=False)
+class CachedPrefix:
+    """What the rows of a suffix step have before them: each row the first `start` positions of one cached run.
+
+    `run` holds activations by hook name, ``[run pos …]``; read are the layer's ``k`` and ``v`` before the rotary
+    embedding, ``[run pos kv_head d_head]``.
+    """
+
+    run: Mapping[str, Tensor]
+    start: int
+    sample_of_row: Int[Tensor, " rows"]
+    """Which run each row continues."""
 
 
 class LensModel(Protocol):
@@ -35,15 +66,25 @@ class LensModel(Protocol):
     @property
     def d_vocab(self) -> int: ...
     @property
+    def n_ctx(self) -> int:
+        """The most tokens that one sequence may have."""
+
+    @property
     def dtype(self) -> torch.dtype: ...
     @property
     def device(self) -> torch.device: ...
 
     def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
-        """The named activations of a full pass, under the names asked for."""
+        """The named activations of a full pass without gradients, under the names asked for.
+
+        A name that the model lacks, or that never fires, is refused.
+        """
 
     def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> AbstractContextManager[None]:
-        """A context where each function replaces its hook point's activation; all leave with it, also on errors."""
+        """A context where each function replaces its hook point's activation, after hooks that were there before.
+
+        All leave with it, also on errors. While it is open, other threads wait for the model.
+        """
 
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of a full pass, in float32 or better."""
@@ -55,9 +96,7 @@ class LensModel(Protocol):
         self,
         layer: int,
         resid: Float[Tensor, "rows suffix d_model"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
+        prefix: CachedPrefix,
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query d_model"]:
         """The block's output for the positions ``start …``; with ``queries`` (positions ≥ start) for those only."""
@@ -66,15 +105,13 @@ class LensModel(Protocol):
         self,
         layer: int,
         resid: Float[Tensor, "rows suffix d_model"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
+        prefix: CachedPrefix,
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query d_model"]:
-        """What the attention adds to the residual ``resid`` (its norm included)."""
+        """What the attention adds to the residual ``resid`` (its norm included), positions as in `block`."""
 
     def mlp(self, layer: int, resid_mid: Float[Tensor, "rows pos d_model"]) -> Float[Tensor, "rows pos d_model"]:
-        """What the MLP adds to the residual (its norm included)."""
+        """What the MLP adds to the residual (its norm included), at any positions."""
 
     def qkv(self, layer: int, resid: Float[Tensor, "rows pos d_model"]) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys, values ``[rows pos head d_head]`` before rotation (keys and values: key-value heads)."""
@@ -85,15 +122,16 @@ class LensModel(Protocol):
         q: Float[Tensor, "rows suffix head d_head"],
         k: Float[Tensor, "rows suffix kv_head d_head"],
         v: Float[Tensor, "rows suffix kv_head d_head"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
+        prefix: CachedPrefix,
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query head d_head"]:
-        """The heads' outputs z for given (patched) queries, keys and values of the suffix, as `qkv` returns them."""
+        """The heads' outputs z for given (patched) queries, keys and values of the suffix, as `qkv` returns them.
+
+        No hook of the layer fires, and a layer that carries hooks is refused.
+        """
 
     def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
-        """attn_out of the heads' outputs: ``attention`` is ``project(attend(qkv(resid)))``."""
+        """attn_out of the heads' outputs: ``attention`` is ``project(attend(qkv(resid)))``. No hook fires here."""
 
     def logits(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:
         """Final norm and unembedding of residuals after the last block, in float32 or better."""
@@ -101,7 +139,10 @@ class LensModel(Protocol):
     def gradients(
         self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], metric: Callable[[Tensor], Tensor]
     ) -> dict[str, Tensor]:
-        """d metric(logits) / d activation for each name; ``metric`` maps logits ``[batch pos d_vocab]`` to a scalar."""
+        """d metric(logits) / d activation for each name; ``metric`` maps logits ``[batch pos d_vocab]`` to a scalar.
+
+        Zero where the metric does not read the activation. Parameters stay frozen.
+        """
 
     def w_o(self, layer: int) -> Float[Tensor, "head d_head d_model"]:
         """Output weights by head: a head's share of attn_out is ``z[head] @ w_o(layer)[head]``."""

@@ -99,7 +99,9 @@ def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> Sel
     """Compare a lens with Hugging Face's model of the same folder, in the lens's dtype, on its device.
 
     Both models must fit into memory together. ``tokens`` default to 48 tokens spread over the trained vocabulary. Hooks
-    on the model are in effect: a check with a hook on shows what it changes.
+    on the model are in effect: a check with a hook on shows what it changes. Returns the differences by layer, and
+    whether all are within their bounds. Raises CheckpointError where the lens has no folder to load the reference from,
+    ValueError for tokens beyond the vocabulary.
     """
     given_lens(lens)
     if lens.folder is None:
@@ -111,8 +113,7 @@ def selfcheck(lens: Lens, tokens: Int[Tensor, "batch pos"] | None = None) -> Sel
     reference = load_reference(lens.folder, lens.dtype, lens.device)
     expected = reference_activations(reference, tokens)
     found = lens.backend.cache(tokens, [name for name in expected if name != "logits"])
-    with torch.no_grad():
-        found["logits"] = lens.model(tokens.to(lens.device))
+    found["logits"] = lens.backend.forward(tokens)
     comparisons = tuple(_compare(name, found[name], value) for name, value in expected.items())
     return SelfCheck(lens.name or lens.folder.name, str(lens.dtype).removeprefix("torch."), comparisons)
 
@@ -121,7 +122,7 @@ def _spread_tokens(lens: Lens) -> Tensor:
     """A sequence that begins as prompts do and touches text, markers and units evenly."""
     trained = torch.from_numpy(lens.vocabulary.trained_ids)
     bos = [] if lens.vocabulary.bos_id is None else [lens.vocabulary.bos_id]
-    count = min(N_TOKENS, lens.model.cfg.n_ctx) - len(bos)
+    count = min(N_TOKENS, lens.backend.n_ctx) - len(bos)
     places = torch.linspace(0, len(trained) - 1, count, dtype=torch.float32).long()
     order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0))
     return torch.tensor([[*bos, *trained[places][order].tolist()]])
@@ -129,7 +130,7 @@ def _spread_tokens(lens: Lens) -> Tensor:
 
 def _given_tokens(lens: Lens, tokens: Any) -> Tensor:
     """Ids of the lens's own rows ``[batch pos]``, within its context."""
-    rows, context = lens.vocabulary.size, lens.model.cfg.n_ctx
+    rows, context = lens.vocabulary.size, lens.backend.n_ctx
     whole = isinstance(tokens, Tensor) and not tokens.is_floating_point() and tokens.dtype != torch.bool
     if not whole or tokens.ndim != 2 or not 0 < tokens.shape[1] <= context or not tokens.numel():
         found = f"{tokens.dtype} {tuple(tokens.shape)}" if isinstance(tokens, Tensor) else shown(tokens)

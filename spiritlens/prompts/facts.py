@@ -86,13 +86,19 @@ def _phrasing_index(phrasing: str) -> int:
 
 
 def check_phrasing(phrasing: object) -> None:
-    """Refuse a phrasing that is none of `PHRASINGS`."""
+    """Refuse a phrasing that is none of `PHRASINGS`.
+
+    Raises ValueError with those that there are.
+    """
     if not isinstance(phrasing, str) or phrasing not in PHRASINGS:
         raise ValueError(f"phrasing {shown(phrasing)} is unknown; choose one of {', '.join(PHRASINGS)}")
 
 
 def given_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Facts as a tuple, read once; none, a single one, other values and two of one id are refused."""
+    """Facts as a tuple, read once; none, a single one, other values and two of one id are refused.
+
+    Returns them in their order. Raises ValueError for each of these, with its place.
+    """
     chosen = listed("facts", facts, of=Fact)
     _check_unique(chosen, "facts")
     return chosen
@@ -100,7 +106,11 @@ def given_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 @told_keywords
 def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
-    """Facts of the embedded model (``"embedded"``) or of a JSON file in the same form, in the file's order."""
+    """Facts of the embedded model (``"embedded"``) or of a JSON file in the same form, in the file's order.
+
+    Returns them as `Fact` values. Raises FileNotFoundError where there is no such file, ValueError where it has another
+    form, with the row (the file is described in the page on facts files).
+    """
     if not isinstance(name, (str, Path)):
         raise ValueError(f"name={shown(name)} ({type(name).__name__}): expected 'embedded' or the path of a JSON file")
     path = ASSETS / "facts.json" if name == "embedded" else Path(name)
@@ -147,7 +157,9 @@ def speak(
 
     One wav and one file of word times per utterance; the table (``metadata.csv``) has the columns ``file_name voice
     engine words id text subject answer foil relation group phrasing`` and is read back by `datasets` (see
-    `speech.recordings`). A text that one of the voices cannot say is left out in all of them, with the reason.
+    `speech.recordings`). A text that one of the voices cannot say is left out in all of them, with the reason. Returns
+    what was spoken and what was left out. Raises ValueError where no text can be spoken, EngineError where a voice is
+    not on this machine.
     """
     from spiritlens.speech.recordings import speak_texts
     from spiritlens.speech.voices.cached import CachedVoice
@@ -183,7 +195,10 @@ def _spoken_row(fact: Fact, phrasing: str) -> dict[str, str]:
 
 
 def commonest_answers(facts: Iterable[Fact]) -> dict[str, str]:
-    """The best blind guess per relation: the answer that most of the facts have (ties: the alphabetically first)."""
+    """The best blind guess per relation: the answer that most of the facts have (ties: the alphabetically first).
+
+    Returns relation → answer. Raises ValueError for values that are no facts.
+    """
     counts: dict[str, dict[str, int]] = {}
     for fact in listed("facts", facts, of=Fact, empty=True):
         of_relation = counts.setdefault(fact.relation, {})

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from spiritlens.arguments import check_choice, shown, whole, written
 from spiritlens.prompts.prompt_values import TEXTS, column_values, is_missing
 from spiritlens.prompts.show import prompt_html, prompt_text
-from spiritlens.prompts.spans import Span, Where, ranges_text
+from spiritlens.prompts.spans import Span, Where, ranges_text, required_span
 from spiritlens.terms import PARTS, ROLES, Kind, Modality, Part, Role, TokenFamily
 
 if TYPE_CHECKING:
@@ -152,15 +152,14 @@ class Prompt:
     # ---- spans -------------------------------------------------------------------------------------------------------
 
     def span(self, where: Where, occurrence: int | None = None) -> Span:
-        """A span by name or by positions (negative ones count from the end).
+        """A span by name (`spiritlens.prompts.spans` has the table) or by positions (negative ones count from the end).
 
-        Names: ``"subject"``, ``"last token"``, a role, a word; ``occurrence`` says which one, from 0, where a word
-        occurs several times.
+        ``occurrence`` says which one, from 0, where a word occurs several times.
         """
         if occurrence is not None:
             whole("occurrence", occurrence)
         if isinstance(where, str):
-            return self._named(where, occurrence)
+            return required_span(self, where, occurrence)
         if occurrence is not None:
             raise ValueError(
                 f"occurrence={occurrence} says which of several words is meant, but {shown(where)} is none"
@@ -182,32 +181,6 @@ class Prompt:
         if isinstance(where, Iterable) and not isinstance(where, bytes) and getattr(where, "ndim", 1) != 0:
             return tuple(where)
         return [where]
-
-    def _named(self, name: str, occurrence: int | None) -> Span:
-        if occurrence is not None and name in ("subject", "last token", *ROLES):
-            raise ValueError(f"occurrence={occurrence} says which of several words is meant, but there is one '{name}'")
-        if name == "subject":
-            return Span("subject", self.subject.positions)
-        if name == "last token":
-            return Span(name, (len(self) - 1,))
-        roles = self.role_spans()
-        if name in ROLES:
-            if name not in roles:
-                raise ValueError(f"the prompt has no token of role '{name}'; it has {', '.join(roles)}")
-            return roles[name]
-        found = [span for span in self.word_spans() if name.casefold() in (span.name.casefold(), *_words(span))]
-        if not found:
-            raise ValueError(
-                f"no span '{name}': use 'subject', 'last token', a role ({', '.join(roles)}), a word "
-                f"({' '.join(self.words)}) or positions"
-            )
-        if len(found) > 1 and occurrence is None:
-            places = ", ".join(f"occurrence={n} at {ranges_text(list(span))}" for n, span in enumerate(found))
-            raise ValueError(f"the word '{name}' occurs {len(found)} times; say which one: {places}")
-        index = occurrence or 0
-        if not -len(found) <= index < len(found):
-            raise ValueError(f"occurrence={index}, but the word '{name}' occurs {len(found)} time(s)")
-        return found[index]
 
     def role_spans(self) -> dict[str, Span]:
         """The positions of each role that the prompt has, in the order of `ROLES`."""
@@ -308,7 +281,3 @@ class Prompt:
 
 def _stored() -> tuple[str, ...]:
     return tuple(column.name for column in fields(Prompt) if column.metadata.get("stored", True))
-
-
-def _words(span: Span) -> list[str]:
-    return span.name.casefold().split()

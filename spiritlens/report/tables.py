@@ -12,14 +12,18 @@ import pandas as pd
 import xarray as xr
 
 from spiritlens.arguments import listed
+from spiritlens.effects.given import given_traces
 from spiritlens.effects.statistics import fact_names, peak_layer
 
-Accuracy: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
-"""Rows of counts and shares, such as ``{"modality": "S2T", "facts": 40, "known": 38, "share": 0.95}``."""
+Accuracy: TypeAlias = xr.Dataset | pd.DataFrame | Iterable[Mapping[str, Any]]
+"""Rows of counts and shares, such as ``{"modality": "S2T", "facts": 40, "known": 38, "share": 0.95}``; or effects,
+whose known facts are counted."""
 
 
 def as_frame(rows: Accuracy) -> pd.DataFrame:
     """The rows as a data frame; no rows are refused."""
+    if isinstance(rows, xr.Dataset):
+        return known_table(given_traces(rows, "accuracy"))
     if isinstance(rows, Mapping):
         raise ValueError("accuracy is one mapping: give one for each row, as a list; write [row]")
     frame = (

@@ -19,8 +19,8 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.vocabulary.vocabulary import BLANK
 
-BLANK = "▁"
 Over = Literal["text", "full"]
 
 
@@ -59,7 +59,10 @@ def given_answer(lens: Lens, prompt: Prompt, over: Over = "text") -> Given:
 @told_keywords
 @plain_torch
 def known_prompts(lens: Lens, prompts: Sequence[Prompt], over: Over = "text") -> tuple[bool, ...]:
-    """For each prompt, whether the model gives its answer."""
+    """For each prompt, whether the model gives its answer.
+
+    Returns True or False each, in their order; over text ids. Raises ValueError for prompts of another vocabulary.
+    """
     chosen = given_each(given_lens(lens), prompts, "prompts")
     check_choice("over", over, Over)
     return tuple(given_answer(lens, prompt, over).known for prompt in chosen)

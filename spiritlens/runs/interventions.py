@@ -14,14 +14,15 @@ Interventions are applied in the order of the model's computation; at one site, 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
+from spiritlens.runs.corruptions.given import CORRUPTIONS, checked_corruption, is_corruption
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale
-from spiritlens.runs.sites import At, Site, positions_of
+from spiritlens.runs.sites import At, Site, positions_of, site_at
 
 RunName = Literal["clean", "corrupted"]
 Knocked = Literal["zero", "mean", "resample"]
@@ -63,7 +64,8 @@ class Ablation:
 
 
 Value: TypeAlias = Corruption | FromRun | FromPrompt | Ablation
-VALUES = (*get_args(Corruption), FromRun, FromPrompt, Ablation)
+VALUES = (FromRun, FromPrompt, Ablation)
+"""Values that are no corruption."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,20 @@ class Intervention:
     def __post_init__(self) -> None:
         if not isinstance(self.site, Site):
             raise ValueError(f"site is {shown(self.site)} ({type(self.site).__name__}): expected a Site")
-        if not isinstance(self.value, VALUES):
+        if not isinstance(self.value, VALUES) and not is_corruption(self.value):
             kinds = ", ".join(kind.__name__ for kind in VALUES)
-            raise ValueError(f"value is {shown(self.value)} ({type(self.value).__name__}): expected one of {kinds}")
+            raise ValueError(
+                f"value is {shown(self.value)} ({type(self.value).__name__}): expected one of {kinds}, or {CORRUPTIONS}"
+            )
+
+    def of_prompt(self, prompt: Prompt) -> "Intervention":
+        """The same intervention at the positions that its span has in this prompt."""
+        if not self.site.span:
+            return self
+        site = self.site.of_prompt(prompt)
+        if isinstance(self.value, FromPrompt):
+            _check_number(site, self.value)
+        return replace(self, site=site)
 
     def check_vocabulary(self, prompt: Prompt) -> None:
         """Refuse prompts of another vocabulary among the donors: their ids are other words here."""
@@ -98,27 +111,28 @@ def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.corruptions.noise`), or by another
-    corruption."""
+    corruption.
+
+    Returns an `Intervention` for `run`. Raises ValueError where `by` stands beside a scale or law.
+    """
     if by is not None and (scale is not None or law != "gaussian"):
         raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
-    if by is not None and not isinstance(by, get_args(Corruption)):
-        raise ValueError(f"by={shown(by)}: expected a corruption, Noise(…), Replacement(…) or KnockOut(…)")
-    corruption = Noise(scale, law) if by is None else by
-    site = Site("embed", 0, positions_of(at))
+    corruption = Noise(scale, law) if by is None else checked_corruption(by, "by")
+    site = site_at("embed", 0, at)
     return Intervention(site, corruption, f"corrupt {_name(site, at)}: {corruption.describe()}")
 
 
 @told_keywords
 def restore(component: str, layer: int, at: At, head: int | None = None) -> Intervention:
     """Put the clean run's value back."""
-    site = Site(component, layer, positions_of(at), head)
+    site = site_at(component, layer, at, head)
     return Intervention(site, FromRun("clean"), _label("restore", site, at))
 
 
 @told_keywords
 def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunName = "corrupted") -> Intervention:
     """Hold the value that the corrupted (or the clean) run has there."""
-    site = Site(component, layer, positions_of(at), head)
+    site = site_at(component, layer, at, head)
     return Intervention(site, FromRun(to), f"{_label('freeze', site, at)} to its {to} value")
 
 
@@ -126,14 +140,13 @@ def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunN
 def swap(
     component: str, layer: int, at: At, donor: Prompt, donor_at: At | None = None, head: int | None = None
 ) -> Intervention:
-    """Put in the value of another prompt's clean run, at the same positions or, in order, at `donor_at`."""
-    site = Site(component, layer, positions_of(at), head)
-    value = FromPrompt(donor, site.positions if donor_at is None else positions_of(donor_at))
-    taken = value.positions
-    if len(taken) not in (1, len(site.positions)):
-        raise ValueError(
-            f"swap puts {len(taken)} donor positions into {len(site.positions)}; give as many, or one for all of them"
-        )
+    """Put in the value of another prompt's clean run, at the same positions or, in order, at `donor_at`; a name means
+    the span that each of the two prompts has under it."""
+    site = site_at(component, layer, at, head)
+    taken = at if donor_at is None else donor_at
+    value = FromPrompt(donor, donor.span(taken).positions if isinstance(taken, str) else positions_of(taken))
+    if not site.span:
+        _check_number(site, value)
     return Intervention(site, value, f"{_label('swap', site, at)} from '{donor.subject.name}'")
 
 
@@ -148,14 +161,24 @@ def ablate(
 ) -> Intervention:
     """Knock a site out: zero it, or take the mean (or a random one) of the reference prompts' values of that component.
 
-    Without a reference the prompt's own tokens serve.
+    Without a reference the prompt's own tokens serve. Returns an `Intervention` for `run`. Raises ValueError for an
+    unknown component, layer below 0 or kind of knock-out.
     """
-    site = Site(component, layer, positions_of(at), head)
+    site = site_at(component, layer, at, head)
     return Intervention(
         site,
         Ablation(to, listed("reference", reference, of=Prompt, empty=True)),
         f"{_label('ablate', site, at)} to {to}",
     )
+
+
+def _check_number(site: Site, value: FromPrompt) -> None:
+    """As many donor positions as the site has, or one for all of them."""
+    if len(value.positions) not in (1, len(site.positions)):
+        raise ValueError(
+            f"swap puts {len(value.positions)} donor positions into {len(site.positions)}; give as many, or one for "
+            "all of them"
+        )
 
 
 def _label(verb: str, site: Site, at: At) -> str:
@@ -164,4 +187,4 @@ def _label(verb: str, site: Site, at: At) -> str:
 
 
 def _name(site: Site, at: At) -> str:
-    return str(getattr(at, "name", "") or f"positions {', '.join(map(str, site.positions))}")
+    return site.span or str(getattr(at, "name", "") or f"positions {', '.join(map(str, site.positions))}")

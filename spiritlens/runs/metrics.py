@@ -1,4 +1,4 @@
-"""Metrics: what is measured at the read-outs of a run, with a declared sign.
+"""Metrics: what is measured at the read-outs of a run, each with its sign, unit and words.
 
 Axes: logits ``[row readout d_vocab]`` → values ``[row metric]``. Read-out 0 is the prompt's last position; an answer
 of n tokens is *teacher-forced*: its first n − 1 tokens follow the prompt, and read-out i predicts token i.
@@ -19,136 +19,59 @@ leaked_mass                 −1    probability of the next token being no text 
 ``text_probability``, ``text_log_probability``, ``text_rank`` and ``text_kl`` are the same over text ids only, where the
 others take the full vocabulary. Everything is computed in float32 or better.
 
+A metric of your own is a `Metric` with any function of logits and prompt, and is given wherever names are:
+
+    def margin(logits, prompt):                                # [row readout d_vocab] → [row]
+        first = logits[:, 0].log_softmax(-1)
+        return first[:, prompt.answer_ids[0]] - first.max(-1).values
+
+    sl.causal_trace(lens, prompts, metrics=("probability", sl.Metric("margin", margin, unit="nats")))
+
 Source: Meng et al. 2022; Zhang & Nanda 2023 (arXiv 2309.16042) on the choice of metric.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from spiritlens.arguments import listed
-from spiritlens.models.lens import Lens
+from spiritlens.arguments import listed, shown, written
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.shapes import checked
-
-SIGNS: Mapping[str, int] = {
-    "probability": 1,
-    "log_probability": 1,
-    "logit": 1,
-    "logit_difference": 1,
-    "log_probability_difference": 1,
-    "rank": -1,
-    "kl": -1,
-    "leaked_mass": -1,
-    "text_probability": 1,
-    "text_log_probability": 1,
-    "text_rank": -1,
-    "text_kl": -1,
-}
-"""Every metric with its sign: +1 where larger means more recall, −1 where smaller does."""
 
 Over: TypeAlias = Literal["all", "text"]
 ROWS_AT_ONCE = 8
-NEED_FOIL = ("logit_difference", "log_probability_difference")
 
 
-@dataclass(frozen=True, eq=False)
-class Scorer:
-    """Scores logits of one teacher-forced continuation.
+class Readings:
+    """Logits ``[row readout d_vocab]`` of one continuation and what they are read by.
 
-    `forced` are the tokens that follow the prompt, `targets` what each read-out should predict. A foil of several
-    tokens needs a second continuation; its scorer has `part` "foil" and gives what is to be *added* to the answer's
-    values.
+    `answer` and `foil` are token ids, `clean` log-probabilities ``[d_vocab]`` of the clean run's next token (None: this
+    is the clean run), `trained_ids` the ids that a rank is taken among (None: all). Log-normalisers are computed once
+    for all metrics.
     """
 
-    metrics: tuple[str, ...]
-    answer: tuple[int, ...]
-    foil: tuple[int, ...]
-    text_ids: Tensor
-    trained_ids: Tensor | None = None
-    clean: Tensor | None = None
-    part: str = "all"
-    """all: one continuation serves all; answer, foil: the two halves of log_probability_difference come from two."""
-
-    @property
-    def targets(self) -> tuple[int, ...]:
-        return self.foil if self.part == "foil" else self.answer
-
-    @property
-    def forced(self) -> tuple[int, ...]:
-        return self.targets[:-1]
-
-    @property
-    def n_readouts(self) -> int:
-        return len(self.targets)
-
-    def with_clean(self, logits: Tensor) -> "Scorer":
-        """The same scorer, KL being taken from these clean logits ``[1 readout d_vocab]``."""
-        clean = logits[0, 0].log_softmax(-1)
-        return replace(self, clean=clean)
-
-    @checked
-    def __call__(self, logits: Float[Tensor, "row readout d_vocab"]) -> Float[Tensor, "row metric"]:
-        """Values of the logits at the read-outs."""
-        readings = _Readings(logits, self.text_ids)
-        if self.part == "foil":
-            foil = readings.log_probability(self.foil, "all")
-            columns = [
-                -foil if name == "log_probability_difference" else torch.zeros_like(foil) for name in self.metrics
-            ]
-            return torch.stack(columns, dim=-1)
-        return torch.stack([self._value(name, readings) for name in self.metrics], dim=-1)
-
-    def _value(self, name: str, readings: "_Readings") -> Tensor:
-        over: Over = "text" if name.startswith("text_") else "all"
-        first = readings.logits[:, 0]
-        match name.removeprefix("text_"):
-            case "probability":
-                return readings.log_probability(self.answer, over).exp()
-            case "log_probability":
-                return readings.log_probability(self.answer, over)
-            case "logit":
-                return first[:, self.answer[0]]
-            case "logit_difference":
-                return first[:, self.answer[0]] - first[:, self.foil[0]]
-            case "log_probability_difference":
-                answer = readings.log_probability(self.answer, "all")
-                return answer if self.part == "answer" else answer - readings.log_probability(self.foil, "all")
-            case "rank":
-                return 1 + (self._ranked(first, over) > first[:, self.answer[0], None]).sum(-1).to(first.dtype)
-            case "kl":
-                return self._kl(readings, over)
-            case "leaked_mass":
-                return -torch.expm1((readings.normaliser(0, "text") - readings.normaliser(0, "all")).clamp(max=0))
-        raise ValueError(f"metric {name!r} is unknown; one of {', '.join(SIGNS)}")
-
-    def _ranked(self, logits: Tensor, over: Over) -> Tensor:
-        """Logits of the ids that a rank is taken among: rows that no token trained never win."""
-        if over == "text":
-            return logits[:, self.text_ids]
-        return logits if self.trained_ids is None else logits[:, self.trained_ids]
-
-    def _kl(self, readings: "_Readings", over: Over) -> Tensor:
-        """Σ p log p − Σ p · logit + log-normaliser, with p the clean distribution."""
-        first = readings.logits[:, 0]
-        if self.clean is None:
-            return torch.zeros_like(first[:, 0])
-        clean = self.clean if over == "all" else self.clean[self.text_ids].log_softmax(-1)
-        found = first if over == "all" else first[:, self.text_ids]
-        return (clean.exp() @ clean - found @ clean.exp() + readings.normaliser(0, over)).clamp(min=0)
-
-
-class _Readings:
-    """Logits ``[row readout d_vocab]``, with log-normalisers that are computed once for all metrics."""
-
-    def __init__(self, logits: Tensor, text_ids: Tensor) -> None:
-        self.logits, self.text_ids = logits, text_ids
+    def __init__(
+        self,
+        logits: Tensor,
+        answer: Sequence[int],
+        foil: Sequence[int],
+        text_ids: Tensor,
+        trained_ids: Tensor | None = None,
+        clean: Tensor | None = None,
+        prompt: Prompt | None = None,
+    ) -> None:
+        self.logits, self.answer, self.foil = logits, tuple(answer), tuple(foil)
+        self.text_ids, self.trained_ids, self.clean, self.prompt = text_ids, trained_ids, clean, prompt
         self._normalisers: dict[tuple[int, Over], Tensor] = {}
+
+    @property
+    def first(self) -> Tensor:
+        """Logits ``[row d_vocab]`` of the first read-out."""
+        return self.logits[:, 0]
 
     def normaliser(self, readout: int, over: Over) -> Tensor:
         """log Σ exp(logit) ``[row]`` over all ids or text ids; a few rows at a time stay in the processor's cache."""
@@ -159,73 +82,253 @@ class _Readings:
             self._normalisers[readout, over] = torch.cat([part.logsumexp(-1) for part in chosen])
         return self._normalisers[readout, over]
 
-    def log_probability(self, targets: Sequence[int], over: Over) -> Tensor:
+    def log_probability(self, targets: Sequence[int], over: Over = "all") -> Tensor:
         """Summed log-probability ``[row]`` of the targets, one per read-out."""
         total = torch.zeros_like(self.logits[:, 0, 0])
         for readout, target in enumerate(targets):
             total = total + self.logits[:, readout, target] - self.normaliser(readout, over)
         return total
 
+    def rank(self, over: Over) -> Tensor:
+        """Place ``[row]`` of the answer's first token: rows that no token trained never win."""
+        ranked = self.trained_ids if over == "all" else self.text_ids
+        others = self.first if ranked is None else self.first[:, ranked]
+        return 1 + (others > self.first[:, self.answer[0], None]).sum(-1).to(self.first.dtype)
 
-def given_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
-    """The names as a tuple, read once; one text alone, none, unknown ones and one named twice are refused."""
-    names = listed("metrics", metrics, of=str)
+    def divergence(self, over: Over) -> Tensor:
+        """Σ p log p − Σ p · logit + log-normaliser ``[row]``, with p the clean distribution."""
+        if self.clean is None:
+            return torch.zeros_like(self.first[:, 0])
+        clean = self.clean if over == "all" else self.clean[self.text_ids].log_softmax(-1)
+        found = self.first if over == "all" else self.first[:, self.text_ids]
+        return (clean.exp() @ clean - found @ clean.exp() + self.normaliser(0, over)).clamp(min=0)
+
+    def leaked_mass(self) -> Tensor:
+        """Probability ``[row]`` that the next token is no text."""
+        return -torch.expm1((self.normaliser(0, "text") - self.normaliser(0, "all")).clamp(max=0))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is measured of a run: `score` maps logits ``[row readout d_vocab]`` and the prompt to values ``[row]``.
+
+    `sign` is +1 where larger means more recall, −1 where smaller does; `unit` and `words` go onto axes and captions.
+    One that `needs_foil` wants prompts that have one (``prompt.foil_ids``); gradients are taken where it is `smooth`.
+    It is scored on the continuation by the prompt's answer, whose read-out i predicts ``prompt.answer_ids[i]``.
+    """
+
+    name: str
+    score: Callable[..., Tensor]
+    sign: Literal[1, -1] = 1
+    unit: str = ""
+    words: str = ""
+    needs_foil: bool = False
+    smooth: bool = True
+
+    def __post_init__(self) -> None:
+        written("name", self.name)
+        if not callable(self.score):
+            raise ValueError(
+                f"metric {self.name!r}: score={shown(self.score)}: expected a function of logits [row readout d_vocab] "
+                "and prompt that gives one value per row"
+            )
+        if type(self.sign) is not int or self.sign not in (1, -1):
+            raise ValueError(
+                f"metric {self.name!r}: sign={shown(self.sign)}: expected 1 (larger means more recall) or -1 (less)"
+            )
+        for name in ("unit", "words"):
+            written(name, getattr(self, name), blank="allowed")
+
+    @property
+    def identity(self) -> str:
+        """What tells it from another function of the same name: a digest of its code ("" for metrics of this
+        module)."""
+        code = getattr(self.score, "__code__", None)
+        said = repr(type(self.score)) if code is None else repr((code.co_code, _plain(code.co_consts), code.co_names))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def problem(self, answer: Sequence[int], foil: Sequence[int], text_ids: Set[int]) -> str | None:
+        """Why a prompt with this answer and foil cannot be scored, and the remedy; None where it can."""
+        if self.needs_foil and not foil:
+            return f"metric {self.name} compares the answer with a foil; give the prompt foil=… or drop the metric"
+        return None
+
+    def is_split(self, answer: Sequence[int], foil: Sequence[int]) -> bool:
+        """Whether the foil is run as a continuation of its own."""
+        return False
+
+    def values(self, readings: Readings) -> Tensor:
+        """The metric of every row ``[row]``."""
+        if readings.prompt is None:
+            raise ValueError(f"metric {self.name!r} reads the prompt, and these logits come without one")
+        found = self.score(readings.logits, readings.prompt)
+        rows = len(readings.logits)
+        if not isinstance(found, Tensor) or found.shape != (rows,) or not found.is_floating_point():
+            told = f"{tuple(found.shape)} of {found.dtype}" if isinstance(found, Tensor) else shown(found)
+            raise ValueError(
+                f"metric {self.name!r} gave {told} for logits {tuple(readings.logits.shape)}; expected one number per "
+                f"row: a float tensor of shape ({rows},)"
+            )
+        return found.to(readings.logits.dtype)
+
+    def answer_values(self, readings: Readings) -> Tensor:
+        """The same where the foil is run as a continuation of its own, whose `foil_values` are added."""
+        return self.values(readings)
+
+    def foil_values(self, readings: Readings) -> Tensor:
+        """What the foil's own continuation adds ``[row]``."""
+        return torch.zeros_like(readings.logits[:, 0, 0])
+
+
+@dataclass(frozen=True)
+class _BuiltIn(Metric):
+    """A metric of this module: its score takes the readings as they are."""
+
+    @property
+    def identity(self) -> str:
+        return ""
+
+    def values(self, readings: Readings) -> Tensor:
+        return self.score(readings)
+
+
+@dataclass(frozen=True)
+class _OverText(_BuiltIn):
+    """A metric over text ids only."""
+
+    def problem(self, answer: Sequence[int], foil: Sequence[int], text_ids: Set[int]) -> str | None:
+        foreign = [token for token in answer if token not in text_ids]
+        if foreign:
+            return f"the answer's token {foreign[0]} is no text: metrics over text ids (text_…) cannot score it"
+        return None
+
+
+@dataclass(frozen=True)
+class _LogitDifference(_BuiltIn):
+    """The first token of the answer against that of the foil."""
+
+    def problem(self, answer: Sequence[int], foil: Sequence[int], text_ids: Set[int]) -> str | None:
+        if foil and answer[0] == foil[0]:
+            return (
+                f"answer and foil begin with the same token ({answer[0]}), so their logit difference is always 0; "
+                "use log_probability_difference or another foil"
+            )
+        return super().problem(answer, foil, text_ids)
+
+
+@dataclass(frozen=True)
+class _LogProbabilityDifference(_BuiltIn):
+    """The whole answer against the whole foil, which may need a continuation of its own."""
+
+    def problem(self, answer: Sequence[int], foil: Sequence[int], text_ids: Set[int]) -> str | None:
+        if tuple(answer) == tuple(foil):
+            return "answer and foil are the same tokens; give another foil"
+        return super().problem(answer, foil, text_ids)
+
+    def is_split(self, answer: Sequence[int], foil: Sequence[int]) -> bool:
+        return tuple(answer[:-1]) != tuple(foil[:-1])
+
+    def answer_values(self, readings: Readings) -> Tensor:
+        return readings.log_probability(readings.answer)
+
+    def foil_values(self, readings: Readings) -> Tensor:
+        return -readings.log_probability(readings.foil)
+
+
+def _plain(constants: Sequence[Any]) -> list[str]:
+    """Constants of a function's code, those of functions within it too; no memory addresses."""
+    return [repr(_plain(value.co_consts)) if hasattr(value, "co_consts") else repr(value) for value in constants]
+
+
+METRICS: tuple[Metric, ...] = (
+    _BuiltIn(
+        "probability",
+        lambda run: run.log_probability(run.answer).exp(),
+        unit="probability",
+        words="probability of the answer",
+    ),
+    _BuiltIn(
+        "log_probability",
+        lambda run: run.log_probability(run.answer),
+        unit="nats",
+        words="log-probability of the answer",
+    ),
+    _BuiltIn("logit", lambda run: run.first[:, run.answer[0]], unit="logits", words="logit of the answer"),
+    _LogitDifference(
+        "logit_difference",
+        lambda run: run.first[:, run.answer[0]] - run.first[:, run.foil[0]],
+        unit="logits",
+        words="logit of the answer − logit of the foil",
+        needs_foil=True,
+    ),
+    _LogProbabilityDifference(
+        "log_probability_difference",
+        lambda run: run.log_probability(run.answer) - run.log_probability(run.foil),
+        unit="nats",
+        words="log-probability of the answer − that of the foil",
+        needs_foil=True,
+    ),
+    _BuiltIn("rank", lambda run: run.rank("all"), -1, "places", "rank of the answer", smooth=False),
+    _BuiltIn("kl", lambda run: run.divergence("all"), -1, "nats", "KL divergence from the clean run", smooth=False),
+    _BuiltIn(
+        "leaked_mass",
+        lambda run: run.leaked_mass(),
+        -1,
+        "probability",
+        "probability of tokens that are not text",
+        smooth=False,
+    ),
+    _OverText(
+        "text_probability",
+        lambda run: run.log_probability(run.answer, "text").exp(),
+        unit="probability",
+        words="probability of the answer among text tokens",
+    ),
+    _OverText(
+        "text_log_probability",
+        lambda run: run.log_probability(run.answer, "text"),
+        unit="nats",
+        words="log-probability of the answer among text tokens",
+    ),
+    _OverText(
+        "text_rank", lambda run: run.rank("text"), -1, "places", "rank of the answer among text tokens", smooth=False
+    ),
+    _OverText(
+        "text_kl",
+        lambda run: run.divergence("text"),
+        -1,
+        "nats",
+        "KL divergence from the clean run over text tokens",
+        smooth=False,
+    ),
+)
+"""The metrics of this module, in the order of the table above."""
+
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+def given_metrics(metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
+    """The metrics as a tuple, read once; one text alone, none, unknown names and one named twice are refused."""
+    found = tuple(_metric(place, given) for place, given in enumerate(listed("metrics", metrics)))
+    names = tuple(metric.name for metric in found)
     for name in names:
-        if name not in SIGNS:
-            close = get_close_matches(name, SIGNS, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ValueError(f"metric {name!r} is unknown: {hint}There are {', '.join(SIGNS)}")
         if names.count(name) > 1:
             raise ValueError(f"metrics {names}: {name!r} is there twice; name each once")
-    return names
+    return found
 
 
-def prompt_scorers(lens: Lens, prompt: Prompt, metrics: Sequence[str]) -> tuple[Scorer, ...]:
-    """The scorers of a prompt under a lens's vocabulary."""
-    vocabulary = lens.vocabulary
-    return scorers(
-        metrics,
-        prompt.answer_ids,
-        prompt.foil_ids,
-        vocabulary.text_ids.tolist(),
-        lens.backend.device,
-        trained_ids=vocabulary.trained_ids.tolist(),
-    )
-
-
-def scorers(
-    metrics: Sequence[str],
-    answer: Sequence[int],
-    foil: Sequence[int],
-    text_ids: Sequence[int],
-    device: torch.device,
-    trained_ids: Sequence[int] | None = None,
-) -> tuple[Scorer, ...]:
-    """The scorers of a prompt, one per continuation to run; refuses metrics that the prompt cannot serve.
-
-    Ranks are taken among `trained_ids` (None: all).
-    """
-    names, answer, foil = given_metrics(metrics), tuple(answer), tuple(foil)
-    if not answer:
-        raise ValueError("the prompt has an empty answer; give it one when it is built")
-    missing = [name for name in names if name in NEED_FOIL and not foil]
-    if missing:
+def _metric(place: int, given: object) -> Metric:
+    if isinstance(given, Metric):
+        return given
+    if not isinstance(given, str):
         raise ValueError(
-            f"metric {missing[0]} compares the answer with a foil; give the prompt foil=… or drop the metric"
+            f"metrics[{place}] is {shown(given)} ({type(given).__name__}): expected a str, the name of a metric, or a "
+            "Metric(name, function of logits and prompt)"
         )
-    if "logit_difference" in names and answer[0] == foil[0]:
+    if given not in BY_NAME:
+        close = get_close_matches(given, BY_NAME, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
         raise ValueError(
-            f"answer and foil begin with the same token ({answer[0]}), so their logit difference is always 0; "
-            "use log_probability_difference or another foil"
+            f"metric {given!r} is unknown: {hint}There are {', '.join(BY_NAME)}; one of your own is given as a Metric"
         )
-    if "log_probability_difference" in names and answer == foil:
-        raise ValueError("answer and foil are the same tokens; give another foil")
-    text = {int(token) for token in text_ids}
-    foreign = [token for token in answer if token not in text]
-    if foreign and any(name.startswith("text_") for name in names):
-        raise ValueError(f"the answer's token {foreign[0]} is no text: metrics over text ids (text_…) cannot score it")
-    ids = torch.tensor(list(text_ids), device=device)
-    trained = None if trained_ids is None else torch.tensor(list(trained_ids), device=device)
-    if "log_probability_difference" in names and answer[:-1] != foil[:-1]:
-        return tuple(Scorer(names, answer, foil, ids, trained, None, part) for part in ("answer", "foil"))
-    return (Scorer(names, answer, foil, ids, trained),)
+    return BY_NAME[given]

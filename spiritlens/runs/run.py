@@ -16,18 +16,20 @@ import torch
 from torch import Tensor
 
 from spiritlens.arguments import shown, told_keywords, whole
+from spiritlens.components import STAGE, hook_name
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import STAGE, hook_name
 from spiritlens.models.given import given_lens, given_prompt
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
+from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import derived_seed, generator
 from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun, Intervention
 from spiritlens.runs.likeliest import Over, Top, likeliest
-from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.metrics import BY_NAME
+from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.full_length import through_attn_out
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
 
@@ -63,7 +65,7 @@ class Run:
         """Effect on a metric, signed so that positive means more recall."""
         baseline = self.clean if self.corrupted is None else self.corrupted
         difference = self.metric(name) - float(self._of(baseline, name).mean())
-        return SIGNS[name] * difference
+        return BY_NAME[name].sign * difference
 
     def total_effect(self, name: str = "probability") -> float:
         """What the corruption takes away: metric(clean) − metric(corrupted), signed."""
@@ -72,7 +74,7 @@ class Run:
                 "nothing is corrupted in this run, so it has no total effect; add sl.corrupt(prompt.subject)"
             )
         difference = float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
-        return SIGNS[name] * difference
+        return BY_NAME[name].sign * difference
 
     @plain_torch
     def top(self, k: int = 5, over: Over = "full") -> Top:
@@ -112,14 +114,17 @@ class Run:
 @told_keywords
 @plain_torch
 def run(lens: Lens, prompt: Prompt, *interventions: Intervention, samples: int = 10, seed: int = 0) -> Run:
-    """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs."""
+    """Run a prompt with interventions; without any, the clean run. See the module's docstring for signs.
+
+    Returns a `Run`. Raises ValueError for interventions that do not fit the model or the prompt.
+    """
     lens = given_lens(lens)
     prompt = given_prompt(lens, prompt)
     samples, seed = whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)
     for place, done in enumerate(interventions):
         _check_intervention(lens, place, done)
     model = lens.backend
-    placed = [_resolved(model, prompt, done) for done in interventions]
+    placed = [_resolved(model, prompt, done.of_prompt(prompt)) for done in interventions]
     random = any(_is_random(done) for done in placed)
     count = samples if random else 1
     parts = prompt_scorers(lens, prompt, _metrics_of(lens, prompt))
@@ -130,7 +135,7 @@ def run(lens: Lens, prompt: Prompt, *interventions: Intervention, samples: int =
         scorer = scorer.with_clean(runs["clean"][:, len(prompt.ids) - 1 :])
         for name, found in runs.items():
             values = scorer(found[:, len(prompt.ids) - 1 :])
-            for column, metric in enumerate(scorer.metrics):
+            for column, metric in enumerate(scorer.names):
                 totals.setdefault(name, {})[metric] = totals.get(name, {}).get(metric, 0) + values[:, column]
         if not len(logits):
             logits = runs["run"][:, : len(prompt.ids)]
@@ -237,7 +242,7 @@ def _embeddings(
         new = corrupted_embeddings(
             lens,
             prompt,
-            done.value,
+            given_corruption(lens, done.value, prompt, done.site.positions, f"the corruption of '{done.label}'"),
             positions=done.site.positions,
             samples=samples,
             seed=derived_seed(seed, f"corruption {order}") if order else seed,

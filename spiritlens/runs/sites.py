@@ -12,11 +12,14 @@ the end.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from spiritlens.arguments import shown, whole
-from spiritlens.models.components import COMPONENTS, HEAD_COMPONENTS, hook_name
+from spiritlens.arguments import shown, whole, written
+from spiritlens.components import HEAD_COMPONENTS, head_count, hook_name, patched_by
+from spiritlens.prompts.prompt import Prompt
+
+SITE_COMPONENTS = patched_by("run")
 
 
 class Positions(Protocol):
@@ -30,26 +33,34 @@ class Positions(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """One component of one layer at some token positions, all heads or one (`head`)."""
+    """One component of one layer at some token positions, all heads or one (`head`).
+
+    In the place of positions, `span` may name them (`spiritlens.prompts.spans`): each prompt knows its own.
+    """
 
     component: str
     layer: int
-    positions: tuple[int, ...]
+    positions: tuple[int, ...] = ()
     head: int | None = None
+    span: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.component, str) or self.component not in COMPONENTS:
-            raise ValueError(f"component {shown(self.component)} is unknown; one of {', '.join(COMPONENTS)}")
+        if not isinstance(self.component, str) or self.component not in SITE_COMPONENTS:
+            raise ValueError(f"component {shown(self.component)} is unknown; one of {', '.join(SITE_COMPONENTS)}")
         object.__setattr__(self, "layer", whole("layer", self.layer))
         object.__setattr__(self, "positions", positions_of(self.positions))
-        if not self.positions:
-            raise ValueError(f"a site of {self.component} needs at least one position; the span given is empty")
+        if bool(self.positions) == bool(written("span", self.span, blank="allowed")):
+            raise ValueError(
+                f"a site of {self.component} needs at least one position, or the name of a span: give one of the two; "
+                f"positions={self.positions}, span={self.span!r}"
+            )
         if self.head is None:
             return
         object.__setattr__(self, "head", whole("head", self.head))
         if self.component not in HEAD_COMPONENTS:
             raise ValueError(
-                f"{self.component} has no head axis (head={self.head}); heads exist in {', '.join(HEAD_COMPONENTS)}"
+                f"{self.component} has no head axis (head={self.head}); heads exist in "
+                f"{', '.join(name for name in SITE_COMPONENTS if name in HEAD_COMPONENTS)}"
             )
 
     @property
@@ -57,11 +68,15 @@ class Site:
         """TransformerLens's name of the activation."""
         return hook_name(self.component, self.layer)
 
+    def of_prompt(self, prompt: Prompt) -> "Site":
+        """The same site with the positions that its span has in this prompt."""
+        return replace(self, positions=prompt.span(self.span).positions, span="")
+
     def resolved(self, n_positions: int, n_layers: int, n_heads: int, n_kv_heads: int) -> "Site":
         """The same site with positions counted from the start; refuses what the model or the prompt does not have."""
         if not 0 <= self.layer < n_layers:
             raise ValueError(f"layer {self.layer} is outside the model's layers 0..{n_layers - 1}")
-        heads = n_kv_heads if self.component in ("k", "v") else n_heads
+        heads = head_count(self.component, n_heads, n_kv_heads)
         if self.head is not None and not 0 <= self.head < heads:
             raise ValueError(f"head {self.head} is outside the {heads} heads of {self.component} (0..{heads - 1})")
         outside = [position for position in self.positions if not -n_positions <= position < n_positions]
@@ -74,17 +89,26 @@ class Site:
         return Site(self.component, self.layer, positions, self.head)
 
 
-At: TypeAlias = Positions | Iterable[int] | int
-"""A span, token positions (negative ones count from the end), or one position."""
+At: TypeAlias = Positions | Iterable[int] | int | str
+"""A span or its name, token positions (negative ones count from the end), or one position."""
+
+
+def site_at(component: str, layer: int, at: At, head: int | None = None) -> Site:
+    """The site at a span, at positions, or at a span's name, which is read when the prompt is known."""
+    if isinstance(at, str):
+        return Site(component, layer, (), head, at)
+    return Site(component, layer, positions_of(at), head)
 
 
 def positions_of(at: At) -> tuple[int, ...]:
     """Token positions out of a span, positions (also of numpy or torch, or a set) or one position.
 
-    Names are resolved by the prompt, not here: write ``prompt.span("subject")``.
+    Names are read by the prompt, not here: ``prompt.span("subject")``.
     """
     if isinstance(at, (str, bytes)):
-        raise ValueError(f"position {shown(at)} is a text: give prompt.span({shown(at)}), prompt.subject or positions")
+        raise ValueError(
+            f"position {shown(at)} is a text: give prompt.span({shown(at)}), positions, or to a Site span={shown(at)}"
+        )
     if hasattr(at, "subject"):
         raise ValueError(f"position {shown(at, 40)} is a prompt: give its .subject, a span of it, or positions")
     given: object = getattr(at, "positions", at)

@@ -43,7 +43,7 @@ def sound_files(folder: Path) -> list[Path]:
 def table_rows(folder: Path) -> list[dict[str, Any]] | None:
     """The rows of a folder's table, each with a ``file_name``; None where it has no table.
 
-    Files of sound that the table does not name are told by a warning.
+    Files of sound that the table does not name are warned of.
     """
     found = [folder / name for name in TABLES if (folder / name).is_file()]
     if not found:

@@ -23,6 +23,7 @@ from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio.sources import RawSource
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
+from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.recording_rows import (
     AUDIO_ENDINGS,
     read_address,
@@ -33,8 +34,9 @@ from spiritlens.speech.recording_rows import (
 )
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
-from spiritlens.speech.voices.names import DEFAULT_VOICE, UnspeakableError, voice
+from spiritlens.speech.voices.names import voice
 from spiritlens.speech.word_files.sources import words_beside
+from spiritlens.terms import DEFAULT_VOICE
 
 Progress = Literal["bar", "none"]
 Broken = Literal["raise", "report"]
@@ -81,7 +83,7 @@ def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
     """The files that ``metadata.csv`` (or ``.jsonl``) names, or all sound files of a folder without one, by name.
 
     Sound that cannot be read (``.m4a`` ...) is among them, so that it is reported; files that the table does not name
-    are told by a warning.
+    are warned of.
     """
     if not isinstance(folder, (str, Path)) or not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of recordings.")
@@ -108,7 +110,8 @@ def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
 def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:
     """The recordings of a `datasets` data set (streamed or not), or of a list of rows, with a column of audio or paths.
 
-    A row without audio is a recording whose reading is refused.
+    A row without audio is a recording whose reading is refused. Returns them one by one. Raises ValueError for
+    what is no data set.
     """
     return _of_rows(undecoded(dataset, column), column)
 
@@ -133,7 +136,8 @@ def encode_recordings(
 ) -> Iterator[EncodedRecording]:
     """Units of each recording in order; with a `CachedEncoder` a run that was stopped resumes.
 
-    Audio that is refused ends the run (``broken="raise"``) or is yielded with its problem (``"report"``).
+    Audio that is refused ends the run (``broken="raise"``) or is yielded with its problem (``"report"``). Returns them
+    one by one, as they are done. Raises AudioError at refused audio, ValueError for another `broken`.
     """
     check_choice("progress", progress, Progress)
     check_choice("broken", broken, Broken)
@@ -170,8 +174,9 @@ def speak_texts(
     """Speak the ``text`` of each row in each voice into the folder `out`; return the path of its ``metadata.csv``.
 
     Each utterance is ``NAME.wav`` with its words in ``NAME.json`` (see `word_sources`), NAME made of the row's ``id``
-    (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached.
-    A text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
+    (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached. A
+    text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
+    Raises ValueError for rows without a text, and EngineError where a voice is not on this machine.
     """
     check_choice("progress", progress, Progress)
     rows, names = listed("rows", rows, of=(Mapping,)), listed("voices", voices, of=str)

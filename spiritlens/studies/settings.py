@@ -1,18 +1,18 @@
-"""What a study is asked for, apart from its model and facts; what is wrong is told before a model is loaded.
+"""What a study is asked for, apart from its model and facts: one value for `study`, `study_cost` and the command line.
 
-Needs no torch, so that the command line can check before it loads a model.
+The command line reads this module before anything else, so it imports neither torch nor numpy; `StudySettings.checked`
+says what is wrong before a model is loaded.
 """
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from spiritlens.arguments import check_choice, listed, shown, whole, written
 from spiritlens.prompts.facts import check_phrasing
-from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError, voice
-from spiritlens.speech.voices.shipped import shipped_texts
+from spiritlens.terms import DEFAULT_VOICE
 
 Ask: TypeAlias = Literal["enough", "all"]
 """enough: facts are asked in random order until as many are known as are traced; all: every fact is asked, so that the
@@ -21,31 +21,57 @@ table of accuracy is of all of them."""
 
 @dataclass(frozen=True)
 class StudySettings:
-    """The settings of `spiritlens.studies.study.study`, checked."""
+    """How facts are asked and traced."""
 
     voice: str = DEFAULT_VOICE
+    """Who speaks; `spiritlens voices` lists them."""
     phrasing: str = "held out"
+    """Phrasing of the facts."""
     n_facts: int = 40
+    """How many of the facts known in both modalities are traced."""
     n_token_maps: int = 2
+    """How many of these are also traced token by token."""
     components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out")
+    """What is restored, a map each."""
     window: int | None = None
+    """Restored layers of mlp_out and attn_out; 0.3 of the layers if left out."""
     samples: int = 10
+    """Noise samples per prompt."""
     seed: int = 0
+    """Seed of the noise and of the choice of facts."""
     ask: Ask = "enough"
+    """'enough' asks facts in random order until as many are known as are traced; 'all' asks every fact."""
 
-    def __post_init__(self) -> None:
-        for name, least in (("n_facts", 1), ("n_token_maps", 0), ("samples", 1), ("seed", 0)):
-            object.__setattr__(self, name, whole(name, getattr(self, name), at_least=least))
-        if self.window is not None:
-            object.__setattr__(self, "window", whole("window", self.window, at_least=1))
-        object.__setattr__(self, "components", listed("components", self.components, of=str))
+    def checked(self) -> "StudySettings":
+        """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice."""
         check_choice("ask", self.ask, Ask)
         check_phrasing(self.phrasing)
+        plain = replace(
+            self,
+            components=listed("components", self.components, of=str),
+            window=None if self.window is None else whole("window", self.window, at_least=1),
+            n_facts=whole("n_facts", self.n_facts, at_least=1),
+            n_token_maps=whole("n_token_maps", self.n_token_maps, at_least=0),
+            samples=whole("samples", self.samples, at_least=1),
+            seed=whole("seed", self.seed, at_least=0),
+        )
         check_voice(self.voice)
+        return plain
+
+
+def given_settings(settings: object) -> StudySettings:
+    """The settings, checked; other values are refused."""
+    if not isinstance(settings, StudySettings):
+        raise ValueError(f"settings={shown(settings)}: expected StudySettings, such as sl.StudySettings(n_facts=10)")
+    return settings.checked()
 
 
 def check_voice(name: str) -> None:
     """Refuse a voice that does not speak here, by letting it say a word; one with shipped texts may speak those."""
+    from spiritlens.speech.engines.process import EngineError
+    from spiritlens.speech.voices.names import voice
+    from spiritlens.speech.voices.shipped import shipped_texts
+
     try:
         voice(written("voice", name)).speak("one")
     except EngineError as error:

@@ -1,8 +1,8 @@
-"""The main job: the same facts told in writing and in speech, checked, traced and compared.
+"""The main job: the same facts written and spoken, checked, traced and compared.
 
 1. **Check.** All settings, the folder and the facts, before anything is spoken or run.
 2. **Ask.** The model answers facts in writing (T2T) and in speech (S2T), in random order, until enough are *known* in
-   both (`spiritlens.studies.asked_facts`). What cannot be said or asked is left out, counted and told.
+   both (`spiritlens.studies.pairs`). What cannot be spoken or asked is left out, counted and named.
 3. **Choose.** A seeded sample of the facts that are known in *both* modalities is traced, so that both maps are of the
    same facts; how many facts were left out, and why, is kept and shown.
 4. **Trace** with noise on the subject: spans of all tokens of a role are restored together, which makes a written word
@@ -15,7 +15,6 @@ its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.jso
 """
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,29 +27,31 @@ from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.cost import Cost, estimate_cost
 from spiritlens.analysis.tracing.grid import Grid, make_grid
 from spiritlens.arguments import number, told_keywords
-from spiritlens.comparison.compare import Comparison, compare, findings
+from spiritlens.comparison.compare import compare
+from spiritlens.comparison.result import Comparison
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import Fact, given_facts, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
+from spiritlens.report.page.document import Texts
 from spiritlens.runs.sweep.cost import shape_of
-from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
-from spiritlens.studies.asked_facts import (
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.studies.pairs import (
     Asked,
     LeftOut,
     accuracy_rows,
     choose_known,
-    fact_prompts,
+    pair_prompts,
     selection_sentences,
+    write_wavs,
 )
-from spiritlens.studies.asked_facts import ask as ask_facts
-from spiritlens.studies.settings import Ask, StudySettings, given_folder
+from spiritlens.studies.pairs import ask as ask_facts
+from spiritlens.studies.settings import StudySettings, given_folder, given_settings
 from spiritlens.terms import At
 
-LONGEST_NAME = 50
-"""Characters of a fact's id in the name of its wav: a file's name may have 255 bytes."""
+DEFAULTS = StudySettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class Study:
     findings: tuple[str, ...]
     page: Path = field(default_factory=Path)
     left_out: tuple[LeftOut, ...] = ()
-    """Facts that could not be said or asked, with the reasons."""
+    """Facts that could not be spoken or asked, with the reasons."""
 
     def __repr__(self) -> str:
         left_out = [f"Left out: {each}" for each in self.left_out]
@@ -76,25 +77,16 @@ class Study:
 def study(
     lens: Lens,
     out: str | Path,
+    settings: StudySettings = DEFAULTS,
     facts: Iterable[Fact] | None = None,
-    voice: str = DEFAULT_VOICE,
-    phrasing: str = "held out",
-    n_facts: int = 40,
-    *,
-    n_token_maps: int = 2,
-    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
-    window: int | None = None,
-    samples: int = 10,
-    seed: int = 0,
-    ask: Ask = "enough",
 ) -> Study:
-    """Run the main job and write its folder.
+    """Run the main job on `facts` (None: those of the embedded model) and write its folder `out`.
 
-    `n_facts` facts known in both modalities are traced by role, `n_token_maps` of them also token by token (0: none);
-    `window` None is the design's default, max(1, round(0.3 · layers)). ask="all" asks every fact, for the table of
-    accuracy, where "enough" stops when `n_facts` are known. Raises ValueError when no fact is known in both.
+    `settings.n_facts` facts known in both modalities are traced by role, `n_token_maps` of them also token by token.
+    Returns the effects by role and by token, the comparison of the modalities and the page. Raises ValueError for
+    settings that cannot be, for a folder begun with other settings, and when no fact is known in both modalities.
     """
-    settings = StudySettings(voice, phrasing, n_facts, n_token_maps, components, window, samples, seed, ask)
+    settings = given_settings(settings)
     out, lens = given_folder(out), given_lens(lens)
     lens.required_encoder()
     facts = load_facts() if facts is None else given_facts(facts)
@@ -123,16 +115,15 @@ def study(
     _write_json(out / "left_out.json", [{"fact": each.fact.id, "reason": each.reason} for each in asked.left_out])
     write_wavs(prompts, out / "wavs")
     comparison = compare(effects)
-    sentences = findings(comparison)
     page = dashboard(
         {"by role": effects, **({} if tokens is None else {"by token": tokens})},
         out,
         prompts=prompts,
         accuracy=accuracy,
-        findings=sentences,
-        notes=selection_sentences(asked, chosen),
+        findings=comparison.findings,
+        texts=Texts(notes=selection_sentences(asked, chosen)),
     )
-    return Study(effects, tokens, tuple(accuracy), comparison, sentences, page, asked.left_out)
+    return Study(effects, tokens, tuple(accuracy), comparison, comparison.findings, page, asked.left_out)
 
 
 def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
@@ -182,22 +173,19 @@ def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers
 
 
 @told_keywords
-def price(
+def study_cost(
     lens: Lens,
+    settings: StudySettings = DEFAULTS,
     facts: Iterable[Fact] | None = None,
-    voice: str = DEFAULT_VOICE,
-    phrasing: str = "held out",
-    n_facts: int = 40,
     *,
-    n_token_maps: int = 2,
-    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
-    window: int | None = None,
-    samples: int = 10,
     tflops: float = 1.0,
 ) -> dict[str, Cost]:
-    """What a study's traces would cost, by role and by token; no model is run: the first facts stand for the known."""
-    settings = StudySettings(voice, phrasing, n_facts, n_token_maps, components, window, samples)
-    tflops, lens = number("tflops", tflops, above=0), given_lens(lens)
+    """What a study's traces would cost, by role and by token; no model is run: the first facts stand for the known.
+
+    Returns cells, token-layers, FLOPs, bytes of memory and hours at `tflops` TFLOP/s. Raises ValueError for settings
+    that cannot be, and when none of the facts can be spoken.
+    """
+    settings, tflops, lens = given_settings(settings), number("tflops", tflops, above=0), given_lens(lens)
     prompts = _first_prompts(lens, load_facts() if facts is None else given_facts(facts), settings)
 
     def cost(some: Sequence[Prompt], at: At) -> Cost:
@@ -209,28 +197,19 @@ def price(
 
 
 def _first_prompts(lens: Lens, facts: Sequence[Fact], settings: StudySettings) -> list[Prompt]:
-    """Both prompts of the first facts that can be said."""
+    """Both prompts of the first facts that can be spoken."""
     prompts: list[Prompt] = []
     reasons: list[LeftOut] = []
     for fact in facts:
         if len(prompts) == 2 * settings.n_facts:
             break
         try:
-            prompts += fact_prompts(lens, fact, settings.voice, settings.phrasing)
+            prompts += pair_prompts(lens, fact, settings.voice, settings.phrasing)
         except (ValueError, EngineError) as error:
             reasons.append(LeftOut(fact, str(error)))
     if not prompts:
-        raise ValueError(f"none of the {len(facts)} facts can be said; the first: {reasons[0]}")
+        raise ValueError(f"none of the {len(facts)} facts can be spoken; the first: {reasons[0]}")
     return prompts
-
-
-def write_wavs(prompts: Iterable[Prompt], folder: Path) -> None:
-    """One wav file per spoken prompt, named after its fact and its id."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for prompt in prompts:
-        if prompt.waveform is not None:
-            name = re.sub(r"[^\w-]+", "_", f"{prompt.fact_id[:LONGEST_NAME]} {prompt.id}".strip())
-            write_whole(folder / f"{name}.wav", prompt.waveform.wav_bytes())
 
 
 def _write_json(path: Path, value: Any) -> None:

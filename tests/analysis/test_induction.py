@@ -13,16 +13,17 @@ import pytest
 import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+import spiritlens as sl
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.heads.attention_mass import DETECTORS, attention_patterns, detector_scores
-from spiritlens.analysis.heads.head_knockout import EVERYWHERE, head_knockout
+from spiritlens.analysis.heads.head_knockout import head_knockout
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.path_patching import path_patch
-from spiritlens.comparison.head_ranking import rank_heads
 from spiritlens.effects.paths import path_change
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
+from spiritlens.prompts.spans import EVERYWHERE
 from tests.analysis.tracing_lens import TinyLens, TinyVocabulary
 
 N_TOKENS, PAIRS, STEPS, BATCH = 33, 6, 700, 32
@@ -185,6 +186,6 @@ def test_without_the_previous_token_head_the_answer_is_a_guess(lens, prompts, pr
         lens, prompts[0], "mean", reference=prompts[0], spans=(EVERYWHERE,), metrics=("probability",), progress="none"
     )
     kept = found["restored"].isel(component=0, span=0, sample=0, metric=0).mean("prompt")
-    ranked = rank_heads((found["clean"].mean() - kept).transpose("layer", "head"))
+    ranked = sl.heads.rank((found["clean"].mean() - kept).transpose("layer", "head"))
     assert f"L0H{previous_token_head}" in ranked["name"].tolist()[:2]
     assert float(kept.sel(layer=0, head=previous_token_head)) < 0.4

@@ -27,12 +27,12 @@ METHODS = {
     "direct_logit_attribution": lambda lens, prompts: sl.direct_logit_attribution(lens, prompts),
     "head_knockout": lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET),
     "attention_knockout": lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET),
-    "attention_mass": lambda lens, prompts: sl.attention_mass(lens, prompts),
-    "head_detectors": lambda lens, prompts: sl.head_detectors(lens, prompts),
+    "attention_mass": lambda lens, prompts: sl.heads.attention_mass(lens, prompts),
+    "detectors": lambda lens, prompts: sl.heads.detectors(lens, prompts),
     "logit_lens": lambda lens, prompts: sl.logit_lens(lens, prompts),
     "dose_curve": lambda lens, prompts: sl.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
-    "average_effects": lambda lens, prompts: sl.average_effects(traced(lens, prompts), resamples=5),
-    "average_total_effects": lambda lens, prompts: sl.average_total_effects(traced(lens, prompts), resamples=5),
+    "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
+    "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
 }
 
 
@@ -42,26 +42,27 @@ def machine():
 
 
 def test_no_method_is_forgotten():
-    public = {name: getattr(sl, name) for name in sl.__all__}
+    spaces = (sl, sl.effects, sl.heads)
+    public = {name: getattr(space, name) for space in spaces for name in space.__all__}
     returning = {
         name
         for name, value in public.items()
         if isinstance(value, FunctionType) and inspect.signature(value).return_annotation is xr.Dataset
     }
-    assert returning - {"load_effects"} == set(METHODS)
+    assert returning - {"load"} == set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_a_method_returns_is_read_back_as_it_was(machine, name, tmp_path):
     found = METHODS[name](machine.lens, [machine.prompts[0], machine.prompts[12]])
-    again = sl.load_effects(sl.save_effects(found, tmp_path / "found.nc"))
+    again = sl.effects.load(sl.effects.save(found, tmp_path / "found.nc"))
     xr.testing.assert_identical(again.drop_encoding(), found)
 
 
 @pytest.mark.parametrize("by", ["token", "role", "modality"])
 def test_attributions_by_source_are_read_back(machine, by, tmp_path):
     found = sl.direct_logit_attribution(machine.lens, machine.prompts[:2], by=by)
-    again = sl.load_effects(sl.save_effects(found, tmp_path / "found.nc"))
+    again = sl.effects.load(sl.effects.save(found, tmp_path / "found.nc"))
     xr.testing.assert_identical(again, found)
 
 
@@ -73,12 +74,12 @@ def test_attributions_by_source_are_read_back(machine, by, tmp_path):
         ("attention_mass", lambda found: found.transpose(), "wants mass .* or score"),
         ("logit_lens", lambda found: found.drop_vars("labels"), "labels is missing"),
         ("dose_curve", lambda found: found.drop_vars("scale"), "scale is missing"),
-        ("average_effects", lambda found: found.transpose("metric", ...), "group first and metric last"),
-        ("average_total_effects", lambda found: found.drop_vars("low"), "low is missing"),
+        ("average", lambda found: found.transpose("metric", ...), "group first and metric last"),
+        ("average_total", lambda found: found.drop_vars("low"), "low is missing"),
     ],
 )
 def test_damaged_datasets_are_not_written(machine, name, change, message, tmp_path):
     found = METHODS[name](machine.lens, machine.prompts[:1])
     with pytest.raises(ValueError, match=message):
-        sl.save_effects(change(found), tmp_path / "found.nc")
+        sl.effects.save(change(found), tmp_path / "found.nc")
     assert not list(tmp_path.iterdir())

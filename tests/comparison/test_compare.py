@@ -12,10 +12,12 @@ sys.path.append(str(Path(__file__).parents[1] / "effects"))
 
 from effects_synthetic import role_effects, token_effects
 
-from spiritlens.comparison.compare import Comparison, Estimate, compare, findings
+import spiritlens as sl
+from spiritlens.comparison.compare import compare
+from spiritlens.comparison.result import Comparison
+from spiritlens.comparison.statistics import Estimate
 from spiritlens.effects.schema import ROLES, Status, check_effects
 from spiritlens.effects.statistics import fact_means
-from spiritlens.effects.statistics import role_effects as by_role
 
 MARKER_FREE = ["bos", "before subject", "subject", "after subject", "last word"]
 
@@ -86,7 +88,7 @@ def test_the_final_marker_answers_for_the_last_word() -> None:
     joined, named = compare(effects), compare(effects, last="by role")
     assert "read-out" in joined.cells["role"].values
     assert joined.cells["difference"].sel(role="last word").isnull().all()
-    per_fact = fact_means(by_role(effects)).sel(component="mlp_out", metric="probability")
+    per_fact = fact_means(sl.effects.by_role(effects)).sel(component="mlp_out", metric="probability")
     speech = per_fact.isel(fact=per_fact["modality"].values == "S2T").sel(role="final marker")
     text = per_fact.isel(fact=per_fact["modality"].values == "T2T").sel(role="last word")
     scale = [estimate.value for estimate in joined.total]
@@ -165,7 +167,7 @@ def test_token_maps_can_be_compared_too() -> None:
 def test_one_subject_gives_estimates_without_intervals() -> None:
     comparison = compare(role_effects(n_facts=1))
     assert np.isnan(comparison["mlp_out"].pearson.low)
-    assert "without an interval, so that nothing follows from it" in findings(comparison)[0]
+    assert "without an interval, so that nothing follows from it" in comparison.findings[0]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def shifted() -> Comparison:
 
 
 def test_three_sentences_with_their_numbers(shifted: Comparison) -> None:
-    sentences = findings(shifted)
+    sentences = shifted.findings
     assert len(sentences) == 3
     assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in sentences)
     assert repr(shifted.total[0]) in sentences[0]
@@ -202,13 +204,13 @@ def test_three_sentences_with_their_numbers(shifted: Comparison) -> None:
 
 
 def test_a_shift_is_named_with_its_direction(shifted: Comparison) -> None:
-    assert "layers later in speech" in findings(shifted)[2]
+    assert "layers later in speech" in shifted.findings[2]
     back = compare(role_effects(n_facts=30, n_layers=14, peaks={"T2T": 6.0, "S2T": 3.0}, noise=0.15))
-    assert "layers earlier in speech" in findings(back)[2]
+    assert "layers earlier in speech" in back.findings[2]
 
 
 def test_an_interval_over_zero_is_no_difference() -> None:
-    sentences = findings(compare(role_effects(n_facts=20, noise=0.2, seed=1).sel(role=MARKER_FREE)))
+    sentences = compare(role_effects(n_facts=20, noise=0.2, seed=1).sel(role=MARKER_FREE)).findings
     assert "no difference was found" in sentences[0]
     assert "layers later" not in sentences[2]
     assert "layers earlier" not in sentences[2]
@@ -217,8 +219,9 @@ def test_an_interval_over_zero_is_no_difference() -> None:
 
 def test_words_follow_the_numbers(shifted: Comparison) -> None:
     def told(pearson: Estimate) -> str:
-        component = replace(shifted["mlp_out"], pearson=pearson, reliability=(1.0, 1.0))
-        return findings(replace(shifted, components=(component,)))[1]
+        one = shifted["mlp_out"]
+        component = replace(one, estimates={**one.estimates, "pearson": pearson, "ceiling": Estimate(1.0)})
+        return replace(shifted, components=(component,)).findings[1]
 
     assert "agree closely in mlp_out" in told(Estimate(0.9, 0.8, 0.95))
     assert "agree in part in mlp_out" in told(Estimate(0.6, 0.4, 0.7))
@@ -228,7 +231,7 @@ def test_words_follow_the_numbers(shifted: Comparison) -> None:
 
 
 def test_nothing_is_said_about_storage(shifted: Comparison) -> None:
-    text = " ".join(findings(shifted)).lower()
+    text = " ".join(shifted.findings).lower()
     assert not any(word in text for word in ("stored", "storage", "located", "kept in"))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from spiritlens.comparison.head_ranking import compare_rankings, head_overlap, rank_heads
+import spiritlens as sl
 
 
 def measure(values):
@@ -15,15 +15,15 @@ def measure(values):
 
 
 def test_ranking_orders_heads_and_skips_those_not_measured():
-    table = rank_heads(measure([[0.1, -3.0], [2.0, np.nan]]))
+    table = sl.heads.rank(measure([[0.1, -3.0], [2.0, np.nan]]))
     assert table["name"].tolist() == ["L1H0", "L0H0", "L0H1"]
     assert table["rank"].tolist() == [1, 2, 3]
-    assert rank_heads(measure([[0.1, -3.0], [2.0, np.nan]]), top=1, by="magnitude")["name"].tolist() == ["L0H1"]
+    assert sl.heads.rank(measure([[0.1, -3.0], [2.0, np.nan]]), top=1, by="magnitude")["name"].tolist() == ["L0H1"]
 
 
 def test_overlap_of_a_measure_with_itself_and_with_its_opposite():
     values = measure(np.arange(8.0).reshape(2, 4))
-    same, opposite = head_overlap(values, values, top=2), head_overlap(values, -values, top=2)
+    same, opposite = sl.heads.overlap(values, values, top=2), sl.heads.overlap(values, -values, top=2)
     assert (same["shared"], same["jaccard"]) == (2, 1.0)
     assert same["spearman"] == pytest.approx(1)
     assert same["p"] == pytest.approx(1 / 28)  # 1 / (8 over 2)
@@ -35,7 +35,7 @@ def test_overlap_of_a_measure_with_itself_and_with_its_opposite():
 
 def test_comparison_lists_the_best_heads_of_either_side():
     first, second = measure([[3.0, 0.0], [1.0, 2.0]]), measure([[0.0, 9.0], [1.0, 2.0]])
-    table = compare_rankings(first, second, ("T2T", "S2T"), top=1)
+    table = sl.heads.compare_rankings(first, second, ("T2T", "S2T"), top=1)
     assert table["name"].tolist() == ["L0H0", "L0H1"]
     assert table["rank S2T"].tolist() == [4, 1]
     assert table["value T2T"].tolist() == [3.0, 0.0]
@@ -43,8 +43,8 @@ def test_comparison_lists_the_best_heads_of_either_side():
 
 def test_measures_must_have_the_axes_of_heads():
     with pytest.raises(ValueError, match="axes layer and head"):
-        rank_heads(xr.DataArray(np.zeros(3), dims="layer"))
+        sl.heads.rank(xr.DataArray(np.zeros(3), dims="layer"))
     with pytest.raises(ValueError, match="all values are NaN"):
-        rank_heads(measure([[np.nan, np.nan]]))
+        sl.heads.rank(measure([[np.nan, np.nan]]))
     with pytest.raises(ValueError, match="share 1 heads"):
-        head_overlap(measure([[1.0, np.nan]]), measure([[1.0, 2.0]]))
+        sl.heads.overlap(measure([[1.0, np.nan]]), measure([[1.0, 2.0]]))

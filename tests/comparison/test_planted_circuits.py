@@ -3,7 +3,8 @@
 import pytest
 
 from spiritlens.analysis.patching.activation_patching import activation_patch
-from spiritlens.comparison.compare import Comparison, compare, findings
+from spiritlens.comparison.compare import compare
+from spiritlens.comparison.result import Comparison
 from spiritlens.models.planted.planted import planted
 
 
@@ -41,7 +42,7 @@ def test_the_same_circuit_gives_the_same_maps(same: Comparison) -> None:
     assert same["mlp_out"].peak_shift.value == 0
     assert same["mlp_out"].centre_shift.value == pytest.approx(0, abs=1e-3)
     assert same["resid_pre"].handover_shift.value == pytest.approx(0, abs=1e-2)
-    assert "agree closely in resid_pre" in findings(same)[1]
+    assert "agree closely in resid_pre" in same.findings[1]
 
 
 def test_a_later_speech_mlp_is_recovered_as_a_shift_of_three(later: Comparison) -> None:
@@ -49,7 +50,7 @@ def test_a_later_speech_mlp_is_recovered_as_a_shift_of_three(later: Comparison) 
     assert later["mlp_out"].peak_shift.low == later["mlp_out"].peak_shift.high == 3
     assert later["mlp_out"].centre_shift.value == pytest.approx(3, abs=1e-2)
     assert later["mlp_out"].pearson.value < 0.2
-    assert "3.00 [3.00, 3.00] layers later in speech" in findings(later)[2]
+    assert "3.00 [3.00, 3.00] layers later in speech" in later.findings[2]
 
 
 def test_what_did_not_move_is_not_said_to_move(later: Comparison) -> None:

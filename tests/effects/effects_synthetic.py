@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from made_datasets import made_effects
 
-from spiritlens.effects.schema import ROLES, Status, new_effects
+from spiritlens.effects.schema import ROLES, Status
 
 ANSWERS = ("paris", "rome", "oslo", "lima", "cairo", "tokyo", "delhi", "quito")
 SUBJECTS = ("france", "italy", "norway", "peru", "egypt", "japan", "india", "ecuador")
@@ -62,7 +63,7 @@ def role_effects(
         for role in ("bos", "before subject"):
             status[index, :, :, ROLES.index(role)] = Status.EXACT
             restored[index, :, :, ROLES.index(role)] = corrupted[index]
-    return new_effects(
+    return made_effects(
         clean=clean,
         corrupted=corrupted,
         restored=restored,
@@ -149,7 +150,7 @@ def token_effects(
     fields = ("token", "token_family", "token_modality", "role", "part", "word", "word_index", "start", "end")
     padding = ("", "", "none", "", "none", "", -1, np.nan, np.nan)
     padded = [[*line, *[padding] * (length - len(line))] for line in tokens]
-    return new_effects(
+    return made_effects(
         clean=clean,
         corrupted=corrupted,
         restored=restored,

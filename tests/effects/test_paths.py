@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from effects_synthetic import prompt_columns
+from made_datasets import made_paths
 
-from spiritlens.effects.paths import check_paths, new_paths, path_change
+from spiritlens.effects.paths import check_paths, path_change
 from spiritlens.effects.schema import Status
 
 
@@ -15,7 +16,7 @@ def paths() -> xr.Dataset:
     status = np.full((1, 1, 2, 1, 1, 2, 1, 1), Status.ABSENT)
     status[0, 0, 0, 0, 0, 1] = Status.MEASURED
     patched = np.where((status == Status.MEASURED)[..., None], np.array([3.0, 3.0]), np.nan)
-    return new_paths(
+    return made_paths(
         base=[[1.0, 1.0]],
         patched=patched,
         status=status,

@@ -4,21 +4,16 @@ import numpy as np
 import pytest
 import xarray as xr
 from effects_synthetic import prompt_columns
+from made_datasets import made_effects
 
-from spiritlens.effects.quantities import (
-    indirect_effect,
-    normalised_indirect_effect,
-    normalised_total_effect,
-    small_total_effects,
-    total_effect,
-)
-from spiritlens.effects.schema import new_effects
+import spiritlens as sl
+from spiritlens.effects.quantities import small_total_effects
 
 
 def one_cell(direction: str = "denoising", clean: float = 0.9, **prompts: list[object]) -> xr.Dataset:
     """One prompt, one cell, two samples: probability (sign +1) and rank (sign −1)."""
     rows = prompt_columns([(0, "T2T", 0)])
-    return new_effects(
+    return made_effects(
         clean=[[clean, 1.0]],
         corrupted=[[[0.1, 9.0], [0.3, 5.0]]],
         restored=np.array([[0.5, 3.0], [0.7, 1.0]]).reshape(1, 1, 1, 1, 2, 2),
@@ -36,31 +31,31 @@ def one_cell(direction: str = "denoising", clean: float = 0.9, **prompts: list[o
 
 def test_signs_by_hand() -> None:
     effects = one_cell()
-    np.testing.assert_allclose(total_effect(effects).values, [[0.7, 6.0]])
-    np.testing.assert_allclose(indirect_effect(effects).values.reshape(-1), [0.4, 5.0])
-    np.testing.assert_allclose(normalised_indirect_effect(effects).values.reshape(-1), [0.4 / 0.7, 5 / 6])
-    np.testing.assert_allclose(normalised_total_effect(effects).values, [[0.7 / 0.9]])
+    np.testing.assert_allclose(sl.effects.total(effects).values, [[0.7, 6.0]])
+    np.testing.assert_allclose(sl.effects.indirect(effects).values.reshape(-1), [0.4, 5.0])
+    np.testing.assert_allclose(sl.effects.normalised_indirect(effects).values.reshape(-1), [0.4 / 0.7, 5 / 6])
+    np.testing.assert_allclose(sl.effects.normalised_total(effects).values, [[0.7 / 0.9]])
 
 
 def test_noising_is_the_loss_against_the_clean_run() -> None:
-    np.testing.assert_allclose(indirect_effect(one_cell("noising")).values.reshape(-1), [0.3, 1.0])
+    np.testing.assert_allclose(sl.effects.indirect(one_cell("noising")).values.reshape(-1), [0.3, 1.0])
 
 
 def test_small_total_effects_are_nan_and_counted() -> None:
     effects = one_cell(clean=0.22)
-    normalised = normalised_indirect_effect(effects)
+    normalised = sl.effects.normalised_indirect(effects)
     assert np.isnan(normalised.sel(metric="probability")).all()
     assert normalised.sel(metric="rank").item() == pytest.approx(5 / 6)
     assert normalised.attrs["n_small"] == 1
     assert small_total_effects(effects).values.tolist() == [1, 0]
-    assert not np.isnan(normalised_indirect_effect(effects, threshold=0.01)).any()
+    assert not np.isnan(sl.effects.normalised_indirect(effects, threshold=0.01)).any()
     for threshold in (0.0, float("nan"), "0.05"):
         with pytest.raises(ValueError, match=r"threshold=.*: expected a number > 0"):
-            normalised_indirect_effect(effects, threshold=threshold)  # type: ignore[arg-type]
+            sl.effects.normalised_indirect(effects, threshold=threshold)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="threshold="):
             small_total_effects(effects, threshold=threshold)  # type: ignore[arg-type]
 
 
 def test_normalised_total_effect_is_for_probabilities_only() -> None:
     with pytest.raises(ValueError, match="for probabilities only"):
-        normalised_total_effect(one_cell().sel(metric=["rank"]))
+        sl.effects.normalised_total(one_cell().sel(metric=["rank"]))

@@ -11,7 +11,6 @@ from effects_synthetic import token_effects
 
 import spiritlens as sl
 from spiritlens import cli
-from spiritlens.effects.store import load_effects
 
 NAMES = ("b", "a", "c")
 FACTS = ("oslo", "currency/bulgaria", "currency/bhutan")
@@ -33,28 +32,28 @@ def old_folder(folder: Path) -> Path:
 def test_cut_labels_are_told_with_the_remedy_and_mended(tmp_path: Path) -> None:
     folder = old_folder(tmp_path / "run")
     with pytest.warns(UserWarning, match=r"written by spiritlens 0\.1\.0, which cut labels.*spiritlens rejoin"):
-        assert load_effects(folder / "effects.nc")["fact_id"].values[1] == "curr"
-    mended = sl.rejoin(folder)
+        assert sl.effects.load(folder / "effects.nc")["fact_id"].values[1] == "curr"
+    mended = sl.effects.rejoin(folder)
     assert mended.changed == {"fact_id": 2}
     assert "3 prompts joined; 2 values changed (2 of fact_id)" in repr(mended)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = load_effects(folder / "effects.nc")
-        load_effects(folder / "parts" / "a.nc")
+        found = sl.effects.load(folder / "effects.nc")
+        sl.effects.load(folder / "parts" / "a.nc")
     assert found["fact_id"].values.tolist() == list(FACTS)
     xr.testing.assert_identical(found, mended.effects)
-    assert sl.rejoin(folder).changed == {}
+    assert sl.effects.rejoin(folder).changed == {}
 
 
 def test_what_is_not_traced_yet_is_told(tmp_path: Path) -> None:
     folder = old_folder(tmp_path)
     (folder / "parts" / "a.nc").unlink()
     (folder / "effects.nc").write_bytes(b"damaged")
-    mended = sl.rejoin(folder)
+    mended = sl.effects.rejoin(folder)
     assert mended.effects["fact_id"].values.tolist() == [FACTS[0], FACTS[2]]
     assert repr(mended).endswith("0 values changed; 1 prompts are not traced yet")
     (folder / "config.json").unlink()
-    assert sl.rejoin(folder).effects["fact_id"].values.tolist() == [FACTS[0], FACTS[2]]
+    assert sl.effects.rejoin(folder).effects["fact_id"].values.tolist() == [FACTS[0], FACTS[2]]
 
 
 def test_a_part_in_another_one_s_place_is_refused(tmp_path: Path) -> None:
@@ -62,13 +61,13 @@ def test_a_part_in_another_one_s_place_is_refused(tmp_path: Path) -> None:
     (parts / "a.nc").write_bytes((parts / "b.nc").read_bytes())
     before = (tmp_path / "effects.nc").read_bytes()
     with pytest.raises(ValueError, match=r"a\.nc holds the prompt b: delete the file"):
-        sl.rejoin(tmp_path)
+        sl.effects.rejoin(tmp_path)
     assert (tmp_path / "effects.nc").read_bytes() == before
 
 
 def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no parts"):
-        sl.rejoin(tmp_path)
+        sl.effects.rejoin(tmp_path)
 
 
 def test_the_command_mends_the_maps_by_token_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from spiritlens.effects.quantities import indirect_effect
+import spiritlens as sl
 from spiritlens.effects.role_effects import ordered_roles
-from spiritlens.effects.role_effects import role_effects as by_role
 from spiritlens.effects.schema import ROLES, Status, check_effects
 
 
@@ -25,14 +24,14 @@ def named_spans(tokens: xr.Dataset, at: str) -> xr.Dataset:
 
 def test_named_spans_keep_their_names(tokens: xr.Dataset) -> None:
     spans = named_spans(tokens, "span")
-    effect, rows = indirect_effect(spans), by_role(spans)
+    effect, rows = sl.effects.indirect(spans), sl.effects.by_role(spans)
     assert rows["role"].values.tolist() == ["subject", "subject +1", "last token"]
     np.testing.assert_array_equal(rows.sel(role="subject +1").values, effect.isel(span=1).values)
 
 
 def test_words_are_averaged_by_role(tokens: xr.Dataset) -> None:
     spans = named_spans(tokens, "word")
-    effect, rows = indirect_effect(spans), by_role(spans)
+    effect, rows = sl.effects.indirect(spans), sl.effects.by_role(spans)
     assert rows["role"].values.tolist() == ["subject", "last word"]
     np.testing.assert_allclose(rows.sel(role="subject").values, effect.isel(span=[0, 1]).mean("span").values)
 
@@ -43,7 +42,7 @@ def test_order_of_rows() -> None:
 
 
 def test_token_map_becomes_role_means(tokens: xr.Dataset) -> None:
-    effect, mean = indirect_effect(tokens), by_role(tokens)
+    effect, mean = sl.effects.indirect(tokens), sl.effects.by_role(tokens)
     prompt = 1
     places = np.nonzero(tokens["role"].values[prompt] == "subject")[0]
     expected = effect.isel(prompt=prompt, pos=places).mean("pos")
@@ -54,7 +53,7 @@ def test_token_map_becomes_role_means(tokens: xr.Dataset) -> None:
 
 
 def test_parts_split_the_subject(tokens: xr.Dataset) -> None:
-    parts = by_role(tokens, split="part")
+    parts = sl.effects.by_role(tokens, split="part")
     assert parts["role"].values.tolist()[3:6] == ["subject first", "subject middle", "subject last"]
     last = parts.sel(role="subject last")
     assert float(last.max()) > 0.6 > 0 > float(parts.sel(role="subject first").min())
@@ -62,14 +61,14 @@ def test_parts_split_the_subject(tokens: xr.Dataset) -> None:
 
 def test_part_of_a_role_map_is_refused(roles: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="trace with at='token'"):
-        by_role(roles, split="part")
+        sl.effects.by_role(roles, split="part")
 
 
 def test_role_means_of_screened_cells_are_refused(tokens: xr.Dataset) -> None:
     status, restored = tokens["status"].copy(deep=True), tokens["restored"].copy(deep=True)
     status[0, 0, 0, 5], restored[0, 0, 0, 5] = Status.SCREENED, np.nan
     with pytest.raises(ValueError, match="screened out"):
-        by_role(tokens.assign(status=status, restored=restored))
+        sl.effects.by_role(tokens.assign(status=status, restored=restored))
 
 
 def test_screened_spans_of_the_same_names_are_averaged(tokens: xr.Dataset) -> None:
@@ -77,7 +76,7 @@ def test_screened_spans_of_the_same_names_are_averaged(tokens: xr.Dataset) -> No
     status, restored = spans["status"].copy(deep=True), spans["restored"].copy(deep=True)
     status.values[:, :, 1, 0], restored.values[:, :, 1, 0] = Status.SCREENED, np.nan
     everywhere = spans.assign(status=status, restored=restored)
-    rows = by_role(everywhere).sel(role="subject")
+    rows = sl.effects.by_role(everywhere).sel(role="subject")
     assert rows.isel(layer=1).isnull().all() & rows.isel(layer=2).notnull().all()
     names = spans["span_name"].copy(deep=True)
     names.values[-1] = ["the", "is", "of", ""]
@@ -87,7 +86,7 @@ def test_screened_spans_of_the_same_names_are_averaged(tokens: xr.Dataset) -> No
     mixed = spans.assign(status=status, restored=restored)
     for refused in (other, mixed, everywhere.assign_attrs(at="word")):
         with pytest.raises(ValueError, match="screened out"):
-            by_role(refused)
+            sl.effects.by_role(refused)
 
 
 @pytest.mark.parametrize(
@@ -99,4 +98,4 @@ def test_screened_spans_of_the_same_names_are_averaged(tokens: xr.Dataset) -> No
 )
 def test_unknown_options_are_refused(roles: xr.Dataset, options: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        by_role(roles, **options)  # type: ignore[arg-type]
+        sl.effects.by_role(roles, **options)  # type: ignore[arg-type]

@@ -10,12 +10,14 @@ import xarray as xr
 from effects_synthetic import role_effects, token_effects
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_datasets import made_effects, made_paths
 
+import spiritlens as sl
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import decoded, encoded, read_netcdf
-from spiritlens.effects.paths import EDGE_AXES, new_paths
+from spiritlens.effects.paths import EDGE_AXES
 from spiritlens.effects.run_directory import open_run
-from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, SITE_COORDINATES, Status, new_effects
-from spiritlens.effects.store import join_effects, load_effects, save_effects
+from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, SITE_COORDINATES, Status
 from spiritlens.prompts.prompt import Prompt, Span
 
 labels = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9) | st.sampled_from(
@@ -64,7 +66,7 @@ def effects_parts(draw: st.DrawFn) -> list[xr.Dataset]:
         status[..., 0, :] = Status.ABSENT
         restored[status == Status.ABSENT] = np.nan
         parts.append(
-            new_effects(
+            made_effects(
                 clean=np.full((1, len(metrics)), draw(numbers), dtype),
                 corrupted=np.full((1, 2, len(metrics)), draw(numbers), dtype),
                 restored=restored,
@@ -87,7 +89,7 @@ def effects_parts(draw: st.DrawFn) -> list[xr.Dataset]:
 def paths(draw: st.DrawFn) -> xr.Dataset:
     shape = (2, 1, 2, 1, 1, 2, 1, 2)
     node = {"component": texts(draw, 1), "layer": [0, 1], "head": [-1]}
-    return new_paths(
+    return made_paths(
         base=np.full((2, 1), draw(numbers)),
         patched=np.full((*shape, 1), draw(numbers)),
         status=np.zeros(shape),
@@ -130,7 +132,7 @@ def test_paths_come_back(dataset: xr.Dataset) -> None:
 
 def test_xarray_reads_the_same_from_the_file(tmp_path: Path) -> None:
     for name, dataset in (("tokens", token_effects()), ("roles", role_effects())):
-        path = save_effects(dataset, tmp_path / f"{name}.nc")
+        path = sl.effects.save(dataset, tmp_path / f"{name}.nc")
         with xr.open_dataset(path, engine="h5netcdf") as found:
             xr.testing.assert_identical(found.load(), dataset)
 
@@ -151,28 +153,28 @@ def test_labels_of_later_parts_stay_whole_in_a_run(tmp_path: Path) -> None:
         run.write_part(f"p{place}", part)
     finished = open_run(tmp_path, {}).finish()
     assert finished["voice"].values.tolist() == ["é", "ééé", "é" * 9, "é" * 27]
-    xr.testing.assert_identical(load_effects(tmp_path / "effects.nc"), finished)
+    xr.testing.assert_identical(sl.effects.load(tmp_path / "effects.nc"), finished)
 
 
 def test_what_users_concatenate_themselves_stays_whole(tmp_path: Path) -> None:
-    files = [save_effects(part, tmp_path / f"{n}.nc") for n, part in enumerate(grown(role_effects(n_facts=2)))]
-    loaded = xr.concat([load_effects(path) for path in files], dim="prompt")
+    files = [sl.effects.save(part, tmp_path / f"{n}.nc") for n, part in enumerate(grown(role_effects(n_facts=2)))]
+    loaded = xr.concat([sl.effects.load(path) for path in files], dim="prompt")
     assert not any(variable.encoding for variable in loaded.variables.values())
-    xr.testing.assert_identical(load_effects(save_effects(loaded, tmp_path / "ours.nc")), loaded)
+    xr.testing.assert_identical(sl.effects.load(sl.effects.save(loaded, tmp_path / "ours.nc")), loaded)
     opened = xr.concat([xr.load_dataset(path, engine="h5netcdf") for path in files], dim="prompt")
-    xr.testing.assert_identical(load_effects(save_effects(opened, tmp_path / "theirs.nc")), opened)
+    xr.testing.assert_identical(sl.effects.load(sl.effects.save(opened, tmp_path / "theirs.nc")), opened)
     assert opened["fact_id"].values.tolist() == ["é", "ééé", "é" * 9, "é" * 27]
 
 
 def test_subsets_and_selections_come_back(tmp_path: Path) -> None:
-    loaded = load_effects(save_effects(token_effects(), tmp_path / "all.nc"))
+    loaded = sl.effects.load(sl.effects.save(token_effects(), tmp_path / "all.nc"))
     for name, subset in (
         ("some", loaded.isel(prompt=[4, 1])),
         ("window", loaded.isel(layer=slice(1, 3), pos=slice(2, 5))),
         ("ordered", loaded.sortby("fact_id", ascending=False)),
         ("turned", loaded.isel(sample=slice(None, None, -1))),
     ):
-        xr.testing.assert_identical(load_effects(save_effects(subset, tmp_path / f"{name}.nc")), subset)
+        xr.testing.assert_identical(sl.effects.load(sl.effects.save(subset, tmp_path / f"{name}.nc")), subset)
 
 
 @pytest.mark.parametrize("kind", ["object", "big-endian", "more attributes", "units", "fill"])
@@ -185,7 +187,7 @@ def test_odd_kinds_come_back_equal(kind: str, tmp_path: Path) -> None:
         "units": lambda: effects.assign_coords(start=effects["start"].assign_attrs(units="seconds")),
         "fill": lambda: effects.assign(clean=effects["clean"].assign_attrs(scale="2", label="TE (π)")),
     }[kind]()
-    found = load_effects(save_effects(changed, tmp_path / "e.nc"))
+    found = sl.effects.load(sl.effects.save(changed, tmp_path / "e.nc"))
     assert found.equals(changed)
     assert all(found[name].attrs == changed[name].attrs for name in ("start", "clean"))
     assert {name: type(value) for name, value in found.attrs.items() if name == "seed"} == {"seed": int}
@@ -213,25 +215,25 @@ def with_label(value: Any, dtype: type = object) -> xr.Dataset:
 )
 def test_what_a_file_cannot_hold_is_refused_by_name(dataset: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
-        save_effects(dataset(), tmp_path / "e.nc")
+        sl.effects.save(dataset(), tmp_path / "e.nc")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_flipped_bit_is_found(tmp_path: Path) -> None:
-    path = save_effects(token_effects(n_facts=1), tmp_path / "e.nc")
+    path = sl.effects.save(token_effects(n_facts=1), tmp_path / "e.nc")
     data = bytearray(path.read_bytes())
     place = bytes(data).index(token_effects(n_facts=1)["restored"].values.tobytes()[:256]) + 100
     data[place] ^= 1
     path.write_bytes(data)
     with pytest.raises(ValueError, match="checksum is not that of its content"):
-        load_effects(path)
+        sl.effects.load(path)
 
 
 def test_a_file_that_another_program_changed_has_no_seal(tmp_path: Path) -> None:
-    path = save_effects(token_effects(n_facts=1), tmp_path / "e.nc")
+    path = sl.effects.save(token_effects(n_facts=1), tmp_path / "e.nc")
     with xr.load_dataset(path, engine="h5netcdf") as dataset:
         dataset.assign_attrs(note="edited").to_netcdf(path, engine="h5netcdf")
-    assert load_effects(path).attrs["note"] == "edited"
+    assert sl.effects.load(path).attrs["note"] == "edited"
     assert read_netcdf(path).attrs["seed"] == 0
 
 

@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 from effects_synthetic import token_effects
 
+import spiritlens as sl
 from spiritlens.effects import run_directory
 from spiritlens.effects.run_directory import RunDirectory, environment, open_run
-from spiritlens.effects.store import load_effects
 
 
 def test_a_run_resumes_and_finishes_in_order(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_run_resumes_and_finishes_in_order(tmp_path: Path) -> None:
     again.write_part("a", effects.isel(prompt=[0]))
     finished = again.finish(["b", "a"])
     assert finished["prompt_id"].values.tolist() == effects["prompt_id"].values[[1, 0]].tolist()
-    xr.testing.assert_identical(load_effects(tmp_path / "run" / "effects.nc"), finished)
+    xr.testing.assert_identical(sl.effects.load(tmp_path / "run" / "effects.nc"), finished)
     assert (tmp_path / "run" / "environment.json").is_file()
 
 
@@ -179,4 +179,4 @@ def test_effects_that_are_there_are_not_written_again(tmp_path: Path) -> None:
     run.finish()
     assert (tmp_path / "effects.nc").stat().st_mtime_ns == written
     (tmp_path / "effects.nc").write_bytes(b"damaged")
-    xr.testing.assert_identical(run.finish(), load_effects(tmp_path / "effects.nc"))
+    xr.testing.assert_identical(run.finish(), sl.effects.load(tmp_path / "effects.nc"))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from effects_synthetic import prompt_columns
+from made_datasets import made_effects
 
-from spiritlens.effects.schema import ROLES, Status, check_effects, new_effects, site_axis, window_of
+from spiritlens.effects.schema import ROLES, Status, check_effects, site_axis, window_of
 
 
 def test_builds_what_it_checks(roles: xr.Dataset, tokens: xr.Dataset) -> None:
@@ -22,7 +23,7 @@ def test_builds_what_it_checks(roles: xr.Dataset, tokens: xr.Dataset) -> None:
 def test_heads_follow_the_site_axis() -> None:
     shape = (2, 1, 3, len(ROLES), 4)
     corrupted = np.zeros((2, 2, 1))
-    dataset = new_effects(
+    dataset = made_effects(
         clean=np.ones((2, 1)),
         corrupted=corrupted,
         restored=np.zeros((*shape, 2, 1)),
@@ -106,15 +107,15 @@ def test_builder_names_a_wrong_at_and_missing_columns(roles: xr.Dataset) -> None
         "sites": {"role": ["subject"], "n_tokens": [[1]]},
         "at": "role",
     }
-    assert new_effects(**arguments).sizes["role"] == 1  # type: ignore[arg-type]
+    assert made_effects(**arguments).sizes["role"] == 1  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected one of token, word, span, role"):
-        new_effects(**{**arguments, "at": "letter"})  # type: ignore[arg-type]
+        made_effects(**{**arguments, "at": "letter"})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="lacks 'known'"):
-        new_effects(**{**arguments, "prompts": {"prompt_id": ["a"], "modality": ["T2T"]}})  # type: ignore[arg-type]
+        made_effects(**{**arguments, "prompts": {"prompt_id": ["a"], "modality": ["T2T"]}})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="unknown prompt coordinates"):
-        new_effects(**{**arguments, "prompts": {**arguments["prompts"], "speaker": ["x"]}})  # type: ignore[arg-type, dict-item]
+        made_effects(**{**arguments, "prompts": {**arguments["prompts"], "speaker": ["x"]}})  # type: ignore[arg-type, dict-item]
     with pytest.raises(ValueError, match="expected \\['n_tokens', 'role'\\]"):
-        new_effects(**{**arguments, "sites": {"role": ["subject"]}})  # type: ignore[arg-type]
+        made_effects(**{**arguments, "sites": {"role": ["subject"]}})  # type: ignore[arg-type]
 
 
 def test_statuses_are_distinct_flags() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import spiritlens as sl
+from spiritlens.effects.joining import join_effects, pad_sites
 from spiritlens.effects.schema import Status, check_effects
-from spiritlens.effects.statistics import indirect_effect
-from spiritlens.effects.store import join_effects, load_effects, pad_sites, save_effects
 
 
 def shorter(effects: xr.Dataset) -> xr.Dataset:
@@ -18,14 +18,14 @@ def shorter(effects: xr.Dataset) -> xr.Dataset:
 
 def test_round_trip_keeps_everything(roles: xr.Dataset, tokens: xr.Dataset, tmp_path: Path) -> None:
     for name, effects in (("roles", roles), ("tokens", tokens)):
-        xr.testing.assert_identical(load_effects(save_effects(effects, tmp_path / f"{name}.nc")), effects)
+        xr.testing.assert_identical(sl.effects.load(sl.effects.save(effects, tmp_path / f"{name}.nc")), effects)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_unicode_labels_survive(tokens: xr.Dataset, tmp_path: Path) -> None:
     labels = tokens["token"].copy(data=np.char.add("▁é", tokens["token"].values))
     effects = tokens.assign_coords(token=labels)
-    assert load_effects(save_effects(effects, tmp_path / "e.nc"))["token"].values[0, 1] == "▁éthe"
+    assert sl.effects.load(sl.effects.save(effects, tmp_path / "e.nc"))["token"].values[0, 1] == "▁éthe"
 
 
 def test_padding_is_absent_and_changes_no_number(tokens: xr.Dataset) -> None:
@@ -44,7 +44,9 @@ def test_parts_of_different_length_join(tokens: xr.Dataset) -> None:
     assert joined.sizes["pos"] == 10
     order = np.argsort(joined["prompt_id"].values)
     expected = tokens.isel(prompt=np.argsort(tokens["prompt_id"].values))
-    np.testing.assert_array_equal(indirect_effect(joined.isel(prompt=order)).values, indirect_effect(expected).values)
+    np.testing.assert_array_equal(
+        sl.effects.indirect(joined.isel(prompt=order)).values, sl.effects.indirect(expected).values
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,6 @@ def test_parts_with_another_site_axis_are_refused(tokens: xr.Dataset, roles: xr.
 def test_wrong_files_and_names(tmp_path: Path) -> None:
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"other\.nc has the schema None"):
-        load_effects(tmp_path / "other.nc")
+        sl.effects.load(tmp_path / "other.nc")
     with pytest.raises(FileNotFoundError, match="no such file"):
-        load_effects(tmp_path / "missing.nc")
+        sl.effects.load(tmp_path / "missing.nc")

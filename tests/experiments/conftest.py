@@ -5,12 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from spoken_lines import FACTS, N_UNITS, ROOT, spoken_lines  # first: puts `experiments/` on the path
+from spoken_lines import FACTS, N_UNITS, ROOT, spoken_lines
 
-from embedded_model.documents import Documents, TokenIds  # isort: skip
-from embedded_model.pieces import train_pieces  # isort: skip
-from embedded_model.settings import SMOKE  # isort: skip
-
+from experiments.embedded_model.language_model.documents import Documents, TokenIds
+from experiments.embedded_model.language_model.pieces import train_pieces
+from experiments.embedded_model.settings import SMOKE
 from spiritlens.speech.audio.waveform import Waveform, read_waveform
 
 
@@ -38,7 +37,7 @@ def documents(ids: TokenIds) -> Documents:
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a whole smoke recipe: one command, all stages."""
     out = tmp_path_factory.mktemp("recipe")
-    script = ROOT / "experiments" / "train_embedded_model.py"
-    command = [sys.executable, str(script), "--out", str(out), "--preset", "smoke", "--workers", "1", "--threads", "1"]
+    options = ["--out", str(out), "--preset", "smoke", "--workers", "1", "--threads", "1"]
+    command = [sys.executable, "-m", "experiments.embedded_model.train", *options]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
     return out

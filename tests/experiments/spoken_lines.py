@@ -1,19 +1,15 @@
-"""Tiny facts and lines as if spoken, for the tests of the recipe; puts `experiments/` on the path."""
+"""Tiny facts and lines as if spoken, for the tests of the recipe."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from experiments.embedded_model.corpus import SpokenLine
+from experiments.embedded_model.language_model.unit_corpus import EncodedLine, word_groups
+from experiments.embedded_model.settings import SMOKE
+from spiritlens.prompts.facts import Fact
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "experiments"))
-
-from embedded_model.corpus import SpokenLine  # noqa: E402
-from embedded_model.settings import SMOKE  # noqa: E402
-from embedded_model.unit_corpus import EncodedLine, word_groups  # noqa: E402
-
-from spiritlens.prompts.facts import Fact  # noqa: E402
-
 FACTS = SMOKE.facts()
 N_UNITS = 41
 

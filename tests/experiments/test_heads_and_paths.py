@@ -8,8 +8,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from spiritlens.effects.store import load_effects
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,7 +28,15 @@ def test_heads_are_found_tested_and_explained(tmp_path):
     assert set(tested["prompts"]) == {"T2T", "S2T"}
     assert set(tested["at"]) == {"last token", "all but the beginning"}
     run(
-        "path_patching.py", "--out", str(paths), "--heads", str(heads / "heads.json"), "--n-facts", "2", "--asked", "12"
+        "paths_to_the_answer.py",
+        "--out",
+        str(paths),
+        "--heads",
+        str(heads / "heads.json"),
+        "--n-facts",
+        "2",
+        "--asked",
+        "12",
     )
     strongest = pd.read_csv(paths / "paths_into_MLPs_and_logits.csv")
     assert {"sender", "receiver", "T2T", "S2T"} <= set(strongest.columns)
@@ -39,4 +45,4 @@ def test_heads_are_found_tested_and_explained(tmp_path):
         assert "plotly" in page
         assert "http://" not in page.split("</head>")[0]
     assert "have donors that fit in both, and 2 of these were patched" in (paths / "index.html").read_text()
-    assert load_effects(paths / "paths_into_heads.nc").attrs["method"] == "path patching"
+    assert sl.effects.load(paths / "paths_into_heads.nc").attrs["method"] == "path patching"

@@ -99,7 +99,7 @@ class Killing:
         children = [self._child(lambda seed=seed: self.trace(folder, seed)) for seed in (0, 1)]
         ended = [os.waitpid(child, 0)[1] for child in children]
         self.counts["two settings at once"] += 1
-        seeds = {sl.load_effects(path).attrs["seed"] for path in (folder / "parts").glob("*.nc")}
+        seeds = {sl.effects.load(path).attrs["seed"] for path in (folder / "parts").glob("*.nc")}
         if sum(code == 0 for code in ended) != 1 or seeds != {ended.index(0)}:
             self.wrong.append(f"two settings at once: ended {ended}, parts of {seeds}")
 
@@ -127,7 +127,7 @@ class Killing:
 
     def _compare(self, folder: Path, what: str) -> None:
         """The file holds what an undisturbed trace does, and the folder no other file."""
-        found = sl.load_effects(folder / "effects.nc")
+        found = sl.effects.load(folder / "effects.nc")
         unlike = differences(self.reference.assign_attrs(created=""), found.assign_attrs(created=""))
         left = sorted(names(folder) - self.files)
         if unlike or left:

@@ -29,7 +29,7 @@ def violations(source: str) -> list[str]:
                 found.append(node.module)
         if isinstance(node, ast.Attribute) and node.attr == "model":
             owner = ast.unparse(node.value)
-            if owner.split(".")[-1] in ("lens", "inside"):
+            if owner.split(".")[-1] in ("lens", "backend"):
                 found.append(f"{owner}.model")
     return found
 

@@ -49,5 +49,7 @@ def test_it_recalls_a_fact_that_it_reads_and_one_that_it_hears(lens):
 
 def test_a_missing_model_is_said(monkeypatch):
     monkeypatch.setattr(embedded, "EMBEDDED_FOLDER", Path("/nowhere"))
-    with pytest.raises(CheckpointError, match=r"embedded model is not in this installation.*experiments/train"):
+    with pytest.raises(
+        CheckpointError, match=r"embedded model is not in this installation.*experiments/embedded_model/train"
+    ):
         embedded_folder()

@@ -14,7 +14,7 @@ from spiritlens.models.loading import load
 from spiritlens.prompts.vocabulary.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.cached import CachedEncoder
-from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, load_hubert_units
+from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, load_encoder
 from spiritlens.speech.units import UnitStream
 
 HUBERT = Path(__file__).parents[1] / "data" / "speech" / "hubert_small"
@@ -38,10 +38,10 @@ def test_the_encoder_in_the_folder_is_read(own_encoder, monkeypatch):
     monkeypatch.delenv(ROOT_VARIABLE, raising=False)
     encoder = encoder_of(own_encoder, SMALL)
     assert isinstance(encoder, DeferredEncoder)
-    assert encoder.digest == load_hubert_units(HUBERT).digest
+    assert encoder.digest == load_encoder({"kind": "hubert"}, HUBERT).digest
     streams = encode_streams(encoder, SMALL, TONE)
     assert list(streams) == ["unit"]
-    assert streams["unit"].expand().ids.tolist() == load_hubert_units(HUBERT).encode(TONE).ids.tolist()
+    assert streams["unit"].expand().ids.tolist() == load_encoder({"kind": "hubert"}, HUBERT).encode(TONE).ids.tolist()
 
 
 def test_an_encoder_of_another_model_is_refused(own_encoder):
@@ -79,7 +79,7 @@ def test_spiritlm_hears_with_the_published_files(tmp_path, monkeypatch):
 
 
 class TwoStreams:
-    name, rate, n_units = "two", 25.0, 501
+    name, rate, n_units, digest = "two", 25.0, 501, ""
 
     def encode(self, waveform: Waveform) -> UnitStream:
         return self.streams(waveform)["unit"]
@@ -93,7 +93,7 @@ class TwoStreams:
 
 
 class OneStream:
-    name, rate, n_units = "one", 25.0, 501
+    name, rate, n_units, digest = "one", 25.0, 501, ""
 
     def encode(self, waveform: Waveform) -> UnitStream:
         return TwoStreams().streams(waveform)["unit"]

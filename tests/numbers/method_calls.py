@@ -167,12 +167,12 @@ def scoped(bench: Bench) -> Any:
 
 
 def ranked(bench: Bench) -> Any:
-    mass = sl.attention_mass(bench.lens, bench.prompts)["mass"].sel(query="subject", key="subject")
+    mass = sl.heads.attention_mass(bench.lens, bench.prompts)["mass"].sel(query="subject", key="subject")
     first, second = mass.isel(prompt=0, drop=True), mass.isel(prompt=1, drop=True)
     return {
-        "rank_heads": sl.rank_heads(first, top=5)[["value"]],
-        "head_overlap": sl.head_overlap(first, second, top=5).drop("names").astype(float).to_numpy(),
-        "compare_rankings": sl.compare_rankings(first, second, ("one", "other"))[["value one", "value other"]],
+        "rank_heads": sl.heads.rank(first, top=5)[["value"]],
+        "head_overlap": sl.heads.overlap(first, second, top=5).drop("names").astype(float).to_numpy(),
+        "compare_rankings": sl.heads.compare_rankings(first, second, ("one", "other"))[["value one", "value other"]],
     }
 
 
@@ -218,17 +218,17 @@ def averaged(bench: Bench) -> Any:
     settings = {"samples": 2, "metrics": ("logit", "probability"), **QUIET}
     effects = sl.causal_trace(bench.lens, bench.facts, ("resid_pre", "mlp_out"), at="role", **settings)
     return {
-        "total": sl.total_effect(effects),
-        "indirect": sl.indirect_effect(effects),
-        "normalised": sl.normalised_indirect_effect(effects, threshold=1e-6),
-        "normalised total": sl.normalised_total_effect(effects),
-        "average": sl.average_effects(effects, facts="all", resamples=50),
-        "average total": sl.average_total_effects(effects, facts="all", resamples=50),
+        "total": sl.effects.total(effects),
+        "indirect": sl.effects.indirect(effects),
+        "normalised": sl.effects.normalised_indirect(effects, threshold=1e-6),
+        "normalised total": sl.effects.normalised_total(effects),
+        "average": sl.effects.average(effects, facts="all", resamples=50),
+        "average total": sl.effects.average_total(effects, facts="all", resamples=50),
     }
 
 
 def in_roles(bench: Bench) -> Any:
-    return sl.role_effects(traced(bench, "resid_pre", "attn_out", at="token"))
+    return sl.effects.by_role(traced(bench, "resid_pre", "attn_out", at="token"))
 
 
 def compared(bench: Bench) -> Any:
@@ -309,9 +309,9 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "edge_attribution, noise": lambda b: edges(b, contrast=sl.Noise(), samples=2, receivers=RECEIVERS),
     "attention_knockout": cut,
     "attention_knockout, one layer": lambda b: cut(b, window=1, metrics=("logit", "kl")),
-    "attention_mass": lambda b: sl.attention_mass(b.lens, b.prompts),
-    "attention_mass, modalities": lambda b: sl.attention_mass(b.lens, b.prompts, "modality"),
-    "head_detectors": lambda b: sl.head_detectors(b.lens, b.prompts),
+    "attention_mass": lambda b: sl.heads.attention_mass(b.lens, b.prompts),
+    "attention_mass, modalities": lambda b: sl.heads.attention_mass(b.lens, b.prompts, "modality"),
+    "head_detectors": lambda b: sl.heads.detectors(b.lens, b.prompts),
     "head_knockout": lambda b: silenced(b, "mean"),
     "head_knockout, zero, groups": lambda b: silenced(b, "zero", groups={"two": [(0, 1), (2, 3)], "one": [(1, 0)]}),
     "head_knockout, resampled": lambda b: silenced(b, "resample", samples=2, spans=("subject", "last token")),

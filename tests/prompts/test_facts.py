@@ -108,10 +108,11 @@ def test_drawing_the_groups_again_changes_nothing(tmp_path: Path) -> None:
     copy = tmp_path / "spiritlens" / "assets"
     copy.mkdir(parents=True)
     (copy / "facts.json").write_text(before)
-    script = tmp_path / "experiments" / "draw_fact_groups.py"
-    script.parent.mkdir()
-    script.write_text((root / "experiments/draw_fact_groups.py").read_text())
-    subprocess.run([sys.executable, str(script)], check=True)
+    recipe = tmp_path / "experiments" / "embedded_model"
+    recipe.mkdir(parents=True)
+    for name in ("draw_fact_groups.py", "also_true.json"):
+        (recipe / name).write_text((root / "experiments" / "embedded_model" / name).read_text())
+    subprocess.run([sys.executable, str(recipe / "draw_fact_groups.py")], check=True)
     assert (copy / "facts.json").read_text() == before
 
 

@@ -113,3 +113,7 @@ def test_each_voice_of_a_sentence_has_an_id_of_its_own(lens):
     names = ["espeak:en-us", "espeak:en-us+m1", "espeak:en-us+m2", "espeak:en-us+f1", "espeak:en-us+f2", "espeak:en-gb"]
     asked = ("The capital of France is", "France", "Paris")
     assert len({lens.speak(*asked, voice=name).id for name in names}) == len(names)
+    paced = [sl.voice(), sl.voice(rate=1.2), sl.voice(rate=0.8), sl.voice(pitch=1.2), sl.voice(rate=1.2, pitch=1.2)]
+    prompts = [lens.speak(*asked, voice=voice) for voice in paced]
+    assert [prompt.voice for prompt in prompts][1::3] == ["espeak:en-us rate 1.2", "espeak:en-us rate 1.2 pitch 1.2"]
+    assert len({prompt.id for prompt in prompts}) == len(paced)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from spiritlens.effects.statistics import average_effects
+import spiritlens as sl
 from spiritlens.report.figures.accuracy_table import accuracy_table
 from spiritlens.report.tables import as_frame, known_table, peak_table, shown
 
@@ -42,7 +42,7 @@ def test_accuracy_figure_takes_rows_or_a_frame() -> None:
 
 
 def test_peaks_are_those_of_the_averages(roles: xr.Dataset) -> None:
-    table = peak_table(average_effects(roles), "probability").set_index(["component", "role", "modality"])
+    table = peak_table(sl.effects.average(roles), "probability").set_index(["component", "role", "modality"])
     subject = table.loc[("resid_pre", "subject", "S2T")]
     assert subject["peak_layer"] == 4
     assert subject["low"] <= subject["effect"] <= subject["high"]

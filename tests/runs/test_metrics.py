@@ -1,11 +1,14 @@
 """Metrics worked out by hand on logits whose softmax is simple."""
 
 import math
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 
-from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.runs.metrics import BY_NAME, METRICS, Metric, Readings, given_metrics
+from spiritlens.runs.scoring import scorers
 
 CPU = torch.device("cpu")
 PROBABILITIES = torch.tensor([[0.5, 0.25, 0.125, 0.125], [0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)
@@ -20,7 +23,7 @@ def values(metrics, logits, answer=(1,), foil=(2,), text=(0, 1, 2), clean=None):
 
 def test_one_token() -> None:
     logits = PROBABILITIES.log()[:, None] + 3.0
-    found = values(list(SIGNS), logits, clean=logits[:1])
+    found = values(list(BY_NAME), logits, clean=logits[:1])
     expected = {
         "probability": [0.25, 0.2],
         "log_probability": [math.log(0.25), math.log(0.2)],
@@ -71,7 +74,7 @@ REFUSED = {
     "metric 'loss' is unknown": (["loss"], (1,), ()),
     "did you mean 'probability'": (["probabillity"], (1,), ()),
     r"write \['logit'\] for one": ("logit", (1,), ()),
-    "at least one str": ([], (1,), ()),
+    "metrics is empty": ([], (1,), ()),
     "each once": (["logit", "logit"], (1,), ()),
     "no text": (["text_probability"], (3,), ()),
 }
@@ -82,3 +85,62 @@ def test_refusals(message: str) -> None:
     metrics, answer, foil = REFUSED[message]
     with pytest.raises(ValueError, match=message):
         scorers(metrics, answer, foil, (0, 1, 2), CPU)
+
+
+def margin(logits, prompt):
+    first = logits[:, 0].log_softmax(-1)
+    return first[:, prompt.answer_ids[0]] - first.max(-1).values
+
+
+def test_every_metric_says_its_sign_unit_and_words() -> None:
+    assert list(BY_NAME) == [metric.name for metric in METRICS]
+    for metric in METRICS:
+        assert metric.sign in (1, -1), metric.name
+        assert metric.unit, metric.name
+        assert metric.words, metric.name
+        assert metric.identity == ""
+
+
+def test_a_metric_of_the_users_is_a_function_of_logits_and_prompt() -> None:
+    prompt = SimpleNamespace(answer_ids=(1,))
+    (scorer,) = scorers(
+        ("probability", Metric("margin", margin, unit="nats")), (1,), (), range(4), CPU, prompt=cast(Any, prompt)
+    )
+    found = scorer(PROBABILITIES.log()[:, None])
+    assert scorer.names == ("probability", "margin")
+    assert torch.allclose(found[:, 0], PROBABILITIES[:, 1])
+    assert torch.allclose(found[:, 1], (PROBABILITIES[:, 1] / PROBABILITIES.max(-1).values).log())
+
+
+def test_another_function_of_the_same_name_is_another_metric() -> None:
+    one, same, other = (
+        Metric("m", score)
+        for score in (
+            lambda logits, prompt: logits[:, 0, 0],
+            lambda logits, prompt: logits[:, 0, 0],
+            lambda logits, prompt: logits[:, 0, 1],
+        )
+    )
+    assert one.identity == same.identity != other.identity
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Metric("", margin), "name="),
+        (lambda: Metric("m", "margin"), "expected a function of logits"),
+        (lambda: Metric("m", margin, sign=0), "expected 1"),
+        (lambda: given_metrics([Metric("rank", margin), "rank"]), "'rank' is there twice"),
+        (lambda: given_metrics([margin]), "or a Metric"),
+        (lambda: Metric("m", lambda logits, prompt: 3.0).values(readings()), "expected one number per row"),
+        (lambda: Metric("m", lambda logits, prompt: logits).values(readings()), "expected one number per row"),
+        (lambda: Metric("m", margin).values(readings(prompt=None)), "come without one"),
+    ],
+)
+def test_a_metric_that_is_none_is_refused(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def readings(prompt: object = SimpleNamespace(answer_ids=(1,))) -> Readings:
+    return Readings(PROBABILITIES.log()[:, None], (1,), (), torch.arange(4), prompt=cast(Any, prompt))

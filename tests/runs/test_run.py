@@ -303,3 +303,21 @@ def test_closed_options_and_names_of_a_run(lens) -> None:
         with pytest.raises(ValueError, match=f"no metric '{name}': .* has probability, log_probability"):
             found.effect_on(name)
     assert len(found.top(10**6)) == 46
+
+
+def test_a_site_may_be_named(lens) -> None:
+    """Each prompt reads the name for itself, the donor of a swap too."""
+    prompt, spoken = text_prompt(), spoken_prompt()
+    for named, numbered in (
+        (restore("resid_pre", 1, "subject last"), restore("resid_pre", 1, (5,))),
+        (ablate("mlp_out", 1, "all but the beginning"), ablate("mlp_out", 1, range(1, 8))),
+        (swap("resid_pre", 1, "last token", spoken), swap("resid_pre", 1, 7, spoken, 13)),
+        (swap("resid_pre", 1, "subject +1", spoken, "subject"), swap("resid_pre", 1, range(3, 7), spoken, range(4, 8))),
+    ):
+        runs = [run(lens, prompt, corrupt("subject"), one, samples=2) for one in (named, numbered)]
+        assert torch.equal(runs[0].logits, runs[1].logits), named.label
+    assert restore("resid_pre", 1, "subject last").label == "restore resid_pre 1 at subject last"
+    with pytest.raises(ValueError, match="swap puts 4 donor positions into 2"):
+        run(lens, prompt, swap("resid_pre", 1, "subject", spoken))
+    with pytest.raises(ValueError, match="no tokens of 'speech': use all"):
+        run(lens, prompt, restore("resid_pre", 1, "speech"))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from spiritlens.speech.voices.names import EngineError, voice, voices
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.names import voice, voices
 
 TEXT = "the capital of france is paris"
 
@@ -18,7 +19,7 @@ def test_unknown_voice_and_settings():
     with pytest.raises(ValueError, match="'bob' is not known"):
         voice("piper:bob")
     with pytest.raises(ValueError, match="leaves the pitch at 1"):
-        voice("piper:joe").speak(TEXT, pitch=1.2)
+        voice("piper:joe", pitch=1.2)
 
 
 def test_speaks_alike_each_time():
@@ -27,6 +28,6 @@ def test_speaks_alike_each_time():
     first, again = voice("piper:joe").speak(TEXT), voice("piper:joe").speak(TEXT)
     assert first.waveform.digest == again.waveform.digest
     assert [word.word for word in first.words] == TEXT.split()
-    assert voice("piper:joe").speak(TEXT, rate=1.3).waveform.duration < 0.85 * first.waveform.duration
+    assert voice("piper:joe", rate=1.3).speak(TEXT).waveform.duration < 0.85 * first.waveform.duration
     with pytest.raises(EngineError, match="no such piper model"):
         voice("piper:/nowhere/model.onnx").speak(TEXT)

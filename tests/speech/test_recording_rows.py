@@ -11,7 +11,7 @@ from spiritlens.speech.units import UnitStream
 
 
 class Halves:
-    name, rate, n_units = "halves", 2.0, 1
+    name, rate, n_units, digest = "halves", 2.0, 1, ""
 
     def encode(self, waveform):
         return UnitStream.from_frames([0] * round(2 * waveform.duration), 2.0)

@@ -24,7 +24,7 @@ ROWS = [{"id": "capital-france", "text": "the capital of france is", "answer": "
 class Signs:
     """A unit per 40 ms: whether its first sample is positive."""
 
-    name, rate, n_units = "signs", 25.0, 2
+    name, rate, n_units, digest = "signs", 25.0, 2, ""
 
     def __init__(self):
         self.heard = []

@@ -10,10 +10,17 @@ import pytest
 
 import spiritlens as sl
 from spiritlens.prompts.facts import Fact
-from spiritlens.studies.asked_facts import Asked, Told, accuracy_rows, ask, choose_known, selection_sentences
-from spiritlens.studies.study import price, write_wavs
+from spiritlens.studies.pairs import (
+    Asked,
+    PairedPrompts,
+    accuracy_rows,
+    ask,
+    choose_known,
+    selection_sentences,
+    write_wavs,
+)
 
-SETTINGS = {"n_facts": 4, "n_token_maps": 1, "samples": 2, "components": ("resid_pre", "mlp_out"), "seed": 3}
+SETTINGS = sl.StudySettings(n_facts=4, n_token_maps=1, samples=2, components=("resid_pre", "mlp_out"), seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path) -> "sl.Study":
-    return sl.study(lens, folder, facts, **SETTINGS)
+    return sl.study(lens, folder, SETTINGS, facts)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +60,12 @@ def test_the_folder_holds_data_sound_and_page(result: "sl.Study", folder: Path) 
         path.name for path in folder.iterdir()
     }
     wavs = list((folder / "wavs").glob("*.wav"))
-    assert len(wavs) == SETTINGS["n_facts"]
+    assert len(wavs) == SETTINGS.n_facts
     assert all(sl.read_waveform(wav).duration > 0.5 for wav in wavs)
     assert result.page == folder / "index.html"
     page = html.unescape(result.page.read_text(encoding="utf-8"))
     assert all(sentence in page for sentence in result.findings)
-    assert sl.load_effects(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS["n_facts"]
+    assert sl.effects.load(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS.n_facts
 
 
 def test_both_maps_are_of_the_same_facts_and_all_are_known(result: "sl.Study") -> None:
@@ -85,7 +92,7 @@ def test_the_same_call_resumes_and_gives_the_same_numbers(
     parts = sorted((folder / "parts").glob("*.nc"))
     parts[0].unlink()
     kept = {path: path.stat().st_mtime_ns for path in parts[1:]}
-    again = sl.study(lens, folder, facts, **SETTINGS)
+    again = sl.study(lens, folder, SETTINGS, facts)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     np.testing.assert_allclose(again.effects["restored"].values, result.effects["restored"].values, atol=1e-6)
 
@@ -95,7 +102,7 @@ def test_other_settings_in_the_same_folder_are_refused(
 ) -> None:
     before = (folder / "accuracy.json").read_bytes()
     with pytest.raises(ValueError, match="other settings"):
-        sl.study(lens, folder, facts, **{**SETTINGS, "samples": 3})
+        sl.study(lens, folder, replace(SETTINGS, samples=3), facts)
     assert (folder / "accuracy.json").read_bytes() == before
 
 
@@ -103,7 +110,7 @@ def test_accuracy_counts_every_group(asked: Asked) -> None:
     rows = {row["group"]: row for row in accuracy_rows(asked)}
     assert set(rows) == {"both", "text only", "all"}
     assert rows["both"]["facts"] == 8
-    assert rows["all"]["T2T"] == np.mean([each.known["T2T"] for each in asked.told])
+    assert rows["all"]["T2T"] == np.mean([each.known["T2T"] for each in asked.pairs])
     assert json.loads(json.dumps(list(rows.values())))
 
 
@@ -112,26 +119,26 @@ def test_facts_are_drawn_by_the_seed_from_those_known_in_both(asked: Asked) -> N
     assert [each.fact.id for each in first] == [each.fact.id for each in again]
     assert all(each.known_in_both for each in choose_known(asked, 100, seed=0))
     (sentence,) = selection_sentences(asked, first)
-    assert sentence.startswith(f"Of {len(asked.told)} facts")
+    assert sentence.startswith(f"Of {len(asked.pairs)} facts")
     assert "3 of those" in sentence
 
 
 def test_no_known_fact_is_one_clear_error(asked: Asked) -> None:
-    nothing = [Told(each.fact, each.text, each.spoken, {"T2T": True, "S2T": False}) for each in asked.told]
+    nothing = [PairedPrompts(each.fact, each.written, each.spoken, {"T2T": True, "S2T": False}) for each in asked.pairs]
     with pytest.raises(ValueError, match="none of the 10 facts is known in both modalities"):
-        choose_known(replace(asked, told=tuple(nothing)), 3, seed=0)
+        choose_known(replace(asked, pairs=tuple(nothing)), 3, seed=0)
 
 
 def test_asking_stops_when_enough_are_known(lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked) -> None:
     some = ask(lens, facts, voice="espeak:en-us", phrasing="held out", enough=2)
     assert some.n_known == 2
-    assert len(some.told) < len(facts)
-    assert [each.text.id for each in some.told] == [each.text.id for each in asked.told[: len(some.told)]]
+    assert len(some.pairs) < len(facts)
+    assert [each.written.id for each in some.pairs] == [each.written.id for each in asked.pairs[: len(some.pairs)]]
     (sentence,) = selection_sentences(some, choose_known(some, 2, seed=0))
-    assert sentence.startswith(f"Of 10 facts, {len(some.told)} were asked in random order until enough were known")
+    assert sentence.startswith(f"Of 10 facts, {len(some.pairs)} were asked in random order until enough were known")
 
 
-def test_a_fact_that_cannot_be_said_or_asked_is_left_out_with_its_reason(
+def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
     lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
 ) -> None:
     """Too long for the model, an answer without tokens, the words of another fact: the study goes on without them."""
@@ -141,8 +148,8 @@ def test_a_fact_that_cannot_be_said_or_asked_is_left_out_with_its_reason(
         broken_fact(good, answer="[Text]"),
         broken_fact(good, group="text only"),
     )
-    settings = {**SETTINGS, "n_facts": 2, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",), "ask": "all"}
-    result = sl.study(lens, tmp_path, (good, *broken, facts[1], facts[2]), **settings)
+    settings = sl.StudySettings(n_facts=2, n_token_maps=0, components=("resid_pre",), samples=1, seed=3, ask="all")
+    result = sl.study(lens, tmp_path, settings, (good, *broken, facts[1], facts[2]))
     assert [each.fact.id for each in result.left_out] == [fact.id for fact in broken]
     reasons = [each.reason for each in result.left_out]
     assert "more than the model's context" in reasons[0]
@@ -151,21 +158,23 @@ def test_a_fact_that_cannot_be_said_or_asked_is_left_out_with_its_reason(
     written = json.loads((tmp_path / "left_out.json").read_text(encoding="utf-8"))
     assert written == [{"fact": each.fact.id, "reason": each.reason} for each in result.left_out]
     page = html.unescape(result.page.read_text(encoding="utf-8"))
-    assert "3 could not be said or asked and were left out" in page
+    assert "3 could not be spoken or asked and were left out" in page
     assert repr(result).count("Left out: ") == 3
 
 
 def test_a_study_of_nothing_but_broken_facts_tells_the_first_reason(
     lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"none of the 1 facts can be said and asked; the first: .*unknown to the voc"):
-        sl.study(lens, tmp_path, [broken_fact(facts[0], answer="[Text]")])
+    with pytest.raises(
+        ValueError, match=r"none of the 1 facts can be spoken and asked; the first: .*unknown to the voc"
+    ):
+        sl.study(lens, tmp_path, facts=[broken_fact(facts[0], answer="[Text]")])
 
 
 def test_answers_are_kept_as_they_come_and_not_asked_again(
     lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spiritlens.studies import asked_facts
+    from spiritlens.studies import kept_answers
 
     answers, questions = tmp_path / "answers.jsonl", []
 
@@ -175,18 +184,18 @@ def test_answers_are_kept_as_they_come_and_not_asked_again(
         questions.append(prompts[0].id)
         return tuple(prompt.id in known for prompt in prompts)
 
-    known = {prompt.id for each in asked.told for prompt in each.prompts if each.known[prompt.kind]}
-    monkeypatch.setattr(asked_facts, "known_prompts", stopping)
+    known = {prompt.id for each in asked.pairs for prompt in each.prompts if each.known[prompt.kind]}
+    monkeypatch.setattr(kept_answers, "known_prompts", stopping)
     with pytest.raises(KeyboardInterrupt):
         ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
     assert len(answers.read_text().splitlines()) == 5
     with answers.open("a") as lines:
         lines.write('{"prompt": "cut')
     questions.clear()
-    monkeypatch.setattr(asked_facts, "known_prompts", lambda lens, prompts: (questions.append(1), (True,))[1])
+    monkeypatch.setattr(kept_answers, "known_prompts", lambda lens, prompts: (questions.append(1), (True,))[1])
     again = ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
     assert len(questions) == 15
-    assert [each.known for each in again.told[:2]] == [each.known for each in asked.told[:2]]
+    assert [each.known for each in again.pairs[:2]] == [each.known for each in asked.pairs[:2]]
     with lens.model.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", lambda value, hook: value * 0)]):
         ask(lens, facts[:1], voice="espeak:en-us", phrasing="held out", answers=answers)
     assert len(questions) == 17, "with a hook of the user's own the model is another one"
@@ -211,9 +220,9 @@ def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looke
     counts: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        sl.study(None, tmp_path / "new", (), **counts)
+        sl.study(None, tmp_path / "new", sl.StudySettings(**counts), ())
     with pytest.raises(ValueError, match=message):
-        price(None, (), **counts)
+        sl.study_cost(None, sl.StudySettings(**counts), ())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -237,7 +246,7 @@ def test_a_folder_of_other_settings_is_refused_before_anything_is_spoken(
 ) -> None:
     monkeypatch.setattr(sl.Lens, "speak", None)
     with pytest.raises(ValueError, match=message):
-        sl.study(lens, folder, facts, **{**SETTINGS, **change})
+        sl.study(lens, folder, replace(SETTINGS, **change), facts)
 
 
 def test_a_component_that_the_model_lacks_is_refused_before_anything_is_spoken(
@@ -245,7 +254,7 @@ def test_a_component_that_the_model_lacks_is_refused_before_anything_is_spoken(
 ) -> None:
     monkeypatch.setattr(sl.Lens, "speak", None)
     with pytest.raises(ValueError, match="resid_per"):
-        sl.study(lens, tmp_path / "new", facts, components=("resid_per",))
+        sl.study(lens, tmp_path / "new", sl.StudySettings(components=("resid_per",)), facts)
     assert not (tmp_path / "new").exists()
 
 
@@ -258,29 +267,37 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "folder"):
         with pytest.raises(ValueError, match="is a file; name a folder"):
-            sl.study(None, out, ())
+            sl.study(None, out, facts=())
 
 
 def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path) -> None:
-    settings = {**SETTINGS, "n_facts": 1, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",)}
-    result = sl.study(lens, tmp_path, facts[:3], **settings)
+    settings = sl.StudySettings(n_facts=1, n_token_maps=0, components=("resid_pre",), samples=1, seed=3)
+    result = sl.study(lens, tmp_path, settings, facts[:3])
     assert result.tokens is None
     assert not (tmp_path / "tokens").exists()
     assert result.page.is_file()
 
 
-def test_the_price_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
-    costs = price(lens, facts, n_facts=2, n_token_maps=1)
+def test_the_cost_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    costs = sl.study_cost(lens, sl.StudySettings(n_facts=2, n_token_maps=1), facts)
     assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 4, "by token": 2}
     assert costs["by token"].cells > costs["by role"].cells / 2
-    assert set(price(lens, facts, n_facts=2, n_token_maps=0)) == {"by role"}
+    assert set(sl.study_cost(lens, sl.StudySettings(n_facts=2, n_token_maps=0), facts)) == {"by role"}
 
 
 def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Path) -> None:
-    told = asked.told
+    pairs = asked.pairs
     names = ("столица/Франция", "столица/Италия")
-    prompts = [replace(told[place].spoken, fact_id=name) for place, name in enumerate(names)]
-    write_wavs([*prompts, replace(told[2].spoken, fact_id=names[0])], tmp_path)
+    prompts = [replace(pairs[place].spoken, fact_id=name) for place, name in enumerate(names)]
+    write_wavs([*prompts, replace(pairs[2].spoken, fact_id=names[0])], tmp_path)
     found = sorted(path.name for path in tmp_path.iterdir())
     assert len(found) == 3
     assert f"столица_Франция_{prompts[0].id}.wav" in found
+
+
+@pytest.mark.parametrize("settings", [None, {"n_facts": 2}, ("facts",), sl.StudySettings])
+def test_other_values_than_settings_are_refused_before_anything_is_looked_at(settings: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"settings=.*: expected StudySettings, such as sl\.StudySettings\(n_facts"):
+        sl.study(None, tmp_path / "new", settings)
+    with pytest.raises(ValueError, match=r"settings=.*: expected StudySettings"):
+        sl.study_cost(None, settings)

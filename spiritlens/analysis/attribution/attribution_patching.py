@@ -28,16 +28,17 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.attribution.gradients import SMOOTH_METRICS, Gradients, path_gradients
+from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.attribution.path_integration import Completeness, starts_singular, tell_missed
-from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics, given_names, given_spans
-from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
-from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, batched_coordinates, grid_sites
+from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws, given_metrics, given_names, given_spans
+from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.arguments import check_choice, told_keywords, whole
-from spiritlens.effects.schema import Status, new_effects
-from spiritlens.effects.store import join_effects
+from spiritlens.components import HEAD_COMPONENTS, hook_name, patched_by
+from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
@@ -47,16 +48,14 @@ from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
     contrast_embeddings,
+    contrast_settings,
     contrasts_of,
     given_contrast,
-    plain_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.metrics import METRICS, Metric
+from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.terms import At, Direction
-
-STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-HEAD_COMPONENTS = ("q", "k", "v", "z")
 
 
 @told_keywords
@@ -71,7 +70,7 @@ def attribution_patch(
     spans: Sequence[str] = DEFAULT_SPANS,
     direction: Direction = "denoising",
     steps: int = 1,
-    metrics: Sequence[str] = ("logit_difference",),
+    metrics: Sequence[str | Metric] = ("logit_difference",),
     samples: int = 1,
     seed: int = 0,
     progress: Progress = "bar",
@@ -88,10 +87,10 @@ def attribution_patch(
     known = known_prompts(lens, chosen)
     config = {
         "components": list(components),
-        "metrics": list(metrics),
+        "metrics": [metric.name for metric in metrics],
         "steps": steps,
         "spans": list(spans),
-        "contrast": plain_contrast(contrast),
+        "contrast": contrast_settings(contrast),
     }
     attributes = {
         **model_attributes(lens, seed, config),
@@ -109,22 +108,23 @@ def attribution_patch(
         )
         complete.append(_completeness(lens.backend, found))
         parts.append(part.assign(completeness_residual=(("prompt", "metric"), complete[-1].residual[None])))
-    tell_missed(complete, chosen, metrics, steps, lens.backend.dtype)
+    tell_missed(complete, chosen, [metric.name for metric in metrics], steps, lens.backend.dtype)
     return join_effects(parts)
 
 
-def given_smooth_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str]) -> tuple[str, ...]:
+def given_smooth_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
     """Metrics that have a useful gradient and by which every prompt can be scored."""
-    names = given_metrics(lens, prompts, metrics)
-    rough = [name for name in names if name not in SMOOTH_METRICS]
+    found = given_metrics(lens, prompts, metrics)
+    rough = [metric.name for metric in found if not metric.smooth]
     if rough:
-        raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {', '.join(SMOOTH_METRICS)}")
-    return names
+        smooth = ", ".join(metric.name for metric in METRICS if metric.smooth)
+        raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {smooth}")
+    return found
 
 
 def _given_components(components: Sequence[str]) -> tuple[str, ...]:
     """Whole outputs, or activations by head: never both in one result."""
-    names = given_names("components", components, (*STREAM_COMPONENTS, *HEAD_COMPONENTS))
+    names = given_names("components", components, patched_by("attribute"))
     if len({name in HEAD_COMPONENTS for name in names}) > 1:
         raise ValueError(f"components {names} mix heads and whole outputs; ask for them in two calls")
     return names
@@ -135,7 +135,7 @@ def _all_gradients(
     prompt: Prompt,
     contrast: Prompt | Corruption,
     components: Sequence[str],
-    metrics: Sequence[str],
+    metrics: Sequence[Metric],
     direction: Direction,
     steps: int,
     samples: int,
@@ -166,6 +166,18 @@ def _scores(found: Sequence[Sequence[Gradients]]) -> tuple[np.ndarray[Any, Any],
     return np.sum(base, axis=0), np.sum(source, axis=0)
 
 
+def _attributed(found: Sequence[Sequence[Gradients]], name: str, n_metrics: int) -> np.ndarray[Any, Any]:
+    """Attributions ``[sample metric pos (head)]`` of one activation, summed over continuations."""
+    each = [
+        [
+            np.sum([array(rows[sample].attribution(name, metric)) for rows in found], axis=0)
+            for metric in range(n_metrics)
+        ]
+        for sample in range(len(found[0]))
+    ]
+    return np.array(each)
+
+
 def _completeness(model: LensModel, found: Sequence[Sequence[Gradients]]) -> Completeness:
     """How the embeddings' attributions compare with the total effect, averaged over samples."""
     entry, (base, source) = hook_name("resid_pre", 0), _scores(found)
@@ -184,42 +196,25 @@ def _dataset(
     known: bool,
     sites: GridSites,
     components: tuple[str, ...],
-    metrics: tuple[str, ...],
+    metrics: tuple[Metric, ...],
     direction: Direction,
     found: Sequence[Sequence[Gradients]],
     attributes: dict[str, Any],
 ) -> xr.Dataset:
     by_head = components[0] in HEAD_COMPONENTS
-    n_heads = model.n_heads if by_head else 1
-    samples = len(found[0])
-    shape = (len(components), model.n_layers, len(sites.spans), n_heads)
-    restored = np.full((*shape, samples, len(metrics)), np.nan)
-    status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
     base, source = _scores(found)
-    for sample, metric in np.ndindex(samples, len(metrics)):
-        chosen = [rows[sample] for rows in found]
-        for row, layer in np.ndindex(len(components), model.n_layers):
-            name = hook_name(components[row], layer)
-            values = np.sum([array(part.attribution(name, metric)) for part in chosen], axis=0)
-            heads = slice(0, values.shape[1] if by_head else 1)
-            for column, span in enumerate(sites.spans):
-                if span is not None:
-                    total = values[list(span.positions)].sum(0)
-                    restored[row, layer, column, heads, sample, metric] = base[sample, metric] + total
-                    status[row, layer, column, heads] = int(Status.MEASURED)
+    places: list[Place] = []
+    values: list[np.ndarray[Any, Any]] = []
+    for row, layer in np.ndindex(len(components), model.n_layers):
+        moved = _attributed(found, hook_name(components[row], layer), len(metrics))
+        for column, span in enumerate(sites.spans):
+            if span is not None:
+                total = moved[:, :, list(span.positions)].sum(2)
+                for head in range(total.shape[2]) if by_head else (0,):
+                    places.append((row, layer, column, head))
+                    values.append(base + (total[:, :, head] if by_head else total))
+    shape = (len(components), model.n_layers, len(sites.spans), model.n_heads if by_head else 1)
     clean, corrupted = (source, base) if direction == "denoising" else (base, source)
-    return new_effects(
-        clean=clean[:1],
-        corrupted=corrupted[None],
-        restored=(restored if by_head else restored[:, :, :, 0])[None],
-        status=(status if by_head else status[..., 0])[None],
-        noise_floor=np.zeros((1, len(metrics))),
-        components=components,
-        layers=range(model.n_layers),
-        metrics={name: SIGNS[name] for name in metrics},
-        prompts=prompt_columns([prompt], [known]),
-        sites=batched_coordinates(sites),
-        at=sites.at,
-        direction=direction,
-        attributes=attributes,
-    )
+    runs = CellRuns(clean[:1], corrupted, np.stack(values).astype(np.float64), np.zeros(len(metrics)))
+    along = Along(components, range(model.n_layers), metrics, direction, attributes)
+    return effects_of(prompt, known, sites, Cells(tuple(places), shape, by_head), runs, along)

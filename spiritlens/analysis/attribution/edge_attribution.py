@@ -27,25 +27,28 @@ from tqdm.auto import tqdm
 from spiritlens.analysis.attribution.attribution_patching import given_smooth_metrics
 from spiritlens.analysis.attribution.gradients import widened
 from spiritlens.analysis.attribution.path_integration import Completeness, path_nodes, starts_singular, tell_missed
-from spiritlens.analysis.grid.given import Progress, given_draws
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws
 from spiritlens.analysis.grid.results import array
 from spiritlens.analysis.paths.changes import sender_change
 from spiritlens.analysis.paths.dataset import PathSettings, paths_dataset
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders, check_nodes
-from spiritlens.analysis.paths.path_patching import ALL_POSITIONS, given_places, span_positions
+from spiritlens.analysis.paths.path_patching import given_places
 from spiritlens.analysis.paths.path_values import PathValues, no_path
 from spiritlens.arguments import check_choice, listed, told_keywords, whole
+from spiritlens.components import hook_name
 from spiritlens.effects.paths import BaseRun
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.spans import EVERY_TOKEN, find_span
 from spiritlens.runs.answers import known_prompts
 from spiritlens.runs.corruptions.contrasts import Contrast, contrast_embeddings, contrasts_of, given_contrast
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import Scorer, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 
 
@@ -58,10 +61,10 @@ def edge_attribution(
     *,
     senders: Sequence[Sender] | None = None,
     receivers: Sequence[Receiver] | None = None,
-    at: Sequence[str] = (ALL_POSITIONS,),
+    at: Sequence[str] = (EVERY_TOKEN,),
     base: BaseRun = "corrupted",
     steps: int = 1,
-    metrics: Sequence[str] = ("logit_difference",),
+    metrics: Sequence[str | Metric] = ("logit_difference",),
     samples: int = 1,
     seed: int = 0,
     progress: Progress = "bar",
@@ -91,7 +94,7 @@ def edge_attribution(
         edges, completeness = _one_prompt(lens, prompt, other, settings, steps)
         found.append(edges)
         complete.append(completeness)
-    tell_missed(complete, chosen, metrics, steps, lens.backend.dtype)
+    tell_missed(complete, chosen, [metric.name for metric in metrics], steps, lens.backend.dtype)
     method = "edge attribution" if steps == 1 else f"edge attribution, integrated gradients, {steps} nodes"
     dataset = paths_dataset(lens, chosen, known, found, settings, contrast, method)
     return dataset.assign(
@@ -105,7 +108,7 @@ def _one_prompt(
     """One result per span and how complete the embedding's edges are, summed over continuations and averaged over
     samples."""
     model = lens.backend
-    spans = [span_positions(prompt, name) for name in settings.at]
+    spans = [find_span(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
     residual, total, size = np.zeros((3, len(settings.metrics)))
     singular = False
@@ -124,9 +127,9 @@ def _one_prompt(
             total = total + array(scores[1] - scores[0]) / len(other)
             size = np.maximum(size, np.maximum(np.abs(array(scores[0])), np.abs(array(scores[1]))))
             singular = singular or starts_singular(model, base, source)
-            for index, positions in enumerate(spans):
-                if positions is not None:
-                    edges = _edges(model, changes, readings, scores, positions, settings)
+            for index, span in enumerate(spans):
+                if span is not None:
+                    edges = _edges(model, changes, readings, scores, span.positions, settings)
                     done = sums[index]
                     sums[index] = edges.scaled(1 / len(other)) if done is None else done.plus(edges, 1 / len(other))
     return sums, Completeness(residual, total, size, singular)

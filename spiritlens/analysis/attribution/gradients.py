@@ -6,29 +6,14 @@ smooth function of the logits, such as a rank, have none.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from spiritlens.analysis.attribution.path_integration import path_nodes
 from spiritlens.models.protocol import LensModel
-from spiritlens.runs.metrics import Scorer
+from spiritlens.runs.scoring import Scorer
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
-
-SmoothMetric = Literal[
-    "probability",
-    "log_probability",
-    "text_probability",
-    "text_log_probability",
-    "logit",
-    "logit_difference",
-    "log_probability_difference",
-]
-"""Metrics that have a useful gradient."""
-
-
-SMOOTH_METRICS: tuple[str, ...] = get_args(SmoothMetric)
 
 
 @dataclass(frozen=True, eq=False)

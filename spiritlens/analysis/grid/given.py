@@ -1,18 +1,16 @@
 """What methods are given beside a lens and its prompts, checked before the model runs for the first time.
 
-    metrics = given_metrics(lens, prompts, metrics)             # names of metrics that every prompt can be scored by
+    metrics = given_metrics(lens, prompts, metrics)             # metrics that every prompt can be scored by
     spans = given_spans(prompts, at, spans)                     # how sites are cut, and names that the prompts know
     components = given_names("components", components, allowed)
     donors = given_each(lens, donors, "donors")                 # prompts of this lens; one may come twice
-    corruption = given_corruption(lens, corruption)
-    samples, seed = given_draws(samples, seed)
+    corruption = given_corruption(lens, corruption, prompts[0])  # resolved; makes the same embeddings twice
 
 Lists are read once, so that generators serve; a single text where several are due is refused, never spelt out as
 letters. What only some prompts lack is told with the prompt's id.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import torch
 
@@ -21,11 +19,10 @@ from spiritlens.arguments import check_choice, listed, shown, whole
 from spiritlens.models.given import given_each, given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.metrics import SIGNS, scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.metrics import given_metrics as metrics_of
+from spiritlens.runs.scoring import scorers
 from spiritlens.terms import At
-
-Progress = Literal["bar", "none"]
-"""bar: a progress bar on stderr; none: nothing is shown."""
 
 
 def given_names(name: str, values: Iterable[str], allowed: Sequence[str]) -> tuple[str, ...]:
@@ -40,19 +37,18 @@ def given_names(name: str, values: Iterable[str], allowed: Sequence[str]) -> tup
     return found
 
 
-def given_metrics(
-    lens: Lens, prompts: Sequence[Prompt], metrics: Iterable[str], allowed: Sequence[str] = tuple(SIGNS)
-) -> tuple[str, ...]:
+def given_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
     """Metrics by which every prompt can be scored: those that compare with a foil need prompts that have one."""
-    names = given_names("metrics", metrics, allowed)
+    found = metrics_of(metrics)
+    names = tuple(metric.name for metric in found)
     text = frozenset(lens.vocabulary.text_ids.tolist())
     for prompt in prompts:
         written = [token for token in prompt.answer_ids if token in text]
         try:
-            scorers(names, prompt.answer_ids, prompt.foil_ids, written, torch.device("cpu"))
+            scorers(found, prompt.answer_ids, prompt.foil_ids, written, torch.device("cpu"))
         except ValueError as problem:
             raise ValueError(f"prompt {prompt.id} cannot be scored by metrics {names}: {problem}") from None
-    return names
+    return found
 
 
 def given_spans(prompts: Sequence[Prompt], at: At, spans: Iterable[str]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Sites of a tracing grid: which tokens are restored together, and what is known of them.
 
 ``token``: each token alone (axis ``pos``). ``word``: all tokens of a word, and each marker and the beginning of the
-sequence as a span of its own (axis ``span``). ``span``: named spans, see `named_span` (axis ``span``). ``role``: all
-tokens of a role (axis ``role``, always the seven roles; those that a prompt lacks are absent).
+sequence as a span of its own (axis ``span``). ``span``: spans by name (axis ``span``; `spiritlens.prompts.spans` has
+the names). ``role``: all tokens of a role (axis ``role``, always the seven roles; those that a prompt lacks are
+absent).
 
 Spans make modalities comparable: a written word is one or two tokens, a spoken one five to fifteen units.
 """
@@ -12,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spiritlens.arguments import check_choice
 from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.prompts.span_names import named_span
+from spiritlens.prompts.spans import find_span
 from spiritlens.terms import ROLES, At
 
 DEFAULT_SPANS = ("subject", "subject +1", "subject -1", "last token")
@@ -30,6 +32,7 @@ class GridSites:
 
 def grid_sites(prompt: Prompt, at: At, spans: Sequence[str] = DEFAULT_SPANS) -> GridSites:
     """The sites of a prompt; `spans` names them where at="span"."""
+    check_choice("at", at, At)
     if at == "token":
         return GridSites(at, tuple(Span(label, (pos,)) for pos, label in enumerate(prompt.labels)), _tokens(prompt))
     if at == "role":
@@ -39,14 +42,10 @@ def grid_sites(prompt: Prompt, at: At, spans: Sequence[str] = DEFAULT_SPANS) -> 
     if at == "word":
         words = tuple(sorted((*prompt.word_spans(), *_single_tokens(prompt)), key=lambda span: span.positions))
         return GridSites(at, words, _spans(prompt, words, [span.name for span in words]))
-    if at == "span":
-        if not spans:
-            raise ValueError(
-                "at='span' needs spans: names such as 'subject', 'subject +1', 'last token', a role or a word"
-            )
-        named = tuple(named_span(prompt, name) for name in spans)
-        return GridSites(at, named, _spans(prompt, named, list(spans)))
-    raise ValueError(f"at={at!r}: expected 'token', 'word', 'span' or 'role'")
+    if not spans:
+        raise ValueError("at='span' needs spans: names such as 'subject', 'subject +1', 'last token', a role or a word")
+    named = tuple(find_span(prompt, name) for name in spans)
+    return GridSites(at, named, _spans(prompt, named, list(spans)))
 
 
 def _single_tokens(prompt: Prompt) -> tuple[Span, ...]:

@@ -3,9 +3,6 @@
 A window of w around layer l holds the layers l − ⌊w/2⌋ … l − ⌊w/2⌋ + w − 1 that exist.
 """
 
-WINDOWED = ("attn_out", "mlp_out")
-
-
 DEFAULT_WINDOW_SHARE = 0.3
 """Default window of attn_out and mlp_out, as a share of the layers."""
 

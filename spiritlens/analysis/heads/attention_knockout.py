@@ -26,21 +26,25 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_metrics
-from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
+from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, effects_of
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_metrics
+from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.grid.windows import window_around
 from spiritlens.analysis.tracing.grid import given_window
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
-from spiritlens.effects.schema import Status, new_effects
-from spiritlens.effects.store import join_effects
+from spiritlens.components import CUT_ATTENTION, hook_name
+from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.span_names import named_span
+from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import known_prompts
-from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import prompt_scorers
 
 Couples = tuple[tuple[int, int], ...]
 """Positions (query, key) that may not meet."""
@@ -48,7 +52,7 @@ Couples = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Edge:
-    """Queries that may not look at keys; both are names of spans (`spiritlens.prompts.span_names.named_span`):
+    """Queries that may not look at keys; both are names of spans (`spiritlens.prompts.spans`):
     ``subject``, ``relation``, ``speech``, ``last token``, a role, a word, ``positions 3 4``. Keys that hold a query
     itself (``relation → last token`` in writing) leave the query its own key."""
 
@@ -98,7 +102,7 @@ def attention_knockout(
     edges: Sequence[Edge] = DEFAULT_EDGES,
     *,
     window: int | None = None,
-    metrics: Sequence[str] = ("probability", "log_probability"),
+    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers)))."""
@@ -113,14 +117,14 @@ def attention_knockout(
     settings = {
         "edges": [edge.name for edge in edges],
         "heads": [None if edge.heads is None else dict(edge.heads) for edge in edges],
-        "metrics": list(metrics),
+        "metrics": [metric.name for metric in metrics],
     }
     attributes = {
         **model_attributes(lens, 0, settings),
         "corruption": "attention of all edges cut in all layers",
         "window": width,
         "window_layers": json.dumps(
-            {"attention": {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
+            {CUT_ATTENTION: {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
         ),
     }
     parts = []
@@ -162,7 +166,7 @@ def cut_scores(couples: Sequence[Couples], heads: Sequence[Sequence[int] | None]
 
 def _couples(prompt: Prompt, edge: Edge) -> Couples:
     """The edge's (query, key) positions; none where the prompt lacks either side."""
-    queries, keys = (named_span(prompt, name) for name in (edge.queries, edge.keys))
+    queries, keys = (find_span(prompt, name) for name in (edge.queries, edge.keys))
     if queries is None or keys is None:
         return ()
     return tuple((query, key) for query in queries for key in keys if key != query)
@@ -173,7 +177,7 @@ def _one_prompt(
     prompt: Prompt,
     edges: tuple[Edge, ...],
     windows: Sequence[range],
-    metrics: tuple[str, ...],
+    metrics: tuple[Metric, ...],
     known: bool,
     attributes: Mapping[str, Any],
 ) -> xr.Dataset:
@@ -191,28 +195,17 @@ def _one_prompt(
         nothing = _logits(model, tokens.expand(2, -1), [], scorer.n_readouts)
         for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing}.items():
             totals[name] = totals.get(name, 0) + scored(logits)
-    cut_values = array(totals["cut"])
-    shape = (1, len(windows), len(edges))
-    restored = np.full((*shape, 1, len(metrics)), np.nan)
-    status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
-    for (layer, index), values in zip(cells, cut_values[:-1], strict=True):
-        restored[0, layer, index, 0] = values
-        status[0, layer, index] = int(Status.MEASURED)
-    return new_effects(
-        clean=array(totals["clean"]),
-        corrupted=cut_values[None, -1:],
-        restored=restored[None],
-        status=status[None],
-        noise_floor=array((totals["nothing"] - totals["clean"]).abs().amax(0))[None],
-        components=("attention",),
-        layers=range(len(windows)),
-        metrics={name: SIGNS[name] for name in metrics},
-        prompts=prompt_columns([prompt], [known]),
-        sites={name: [values] for name, values in _edge_coordinates(prompt, edges, couples).items()},
-        at="span",
-        direction="noising",
-        attributes=dict(attributes),
+    cut_values = array(totals["cut"]).astype(np.float64)
+    runs = CellRuns(
+        array(totals["clean"]),
+        cut_values[-1:],
+        cut_values[:-1, None],
+        array((totals["nothing"] - totals["clean"]).abs().amax(0)),
     )
+    grid = Cells(tuple((0, layer, index, 0) for layer, index in cells), (1, len(windows), len(edges), 1), by_head=False)
+    sites = GridSites("span", (), _edge_coordinates(prompt, edges, couples))
+    along = Along((CUT_ATTENTION,), range(len(windows)), metrics, "noising", attributes)
+    return effects_of(prompt, known, sites, grid, runs, along)
 
 
 def _edge_coordinates(prompt: Prompt, edges: Sequence[Edge], couples: Sequence[Couples]) -> dict[str, list[Any]]:
@@ -246,10 +239,10 @@ def _cut_logits(
             cut = [couples[index] if layer in windows[centre] else () for centre, index in some]
             heads = [_heads_of(edges[index], layer) for _, index in some]
             if any(cut):
-                hooks.append((f"blocks.{layer}.attn.hook_attn_scores", cut_scores(cut, heads)))
+                hooks.append((hook_name("scores", layer), cut_scores(cut, heads)))
         found.append(_logits(model, tokens.expand(len(some), -1), hooks, n_readouts))
     everything = [
-        (f"blocks.{layer}.attn.hook_attn_scores", cut_scores([chosen], [_heads_of(edge, layer)]))
+        (hook_name("scores", layer), cut_scores([chosen], [_heads_of(edge, layer)]))
         for layer in range(model.n_layers)
         for edge, chosen in zip(edges, couples, strict=True)
         if chosen

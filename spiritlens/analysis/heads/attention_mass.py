@@ -31,6 +31,7 @@ from torch import Tensor
 
 from spiritlens.analysis.grid.results import model_attributes
 from spiritlens.arguments import check_choice, told_keywords
+from spiritlens.components import hook_name
 from spiritlens.effects.measures import MASS_SCHEMA
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
@@ -49,7 +50,7 @@ GROUPS = {"role": ROLES, "modality": ("none", "text", "speech")}
 @plain_torch
 def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Tensor, "layer head pos pos"]:
     """Attention ``[layer head query key]`` of one sequence ``[1 pos]``, in float32 or better."""
-    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.n_layers)]
+    names = [hook_name("pattern", layer) for layer in range(model.n_layers)]
     cache = model.cache(tokens, names)
     patterns = torch.stack([cache[name][0] for name in names])
     return patterns if patterns.dtype == torch.float64 else patterns.float()
@@ -80,7 +81,7 @@ def attention_mass(lens: Lens, prompts: Sequence[Prompt], by: GroupBy = "role") 
 
 @told_keywords
 @plain_torch
-def head_detectors(lens: Lens, prompts: Sequence[Prompt]) -> xr.Dataset:
+def detectors(lens: Lens, prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""
     chosen = given_prompts(given_lens(lens), prompts)
     scores = [

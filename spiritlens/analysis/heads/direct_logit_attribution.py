@@ -27,9 +27,9 @@ from torch import Tensor
 
 from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
 from spiritlens.arguments import check_choice, told_keywords
+from spiritlens.components import hook_name
 from spiritlens.effects.measures import ATTRIBUTION_SCHEMA
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
@@ -123,7 +123,7 @@ def _one_prompt(model: LensModel, prompt: Prompt, direction: Tensor, by: Source)
         for layer in layers
         for component in ("z", "mlp_out", *(("v",) if by != "none" else ()))
     }
-    patterns = {layer: f"blocks.{layer}.attn.hook_pattern" for layer in layers if by != "none"}
+    patterns = {layer: hook_name("pattern", layer) for layer in layers if by != "none"}
     ends = [hook_name("resid_pre", 0), hook_name("resid_post", model.n_layers - 1)]
     cache = model.cache(prompt.tokens, [*names.values(), *patterns.values(), *ends])
     final = cache[ends[1]][0, -1]

@@ -1,10 +1,10 @@
 """Head knock-out: take a head's output away and see what the answer loses; one head at a time, or a set of heads
 together.
 
-A head's z is replaced at a site by ``zero``, by the ``mean`` over reference prompts, or by a value ``resample``d from
-them (once per sample). Mean and resample take tokens of the same role as the replaced one (a subject's by subjects',
-a marker's by markers'), so that a knocked-out head still says what it says on average there. Without references, the
-prompts serve as each other's.
+A head's z is replaced at a site by ``zero``, by the ``mean`` over reference prompts, or by a value drawn from them
+(``resample``, once per sample). Mean and resample take tokens of the same role as the replaced one (a subject's by
+subjects', a marker's by markers'), so that a knocked-out head still says what it says on average there. Without
+references, the prompts serve as each other's.
 
 Result: an effects dataset, direction="noising": ``restored`` holds the knocked-out run's metric. ``corrupted`` is the
 run without any head (all heads of all layers knocked out, at all spans together). Axes: ``prompt component layer span
@@ -17,7 +17,7 @@ Source: Wang et al. 2022 (arXiv 2211.00593), section 2.2 (mean ablation); Chan e
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,31 +25,31 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics
-from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
-from spiritlens.analysis.grid.sites import GridSites, batched_coordinates, grid_sites
+from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws, given_metrics
+from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.sites import GridSites, grid_sites
 from spiritlens.analysis.heads.references import LeaveOut, Reference, check_stand_ins
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
-from spiritlens.effects.schema import Status, new_effects
-from spiritlens.effects.store import join_effects
+from spiritlens.components import hook_name
+from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.prompts.span_names import named_span
+from spiritlens.prompts.spans import EVERYWHERE
 from spiritlens.runs.answers import known_prompts
-from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
+from spiritlens.runs.corruptions.knock_out import KnockOutKind
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedRun, record
-from spiritlens.runs.sweep.sweep import SweepResult, names_to_record, sweep_runs
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
 
-KnockOutKind = Literal["zero", "mean", "resample"]
 HeadName = tuple[int, int]
 """Layer and head."""
-EVERYWHERE = "all but the beginning"
-"""The site of all tokens but the beginning of the sequence."""
 
 
 @told_keywords
@@ -62,7 +62,7 @@ def head_knockout(
     groups: Mapping[str, Sequence[HeadName]] | None = None,
     reference: Sequence[Prompt] | None = None,
     spans: Sequence[str] = (EVERYWHERE,),
-    metrics: Sequence[str] = ("probability", "log_probability"),
+    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
     samples: int = 1,
     seed: int = 0,
     progress: Progress = "bar",
@@ -138,7 +138,7 @@ def _head(model: LensModel, group: str, name: str, head: HeadName) -> HeadName:
 
 def knocked_out(prompt: Prompt, spans: tuple[str, ...]) -> tuple[int, ...]:
     """All positions of the spans, at least one."""
-    found = {position for span in _sites(prompt, spans).spans if span is not None for position in span}
+    found = {position for span in grid_sites(prompt, "span", spans).spans if span is not None for position in span}
     if not found:
         raise ValueError(f"prompt {prompt.id} has none of the spans {spans}")
     return tuple(sorted(found))
@@ -150,14 +150,14 @@ def _one_prompt(
     pool: Reference | None,
     groups: Mapping[str, Sequence[HeadName]] | None,
     spans: tuple[str, ...],
-    metrics: tuple[str, ...],
+    metrics: tuple[Metric, ...],
     samples: int,
     seed: int,
     known: bool,
     attributes: dict[str, Any],
 ) -> xr.Dataset:
     model = lens.backend
-    sites = _sites(prompt, spans)
+    sites = grid_sites(prompt, "span", spans)
     programs, places, shape = _cells(model, groups, sites)
     positions = knocked_out(prompt, spans)
     parts = prompt_scorers(lens, prompt, metrics)
@@ -167,51 +167,25 @@ def _one_prompt(
     results = [_swept(model, prompt, positions, put_in, programs, scorer, samples) for scorer in parts]
     values = array(sum((found.values for found in results[1:]), results[0].values))
     base = array(sum((found.base for found in results[1:]), results[0].base))
-    restored = np.full((*shape, samples, len(metrics)), np.nan, dtype=values.dtype)
-    status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
-    unmoved = frozenset.intersection(*(frozenset(found.unmoved) for found in results))
-    for cell, place in enumerate(places):
-        restored[place] = values[cell]
-        status[place] = int(Status.EXACT if cell in unmoved else Status.MEASURED)
-    if groups is not None:
-        restored, status = restored[:, :, :, 0], status[..., 0]
-    return new_effects(
-        clean=base[:1],
-        corrupted=values[-2][None],
-        restored=restored[None],
-        status=status[None],
-        noise_floor=np.abs(values[-1] - base).max(axis=0)[None],
-        components=("z",) if groups is None else tuple(groups),
-        layers=range(model.n_layers) if groups is None else (-1,),
-        metrics={name: SIGNS[name] for name in metrics},
-        prompts=prompt_columns([prompt], [known]),
-        sites=batched_coordinates(sites),
-        at="span",
-        direction="noising",
-        attributes=attributes,
+    runs = CellRuns(
+        base[:1],
+        values[-2],
+        values[:-2],
+        np.abs(values[-1] - base).max(axis=0),
+        exact=frozenset.intersection(*(frozenset(found.unmoved) for found in results)),
     )
-
-
-def _sites(prompt: Prompt, names: tuple[str, ...]) -> GridSites:
-    """Named spans, `EVERYWHERE` among them."""
-    rest = tuple(position for position, family in enumerate(prompt.families) if family != "bos")
-    found = [Span(name, rest) if name == EVERYWHERE else named_span(prompt, name) for name in names]
-    known = grid_sites(prompt, "span", [name if name != EVERYWHERE else "last token" for name in names])
-    coordinates = {
-        **known.coordinates,
-        "span_name": list(names),
-        "n_tokens": [len(span) if span else 0 for span in found],
-        "span_role": [prompt.roles[span.positions[0]] if span else "" for span in found],
-    }
-    return GridSites("span", tuple(found), coordinates)
+    components, layers = (("z",), range(model.n_layers)) if groups is None else (tuple(groups), (-1,))
+    along = Along(components, layers, metrics, "noising", attributes)
+    cells = Cells(tuple(places), shape, by_head=groups is None)
+    return effects_of(prompt, known, sites, cells, runs, along)
 
 
 def _cells(
     model: LensModel, groups: Mapping[str, Sequence[HeadName]] | None, sites: GridSites
-) -> tuple[list[Program], list[tuple[int, int, int, int]], tuple[int, int, int, int]]:
+) -> tuple[list[Program], list[Place], Place]:
     """Programs with their places ``(component, layer, span, head)``, and the shape of these axes."""
     programs: list[Program] = []
-    places: list[tuple[int, int, int, int]] = []
+    places: list[Place] = []
     for column, span in enumerate(sites.spans):
         if span is None:
             continue
@@ -251,22 +225,12 @@ def _swept(
     """All programs in one sweep; the last patches nothing and is run all the same."""
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     z_names = [hook_name("z", layer) for layer in range(model.n_layers)]
-    always = (len(programs) - 1,)
-    names = names_to_record(model, programs, tokens.shape[1], 0, scorer.n_readouts, always)
-    base = record(model, tokens, None, list(dict.fromkeys([*names["base"], *z_names])), scorer.n_readouts)
+    sweep = plan_sweep(model, programs, tokens.shape[1], 0, scorer.n_readouts, always=(len(programs) - 1,))
+    base = record(model, tokens, None, [*sweep.names["base"], *z_names], scorer.n_readouts)
     replaced = _replaced(base, z_names, positions, put_in, samples)
     marker = torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device) if samples > 1 else None
     source = RecordedRun(tokens, marker, replaced, base.logits)
-    return sweep_runs(
-        model,
-        programs,
-        base=base,
-        source=source,
-        first_changed=0,
-        score=scorer.with_clean(base.logits),
-        n_readouts=scorer.n_readouts,
-        always=always,
-    )
+    return sweep.run(model, {"base": base, "source": source}, scorer.with_clean(base.logits))
 
 
 def _replaced(

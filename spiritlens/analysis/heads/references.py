@@ -12,9 +12,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from spiritlens.models.components import hook_name
+from spiritlens.components import hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.subject_key import subject_key
 from spiritlens.runs.corruptions.noise import generator
 
 LeaveOut = Literal["nothing", "same subject"]
@@ -40,7 +41,7 @@ class Reference:
             cache = model.cache(prompt.tokens, names)
             stacked = torch.stack([cache[name][0] for name in names])  # [layer pos head d_head]
             for position, token_kind in enumerate(zip(prompt.roles, prompt.modalities, strict=True)):
-                self.tokens.setdefault(token_kind, []).append((_subject(prompt), stacked[:, position]))
+                self.tokens.setdefault(token_kind, []).append((subject_key(prompt), stacked[:, position]))
 
     def values(self, prompt: Prompt, positions: Sequence[int], samples: int, seed: int) -> Tensor:
         """What stands in for z at the positions, ``[sample position layer head d_head]``: the mean of tokens like
@@ -65,7 +66,7 @@ class Reference:
                 z
                 for some in kinds
                 for subject, z in self.tokens.get(some, ())
-                if self.leave_out == "nothing" or subject != _subject(prompt)
+                if self.leave_out == "nothing" or subject != subject_key(prompt)
             ]
             for kinds in ([kind], of_modality)
         )
@@ -74,7 +75,7 @@ class Reference:
 
 def check_stand_ins(prompt: Prompt, positions: Sequence[int], reference: Sequence[Prompt], leave_out: LeaveOut) -> None:
     """Every position finds a reference token of its role and modality, or at least of its modality."""
-    others = [other for other in reference if leave_out == "nothing" or _subject(other) != _subject(prompt)]
+    others = [other for other in reference if leave_out == "nothing" or subject_key(other) != subject_key(prompt)]
     kinds = {kind for other in others for kind in zip(other.roles, other.modalities, strict=True)}
     modalities = {modality for role, modality in kinds if role != "bos"}
     for position in positions:
@@ -92,7 +93,3 @@ def _drawn(found: Sequence[Tensor], prompt: Prompt, position: int, sample: int, 
     """One of the values, the same whenever prompt, position, sample and seed are."""
     stream = generator(seed, prompt.id, sample, f"resample z {position}")
     return found[int(torch.randint(len(found), (1,), generator=stream))]
-
-
-def _subject(prompt: Prompt) -> str:
-    return prompt.subject.name.casefold()

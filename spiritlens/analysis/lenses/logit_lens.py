@@ -25,9 +25,9 @@ from torch import Tensor
 
 from spiritlens.analysis.grid.results import model_attributes
 from spiritlens.arguments import told_keywords, whole
+from spiritlens.components import hook_name
 from spiritlens.effects.measures import LENS_SCHEMA
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel

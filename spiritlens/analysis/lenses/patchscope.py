@@ -11,8 +11,8 @@ from torch import Tensor
 
 from spiritlens.analysis.lenses.logit_lens import _state, residual_states
 from spiritlens.arguments import told_keywords, whole
+from spiritlens.components import hook_name
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompt
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt

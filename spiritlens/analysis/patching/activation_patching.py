@@ -30,22 +30,24 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_donors, given_draws, given_metrics, given_names, given_spans
-from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
-from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, batched_coordinates, grid_sites
+from spiritlens.analysis.grid.cells import Along, CellRuns, effects_of
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_donors, given_draws, given_metrics, given_names, given_spans
+from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.analysis.patching.donors import Control, Pooling, other_facts
 from spiritlens.analysis.patching.grid import (
     PATCHED_COMPONENTS,
-    Cells,
     Heads,
+    PatchCells,
     PatchSettings,
     given_source_layers,
     grid_cells,
 )
 from spiritlens.analysis.patching.patch_values import PatchValues, RunSpec, alignable, patch_values
 from spiritlens.arguments import check_choice, listed, told_keywords, whole
-from spiritlens.effects.schema import Status, new_effects
-from spiritlens.effects.store import join_effects
+from spiritlens.components import patched_by
+from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -56,12 +58,13 @@ from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
     contrast_embeddings,
+    contrast_settings,
     contrasts_of,
     given_contrast,
-    plain_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.recorded import record
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import At, Direction
@@ -83,7 +86,7 @@ def activation_patch(
     window: int = 1,
     pooling: Pooling = "position",
     control: Control = "none",
-    metrics: Sequence[str] = ("probability", "logit_difference"),
+    metrics: Sequence[str | Metric] = ("probability", "logit_difference"),
     samples: int = 1,
     seed: int = 0,
     memory_budget: int | None = None,
@@ -125,7 +128,7 @@ def back_patch(
     spans: Sequence[str] = ("subject", "last token"),
     direction: Direction = "denoising",
     pooling: Pooling = "position",
-    metrics: Sequence[str] = ("probability", "logit_difference"),
+    metrics: Sequence[str | Metric] = ("probability", "logit_difference"),
     samples: int = 1,
     seed: int = 0,
     progress: Progress = "bar",
@@ -135,7 +138,7 @@ def back_patch(
     chosen = given_prompts(given_lens(lens), prompts)
     layers = given_source_layers(source_layers, lens.backend.n_layers)
     (component,) = given_names("component", [component], PATCHED_COMPONENTS)
-    if component in ("pattern", "result"):
+    if component not in patched_by("sweep"):
         raise ValueError(
             f"component={component!r} cannot be moved between layers: a pattern belongs to its layer's keys, and a "
             "result would pass through the W_O of the layer that it is put into; back-patch q, k, v, z, attn_out or "
@@ -223,7 +226,7 @@ def _one_prompt(
     patched_prompt = contrast if settings.direction == "denoising" and isinstance(contrast, Prompt) else prompt
     sites = grid_sites(patched_prompt, settings.at, settings.spans)
     parts = prompt_scorers(lens, prompt, settings.metrics)
-    cells: Cells | None = None
+    cells: PatchCells | None = None
     totals: list[PatchValues] = []
     both: list[tuple[torch.Tensor, torch.Tensor]] = []
     for scorer in parts:
@@ -262,7 +265,7 @@ def _values(
     base: RunSpec,
     source: RunSpec,
     clean: RunSpec,
-    cells: Cells,
+    cells: PatchCells,
     scorer: Scorer,
     settings: PatchSettings,
 ) -> PatchValues:
@@ -291,7 +294,7 @@ def _dataset(
     known: bool,
     sites: GridSites,
     settings: PatchSettings,
-    cells: Cells,
+    cells: PatchCells,
     totals: Sequence[PatchValues],
     both: Sequence[tuple[torch.Tensor, torch.Tensor]],
     attributes: dict[str, str | int | float],
@@ -300,29 +303,15 @@ def _dataset(
     values = array(sum((total.values for total in totals[1:]), totals[0].values))
     clean, corrupted = (array(sum((pair[side] for pair in both[1:]), both[0][side])) for side in (0, 1))
     samples = max(values.shape[1], len(corrupted))  # a donor's one value in the clean run stands in every sample
-    restored = np.full((*cells.shape, samples, len(settings.metrics)), np.nan, dtype=values.dtype)
-    status = np.full(cells.shape, int(Status.ABSENT), dtype=np.int8)
-    unmoved = frozenset.intersection(*(total.unmoved for total in totals))
-    for cell, place in enumerate(cells.places):
-        restored[place] = values[cell]
-        status[place] = int(Status.EXACT if cell in unmoved else Status.MEASURED)
-    if settings.heads == "together":
-        restored, status = restored[:, :, :, 0], status[..., 0]
-    return new_effects(
-        clean=clean[:1],
-        corrupted=np.broadcast_to(corrupted, (samples, corrupted.shape[-1]))[None],
-        restored=restored[None],
-        status=status[None],
-        noise_floor=array(sum((total.noise_floor for total in totals[1:]), totals[0].noise_floor))[None],
-        components=settings.components,
-        layers=range(cells.shape[1]),
-        metrics={name: SIGNS[name] for name in settings.metrics},
-        prompts=prompt_columns([prompt], [known]),
-        sites=batched_coordinates(sites),
-        at=settings.at,
-        direction=settings.direction,
-        attributes=attributes,
+    runs = CellRuns(
+        clean[:1],
+        np.broadcast_to(corrupted, (samples, corrupted.shape[-1])),
+        np.broadcast_to(values, (len(values), samples, values.shape[-1])),
+        array(sum((total.noise_floor for total in totals[1:]), totals[0].noise_floor)),
+        exact=frozenset.intersection(*(total.unmoved for total in totals)),
     )
+    along = Along(settings.components, range(cells.shape[1]), settings.metrics, settings.direction, attributes)
+    return effects_of(prompt, known, sites, cells, runs, along)
 
 
 def _attributes(
@@ -342,8 +331,8 @@ def _attributes(
         "heads": settings.heads,
         "pooling": settings.pooling,
         "control": settings.control,
-        "metrics": settings.metrics,
-        "contrast": plain_contrast(contrast),
+        "metrics": [metric.name for metric in settings.metrics],
+        "contrast": contrast_settings(contrast),
         "donors": [donor.id for donor in donors if donor is not None] or None,
         "memory_budget": settings.memory_budget,
     }

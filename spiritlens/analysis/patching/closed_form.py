@@ -22,26 +22,14 @@ from einops import einsum, rearrange, repeat
 from torch import Tensor
 
 from spiritlens.analysis.patching.grid import Patch
-from spiritlens.models.components import hook_name
-from spiritlens.models.protocol import LensModel
-from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun
-from spiritlens.runs.sweep.sweep import Score, names_to_record, resolved_memory_budget, sweep_runs
+from spiritlens.components import BY_NAME, hook_name
+from spiritlens.models.protocol import CachedPrefix, LensModel
+from spiritlens.runs.sweep.plan import Action, Which
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, n_samples
+from spiritlens.runs.sweep.sweep import Sweep, plan_sweep, resolved_memory_budget
 
 Variant = tuple[str, int | None]
 """A component and a head (None: all heads together, or no head axis)."""
-
-OWN_POSITION_COMPONENTS = ("q", "z", "result", "pattern", "attn_out", "resid_mid", "mlp_out")
-READ_OF_SOURCE = {"result": "z"}
-READ_OF_BASE = {
-    "q": ("k", "v", "z", "resid_mid"),
-    "pattern": ("v", "z", "resid_mid"),
-    "z": ("z", "resid_mid"),
-    "result": ("z", "resid_mid"),
-    "attn_out": ("resid_mid", "attn_out"),
-    "resid_mid": ("resid_mid",),
-    "mlp_out": ("resid_mid",),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,80 +42,69 @@ class VariantRun(RecordedRun):
 
 def moves_one_block(patch: Patch) -> bool:
     """Whether the patch is of the kind that this module computes."""
-    return len(patch.layers) == 1 and patch.component in OWN_POSITION_COMPONENTS
+    return len(patch.layers) == 1 and BY_NAME[patch.component].base_reads != ()
 
 
-def block_names(
+def block_sweep(
     model: LensModel, patches: Sequence[Patch], n_positions: int, first_changed: int, n_readouts: int
-) -> dict[str, list[str]]:
+) -> Sweep:
+    """The sweep of the blocks' outputs: its cells are the patches' layers and positions."""
+    programs = [{layer: (Action("resid_post", positions),)} for layer, positions in _cells(patches)]
+    return plan_sweep(model, programs, n_positions, first_changed, n_readouts)
+
+
+def block_names(sweep: Sweep, patches: Sequence[Patch]) -> dict[Which, list[str]]:
     """Hook names that `block_values` reads of the "base" and of the "source" run."""
     components = dict.fromkeys(patch.component for patch in patches)
-    base = dict.fromkeys(name for component in components for name in READ_OF_BASE[component])
-    source = dict.fromkeys(READ_OF_SOURCE.get(component, component) for component in components)
+    base = dict.fromkeys(name for component in components for name in BY_NAME[component].base_reads)
     layers = sorted({patch.layers[0] for patch in patches})
-    swept = names_to_record(model, _programs(_cells(patches)), n_positions, first_changed, n_readouts)
     return {
-        "base": [*swept["base"], *(hook_name(name, layer) for layer in layers for name in base)],
-        "source": [hook_name(name, layer) for layer in layers for name in source],
+        "base": [*sweep.names["base"], *(hook_name(name, layer) for layer in layers for name in base)],
+        "source": [hook_name(name, layer) for layer in layers for name in components],
     }
 
 
 def block_values(
     model: LensModel,
-    base: RecordedRun,
-    source: RecordedRun,
+    sweep: Sweep,
+    runs: RecordedPair,
     patches: Sequence[Patch],
     *,
-    first_changed: int,
     n_prompt: int,
     score: Score,
-    n_readouts: int,
     memory_budget: int | None,
 ) -> tuple[Tensor, frozenset[int]]:
     """Values ``[patch run metric]`` and the patches that cannot move anything; `n_prompt` positions can be patched."""
     cells, variants = _cells(patches), list(dict.fromkeys((patch.component, patch.head) for patch in patches))
-    n_runs, n_positions = max(base.n_runs, source.n_runs), base.tokens.shape[1]
+    base, source, n_runs, n_positions = runs["base"], runs["source"], n_samples(runs), sweep.plan.n_positions
     budget = resolved_memory_budget(model.device, memory_budget)
     bytes_of_one = n_runs * model.n_layers * n_positions * model.d_model * torch.finfo(model.dtype).bits // 8
     at_once = max(1, budget // bytes_of_one)
     repeated = VariantRun(base.tokens, base.embeddings, base.values, base.logits)
     found: list[Tensor] = []
-    unmoved: tuple[int, ...] = ()
     for first in range(0, len(variants), at_once):
         some = variants[first : first + at_once]
         outputs: dict[str, Tensor] = {}
         for layer in sorted({layer for layer, _ in cells}):
-            read = n_positions - n_readouts if layer == model.n_layers - 1 else 0
-            positions = range(max(first_changed, read), n_prompt)
+            read = n_positions - sweep.n_readouts if layer == model.n_layers - 1 else 0
+            positions = range(max(sweep.first_changed, read), n_prompt)
             if positions:
                 outputs |= _outputs(model, base, source.values, some, layer, positions, n_runs)
         rows = torch.zeros(len(some) * n_runs, 1, 1, dtype=model.dtype, device=model.device)
-        result = sweep_runs(
-            model,
-            _programs(cells),
-            base=repeated,
-            source=RecordedRun(base.tokens, rows, outputs, source.logits),
-            first_changed=first_changed,
-            score=score,
-            n_readouts=n_readouts,
-            memory_budget=budget,
-        )
+        put_in = RecordedRun(base.tokens, rows, outputs, source.logits)
+        result = sweep.run(model, {"base": repeated, "source": put_in}, score, memory_budget=budget)
         found.append(rearrange(result.values, "cell (variant run) metric -> cell variant run metric", run=n_runs))
-        unmoved = result.unmoved
     values = torch.cat(found, dim=1)
     place = {cell: index for index, cell in enumerate(cells)}
     at_cell = [place[patch.layers[0], patch.positions] for patch in patches]
     of_variant = [variants.index((patch.component, patch.head)) for patch in patches]
-    return values[at_cell, of_variant], frozenset(i for i, cell in enumerate(at_cell) if cell in set(unmoved))
+    still = frozenset(index for index, cell in enumerate(at_cell) if cell in set(sweep.unmoved))
+    return values[at_cell, of_variant], still
 
 
 def _cells(patches: Sequence[Patch]) -> list[tuple[int, tuple[int, ...]]]:
     """Layers and positions that patches share: the sweep's cells."""
     return list(dict.fromkeys((patch.layers[0], patch.positions) for patch in patches))
-
-
-def _programs(cells: Sequence[tuple[int, tuple[int, ...]]]) -> list[Program]:
-    return [{layer: (Action("resid_post", positions),)} for layer, positions in cells]
 
 
 def _outputs(
@@ -172,7 +149,7 @@ def _of_component(
         values = base.values[hook_name(name, layer)]
         return values.expand(n_runs, *values.shape[1:])
 
-    put_in = source[hook_name(READ_OF_SOURCE.get(component, component), layer)]
+    put_in = source[hook_name(component, layer)]
     put_in = put_in.expand(n_runs, *put_in.shape[1:])
     if component == "mlp_out":
         return (held("resid_mid") + put_in)[None, :, where]
@@ -199,7 +176,7 @@ def _new_z(model: LensModel, layer: int, component: str, put_in: Tensor, held: C
     if component == "q":
         k, v = held("k"), held("v")
         run = {hook_name("k", layer): k, hook_name("v", layer): v}
-        return model.attend(layer, put_in, k, v, run, 0, torch.arange(len(k), device=k.device))
+        return model.attend(layer, put_in, k, v, CachedPrefix(run, 0, torch.arange(len(k), device=k.device)))
     if component == "pattern":
         group = model.n_heads // model.n_kv_heads
         v = repeat(held("v"), "run key kv d_head -> run key (kv group) d_head", group=group)

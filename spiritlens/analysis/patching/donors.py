@@ -27,6 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.subject_key import subject_key
 from spiritlens.runs.corruptions.noise import draw, generator
 from spiritlens.shapes import checked
 
@@ -137,7 +138,7 @@ def other_facts(donors: Sequence[Prompt]) -> tuple[Prompt, ...]:
         fitting = [
             other
             for other in turned
-            if other.subject.name != donor.subject.name
+            if subject_key(other) != subject_key(donor)
             and (other.kind, other.phrasing, other.relation) == (donor.kind, donor.phrasing, donor.relation)
         ]
         if not fitting:

@@ -12,18 +12,18 @@ from typing import Literal
 
 import numpy as np
 
+from spiritlens.analysis.grid.cells import Cells, Place
 from spiritlens.analysis.grid.sites import GridSites
-from spiritlens.analysis.grid.windows import WINDOWED, window_around
+from spiritlens.analysis.grid.windows import window_around
 from spiritlens.analysis.patching.donors import Control, Pooling, Transfer
 from spiritlens.arguments import check_choice, listed, whole
-from spiritlens.models.components import hook_name
+from spiritlens.components import HEAD_COMPONENTS, WINDOWED, head_count, hook_name, patched_by
 from spiritlens.models.protocol import LensModel
+from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.terms import At, Direction
 
-STREAM_COMPONENTS = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-HEAD_COMPONENTS = ("q", "k", "v", "z", "pattern", "result")
-PATCHED_COMPONENTS = (*STREAM_COMPONENTS, *HEAD_COMPONENTS)
+PATCHED_COMPONENTS = patched_by("patch")
 """All that activation patching knows."""
 Heads = Literal["together", "each"]
 
@@ -40,7 +40,7 @@ class PatchSettings:
     window: int
     pooling: Pooling
     control: Control
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     samples: int
     seed: int
     source_layer: int | None = None
@@ -49,7 +49,8 @@ class PatchSettings:
 
     def __post_init__(self) -> None:
         if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
-            raise ValueError(f"heads='each' goes with {', '.join(HEAD_COMPONENTS)}; found {self.components}")
+            by_head = ", ".join(name for name in PATCHED_COMPONENTS if name in HEAD_COMPONENTS)
+            raise ValueError(f"heads='each' goes with {by_head}; found {self.components}")
         for name, value, allowed in (
             ("heads", self.heads, Heads),
             ("direction", self.direction, Direction),
@@ -99,29 +100,27 @@ class Patch:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Patches with their place ``(component, layer, site, head)`` in the dataset's axes."""
+class PatchCells(Cells):
+    """Cells with the patch of each."""
 
-    patches: tuple[Patch, ...]
-    places: tuple[tuple[int, int, int, int], ...]
-    shape: tuple[int, int, int, int]
+    patches: tuple[Patch, ...] = ()
 
 
-def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reached: Sequence[bool]) -> Cells:
+def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reached: Sequence[bool]) -> PatchCells:
     """All cells of the grid that exist: the span is there, the source has values for it, the component has the head."""
     n_heads = model.n_heads if settings.heads == "each" else 1
     shape = (len(settings.components), model.n_layers, len(sites.spans), n_heads)
     patches: list[Patch] = []
-    places: list[tuple[int, int, int, int]] = []
+    places: list[Place] = []
     for place in np.ndindex(*shape):
         component, span = settings.components[place[0]], sites.spans[place[2]]
         positions = () if span is None else tuple(position for position in span if reached[position])
         if not positions:
             continue
         head = place[3] if settings.heads == "each" else None
-        if head is not None and component in ("k", "v") and head >= model.n_kv_heads:
+        if head is not None and head >= head_count(component, model.n_heads, model.n_kv_heads):
             continue
         layers = settings.layers(component, place[1], model.n_layers)
         patches.append(Patch(component, layers, positions, head))
         places.append((place[0], place[1], place[2], place[3]))
-    return Cells(tuple(patches), tuple(places), shape)
+    return PatchCells(tuple(places), shape, settings.heads == "each", patches=tuple(patches))

@@ -9,21 +9,20 @@ positions only are computed beforehand (`spiritlens.analysis.patching.closed_for
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
-from spiritlens.analysis.patching.closed_form import block_names, block_values, moves_one_block
+from spiritlens.analysis.patching.closed_form import block_names, block_sweep, block_values, moves_one_block
 from spiritlens.analysis.patching.donors import Transfer, noise_like, pooled
 from spiritlens.analysis.patching.grid import Patch
-from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.metrics import Scorer
+from spiritlens.runs.scoring import Scorer
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
-from spiritlens.runs.sweep.sweep import Score, first_difference, names_to_record, sweep_runs
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, first_difference, record
+from spiritlens.runs.sweep.sweep import plan_sweep
 
 PLAIN = Transfer()
 """Each value from its own position and layer of an equally long donor."""
@@ -54,15 +53,6 @@ class PatchValues:
     noise_floor: Tensor
 
 
-class _SweepSettings(TypedDict):
-    """What both ways of computing cells are told."""
-
-    first_changed: int
-    score: Score
-    n_readouts: int
-    memory_budget: int | None
-
-
 @torch.no_grad()
 def patch_values(
     model: LensModel,
@@ -80,13 +70,14 @@ def patch_values(
     `clean` says which of the two is the clean run, or gives its logits ``[1 readout d_vocab]``.
     """
     _check_patterns(base, source, patches, transfer)
-    own, rows, rest = _ways(model, patches)
+    own, rest = _ways(model, patches)
     tokens = base.tokens(scorer.forced, model.device)
     first = _first_changed(model, base, source, scorer, transfer)
     nothing: Program = {0: (Action("resid_pre", (max(first, len(base.prompt) - 1),), None, "base"),)}
     programs = [*(patches[index].program() for index in rest), nothing]
-    always, sizes = (len(rest),), (tokens.shape[1], first, scorer.n_readouts)
-    both = (names_to_record(model, programs, *sizes, always), block_names(model, [patches[i] for i in own], *sizes))
+    some, sizes = [patches[index] for index in own], (tokens.shape[1], first, scorer.n_readouts)
+    sweep, blocks = plan_sweep(model, programs, *sizes, always=(len(rest),)), block_sweep(model, some, *sizes)
+    both = sweep.names, block_names(blocks, some)
     taken = list(dict.fromkeys(name for names in both for name in names["source"]))
     held = list(dict.fromkeys(name for names in both for name in names["base"]))
     if transfer.pooling == "norm_matched":
@@ -96,35 +87,28 @@ def patch_values(
     if not isinstance(clean, Tensor):
         clean = (found_base if clean == "base" else found_source).logits
     scored = scorer.with_clean(clean)
-    settings: _SweepSettings = {
-        "first_changed": first,
-        "score": scored,
-        "n_readouts": scorer.n_readouts,
-        "memory_budget": memory_budget,
-    }
-    result = sweep_runs(model, programs, base=found_base, source=found_source, always=always, **settings)
+    runs: RecordedPair = {"base": found_base, "source": found_source}
+    result = sweep.run(model, runs, scored, memory_budget=memory_budget)
     values = result.values.new_zeros(len(patches), *result.values.shape[1:])
     values[rest] = result.values[:-1]
     unmoved = {rest[cell] for cell in result.unmoved if cell < len(rest)}
     if own:
-        some, n_prompt = [patches[index] for index in own], len(base.prompt)
-        values[own], still = block_values(model, found_base, found_source, some, n_prompt=n_prompt, **settings)
+        values[own], still = block_values(
+            model, blocks, runs, some, n_prompt=len(base.prompt), score=scored, memory_budget=memory_budget
+        )
         unmoved |= {own[cell] for cell in still}
-    if rows:
-        values[rows] = _pattern_values(model, base, source, [patches[index] for index in rows], scored).to(values.dtype)
     floor = (result.values[-1] - result.base).abs().amax(0)
     return PatchValues(values, frozenset(unmoved), result.base, result.source, scored(clean), floor)
 
 
-def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[int], list[int]]:
-    """Indices of patches that move one block in closed form, of patterns put in by hooks, and of all others.
+def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[int]]:
+    """Indices of patches that move one block in closed form, and of all others.
 
     A user's own hooks see whole sequences: beside them nothing is computed beforehand.
     """
     hooked = model.has_user_hooks()
-    own = [] if hooked else [index for index, patch in enumerate(patches) if moves_one_block(patch)]
-    rows = [index for index, patch in enumerate(patches) if hooked and patch.component == "pattern"]
-    return own, rows, sorted(set(range(len(patches))) - {*own, *rows})
+    own = [index for index, patch in enumerate(patches) if not hooked and moves_one_block(patch)]
+    return own, sorted(set(range(len(patches))) - set(own))
 
 
 def _check_patterns(base: RunSpec, source: RunSpec, patches: Sequence[Patch], transfer: Transfer) -> None:
@@ -159,7 +143,7 @@ def _first_changed(model: LensModel, base: RunSpec, source: RunSpec, scorer: Sco
         model.embed(spec.tokens(scorer.forced, model.device)) if spec.embeddings is None else spec.embeddings
         for spec in (base, source)
     ]
-    return first_difference(model, base.tokens(scorer.forced, model.device), both[0], both[1])
+    return first_difference(model.embed(base.tokens(scorer.forced, model.device)), both[0], both[1])
 
 
 def _aligned_source(
@@ -188,42 +172,3 @@ def _aligned_source(
     samples = max((len(value) for value in values.values()), default=1)
     marker = found.embeddings if samples == 1 else torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device)
     return RecordedRun(found_base.tokens, marker, values, found.logits)
-
-
-def _pattern_values(
-    model: LensModel, base: RunSpec, source: RunSpec, patches: Sequence[Patch], scorer: Scorer, rows_at_once: int = 32
-) -> Tensor:
-    """Values ``[cell sample metric]`` of attention rows taken from a run of equal length, by hooks."""
-    layers = sorted({layer for patch in patches for layer in patch.layers})
-    names = {layer: f"blocks.{layer}.attn.hook_pattern" for layer in layers}
-    specs = (base, source)
-    samples = max(1 if spec.embeddings is None else len(spec.embeddings) for spec in specs)
-    tokens = source.tokens(scorer.forced, model.device)
-    taken = record(model, tokens, source.embeddings, list(names.values()), scorer.n_readouts).values
-    found = []
-    for first in range(0, len(patches), rows_at_once):
-        some = patches[first : first + rows_at_once]
-        rows = base.tokens(scorer.forced, model.device).expand(len(some) * samples, -1)
-        embeddings = None
-        if base.embeddings is not None:
-            embeddings = base.embeddings.expand(samples, -1, -1).repeat(len(some), 1, 1)
-        hooks = [(names[layer], _pattern_patch(taken[names[layer]], some, layer, samples)) for layer in layers]
-        with replaced_embeddings(model, embeddings), model.hooked(hooks):
-            logits = model.forward(rows)[:, -scorer.n_readouts :]
-        found.append(rearrange(scorer(logits), "(cell sample) metric -> cell sample metric", sample=samples))
-    return torch.cat(found)
-
-
-def _pattern_patch(taken: Tensor, patches: Sequence[Patch], layer: int, samples: int) -> HookFunction:
-    """A hook on patterns ``[cell·sample head query key]``: each cell gets its rows (queries) from the source run."""
-
-    def put(pattern: Tensor) -> Tensor:
-        result = rearrange(pattern.clone(), "(cell sample) ... -> cell sample ...", sample=samples)
-        for cell, patch in enumerate(patches):
-            if layer in patch.layers:
-                heads = range(pattern.shape[1]) if patch.head is None else (patch.head,)
-                index = torch.tensor(list(heads))[:, None], torch.tensor(patch.positions)
-                result[cell][:, index[0], index[1]] = taken[:, index[0], index[1]].to(pattern.dtype)
-        return rearrange(result, "cell sample ... -> (cell sample) ...")
-
-    return put

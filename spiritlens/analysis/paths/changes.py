@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from spiritlens.analysis.paths.nodes import Sender
+from spiritlens.components import hook_name
 from spiritlens.effects.paths import Frozen
-from spiritlens.models.components import hook_name
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.runs.sweep.recorded import RecordedRun, replaced_embeddings
 

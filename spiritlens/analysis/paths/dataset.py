@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spiritlens.analysis.grid.cells import metric_columns
 from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.analysis.paths.path_values import Group, PathValues, no_path
 from spiritlens.arguments import check_choice
-from spiritlens.effects.paths import BaseRun, Frozen, Norms, new_paths
+from spiritlens.effects.paths import BaseRun, Frozen, Norms, PathArrays, PathAxes, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
-    plain_contrast,
+    contrast_settings,
 )
-from spiritlens.runs.metrics import SIGNS
+from spiritlens.runs.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class PathSettings:
     base: BaseRun
     frozen: Frozen
     norms: Norms
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     samples: int
     seed: int
     memory_budget: int | None = None
@@ -75,20 +76,15 @@ def paths_dataset(
     some = [next(edges for edges in spans if edges is not None) for spans in found]
     config = {
         "samples": settings.samples,
-        "metrics": list(settings.metrics),
-        "contrast": plain_contrast(contrast),
+        "metrics": [metric.name for metric in settings.metrics],
+        "contrast": contrast_settings(contrast),
         "memory_budget": settings.memory_budget,
     }
+    floors = np.stack([array(edges.noise_floor) for edges in some])
+    columns = metric_columns(settings.metrics)
     return new_paths(
-        base=np.stack([array(edges.base) for edges in some]),
-        patched=patched,
-        status=status,
-        noise_floor=np.stack([array(edges.noise_floor) for edges in some]),
-        senders=senders.coordinates,
-        receivers=receivers.coordinates,
-        positions=settings.at,
-        metrics={name: SIGNS[name] for name in settings.metrics},
-        prompts=prompt_columns(prompts, known),
+        PathArrays(np.stack([array(edges.base) for edges in some]), patched, status, floors),
+        PathAxes(senders.coordinates, receivers.coordinates, settings.at, columns, prompt_columns(prompts, known)),
         base_run=settings.base,
         frozen=settings.frozen,
         norms=settings.norms,

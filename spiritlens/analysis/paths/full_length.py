@@ -21,8 +21,8 @@ from torch import Tensor
 from spiritlens.analysis.paths.changes import sender_hooks
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.readings import READ
+from spiritlens.components import hook_name, scale_hook_name
 from spiritlens.effects.paths import Frozen, Norms
-from spiritlens.models.components import hook_name
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
 
@@ -68,9 +68,8 @@ def hooked_readings(
 
 def _norm(receiver: Receiver) -> str:
     """Hook name of the norm scale that the receiver reads through."""
-    if receiver.component == "logits":
-        return "ln_final.hook_scale"
-    return f"blocks.{receiver.layer}.{'ln2' if receiver.component == 'mlp_in' else 'ln1'}.hook_scale"
+    norm = {"logits": "ln_final", "mlp_in": "ln2"}.get(receiver.component, "ln1")
+    return scale_hook_name(norm, receiver.layer)
 
 
 def _keep(found: dict[str, Tensor], name: str) -> HookFunction:

@@ -26,7 +26,8 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws, given_metrics
 from spiritlens.analysis.paths.dataset import PathSettings, paths_dataset
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_senders, check_nodes
 from spiritlens.analysis.paths.path_values import Group, PathValues, check_groups, path_values, record_pair
@@ -36,7 +37,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.span_names import named_span
+from spiritlens.prompts.spans import EVERY_TOKEN, find_span
 from spiritlens.runs.answers import known_prompts
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
@@ -45,11 +46,10 @@ from spiritlens.runs.corruptions.contrasts import (
     given_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import Scorer, prompt_scorers
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 
-ALL_POSITIONS = "all"
-"""The span of all positions, as a name for `at`."""
 Receive = Literal["each", "together"]
 """each: every receiver is patched alone; together: all receivers are patched at once."""
 
@@ -64,11 +64,11 @@ def path_patch(
     senders: Sequence[Sender] | None = None,
     receivers: Sequence[Receiver] = (Receiver("logits"),),
     receive: Receive = "each",
-    at: Sequence[str] = (ALL_POSITIONS,),
+    at: Sequence[str] = (EVERY_TOKEN,),
     base: BaseRun = "clean",
     frozen: Frozen = "heads+mlps",
     norms: Norms = "recomputed",
-    metrics: Sequence[str] = ("logit_difference", "probability"),
+    metrics: Sequence[str | Metric] = ("logit_difference", "probability"),
     samples: int = 1,
     seed: int = 0,
     memory_budget: int | None = None,
@@ -77,8 +77,8 @@ def path_patch(
     """Patch every path from the senders (None: all) to the receivers, each alone or all receivers together.
 
     `contrast`: one counterfactual prompt of equal length per prompt, or a corruption; with several noise samples the
-    metric is averaged over them. `at` names the spans at which the sender is patched (``all``, ``subject``, ``last
-    token``, a role, ``position 5`` …).
+    metric is averaged over them. `at` names the spans at which the sender is patched
+    (`spiritlens.prompts.spans`).
     """
     chosen = given_prompts(given_lens(lens), prompts)
     model = lens.backend
@@ -118,7 +118,7 @@ def _one_prompt(
     """One result per span (None: the prompt lacks it), summed over continuations and averaged over noise samples."""
     model = lens.backend
     parts = prompt_scorers(lens, prompt, settings.metrics)
-    spans = [span_positions(prompt, name) for name in settings.at]
+    spans = [find_span(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
     for scorer in parts:
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
@@ -128,15 +128,15 @@ def _one_prompt(
             pair = (None, other[sample : sample + 1])
             runs = pair if settings.base == "clean" else pair[::-1]
             recorded = record_pair(model, tokens, runs[0], runs[1], settings.groups, scorer.n_readouts)
-            for index, positions in enumerate(spans):
-                if positions is None:
+            for index, span in enumerate(spans):
+                if span is None:
                     continue
                 edges = path_values(
                     model,
                     recorded,
                     settings.senders,
                     settings.groups,
-                    positions,
+                    span.positions,
                     frozen=settings.frozen,
                     norms=settings.norms,
                     score=scored,
@@ -162,18 +162,10 @@ def _with_clean(lens: Lens, tokens: torch.Tensor, scorer: Scorer) -> Scorer:
         return scorer.with_clean(lens.backend.forward(tokens)[:, -scorer.n_readouts :])
 
 
-def span_positions(prompt: Prompt, name: str) -> tuple[int, ...] | None:
-    """Positions of a span by name, ``all`` being every position; None where the prompt has no such span."""
-    if name == ALL_POSITIONS:
-        return tuple(range(len(prompt)))
-    span = named_span(prompt, name)
-    return None if span is None else span.positions
-
-
 def given_places(prompts: Sequence[Prompt], at: Sequence[str]) -> tuple[str, ...]:
     """Names of spans, of which every prompt has at least one."""
     names = listed("at", at, of=str)
     for prompt in prompts:
-        if all(span_positions(prompt, name) is None for name in names):
+        if all(find_span(prompt, name) is None for name in names):
             raise ValueError(f"prompt {prompt.id} has none of the spans at={names}; give a span that all prompts have")
     return names

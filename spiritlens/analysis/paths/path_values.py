@@ -27,12 +27,12 @@ from spiritlens.analysis.paths.changes import residual_changes
 from spiritlens.analysis.paths.full_length import LOGITS, hooked_readings
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.readings import READ, received
+from spiritlens.components import hook_name
 from spiritlens.effects.paths import Frozen, Norms
-from spiritlens.models.components import hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun, record
-from spiritlens.runs.sweep.sweep import Score, names_to_record, resolved_memory_budget, sweep_runs
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, record
+from spiritlens.runs.sweep.sweep import plan_sweep, resolved_memory_budget
 
 Group = tuple[Receiver, ...]
 
@@ -89,8 +89,8 @@ def record_pair(
     writes = [hook_name(component, layer) for layer in layers for component in ("z", "mlp_out")]
     n_positions = tokens.shape[1]
     programs = [_program(group, range(n_positions), model.n_layers) for group in groups]
-    swept = names_to_record(model, [program for program in programs if program], n_positions, 0, n_readouts)
-    base_run = record(model, tokens, base, list(dict.fromkeys([*nodes, *swept["base"]])), n_readouts)
+    swept = plan_sweep(model, [program for program in programs if program], n_positions, 0, n_readouts).names
+    base_run = record(model, tokens, base, [*nodes, *swept["base"]], n_readouts)
     source_run = record(model, tokens, source, [hook_name("resid_pre", 0), *writes], n_readouts)
     return Recorded(base_run, source_run, n_readouts)
 
@@ -218,19 +218,12 @@ class _Paths:
 
     def swept(self, positions: Sequence[int], readings: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, ...]]:
         """Values ``[inner group, sender, metric]`` of the base run with the received values, and which cannot move."""
-        base, n_senders = self.recorded.base, len(next(iter(readings.values())))
-        rows = torch.zeros(n_senders, 1, 1, dtype=self.model.dtype, device=self.model.device)
-        result = sweep_runs(
-            self.model,
-            [_program(self.groups[index], positions, self.model.n_layers) for index in self.inner],
-            base=base,
-            source=RecordedRun(base.tokens, rows, readings, base.logits),
-            first_changed=min(positions),
-            score=self.score,
-            n_readouts=self.recorded.n_readouts,
-            memory_budget=self.budget,
-            advance=self.advance,
-        )
+        model, base, n_senders = self.model, self.recorded.base, len(next(iter(readings.values())))
+        rows = torch.zeros(n_senders, 1, 1, dtype=model.dtype, device=model.device)
+        programs = [_program(self.groups[index], positions, model.n_layers) for index in self.inner]
+        sweep = plan_sweep(model, programs, base.tokens.shape[1], min(positions), self.recorded.n_readouts)
+        runs: RecordedPair = {"base": base, "source": RecordedRun(base.tokens, rows, readings, base.logits)}
+        result = sweep.run(model, runs, self.score, memory_budget=self.budget, advance=self.advance)
         self.advance(n_senders * len(result.unmoved))
         return result.values, result.unmoved
 

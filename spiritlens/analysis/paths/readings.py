@@ -12,8 +12,8 @@ from torch import Tensor
 
 from spiritlens.analysis.paths.changes import stage_value
 from spiritlens.analysis.paths.nodes import Receiver
+from spiritlens.components import hook_name, scale_hook_name
 from spiritlens.effects.paths import Norms
-from spiritlens.models.components import hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.recorded import RecordedRun
 
@@ -64,7 +64,7 @@ def _mlp_out(model: LensModel, layer: int, before: Tensor, change: Tensor, norms
     if norms == "recomputed":
         return model.mlp(layer, before + change)
     scale = model.norm_scale(before)
-    hook = (f"blocks.{layer}.ln2.hook_scale", lambda found: scale.to(found.dtype).expand_as(found).clone())
+    hook = (scale_hook_name("ln2", layer), lambda found: scale.to(found.dtype).expand_as(found).clone())
     with model.hooked([hook]):
         return model.mlp(layer, before + change)
 

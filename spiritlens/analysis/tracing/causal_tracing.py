@@ -28,26 +28,28 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.given import Progress, given_draws, given_metrics, given_spans
+from spiritlens.analysis.grid.each_prompt import Progress
+from spiritlens.analysis.grid.given import given_draws, given_metrics, given_spans
+from spiritlens.analysis.grid.prompt_folder import PromptFolder, open_folder
 from spiritlens.analysis.grid.results import model_attributes
 from spiritlens.analysis.grid.sites import DEFAULT_SPANS, grid_sites
 from spiritlens.analysis.tracing.grid import Sever, make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
 from spiritlens.analysis.tracing.screen import Keep, check_screenable, kept_cells
-from spiritlens.analysis.tracing.traced_folder import TracedFolder, open_trace
 from spiritlens.arguments import check_choice, number, told_keywords
-from spiritlens.effects.schema import VERSIONS
-from spiritlens.effects.store import join_effects
+from spiritlens.effects.joining import join_effects
+from spiritlens.effects.schema import ATTRIBUTE_DEFAULTS, VERSIONS
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import given_answer, other_spacing
-from spiritlens.runs.corruptions.contrasts import plain_corruption
-from spiritlens.runs.corruptions.corruption import Corruption, control_span
-from spiritlens.runs.corruptions.given import given_corruption
-from spiritlens.runs.corruptions.noise import Noise, NoiseScale, noise_scale
-from spiritlens.runs.metrics import prompt_scorers
+from spiritlens.runs.corruptions.control_span import control_span
+from spiritlens.runs.corruptions.corruption import Corruption, corruption_attributes
+from spiritlens.runs.corruptions.given import checked_corruption, given_corruption
+from spiritlens.runs.corruptions.noise import Noise, noise_scale
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import At, Direction
 from spiritlens.warn import warn
@@ -61,6 +63,8 @@ Preset = Literal["none", "rome"]
 DEFAULT_COMPONENTS = ("resid_pre", "mlp_out", "attn_out")
 DEFAULT_METRICS = ("probability", "log_probability", "logit")
 ROME_WINDOW = 10
+NO_NOISE = {name: ATTRIBUTE_DEFAULTS[name] for name in ("noise_scale_text", "noise_scale_speech", "noise_law")}
+"""Attributes of a trace without noise; folders compare them."""
 
 
 @told_keywords
@@ -74,7 +78,7 @@ def causal_trace(
     window: int | None = None,
     samples: int = 10,
     seed: int = 0,
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     facts: Facts = "all",
     progress: Progress = "bar",
     direction: Direction = "denoising",
@@ -105,17 +109,17 @@ def causal_trace(
         ("progress", progress, Progress),
     ):
         check_choice(name, value, choices)
-    noise = Noise() if corruption is None else given_corruption(lens, corruption)
+    noise = Noise() if corruption is None else checked_corruption(corruption)
     if preset == "rome":
         _refuse_replaced(components, window, samples, metrics, corruption)
         components = ("resid_post",) if sever != "none" else ("resid_post", "mlp_out", "attn_out")
         window, samples, metrics = ROME_WINDOW, 10, ("probability",)
         noise = Noise(noise_scale(lens, prompts), stream="rome")
-    if isinstance(noise, Noise):
-        noise = noise.resolved(lens)
     grid = make_grid(lens.backend, components, window, at, direction, sever)
     samples, seed = given_draws(samples, seed)
     metrics, spans = given_metrics(lens, prompts, metrics), given_spans(prompts, at, spans)
+    spans_of = {p: control_span(p, seed).positions if corrupted == "control" else None for p in prompts}
+    noise = given_corruption(lens, noise, prompts[0], spans_of[prompts[0]])
     budget = resolved_memory_budget(lens.backend.device, memory_budget)
     settings = TraceSettings(grid, noise, samples, seed, metrics, spans, budget)
     if screen is not None:
@@ -123,7 +127,6 @@ def causal_trace(
         check_screenable(settings)
     attributes = trace_attributes(lens, settings, corrupted=corrupted, screen=screen, keep=keep, preset=preset)
     facts = "known" if preset == "rome" else facts
-    spans_of = {p: control_span(p, seed).positions if corrupted == "control" else None for p in prompts}
     for prompt in prompts:  # what a prompt cannot serve is refused here, before any of them is run
         grid_sites(prompt, grid.at, settings.spans)
         prompt_scorers(lens, prompt, settings.metrics)
@@ -131,7 +134,7 @@ def causal_trace(
     if folder is not None:  # opened and checked before the model runs
         common = prompts if screen is not None and keep == "common" else ()
         config = _folder_config(settings, attributes, common)
-        traced = open_trace(folder, prompts, config, known_only=facts == "known")
+        traced = open_folder(folder, prompts, config)
         waiting = traced.waiting
         if not waiting:
             return traced.finish()
@@ -150,7 +153,7 @@ def _refuse_replaced(
     components: Sequence[str],
     window: int | None,
     samples: int,
-    metrics: Sequence[str],
+    metrics: Sequence[str | Metric],
     corruption: Corruption | None,
 ) -> None:
     """A preset sets these itself, and replaces none that was given."""
@@ -207,7 +210,7 @@ class _Each:
                 warn(f"interrupted: the result holds the {len(parts)} finished of {len(self.prompts)} prompts")
         return join_effects(parts)
 
-    def in_folder(self, traced: TracedFolder) -> xr.Dataset:
+    def in_folder(self, traced: PromptFolder) -> xr.Dataset:
         """All prompts, one part each: first those that no other process is at, then what those left."""
         with self._bar(range(len(self.prompts))) as bar:
             for wait in (False, True):
@@ -244,7 +247,7 @@ class _Each:
 
     def _runs(self, index: int) -> int:
         sites = grid_sites(self.prompts[index], self.settings.grid.at, self.settings.spans)
-        return len(cells_of(self.settings.grid, sites, self.chosen[index]).indices) * self.settings.samples
+        return len(cells_of(self.settings.grid, sites, self.chosen[index]).places) * self.settings.samples
 
     def _bar(self, indices: Sequence[int]) -> Any:
         total = sum(self._runs(index) for index in indices)
@@ -262,15 +265,13 @@ def trace_attributes(
 ) -> dict[str, str | int | float]:
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
     grid, corruption = settings.grid, settings.corruption
-    scale = corruption.scale if isinstance(corruption, Noise) else None
-    text, speech = (scale.text, scale.speech) if isinstance(scale, NoiseScale) else (float("nan"), float("nan"))
     config = {
         "components": list(grid.components),
         "spans": list(settings.spans) if grid.at == "span" else [],
         "sever": grid.sever,
         "corrupted": corrupted,
-        "corruption": plain_corruption(corruption),
-        "metrics": list(settings.metrics),
+        "corruption": dict(corruption.settings()),
+        "metrics": [metric.name for metric in settings.metrics],
         "screen": screen,
         "keep": None if screen is None else keep,
         "preset": preset,
@@ -279,10 +280,9 @@ def trace_attributes(
     }
     return {
         **model_attributes(lens, settings.seed, config),
+        **NO_NOISE,
+        **corruption_attributes(corruption),
         "corruption": f"{corruption.describe()} of the {corrupted}",
-        "noise_scale_text": text,
-        "noise_scale_speech": speech,
-        "noise_law": corruption.law if isinstance(corruption, Noise) else "",
         "window": grid.window,
         "window_layers": json.dumps(grid.window_layers()),
     }

@@ -30,7 +30,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale, default_scale
-from spiritlens.runs.metrics import prompt_scorers
+from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.recorded import record
 
 DEFAULT_MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)

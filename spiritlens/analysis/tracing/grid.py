@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spiritlens.analysis.grid.given import given_names
-from spiritlens.analysis.grid.windows import DEFAULT_WINDOW_SHARE, WINDOWED, window_around
+from spiritlens.analysis.grid.windows import DEFAULT_WINDOW_SHARE, window_around
 from spiritlens.arguments import check_choice, whole
-from spiritlens.models.components import COMPONENTS, HEAD_COMPONENTS, STAGE
+from spiritlens.components import COMPONENTS, HEAD_COMPONENTS, STAGE, WINDOWED, head_count, patched_by
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.terms import At, Direction
 
 Sever = Literal["none", "mlp", "attn"]
-SEVERED: dict[str, str] = {"mlp": "mlp_out", "attn": "attn_out"}
+SEVERED = {row.sever: row.name for row in COMPONENTS if row.sever}
+TRACED_COMPONENTS = patched_by("sweep")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Grid:
     sever: Sever = "none"
 
     def __post_init__(self) -> None:
-        given_names("components", self.components, COMPONENTS[1:])
+        given_names("components", self.components, TRACED_COMPONENTS)
         if self.has_heads and not set(self.components) <= set(HEAD_COMPONENTS):
             raise ValueError(f"components {self.components} mix heads and whole outputs; trace them in two calls")
         check_choice("at", self.at, At)
@@ -61,12 +62,12 @@ class Grid:
         """Heads of the grid; (None,) where there is no head axis."""
         if not self.has_heads:
             return (None,)
-        counts = [self.n_kv_heads if name in ("k", "v") else self.n_heads for name in self.components]
+        counts = [head_count(name, self.n_heads, self.n_kv_heads) for name in self.components]
         return tuple(range(max(counts)))
 
     def has_head(self, component: str, head: int | None) -> bool:
         """Whether the component has this head (keys and values may have fewer)."""
-        return head is None or head < (self.n_kv_heads if component in ("k", "v") else self.n_heads)
+        return head is None or head < head_count(component, self.n_heads, self.n_kv_heads)
 
     def layers(self, component: str, layer: int) -> range:
         """Layers that a cell patches."""
@@ -100,7 +101,7 @@ def make_grid(
     model: LensModel, components: Sequence[str], window: int | None, at: At, direction: Direction, sever: Sever
 ) -> Grid:
     """A grid for a model; `window` None is max(1, round(0.3 · layers))."""
-    names, width = given_names("components", components, COMPONENTS[1:]), given_window(window, model.n_layers)
+    names, width = given_names("components", components, TRACED_COMPONENTS), given_window(window, model.n_layers)
     return Grid(names, model.n_layers, model.n_heads, model.n_kv_heads, width, at, direction, sever)
 
 

@@ -13,20 +13,19 @@ import numpy as np
 import torch
 import xarray as xr
 
-from spiritlens.analysis.grid.results import array, prompt_columns
-from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, batched_coordinates, grid_sites
+from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
+from spiritlens.analysis.grid.results import array
+from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, grid_sites
 from spiritlens.analysis.tracing.grid import Grid
-from spiritlens.effects.schema import Status, new_effects
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import SIGNS, Scorer, prompt_scorers
+from spiritlens.runs.metrics import BY_NAME, Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.sweep import SweepResult, sweep
-
-CellIndex = tuple[int, int, int, int]
-"""Component, layer, site and head of a cell, as indices of the dataset's axes."""
+from spiritlens.runs.sweep.recorded import RunPair
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class TraceSettings:
     corruption: Corruption = field(default_factory=Noise)
     samples: int = 10
     seed: int = 0
-    metrics: tuple[str, ...] = ("probability", "logit")
+    metrics: tuple[Metric, ...] = tuple(BY_NAME[name] for name in ("probability", "logit"))
     spans: tuple[str, ...] = DEFAULT_SPANS
     memory_budget: int | None = None
 
@@ -51,25 +50,33 @@ class TraceSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """The cells of one prompt's grid: index and program of each, and the statuses of all."""
+class TraceCells(Cells):
+    """The cells of one prompt's grid, with the program of each."""
 
-    indices: tuple[CellIndex, ...]
-    programs: tuple[Program, ...]
-    shape: tuple[int, int, int, int]
+    programs: tuple[Program, ...] = ()
 
 
-def cells_of(grid: Grid, sites: GridSites, chosen: np.ndarray[Any, Any] | None = None) -> Cells:
+def cells_of(grid: Grid, sites: GridSites, chosen: np.ndarray[Any, Any] | None = None) -> TraceCells:
     """All cells whose site and head exist; with `chosen` ``[component layer site head]`` only those marked there."""
     shape = (len(grid.components), grid.n_layers, len(sites.spans), len(grid.head_axis))
-    indices: list[CellIndex] = []
+    run: list[Place] = []
+    screened: list[Place] = []
     programs: list[Program] = []
-    for index in np.ndindex(*shape):
-        component, head, span = grid.components[index[0]], grid.head_axis[index[3]], sites.spans[index[2]]
-        if span is not None and grid.has_head(component, head) and (chosen is None or chosen[index]):
-            indices.append((index[0], index[1], index[2], index[3]))
-            programs.append(grid.program(component, index[1], span.positions, head))
-    return Cells(tuple(indices), tuple(programs), shape)
+    for component, layer, site, head in np.ndindex(*shape):
+        place, name, number, span = (
+            (component, layer, site, head),
+            grid.components[component],
+            grid.head_axis[head],
+            sites.spans[site],
+        )
+        if span is None or not grid.has_head(name, number):
+            continue
+        if chosen is not None and not chosen[place]:
+            screened.append(place)
+            continue
+        run.append(place)
+        programs.append(grid.program(name, layer, span.positions, number))
+    return TraceCells(tuple(run), shape, grid.has_heads, tuple(screened), tuple(programs))
 
 
 def trace_prompt(
@@ -93,70 +100,37 @@ def trace_prompt(
     values = array(torch.stack([found.values for found in results]).sum(0))
     denoising = grid.direction == "denoising"
     clean, corrupted = (source, base) if denoising else (base, source)
-    restored = np.full((*cells.shape, settings.samples, len(settings.metrics)), np.nan, dtype=values.dtype)
-    status = np.full(cells.shape, int(Status.ABSENT), dtype=np.int8)
-    _mark_screened(status, grid, sites, chosen)
-    unmoved = set(results[0].unmoved).intersection(*(found.unmoved for found in results))
-    for cell, index in enumerate(cells.indices):
-        restored[index] = values[cell]
-        status[index] = int(Status.EXACT if cell in unmoved else Status.MEASURED)
-    floor = np.abs(values[len(cells.indices)] - array(base)).max(axis=0)
-    if not grid.has_heads:
-        restored, status = restored[:, :, :, 0], status[..., 0]
-    return new_effects(
-        clean=array(clean)[:1],
-        corrupted=array(corrupted)[None],
-        restored=restored[None],
-        status=status[None],
-        noise_floor=floor[None],
-        components=grid.components,
-        layers=range(grid.n_layers),
-        metrics={name: SIGNS[name] for name in settings.metrics},
-        prompts=prompt_columns([prompt], [known]),
-        sites=batched_coordinates(sites),
-        at=grid.at,
-        direction=grid.direction,
-        attributes=attributes,
+    runs = CellRuns(
+        array(clean)[:1],
+        array(corrupted),
+        values[: len(cells.places)],
+        np.abs(values[len(cells.places)] - array(base)).max(axis=0),
+        exact=set(results[0].unmoved).intersection(*(found.unmoved for found in results)),
     )
+    along = Along(grid.components, range(grid.n_layers), settings.metrics, grid.direction, attributes or {})
+    return effects_of(prompt, known, sites, cells, runs, along)
 
 
 def _swept(
     lens: Lens,
     prompt: Prompt,
     settings: TraceSettings,
-    cells: Cells,
+    cells: TraceCells,
     scorer: Scorer,
     positions: Sequence[int] | None,
     advance: Callable[[int], None],
 ) -> SweepResult:
     """Sweep the cells under one continuation."""
-    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
+    model = lens.backend
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
     denoising = settings.grid.direction == "denoising"
     corrupted_at = prompt.subject.positions if positions is None else positions
     suffix = tuple(range(min(corrupted_at), len(prompt.ids)))
     nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
-    return sweep(
-        lens.backend,
-        [*cells.programs, nothing],
-        tokens=tokens,
-        base_embeddings=embeddings if denoising else None,
-        source_embeddings=None if denoising else embeddings,
-        score=scorer,
-        clean_score=scorer.with_clean,
-        n_readouts=scorer.n_readouts,
-        always=(len(cells.programs),),
-        memory_budget=settings.memory_budget,
-        advance=advance,
-    )
-
-
-def _mark_screened(
-    status: np.ndarray[Any, Any], grid: Grid, sites: GridSites, chosen: np.ndarray[Any, Any] | None
-) -> None:
-    """Cells that exist but were not chosen."""
-    if chosen is None:
-        return
-    for index in cells_of(grid, sites).indices:
-        if not chosen[index]:
-            status[index] = int(Status.SCREENED)
+    pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
+    programs, first = [*cells.programs, nothing], pair.first_changed(model)
+    sweep = plan_sweep(model, programs, tokens.shape[1], first, scorer.n_readouts, always=(len(cells.programs),))
+    runs = pair.record(model, sweep.names, sweep.n_readouts)
+    scored = scorer.with_clean(runs["source" if denoising else "base"].logits)
+    return sweep.run(model, runs, scored, memory_budget=settings.memory_budget, advance=advance)

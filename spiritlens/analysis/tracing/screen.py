@@ -11,7 +11,7 @@ agrees with exact cells of a sample, and `causal_trace(..., screen=0.1)` runs th
 Source: Nanda 2023, "Attribution patching"; Kramár et al. 2024 (arXiv 2403.00745) on its failures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,23 +19,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.attribution.gradients import SMOOTH_METRICS, SmoothMetric
 from spiritlens.analysis.grid.given import given_draws, given_metrics, given_spans
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.analysis.tracing.grid import make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
-from spiritlens.arguments import check_choice, told_keywords, whole
-from spiritlens.effects.quantities import indirect_effect
+from spiritlens.arguments import told_keywords, whole
+from spiritlens.components import hook_name
+from spiritlens.effects.quantities import indirect
 from spiritlens.environment import plain_torch
-from spiritlens.models.components import hook_name
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import SIGNS, prompt_scorers
+from spiritlens.runs.metrics import METRICS, Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.full_length import read_names
+from spiritlens.runs.sweep.plan import Program
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 from spiritlens.terms import At, Direction
 
@@ -54,29 +55,49 @@ def attribution_patching(
     """
     check_screenable(settings)
     metric = settings.metrics[0]
-    scorer = prompt_scorers(lens, prompt, [metric])[0]
     cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
-    names = read_names(cells.programs)["source"]
-    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
-    embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
-    clean = record(lens.backend, tokens, None, names, scorer.n_readouts)
-    noised = record(lens.backend, tokens, embeddings, names, scorer.n_readouts)
-    scorer = scorer.with_clean(clean.logits)
-    denoising = settings.grid.direction == "denoising"
-    base, source = (noised, clean) if denoising else (clean, noised)
-    batch = tokens.expand(base.n_runs, -1)
-    with replaced_embeddings(lens.backend, base.embeddings):
-        gradients = lens.backend.gradients(batch, names, lambda logits: scorer(logits[:, -scorer.n_readouts :]).sum())
-    terms = {name: _per_position(gradients[name], source.values[name] - base.values[name]) for name in names}
+    sign = metric.sign * (1 if settings.grid.direction == "denoising" else -1)
     estimates = np.full(cells.shape, np.nan)
-    for index, program in zip(cells.indices, cells.programs, strict=True):
-        total = 0.0
-        for layer, actions in program.items():
-            for action in actions:
-                term = terms[hook_name(action.component, layer)][list(action.positions)]
-                total += float(term.sum() if action.head is None else term[:, action.head].sum())
-        estimates[index] = SIGNS[metric] * total * (1 if denoising else -1)
+    for index in cells.places:
+        estimates[index] = 0.0
+    for scorer in prompt_scorers(lens, prompt, [metric]):  # answer and foil may be two continuations, which add up
+        terms = _terms(lens, prompt, settings, positions, read_names(cells.programs)["source"], scorer)
+        for index, program in zip(cells.places, cells.programs, strict=True):
+            estimates[index] += sign * _of_program(program, terms)
     return estimates
+
+
+def _terms(
+    lens: Lens,
+    prompt: Prompt,
+    settings: TraceSettings,
+    positions: Sequence[int] | None,
+    names: Sequence[str],
+    scorer: Scorer,
+) -> dict[str, Tensor]:
+    """By hook name, what each position (and head) adds to the metric under one continuation."""
+    model = lens.backend
+    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
+    embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
+    clean = record(model, tokens, None, names, scorer.n_readouts)
+    corrupted = record(model, tokens, embeddings, names, scorer.n_readouts)
+    base, source = (corrupted, clean) if settings.grid.direction == "denoising" else (clean, corrupted)
+    scored = scorer.with_clean(clean.logits)
+    with replaced_embeddings(model, base.embeddings):
+        gradients = model.gradients(
+            tokens.expand(base.n_runs, -1), names, lambda logits: scored(logits[:, -scored.n_readouts :]).sum()
+        )
+    return {name: _per_position(gradients[name], source.values[name] - base.values[name]) for name in names}
+
+
+def _of_program(program: Program, terms: Mapping[str, Tensor]) -> float:
+    """The terms of all that a cell patches."""
+    total = 0.0
+    for layer, actions in program.items():
+        for action in actions:
+            term = terms[hook_name(action.component, layer)][list(action.positions)]
+            total += float(term.sum() if action.head is None else term[:, action.head].sum())
+    return total
 
 
 def check_screenable(settings: TraceSettings) -> None:
@@ -84,10 +105,11 @@ def check_screenable(settings: TraceSettings) -> None:
     metric, sever = settings.metrics[0], settings.grid.sever
     if sever != "none":
         raise ValueError(f"sever={sever!r}: attribution patching does not know severing; screen with sever='none'")
-    if metric not in SMOOTH_METRICS:
+    if not metric.smooth:
+        smooth = ", ".join(other.name for other in METRICS if other.smooth)
         raise ValueError(
-            f"cells are screened by the gradient of the first metric, and {metric!r} has none that is of use; put one "
-            f"of {', '.join(SMOOTH_METRICS)} first"
+            f"cells are screened by the gradient of the first metric, and {metric.name!r} has no useful one; put one "
+            f"of {smooth} first"
         )
 
 
@@ -170,7 +192,7 @@ def first_look(
     window: int | None = None,
     samples: int = 3,
     seed: int = 0,
-    metric: str = "logit",
+    metric: str | Metric = "logit",
     corruption: Corruption | None = None,
     direction: Direction = "denoising",
     n_exact: int = 2,
@@ -178,12 +200,12 @@ def first_look(
 ) -> FirstLook:
     """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates."""
     prompts = given_prompts(given_lens(lens), prompts)
-    check_choice("metric", metric, SmoothMetric)
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
     samples, seed = given_draws(samples, seed)
     grid = make_grid(lens.backend, components, window, at, direction, "none")
-    noise = Noise() if corruption is None else given_corruption(lens, corruption)
+    noise = given_corruption(lens, Noise() if corruption is None else corruption, prompts[0])
     settings = TraceSettings(grid, noise, samples, seed, given_metrics(lens, prompts, (metric,)))
+    check_screenable(settings)
     given_spans(prompts, at, settings.spans)
     estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
     drawn = np.random.default_rng(seed).permutation(len(prompts))[:n_exact]
@@ -193,14 +215,14 @@ def first_look(
         tuple(_correlation(exact, estimate) for exact, estimate in pairs),
         tuple(_overlap(exact, estimate, top_k) for exact, estimate in pairs),
         top_k,
-        metric,
+        settings.metrics[0].name,
     )
 
 
 def _exact(lens: Lens, prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
     """Exact effects ``[component layer site head]`` of the first metric."""
     effects = trace_prompt(lens, prompt, settings)
-    values: np.ndarray[Any, Any] = indirect_effect(effects).isel(prompt=0, metric=0).values
+    values: np.ndarray[Any, Any] = indirect(effects).isel(prompt=0, metric=0).values
     return values if settings.grid.has_heads else values[..., None]
 
 

@@ -26,7 +26,7 @@ from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_whole
 from spiritlens.files.weights import CheckpointError, read_json
 from spiritlens.models.checkpoints.config_values import llama_config
-from spiritlens.models.checkpoints.llama import tensor_shapes
+from spiritlens.models.checkpoints.llama import MODEL_TYPES, tensor_shapes
 from spiritlens.models.checkpoints.weight_files import WeightFiles, is_mapped, open_weights, release_pages
 from spiritlens.models.encoder_lookup import ENCODER_FOLDERS
 
@@ -116,11 +116,11 @@ def read_config(folder: Path) -> LlamaConfig:
             "vocab_size": values.get("vocab_size", values["base_config"].get("vocab_size"))
         }
     kind = values.get("model_type")
-    if kind != "llama":
+    if kind not in MODEL_TYPES:
         listed = values.get("architectures")
         named = ", ".join(map(str, listed)) if isinstance(listed, list) and listed else "none named"
         raise CheckpointError(
-            f"{path}: expected a Llama model (model_type 'llama'), found {kind!r} ({named}). "
+            f"{path}: expected model_type {' or '.join(map(repr, MODEL_TYPES))}, found {kind!r} ({named}). "
             "Other architectures are not converted."
         )
     return llama_config(values, path)

@@ -1,4 +1,4 @@
-"""What ``config.json`` may say of a Llama model: each value is checked by its own rule before it is used.
+"""What ``config.json`` may say of a model: each value is checked by its own rule before it is used.
 
 Hugging Face's configuration takes most numbers as they are (an epsilon of −1, a rotary base of 0) and raises errors
 of its own for wrong types. Here one error names the file, the key, the value and the rule. The upper bounds are far
@@ -13,7 +13,7 @@ from transformers import LlamaConfig
 
 from spiritlens.arguments import number, shown, whole
 from spiritlens.files.weights import CheckpointError
-from spiritlens.models.checkpoints.llama import UnsupportedModel, check_supported
+from spiritlens.models.checkpoints.llama import UnsupportedModel, read_as_llama
 
 SIZES = {
     "vocab_size": 2**24,
@@ -38,14 +38,12 @@ def llama_config(values: Mapping[str, Any], path: Path) -> LlamaConfig:
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}. Copy config.json from the checkpoint again.") from None
     try:
-        config = LlamaConfig.from_dict(dict(values))
-        check_supported(config)
+        return read_as_llama(dict(values))
     except UnsupportedModel as error:
         raise UnsupportedModel(f"{path}: {error}") from error
     except Exception as error:  # transformers and huggingface_hub raise kinds of their own
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path}: a setting is not understood ({reason}).") from error
-    return config
 
 
 def _check_values(values: Mapping[str, Any]) -> None:
@@ -63,7 +61,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
     if isinstance(values.get("auto_map"), dict) and any("Model" in key for key in values["auto_map"]):
         raise ValueError(
             f"auto_map={shown(values['auto_map'])}: the folder asks for model code of its own, which is never run "
-            "here; take auto_map out if the model is a plain Llama"
+            "here; take auto_map out if the model is a plain one"
         )
 
 

@@ -1,17 +1,45 @@
-"""What a Llama checkpoint's settings mean: shapes of its tensors, rotations, and which settings are refused and why."""
+"""Which checkpoints convert, and what their settings mean: shapes of tensors, rotations, what is refused and why.
+
+`ARCHITECTURES` has one row for each architecture whose block is Llama's: RMS norms before attention and MLP, rotary
+positions on whole heads, a gated MLP, no biases, embedding and unembedding tied or not. A further one of that block is
+a further row; its configuration is read as a `LlamaConfig`, which is all that the rest of the package knows.
+"""
 
 import copy
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlamaConfig
+from transformers import LlamaConfig, MistralConfig, PretrainedConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
+
+@dataclass(frozen=True)
+class Architecture:
+    """An architecture of Llama's block: Hugging Face's name and configuration, and the settings that convert.
+
+    `settings` are pairs of a setting and the only value under which the model computes what a `HookedTransformer` does;
+    a setting that is absent counts as having it.
+    """
+
+    model_type: str
+    config: type[PretrainedConfig]
+    settings: tuple[tuple[str, Any], ...]
+
+
+ARCHITECTURES: tuple[Architecture, ...] = (
+    Architecture(
+        "llama",
+        LlamaConfig,
+        (("hidden_act", "silu"), ("attention_bias", False), ("mlp_bias", False), ("pretraining_tp", 1)),
+    ),
+    Architecture("mistral", MistralConfig, (("hidden_act", "silu"), ("sliding_window", None))),
+)
+MODEL_TYPES = tuple(row.model_type for row in ARCHITECTURES)
+
 ROPE_KINDS = ("default", "linear", "llama3")
-
-
 ROPE_REASONS = {
     "dynamic": "changes its frequencies with the length of the text",
     "yarn": "also scales the attention",
@@ -38,20 +66,36 @@ def rope_settings(config: LlamaConfig) -> dict[str, Any]:
     return settings
 
 
+def read_as_llama(values: dict[str, Any]) -> LlamaConfig:
+    """The values of a ``config.json`` of one of the architectures as a Llama configuration that converts exactly."""
+    config = _architecture(values.get("model_type")).config.from_dict(values)
+    _check_settings(config)
+    plain = isinstance(config, LlamaConfig)
+    llama = config if plain else LlamaConfig.from_dict(config.to_dict() | {"model_type": "llama"})
+    check_supported(llama)
+    return llama
+
+
+def _architecture(model_type: object) -> Architecture:
+    row = next((row for row in ARCHITECTURES if row.model_type == model_type), None)
+    if row is None:
+        raise UnsupportedModel(f"model_type is {model_type!r}; models of the type {' or '.join(MODEL_TYPES)} convert")
+    return row
+
+
+def _check_settings(config: PretrainedConfig) -> None:
+    for setting, expected in _architecture(config.model_type).settings:
+        found = getattr(config, setting, None)
+        if found is not None and found != expected:
+            raise UnsupportedModel(
+                f"config setting {setting}: expected {expected!r}, found {found!r}; only plain {config.model_type} "
+                "models convert"
+            )
+
+
 def check_supported(config: LlamaConfig) -> None:
     """Refuse what `HookedTransformer` cannot compute exactly as Hugging Face does."""
-    rules = {
-        "model_type": (config.model_type, "llama"),
-        "hidden_act": (config.hidden_act, "silu"),
-        "attention_bias": (bool(getattr(config, "attention_bias", False)), False),
-        "mlp_bias": (bool(getattr(config, "mlp_bias", False)), False),
-        "pretraining_tp": (getattr(config, "pretraining_tp", 1) or 1, 1),
-    }
-    for setting, (found, expected) in rules.items():
-        if found != expected:
-            raise UnsupportedModel(
-                f"config setting {setting}: expected {expected!r}, found {found!r}; only plain Llama models convert"
-            )
+    _check_settings(config)
     if getattr(config, "quantization_config", None) is not None:
         raise UnsupportedModel(
             "the checkpoint is quantized; convert the unquantized weights (float32, float16 or bfloat16)"

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
 from transformers.utils import logging
 
+from spiritlens.components import hook_name
 from spiritlens.files.weights import read_json
 from spiritlens.models.checkpoints.checkpoint import read_checkpoint
-from spiritlens.models.checkpoints.llama import rotary_frequencies
+from spiritlens.models.checkpoints.llama import MODEL_TYPES, rotary_frequencies
 from spiritlens.models.checkpoints.weight_files import open_weights
 
 
@@ -30,11 +30,11 @@ def load_reference(
     A wrapper's folder (SIMS) and weights under other names (``_orig_mod.model.layers…``), which Hugging Face does not
     know and would replace by random ones, are read by `read_checkpoint` into Hugging Face's model.
     """
-    plain = read_json(folder / "config.json").get("model_type") == "llama"
+    plain = read_json(folder / "config.json").get("model_type") in MODEL_TYPES
     files = open_weights(folder)
     if plain and files.without_prefix().tensors.keys() == files.tensors.keys():
         with _silent_loading():
-            llama = LlamaForCausalLM.from_pretrained(
+            llama = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, attn_implementation=attention, trust_remote_code=False, local_files_only=True
             )
     else:
@@ -64,7 +64,7 @@ def hold_float64(llama: LlamaForCausalLM) -> LlamaForCausalLM:
     """Replace the float32 islands of a float64 model, in place: norms' statistics, rotary tables, eager softmax."""
     llama.set_attn_implementation("sdpa")
     for module in llama.modules():
-        if isinstance(module, LlamaRMSNorm):
+        if type(module).__name__.endswith("RMSNorm"):
             module.forward = _precise_norm(module)
     frequencies = rotary_frequencies(llama.config, torch.float64)
 
@@ -95,10 +95,10 @@ def reference_activations(llama: LlamaForCausalLM, tokens: Tensor) -> dict[str, 
 
         return hook
 
-    handles = [llama.model.embed_tokens.register_forward_hook(keep("hook_embed"))]
+    handles = [llama.model.embed_tokens.register_forward_hook(keep(hook_name("embed", 0)))]
     for layer, block in enumerate(llama.model.layers):
-        for part, name in ((block.self_attn, "hook_attn_out"), (block.mlp, "hook_mlp_out"), (block, "hook_resid_post")):
-            handles.append(part.register_forward_hook(keep(f"blocks.{layer}.{name}")))
+        for part, name in ((block.self_attn, "attn_out"), (block.mlp, "mlp_out"), (block, "resid_post")):
+            handles.append(part.register_forward_hook(keep(hook_name(name, layer))))
     try:
         logits = llama(tokens.to(llama.device), use_cache=False).logits
     finally:

@@ -9,6 +9,7 @@ one key-value group are folded into the query axis, so that grouped-query attent
 Axes: ``rows run suffix query head kv_head group d_head``; scores ``[rows kv_head (group query) key]``.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,15 @@ from torch import Tensor
 
 PREFIX_TO_SHARE = 8
 """A prefix of at least so many times the rows' own positions is not copied for every row."""
+
+
+@dataclass(frozen=True, eq=False)
+class CachedKeys:
+    """Keys and values of one layer before the rows' own, ``[run start kv_head d_head]``, and each row's run."""
+
+    keys: Tensor
+    values: Tensor
+    sample_of_row: Tensor
 
 
 def rotated(attn: Any, states: Tensor, positions: slice | Tensor) -> Tensor:
@@ -34,15 +44,14 @@ def attend(
     queries: Tensor,
     keys: Tensor,
     values: Tensor,
-    old_keys: Tensor,
-    old_values: Tensor,
-    sample_of_row: Tensor,
+    before: CachedKeys,
     positions: Tensor,
 ) -> Tensor:
     """z ``[rows query head d_head]`` of queries that stand at ``positions``; everything before rotation.
 
-    ``keys`` and ``values [rows suffix kv_head d_head]`` are the rows' own, ``old_keys`` and ``old_values`` the runs'.
+    ``keys`` and ``values [rows suffix kv_head d_head]`` are the rows' own.
     """
+    old_keys, old_values, sample_of_row = before.keys, before.values, before.sample_of_row
     start, length = old_keys.shape[1], old_keys.shape[1] + keys.shape[1]
     groups = queries.shape[2] // keys.shape[2]
     folded = _fold(rotated(attn, queries, positions), groups)

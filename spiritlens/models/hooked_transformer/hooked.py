@@ -1,29 +1,16 @@
 """The model's inside, seen through one small protocol.
 
-`LensModel` (`spiritlens.models.protocol`) is all that the rooms above `models/` know of a model; `HookedLensModel`
-fulfils it on TransformerLens's `HookedTransformer`. Names are TransformerLens's hook names
-(``blocks.3.hook_resid_pre``, ``blocks.3.attn.hook_z`` …).
+`LensModel` (`spiritlens.models.protocol`) is all that the modules above `models/` know of a model, and says what its
+calls mean; `HookedLensModel` implements it for TransformerLens's `HookedTransformer`.
 
-Two kinds of call. *Full passes* (`forward`, `cache`, `gradients`) run the whole model on tokens ``[batch pos]``, and
-every live hook takes effect. *Suffix steps* (`block`, `attention`, `mlp`) run one part of one layer on residuals of the
-positions ``start …`` only: the keys and values of earlier positions come from a cached run,
-
-    attention of a row at position p  =  softmax over positions ≤ p of
-        keys, values of ``run`` (row ``sample_of_row[row]``)   for positions < start,
-        keys, values of the row itself                          for positions ≥ start,
-
-which is exact for a causal model whenever the row equals that run before ``start``. ``run`` holds keys and values as
-TransformerLens caches them: before the rotary embedding, key-value heads only (``blocks.l.attn.hook_k`` and ``hook_v``,
-``[run pos kv_head d_head]``). Without live hooks in the layer a suffix step is computed by fused kernels (same numbers
-to rounding, less time); with live hooks the TransformerLens block itself runs on the suffix.
-
-A hook function takes the activation and returns a new tensor of the same shape; it never writes in place.
+A suffix step of a layer without live hooks is computed by fused kernels (same numbers to rounding, less time); with
+live hooks the TransformerLens block itself runs on the suffix, with the prefix in its key-value cache.
 
 Source: the suffix recomputation of "Causal tracing", Meng et al. 2022 (arXiv 2202.05262), made exact by a frozen
 key-value cache as in TransformerLens's ``TransformerLensKeyValueCacheEntry``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 import torch
@@ -32,12 +19,12 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 
+from spiritlens.components import hook_name
 from spiritlens.environment import plain_arithmetic
-from spiritlens.models.components import hook_name
 from spiritlens.models.hooked_transformer import suffix
-from spiritlens.models.hooked_transformer.attending import attend
+from spiritlens.models.hooked_transformer.attending import CachedKeys, attend
 from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks, has_foreign_hooks, in_turn
-from spiritlens.models.protocol import HookFunction, NormName
+from spiritlens.models.protocol import CachedPrefix, HookFunction, NormName
 from spiritlens.shapes import ShapeError, checked
 
 
@@ -54,6 +41,7 @@ class HookedLensModel:
         self.d_head: int = config.d_head
         self.d_mlp: int = config.d_mlp or 0
         self.d_vocab: int = config.d_vocab_out
+        self.n_ctx: int = config.n_ctx
 
     @property
     def dtype(self) -> torch.dtype:
@@ -72,15 +60,7 @@ class HookedLensModel:
         """The named activations of a full pass (without gradients); a name that never fires is refused."""
         self._check_names(names)
         found: dict[str, Tensor] = {}
-
-        def recorder(name: str) -> HookFunction:
-            def record(activation: Tensor) -> Tensor:
-                found[name] = activation.detach()
-                return activation
-
-            return record
-
-        with torch.no_grad(), self.hooked([(name, recorder(name)) for name in dict.fromkeys(names)]):
+        with torch.no_grad(), self.hooked([(name, _recorder(found, name)) for name in dict.fromkeys(names)]):
             resid = self._stream(tokens)
             if any(name.startswith(("ln_final", "unembed")) for name in names):
                 self._hooked_logits(resid)
@@ -90,7 +70,7 @@ class HookedLensModel:
                 f"hook point {silent[0]} does not fire in this model's forward pass: TransformerLens computes it only "
                 "with a flag set (use_split_qkv_input, use_hook_mlp_in …); head outputs are z @ w_o(layer)[head]"
             )
-        return found
+        return {name: activation.detach() for name, activation in found.items()}
 
     def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> PlacedHooks:
         """A context in which each function replaces its activation, after hooks that were there before.
@@ -121,18 +101,11 @@ class HookedLensModel:
             )
         found: dict[str, Tensor] = {}
 
-        def recorder(name: str) -> HookFunction:
-            def record(activation: Tensor) -> Tensor:
-                found[name] = activation
-                return activation
-
-            return record
-
         def leaf(activation: Tensor) -> Tensor:
             plain = activation.clone() if activation.is_inference() else activation
             return plain.detach().requires_grad_(True)
 
-        hooks = [("hook_embed", leaf), *((name, recorder(name)) for name in dict.fromkeys(names))]
+        hooks = [(hook_name("embed", 0), leaf), *((name, _recorder(found, name)) for name in dict.fromkeys(names))]
         with torch.enable_grad(), self.hooked(hooks):
             value = metric(self._hooked_logits(self._stream(tokens)))
             if value.numel() != 1:
@@ -151,49 +124,26 @@ class HookedLensModel:
         self,
         layer: int,
         resid: Float[Tensor, "rows suffix d_model"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
+        prefix: CachedPrefix,
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query d_model"]:
-        """One block on the positions ``start …`` (module docstring). ``queries`` are positions, not offsets."""
-        keys, values = self._prefix(layer, resid, run, start, sample_of_row)
-        block = self.model.blocks[layer]
-        positions, offsets = self._query_places(resid, start, queries)
-        if suffix.is_plain(block, start + resid.shape[1]):
-            attn_out = suffix.attention(block, resid, keys, values, sample_of_row, positions, offsets)
-            resid_mid = (resid if offsets is None else resid[:, offsets]) + attn_out
-            return resid_mid + suffix.mlp(block, resid_mid)
-        entry = TransformerLensKeyValueCacheEntry(keys[sample_of_row], values[sample_of_row], frozen=True)
-        resid_post: Tensor = block(resid, past_kv_cache_entry=entry)
-        return resid_post if offsets is None else resid_post[:, offsets]
+        attn_out = self._plain_attention(layer, resid, prefix, queries)
+        if attn_out is None:
+            return self._hooked_step(layer, resid, prefix, queries)[1]
+        _, offsets = _query_places(resid, prefix.start, queries)
+        resid_mid = (resid if offsets is None else resid[:, offsets]) + attn_out
+        return resid_mid + suffix.mlp(self.model.blocks[layer], resid_mid)
 
     @in_turn
     def attention(
         self,
         layer: int,
         resid: Float[Tensor, "rows suffix d_model"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
+        prefix: CachedPrefix,
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query d_model"]:
-        """attn_out of one block on the positions ``start …``, as `block`."""
-        keys, values = self._prefix(layer, resid, run, start, sample_of_row)
-        block = self.model.blocks[layer]
-        positions, offsets = self._query_places(resid, start, queries)
-        if suffix.is_plain(block, start + resid.shape[1]):
-            return suffix.attention(block, resid, keys, values, sample_of_row, positions, offsets)
-        outputs: list[Tensor] = []
-
-        def record(activation: Tensor) -> Tensor:
-            outputs.append(activation)
-            return activation
-
-        entry = TransformerLensKeyValueCacheEntry(keys[sample_of_row], values[sample_of_row], frozen=True)
-        with self.hooked([(hook_name("attn_out", layer), record)]):
-            block(resid, past_kv_cache_entry=entry)
-        return outputs[0] if offsets is None else outputs[0][:, offsets]
+        attn_out = self._plain_attention(layer, resid, prefix, queries)
+        return self._hooked_step(layer, resid, prefix, queries)[0] if attn_out is None else attn_out
 
     @in_turn
     def mlp(self, layer: int, resid_mid: Float[Tensor, "rows pos d_model"]) -> Float[Tensor, "rows pos d_model"]:
@@ -218,20 +168,16 @@ class HookedLensModel:
         q: Float[Tensor, "rows suffix head d_head"],
         k: Float[Tensor, "rows suffix kv_head d_head"],
         v: Float[Tensor, "rows suffix kv_head d_head"],
-        run: Mapping[str, Tensor],
-        start: int,
-        sample_of_row: Int[Tensor, " rows"],
+        prefix: CachedPrefix,
         queries: Int[Tensor, " query"] | None = None,
     ) -> Float[Tensor, "rows query head d_head"]:
-        """z of the queries, from what `qkv` returned and the run before ``start``; no hook of the layer fires."""
         block = self.model.blocks[layer]
-        suffix.reach(block.attn, start + q.shape[1])
-        if not suffix.is_plain(block, start + q.shape[1]):
+        suffix.reach(block.attn, prefix.start + q.shape[1])
+        if not suffix.is_plain(block, prefix.start + q.shape[1]):
             raise ValueError(f"block {layer} is no plain Llama block, or carries hooks: patch its q, k, v by hooks")
-        keys, values = run[hook_name("k", layer)][:, :start], run[hook_name("v", layer)][:, :start]
-        positions, offsets = self._query_places(q, start, queries)
+        positions, offsets = _query_places(q, prefix.start, queries)
         chosen = q if offsets is None else q[:, offsets]
-        return attend(block.attn, chosen, k, v, keys, values, sample_of_row, positions)
+        return attend(block.attn, chosen, k, v, _cached_keys(layer, prefix), positions)
 
     def project(self, layer: int, z: Float[Tensor, "rows pos head d_head"]) -> Float[Tensor, "rows pos d_model"]:
         """attn_out of heads' outputs z. No hook fires here."""
@@ -300,7 +246,7 @@ class HookedLensModel:
 
     def _known_tokens(self, tokens: Tensor) -> Tensor:
         """The tokens on the model's device, refused where they are too many or have no embedding."""
-        limit, rows = self.model.cfg.n_ctx, self.w_e.shape[0]
+        limit, rows = self.n_ctx, self.w_e.shape[0]
         if tokens.shape[1] > limit:
             raise ValueError(
                 f"{tokens.shape[1]} tokens are more than the model's context of {limit}; give a shorter prompt"
@@ -322,29 +268,63 @@ class HookedLensModel:
         norm = getattr(self.model, "ln_final", None)
         return suffix.widened(self.model.unembed(resid if norm is None else norm(resid)))
 
-    def _query_places(self, rows: Tensor, start: int, queries: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Positions of the queries, and their places in the suffix (None: the whole suffix)."""
-        if queries is None:
-            return torch.arange(start, start + rows.shape[1], device=rows.device), None
-        if queries.device.type == "cpu" and len(queries):  # elsewhere the look would wait for the device
-            first, last = int(queries.min()), int(queries.max())
-            if first < start or last >= start + rows.shape[1]:
-                raise ShapeError(
-                    f"queries are positions from {start} to {start + rows.shape[1] - 1} here, found {first} to {last}"
-                )
-        queries = queries.to(rows.device)
-        return queries, queries - start
-
-    def _prefix(
-        self, layer: int, resid: Tensor, run: Mapping[str, Tensor], start: int, sample_of_row: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Keys and values of the run before ``start``, ``[run start kv_head d_head]``, after cheap checks."""
-        if resid.ndim != 3 or resid.shape[-1] != self.d_model or sample_of_row.shape != resid.shape[:1]:
+    def _plain_attention(
+        self, layer: int, resid: Tensor, prefix: CachedPrefix, queries: Tensor | None
+    ) -> Tensor | None:
+        """attn_out by fused kernels; None where the block is no plain one, or carries hooks."""
+        if resid.ndim != 3 or resid.shape[-1] != self.d_model or prefix.sample_of_row.shape != resid.shape[:1]:
             raise ShapeError(
                 f"block {layer}: expected resid [rows suffix d_model={self.d_model}] and one sample_of_row per row, "
-                f"found {tuple(resid.shape)} and {tuple(sample_of_row.shape)}"
+                f"found {tuple(resid.shape)} and {tuple(prefix.sample_of_row.shape)}"
             )
-        keys, values = run[hook_name("k", layer)], run[hook_name("v", layer)]
-        if start > keys.shape[1]:
-            raise ShapeError(f"block {layer}: start {start} is past the run's {keys.shape[1]} cached positions")
-        return keys[:, :start], values[:, :start]
+        before, (positions, offsets) = _cached_keys(layer, prefix), _query_places(resid, prefix.start, queries)
+        block = self.model.blocks[layer]
+        if not suffix.is_plain(block, prefix.start + resid.shape[1]):
+            return None
+        return suffix.attention(block, resid, before, positions, offsets)
+
+    def _hooked_step(
+        self, layer: int, resid: Tensor, prefix: CachedPrefix, queries: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """attn_out and output of the TransformerLens block itself on the suffix, so that its hooks fire."""
+        before, (_, offsets) = _cached_keys(layer, prefix), _query_places(resid, prefix.start, queries)
+        rows = before.sample_of_row
+        entry = TransformerLensKeyValueCacheEntry(before.keys[rows], before.values[rows], frozen=True)
+        found: dict[str, Tensor] = {}
+        name = hook_name("attn_out", layer)
+        with self.hooked([(name, _recorder(found, name))]):
+            resid_post: Tensor = self.model.blocks[layer](resid, past_kv_cache_entry=entry)
+        both = found[name], resid_post
+        return both if offsets is None else (both[0][:, offsets], both[1][:, offsets])
+
+
+def _recorder(found: dict[str, Tensor], name: str) -> HookFunction:
+    """A hook that keeps what it sees."""
+
+    def record(activation: Tensor) -> Tensor:
+        found[name] = activation
+        return activation
+
+    return record
+
+
+def _query_places(rows: Tensor, start: int, queries: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Positions of the queries, and their places in the suffix (None: the whole suffix)."""
+    if queries is None:
+        return torch.arange(start, start + rows.shape[1], device=rows.device), None
+    if queries.device.type == "cpu" and len(queries):  # elsewhere the look would wait for the device
+        first, last = int(queries.min()), int(queries.max())
+        if first < start or last >= start + rows.shape[1]:
+            raise ShapeError(
+                f"queries are positions from {start} to {start + rows.shape[1] - 1} here, found {first} to {last}"
+            )
+    queries = queries.to(rows.device)
+    return queries, queries - start
+
+
+def _cached_keys(layer: int, prefix: CachedPrefix) -> CachedKeys:
+    """Keys and values of the runs before ``start``."""
+    keys, values = prefix.run[hook_name("k", layer)], prefix.run[hook_name("v", layer)]
+    if prefix.start > keys.shape[1]:
+        raise ShapeError(f"block {layer}: start {prefix.start} is past the run's {keys.shape[1]} cached positions")
+    return CachedKeys(keys[:, : prefix.start], values[:, : prefix.start], prefix.sample_of_row)

@@ -19,7 +19,7 @@ from transformer_lens.components.attention import Attention
 from transformer_lens.components.grouped_query_attention import GroupedQueryAttention
 from transformer_lens.components.mlps.gated_mlp import GatedMLP
 
-from spiritlens.models.hooked_transformer.attending import attend
+from spiritlens.models.hooked_transformer.attending import CachedKeys, attend
 
 VOCAB_CHUNK = 8192
 """Columns of the unembedding that are widened to float32 at a time, so that no second copy of it is ever held."""
@@ -111,20 +111,18 @@ def _project(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def attention(
     block: Any,
     resid: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    sample_of_row: Tensor,
+    before: CachedKeys,
     positions: Tensor,
     offsets: Tensor | None,
 ) -> Tensor:
-    """attn_out ``[rows query d_model]`` of ``resid [rows suffix d_model]`` after a cached prefix ``[run start …]``.
+    """attn_out ``[rows query d_model]`` of ``resid [rows suffix d_model]`` after a cached prefix.
 
     ``positions`` are those of the queries, ``offsets`` their places in the suffix (None: all of it).
     """
     states = normed(block.ln1, resid)
-    new_keys, new_values = key_value(block.attn, states)
+    keys, values = key_value(block.attn, states)
     queries = query(block.attn, states if offsets is None else states[:, offsets])
-    z = attend(block.attn, queries, new_keys, new_values, keys, values, sample_of_row, positions)
+    z = attend(block.attn, queries, keys, values, before, positions)
     return project(block.attn, z)
 
 

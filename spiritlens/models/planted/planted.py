@@ -174,7 +174,10 @@ class Planted:
 @told_keywords
 @plain_torch
 def planted(name: CircuitName = "fact machine", dtype: torch.dtype = torch.float64) -> Planted:
-    """A planted circuit by name: ``fact machine``, ``fact machine, speech later``, ``or pair`` or ``and pair``."""
+    """A planted circuit by name: ``fact machine``, ``fact machine, speech later``, ``or pair`` or ``and pair``.
+
+    Returns the lens with its prompts and the truth that methods must find. Raises ValueError for another name.
+    """
     vocabulary = planted_vocabulary()
     model = build_circuit(name, token_kinds(vocabulary), dtype)
     lens = Lens(model=model, vocabulary=vocabulary, encoder=None, name=f"planted: {name}")

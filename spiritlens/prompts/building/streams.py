@@ -12,7 +12,7 @@ and to none after that of the next: words stay in order along the tokens.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 
@@ -20,8 +20,7 @@ from spiritlens.prompts.vocabulary.families import Family, Stream
 from spiritlens.speech.alignment.unit_words import SILENCE, Rule, words_of_units
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
-
-StreamName = Literal["unit", "pitch", "style"]
+from spiritlens.terms import StreamName
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Families: how a unit language model writes speech into its vocabulary, as plain data.
 
 A *unit language model* reads speech as discrete units of a speech encoder, one token each, beside ordinary text pieces;
-*markers* tell where a modality begins. A family record says what markers and units are called, how many there are, when
+*markers* say where a modality begins. A family record says what markers and units are called, how many there are, when
 markers are written, how spaces and case are kept, and which encoder makes the units. A further family is a further
-record here, not further code: `spiritlens.prompts.vocabulary.vocabulary` reads the ids from the tokenizer and checks
-them against the record.
+record in `FAMILIES`, not further code, and a record of your own is taken by ``load(..., family=...)``;
+`spiritlens.prompts.vocabulary.vocabulary` reads the ids from the tokenizer and checks them against the record.
 
 Sources, read in the official packages: SpiritLM (arXiv 2402.05755), SIMS (arXiv 2504.02398, slamkit), SpeechGPT (arXiv
 2305.11000), Spire (arXiv 2503.10620). The embedded model is this project's own.
@@ -17,6 +17,7 @@ from math import inf
 from typing import Any, Literal
 
 from spiritlens.arguments import check_choice, listed, number, shown, whole, written
+from spiritlens.terms import StreamName
 
 MarkerPolicy = Literal["on_change", "always", "none"]
 """When a text marker ends the prompt: ``on_change`` of modality, so after speech only (SpiritLM); ``always`` before a
@@ -24,9 +25,16 @@ written answer (SIMS); ``none``: the family has no text marker."""
 
 SpaceAfterBos = Literal["none", "piece", "detect"]
 """Whether a blank piece ``▁`` stands between the beginning-of-sequence token and a first marker: never (``none``),
-always (``piece``), or as the layout of the tokenizer's files tells (``detect``; see `vocabulary`)."""
+always (``piece``), or as the layout of the tokenizer's files is (``detect``; see `vocabulary`)."""
 
 TextCase = Literal["as_given", "lower"]
+
+Beginning = Literal["always", "as_saved"]
+"""Whether a prompt begins with the beginning-of-sequence token: always, or as the tokenizer's files say."""
+
+Recognition = Literal["strings", "record"]
+"""By what a checkpoint's folder is known to be of the family: by the token ``strings`` of its vocabulary, or only by a
+``spiritlens.json`` in it that names the family (``record``)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ class Stream:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        where = f"of stream {written('name of the stream', self.name)!r}"
+        check_choice("name of the stream", self.name, StreamName)
+        where = f"of stream {self.name!r}"
         written(f"template {where}", self.template, blank="allowed")
         for name, at_least in (("count", 0), ("offset", 0)):
             object.__setattr__(self, name, whole(f"{name} {where}", getattr(self, name), at_least=at_least))
@@ -92,6 +101,8 @@ class Family:
     space_after_bos: SpaceAfterBos = "detect"
     text_case: TextCase = "as_given"
     text_space: bool = True
+    beginning: Beginning = "as_saved"
+    recognition: Recognition = "strings"
     written_turn: tuple[str, str] = ("", "")
     spoken_turn: tuple[str, str] = ("", "")
     extra_streams: tuple[Stream, ...] = ()
@@ -115,6 +126,8 @@ class Family:
             ("marker_policy", MarkerPolicy),
             ("space_after_bos", SpaceAfterBos),
             ("text_case", TextCase),
+            ("beginning", Beginning),
+            ("recognition", Recognition),
         ):
             check_choice(f"{name} {where}", getattr(self, name), choices)
         streams = listed(f"extra_streams {where}", self.extra_streams, of=Stream, empty=True)
@@ -169,6 +182,7 @@ SPIRITLM_BASE = Family(
     text_open="[Text]",
     speech_open="[Speech]",
     unit_template="[Hu{}]",
+    beginning="always",  # SpiritLM's package writes it whatever the tokenizer's files say
     n_units=501,  # 500 clusters and the quantizer's blank, which is left in an utterance of blanks only
     order_rate=24.99,
     rows=32512,
@@ -182,6 +196,7 @@ SPIRITLM_EXPRESSIVE = SPIRITLM_BASE.replace(
         Stream("style", "[St{}]", 100, rate=1.0, deduplicate=False),
         Stream("pitch", "[Pi{}]", 64, rate=12.5, deduplicate=True),
     ),
+    encoder={"kind": "spiritlm", "name": "spiritlm_expressive (official package)", "flavour": "expressive"},
 )
 
 EMBEDDED = Family(
@@ -192,6 +207,7 @@ EMBEDDED = Family(
     n_units=42,  # 41 phone classes and the quantizer's blank, which never comes out
     space_after_bos="none",
     text_case="lower",
+    recognition="record",  # its strings are SpiritLM's
     encoder={"kind": "hubert", "name": "embedded", "layer": 3, "n_clusters": 41},
 )
 
@@ -236,6 +252,7 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, EMBEDDED, SIMS_LLAMA, SPEECHGPT, SPIRE, TEXT_ONLY)
 }
+"""The families that are known, by name; another model is another `Family` value, given as ``load(…, family=mine)``."""
 
 
 def family_named(name: str) -> Family:
@@ -260,18 +277,19 @@ def family_of_strings(strings: Collection[str]) -> Family:
     """The family whose markers and units are among a vocabulary's token strings; ``text-only`` where none's are.
 
     Units are counted, so that a small checkpoint in a family's format is of that family; a vocabulary with some of a
-    family's strings and not the others is refused. The embedded model shares SpiritLM's strings: its folder's
-    ``spiritlens.json`` tells them apart, not this function.
+    family's strings and not the others is refused. Families of more streams are looked for first, because their strings
+    hold those of the others.
     """
     known = frozenset(strings)
-    detectable = (SPIRITLM_EXPRESSIVE, SPIRITLM_BASE, SIMS_LLAMA, SPEECHGPT, SPIRE)
-    for family in detectable:
+    by_strings = [family for family in FAMILIES.values() if family.has_speech and family.recognition == "strings"]
+    by_strings.sort(key=lambda family: -len(family.all_streams()))
+    for family in by_strings:
         needed = (*family.markers, *(stream.unit(0) for stream in family.all_streams()))
         if known.issuperset(needed):
             counted = {stream.name: _count(stream, known) for stream in family.all_streams()}
             streams = tuple(replace(stream, count=counted[stream.name]) for stream in family.extra_streams)
             return family.replace(n_units=counted["unit"], extra_streams=streams)
-    for family in detectable:
+    for family in by_strings:
         signs = (*family.markers, family.stream("unit").unit(0), family.stream("unit").unit(family.n_units - 1))
         there = [sign for sign in signs if sign in known]
         if len(there) > 1:  # one alone may be an ordinary piece

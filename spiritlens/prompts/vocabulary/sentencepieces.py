@@ -1,10 +1,10 @@
 """A SentencePiece model file (``tokenizer.model``) on the fast backend, with SentencePiece's own ids.
 
-What SentencePiece does before it looks for pieces is told by the file: a normalisation rule (``nmt_nfkc`` writes the
+What SentencePiece does before it looks for pieces is said by the file: a normalisation rule (``nmt_nfkc`` writes the
 letter and its accent as one, a tab as a blank), ``remove_extra_whitespaces`` (blanks at the ends go, blanks in a row
 become one), ``add_dummy_prefix`` (a blank before the text). The fast backend knows none of it exactly: its own
 ``Precompiled`` normaliser gives ``ẹ`` for an ``ệ`` written as three characters. A `Speller` therefore asks
-SentencePiece to write the text, tells which character of the text each written one came from, and the backend only
+SentencePiece to write the text, says which character of the text each written one came from, and the backend only
 looks for pieces.
 
 Added tokens are known to the speller as pieces of their own, which stay as they are and part the text around them.

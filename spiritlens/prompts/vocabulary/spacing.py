@@ -98,7 +98,7 @@ class SpelledTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
         return [self._spelled(item) for item in text] if isinstance(text, (list, tuple)) else text
 
     def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> tuple[str, ...]:
-        """The tokenizer's own files, copied: how a string is spelled can be told in no other ones."""
+        """The tokenizer's own files, copied: how a string is spelled stands in no other ones."""
         target = Path(save_directory)
         target.mkdir(parents=True, exist_ok=True)
         kept = [path for path in self.own_files if path.is_file() and path.parent.resolve() != target.resolve()]
@@ -229,12 +229,11 @@ def _kept(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _adds_bos(settings: dict[str, Any], family: Family) -> bool:
-    """SpiritLM's package asks for the beginning of sequence whatever the file says; others do as it says."""
-    return family.name.startswith("spiritlm") or settings.get("add_bos_token") is not False
+    return family.beginning == "always" or settings.get("add_bos_token") is not False
 
 
 def _spacing(model: Any, family: Family, settings: dict[str, Any]) -> Spacing:
-    """The layout of the markers tells it, unless the family does."""
+    """As the markers are laid out in the files, unless the family says it."""
     if family.space_after_bos != "detect":
         return "first" if family.space_after_bos == "none" else "whole"
     marks = {*family.markers, *(stream.unit(0) for stream in family.all_streams())}

@@ -200,7 +200,7 @@ def untrained_ids(folder: Path, rows: int) -> frozenset[int]:
 
 
 def embedding_rows(folder: Path) -> int | None:
-    """The embedding's rows by ``config.json``; None where it does not tell them."""
+    """The embedding's rows by ``config.json``; None where it does not say them."""
     size = read_object(folder / "config.json").get("vocab_size")
     try:
         return None if not size else whole("vocab_size", size, at_least=1)

@@ -46,8 +46,9 @@ from spiritlens.prompts.vocabulary.tokenizer_files import (
     refuse_missing_units,
     untrained_ids,
 )
+from spiritlens.terms import TokenFamily
 
-IdFamily = Literal["bos", "text", "marker", "unit", "pitch", "style", "special", "padding"]
+IdFamily = Literal[TokenFamily, "special", "padding"]
 BLANK = "▁"
 
 

@@ -1,45 +1,41 @@
 """All figures by name: ``sl.figures.trace_map(effects, prompt=1).show()``.
 
-Each takes an effects dataset (or a prompt) and returns a plotly figure; nothing is shown or written by itself. Titles
-tell the direction of patching and n. Colours and marks are explained in `spiritlens.report.words`.
+Each takes what a method returned (or a prompt) and returns a plotly figure; nothing is shown or written by itself.
+Figures of averages take effects or, so that several figures need them once, ``sl.effects.average(effects)``. Titles
+tell the direction of patching and n. Words: `spiritlens.report.words`; colours and marks:
+`spiritlens.report.figures.look`.
 
-=================  ====================================================================================================
-`trace_map`        one prompt: tokens, words or roles × layers
-`role_maps`        average maps by role × layer, T2T beside S2T on one colour scale
-`layer_curves`     the same averages by layer, with confidence bands
-`total_effects`    what the corruption costs, every fact a point
-`peak_layers`      how many facts peak at each layer
-`head_map`         layers × heads at one role, T2T beside S2T
-`path_map`         senders × receivers of path patching
-`lens_map`         what each position would say after each layer (logit lens)
-`dose_curves`      what the noise takes away, by its scale
-`accuracy_table`   which facts the model knows
-`speech`           waveform, words and units of a spoken prompt over time
-=================  ====================================================================================================
+A figure is a file with a function of its name, imported here, and a row of `FIGURES`, which is also the order of the
+page.
 """
 
-from spiritlens.report.figures.accuracy_table import accuracy_table
-from spiritlens.report.figures.dose_curves import dose_curves
-from spiritlens.report.figures.head_map import head_map
-from spiritlens.report.figures.layer_curves import layer_curves
-from spiritlens.report.figures.lens_map import lens_map
-from spiritlens.report.figures.path_map import path_map
-from spiritlens.report.figures.peak_layers import peak_layers
-from spiritlens.report.figures.role_maps import role_maps
-from spiritlens.report.figures.speech import speech
-from spiritlens.report.figures.total_effects import total_effects
-from spiritlens.report.figures.trace_map import trace_map
+from spiritlens.report.figures.accuracy_table import accuracy_table as accuracy_table
+from spiritlens.report.figures.dose_curves import dose_curves as dose_curves
+from spiritlens.report.figures.figure import Figure
+from spiritlens.report.figures.head_map import head_map as head_map
+from spiritlens.report.figures.layer_curves import layer_curves as layer_curves
+from spiritlens.report.figures.lens_map import lens_map as lens_map
+from spiritlens.report.figures.path_map import path_map as path_map
+from spiritlens.report.figures.peak_layers import peak_layers as peak_layers
+from spiritlens.report.figures.role_maps import role_maps as role_maps
+from spiritlens.report.figures.speech import speech as speech
+from spiritlens.report.figures.total_effects import total_effects as total_effects
+from spiritlens.report.figures.trace_map import trace_map as trace_map
 
-__all__ = [
-    "accuracy_table",
-    "dose_curves",
-    "head_map",
-    "layer_curves",
-    "lens_map",
-    "path_map",
-    "peak_layers",
-    "role_maps",
-    "speech",
-    "total_effects",
-    "trace_map",
-]
+FIGURES = (
+    Figure(trace_map, of="effects"),
+    Figure(role_maps, of="averages", section="maps", key="role-maps", forms="both"),
+    Figure(layer_curves, of="averages", section="curves", key="curves", forms="both"),
+    Figure(total_effects, of="total averages", section="curves", key="total"),
+    Figure(peak_layers, of="averages", section="curves", key="peaks"),
+    Figure(head_map, of="heads"),
+    Figure(path_map, of="paths"),
+    Figure(lens_map, of="lens"),
+    Figure(dose_curves, of="doses"),
+    Figure(accuracy_table, of="rows"),
+    Figure(speech, of="prompt"),
+)
+"""Every figure; those of a section of the page are shown there in this order."""
+
+__all__ = [figure.name for figure in FIGURES]
+__doc__ = "\n".join([str(__doc__), *(f"`{figure.name}`\n    {figure.words}" for figure in FIGURES)])

@@ -9,7 +9,10 @@ from spiritlens.report.tables import Accuracy, as_frame, shown
 
 @told_keywords
 def accuracy_table(accuracy: Accuracy) -> go.Figure:
-    """The accuracy table as a figure, for a REPL or notebook (the page shows it as a real table)."""
+    """The accuracy table as a figure, for a REPL or notebook (the page shows it as a real table).
+
+    Returns a plotly figure. Raises ValueError for an empty table.
+    """
     table = shown(as_frame(accuracy))
     cells = {"values": [table[name].tolist() for name in table.columns], "align": "left", "height": 26}
     header = {"values": [f"<b>{name}</b>" for name in table.columns], "align": "left", "fill_color": "#E9EEF3"}

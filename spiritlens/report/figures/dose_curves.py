@@ -26,7 +26,7 @@ def dose_curves(doses: xr.Dataset, target: float | None = None) -> go.Figure:
     """Mean normalised total effect over facts at each multiple of the default scale, with its interval.
 
     `doses` is what `dose_curve` returns; `target` draws the height at which two doses are matched. Over a single
-    subject there is no interval.
+    subject there is no interval. Raises ValueError for what is no result of `dose_curve`.
     """
     doses = check_doses(given_dataset(doses, DOSES_SCHEMA, "doses"))
     target = None if target is None else number("target", target, above=0, below=1)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from spiritlens.effects.schema import Status, window_of
 from spiritlens.report.figures.look import DIVERGING, INK, NOT_RUN, QUIET
+from spiritlens.report.words import bounds_words, number_words
 
 
 def colour_limit(*maps: Any) -> float:
@@ -81,16 +82,6 @@ def window_hover(effects: xr.Dataset, component: str, layer: int) -> str:
     return f" (layers {first}–{last} patched together)" if last > first else ""
 
 
-def number(value: float) -> str:
-    """Three significant digits; a dash where there is no number, such as a ratio to a total effect near 0."""
-    return "–" if np.isnan(value) else f"{value:.3g}"
-
-
-def interval_words(low: float, high: float, digits: str = ".3g") -> str:
-    """`` [low, high]``; nothing where there is no interval, as over facts of a single subject."""
-    return "" if np.isnan(low) else f" [{low:{digits}}, {high:{digits}}]"
-
-
 def cell_words(value: float, status: int, low: float = np.nan, high: float = np.nan) -> str:
     """A cell's value with its interval where there is one; that it was not run where it is screened or absent."""
-    return "not run" if status >= Status.SCREENED else f"{number(value)}{interval_words(low, high)}"
+    return "not run" if status >= Status.SCREENED else f"{number_words(value)}{bounds_words(low, high)}"

@@ -1,8 +1,7 @@
-"""Curves and points over facts: effects by layer with confidence bands, total effects, and where each fact peaks.
+"""Curves of effects by layer with confidence bands, the modalities in one panel.
 
-Bands and bars are bootstrap intervals over facts, drawn by subject (`spiritlens.effects.bootstrap`); facts of a single
-subject have none, and none is drawn. Averages hide that facts differ, so total effects show every fact as a point and
-the peak figure counts facts by their own peak layer.
+Bands are bootstrap intervals over facts, drawn by subject (`spiritlens.effects.bootstrap`); facts of a single subject
+have none, and none is drawn.
 """
 
 import html
@@ -15,11 +14,9 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from spiritlens.arguments import check_choice, listed, told_keywords
-from spiritlens.effects.statistics import (
-    Quantity,
-)
-from spiritlens.report.averages import averages_of, components_of
-from spiritlens.report.figures.heatmap import interval_words
+from spiritlens.effects.averages import averaged
+from spiritlens.effects.quantities import Quantity
+from spiritlens.report.figures.chosen import chosen, chosen_components, without_heads
 from spiritlens.report.figures.look import (
     MODALITY_COLOURS,
     MODALITY_DASHES,
@@ -31,13 +28,12 @@ from spiritlens.report.figures.look import (
 )
 from spiritlens.report.words import (
     MODALITY_WORDS,
-    _interval_of,
-    choose,
+    bounds_words,
+    interval_words,
     patching_words,
     quantity_words,
     site_words,
     window_words,
-    without_heads,
 )
 from spiritlens.terms import Facts
 
@@ -52,20 +48,19 @@ def layer_curves(
     component: str | None = None,
     metric: str | None = None,
     *,
-    quantity: Quantity = "indirect",
-    facts: Facts = "known",
+    quantity: Quantity | None = None,
+    facts: Facts | None = None,
     arrangement: Arrangement = "side by side",
-    average: xr.Dataset | None = None,
 ) -> go.Figure:
     """Mean effect by layer with its interval, one panel per role and component, T2T and S2T in each.
 
-    `roles` None draws `CURVE_ROLES`, or all rows where none of those was traced (named spans).
+    `effects` are raw, or averages (`sl.effects.average`), whose `quantity` and `facts` then hold. `roles` None draws
+    `CURVE_ROLES`, or all rows where none of those was traced (named spans).
     """
-    effects = without_heads(effects)
-    metric, components = choose(effects, "metric", metric), components_of(effects, component)
     check_choice("arrangement", arrangement, Arrangement)
     roles = None if roles is None else listed("roles", roles, of=str)
-    average = averages_of(effects, quantity, facts, average)
+    average = without_heads(averaged(effects, quantity, facts))
+    metric, components = chosen(average, "metric", metric), chosen_components(average, component)
     average = average.sel(metric=metric)
     present = _present(average["role"].values.tolist(), roles)
     panels = [(name, role) for name in components for role in present]
@@ -86,10 +81,10 @@ def layer_curves(
         figure.update_xaxes(showgrid=False, **ticks, **place)
         figure.update_yaxes(rangemode="tozero", zeroline=True, zerolinecolor=QUIET, zerolinewidth=1, **place)
     _name_each_modality_once(figure)
-    windows = "; ".join(f"{html.escape(name)}: {window_words(effects, name)}" for name in components)
-    colour = quantity_words(quantity, effects.attrs["direction"], metric)
-    band = _interval_of(average, "band")
-    subtitle = f"{colour} · {patching_words(effects)} · {site_words(effects)} · {band} · {windows}"
+    windows = "; ".join(f"{html.escape(name)}: {window_words(average, name)}" for name in components)
+    colour = quantity_words(average, average.attrs["quantity"], metric)
+    band = interval_words(average, "band")
+    subtitle = f"{colour} · {patching_words(average)} · {site_words(average)} · {band} · {windows}"
     apply_look(figure, "The same by layer", subtitle, height=150 + 250 * shape[0])
     figure.update_annotations(font={"size": 13})
     return figure.update_layout(hovermode="x unified", legend={"y": 1 + 30 / (250 * shape[0])})
@@ -118,7 +113,7 @@ def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int]) -> N
     if bounded.any():
         _add_band(figure, layers[bounded], low[bounded], high[bounded], kind, place)
     text = [
-        f"{kind} {value:.3f}{interval_words(a, b, '.3f')}, n = {n}" for value, a, b in zip(mean, low, high, strict=True)
+        f"{kind} {value:.3f}{bounds_words(a, b, '.3f')}, n = {n}" for value, a, b in zip(mean, low, high, strict=True)
     ]
     figure.add_trace(
         go.Scatter(

@@ -26,7 +26,10 @@ RANK_TICKS = ["1", "10", "100", "1000+"]
 
 @told_keywords
 def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> go.Figure:
-    """Grid of the likeliest text tokens of one prompt, from the dataset that `logit_lens` returns."""
+    """Grid of the likeliest text tokens of one prompt, from the dataset that `logit_lens` returns.
+
+    Raises ValueError for what is no result of `logit_lens`, and for a prompt that it lacks.
+    """
     lens = check_lens(given_dataset(lens, LENS_SCHEMA, "lens"))
     check_choice("rank_of", rank_of, RankOf)
     n, prompt = lens.sizes["prompt"], whole("prompt", prompt)

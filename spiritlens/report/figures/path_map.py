@@ -18,9 +18,10 @@ from spiritlens.effects.given import given_dataset
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths, path_change
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import fact_means
+from spiritlens.report.figures.chosen import chosen
 from spiritlens.report.figures.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks
 from spiritlens.report.figures.look import INK, apply_look
-from spiritlens.report.words import choose, metric_words
+from spiritlens.report.words import metric_words
 from spiritlens.terms import Facts
 
 SENDER = ("sender_component", "sender_layer", "sender_head")
@@ -45,13 +46,14 @@ def path_map(
 ) -> go.Figure:
     """Mean change of each path over facts, one panel per modality; `top` keeps the senders of the largest changes.
 
-    `pos` is the place along the axis of positions (named by ``pos_name``) at which the senders were patched.
+    `pos` is the place along the axis of positions (named by ``pos_name``) at which the senders were patched. Returns a
+    plotly figure. Raises ValueError for what is no result of paths, and for a metric or place that it lacks.
     """
     paths = check_paths(given_dataset(paths, PATHS_SCHEMA, "paths"))
     n = paths.sizes["pos"]
     pos = whole("pos", pos, at_least=-n, at_most=n - 1)
     top = None if top is None else whole("top", top, at_least=1)
-    metric = choose(paths, "metric", metric)
+    metric = chosen(paths, "metric", metric)
     change = fact_means(path_change(paths).sel(metric=metric).isel(pos=pos), facts=facts)
     nodes = change.stack(sender=SENDER, receiver=RECEIVER)
     status = paths["status"].isel(pos=pos).stack(sender=SENDER, receiver=RECEIVER)
@@ -65,8 +67,8 @@ def path_map(
     titles = [f"<b>{kind}</b> · n = {group.sizes['fact']} facts" for kind, group in zip(kinds, groups, strict=True)]
     figure = make_subplots(1, len(kinds), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     for index, values in enumerate(maps):
-        chosen = values[np.ix_(rows, columns)]
-        _add_panel(figure, chosen, absent[np.ix_(rows, columns)], names[0], names[1], column=index + 1)
+        cells = np.ix_(rows, columns)
+        _add_panel(figure, values[cells], absent[cells], names[0], names[1], column=index + 1)
     figure.update_yaxes(title_text="sender", row=1, col=1)
     figure.update_layout(coloraxis=colour_axis(colour_limit(maps)))
     return _titled(figure, paths, metric, pos, len(rows))
@@ -104,8 +106,9 @@ def _kept(maps: Any, absent: Any, top: int | None) -> tuple[Any, Any]:
 
 def _titled(figure: go.Figure, paths: xr.Dataset, metric: str, pos: int, n_rows: int) -> go.Figure:
     attributes = paths.attrs
+    method = html.escape(str(attributes.get("method", "path patching")))
     subtitle = (
-        f"{html.escape(str(attributes.get('method', 'path patching')))} · change of the {metric_words(metric)} in the "
+        f"{method} · change of the {metric_words(paths, metric)} in the "
         f"{attributes['base_run']} run · senders patched at {html.escape(str(paths['pos_name'].values[pos]))} · "
         f"held: {attributes['frozen']} · norms {attributes['norms']} · mean over facts"
     )

@@ -1,4 +1,4 @@
-"""At which layer each fact's effect peaks, as counts over facts, for reading and hearing."""
+"""At which layer each fact's effect peaks, as counts over facts, in writing and in speech."""
 
 import html
 
@@ -7,11 +7,9 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from spiritlens.arguments import shown, told_keywords
-from spiritlens.effects.statistics import (
-    fact_means,
-    peak_layer,
-    role_effects,
-)
+from spiritlens.effects.averages import averaged, fact_groups
+from spiritlens.effects.statistics import peak_layer
+from spiritlens.report.figures.chosen import chosen, without_heads
 from spiritlens.report.figures.look import (
     MODALITY_COLOURS,
     QUIET,
@@ -20,40 +18,47 @@ from spiritlens.report.figures.look import (
 )
 from spiritlens.report.words import (
     MODALITY_WORDS,
-    choose,
     component_words,
     patching_words,
     site_words,
-    without_heads,
 )
 from spiritlens.terms import Facts
 
+ENRICHED = "mlp_out"
+"""The component whose output at the subject enriches it: counted by default where it was traced."""
 BAR_PATTERNS = {"T2T": "", "S2T": "/", "mixed": "x"}
 
 
 @told_keywords
 def peak_layers(
     effects: xr.Dataset,
-    role: str = "subject",
+    role: str | None = None,
     component: str | None = None,
     metric: str | None = None,
     *,
-    facts: Facts = "known",
+    facts: Facts | None = None,
 ) -> go.Figure:
-    """How many facts have their largest effect at each layer, T2T above and S2T (and mixed) below the line."""
-    effects = without_heads(effects)
-    component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
-    per_fact = fact_means(role_effects(effects), facts=facts).sel(component=component, metric=metric)
+    """How many facts have their largest effect at each layer, T2T above and S2T (and mixed) below the line.
+
+    `effects` are raw, or averages (`sl.effects.average`). `role` None is the subject, else the first row; `component`
+    None the output of the MLPs, else the first that was traced.
+    """
+    average = without_heads(averaged(effects, facts=facts))
+    if component is None and ENRICHED in average["component"].values:
+        component = ENRICHED
+    component, metric = chosen(average, "component", component), chosen(average, "metric", metric)
+    per_fact = average["fact_mean"].sel(component=component, metric=metric)
     traced = per_fact["role"].values.tolist()
+    if role is None:
+        role = "subject" if "subject" in traced else traced[0]
     if not isinstance(role, str) or role not in traced:
         raise ValueError(f"role={shown(role)} was not traced; choose from {', '.join(traced)}")
     peaks = peak_layer(per_fact.sel(role=role))
-    layers = effects["layer"].values
+    layers, kinds = average["layer"].values, fact_groups(average)
     figure = go.Figure()
     counted = []
-    for kind in dict.fromkeys(per_fact["modality"].values.tolist()):
-        chosen = peaks.values[per_fact["modality"].values == kind]
-        counts = np.array([int((chosen == layer).sum()) for layer in layers])
+    for kind in dict.fromkeys(kinds.tolist()):
+        counts = np.array([int((peaks.values[kinds == kind] == layer).sum()) for layer in layers])
         counted.append(f"{kind} n = {int(counts.sum())}")
         figure.add_trace(
             go.Bar(
@@ -69,8 +74,8 @@ def peak_layers(
     figure.update_xaxes(**layer_ticks(layers))
     _count_axis(figure)
     subtitle = (
-        f"{component_words(component)} at the {html.escape(role)} · {patching_words(effects)} · "
-        f"{site_words(effects)} · {', '.join(counted)}"
+        f"{component_words(component)} at the {html.escape(role)} · {patching_words(average)} · "
+        f"{site_words(average)} · {', '.join(counted)}"
     )
     return apply_look(figure, "Where single facts peak", subtitle, height=400)
 

@@ -1,22 +1,21 @@
 """Average maps by role × layer, the modalities side by side on one colour scale per component.
 
-Facts weigh equally (see `spiritlens.effects.statistics`). Hovering tells the mean, its interval and the number of
+Facts weigh equally (see `spiritlens.effects.averages`). Hovering tells the mean, its interval and the number of
 facts.
 """
 
 import html
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 from plotly.subplots import make_subplots
 
 from spiritlens.arguments import check_choice, told_keywords
+from spiritlens.effects.averages import averaged, cell_status
+from spiritlens.effects.quantities import Quantity
 from spiritlens.effects.role_effects import ordered_roles
-from spiritlens.effects.schema import Status, site_axis
-from spiritlens.effects.statistics import Quantity
-from spiritlens.report.averages import averages_of, components_of
+from spiritlens.report.figures.chosen import chosen, chosen_components, without_heads
 from spiritlens.report.figures.heatmap import (
     add_cells,
     cell_words,
@@ -27,7 +26,7 @@ from spiritlens.report.figures.heatmap import (
     window_hover,
 )
 from spiritlens.report.figures.look import INK, Arrangement, apply_look, layer_ticks
-from spiritlens.report.words import choose, patching_words, quantity_words, site_words, window_words, without_heads
+from spiritlens.report.words import patching_words, quantity_words, site_words, window_words
 from spiritlens.terms import Facts
 
 ROW_PIXELS = 30
@@ -39,20 +38,18 @@ def role_maps(
     component: str | None = None,
     metric: str | None = None,
     *,
-    quantity: Quantity = "indirect",
-    facts: Facts = "known",
+    quantity: Quantity | None = None,
+    facts: Facts | None = None,
     arrangement: Arrangement = "side by side",
-    average: xr.Dataset | None = None,
 ) -> go.Figure:
-    """Average maps by role × layer, T2T beside S2T.
+    """Average maps by role × layer, T2T beside S2T, of effects or of their averages (`sl.effects.average`).
 
-    `component=None` draws every traced component, one row each. `average` is the result of `average_effects` for the
-    same quantity and facts where it is already at hand.
+    `component` None draws every traced component, one row each; `quantity` None indirect effects of raw effects, and of
+    `facts` None the known.
     """
-    effects = without_heads(effects)
-    metric, components = choose(effects, "metric", metric), components_of(effects, component)
     check_choice("arrangement", arrangement, Arrangement)
-    average = averages_of(effects, quantity, facts, average)
+    average = without_heads(averaged(effects, quantity, facts))
+    metric, components = chosen(average, "metric", metric), chosen_components(average, component)
     average = average.sel(metric=metric, role=ordered_roles(average["role"].values.tolist()))
     kinds = average["modality"].values.tolist()
     panels = [(name, group) for name in components for group in range(len(kinds))]
@@ -60,21 +57,22 @@ def role_maps(
     figure = _panels(average, panels, shape)
     for index, (name, group) in enumerate(panels):
         place = {"row": index // shape[1] + 1, "col": index % shape[1] + 1}
-        panel = average.sel(component=name).isel(group=group).transpose("role", "layer")
-        status = _status(effects, panel, name, kinds[group])
+        panel = average.sel(component=name).isel(group=group).transpose("role", "layer", ...)
+        status = cell_status(panel)
         axis = colour_axis_name(components.index(name))
-        hover = _hover(effects, name, panel, status)
+        hover = _hover(name, panel, status)
         add_cells(figure, panel["layer"].values, panel["mean"].values, status, hover, coloraxis=axis, place=place)
         last_of_column = index + shape[1] >= len(panels)
         ticks = {**layer_ticks(panel["layer"].values), **({} if last_of_column else {"title_text": ""})}
         figure.update_xaxes(**ticks, **place)
         figure.update_yaxes(**row_ticks([html.escape(role) for role in panel["role"].values.tolist()]), **place)
     _colour_axes(figure, average, components, shape[0])
-    windows = "; ".join(f"{html.escape(name)}: {window_words(effects, name)}" for name in components)
-    direction = effects.attrs["direction"]
+    windows = "; ".join(f"{html.escape(name)}: {window_words(average, name)}" for name in components)
+    direction = average.attrs["direction"]
     verb = "corrupting loses the answer" if direction == "noising" else "restoring brings the answer back"
     subtitle = (
-        f"{quantity_words(quantity, direction, metric)} · {patching_words(effects)} · {site_words(effects)} · "
+        f"{quantity_words(average, average.attrs['quantity'], metric)} · {patching_words(average)} · "
+        f"{site_words(average)} · "
         f"mean over facts · {windows}"
     )
     apply_look(figure, f"Where {verb}", subtitle, height=130 + shape[0] * (ROW_PIXELS * average.sizes["role"] + 62))
@@ -96,21 +94,7 @@ def _panels(average: xr.Dataset, panels: list[tuple[str, int]], shape: tuple[int
     )
 
 
-def _status(effects: xr.Dataset, panel: xr.Dataset, component: str, kind: str) -> Any:
-    """Absent where no prompt has the cell (or it was screened), exact where every cell was exact, else measured.
-
-    Averages over sites keep no status: their rows are absent where no fact has a number.
-    """
-    if site_axis(effects) != "role":
-        return np.where(panel["n_facts"].values > 0, Status.MEASURED, Status.ABSENT)
-    prompts = effects["status"].isel(prompt=effects["modality"].values == kind).sel(component=component)
-    status = prompts.sel(role=panel["role"].values).transpose("prompt", "role", "layer").values
-    only_exact = ((status == Status.EXACT) | (status == Status.ABSENT)).all(axis=0)
-    absent = (status >= Status.SCREENED).all(axis=0)
-    return np.where(absent, Status.ABSENT, np.where(only_exact, Status.EXACT, Status.MEASURED))
-
-
-def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset, status: Any) -> list[list[str]]:
+def _hover(component: str, panel: xr.Dataset, status: Any) -> list[list[str]]:
     layers = [int(layer) for layer in panel["layer"].values]
     columns = [*(panel[name].values for name in ("mean", "low", "high", "n_facts")), status]
     texts = []
@@ -118,7 +102,7 @@ def _hover(effects: xr.Dataset, component: str, panel: xr.Dataset, status: Any) 
         cells = zip(layers, *(column[place] for column in columns), strict=True)
         texts.append(
             [
-                f"{html.escape(str(role))}, layer {layer}{window_hover(effects, component, layer)}<br>"
+                f"{html.escape(str(role))}, layer {layer}{window_hover(panel, component, layer)}<br>"
                 f"mean {cell_words(mean, code, low, high)}<br>n = {int(n)} facts"
                 for layer, mean, low, high, n, code in cells
             ]

@@ -40,7 +40,10 @@ class Layout:
 
 @told_keywords
 def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
-    """Waveform (where the prompt carries it), words and units of a spoken prompt over time in seconds."""
+    """Waveform (where the prompt carries it), words and units of a spoken prompt over time in seconds.
+
+    Returns a plotly figure. Raises ValueError for a prompt without units.
+    """
     if not isinstance(prompt, Prompt):
         raise ValueError(
             f"prompt={shown(prompt, 40)} ({type(prompt).__name__}): expected a Prompt, such as lens.speak(...) makes"

@@ -14,8 +14,9 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, told_keywords, whole
 from spiritlens.effects.given import given_traces
+from spiritlens.effects.quantities import Quantity, indirect, of_quantity, total
 from spiritlens.effects.schema import Status, site_axis
-from spiritlens.effects.statistics import Quantity, indirect_effect, normalised_indirect_effect, total_effect
+from spiritlens.report.figures.chosen import chosen
 from spiritlens.report.figures.heatmap import (
     add_cells,
     cell_words,
@@ -26,7 +27,7 @@ from spiritlens.report.figures.heatmap import (
     window_hover,
 )
 from spiritlens.report.figures.look import apply_look, layer_ticks
-from spiritlens.report.words import choose, component_words, patching_words, quantity_words, window_words
+from spiritlens.report.words import component_words, patching_words, quantity_words, window_words
 
 MANY_ROWS = 60
 """Above this many rows only those that begin a word are labelled."""
@@ -53,15 +54,22 @@ def trace_map(
 ) -> go.Figure:
     """Heat map of one prompt: its tokens (or words, or roles) × layers.
 
-    `prompt` is a place in the dataset or a prompt id; `component` and `metric` are by default the first traced.
+    `prompt` is a place in the dataset or a prompt id; `component` and `metric` are by default the first traced, `head`
+    (where there are heads) that of the largest effect.
     """
     effects = given_traces(effects)
-    component, metric = choose(effects, "component", component), choose(effects, "metric", metric)
+    component, metric = chosen(effects, "component", component), chosen(effects, "metric", metric)
     check_choice("quantity", quantity, Quantity)
-    one = _one_prompt(effects, prompt, head)
+    one = _of_prompt(effects, prompt)
+    one = _of_head(one, _largest_head(one, component, metric) if head is None else head)
     axis = site_axis(one)
-    effect = indirect_effect(one) if quantity == "indirect" else normalised_indirect_effect(one)
-    values = effect.sel(component=component, metric=metric).isel(prompt=0).transpose(axis, "layer").values
+    values = (
+        of_quantity(one, quantity)
+        .sel(component=component, metric=metric)
+        .isel(prompt=0)
+        .transpose(axis, "layer")
+        .values
+    )
     status = one["status"].sel(component=component).isel(prompt=0).transpose(axis, "layer").values
     rows = _rows(one, axis)
     layers = one["layer"].values
@@ -81,33 +89,46 @@ def trace_map(
 
 def _title(one: xr.Dataset, component: str, metric: str, quantity: Quantity) -> tuple[str, str]:
     known = "" if int(one["known"].values[0]) else " (not known)"
-    total = float(total_effect(one).sel(metric=metric).values[0])
+    cost = float(total(one).sel(metric=metric).values[0])
     subject, answer = (html.escape(str(one[name].values[0])) for name in ("subject", "answer"))
     head = f", head {int(one['head'])}" if "head" in one.coords else ""
-    colour = quantity_words(quantity, one.attrs["direction"], metric)
+    colour = quantity_words(one, quantity, metric)
     return (
         f"{one['modality'].values[0]}: {component_words(component)}{head}, {window_words(one, component)}",
-        f"{subject} → {answer}{known} · {colour} · {patching_words(one)} · total effect {total:.2f} · "
+        f"{subject} → {answer}{known} · {colour} · {patching_words(one)} · total effect {cost:.2f} · "
         f"n = {one.sizes['sample']} noise samples",
     )
 
 
-def _one_prompt(effects: xr.Dataset, prompt: int | str, head: int | None) -> xr.Dataset:
-    """The prompt alone, without the padding of longer ones, and one head where there are heads."""
+def _of_prompt(effects: xr.Dataset, prompt: int | str) -> xr.Dataset:
+    """The prompt alone, without the padding of longer ones."""
     one = effects.isel(prompt=[_place(effects, prompt)])
-    if "head" in one.dims:
-        heads = one["head"].values.tolist()
-        if head is None:
-            raise ValueError(f"this dataset has {len(heads)} heads; choose one with head=")
-        head = whole("head", head)
-        if head not in heads:
-            raise ValueError(f"head={head!r} was not traced; choose from {', '.join(map(str, heads))}")
-        one = one.sel(head=head)
-    elif head is not None:
-        raise ValueError(f"head={head!r}: this dataset has no heads; leave head out, or trace a component with heads")
     axis = site_axis(one)
-    present = (one["status"] != Status.ABSENT).any(("prompt", "component", "layer")).values
+    present = (one["status"] != Status.ABSENT).any([dim for dim in one["status"].dims if dim != axis]).values
     return one.isel({axis: np.nonzero(present)[0]})
+
+
+def _of_head(one: xr.Dataset, head: int | None) -> xr.Dataset:
+    """One head where there are heads; None: there are none."""
+    if "head" not in one.dims:
+        if head is not None:
+            raise ValueError(
+                f"head={head!r}: this dataset has no heads; leave head out, or trace a component with heads"
+            )
+        return one
+    heads, head = one["head"].values.tolist(), whole("head", head)
+    if head not in heads:
+        raise ValueError(f"head={head!r} was not traced; choose from {', '.join(map(str, heads))}")
+    return one.sel(head=head)
+
+
+def _largest_head(one: xr.Dataset, component: str, metric: str) -> int | None:
+    """The head with the effect of largest size in the map; None where there are no heads."""
+    if "head" not in one.dims:
+        return None
+    sizes: xr.DataArray = abs(indirect(one).sel(component=component, metric=metric))
+    largest = sizes.max([dim for dim in sizes.dims if dim != "head"]).fillna(-1)
+    return int(one["head"].values[int(np.argmax(largest.values))])
 
 
 def _place(effects: xr.Dataset, prompt: int | str) -> int:

@@ -2,8 +2,9 @@
 
 `dashboard` writes one ``index.html`` that opens offline: plotly.js is inlined once, audio is embedded, nothing is
 fetched. It takes one effects dataset or several by name (say at="role" and at="token" of the same prompts): the role
-maps come from the first with at="role", the maps of single prompts from the first that has single tokens. Where
-averages cannot be computed (no fact is known, or other cells were screened out in each prompt) the page says so.
+maps come from the first with at="role", the maps of single prompts from the first that has single tokens. Each dataset
+is averaged once, and the figures of `spiritlens.report.figures.FIGURES` draw the averages. Where there are none (no
+fact is known, or other cells were screened out in each prompt) the page says so.
 """
 
 import base64
@@ -17,21 +18,22 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, told_keywords, whole
 from spiritlens.arguments import shown as shown_value
+from spiritlens.effects.averages import average, average_total, obstacle
 from spiritlens.effects.given import given_traces
+from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.schema import check_effects, site_axis
-from spiritlens.effects.statistics import average_effects, fact_means, fact_names, role_effects
+from spiritlens.effects.statistics import fact_names, of_facts
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.figures import FIGURES
+from spiritlens.report.figures.figure import OnPage
 from spiritlens.report.figures.head_map import default_role, head_map
-from spiritlens.report.figures.layer_curves import layer_curves
-from spiritlens.report.figures.peak_layers import peak_layers
 from spiritlens.report.figures.role_maps import role_maps
 from spiritlens.report.figures.speech import speech
-from spiritlens.report.figures.total_effects import total_effects
 from spiritlens.report.figures.trace_map import trace_map
-from spiritlens.report.page.document import Example, Plot, Section, Table, write_page
+from spiritlens.report.page.document import Example, Plot, Section, Table, Texts, write_page
 from spiritlens.report.page.methods_text import AT_WORDS, methods_sentences, model_words, settings_table
-from spiritlens.report.tables import Accuracy, as_frame, known_table, peak_table, shown
-from spiritlens.report.words import MODALITY_WORDS, method_words, metric_words, site_words
+from spiritlens.report.tables import Accuracy, as_frame, peak_table, shown
+from spiritlens.report.words import MODALITY_WORDS, method_words, site_words
 from spiritlens.terms import Facts
 
 FEWEST_FACTS = 5
@@ -45,7 +47,6 @@ READING = {
 }
 """How to read the maps, by direction."""
 
-TITLE = "Where a fact is recalled, told in writing and told in speech"
 SUBJECT_MARK = "The dark bar at the left marks the subject."
 
 
@@ -57,8 +58,7 @@ def dashboard(
     accuracy: Accuracy | None = None,
     findings: Sequence[str] = (),
     *,
-    notes: Sequence[str] = (),
-    title: str = TITLE,
+    texts: Texts = Texts(),  # noqa: B008  a frozen value
     examples: int = 4,
     figures: Sequence[go.Figure] = (),
     facts: Facts = "known",
@@ -66,23 +66,23 @@ def dashboard(
     """Write the page of a study into `folder` and return the path of its ``index.html``.
 
     `prompts` are the traced prompts (those with a waveform can be listened to); `accuracy` a table of who knows what
-    (by default counted from `known`); `findings` sentences for the top; `notes` sentences added to the methods, such as
-    how many facts were left out before tracing and why; `examples` how many facts are shown prompt by prompt; `figures`
-    further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged. Datasets with heads
-    are shown as maps of heads.
+    (by default counted from `known`); `findings` sentences for the top, such as `Comparison.findings`; `texts` the
+    title, and notes that are added to the methods (`sl.page.Texts`); `examples` how many facts are shown prompt by
+    prompt; `figures` further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged.
+    Datasets with heads are shown as maps of heads.
     """
     path = _given_folder(folder) / "index.html"
     datasets = _given_datasets(effects)
     prompts = listed("prompts", () if prompts is None else prompts, of=Prompt, empty=True)
     accuracy = None if accuracy is None else as_frame(accuracy)
-    findings, notes = (
-        listed(name, texts, of=str, empty=True) for name, texts in (("findings", findings), ("notes", notes))
-    )
+    findings = listed("findings", findings, of=str, empty=True)
     figures = listed("figures", figures, of=go.Figure, empty=True)
     examples = whole("examples", examples, at_least=0)
     check_choice("facts", facts, Facts)
-    if not isinstance(title, str):
-        raise ValueError(f"title={shown_value(title)} ({type(title).__name__}): expected a text")
+    if not isinstance(texts, Texts):
+        raise ValueError(
+            f"texts={shown_value(texts)} ({type(texts).__name__}): expected sl.page.Texts(title=…, notes=…)"
+        )
     wholes = {name: one for name, one in datasets.items() if "head" not in one.dims}
     heads = {name: one for name, one in datasets.items() if name not in wholes}
     sections = _sections(wholes, accuracy, facts) if wholes else []
@@ -93,13 +93,13 @@ def dashboard(
     single = _first(wholes or heads, "pos")
     return write_page(
         path,
-        title=title,
+        title=texts.title,
         lead=_lead(datasets),
         findings=findings,
         sections=sections,
         examples=_examples(single, prompts, examples) if wholes else [],
         examples_text=f"Fact by fact, {AT_WORDS[single.attrs['at']]}. {SUBJECT_MARK}",
-        methods=[*notes, *methods_sentences(datasets, facts)],
+        methods=[*texts.notes, *methods_sentences(datasets, facts)],
         settings=Table("Settings", settings_table(datasets)),
     )
 
@@ -143,23 +143,32 @@ def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
     return next((one for one in datasets.values() if site_axis(one) == axis), next(iter(datasets.values())))
 
 
-def _obstacle(effects: xr.Dataset, facts: Facts) -> str:
-    """Why the dataset has no averages by role (nothing known, cells screened out); "" where it has."""
-    try:
-        fact_means(role_effects(effects), facts=facts)
-    except ValueError as error:
-        return str(error)
-    return ""
+Averages = Mapping[str, xr.Dataset]
+"""What the figures of averages draw, by `Figure.of`."""
 
 
 def _sections(datasets: Mapping[str, xr.Dataset], accuracy: Accuracy | None, facts: Facts) -> list[Section]:
-    averaged = _first(datasets, "role")
-    known = _accuracy_section(averaged, accuracy)
-    obstacle = _obstacle(averaged, facts)
-    if obstacle:
-        return [Section("maps", "By role and layer", f"Averages are left out: {obstacle}."), known]
-    average = average_effects(averaged, facts=facts)
-    return [_map_section(datasets, averaged, average, facts), _curve_section(averaged, average, facts), known]
+    first = _first(datasets, "role")
+    known = _accuracy_section(first, accuracy)
+    missing = obstacle(first, facts)
+    if missing:
+        return [Section("maps", "By role and layer", f"Averages are left out: {missing}."), known]
+    averages = {"averages": average(first, facts=facts), "total averages": average_total(first, facts=facts)}
+    others = {name: one for name, one in datasets.items() if one is not first}
+    return [_map_section(averages, others, facts), _curve_section(averages), known]
+
+
+def _plots(section: OnPage, averages: Averages) -> list[Plot]:
+    """The figures of a section of the page, in the order of `FIGURES`."""
+    return [
+        Plot(
+            figure.key,
+            figure.draw(averages[figure.of]),
+            figure.draw(averages[figure.of], arrangement="stacked") if figure.forms == "both" else None,
+        )
+        for figure in FIGURES
+        if figure.section == section
+    ]
 
 
 def _head_section(datasets: Mapping[str, xr.Dataset], facts: Facts) -> Section:
@@ -167,68 +176,60 @@ def _head_section(datasets: Mapping[str, xr.Dataset], facts: Facts) -> Section:
     plots: list[Plot] = []
     texts = ["Each cell patches one head's output at the named place."]
     for name, one in datasets.items():
-        obstacle = _obstacle(one, facts)
-        if obstacle:
-            texts.append(f"Averages of {name} are left out: {obstacle}.")
+        missing = obstacle(one, facts)
+        if missing:
+            texts.append(f"Averages of {name} are left out: {missing}.")
             continue
-        rows = role_effects(one)["role"].values.tolist()
-        for role in dict.fromkeys([default_role(rows), *(["subject"] if "subject" in rows else [])]):
-            figure = head_map(one, role=role, facts=facts)
+        means = average(one, facts=facts)
+        rows = means["role"].values.tolist()
+        for role in dict.fromkeys([default_role(means), *(["subject"] if "subject" in rows else [])]):
+            figure = head_map(means, role=role)
             plots.append(Plot(f"heads-{len(plots)}", figure, caption=f"{name} · {Plot('', figure).subtitle}"))
     return Section("heads", "By head", " ".join(texts), plots)
 
 
-def _map_section(
-    datasets: Mapping[str, xr.Dataset], averaged: xr.Dataset, average: xr.Dataset, facts: Facts
-) -> Section:
-    plots = [_role_plot("role-maps", averaged, average)]
-    for name, one in datasets.items():
-        enough = one is not averaged and site_axis(one) != "role" and _n_facts(one, facts) >= FEWEST_FACTS
-        if enough and not _obstacle(one, facts):
+def _map_section(averages: Averages, others: Mapping[str, xr.Dataset], facts: Facts) -> Section:
+    means = averages["averages"]
+    plots = _plots("maps", averages)
+    for name, one in others.items():
+        enough = site_axis(one) != "role" and _n_facts(one, facts) >= FEWEST_FACTS
+        if enough and not obstacle(one, facts):
             heading = f"{site_words(one).capitalize()} ({name})"
-            plots.append(_role_plot(f"role-maps-{len(plots)}", one, average_effects(one, facts=facts), heading))
-    metric = str(averaged["metric"].values[0])
-    numbers = shown(peak_table(average, metric), floats="number")
-    note = f"Largest mean effect on the {metric_words(metric)} of each curve, with its 95 % interval over facts."
+            plots.append(_other_map(f"role-maps-{len(plots)}", average(one, facts=facts), heading))
+    metric = str(means["metric"].values[0])
+    numbers = shown(peak_table(means, metric), floats="number")
+    note = f"Largest mean effect on the {words_of(means, metric)} of each curve, with its 95 % interval over facts."
     return Section(
         key="maps",
         heading="By role and layer",
-        text=READING[averaged.attrs["direction"]],
+        text=READING[means.attrs["direction"]],
         plots=plots,
         tables=[Table("Peaks in numbers", numbers, note, folded=True)],
     )
 
 
 def _n_facts(effects: xr.Dataset, facts: Facts) -> int:
-    names = fact_names(effects)
-    return len(set(names if facts == "all" else names[effects["known"].values == 1]))
+    return len(set(fact_names(of_facts(effects, facts))))
 
 
-def _role_plot(key: str, effects: xr.Dataset, average: xr.Dataset, heading: str = "") -> Plot:
-    wide = role_maps(effects, average=average)
-    narrow = role_maps(effects, average=average, arrangement="stacked")
-    if heading:
-        wide.layout.title.text = f"{html.escape(heading)}<br>{wide.layout.title.text.partition('<br>')[2]}"
-    return Plot(key, wide, narrow)
+def _other_map(key: str, means: xr.Dataset, heading: str) -> Plot:
+    """The role maps of a further dataset, under a heading of its own."""
+    wide = role_maps(means)
+    wide.layout.title.text = f"{html.escape(heading)}<br>{wide.layout.title.text.partition('<br>')[2]}"
+    return Plot(key, wide, role_maps(means, arrangement="stacked"))
 
 
-def _curve_section(averaged: xr.Dataset, average: xr.Dataset, facts: Facts) -> Section:
-    wide = layer_curves(averaged, average=average)
-    narrow = layer_curves(averaged, average=average, arrangement="stacked")
-    plots = [Plot("curves", wide, narrow), Plot("total", total_effects(averaged, facts=facts))]
-    if "subject" in average["role"].values.tolist():
-        component = "mlp_out" if "mlp_out" in averaged["component"].values else None
-        plots.append(Plot("peaks", peak_layers(averaged, component=component, facts=facts)))
+def _curve_section(averages: Averages) -> Section:
     return Section(
         key="curves",
         heading="By layer, and fact by fact",
         text="Averages hide how facts differ: the points and counts below show every fact that was averaged.",
-        plots=plots,
+        plots=_plots("curves", averages),
     )
 
 
 def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Section:
-    frame = known_table(averaged) if accuracy is None else as_frame(accuracy)
+    frame = as_frame(averaged if accuracy is None else accuracy)
     return Section(
         key="accuracy",
         heading="Which facts the model knows",

@@ -17,7 +17,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from spiritlens.files.atomic import write_whole
+from spiritlens.arguments import listed, told_keywords, written
+from spiritlens.files.atomic import given_path, write_whole
 
 PLOTLY_HEIGHT, PLOTLY_TOP = 450, 100
 """What plotly draws where a figure names no height and no upper margin, in pixels."""
@@ -102,19 +103,35 @@ class Section:
     tables: Sequence[Table] = ()
 
 
+@dataclass(frozen=True)
+class Texts:
+    """What stands on a dashboard in words: its `title`, and `notes`, sentences that precede those on what was run."""
+
+    title: str = "Where a fact is recalled, in writing and in speech"
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        written("title", self.title)
+        object.__setattr__(self, "notes", listed("notes", self.notes, of=str, empty=True))
+
+
+@told_keywords
 def write_page(
-    path: Path,
+    path: str | Path,
     *,
     title: str,
     lead: str,
-    findings: Sequence[str],
+    findings: Sequence[str] = (),
     sections: Sequence[Section],
-    examples: Sequence[Example],
+    examples: Sequence[Example] = (),
     examples_text: str = "",
     methods: Sequence[str],
     settings: Table,
 ) -> Path:
-    """Render the page and write it in one step (a temporary name, then renamed)."""
+    """Render the page and write it in one step (a temporary name, then renamed).
+
+    `lead` is a sentence below the title; `findings` and `methods` are sentences; `settings` the table at the end.
+    """
     plots = [plot for section in sections for plot in section.plots]
     plots += [plot for example in examples for plot in (example.speech, *example.maps.values()) if plot is not None]
     page = (
@@ -135,7 +152,7 @@ def write_page(
             plotly=get_plotlyjs(),
         )
     )
-    return write_whole(path, page.encode())
+    return write_whole(given_path("path", path), page.encode())
 
 
 @functools.cache

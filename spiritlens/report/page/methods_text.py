@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from spiritlens.effects.statistics import SMALL_TOTAL_EFFECT, fact_names, small_total_effects
-from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words, metric_words
+from spiritlens.effects.metric_words import words_of
+from spiritlens.effects.quantities import SMALL_TOTAL_EFFECT, small_total_effects
+from spiritlens.effects.statistics import fact_names
+from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words
 from spiritlens.terms import Facts
 
 AT_WORDS = {
@@ -74,7 +76,7 @@ def _facts_sentence(effects: xr.Dataset) -> str:
     counts = []
     for kind in dict.fromkeys(kinds.tolist()):
         facts = fact_names(effects)[kinds == kind]
-        counts.append(f"{len(set(facts))} facts {MODALITY_WORDS[kind]} ({kind}, {len(facts)} prompts)")
+        counts.append(f"{len(set(facts))} {MODALITY_WORDS[kind]} facts ({kind}, {len(facts)} prompts)")
     numbers = (
         f"{effects.attrs['dtype']} on {effects.attrs['device']}" if effects.attrs["dtype"] else "its own precision"
     )
@@ -131,7 +133,8 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
     return (
         "Metrics are averaged over noise samples, then over the phrasings and voices of a fact, then over facts, which "
         "weigh equally; intervals are bootstrapped over subjects. Effects ÷ total effect leave out prompts with a "
-        f"total effect below {SMALL_TOTAL_EFFECT} ({count} of {effects.sizes['prompt']} for the {metric_words(name)})."
+        f"total effect below {SMALL_TOTAL_EFFECT} ({count} of {effects.sizes['prompt']} for the "
+        f"{words_of(effects, name)})."
     )
 
 

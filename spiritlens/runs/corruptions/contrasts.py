@@ -15,10 +15,8 @@ from spiritlens.arguments import shown
 from spiritlens.models.given import given_each
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
-from spiritlens.runs.corruptions.given import CORRUPTIONS, given_corruption
-from spiritlens.runs.corruptions.knock_out import KnockOut
-from spiritlens.runs.corruptions.noise import Noise, NoiseScale
+from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings, corruption_attributes
+from spiritlens.runs.corruptions.given import CORRUPTIONS, given_corruption, is_corruption
 
 Contrast: TypeAlias = Sequence[Prompt] | Corruption
 """One counterfactual prompt per prompt, or a corruption that all prompts get."""
@@ -46,9 +44,8 @@ def given_contrast(lens: Lens, prompts: Sequence[Prompt], contrast: Any) -> Cont
         raise ValueError(
             "contrast is one prompt: give one counterfactual per prompt, as a list; write [counterfactual]"
         )
-    if isinstance(contrast, Corruption):
-        found = given_corruption(lens, contrast, "contrast")
-        return found.resolved(lens) if isinstance(found, Noise) else found
+    if is_corruption(contrast):
+        return given_corruption(lens, contrast, prompts[0], name="contrast")
     if isinstance(contrast, (str, bytes)) or not isinstance(contrast, Iterable):
         raise ValueError(
             f"contrast={shown(contrast)} ({type(contrast).__name__}): expected one counterfactual Prompt for each "
@@ -66,33 +63,14 @@ def contrasts_of(prompts: Sequence[Prompt], contrast: Contrast) -> tuple[Prompt 
 
 
 def contrast_attributes(contrast: Contrast) -> dict[str, str | float]:
-    """The contrast in words, and a resolved noise's scale and law, for the attributes of a result."""
-    words = "counterfactual prompts" if isinstance(contrast, Sequence) else contrast.describe()
-    if not isinstance(contrast, Noise) or not isinstance(contrast.scale, NoiseScale):
-        return {"corruption": words}
-    scale = contrast.scale
-    return {
-        "corruption": words,
-        "noise_scale_text": scale.text,
-        "noise_scale_speech": scale.speech,
-        "noise_law": contrast.law,
-    }
+    """The contrast in words, and a noise's scale and law, for the attributes of a result."""
+    if isinstance(contrast, Sequence):
+        return {"corruption": "counterfactual prompts"}
+    return corruption_attributes(contrast)
 
 
-def plain_contrast(contrast: Contrast) -> dict[str, Any]:
+def contrast_settings(contrast: Contrast) -> dict[str, Any]:
     """The contrast's settings as JSON values; prompts by their ids."""
     if isinstance(contrast, Sequence):
         return {"counterfactuals": [prompt.id for prompt in contrast]}
-    return plain_corruption(contrast)
-
-
-def plain_corruption(corruption: Corruption) -> dict[str, Any]:
-    """A corruption's settings as JSON values; donors by their ids."""
-    if isinstance(corruption, Noise):
-        scale = corruption.scale
-        numbers = [scale.text, scale.speech] if isinstance(scale, NoiseScale) else scale
-        return {"noise": numbers, "law": corruption.law, "mode": corruption.mode, "stream": corruption.stream}
-    if isinstance(corruption, KnockOut):
-        return {"knock_out": corruption.kind}
-    donors = [prompt.id for prompt in corruption.donors]
-    return {"replacement": corruption.rule, "donors": donors, "silence": list(corruption.silence)}
+    return dict(contrast.settings())

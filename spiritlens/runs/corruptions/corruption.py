@@ -1,36 +1,86 @@
-"""Corruptions: how the subject is kept from the model, all as embeddings ``[sample pos d_model]`` of equal length.
+"""Corruptions: how the subject is kept from the model, all as embeddings ``[sample position d_model]`` of equal length.
 
-*Noise* (`spiritlens.runs.corruptions.noise`) disturbs embeddings off the data's manifold. *Replacement* stays on it:
-other token ids in the subject's place, one choice per sample,
+`Corruption` is what a method needs of one. Three come along: `Noise` disturbs embeddings off the data's manifold,
+`KnockOut` puts zeros, the modality's mean row or random trained rows in their place, `Replacement` puts other token ids
+there and stays on the manifold. One of your own is a class with the one method `embeddings`::
 
-- ``symmetric``: another subject, of another prompt (text: as many tokens; speech: its units, time-warped);
-- ``shuffle``: the subject's own units in another order;
-- ``silence``: units of silence.
+    @dataclass(frozen=True)
+    class Faded(sl.Corruption):
+        share: float = 0.5
 
-Units are deduplicated streams: no unit follows itself. Replaced units keep that rule, inside the span and at its
-borders, and keep the span's length, so that runs stay comparable position by position. *Knock-out* puts zeros, the
-modality's mean row or random trained rows of the modality in the place of the embeddings. A *control* corrupts an
-equally long span that is not the subject.
+        def embeddings(self, request):
+            found = request.plain.repeat(request.samples, 1, 1)
+            found[:, request.positions] *= 1 - self.share
+            return found
 
-Source: Zhang & Nanda 2023 (arXiv 2309.16042) on symmetric replacement; the unit rules are this project's.
+and goes wherever they go: ``corruption=`` of `causal_trace`, the contrast of patching, ``sl.corrupt(at, by=…)``.
 """
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from spiritlens.arguments import shown, told_keywords, whole
+from spiritlens.arguments import shown, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.runs.corruptions.knock_out import KnockOut
-from spiritlens.runs.corruptions.noise import Noise, _choice, generator
-from spiritlens.runs.corruptions.replacement import Replacement
-from spiritlens.runs.sites import positions_of
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.sites import At, positions_of
 
-Corruption: TypeAlias = Noise | Replacement | KnockOut
+
+@dataclass(frozen=True, eq=False)
+class CorruptionRequest:
+    """What a corruption is asked for: other embeddings at some positions of a prompt.
+
+    `plain` ``[1 position d_model]`` are the prompt's own, those of forced answer tokens after it included; they are not
+    to be changed. `lens` has the model (``lens.backend``) and the vocabulary. What is drawn at random must depend on
+    `seed`, the prompt and the number of the sample only.
+    """
+
+    lens: Lens
+    prompt: Prompt
+    positions: tuple[int, ...]
+    plain: Tensor
+    samples: int
+    seed: int
+
+
+@runtime_checkable
+class Corruption(Protocol):
+    """A way to disturb embeddings. Derive from it and write `embeddings`; the other methods have defaults."""
+
+    def embeddings(self, request: CorruptionRequest) -> Tensor:
+        """Embeddings ``[sample position d_model]``: the plain ones, disturbed at the request's positions."""
+        ...
+
+    def describe(self) -> str:
+        """The corruption in words, for results and pages, where “of the subject” follows."""
+        settings = ", ".join(f"{name} {value}" for name, value in self.settings().items())
+        return type(self).__name__ + (f" ({settings})" if settings else "")
+
+    def settings(self) -> Mapping[str, object]:
+        """All that decides its numbers, as values of JSON: the fields. Results store it, and a folder goes on only
+        with equal settings. A noise's scale and law go into attributes of their own (`corruption_attributes`)."""
+        names = [field.name for field in fields(self)] if is_dataclass(self) else list(vars(self))
+        return {name: getattr(self, name) for name in names}
+
+    def resolved(self, lens: Lens) -> "Corruption":
+        """The same corruption for one lens, with what depends on it in numbers; unfit lenses are refused."""
+        return self
+
+
+def corruption_attributes(corruption: Corruption) -> dict[str, str | float]:
+    """The corruption in words, and the scale and law of a noise, for the attributes of a result.
+
+    A noise is a corruption whose settings hold ``noise``, standard deviations at text and at speech, and its ``law``.
+    """
+    words: dict[str, str | float] = {"corruption": corruption.describe()}
+    match corruption.settings():
+        case {"noise": [int() | float() as text, int() | float() as speech], "law": str() as law}:
+            return words | {"noise_scale_text": text, "noise_scale_speech": speech, "noise_law": law}
+    return words
 
 
 @plain_torch
@@ -39,12 +89,13 @@ def corrupted_embeddings(
     prompt: Prompt,
     corruption: Corruption,
     *,
-    positions: Sequence[int] | None = None,
+    positions: At | None = None,
     samples: int = 10,
     seed: int = 0,
     forced: Sequence[int] = (),
 ) -> Tensor:
-    """Embeddings ``[sample pos d_model]`` of the prompt (and of `forced` tokens after it) with the subject corrupted.
+    """Embeddings ``[sample position d_model]`` of the prompt (and of `forced` tokens after it) with the subject
+    corrupted.
 
     `positions` names another span than the subject. The beginning-of-sequence token is never corrupted.
     """
@@ -56,36 +107,33 @@ def corrupted_embeddings(
             f"position {bos[0]} is the beginning-of-sequence token, which is never corrupted; leave it out"
         )
     plain = lens.backend.embed(torch.tensor([[*prompt.ids, *forced]], device=lens.backend.device))
-    return corruption.embeddings(lens, prompt, chosen, plain, samples, seed)
+    request = CorruptionRequest(lens, prompt, chosen, plain, samples, seed)
+    return checked_embeddings(corruption, request, corruption.embeddings(request))
 
 
-@told_keywords
-@plain_torch
-def control_span(prompt: Prompt, seed: int = 0) -> Span:
-    """A span as long as the subject, of the same modality, that neither touches the subject nor holds the read-out."""
-    if not isinstance(prompt, Prompt):
+def checked_embeddings(corruption: Corruption, request: CorruptionRequest, found: object) -> Tensor:
+    """What a corruption made, where it is a tensor like the plain embeddings, in as many samples as were asked for."""
+    name, plain = f"the embeddings of {shown(corruption)}", request.plain
+    if not isinstance(found, Tensor):
+        raise ValueError(f"{name} are {shown(found)} ({type(found).__name__}): expected a tensor like request.plain")
+    wanted = (request.samples, *plain.shape[1:])
+    if tuple(found.shape) != wanted:
         raise ValueError(
-            f"prompt is {shown(prompt)} ({type(prompt).__name__}): expected a Prompt; make one by lens.text"
+            f"{name} have the shape {tuple(found.shape)}: expected [sample position d_model] = {wanted}, as "
+            "request.plain.repeat(request.samples, 1, 1) has"
         )
-    seed = whole("seed", seed, at_least=0)
-    length, subject = len(prompt.subject.positions), set(prompt.subject.positions)
-    modality = prompt.modalities[prompt.subject.positions[0]]
-    candidates = [
-        span
-        for first in range(len(prompt.ids) - length)
-        if not subject & set(span := tuple(range(first, first + length)))
-        and all(prompt.modalities[at] == modality and prompt.families[at] not in ("bos", "marker") for at in span)
-    ]
-    if not candidates:
-        raise ValueError(
-            f"the prompt has no {length} {modality} tokens in a row beside its subject '{prompt.subject.name}': "
-            "a control of equal length cannot be made; leave this prompt out of the control"
-        )
-    return Span("control", candidates[_choice(len(candidates), generator(seed, prompt.id, 0, "control"))])
+    for what, got, own in (("dtype", found.dtype, plain.dtype), ("device", found.device, plain.device)):
+        if got != own:
+            raise ValueError(f"{name} have the {what} {got}, the model's {own}: convert them by .to(request.plain)")
+    if not torch.isfinite(found).all():
+        raise ValueError(f"{name} are not all finite numbers: the model's answer to them would mean nothing")
+    return found
 
 
-def _inside(prompt: Prompt, positions: Sequence[int]) -> tuple[int, ...]:
+def _inside(prompt: Prompt, positions: At) -> tuple[int, ...]:
     """The positions counted from the start; refused where the prompt has none."""
+    if isinstance(positions, str):
+        return prompt.span(positions).positions
     chosen, length = positions_of(positions), len(prompt.ids)
     outside = [position for position in chosen if not -length <= position < length]
     if outside or not chosen:

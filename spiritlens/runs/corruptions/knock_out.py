@@ -1,6 +1,5 @@
 """Knock-out: zeros, the modality's mean row, or random trained rows of the modality in place of the embeddings."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,42 +8,46 @@ from torch import Tensor
 
 from spiritlens.arguments import check_choice
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions.noise import _choice, generator
+from spiritlens.runs.corruptions.corruption import Corruption, CorruptionRequest
+from spiritlens.runs.corruptions.noise import choice, generator
 
-Knock = Literal["zero", "mean", "resample"]
+KnockOutKind = Literal["zero", "mean", "resample"]
+"""zero; the mean of others; or one of the others, drawn for each sample."""
 
 
 @dataclass(frozen=True)
-class KnockOut:
+class KnockOut(Corruption):
     """Zeros, the modality's mean row, or random trained rows of the modality in place of the span's embeddings."""
 
-    kind: Knock = "zero"
+    kind: KnockOutKind = "zero"
 
     def __post_init__(self) -> None:
-        check_choice("knock-out kind", self.kind, Knock)
+        check_choice("knock-out kind", self.kind, KnockOutKind)
 
-    def embeddings(
-        self, lens: Lens, prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
-    ) -> Tensor:
+    def embeddings(self, request: CorruptionRequest) -> Tensor:
         """Embeddings of the prompt with the span knocked out; ``resample`` draws other rows in each sample."""
-        result = plain.repeat(samples, 1, 1)
-        for order, position in enumerate(positions):
+        lens, prompt, w_e = request.lens, request.prompt, request.lens.backend.w_e
+        result = request.plain.repeat(request.samples, 1, 1)
+        for order, position in enumerate(request.positions):
             if self.kind == "zero":
                 result[:, position] = 0
                 continue
             rows = trained_rows(lens, prompt.modalities[position])
             if self.kind == "mean":
-                result[:, position] = lens.backend.w_e[rows].mean(0, dtype=torch.float64).to(plain.dtype)
+                result[:, position] = w_e[rows].mean(0, dtype=torch.float64).to(result.dtype)
                 continue
-            for sample in range(samples):
-                chosen = _choice(len(rows), generator(seed, prompt.id, sample, f"resample {order}"))
-                result[sample, position] = lens.backend.w_e[rows[chosen]]
+            for sample in range(request.samples):
+                chosen = choice(len(rows), generator(request.seed, prompt.id, sample, f"resample {order}"))
+                result[sample, position] = w_e[rows[chosen]]
         return result
 
     def describe(self) -> str:
         """The corruption in words, for the result's attributes."""
         return f"{self.kind} knock-out of the embeddings"
+
+    def settings(self) -> dict[str, object]:
+        """The kind of knock-out."""
+        return {"knock_out": self.kind}
 
 
 def trained_rows(lens: Lens, modality: str) -> Tensor:

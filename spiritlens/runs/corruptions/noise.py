@@ -24,6 +24,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.corruptions.corruption import Corruption, CorruptionRequest
 
 Law = Literal["gaussian", "uniform", "student"]
 """gaussian: N(0, scale²); uniform: on (−scale, scale); student: scale × Student's t with 5 degrees of freedom."""
@@ -31,7 +32,7 @@ Law = Literal["gaussian", "uniform", "student"]
 Mode = Literal["add", "replace"]
 """add: noise on top of the embedding; replace: noise in its stead."""
 
-Stream = Literal["prompt", "rome"]
+NoiseStream = Literal["prompt", "rome"]
 """prompt: drawn per (seed, prompt id, sample); rome: the reference code's stream, one block for all samples, seed 1."""
 
 DEVIATIONS = 3.0
@@ -55,57 +56,83 @@ class NoiseScale:
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(Corruption):
     """Disturb embeddings at random. `scale` None is the default of this module; a number holds for both modalities."""
 
     scale: float | NoiseScale | None = None
     law: Law = "gaussian"
     mode: Mode = "add"
-    stream: Stream = "prompt"
+    stream: NoiseStream = "prompt"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("law", Law), ("mode", Mode), ("stream", Stream)):
+        for name, allowed in (("law", Law), ("mode", Mode), ("stream", NoiseStream)):
             check_choice(f"noise {name}", getattr(self, name), allowed)
         if self.stream == "rome" and self.law == "student":
             raise ValueError("the reference code's stream knows law='gaussian' and 'uniform' only, not 'student'")
         if self.scale is not None and not isinstance(self.scale, NoiseScale):
             object.__setattr__(self, "scale", deviation("noise scale", self.scale))
 
-    def resolved(self, lens: Lens) -> "Noise":
+    def resolved(self, lens: Lens) -> "ScaledNoise":
         """The same noise with its scale in numbers."""
         scale = default_scale(lens) if self.scale is None else self.scale
         if not isinstance(scale, NoiseScale):
-            scale = NoiseScale(float(scale), float(scale))
-        return Noise(scale, self.law, self.mode, self.stream)
+            scale = NoiseScale(scale, scale)
+        return ScaledNoise(scale, self.law, self.mode, self.stream)
 
-    def embeddings(
-        self, lens: Lens, prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
-    ) -> Tensor:
-        """Embeddings ``[sample pos d_model]``, disturbed at `positions`; `plain [1 pos d_model]` are its own."""
-        scale = self.resolved(lens).scale
-        if not isinstance(scale, NoiseScale):
-            raise TypeError("a resolved noise has a NoiseScale")
-        result = plain.repeat(samples, 1, 1)
-        where = torch.tensor(list(positions), device=plain.device)
-        drawn = self._drawn(prompt, len(positions), plain.shape[-1], samples, seed)
-        factors = [scale.of(prompt.modalities[position]) for position in positions]
-        noise = (drawn * drawn.new_tensor(factors)[None, :, None]).to(plain.device, plain.dtype)
-        result[:, where] = noise if self.mode == "replace" else result[:, where] + noise
-        return result
-
-    def _drawn(self, prompt: Prompt, n_positions: int, d_model: int, samples: int, seed: int) -> Tensor:
-        if self.stream == "rome":
-            stream = np.random.RandomState(1)
-            shape = (samples, n_positions, d_model)
-            values = stream.uniform(-1, 1, shape) if self.law == "uniform" else stream.randn(*shape)
-            return torch.from_numpy(values)
-        each = (n_positions, d_model)
-        return torch.stack([draw(seed, prompt.id, sample, "noise", each, self.law) for sample in range(samples)])
+    def embeddings(self, request: CorruptionRequest) -> Tensor:
+        """Embeddings with noise of the scale that this lens has."""
+        return self.resolved(request.lens).embeddings(request)
 
     def describe(self) -> str:
         """The corruption in words, for the result's attributes."""
         verb = "added to" if self.mode == "add" else "put in place of"
         return f"{self.law} noise {verb} the embeddings"
+
+    def settings(self) -> dict[str, object]:
+        """The noise as it was asked for; in a result, that of its `ScaledNoise`."""
+        scale = self.scale
+        noise = [scale.text, scale.speech] if isinstance(scale, NoiseScale) else scale
+        return {"noise": noise, "law": self.law, "mode": self.mode, "stream": self.stream}
+
+
+@dataclass(frozen=True)
+class ScaledNoise(Corruption):
+    """A noise for one lens: its scale in numbers (`Noise.resolved`)."""
+
+    scale: NoiseScale
+    law: Law
+    mode: Mode
+    stream: NoiseStream
+
+    def embeddings(self, request: CorruptionRequest) -> Tensor:
+        """Embeddings ``[sample pos d_model]``, disturbed at the positions by their modalities' scales."""
+        prompt, positions, plain = request.prompt, request.positions, request.plain
+        result = plain.repeat(request.samples, 1, 1)
+        where = torch.tensor(list(positions), device=plain.device)
+        drawn = self._drawn(request)
+        factors = [self.scale.of(prompt.modalities[position]) for position in positions]
+        noise = (drawn * drawn.new_tensor(factors)[None, :, None]).to(plain.device, plain.dtype)
+        result[:, where] = noise if self.mode == "replace" else result[:, where] + noise
+        return result
+
+    def _drawn(self, request: CorruptionRequest) -> Tensor:
+        """Numbers of unit scale ``[sample position d_model]``."""
+        each, samples = (len(request.positions), request.plain.shape[-1]), request.samples
+        if self.stream == "rome":
+            stream = np.random.RandomState(1)
+            shape = (samples, *each)
+            values = stream.uniform(-1, 1, shape) if self.law == "uniform" else stream.randn(*shape)
+            return torch.from_numpy(values)
+        seed, name = request.seed, request.prompt.id
+        return torch.stack([draw(seed, name, sample, "noise", each, self.law) for sample in range(samples)])
+
+    def describe(self) -> str:
+        """The corruption in words, for the result's attributes."""
+        return Noise(self.scale, self.law, self.mode, self.stream).describe()
+
+    def settings(self) -> dict[str, object]:
+        """Scales at text and at speech, law, mode and stream."""
+        return Noise(self.scale, self.law, self.mode, self.stream).settings()
 
 
 def deviation(name: str, value: object) -> float:
@@ -153,7 +180,8 @@ def default_scale(lens: Lens) -> NoiseScale:
 def noise_scale(lens: Lens, prompts: Sequence[Prompt]) -> NoiseScale:
     """3 × the standard deviation of the prompts' subject rows, text and speech apart, without the BOS row.
 
-    A modality in which no prompt has a subject keeps the default scale.
+    A modality in which no prompt has a subject keeps the default scale. Returns the scale for text and for speech (Meng
+    et al. 2022). Raises ValueError where no prompt has a subject.
     """
     found: dict[str, list[int]] = {"text": [], "speech": []}
     chosen = given_prompts(lens if hasattr(lens, "inside") else given_lens(lens), prompts)
@@ -174,5 +202,6 @@ def _deviation(w_e: Tensor, ids: Sequence[int]) -> float:
     return float(rows.to(torch.float64 if rows.dtype == torch.float64 else torch.float32).std())
 
 
-def _choice(count: int, stream: torch.Generator) -> int:
+def choice(count: int, stream: torch.Generator) -> int:
+    """A number below `count`."""
     return int(torch.randint(count, (1,), generator=stream))

@@ -1,4 +1,14 @@
-"""Replacement: another subject, the subject's own units in another order, or silence in the subject's place."""
+"""Replacement: other token ids in the subject's place, one choice per sample. It stays on the data's manifold.
+
+- ``symmetric``: another subject, of another prompt (text: as many tokens; speech: its units, time-warped);
+- ``shuffle``: the subject's own units in another order;
+- ``silence``: units of silence.
+
+Units are deduplicated streams: no unit follows itself. Replaced units keep that rule, inside the span and at its
+borders, and keep the span's length, so that runs stay comparable position by position.
+
+Source: Zhang & Nanda 2023 (arXiv 2309.16042) on symmetric replacement; the unit rules are this project's.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,40 +21,46 @@ from spiritlens.arguments import check_choice, listed, whole
 from spiritlens.models.given import given_prompt
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions.noise import _choice, generator
+from spiritlens.prompts.subject_key import subject_key
+from spiritlens.runs.corruptions.corruption import Corruption, CorruptionRequest
+from spiritlens.runs.corruptions.noise import choice, generator
 from spiritlens.runs.corruptions.unit_sequences import fitted_units, shuffled_units, silent_units
 
-Rule = Literal["symmetric", "shuffle", "silence"]
+ReplacementRule = Literal["symmetric", "shuffle", "silence"]
 
 
 @dataclass(frozen=True)
-class Replacement:
+class Replacement(Corruption):
     """Other token ids in the span's place. `donors` are the prompts that ``symmetric`` may take subjects from."""
 
-    rule: Rule = "symmetric"
+    rule: ReplacementRule = "symmetric"
     donors: tuple[Prompt, ...] = ()
     silence: tuple[int, ...] = ()
     """Token ids of silence for ``silence``; by default the prompt's own units outside all words."""
 
     def __post_init__(self) -> None:
-        check_choice("replacement rule", self.rule, Rule)
+        check_choice("replacement rule", self.rule, ReplacementRule)
         object.__setattr__(self, "donors", listed("donors", self.donors, of=Prompt, empty=True))
         silence = [whole("silence", unit, at_least=0) for unit in listed("silence", self.silence, empty=True)]
         object.__setattr__(self, "silence", tuple(silence))
         if self.rule == "symmetric" and not self.donors:
             raise ValueError("symmetric replacement needs donors: prompts whose subjects may stand in for this one's")
 
-    def embeddings(
-        self, lens: Lens, prompt: Prompt, positions: Sequence[int], plain: Tensor, samples: int, seed: int
-    ) -> Tensor:
+    def resolved(self, lens: Lens) -> "Replacement":
+        """The same replacement; donors that are no prompts of this lens are refused."""
+        for place, donor in enumerate(self.donors):
+            given_prompt(lens, donor, f"donors[{place}]")
+        return self
+
+    def embeddings(self, request: CorruptionRequest) -> Tensor:
         """Embeddings of the prompt with the span's ids replaced, one choice per sample."""
-        for donor in self.donors:
-            given_prompt(lens, donor, "donor")
-        result = plain.repeat(samples, 1, 1)
-        where = torch.tensor(list(positions), device=plain.device)
-        for sample in range(samples):
-            ids = self.ids(prompt, positions, sample, seed)
-            result[sample, where] = lens.backend.embed(torch.tensor([ids]))[0].to(plain.dtype)
+        self.resolved(request.lens)
+        plain = request.plain
+        result = plain.repeat(request.samples, 1, 1)
+        where = torch.tensor(list(request.positions), device=plain.device)
+        for sample in range(request.samples):
+            ids = self.ids(request.prompt, request.positions, sample, request.seed)
+            result[sample, where] = request.lens.backend.embed(torch.tensor([ids]))[0].to(plain.dtype)
         return result
 
     def ids(self, prompt: Prompt, positions: Sequence[int], sample: int, seed: int) -> tuple[int, ...]:
@@ -82,12 +98,11 @@ class Replacement:
                 f"no donor's subject has {len(own)} text tokens and differs from '{prompt.subject.name}' (others have "
                 f"{lengths or 'no text'}); give donors of the same length or use noise"
             )
-        return fitting[_choice(len(fitting), stream)]
+        return fitting[choice(len(fitting), stream)]
 
     def _others(self, prompt: Prompt) -> list[Prompt]:
         """Donors of another subject: the same one, said or spelt otherwise, would corrupt nothing."""
-        own = prompt.subject.name.casefold()
-        return [donor for donor in self.donors if donor.subject.name.casefold() != own]
+        return [donor for donor in self.donors if subject_key(donor) != subject_key(prompt)]
 
     def _warped_donor(
         self, prompt: Prompt, own: list[int], borders: tuple[int | None, int | None], stream: torch.Generator
@@ -103,11 +118,16 @@ class Replacement:
                 f"no donor's subject is another one than '{prompt.subject.name}' and can be time-warped to its "
                 f"{len(own)} units without a unit following itself: give donors with other, longer subjects"
             )
-        return warped[_choice(len(warped), stream)]
+        return warped[choice(len(warped), stream)]
 
     def describe(self) -> str:
         """The corruption in words, for the result's attributes."""
         return f"{self.rule} replacement of the tokens"
+
+    def settings(self) -> dict[str, object]:
+        """The rule, the donors by their ids, and the units of silence."""
+        donors = [prompt.id for prompt in self.donors]
+        return {"replacement": self.rule, "donors": donors, "silence": list(self.silence)}
 
 
 def _borders(prompt: Prompt, units: Sequence[int]) -> tuple[int | None, int | None]:

@@ -9,16 +9,16 @@ of two buffers that take turns over the layers: fresh memory costs a page fault 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from spiritlens.models.components import HEAD_COMPONENTS
-from spiritlens.models.protocol import LensModel
-from spiritlens.runs.sweep.plan import Action, Column
-from spiritlens.runs.sweep.recorded import RecordedRun, as_rows, patched
+from spiritlens.components import HEAD_COMPONENTS
+from spiritlens.models.protocol import CachedPrefix, LensModel
+from spiritlens.runs.sweep.plan import AFTER_MLP, Action, Column
+from spiritlens.runs.sweep.recorded import RecordedPair, as_rows, patched
 
 TOKENS_AT_ONCE = 1024
 """Tokens that a block takes at a time on a CPU: many enough for the matrix products, few enough for the cache."""
@@ -29,7 +29,7 @@ class Engine:
     """Runs columns against recorded runs."""
 
     model: LensModel
-    runs: Mapping[str, RecordedRun]
+    runs: RecordedPair
     n_positions: int
     n_readouts: int
 
@@ -47,13 +47,13 @@ class Engine:
             last = layer == self.model.n_layers - 1
             axis = range(self.n_positions - self.n_readouts, self.n_positions) if last else suffix
             n_whole = len(plan.parents)
-            after = buffers[layer % 2][: n_whole + len(plan.born), :, -len(axis) :]
+            after = buffers[layer % 2][: n_whole + len(plan.new_rows), :, -len(axis) :]
             for first in range(0, n_whole, at_once):
                 chosen = slice(first, min(n_whole, first + at_once))
                 entering = self._entering(layer, plan.parents[chosen], rows, suffix, samples)
                 after[chosen] = self._whole(layer, plan.actions[chosen], entering, suffix, axis, samples)
-            if plan.born:
-                after[n_whole:] = self._born(layer, plan.born, axis, samples)
+            if plan.new_rows:
+                after[n_whole:] = self._new_rows(layer, plan.new_rows, axis, samples)
             rows = after
         if rows is None:
             raise ValueError("a column without rows cannot run; plan its cells with make_plan")
@@ -101,36 +101,35 @@ class Engine:
         samples: Tensor,
     ) -> Tensor:
         """attn_out of the positions of `axis`; step by step only where queries, keys, values or z are patched."""
-        base, start = self.runs["base"], suffix.start
-        sample_of_row = base.of_samples(samples).repeat(len(resid))
+        base = self.runs["base"]
+        prefix = CachedPrefix(base.values, suffix.start, base.of_samples(samples).repeat(len(resid)))
         queries = None if axis == suffix else torch.arange(axis.start, axis.stop, device=resid.device)
         flat = resid.flatten(0, 1)
         if not any(action.component in HEAD_COMPONENTS for own in actions for action in own):
-            attn_out = self.model.attention(layer, flat, base.values, start, sample_of_row, queries)
-            return as_rows(attn_out, resid)
+            return as_rows(self.model.attention(layer, flat, prefix, queries), resid)
 
         def put(values: Tensor, component: str, positions: range) -> Tensor:
             rows = as_rows(values, resid)
             return patched(rows, component, layer, actions, positions, self.runs, samples).flatten(0, 1)
 
         q, k, v = (put(values, name, suffix) for name, values in zip("qkv", self.model.qkv(layer, flat), strict=True))
-        z = put(self.model.attend(layer, q, k, v, base.values, start, sample_of_row, queries), "z", axis)
+        z = put(self.model.attend(layer, q, k, v, prefix, queries), "z", axis)
         return as_rows(self.model.project(layer, z), resid)
 
     def _mlp(self, layer: int, resid_mid: Tensor) -> Tensor:
         return as_rows(self.model.mlp(layer, resid_mid.flatten(0, 1)), resid_mid)
 
-    def _born(self, layer: int, born: Sequence[tuple[Action, ...]], axis: range, samples: Tensor) -> Tensor:
+    def _new_rows(self, layer: int, new_rows: Sequence[tuple[Action, ...]], axis: range, samples: Tensor) -> Tensor:
         """Rows that part from the base run inside this block: only their own positions change in it."""
         base, last = self.runs["base"], layer == self.model.n_layers - 1
         after = base.at("resid_post", layer, samples, axis) if last else base.at("resid_pre", layer + 1, samples, axis)
-        result = after[None].repeat(len(born), 1, 1, 1)
+        result = after[None].repeat(len(new_rows), 1, 1, 1)
         by_positions: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for row, actions in enumerate(born):
+        for row, actions in enumerate(new_rows):
             own = {position for action in actions for position in action.positions if position in axis}
             by_positions[tuple(sorted(own))].append(row)
         for positions, members in by_positions.items():
-            changed = self._own_positions(layer, [born[row] for row in members], positions, samples)
+            changed = self._own_positions(layer, [new_rows[row] for row in members], positions, samples)
             places = [axis.index(position) for position in positions]
             index = (
                 torch.tensor(members)[:, None, None],
@@ -168,6 +167,6 @@ class Engine:
             resid_mid[whole] = expanded("resid_pre", len(whole)) + attn_out
         resid_mid = put(resid_mid, "resid_mid", everyone)
         mlp_out = torch.zeros_like(resid_mid)
-        if through_mlp := [row for row in everyone if row not in set(acting("mlp_out", "resid_post"))]:
+        if through_mlp := [row for row in everyone if row not in set(acting(*AFTER_MLP))]:
             mlp_out[through_mlp] = self._mlp(layer, resid_mid[through_mlp])
         return put(resid_mid + put(mlp_out, "mlp_out", everyone), "resid_post", everyone)

@@ -5,34 +5,31 @@ except those whose patch names no value of another run. Rows are ``[cell·sample
 piece; `resid_mid` is patched through ``hook_attn_out``, which every TransformerLens model honours.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from spiritlens.models.components import STAGE, hook_name
+from spiritlens.components import STAGE, hook_name
 from spiritlens.models.protocol import HookFunction, LensModel
-from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun, patched
+from spiritlens.runs.sweep.plan import Action, Program, Which
+from spiritlens.runs.sweep.recorded import RecordedPair, Score, by_position, n_samples, patched
 
 
 def full_length_cells(
     model: LensModel,
-    programs: Sequence[Program],
-    unmoved: Sequence[int],
-    runs: Mapping[str, RecordedRun],
-    samples: int,
-    score: Callable[[Tensor], Tensor],
+    programs: Mapping[int, Program],
+    runs: RecordedPair,
+    score: Score,
     n_readouts: int,
     budget: int,
 ) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
-    """Cells, noise samples and values ``[cell sample metric]`` of each piece."""
-    base = runs["base"]
+    """Cells, noise samples and values ``[cell sample metric]`` of each piece; `programs` by cell."""
+    base, samples = runs["base"], n_samples(runs)
     n_positions = base.tokens.shape[1]
     itemsize = torch.finfo(model.dtype).bits // 8
     per_row = itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
-    moved = [cell for cell in range(len(programs)) if cell not in set(unmoved)]
-    chosen = torch.arange(samples, device=model.device)
+    moved, chosen = list(programs), torch.arange(samples, device=model.device)
     per_piece = max(1, budget // (per_row * samples))
     for first in range(0, len(moved), per_piece):
         cells = moved[first : first + per_piece]
@@ -40,15 +37,13 @@ def full_length_cells(
         hooks = cell_hooks([programs[cell] for cell in cells], runs, chosen)
         if base.embeddings is not None:
             embeddings = base.embeddings[base.of_samples(chosen)].repeat(len(cells), 1, 1)
-            hooks.insert(0, ("hook_embed", _constant(embeddings)))
+            hooks.insert(0, (hook_name("embed", 0), _constant(embeddings)))
         with torch.no_grad(), model.hooked(hooks):
             logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
         yield cells, chosen, score(logits).reshape(len(cells), samples, -1)
 
 
-def cell_hooks(
-    programs: Sequence[Program], runs: Mapping[str, RecordedRun], samples: Tensor
-) -> list[tuple[str, HookFunction]]:
+def cell_hooks(programs: Sequence[Program], runs: RecordedPair, samples: Tensor) -> list[tuple[str, HookFunction]]:
     """Hooks that run several cells at once, rows in the order ``[cell sample]``."""
     hooks: list[tuple[str, HookFunction]] = []
     for layer in sorted({layer for program in programs for layer in program}):
@@ -66,9 +61,9 @@ def reads_source(program: Program) -> bool:
     return any(action.run == "source" for actions in program.values() for action in actions)
 
 
-def read_names(programs: Sequence[Program]) -> dict[str, list[str]]:
+def read_names(programs: Sequence[Program]) -> dict[Which, list[str]]:
     """Hook names that the programs' actions read of the "base" and of the "source" run."""
-    names: dict[str, dict[str, None]] = {"base": {}, "source": {}}
+    names: dict[Which, dict[str, None]] = {"base": {}, "source": {}}
     for program in programs:
         for layer, actions in program.items():
             for action in actions:
@@ -81,12 +76,13 @@ def _constant(values: Tensor) -> HookFunction:
 
 
 def _patch(
-    component: str, layer: int, actions: Sequence[Sequence[Action]], runs: Mapping[str, RecordedRun], samples: Tensor
+    component: str, layer: int, actions: Sequence[Sequence[Action]], runs: RecordedPair, samples: Tensor
 ) -> HookFunction:
     def patch(activation: Tensor) -> Tensor:
-        rows = activation.reshape(len(actions), len(samples), *activation.shape[1:])
-        axis = range(activation.shape[1])
-        return patched(rows, component, layer, actions, axis, runs, samples).flatten(0, 1)
+        found = by_position(component, activation)
+        rows = found.reshape(len(actions), len(samples), *found.shape[1:])
+        axis = range(found.shape[1])
+        return by_position(component, patched(rows, component, layer, actions, axis, runs, samples).flatten(0, 1))
 
     return patch
 

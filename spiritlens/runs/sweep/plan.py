@@ -23,16 +23,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spiritlens.models.components import STAGE
+from spiritlens.components import COMPONENTS, STAGE
 
 Which = Literal["source", "base"]
 """The run a value is taken from: the source run (patching) or the base run itself (severing)."""
 
-BEFORE_ATTENTION = ("embed", "resid_pre", "q", "k", "v")
+BEFORE_ATTENTION = tuple(row.name for row in COMPONENTS if row.phase == "before attention")
 """First patches that make the whole block run on the suffix (rule 2)."""
 
-OWN_POSITION_ONLY = ("q", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
+OWN_POSITION_ONLY = tuple(row.name for row in COMPONENTS if row.own_position)
 """Components that reach other positions only through a later block's attention."""
+
+AFTER_MLP = tuple(row.name for row in COMPONENTS if row.phase == "after MLP")
+"""Patches beside which the block's MLP need not run."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,13 @@ class LayerPlan:
     """One block of one column.
 
     `parents` [row]: the row of the previous block that each whole row continues, −1 for the base run; `actions` [row]:
-    what is patched inside this block. `born` [row]: actions of the rows that part from the base run inside this block
-    and join after it. Rows after the block are the whole rows, then the born ones.
+    what is patched inside this block. `new_rows` [row]: actions of the rows that part from the base run inside this
+    block and join after it. Rows after the block are the whole rows, then the new ones.
     """
 
     parents: tuple[int, ...]
     actions: tuple[tuple[Action, ...], ...]
-    born: tuple[tuple[Action, ...], ...]
+    new_rows: tuple[tuple[Action, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Column:
     @property
     def most_rows(self) -> int:
         """Largest number of rows alive at once."""
-        return max((len(plan.parents) + len(plan.born) for _, plan in self.layers), default=0)
+        return max((len(plan.parents) + len(plan.new_rows) for _, plan in self.layers), default=0)
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,8 @@ class Plan:
             len(actions[0].positions)
             for column in self.columns
             for _, plan in column.layers
-            for actions in plan.born
-            if not any(action.component in ("mlp_out", "resid_post") for action in actions)
+            for actions in plan.new_rows
+            if not any(action.component in AFTER_MLP for action in actions)
         )
 
     def n_rows(self) -> int:
@@ -145,18 +148,18 @@ def make_column(start: int, cells: Sequence[int], programs: Sequence[Program], n
     layers: list[tuple[int, LayerPlan]] = []
     for layer in range(min(min(programs[cell]) for cell in cells), n_layers):
         whole: dict[tuple[int, tuple[Action, ...]], int] = {}
-        born: dict[tuple[Action, ...], int] = {}
+        new_rows: dict[tuple[Action, ...], int] = {}
         for cell in cells:
             actions = programs[cell].get(layer, ())
             if row_of_cell[cell] >= 0 or (actions and actions[0].component in BEFORE_ATTENTION):
                 row_of_cell[cell] = whole.setdefault((row_of_cell[cell], actions), len(whole))
             elif actions:
-                born.setdefault(actions, len(born))
+                new_rows.setdefault(actions, len(new_rows))
         for cell in cells:
             if row_of_cell[cell] < 0 and programs[cell].get(layer, ()):
-                row_of_cell[cell] = len(whole) + born[programs[cell][layer]]
+                row_of_cell[cell] = len(whole) + new_rows[programs[cell][layer]]
         parents = tuple(parent for parent, _ in whole)
-        layers.append((layer, LayerPlan(parents, tuple(actions for _, actions in whole), tuple(born))))
+        layers.append((layer, LayerPlan(parents, tuple(actions for _, actions in whole), tuple(new_rows))))
     return Column(start, tuple(layers), tuple(cells), tuple(row_of_cell[cell] for cell in cells))
 
 

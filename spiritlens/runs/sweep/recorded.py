@@ -6,16 +6,19 @@ being the token positions that the rows hold.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from spiritlens.models.components import HEAD_COMPONENTS, hook_name
+from spiritlens.components import BY_NAME, HEAD_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
-from spiritlens.runs.sweep.plan import Action
+from spiritlens.runs.sweep.plan import Action, Which
+from spiritlens.shapes import checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +41,60 @@ class RecordedRun:
 
     def at(self, component: str, layer: int, samples: Tensor, positions: Sequence[int]) -> Tensor:
         """Recorded values ``[sample position …]``."""
-        values = self.values[hook_name(component, layer)]
+        values = by_position(component, self.values[hook_name(component, layer)])
         if isinstance(positions, range):
             return values[self.of_samples(samples), positions.start : positions.stop]
         where = torch.tensor(positions, device=values.device)
         return values[self.of_samples(samples)[:, None], where]
+
+
+RecordedPair: TypeAlias = Mapping[Which, RecordedRun]
+"""The run that cells start from ("base") and the one that their values are taken from ("source")."""
+
+Score: TypeAlias = Callable[[Tensor], Tensor]
+"""Logits ``[row readout d_vocab]`` → metric values ``[row metric]``."""
+
+
+def n_samples(runs: RecordedPair) -> int:
+    """Noise samples of the two runs; one of them may be the same for all."""
+    return max(run.n_runs for run in runs.values())
+
+
+@dataclass(frozen=True, eq=False)
+class RunPair:
+    """A base and a source run of the same tokens ``[1 pos]``, yet to be recorded.
+
+    `base` and `source` are embeddings ``[sample pos d_model]`` of a disturbed run, or None for the clean one.
+    """
+
+    tokens: Tensor
+    base: Tensor | None
+    source: Tensor | None
+
+    def first_changed(self, model: LensModel) -> int:
+        """First position at which the runs can differ."""
+        plain = model.embed(self.tokens)
+        base, source = (plain if found is None else found for found in (self.base, self.source))
+        return first_difference(plain, base, source)
+
+    def record(self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int) -> RecordedPair:
+        """Run both and keep the named activations."""
+        base = record(model, self.tokens, self.base, names["base"], n_readouts)
+        return {"base": base, "source": record(model, self.tokens, self.source, names["source"], n_readouts)}
+
+
+@checked
+def first_difference(
+    plain: Float[Tensor, "1 pos d_model"],
+    first: Float[Tensor, "first pos d_model"],
+    second: Float[Tensor, "second pos d_model"],
+) -> int:
+    """First position at which two runs' embeddings differ in any sample; the number of positions if they never do.
+
+    `plain` are the tokens' own embeddings, which both must fit.
+    """
+    differs = (first != second).any(-1).any(0).nonzero()
+    return int(differs[0]) if len(differs) else plain.shape[1]
 
 
 def record(
@@ -61,9 +113,17 @@ def record(
     return RecordedRun(tokens, embeddings, values, logits)
 
 
+def by_position(component: str, activation: Tensor) -> Tensor:
+    """A view of an activation with positions second, ``[row pos …]``; of a pattern these are its queries.
+
+    Of such a view, the function gives the activation again.
+    """
+    return activation.transpose(1, 2) if BY_NAME[component].by_query else activation
+
+
 def replaced_embeddings(model: LensModel, embeddings: Tensor | None) -> AbstractContextManager[None]:
     """A context in which the token embeddings are replaced; None leaves them."""
-    return nullcontext() if embeddings is None else model.hooked([("hook_embed", lambda _: embeddings)])
+    return nullcontext() if embeddings is None else model.hooked([(hook_name("embed", 0), lambda _: embeddings)])
 
 
 def patched(
@@ -72,7 +132,7 @@ def patched(
     layer: int,
     actions: Sequence[Sequence[Action]],
     axis: Sequence[int],
-    runs: Mapping[str, RecordedRun],
+    runs: RecordedPair,
     samples: Tensor,
 ) -> Tensor:
     """Rows ``[row sample axis …]`` with the component's actions of each row applied; `runs` holds "source" and "base".
@@ -100,7 +160,7 @@ def patched(
         if action.head is None or component not in HEAD_COMPONENTS:
             result[index] = values
         else:
-            result[(*index, action.head)] = values[..., action.head, :]
+            result[(*index, action.head)] = values[:, :, action.head]
     return result
 
 

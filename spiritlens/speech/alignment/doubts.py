@@ -1,10 +1,10 @@
 """Signs that aligned words are not what the recording says.
 
-A forced aligner places any text that it can. Three measures tell many wrong texts from right ones (fitted on 75 right
-alignments of five synthetic voices, of which each flags at most 2 %):
+A forced aligner places any text that it can. Three measures find many wrong texts (fitted on 75 right alignments of
+five synthetic voices, of which each flags at most 2 %):
 
 - a word of four or more phones that is as short as the aligner's model allows: 4.5 frames of 10 ms per phone or fewer;
-- a word whose duration, against the default voice's and after removing the speaker's tempo, is off by a factor e^0.8;
+- a word whose duration, against the reference voice's and after removing the speaker's tempo, is off by a factor e^0.8;
 - speech between the words: a gap of 80 ms or more whose level (80th percentile) exceeds 0.3 of the words' median level.
 
 A doubt is a sentence about one word or gap, not a proof: singing, stammering or noise raise doubts too, and a short
@@ -16,15 +16,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from spiritlens.speech.alignment.levels import frames, levels
 from spiritlens.speech.audio.waveform import Waveform
-from spiritlens.speech.voices.names import voice
+from spiritlens.speech.engines.espeak import REFERENCE_VOICE
 from spiritlens.speech.words import WordInterval, interval_groups
 
 SHORTEST_PHONE = 0.045
 MOST_DEVIATION = 0.8
 LOUDEST_GAP = 0.3
 SHORTEST_GAP = 0.08
-HOP_SECONDS = 0.01
 
 
 def alignment_doubts(waveform: Waveform, words: Sequence[WordInterval], n_phones: Sequence[int]) -> tuple[str, ...]:
@@ -42,8 +42,8 @@ def _short_words(words: Sequence[WordInterval], n_phones: Sequence[int]) -> Iter
 
 
 def _odd_durations(words: Sequence[WordInterval], n_phones: Sequence[int]) -> Iterator[str]:
-    """Words much longer or shorter than the default voice makes them, relative to the other words."""
-    usual = voice().speak(" ".join(word.word for word in words)).words
+    """Words much longer or shorter than the reference voice makes them, relative to the other words."""
+    usual = REFERENCE_VOICE.speak(" ".join(word.word for word in words)).words
     if len(usual) != len(words) or len(words) < 3:
         return
     groups = interval_groups(usual)  # words that the voice runs together are compared as one
@@ -60,16 +60,10 @@ def _odd_durations(words: Sequence[WordInterval], n_phones: Sequence[int]) -> It
 
 
 def _speech_in_gaps(waveform: Waveform, words: Sequence[WordInterval]) -> Iterator[str]:
-    hop = round(HOP_SECONDS * waveform.rate)
-    n_hops = len(waveform) // hop
-    level = np.sqrt((waveform.samples[: n_hops * hop].reshape(n_hops, hop).astype(np.float64) ** 2).mean(axis=1))
-    spoken = np.concatenate([level[_hops(word.start) : _hops(word.end)] for word in words])
+    level = levels(waveform)
+    spoken = np.concatenate([level[frames(word.start) : frames(word.end)] for word in words])
     edges = [0.0, *itertools.chain.from_iterable((word.start, word.end) for word in words), waveform.duration]
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        gap = level[_hops(start) + 2 : _hops(end) - 2]
+        gap = level[frames(start) + 2 : frames(end) - 2]
         if end - start >= SHORTEST_GAP and len(gap) and np.quantile(gap, 0.8) > LOUDEST_GAP * np.median(spoken):
             yield f"there is speech at {start:.2f}-{end:.2f} s that no word accounts for; is the text complete?"
-
-
-def _hops(seconds: float) -> int:
-    return round(seconds / HOP_SECONDS)

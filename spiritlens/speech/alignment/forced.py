@@ -2,8 +2,7 @@
 
 1. The text is written out as it is spoken (`engines.plain_text`).
 2. A word that the CMU dictionary lacks gets its pronunciation from espeak-ng's phones.
-3. The audio gets 0.2 s of quiet at both ends and a noise floor of 2e-3 of full scale from a fixed seed: digital silence
-   makes the aligner fail.
+3. The audio gets quiet at both ends and a noise floor of 2e-3 of full scale (see `sphinx`).
 4. The aligner places the words on a grid of 10 ms. An answer that lacks words is refused.
 5. Silence of more than 50 ms at a word's edges (below 2 % of the words' median level) is taken off the word; before a
    word that begins with a stop 50 ms of it stay, as its closure.
@@ -16,7 +15,6 @@ aligned before.
 
 import functools
 import itertools
-import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,19 +22,17 @@ import numpy as np
 
 from spiritlens.arguments import shown, told_keywords
 from spiritlens.speech.alignment.doubts import alignment_doubts
-from spiritlens.speech.audio.waveform import RATE, AudioError, Waveform, read_waveform
+from spiritlens.speech.alignment.levels import FRAME_SECONDS, frames, levels
+from spiritlens.speech.alignment.sphinx import decoded, pocketsphinx, waveform_to_decode
+from spiritlens.speech.audio.waveform import RATE, Waveform
+from spiritlens.speech.engines.espeak import REFERENCE_VOICE
 from spiritlens.speech.engines.phones import PAUSE
 from spiritlens.speech.engines.plain_text import plain_text
-from spiritlens.speech.voices.names import voice
 from spiritlens.speech.words import WordInterval
 from spiritlens.warn import warn
 
-FRAME_SECONDS = 0.01
-PAD_SECONDS = 0.2
 NOISE_FLOORS = (2e-3, 1e-3, 4e-3)
 """Share of full scale; the next one is tried where the aligner finds no path."""
-
-
 SILENT_SHARE = 0.02
 LONGEST_CLOSURE = 0.05
 STOPS = frozenset({"P", "T", "K", "B", "D", "G", "CH", "JH"})
@@ -52,10 +48,14 @@ class AlignmentWarning(UserWarning):
 
 @told_keywords
 def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[WordInterval, ...]:
-    """The words of `text` as they are spoken, with the times at which they are said in `audio`."""
+    """The words of `text` as they are spoken, with the times at which they are said in `audio`.
+
+    Returns them in order. Raises AlignmentError where the text cannot be what is said, ImportError without
+    pocketsphinx.
+    """
     if not isinstance(text, str):
         raise ValueError(f"text={shown(text)}: expected the text that is said in the audio")
-    waveform = waveform_to_align(audio)
+    waveform = waveform_to_decode(audio)
     name = waveform.source or "the audio"
     words = plain_text(text).words
     for floor in NOISE_FLOORS:
@@ -76,26 +76,12 @@ def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[W
     return aligned
 
 
-def waveform_to_align(audio: Waveform | str | Path | bytes | BinaryIO) -> Waveform:
-    """The audio as a waveform at the rate that pocketsphinx takes; refuse other rates and audio without samples."""
-    waveform = audio if isinstance(audio, Waveform) else read_waveform(audio)
-    name = waveform.source or "the audio"
-    if waveform.rate != RATE:
-        raise AudioError(f"{name} is at {waveform.rate} Hz; the aligner takes {RATE} Hz. Read it by `read_waveform`.")
-    if waveform.duration < FRAME_SECONDS:
-        raise AudioError(f"{name} lasts {waveform.duration:.3f} s, too short for a word; give the whole recording.")
-    return waveform
-
-
 @functools.cache
 def _decoder() -> Any:
     """The aligner, loaded once (0.5 s)."""
-    try:
-        import pocketsphinx
-    except ImportError:
-        raise ImportError("alignment needs pocketsphinx: pip install 'spiritlens[align]'") from None
-    model = Path(pocketsphinx.get_model_path()) / "en-us"
-    return pocketsphinx.Decoder(
+    package = pocketsphinx()
+    model = Path(package.get_model_path()) / "en-us"
+    return package.Decoder(
         hmm=str(model / "en-us"), dict=str(model / "cmudict-en-us.dict"), lm=None, loglevel="FATAL", samprate=RATE
     )
 
@@ -105,52 +91,34 @@ def _dictionary_word(word: str) -> str:
     key = word.lower()
     decoder = _decoder()
     if decoder.lookup_word(key) is None:
-        labels = [phone.label for phone in voice().speak(key).phones if phone.label not in (None, PAUSE)]
+        labels = [phone.label for phone in REFERENCE_VOICE.speak(key).phones if phone.label not in (None, PAUSE)]
         decoder.add_word(key, " ".join("AH" if label == "ax" else str(label).upper() for label in labels), True)
     return key
 
 
 def _placed(waveform: Waveform, keys: list[str], floor: float) -> list[tuple[float, float]] | None:
     """Start and end of each word, or None where the aligner finds no path through all of them."""
-    decoder = _decoder()
-    decoder.reinit_feat()  # forget the mean of what was aligned before
     try:
-        decoder.set_align_text(" ".join(keys))
-        decoder.start_utt()
-        decoder.process_raw(padded_with_noise(waveform, floor), full_utt=True)
-        decoder.end_utt()
-        spoken = spoken_segments(decoder)
+        spoken = decoded(_decoder(), waveform, floor, " ".join(keys))
     except BaseException as error:  # Ctrl-C among them
-        _decoder.cache_clear()  # a decoder that was stopped stays in the middle of its utterance
+        _decoder.cache_clear()
         if isinstance(error, RuntimeError):
             return None
         raise
-    if [word for word, _ in spoken] != keys:
+    if [word for word, *_ in spoken] != keys:
         return None
-    edges = [
-        (s.start_frame * FRAME_SECONDS - PAD_SECONDS, (s.end_frame + 1) * FRAME_SECONDS - PAD_SECONDS)
-        for _, s in spoken
-    ]
-    spans = [(max(0.0, round(start, 3)), min(round(end, 3), waveform.duration)) for start, end in edges]
+    spans = [(max(0.0, round(start, 3)), min(round(end, 3), waveform.duration)) for _, start, end in spoken]
     inside = all(start < end for start, end in spans)
     ordered = all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
     return spans if inside and ordered else None
-
-
-def spoken_segments(decoder: Any) -> list[tuple[str, Any]]:
-    """The words of a decoder's last utterance and their segments, without silence, noise and pronunciation numbers."""
-    segments = [segment for segment in decoder.seg() or () if not segment.word.startswith(("<", "[", "+", "(NULL)"))]
-    return [(re.sub(r"\(\d+\)$", "", segment.word), segment) for segment in segments]
 
 
 def _without_silence(
     waveform: Waveform, spans: list[tuple[float, float]], begins_with_stop: list[bool]
 ) -> list[tuple[float, float]]:
     """The spans without long silence at their edges."""
-    hop = round(FRAME_SECONDS * RATE)
-    n_hops = len(waveform) // hop
-    level = np.sqrt(np.square(waveform.samples[: n_hops * hop].reshape(n_hops, hop), dtype=np.float64).mean(axis=1))
-    parts = [level[round(start / FRAME_SECONDS) : round(end / FRAME_SECONDS)] for start, end in spans]
+    level = levels(waveform)
+    parts = [level[frames(start) : frames(end)] for start, end in spans]
     threshold = SILENT_SHARE * float(np.median(np.concatenate(parts)))
     trimmed = []
     for (start, end), part, stop in zip(spans, parts, begins_with_stop, strict=True):
@@ -161,11 +129,3 @@ def _without_silence(
             end -= after if after > LONGEST_CLOSURE else 0.0
         trimmed.append((round(start, 3), round(end, 3)))
     return trimmed
-
-
-def padded_with_noise(waveform: Waveform, floor: float) -> bytes:
-    """16-bit samples with quiet at both ends and white noise of a share of full scale over all, from a fixed seed."""
-    pad = np.zeros(round(PAD_SECONDS * RATE))
-    samples = np.concatenate([pad, waveform.samples, pad])
-    samples = samples + floor * np.random.default_rng(0).standard_normal(len(samples))
-    return np.clip(np.round(samples * 32767), -32768, 32767).astype(np.int16).tobytes()

@@ -1,6 +1,6 @@
 """Words in time, and which word each unit belongs to.
 
-A `WordInterval` is a spoken word with its start and end in seconds. Words that a source cannot tell apart ("in the",
+A `WordInterval` is a spoken word with its start and end in seconds. Words that a source cannot separate ("in the",
 which espeak-ng runs together) share one interval: several `WordInterval`s with equal start and end. Otherwise intervals
 are sorted and do not overlap.
 
@@ -31,7 +31,7 @@ def words_of_units(
 ) -> np.ndarray:
     """For each unit the index of its word, -1 for silence: int [unit]."""
     if not isinstance(units, UnitStream):
-        raise ValueError(f"units={shown(units)}: expected a UnitStream, as lens.hear and encoders give")
+        raise ValueError(f"units={shown(units)}: expected a UnitStream, as lens.encode and encoders give")
     slack_units = whole("slack_units", slack_units, at_least=0)
     check_choice("rule", rule, Rule)
     words = check_words(words)
@@ -49,7 +49,10 @@ def words_of_units(
 
 @told_keywords
 def unit_table(units: UnitStream, words: Sequence[WordInterval], rule: Rule = "centre") -> pd.DataFrame:
-    """One row per unit: id, start, end (seconds), frames and its word ("" for silence); shows itself in a notebook."""
+    """One row per unit: id, start, end (seconds), frames and its word ("" for silence); shows itself in a notebook.
+
+    Returns a pandas table. Raises ValueError where units and words do not belong together.
+    """
     index = words_of_units(units, words, rule)
     together = {group.start: " ".join(words[place].word for place in group) for group in interval_groups(words)}
     return pd.DataFrame(

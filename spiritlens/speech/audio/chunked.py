@@ -141,10 +141,10 @@ def _one(data: bytes, layout: Layout) -> Contents:
         return Contents.refused(_truncated(samples, data))
     sound = data[: samples.start + samples.size] if layout.reads_on else data
     part = _wav_part(data, chunks) if layout.magic == b"RIFF" else Part(sound)
-    told = _remainder(data, layout, chunks) or (
+    remark = _remainder(data, layout, chunks) or (
         _aiff_difference(data, chunks, samples) if layout.magic == b"FORM" else ""
     )
-    return Contents((part,), told)
+    return Contents((part,), remark)
 
 
 def _truncated(chunk: Chunk, data: bytes) -> str:
@@ -189,7 +189,7 @@ def _wav_part(data: bytes, chunks: list[Chunk]) -> Part:
     coding, block = (int.from_bytes(data[form.start + at : form.start + at + 2], "little") for at in (0, 18))
     stated = int.from_bytes(data[fact.start : fact.start + 4], "little")
     if coding in (0x01, 0x03, 0x06, 0x07, 0xFFFE) or not 0 < stated < LEAST_UNKNOWN_SIZE:
-        return Part(data)  # PCM, float, A-law, mu-law and extensible need no block; bytes tell their number
+        return Part(data)  # PCM, float, A-law, mu-law and extensible need no block; bytes give their number
     return Part(data, stated, padding=block if form.size >= 20 and block else LONGEST_BLOCK)
 
 
@@ -223,7 +223,7 @@ def _remainder(data: bytes, layout: Layout, chunks: list[Chunk]) -> str:
 
 
 def _headed(data: bytes, sizes: SizesOf, magic: bytes) -> Contents:
-    """Contents of a file of one header and samples; `sizes` tells the bytes of both, None where the latter is open."""
+    """Contents of a file of one header and samples; `sizes` gives the bytes of both, None where the latter is open."""
     start, size = sizes(data)
     if size == 0 and magic == b".snd" and len(data) > start:  # libsndfile takes 0 for none, and this for not known
         return Contents.of(data[:8] + b"\xff" * 4 + data[12:])
@@ -239,8 +239,8 @@ def _headed(data: bytes, sizes: SizesOf, magic: bytes) -> Contents:
         further = _headed(rest, sizes, magic)
         return Contents.joined([Contents.of(data[:end]), further])
     if rest.strip(b"\0"):
-        told = f"it ends at {end} bytes by its header, {len(data)} are there: the last {len(rest)} are not read"
-        return Contents((Part(data[:end]),), told)
+        remark = f"it ends at {end} bytes by its header, {len(data)} are there: the last {len(rest)} are not read"
+        return Contents((Part(data[:end]),), remark)
     return Contents.of(data[:end] if rest else data)  # libsndfile reads on
 
 

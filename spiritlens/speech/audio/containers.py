@@ -1,7 +1,7 @@
 """What lies in the bytes of an audio file, judged before libsndfile reads it.
 
 libsndfile reads a truncated file silently short, the first of several recordings alone, an MP3 to the length that it
-guesses, and answers "format not recognised" for all that it does not know. A look at the container tells these cases
+guesses, and answers "format not recognised" for all that it does not know. A look at the container keeps these cases
 apart: `contents_of` gives the parts to decode one after the other, what is left over, or what is wrong.
 
 Formats: containers of chunks (`chunked`), Ogg (`ogg`), MPEG audio (`mpeg`), FLAC (here). What libsndfile knows beyond
@@ -29,7 +29,7 @@ UNREAD = (
     (0, b"FWS", "a Flash file", "swf"),
     (0, b"\0\0\x01\xba", "an MPEG video", "mpg"),
 )
-"""Sound that libsndfile does not read: place and bytes that tell it, what it is, its ending."""
+"""Sound that libsndfile does not read: place and bytes that show it, what it is, its ending."""
 
 NO_AUDIO = (
     (b"PK\x03\x04", "is a zip archive. Unpack it and name a file of it."),

@@ -12,7 +12,7 @@ class AudioError(ValueError):
 class Part:
     """Bytes that libsndfile decodes to their end.
 
-    `n_samples` is their stated length where libsndfile does not tell it, `padding` how many samples beyond it may be
+    `n_samples` is their stated length where libsndfile does not give it, `padding` how many samples beyond it may be
     filler of a last coded block, `skip` how many samples of silence the decoder gives before the first.
     """
 
@@ -48,5 +48,5 @@ class Contents:
         for number, one in enumerate(contents, 1):
             if one.problem:
                 return cls.refused(f"holds {len(contents)} recordings, of which number {number} {one.problem}")
-        told = "; ".join(one.remainder for one in contents if one.remainder)
-        return cls(tuple(part for one in contents for part in one.parts), told)
+        remark = "; ".join(one.remainder for one in contents if one.remainder)
+        return cls(tuple(part for one in contents for part in one.parts), remark)

@@ -26,12 +26,12 @@ LENGTH_CHECKED = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "CAF", "AU", "NI
 
 @dataclass(frozen=True)
 class Decoded:
-    """Mono samples [time], float32; `peak` is the largest magnitude in any channel, `told` what is left unread."""
+    """Mono samples [time], float32; `peak` is the largest magnitude in any channel, `remark` what is left unread."""
 
     mono: np.ndarray
     rate: int
     peak: float
-    told: str = ""
+    remark: str = ""
 
 
 class _Straight(soundfile.SoundFile):  # type: ignore[misc]
@@ -56,8 +56,10 @@ def decoded(data: bytes, name: str) -> Decoded:
             f"{name} holds {len(parts)} recordings at {' and '.join(map(str, rates))} Hz. Give them as files of their "
             "own."
         )
-    told = "; ".join(dict.fromkeys(text for text in (contents.remainder, *(part.told for part in parts)) if text))
-    return Decoded(_joined([part.mono for part in parts]), rates[0], float(np.max([part.peak for part in parts])), told)
+    remark = "; ".join(dict.fromkeys(text for text in (contents.remainder, *(part.remark for part in parts)) if text))
+    return Decoded(
+        _joined([part.mono for part in parts]), rates[0], float(np.max([part.peak for part in parts])), remark
+    )
 
 
 def averaged(samples: np.ndarray) -> tuple[np.ndarray, float]:
@@ -71,8 +73,10 @@ def _decoded_part(part: Part, name: str) -> Decoded:
         with _Straight(io.BytesIO(part.data)) as file:
             rate, channels = check_rate(file.samplerate, name), file.channels
             counted = file.frames if file.frames < UNKNOWN_LENGTH else None
-            told = [] if file.format in LENGTH_CHECKED else [f"the length of its format ({file.format}) is not checked"]
-            blocks = list(_blocks(file, counted, part, told))
+            remarks = (
+                [] if file.format in LENGTH_CHECKED else [f"the length of its format ({file.format}) is not checked"]
+            )
+            blocks = list(_blocks(file, counted, part, remarks))
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(
             f"{name} cannot be read as audio ({_reason(error)}). Convert it: ffmpeg -i INPUT OUTPUT.wav"
@@ -88,14 +92,14 @@ def _decoded_part(part: Part, name: str) -> Decoded:
         if len(mono) - promised <= part.padding:
             mono = mono[:promised]
         else:
-            told.append(f"its header promises {promised} samples, {len(mono)} are there and read")
-    return Decoded(mono, rate, peak, "; ".join(told))
+            remarks.append(f"its header promises {promised} samples, {len(mono)} are there and read")
+    return Decoded(mono, rate, peak, "; ".join(remarks))
 
 
-def _blocks(file: _Straight, counted: int | None, part: Part, told: list[str]) -> Iterator[tuple[np.ndarray, float]]:
+def _blocks(file: _Straight, counted: int | None, part: Part, remarks: list[str]) -> Iterator[tuple[np.ndarray, float]]:
     """Mono samples and peak of each block up to libsndfile's number of samples, or to the end where it knows none.
 
-    What follows the stated number of samples and is no audio is left out and `told`.
+    What follows the stated number of samples and is no audio is left out and remarked on.
     """
     size, total = max(1, BLOCK // file.channels), 0
     while counted is None or total < counted:
@@ -106,7 +110,7 @@ def _blocks(file: _Straight, counted: int | None, part: Part, told: list[str]) -
         except soundfile.LibsndfileError:
             if part.n_samples is None or total < part.n_samples:
                 raise
-            told.append(f"what follows its {total} samples is no audio and is not read")
+            remarks.append(f"what follows its {total} samples is no audio and is not read")
             return
         if len(block):
             total += len(block)

@@ -65,18 +65,18 @@ def mpeg_contents(data: bytes) -> Contents:
     if not frames.places:
         return Contents.of(data)
     parts: list[Part] = []
-    told: list[str] = []
+    remarks: list[str] = []
     for first, last in pairwise([*_part_starts(data, frames), len(frames.places)]):
         content = _part(data, frames, first, last)
         if content.problem:
             return content
         parts += content.parts
-        told += [content.remainder] if content.remainder else []
+        remarks += [content.remainder] if content.remainder else []
     if frames.foreign:
-        told.append(f"{frames.foreign} bytes between its frames are no MPEG audio and are not read")
+        remarks.append(f"{frames.foreign} bytes between its frames are no MPEG audio and are not read")
     if frames.missing:
-        told.append(f"its last frame lacks {frames.missing} bytes and is not read")
-    return Contents(tuple(parts), "; ".join(told))
+        remarks.append(f"its last frame lacks {frames.missing} bytes and is not read")
+    return Contents(tuple(parts), "; ".join(remarks))
 
 
 @lru_cache(maxsize=512)
@@ -186,11 +186,11 @@ def _part(data: bytes, frames: Frames, first: int, last: int) -> Contents:
     there = last - first - (stated is not None)
     if there == 0:
         return Contents(())
-    told = ""
+    remark = ""
     if stated and stated > there:
-        told = f"its header promises {stated} frames of {header.samples} samples, {there} are there"
+        remark = f"its header promises {stated} frames of {header.samples} samples, {there} are there"
         if stated > there + 1:  # some encoders count the first frame too
-            return Contents.refused(f"is truncated: {told}. Copy the file again.")
+            return Contents.refused(f"is truncated: {remark}. Copy the file again.")
     pieces = _frames(data, frames, first, last)
     if header.kind[1] != 3:
         return Contents((Part(pieces, there * header.samples),))
@@ -199,7 +199,7 @@ def _part(data: bytes, frames: Frames, first: int, last: int) -> Contents:
     sound = pieces if stated is None else pieces[header.length :]
     silent = _silent_frame(sound)
     first_frame = _first_frame(silent, there + 1)
-    return Contents((Part(first_frame + silent + sound, there * header.samples, skip=header.samples - DELAY),), told)
+    return Contents((Part(first_frame + silent + sound, there * header.samples, skip=header.samples - DELAY),), remark)
 
 
 def _frames(data: bytes, frames: Frames, first: int, last: int) -> bytes:

@@ -46,8 +46,8 @@ def ogg_contents(data: bytes) -> Contents:
         whole = len(links) == 1 and link[0].start == 0
         found.append(Part(data if whole else data[link[0].start : link[-1].end]))
     foreign = len(data) - sum(page.end - page.start for page in pages)
-    told = f"{foreign} bytes of it are no Ogg pages and are not read" if data[pages[-1].end :].strip(b"\0") else ""
-    return Contents(tuple(found), told)
+    remark = f"{foreign} bytes of it are no Ogg pages and are not read" if data[pages[-1].end :].strip(b"\0") else ""
+    return Contents(tuple(found), remark)
 
 
 def _pages(data: bytes) -> Iterator[Page]:

@@ -5,7 +5,7 @@ Axes: ``time`` (samples). Units: seconds for durations, samples per second for r
 loudness normalisation is applied.
 
 A file is read to its end or refused with one `AudioError` that says what is wrong and what to do; what of it is left
-unread though its samples are whole is told by a warning. libsndfile itself reads several kinds of broken files without
+unread though its samples are whole is warned of. libsndfile itself reads several kinds of broken files without
 complaint (`containers`), as it does NaN and samples far outside [-1, 1].
 """
 
@@ -131,7 +131,7 @@ AudioSource: TypeAlias = RawSource | Waveform
 def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Waveform:
     """Read audio of any format, rate and number of channels that libsndfile knows as 16 kHz mono.
 
-    `source` is a path, a file's bytes, an open file, samples that tell their rate (`audio_sources`), or a `Waveform`.
+    `source` is a path, a file's bytes, an open file, samples that carry their rate (`audio_sources`), or a `Waveform`.
     ``resampler="windowed sinc"`` changes the rate as SpiritLM's published code does (see `resampling`).
     """
     check_choice("resampler", resampler, Resampler)
@@ -145,12 +145,12 @@ def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Wavefor
     else:
         mono, peak = averaged(found.samples)
         audio, name = Decoded(mono, check_rate(found.rate, found.name), peak), found.name
-    told = [audio.told] if audio.told else []
+    remarks = [audio.remark] if audio.remark else []
     if 1.0 < audio.peak <= LOUDEST_SCALED:
-        told.append(f"it has samples up to {audio.peak:.3g}, scaled down into [-1, 1]")
+        remarks.append(f"it has samples up to {audio.peak:.3g}, scaled down into [-1, 1]")
     samples = _at_16k(audio, name, resampler)
-    if told:
-        warn(f"{name}: {'; '.join(told)}.")
+    if remarks:
+        warn(f"{name}: {'; '.join(remarks)}.")
     samples.setflags(write=False)
     return Waveform(samples, RATE, name)
 

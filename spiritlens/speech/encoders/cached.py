@@ -1,14 +1,13 @@
 """A cache of units by the content of the audio: a folder that can be deleted at any time.
 
-The key is a hash of the samples and of the encoder (its weights, where it tells them), so that the same recording under
-another name is encoded once, and a changed encoder starts afresh. A run that was stopped goes on where it stood.
+The key is a hash of the samples and of the encoder (its digest, or its name where it has none), so that the same
+recording under another name is encoded once, and a changed encoder starts afresh. A run that was stopped resumes.
 """
 
 import contextlib
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +15,16 @@ import numpy as np
 
 from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_whole
+from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import Waveform
-from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder, given_waveform
+from spiritlens.speech.encoders.protocol import (
+    SpeechEncoder,
+    StreamEncoder,
+    given_encoder,
+    given_waveform,
+    identity,
+)
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.voices.cached import cache_folder
 
 FORMAT = "spiritlens.units/1"
 ARRAYS = ("ids", "starts", "ends", "frames")
@@ -54,10 +59,17 @@ class CachedEncoder:
         return self.encoder.n_units
 
     @property
-    def streams(self) -> Callable[[Waveform], dict[str, UnitStream]]:
-        """The encoder's own way to all its unit streams, where it has further ones; they are not cached."""
-        streams: Callable[[Waveform], dict[str, UnitStream]] = self.encoder.streams  # type: ignore[attr-defined]
-        return streams
+    def digest(self) -> str:
+        """The encoder's own."""
+        return self.encoder.digest
+
+    def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
+        """All unit streams of the encoder; only a ``unit`` that stands alone is cached."""
+        return (
+            self.encoder.streams(waveform)
+            if isinstance(self.encoder, StreamEncoder)
+            else {"unit": self.encode(waveform)}
+        )
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, from the cache where it is there."""
@@ -74,6 +86,5 @@ class CachedEncoder:
 
     def path(self, waveform: Waveform) -> Path:
         """Where the units of this audio are kept."""
-        identity = getattr(self.encoder, "digest", "") or self.encoder.name
-        key = hashlib.sha256(f"{FORMAT}:{identity}:{waveform.digest}".encode()).hexdigest()[:32]
+        key = hashlib.sha256(f"{FORMAT}:{identity(self.encoder)}:{waveform.digest}".encode()).hexdigest()[:32]
         return self.folder / key[:2] / f"{key}.npz"

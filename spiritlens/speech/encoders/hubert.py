@@ -58,7 +58,7 @@ class HubertUnits:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Hash of all that decides the units: the weights, and the settings that they do not tell."""
+        """Hash of all that decides the units: the weights, and the settings that they do not show."""
         checkpoint, config = self.checkpoint, self.checkpoint.model.config
         settings = (
             f"layer {self.layer}",

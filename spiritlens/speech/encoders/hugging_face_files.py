@@ -11,8 +11,6 @@ from spiritlens.speech.encoders.convolutions import Convolutions
 from spiritlens.speech.encoders.fairseq_files import HubertCheckpoint, check_layer
 
 CENTROID_ENDINGS = (".npy", ".npz", ".bin", ".km", ".joblib", ".pkl", ".pt")
-
-
 WEIGHT_FILES = ("pytorch_model.bin",)
 
 
@@ -86,7 +84,7 @@ def _whole(path: Path, name: str, value: object) -> int:
         raise CheckpointError(f"{path}: {error}. Copy it from the encoder again.") from None
 
 
-def _only_centroids(folder: Path) -> Path:
+def only_centroids(folder: Path) -> Path:
     found = [
         path
         for path in sorted(folder.iterdir())

@@ -1,7 +1,7 @@
 """SpiritLM's own package as a peer: its speech tokenizer behind this package's types.
 
 The package ``spiritlm`` (noncommercial licence, gated checkpoints) is imported only when asked for. `OfficialUnits` is
-a `SpeechEncoder` made of its speech tokenizer; `streams` also gives the pitch (12.5 a second) and style (1 a second)
+a `StreamEncoder` made of its speech tokenizer; `streams` also gives the pitch (12.5 a second) and style (1 a second)
 units of the expressive one; `compare_encoders` says where two encoders differ on a recording.
 
 The package gives one unit per frame, without times. Frames are dated as its code cuts the audio: chunks of 100 s give
@@ -17,10 +17,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from spiritlens.arguments import shown, told_keywords
+from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.speech.audio.waveform import RATE, Waveform
 from spiritlens.speech.encoders.hubert import CHUNK_SECONDS, SHORTEST_TAIL
-from spiritlens.speech.encoders.protocol import SpeechEncoder, check_encodable
+from spiritlens.speech.encoders.protocol import SpeechEncoder, check_encodable, given_encoder
 from spiritlens.speech.units import UnitStream
 
 Flavour = Literal["base", "expressive"]
@@ -57,18 +57,18 @@ def _official(module: str) -> Any:
 
 def load_official_units(flavour: Flavour = "base") -> "OfficialUnits":
     """The official speech tokenizer, from the checkpoints that ``SPIRITLM_CHECKPOINTS_DIR`` names."""
+    check_choice("flavour", flavour, Flavour)
     tokenizers = _official("spiritlm.speech_tokenizer")
-    if flavour not in ("base", "expressive"):
-        raise ValueError(f"flavour {flavour!r} is unknown; expected 'base' or 'expressive'.")
     make = tokenizers.spiritlm_base if flavour == "base" else tokenizers.spiritlm_expressive
     return OfficialUnits(make(), flavour)
 
 
 class OfficialUnits:
-    """A `SpeechEncoder` made of the official speech tokenizer."""
+    """A `StreamEncoder` made of the official speech tokenizer; its weights are not seen, so that it has no digest."""
 
     rate = RATES["unit"]
     n_units = 501
+    digest = ""
 
     def __init__(self, tokenizer: Any, flavour: Flavour = "base") -> None:
         self.tokenizer, self.name = tokenizer, official_name(flavour)
@@ -129,9 +129,8 @@ class EncoderComparison:
 @told_keywords
 def compare_encoders(first: SpeechEncoder, second: SpeechEncoder, waveform: Waveform) -> EncoderComparison:
     """Encode `waveform` by both and compare frame by frame."""
-    for name, encoder in (("first", first), ("second", second)):
-        if isinstance(encoder, str) or not hasattr(encoder, "encode"):
-            raise ValueError(f"{name}={shown(encoder)} ({type(encoder).__name__}): expected a speech encoder")
+    given_encoder(first, "first")
+    given_encoder(second, "second")
     if not isinstance(waveform, Waveform):
         raise ValueError(f"waveform={shown(waveform)}: expected a Waveform; make one by read_waveform(path)")
     one, other = first.encode(waveform), second.encode(waveform)

@@ -5,7 +5,8 @@ where its family says so.
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol, cast
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from spiritlens.speech.units import UnitStream
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+PARTS = ("name", "rate", "n_units", "digest", "encode")
+"""What every speech encoder has."""
 
 
 class SpeechEncoder(Protocol):
@@ -32,14 +37,40 @@ class SpeechEncoder(Protocol):
     def n_units(self) -> int:
         """Number of different units."""
 
+    @property
+    def digest(self) -> str:
+        """Hash of all that decides the units; empty where that is not known, and the name stands for it."""
+
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame."""
 
 
-def given_encoder(value: object) -> SpeechEncoder:
+@runtime_checkable
+class StreamEncoder(SpeechEncoder, Protocol):
+    """An encoder that also makes further streams, such as SpiritLM's pitch and style."""
+
+    def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
+        """All unit streams by name, ``unit`` among them."""
+
+
+def all_streams(encoder: SpeechEncoder, waveform: Waveform) -> dict[str, UnitStream]:
+    """The unit streams that an encoder makes, by name: ``unit`` alone where it makes no further ones."""
+    return encoder.streams(waveform) if isinstance(encoder, StreamEncoder) else {"unit": encoder.encode(waveform)}
+
+
+def identity(encoder: SpeechEncoder) -> str:
+    """What stands for the encoder in keys and results: its digest, or its name where it has none."""
+    return encoder.digest or encoder.name
+
+
+def given_encoder(value: object, name: str = "encoder") -> SpeechEncoder:
     """The speech encoder; what lacks an encoder's parts is refused with the remedy."""
-    if not all(hasattr(value, part) for part in ("name", "rate", "n_units", "encode")):
-        raise ValueError(f"encoder={shown(value)}: expected a speech encoder, such as lens.required_encoder()")
+    lacking = ", ".join(part for part in PARTS if getattr_static(value, part, None) is None)  # computes no digest
+    if isinstance(value, type) or lacking:
+        raise ValueError(
+            f"{name}={shown(value)} ({type(value).__name__}): expected a speech encoder, with {', '.join(PARTS)}"
+            f"{f'; it lacks {lacking}' if lacking else ''}. Make one by load_encoder({{'kind': 'hubert', …}}, folder)"
+        )
     return cast(SpeechEncoder, value)
 
 

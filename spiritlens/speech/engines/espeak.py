@@ -21,10 +21,44 @@ import numpy as np
 from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_of_phones, waveform_of, word_intervals
 from spiritlens.speech.engines.numbers import roman_value
-from spiritlens.speech.engines.phones import ESPEAK_CONTINUES, ESPEAK_R_COLOURED, Phone, espeak_phone
+from spiritlens.speech.engines.phones import PAUSE, Phone
 from spiritlens.speech.engines.plain_text import PlainText, UnspeakableError, ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError, EngineProcess, engine_process
-from spiritlens.speech.engines.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance, voice_name
+
+ACCENTS = (
+    "en-us",
+    "en-gb",
+    "en-gb-scotland",
+    "en-gb-x-rp",
+    "en-gb-x-gbclan",
+    "en-gb-x-gbcwmd",
+    "en-029",
+    "en-us-nyc",
+)
+"""Its English accents."""
+VARIANTS = (
+    "f1",
+    "f2",
+    "f3",
+    "f4",
+    "f5",
+    "m1",
+    "m2",
+    "m3",
+    "m4",
+    "m5",
+    "m6",
+    "m7",
+    "m8",
+    "klatt2",
+    "Annie",
+    "whisper",
+)
+"""Variants that are listed; any other of the library's can be named too: ``espeak:en-us+VARIANT``."""
+VOICES = (*ACCENTS, *(f"en-us+{variant}" for variant in VARIANTS))
+REMEDIES = {"espeak": "pip install espeakng-loader", "espeak-debian": "apt-get install espeak-ng"}
+"""How to get each build."""
 
 WORDS_PER_MINUTE = 175
 PITCH_LEVELS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99)
@@ -39,18 +73,51 @@ RHOTIC_ACCENTS = ("en-us",)
 VOWEL_SHARE_OF_R_COLOURED = 0.6
 """An r-coloured vowel is one phoneme of espeak-ng and two of the inventory: the vowel takes this share of its time."""
 
+MNEMONICS: dict[str, str] = {
+    "_": PAUSE, "_:": PAUSE, "_!": PAUSE, "_|": PAUSE,
+    "a": "ae", "aa": "ae", "a#": "ax", "A:": "aa", "A@": "aa", "A~": "aa", "0": "aa", "0#": "aa", "V": "ah", "VR": "er",
+    "@": "ax", "@2": "ax", "@5": "ax", "@-": "ax", "3": "er", "3:": "er", "ER": "er", "IR": "er",
+    "E": "eh", "E#": "eh", "e": "eh", "e@": "eh", "I": "ih", "I2": "ih", "I#": "ih", "I3": "ih", "i": "iy", "i:": "iy",
+    "i@": "ih", "i@3": "ih", "O": "ao", "O:": "ao", "O2": "ao", "O~": "ao", "O@": "ao", "o@": "ao",
+    "o:": "ow", "o": "ow",
+    "U": "uh", "U@": "uh", "u": "uw", "u:": "uw", "aI": "ay", "aI2": "ay", "aI3": "ay", "aI@": "ay", "aU": "aw",
+    "aU@": "aw", "eI": "ey", "oU": "ow", "OI": "oy", "OI@": "oy",
+    "p": "p", "b": "b", "t": "t", "t#": "t", "t2": "t", "t[": "t", "?": "t", "d": "d", "d#": "d", "d[": "d", "k": "k",
+    "g": "g", "x": "k", "f": "f", "v": "v", "T": "th", "D": "dh", "s": "s", "z": "z", "S": "sh", "Z": "zh", "C": "hh",
+    "h": "hh", "tS": "ch", "dZ": "jh", "m": "m", "m-": "m", "n": "n", "n-": "n", "N": "ng", "l": "l", "l#": "l",
+    "L": "l", "@L": "l", "l-": "l", "r": "r", "r-": "r", "r/": "r", "R": "r", "R2": "r", "j": "y", "w": "w", "w#": "w",
+}  # fmt: skip
+"""Phones of its mnemonics (stress marks removed): those of the English voices, listed by speaking 6,000 words of the
+CMU dictionary with each English accent of versions 1.51 and 1.52."""
+
+CONTINUES = frozenset({";", ":", "~", "-"})
+"""Mnemonics that lengthen or colour the phone before them rather than being a phone."""
+
+R_COLOURED = frozenset({"A@", "e@", "i@3", "O@", "o@", "U@", "aI3"})
+"""Vowels that hold an r in espeak-ng's rhotic accents (en-us)."""
+
 
 @dataclass(frozen=True)
 class EspeakVoice:
-    """A voice of espeak-ng: `build` ``espeak`` (1.52, PyPI) or ``espeak-debian`` (1.51), `variety` accent+variant."""
+    """A voice of espeak-ng: `build` ``espeak`` (1.52, PyPI) or ``espeak-debian`` (1.51), `variety` accent+variant.
+
+    `rate` 1 is 175 words a minute, `pitch` 1 the voice's own fundamental frequency.
+    """
 
     build: str
     variety: str
+    rate: float = 1.0
+    pitch: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", number("rate", self.rate))
+        object.__setattr__(self, "pitch", number("pitch", self.pitch))
+        _settings(self.rate, self.pitch)
 
     @property
     def name(self) -> str:
         """Full name."""
-        return f"{self.build}:{self.variety}"
+        return voice_name(self.build, self.variety, self.rate, self.pitch)
 
     @property
     def engine(self) -> str:
@@ -69,9 +136,9 @@ class EspeakVoice:
         if plus and variant not in lists["variants"]:
             _refuse(self.name, "variant", variant, lists["variants"])
 
-    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
+    def speak(self, text: str) -> Utterance:
         """Speak `text`; the words are those spoken (numbers written out)."""
-        words_per_minute, level = _settings(rate, pitch)
+        words_per_minute, level = _settings(self.rate, self.pitch)
         self.check()
         accent, plus, variant = self.variety.partition("+")
         plain = plain_text(text)
@@ -100,8 +167,7 @@ class EspeakVoice:
 
 def _settings(rate: float, pitch: float) -> tuple[int, int]:
     """Words per minute and pitch level of espeak-ng."""
-    words_per_minute = WORDS_PER_MINUTE * number("rate", rate)
-    pitch = number("pitch", pitch)
+    words_per_minute = WORDS_PER_MINUTE * rate
     if not 80 <= words_per_minute < 450.5 or not 80 <= round(words_per_minute) <= 450:
         raise ValueError(f"rate is {rate}; espeak-ng speaks at 0.46 to 2.57 times {WORDS_PER_MINUTE} words per minute.")
     if not PITCH_RATIOS[0] <= pitch <= PITCH_RATIOS[-1]:
@@ -138,8 +204,8 @@ def _phones_and_groups(
     rate = answer["rate"]
     word_at = {position: index for index, position in enumerate(plain.positions())}
     events = answer["events"]
-    heard = sorted({word_at[event[1]] for event in events if event[0] == "word" and event[1] in word_at} | {0})
-    group_of_word = [max(index for index in heard if index <= word) for word in range(len(plain.words))]
+    begun = sorted({word_at[event[1]] for event in events if event[0] == "word" and event[1] in word_at} | {0})
+    group_of_word = [max(index for index in begun if index <= word) for word in range(len(plain.words))]
     sounds = _sounds(events, word_at)
     phones: list[Phone] = []
     groups: list[int] = []
@@ -161,7 +227,7 @@ def _sounds(events: list[tuple[str, Any, int]], word_at: dict[int, int]) -> list
     for kind, value, sample in events:
         if kind == "word" and value in word_at:
             group, begun = max(group, word_at[value]), sample
-        elif kind == "phone" and not (value in ESPEAK_CONTINUES and sounds):
+        elif kind == "phone" and not (value in CONTINUES and sounds):
             fresh = not sounds or sounds[-1][2] != group
             sounds.append((value, begun if fresh else sample, group))
     return sounds
@@ -169,10 +235,15 @@ def _sounds(events: list[tuple[str, Any, int]], word_at: dict[int, int]) -> list
 
 def _split_r_coloured(mnemonic: str, start: float, end: float, r_coloured: bool) -> list[Phone]:
     label = espeak_phone(mnemonic)
-    if not r_coloured or mnemonic.lstrip("',") not in ESPEAK_R_COLOURED:
+    if not r_coloured or mnemonic.lstrip("',") not in R_COLOURED:
         return [Phone(label, start, max(start, end))]
     middle = start + VOWEL_SHARE_OF_R_COLOURED * (end - start)
     return [Phone(label, start, middle), Phone("er" if label == "ay" else "r", middle, end)]
+
+
+def espeak_phone(mnemonic: str) -> str | None:
+    """The inventory's label of an espeak-ng mnemonic, which may carry stress marks."""
+    return MNEMONICS.get(mnemonic.lstrip("',%=|"))
 
 
 @functools.cache
@@ -181,7 +252,7 @@ def _library_of(build: str) -> tuple[str, ...]:
     if build == "espeak-debian":
         return ("libespeak-ng.so.1",)
     if importlib.util.find_spec("espeakng_loader") is None:
-        raise EngineError("espeak-ng 1.52 comes with the package espeakng-loader: pip install espeakng-loader")
+        raise EngineError("espeak-ng 1.52 comes with the package espeakng-loader.")
     import espeakng_loader
 
     return (espeakng_loader.get_library_path(), espeakng_loader.get_data_path())
@@ -192,5 +263,13 @@ def espeak_process(build: str) -> EngineProcess:
     try:
         return engine_process("espeak_child", *_library_of(build))
     except EngineError as error:
-        remedy = "apt-get install espeak-ng" if build == "espeak-debian" else "pip install espeakng-loader"
-        raise EngineError(f"{error} Get it: {remedy}") from None
+        raise EngineError(f"{error} Get it: {REMEDIES[build]}") from None
+
+
+def espeak_version(build: str) -> str:
+    """The version of a build on this machine."""
+    return str(espeak_process(build).hello["version"])
+
+
+REFERENCE_VOICE = EspeakVoice("espeak", "en-us")
+"""What alignment goes by, whatever voice is the default: it pronounces unknown words, its durations are expected."""

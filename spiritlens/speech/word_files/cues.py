@@ -1,8 +1,8 @@
 """Subtitles whose words have times: SRT and WebVTT.
 
-A word's time is told in one of three ways: a cue of one word; a cue in which one word is underlined or coloured
+A word's time is given in one of three ways: a cue of one word; a cue in which one word is underlined or coloured
 (Whisper's ``highlight_words``); or stamps within a cue of WebVTT, "the <00:00:00.500>capital", each of which begins the
-next word. A cue of several words without any of these is refused, because their times are not told. ``<v Anna>`` names
+next word. A cue of several words without any of these is refused, because their times are not given. ``<v Anna>`` names
 the speaker; notes, styles and other tags are passed over.
 """
 

@@ -67,7 +67,7 @@ def clock_time(text: str) -> float:
 
 
 def the_word(text: str, place: str, remedy: str) -> str:
-    """The text without spaces around it; refuse one of several words, because their times are not told."""
+    """The text without spaces around it; refuse one of several words, because their times are not given."""
     if len(text.split()) > 1:
         raise ValueError(f"{place}: {shown(text.strip())} has one time for several words; {remedy}")
     return text.strip()

@@ -41,7 +41,7 @@ def read_ctm(text: str) -> Labels:
         if not fields or fields[0].startswith(";;"):
             continue
         if fields[0] == "SPEAKER":
-            raise ValueError(f"line {place} is RTTM's, which tells who speaks but no words; give a CTM of words.")
+            raise ValueError(f"line {place} is RTTM's, which says who speaks but no words; give a CTM of words.")
         if any("ALT" in field and field.startswith("<") for field in fields[2:]):
             raise ValueError(f"line {place}: it holds alternatives ({shown(line)}); choose one and remove the others.")
         if len(fields) < 5:
@@ -116,7 +116,7 @@ def _htk_label(label: str, place: str) -> str:
     name, *rest = label.split() or [""]
     if rest and not (len(rest) == 1 and NUMBER.fullmatch(rest[0])):
         raise ValueError(
-            f"{place}: {shown(label)} is more than HTK's label and its score: which of them is the word is not told; "
+            f"{place}: {shown(label)} is more than HTK's label and its score: which of them is the word is not said; "
             "write one label a line."
         )
     return name

@@ -1,4 +1,4 @@
-"""Words with times from files and from other programs, as `WordInterval`s: one reader for all of them.
+"""Words with times from files and from other programs, as `WordInterval` values: one reader for all of them.
 
 `read_words` takes whatever a researcher has (`word_files` has a module for each format, known by its content):
 
@@ -29,7 +29,7 @@ from spiritlens.speech.word_files.transcripts import read_values
 from spiritlens.speech.words import WordInterval, check_words
 
 PRAATS = (".TextGrid", ".textgrid")
-"""Both spellings of the ending; a file system may tell them apart."""
+"""Both spellings of the ending; a file system may keep them apart."""
 
 WordsSource = str | Path | Mapping[str, Any] | Sequence[Any] | Iterable[Any]
 
@@ -48,7 +48,8 @@ def read_words(
     """Words from a file or from Python values; `duration` (s) of their audio bounds the times.
 
     `tier`, `speaker` (one, or a list), `channel` and `recording` choose among several; `missing` says what becomes of
-    words without times.
+    words without times. Returns them in order. Raises ValueError for an unknown form, times beyond the audio, or a
+    choice that is needed.
     """
     return chosen_words(source, WordChoice(tier, speaker, channel, recording, missing), duration)
 

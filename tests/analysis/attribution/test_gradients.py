@@ -9,7 +9,7 @@ from spiritlens.analysis.attribution.attribution_patching import attribution_pat
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.paths.nodes import Receiver, Sender
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from tests.analysis.tracing_lens import text_prompt, tiny_lens
 
 QUIET = {"progress": "none"}

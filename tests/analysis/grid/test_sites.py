@@ -1,60 +1,32 @@
-"""Named spans: every name that the docstring promises, wider and narrower ones too."""
+"""Sites of a grid: spans by name, absent where a prompt lacks them, with the times of their tokens."""
+
+import math
 
 import pytest
 
-from spiritlens.prompts.span_names import named_span
+from spiritlens.analysis.grid.sites import grid_sites
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt
 
-WORDS = (2, 3, 6, 7)
+
+def test_a_span_that_the_prompt_lacks_is_absent() -> None:
+    sites = grid_sites(text_prompt(), "span", ("subject", "speech"))
+    assert [span and span.positions for span in sites.spans] == [(4, 5), None]
+    assert sites.coordinates["n_tokens"] == [2, 0]
+    assert sites.coordinates["span_role"] == ["subject", ""]
+    assert all(math.isnan(start) for start in sites.coordinates["start"])
 
 
-@pytest.mark.parametrize(
-    ("name", "positions"),
-    [
-        ("subject", (4, 5)),
-        ("subject first", (4,)),
-        ("subject middle", None),
-        ("relation", WORDS),
-        ("text", (2, 3, 4, 5, 6, 7)),
-        ("speech", None),
-        ("last token", (7,)),
-        ("final marker", None),
-        ("word3", (6,)),
-        ("position 5", (5,)),
-        ("positions 5 6 -1", (5, 6, 7)),
-        ("position 9", None),
-        ("subject +1", (3, 4, 5, 6)),
-        ("subject -1", None),
-        ("subject first +1", (3, 4, 5)),
-        ("subject middle +1", None),
-        ("relation +1", (2, 3, 4, 5, 6, 7)),
-        ("relation -1", (3, 6)),
-        ("text -1", (3, 4, 5, 6)),
-        ("speech -1", None),
-        ("final marker +1", None),
-        ("position 5 +1", (4, 5, 6)),
-        ("word3 +1", (5, 6, 7)),
-    ],
-)
-def test_names_in_a_written_prompt(name: str, positions: tuple[int, ...] | None) -> None:
-    found = named_span(text_prompt(), name)
-    assert (None if found is None else found.positions) == positions
-
-
-def test_names_in_a_spoken_prompt() -> None:
+def test_a_span_lasts_from_its_first_to_its_last_token() -> None:
+    """Tokens without a time, as markers, are passed over."""
     prompt = spoken_prompt()
-    for name, positions in {
-        "speech": range(2, 13),
-        "speech -1": range(3, 12),
-        "final marker +1": (13,),  # markers belong to no modality, so the span does not grow
-        "subject -1": (5, 6),
-    }.items():
-        span = named_span(prompt, name)
-        assert span is not None
-        assert span.positions == tuple(positions), name
+    sites = grid_sites(prompt, "span", ("all but the beginning", "subject", "last token"))
+    assert sites.coordinates["start"][:2] == [prompt.starts[2], prompt.starts[4]]
+    assert sites.coordinates["end"][:2] == [prompt.ends[12], prompt.ends[7]]
+    assert math.isnan(sites.coordinates["start"][2])
 
 
-def test_unknown_names_are_refused() -> None:
-    for name in ("nowhere", "nowhere +1"):
-        with pytest.raises(ValueError, match="no span 'nowhere'"):
-            named_span(text_prompt(), name)
+def test_a_grid_is_cut_in_one_of_four_ways() -> None:
+    with pytest.raises(ValueError, match="at='tokens': expected one of token, word, span, role"):
+        grid_sites(text_prompt(), "tokens")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at='span' needs spans"):
+        grid_sites(text_prompt(), "span", ())

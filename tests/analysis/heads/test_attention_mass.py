@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spiritlens.analysis.heads.attention_mass import DETECTORS, attention_mass, detector_scores, head_detectors
+import spiritlens as sl
+from spiritlens.analysis.heads.attention_mass import DETECTORS, attention_mass, detector_scores
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt
 
 TOLERANCE = 1e-10
@@ -56,7 +57,7 @@ def test_a_detector_without_occasion_is_missing_not_zero():
 
 
 def test_detectors_of_prompts_have_one_row_each(lens):
-    found = head_detectors(lens, [text_prompt(), spoken_prompt()])
+    found = sl.heads.detectors(lens, [text_prompt(), spoken_prompt()])
     assert found["score"].dims == ("prompt", "layer", "head", "detector")
     assert float(found["score"].max()) <= 1 + TOLERANCE
     assert list(found["detector"].values) == list(DETECTORS)

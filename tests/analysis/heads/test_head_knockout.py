@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from spiritlens.analysis.heads.head_knockout import EVERYWHERE, Reference, head_knockout
+from spiritlens.analysis.heads.head_knockout import Reference, head_knockout
 from spiritlens.models.planted.planted import planted
+from spiritlens.prompts.spans import EVERYWHERE
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10

@@ -8,8 +8,8 @@ import pytest
 import torch
 from patching_by_hooks import HOOKS, QUIET, TOLERANCE, L, measured, other_prompt
 
+import spiritlens as sl
 from spiritlens.analysis.patching.activation_patching import activation_patch, back_patch
-from spiritlens.effects.statistics import indirect_effect
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import Noise
 from tests.analysis.tracing_lens import text_prompt
@@ -55,7 +55,7 @@ def test_the_donors_that_were_used_are_stored(lens):
 
 def relative(dataset, metric="probability"):
     """Indirect effect (or noising effect) of each cell, mean over samples."""
-    effects = indirect_effect(dataset)
+    effects = sl.effects.indirect(dataset)
     return effects.sel(metric=metric).mean("sample") if "sample" in effects.dims else effects.sel(metric=metric)
 
 

@@ -10,7 +10,8 @@ from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.sweep.plan import Action
-from spiritlens.runs.sweep.sweep import sweep
+from spiritlens.runs.sweep.recorded import RunPair
+from spiritlens.runs.sweep.sweep import plan_sweep
 from tests.analysis.tracing_lens import one_head_lens, text_prompt
 
 
@@ -53,14 +54,10 @@ def test_queries_keys_and_values_of_a_layer_together_are_its_attention_output(le
     model = lens.backend.model
     _, taken = model.run_with_cache(prompt.tokens)
     every = tuple(range(8))
-    together = sweep(
-        lens.backend,
-        [{1: tuple(Action(name, every) for name in "qkv")}, {1: (Action("attn_out", every),)}],
-        tokens=other.tokens,
-        base_embeddings=None,
-        source_embeddings=lens.backend.embed(prompt.tokens),
-        score=lambda logits: logits[:, 0],
-    ).values
+    programs = [{1: tuple(Action(name, every) for name in "qkv")}, {1: (Action("attn_out", every),)}]
+    pair = RunPair(other.tokens, None, lens.backend.embed(prompt.tokens))
+    sweep = plan_sweep(lens.backend, programs, 8, pair.first_changed(lens.backend))
+    together = sweep.run(lens.backend, pair.record(lens.backend, sweep.names, 1), lambda logits: logits[:, 0]).values
     hooks = [(f"blocks.1.attn.hook_{name}", lambda x, hook: taken[hook.name].clone()) for name in ("pattern", "v")]
     with torch.no_grad():
         slow = model.run_with_hooks(other.tokens, fwd_hooks=hooks)[0, -1]

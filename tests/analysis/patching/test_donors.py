@@ -1,5 +1,7 @@
 """Words of two prompts paired up, and pooling weights worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from patching_by_hooks import QUIET, TOLERANCE, L, measured, other_prompt, spoke
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.patching.donors import aligned_groups, noise_like, other_facts, pooled, pooling_weights
 from spiritlens.models.planted.planted import planted
+from spiritlens.prompts.prompt import Span
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.shapes import ShapeError
@@ -150,6 +153,9 @@ def test_other_facts_share_kind_relation_and_phrasing(machine):
     )
     with pytest.raises(ValueError, match="finds no other subject"):
         other_facts(prompts[:2])
+    same = replace(prompts[0], subject=Span(prompts[0].subject.name.upper(), prompts[0].subject.positions))
+    with pytest.raises(ValueError, match="finds no other subject"):  # one subject in two spellings
+        other_facts([prompts[0], same])
 
 
 def test_bad_requests_are_refused(machine):

@@ -12,7 +12,7 @@ from spiritlens.analysis.patching.grid import Patch
 from spiritlens.analysis.patching.patch_values import RunSpec, patch_values
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import scorers
+from spiritlens.runs.scoring import scorers
 from tests.analysis.tracing_lens import text_prompt
 
 

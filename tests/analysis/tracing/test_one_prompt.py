@@ -8,9 +8,9 @@ import torch
 from tracing_by_hooks import HOOKS, SAMPLES, TOLERANCE, naive_cell, window_of
 from tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
+import spiritlens as sl
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.effects.schema import Status
-from spiritlens.effects.statistics import indirect_effect, total_effect
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.corruptions.replacement import Replacement
@@ -25,7 +25,7 @@ def test_clean_and_corrupted_runs_and_effects(lens, prompts) -> None:
         corrupted = [naive_cell(lens, prompt, sample, [])[-1].softmax(-1)[11].item() for sample in range(SAMPLES)]
         assert np.abs(effects.corrupted[number, :, 0].values - corrupted).max() < TOLERANCE
         total = float(clean.softmax(-1)[11]) - np.mean(corrupted)
-        assert abs(float(total_effect(effects)[number, 0]) - total) < TOLERANCE
+        assert abs(float(sl.effects.total(effects)[number, 0]) - total) < TOLERANCE
     assert effects.metric_sign.values.tolist() == [1, -1]
     assert float(effects.noise_floor.max()) < 1e-12
     assert json.loads(effects.attrs["window_layers"])["mlp_out"]["1"] == [1, 1]
@@ -79,8 +79,8 @@ def test_shared_first_token_is_refused_for_first_token_metrics_only(lens) -> Non
 
 def test_zero_noise_has_no_effect(lens, prompts) -> None:
     effects = causal_trace(lens, prompts, samples=1, corruption=Noise(scale=0.0), progress="none")
-    assert float(np.abs(total_effect(effects)).max()) < TOLERANCE
-    assert float(np.abs(indirect_effect(effects)).max()) < TOLERANCE
+    assert float(np.abs(sl.effects.total(effects)).max()) < TOLERANCE
+    assert float(np.abs(sl.effects.indirect(effects)).max()) < TOLERANCE
 
 
 def test_whole_subject_restored_before_block_zero_is_the_clean_run(lens, prompts) -> None:
@@ -146,7 +146,7 @@ def test_shuffled_units_corrupt_speech_without_noise(lens) -> None:
     )
     subject = effects.restored.sel(layer=0, role="subject")
     assert float(np.abs(subject - effects.clean).max()) < TOLERANCE
-    assert float(np.abs(total_effect(effects)).max()) > 1e-4
+    assert float(np.abs(sl.effects.total(effects)).max()) > 1e-4
 
 
 def test_bfloat16_models_are_read_out_in_float32() -> None:

@@ -7,18 +7,21 @@ import pytest
 from tracing_by_hooks import TOLERANCE
 from tracing_lens import make_prompt, spoken_prompt, text_prompt
 
+import spiritlens as sl
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.grid import make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, trace_prompt
 from spiritlens.analysis.tracing.screen import attribution_patching, first_look, kept_cells
+from spiritlens.effects.quantities import indirect
 from spiritlens.effects.schema import Status
-from spiritlens.effects.statistics import average_effects
 from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.runs.metrics import BY_NAME
+from spiritlens.runs.scoring import prompt_scorers
 
 
 def settings_of(lens, components, *, direction="denoising", scale=1e-4, at="token", samples=2):
     grid = make_grid(lens.backend, components, 2, at, direction, "none")
-    return TraceSettings(grid, Noise(scale), samples=samples, metrics=("logit",))
+    return TraceSettings(grid, Noise(scale), samples=samples, metrics=(BY_NAME["logit"],))
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
@@ -27,7 +30,7 @@ def test_estimates_are_exact_for_small_noise(lens, components, direction) -> Non
     """A window of several layers too: to first order its effect is the sum of its layers' only where they do not feed
     each other, so components with windows are compared at width one."""
     grid = make_grid(lens.backend, components, 1, "token", direction, "none")
-    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=("logit",))
+    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=(BY_NAME["logit"],))
     prompt = text_prompt()
     estimate = attribution_patching(lens, prompt, settings)
     effects = trace_prompt(lens, prompt, settings).isel(prompt=0, metric=0)
@@ -38,6 +41,18 @@ def test_estimates_are_exact_for_small_noise(lens, components, direction) -> Non
     exact = exact if grid.has_heads else exact[..., None]
     assert np.nanmax(np.abs(exact)) > 1e-6
     assert np.array_equal(np.isnan(exact), np.isnan(estimate))
+    assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+def test_answer_and_foil_of_other_leading_tokens_add_up(lens, direction) -> None:
+    """They are two continuations, and the first one alone gives log P(answer), which ranks cells otherwise."""
+    prompt = text_prompt(answer_ids=(11, 5), foil_ids=(4, 6))
+    grid = make_grid(lens.backend, ("resid_pre", "mlp_out"), 1, "token", direction, "none")
+    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=(BY_NAME["log_probability_difference"],))
+    assert len(prompt_scorers(lens, prompt, settings.metrics)) == 2
+    exact = indirect(trace_prompt(lens, prompt, settings)).isel(prompt=0, metric=0).values
+    estimate = attribution_patching(lens, prompt, settings)[..., 0]
     assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
 
 
@@ -101,4 +116,4 @@ def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
     assert (common.status.values[0] == common.status.values[1]).all()
     assert not (each.status.values[0] == each.status.values[1]).all()
     with pytest.raises(ValueError, match="screen"):
-        average_effects(each)
+        sl.effects.average(each)

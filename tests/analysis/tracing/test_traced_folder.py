@@ -16,7 +16,6 @@ import spiritlens as sl
 import spiritlens.analysis.tracing.causal_tracing as tracing
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.effects.run_directory import RunDirectory
-from spiritlens.effects.store import load_effects
 from spiritlens.models.planted.planted import Planted
 
 
@@ -103,8 +102,8 @@ def test_prompts_join_a_folder(planted: Planted, tmp_path: Path) -> None:
     assert found["prompt_id"].values.tolist() == [three.id, one.id]
     assert found.equals(trace(planted, None, [three, one]))
     assert written.items() <= state(tmp_path / "parts").items(), "finished parts are kept"
-    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [one.id, two.id, three.id]
-    assert sl.rejoin(tmp_path).changed == {}
+    assert sl.effects.load(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [one.id, two.id, three.id]
+    assert sl.effects.rejoin(tmp_path).changed == {}
 
 
 def test_a_folder_is_judged_before_the_model_runs_and_a_finished_one_only_read(
@@ -134,8 +133,8 @@ def test_names_follow_the_call_in_all_files(planted: Planted, tmp_path: Path) ->
     found = trace(planted, tmp_path, renamed)
     names = ["a longer name 0", "a longer name 1"]
     assert found["fact_id"].values.tolist() == names
-    assert load_effects(tmp_path / "effects.nc")["fact_id"].values.tolist() == names
-    assert load_effects(tmp_path / "parts" / f"{renamed[1].id}.nc")["fact_id"].values.tolist() == names[1:]
+    assert sl.effects.load(tmp_path / "effects.nc")["fact_id"].values.tolist() == names
+    assert sl.effects.load(tmp_path / "parts" / f"{renamed[1].id}.nc")["fact_id"].values.tolist() == names[1:]
     assert RunDirectory(tmp_path).read_prompts()["fact_id"].tolist() == names
     assert found["restored"].identical(before["restored"].assign_coords(fact_id=found["fact_id"]))
 
@@ -156,7 +155,7 @@ def test_an_upgrade_between_two_prompts_keeps_both_versions(
     found = trace(planted, tmp_path)
     monkeypatch.undo()
     assert found.attrs["spiritlens_version"] == f"{sl.__version__}; 9.9.9"
-    xr.testing.assert_identical(load_effects(tmp_path / "effects.nc"), found)
+    xr.testing.assert_identical(sl.effects.load(tmp_path / "effects.nc"), found)
 
 
 def test_damaged_parts_are_told_and_traced_again(planted: Planted, tmp_path: Path) -> None:
@@ -181,10 +180,10 @@ def test_damaged_parts_of_other_calls_are_left_out_and_told(planted: Planted, tm
     with pytest.warns(UserWarning, match=f"lacks 1 prompts: .*{first.id}.nc holds the prompt {second.id}"):
         found = trace(planted, tmp_path, [third])
     assert found["prompt_id"].values.tolist() == [third.id]
-    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [second.id, third.id]
+    assert sl.effects.load(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [second.id, third.id]
     with pytest.warns(UserWarning, match="1 parts are traced again"):
         trace(planted, tmp_path, [first])
-    assert load_effects(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [first.id, second.id, third.id]
+    assert sl.effects.load(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [first.id, second.id, third.id]
 
 
 def test_cells_chosen_together_belong_to_their_prompts(planted: Planted, tmp_path: Path) -> None:

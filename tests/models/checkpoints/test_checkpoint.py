@@ -264,9 +264,11 @@ def test_a_config_that_is_no_json_or_no_object(copy):
 
 def test_a_config_of_another_architecture(copy):
     config = json.loads((copy / "config.json").read_text())
-    config |= {"model_type": "mistral", "architectures": ["MistralForCausalLM"]}
+    config |= {"model_type": "gemma", "architectures": ["GemmaForCausalLM"]}
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(CheckpointError, match=r"config.json: expected a Llama model.*'mistral' \(MistralForCausalLM\)"):
+    with pytest.raises(
+        CheckpointError, match=r"config.json: expected model_type 'llama' or .*'gemma' \(GemmaForCausalLM\)"
+    ):
         read_checkpoint(copy)
 
 

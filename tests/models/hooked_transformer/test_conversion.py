@@ -17,6 +17,7 @@ from spiritlens.models.hooked_transformer.conversion import (
     owned,
 )
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.protocol import CachedPrefix
 from spiritlens.models.random_weights import random_config, random_weights
 
 LLAMA3 = {
@@ -168,7 +169,7 @@ def test_folded_norms_give_the_same_logits_and_no_centring(name):
     resid = folded.embed(TOKENS)
     start = torch.zeros(2, dtype=torch.long)
     run = folded.cache(TOKENS, ["blocks.0.attn.hook_k", "blocks.0.attn.hook_v", "blocks.0.hook_resid_post"])
-    block = folded.block(0, resid, run, 0, start)
+    block = folded.block(0, resid, CachedPrefix(run, 0, start))
     assert float((block - run["blocks.0.hook_resid_post"]).abs().max()) < 1e-4
 
 
@@ -183,7 +184,7 @@ def test_long_sequences_are_right_within_and_beyond_the_first_rotary_table(monke
     assert float((model.model(tokens) - expected).abs().max()) < 1e-4 * float(expected.abs().max())
     run = model.cache(tokens, ["blocks.0.attn.hook_k", "blocks.0.attn.hook_v", "blocks.0.hook_resid_post"])
     resid = model.embed(tokens)[:, 2098:]
-    block = model.block(0, resid, run, 2098, torch.zeros(1, dtype=torch.long))
+    block = model.block(0, resid, CachedPrefix(run, 2098, torch.zeros(1, dtype=torch.long)))
     assert float((block - run["blocks.0.hook_resid_post"][:, 2098:]).abs().max()) < 1e-4
 
 

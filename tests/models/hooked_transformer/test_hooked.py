@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from spiritlens.models.components import hook_name
+from spiritlens.components import hook_name
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.protocol import CachedPrefix
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.shapes import ShapeError
 
@@ -52,9 +53,9 @@ def test_a_suffix_step_on_unchanged_residuals_gives_the_full_pass(inside, run, l
     resid = run[hook_name("resid_pre", layer)][ROWS, start:]
     for method, part in ((inside.block, "resid_post"), (inside.attention, "attn_out")):
         expected = run[hook_name(part, layer)][ROWS, start:]
-        assert largest_difference(method(layer, resid, run, start, ROWS), expected) < 1e-12
+        assert largest_difference(method(layer, resid, CachedPrefix(run, start, ROWS)), expected) < 1e-12
         last = torch.tensor([LENGTH - 1])
-        assert largest_difference(method(layer, resid, run, start, ROWS, last), expected[:, -1:]) < 1e-12
+        assert largest_difference(method(layer, resid, CachedPrefix(run, start, ROWS), last), expected[:, -1:]) < 1e-12
     mid = run[hook_name("resid_mid", layer)][ROWS, start:]
     assert largest_difference(inside.mlp(layer, mid), run[hook_name("mlp_out", layer)][ROWS, start:]) < 1e-12
 
@@ -76,30 +77,30 @@ def test_a_patched_suffix_equals_the_full_pass_with_a_hook(inside, tokens, run, 
     resid = run[name][order, start:].clone()
     resid[:, 0] += patch
     for later in range(layer, LAYERS):
-        resid = inside.block(later, resid, run, start, order)
+        resid = inside.block(later, resid, CachedPrefix(run, start, order))
     assert largest_difference(inside.logits(resid), expected[order, start:]) < 1e-12
 
 
 def test_rows_read_the_keys_of_their_own_run_only(inside, run):
     """Negative control: another run's prefix changes the result."""
     resid = run[hook_name("resid_pre", 1)][[0], 4:]
-    right = inside.block(1, resid, run, 4, torch.tensor([0]))
-    wrong = inside.block(1, resid, run, 4, torch.tensor([1]))
+    right = inside.block(1, resid, CachedPrefix(run, 4, torch.tensor([0])))
+    wrong = inside.block(1, resid, CachedPrefix(run, 4, torch.tensor([1])))
     assert largest_difference(right, wrong) > 1e-3
 
 
 def test_live_hooks_take_effect_in_suffix_steps(inside, run):
     start, layer = 4, 1
     resid = run[hook_name("resid_pre", layer)][ROWS, start:]
-    plain = inside.block(layer, resid, run, start, ROWS)
+    plain = inside.block(layer, resid, CachedPrefix(run, start, ROWS))
     hook = (hook_name("mlp_out", layer), torch.zeros_like)
     with inside.hooked([hook]):
-        hooked = inside.block(layer, resid, run, start, ROWS)
+        hooked = inside.block(layer, resid, CachedPrefix(run, start, ROWS))
         assert inside.mlp(layer, resid).abs().max() == 0
-    assert largest_difference(hooked, resid + inside.attention(layer, resid, run, start, ROWS)) < 1e-12
+    assert largest_difference(hooked, resid + inside.attention(layer, resid, CachedPrefix(run, start, ROWS))) < 1e-12
     assert largest_difference(plain, hooked) > 1e-3
     with inside.hooked([(hook_name("z", layer), torch.zeros_like)]):
-        assert inside.attention(layer, resid, run, start, ROWS, torch.tensor([5, 8])).abs().max() == 0
+        assert inside.attention(layer, resid, CachedPrefix(run, start, ROWS), torch.tensor([5, 8])).abs().max() == 0
 
 
 def test_projections_are_the_cached_ones(inside, run):
@@ -114,11 +115,11 @@ def test_attention_in_three_steps_is_attention(inside, run, order, start):
     rows, layer = torch.tensor(order), 1
     resid = run[hook_name("resid_pre", layer)][rows, start:]
     q, k, v = inside.qkv(layer, resid)
-    z = inside.attend(layer, q, k, v, run, start, rows)
+    z = inside.attend(layer, q, k, v, CachedPrefix(run, start, rows))
     assert largest_difference(z, run[hook_name("z", layer)][rows, start:]) < 1e-12
     assert largest_difference(inside.project(layer, z), run[hook_name("attn_out", layer)][rows, start:]) < 1e-12
     queries = torch.tensor([start, LENGTH - 1])
-    some = inside.attend(layer, q, k, v, run, start, rows, queries)
+    some = inside.attend(layer, q, k, v, CachedPrefix(run, start, rows), queries)
     assert largest_difference(some, run[hook_name("z", layer)][rows][:, queries]) < 1e-12
 
 
@@ -130,7 +131,7 @@ def test_biases_count_where_they_are_not_zero(tokens):
         if name.split(".")[-1].lstrip("_").startswith("b_"):
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
     run = biased.cache(tokens, NAMES)
-    found = biased.block(1, run[hook_name("resid_pre", 1)][ROWS, 4:], run, 4, ROWS)
+    found = biased.block(1, run[hook_name("resid_pre", 1)][ROWS, 4:], CachedPrefix(run, 4, ROWS))
     assert largest_difference(found, run[hook_name("resid_post", 1)][ROWS, 4:]) < 1e-12
     expected = biased.model(tokens)
     assert largest_difference(biased.logits(run[hook_name("resid_post", LAYERS - 1)]), expected) < 1e-12
@@ -232,7 +233,7 @@ def test_user_hooks_are_seen_and_the_engines_are_not(inside):
 def test_user_hooks_work_on_all_paths(inside, tokens, run):
     with inside.model.hooks(fwd_hooks=[(hook_name("mlp_out", 2), lambda x, hook: 0 * x)]):
         logits = inside.forward(tokens)
-        resid = inside.block(2, run[hook_name("resid_pre", 2)], run, 0, torch.arange(RUNS))
+        resid = inside.block(2, run[hook_name("resid_pre", 2)], CachedPrefix(run, 0, torch.arange(RUNS)))
     assert largest_difference(logits, inside.logits(run[hook_name("resid_mid", 2)])) < 1e-12
     assert largest_difference(resid, run[hook_name("resid_mid", 2)]) < 1e-12
 
@@ -250,11 +251,11 @@ def test_wrong_shapes_are_refused(inside, tokens, run):
     with pytest.raises(ShapeError, match="tokens"):
         inside.forward(tokens[0])
     with pytest.raises(ShapeError, match="d_model=32"):
-        inside.block(0, run[hook_name("resid_pre", 0)][..., :5], run, 0, torch.arange(RUNS))
+        inside.block(0, run[hook_name("resid_pre", 0)][..., :5], CachedPrefix(run, 0, torch.arange(RUNS)))
     with pytest.raises(ShapeError, match="sample_of_row"):
-        inside.block(0, run[hook_name("resid_pre", 0)], run, 0, torch.arange(RUNS + 1))
+        inside.block(0, run[hook_name("resid_pre", 0)], CachedPrefix(run, 0, torch.arange(RUNS + 1)))
     with pytest.raises(ShapeError, match="past the run's 9 cached positions"):
-        inside.block(0, run[hook_name("resid_pre", 0)], run, LENGTH + 1, torch.arange(RUNS))
+        inside.block(0, run[hook_name("resid_pre", 0)], CachedPrefix(run, LENGTH + 1, torch.arange(RUNS)))
 
 
 def test_tokens_beyond_the_vocabulary_or_the_context_are_refused(inside):
@@ -270,7 +271,7 @@ def test_queries_before_the_suffix_are_refused(inside, run):
     resid, rows = run[hook_name("resid_pre", 0)][:, 4:], torch.arange(RUNS)
     for bad in (3, LENGTH):
         with pytest.raises(ShapeError, match=f"positions from 4 to 8 here, found {bad} to {bad}"):
-            inside.block(0, resid, run, 4, rows, torch.tensor([bad]))
+            inside.block(0, resid, CachedPrefix(run, 4, rows), torch.tensor([bad]))
 
 
 def test_transformer_lens_flags_change_nothing(inside, tokens, run):
@@ -283,9 +284,9 @@ def test_transformer_lens_flags_change_nothing(inside, tokens, run):
         assert all(largest_difference(again[name], run[name]) < 1e-12 for name in NAMES)
         for hooks in ([], [(hook_name("z", 1), torch.clone)]):  # fused kernels, and TransformerLens's block
             with inside.hooked(hooks):
-                resid = inside.block(1, run[hook_name("resid_pre", 1)][ROWS, 3:], run, 3, ROWS)
+                resid = inside.block(1, run[hook_name("resid_pre", 1)][ROWS, 3:], CachedPrefix(run, 3, ROWS))
                 assert largest_difference(resid, run[hook_name("resid_post", 1)][ROWS, 3:]) < 1e-12
-                attn_out = inside.attention(1, run[hook_name("resid_pre", 1)][ROWS, 3:], run, 3, ROWS)
+                attn_out = inside.attention(1, run[hook_name("resid_pre", 1)][ROWS, 3:], CachedPrefix(run, 3, ROWS))
                 assert largest_difference(attn_out, run[hook_name("attn_out", 1)][ROWS, 3:]) < 1e-12
         with inside.hooked([("blocks.1.hook_mlp_in", torch.zeros_like)]):
             assert inside.mlp(1, run[hook_name("resid_mid", 1)]).abs().max() == 0
@@ -301,9 +302,9 @@ def test_ungrouped_keys_take_the_way_of_the_block(tokens):
     run = grouped.cache(tokens, NAMES)
     assert run[hook_name("k", 1)].shape[2] == 4
     resid = run[hook_name("resid_pre", 1)][ROWS, 3:]
-    assert largest_difference(grouped.block(1, resid, run, 3, ROWS), expected[ROWS, 3:]) < 1e-12
+    assert largest_difference(grouped.block(1, resid, CachedPrefix(run, 3, ROWS)), expected[ROWS, 3:]) < 1e-12
     with pytest.raises(ValueError, match="no plain Llama block"):
-        grouped.attend(1, *grouped.qkv(1, resid), run, 3, ROWS)
+        grouped.attend(1, *grouped.qkv(1, resid), CachedPrefix(run, 3, ROWS))
 
 
 @pytest.mark.parametrize("start", [0, 5])
@@ -314,7 +315,7 @@ def test_fused_kernels_round_as_the_block_does_in_bfloat16(start):
     resid = run[hook_name("resid_pre", 1)][ROWS, start:]
     expected = run[hook_name("resid_post", 1)][ROWS, start:].float()
     for queries in (None, torch.tensor([LENGTH - 1])):
-        found = low.block(1, resid, run, start, ROWS, queries).float()
+        found = low.block(1, resid, CachedPrefix(run, start, ROWS), queries).float()
         wanted = expected if queries is None else expected[:, -1:]
         assert float((found - wanted).square().mean().sqrt()) < 0.01 * float(wanted.square().mean().sqrt())
 

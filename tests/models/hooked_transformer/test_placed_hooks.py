@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import spiritlens as sl
-from spiritlens.models.components import hook_name
+from spiritlens.components import hook_name
 from spiritlens.models.hooked_transformer import placed_hooks
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks

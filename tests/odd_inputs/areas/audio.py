@@ -36,7 +36,7 @@ def put(data: bytes, place: int, new: bytes) -> bytes:
 class Signs:
     """A speech encoder: a unit per 40 ms, 1 where its first sample is positive."""
 
-    name, rate, n_units = "signs", 25.0, 2
+    name, rate, n_units, digest = "signs", 25.0, 2, ""
 
     def encode(self, waveform: sl.Waveform) -> UnitStream:
         return UnitStream.from_frames((waveform.samples[: len(waveform) // 640 * 640 : 640] > 0).astype(int))

@@ -26,7 +26,7 @@ from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, Family, family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.centroids import read_centroids
-from spiritlens.speech.encoders.loading import load_encoder, load_hubert_units
+from spiritlens.speech.encoders.loading import load_encoder
 from spiritlens.speech.encoders.official import compare_encoders
 
 PIECES = Path(__file__).parents[2] / "data" / "prompts" / "tokenizer_small"
@@ -554,7 +554,9 @@ def _encoders(kit: Kit) -> Iterator[Odd]:
     ]
     for what, change, said in spoilt:
         folder = kit.with_ears(change)
-        yield error("load_hubert_units", what, lambda folder=folder: load_hubert_units(folder, 3), *said)
+        yield error(
+            "load_encoder", what, lambda folder=folder: load_encoder({"kind": "hubert", "layer": 3}, folder), *said
+        )
     quantizers: list[tuple[str, Callable[[dict[str, Any]], Any], tuple[str, ...]]] = [
         ("NaN", lambda c: next(iter(c["model_weight"].values())).fill_(float("nan")), ("0.weight", "NaN")),
         ("a rate for clusters", lambda c: c["model_cfg"].update(vocab_size=41.0), ("vocab_size", "41.0")),
@@ -566,24 +568,33 @@ def _encoders(kit: Kit) -> Iterator[Odd]:
     for what, change, said in quantizers:
         folder = kit.with_ears(change, "L11_quantizer_500.pt")
         yield error(
-            "load_hubert_units", f"quantizer: {what}", lambda folder=folder: load_hubert_units(folder, 3), *said
+            "load_encoder",
+            f"quantizer: {what}",
+            lambda folder=folder: load_encoder({"kind": "hubert", "layer": 3}, folder),
+            *said,
         )
     good = embedded_folder() / EARS
     for layer in (0, 99, "3", None, 2.5, True):
         yield error(
-            "load_hubert_units", f"layer {layer!r}", lambda layer=layer: load_hubert_units(good, layer), "layer"
+            "load_encoder",
+            f"layer {layer!r}",
+            lambda layer=layer: load_encoder({"kind": "hubert", "layer": layer}, good),
+            "layer",
         )
     for dtype in ("float32", torch.int32, None):
         yield error(
-            "load_hubert_units",
+            "load_encoder",
             f"dtype {dtype!r}",
-            lambda dtype=dtype: load_hubert_units(good, 3, dtype),
+            lambda dtype=dtype: load_encoder({"kind": "hubert", "layer": 3}, good, dtype=dtype),
             "dtype=",
             "float32",
         )
     for folder in (5, ["x"], b"x"):
         yield error(
-            "load_hubert_units", f"folder {folder!r}", lambda folder=folder: load_hubert_units(folder), "folder="
+            "load_encoder",
+            f"folder {folder!r}",
+            lambda folder=folder: load_encoder({"kind": "hubert"}, folder),
+            "folder=",
         )
     records: list[tuple[Any, tuple[str, ...]]] = [
         ("hubert", ("'hubert'", "record of kind")),
@@ -604,7 +615,7 @@ def _encoders(kit: Kit) -> Iterator[Odd]:
         "centroids=",
         "leave centroids out",
     )
-    ears = load_hubert_units(good, 3)
+    ears = load_encoder({"kind": "hubert", "layer": 3}, good)
     sound = Waveform(np.sin(np.arange(16000) / 9).astype(np.float32), 16000)
     yield error("compare_encoders", "a name", lambda: compare_encoders("hubert", ears, sound), "first=", "encoder")
     yield error(

@@ -132,13 +132,28 @@ def sites(bench: Bench) -> Iterator[Odd]:
 def verbs(bench: Bench) -> Iterator[Odd]:
     planted = bench.planted
     lens, prompt, other = planted.lens, planted.prompts[0], planted.prompts[1]
-    for value in ("12", [1.7], None):
+    for value in ([1.7], None):
         yield error("restore", f"at {value!r}", lambda value=value: sl.restore("z", 1, value), "position")
         yield error("freeze", f"at {value!r}", lambda value=value: sl.freeze("z", 1, value), "position")
         yield error("ablate", f"at {value!r}", lambda value=value: sl.ablate("z", 1, value), "position")
         yield error("corrupt", f"at {value!r}", lambda value=value: sl.corrupt(value), "position")
-        yield error("swap", f"donor_at {value!r}", lambda v=value or "x": sl.swap("z", 1, 1, other, v), "position")
-    yield error("corrupt", "a name for at", lambda: sl.corrupt("subject"), "'subject'", "prompt.span")
+        yield error("swap", f"donor_at {value!r}", lambda v=value or b"x": sl.swap("z", 1, 1, other, v), "position")
+    for name, verb in (
+        ("restore", lambda: sl.restore("z", 1, "12")),
+        ("freeze", lambda: sl.freeze("z", 1, "12", to="clean")),
+        ("ablate", lambda: sl.ablate("z", 1, "12")),
+        ("corrupt", lambda: sl.corrupt("12")),
+        ("swap", lambda: sl.swap("z", 1, "12", other, 1)),
+    ):
+        yield error(
+            name, "at a name of nothing", lambda verb=verb: sl.run(lens, prompt, verb()), "no span '12'", "use all"
+        )
+        yield error(
+            name, "at an empty name", lambda verb=name: _at(verb, "", other), "span=''", "at least one position"
+        )
+    yield error("swap", "donor_at a name of nothing", lambda: sl.swap("z", 1, 1, other, "x"), "no span 'x'", "use all")
+    yield error("Site", "positions and a span", lambda: sl.Site("z", 0, 1, span="subject"), "one of the two", "subject")
+    yield error("Site", "a span that is no text", lambda: sl.Site("z", 0, span=3), "span=3", "a text")
     yield error("corrupt", "by a word", lambda: sl.corrupt(1, by="zero"), "by='zero'", "KnockOut")
     yield error("corrupt", "by a class", lambda: sl.corrupt(1, by=sl.KnockOut), "by=", "KnockOut")
     yield error("corrupt", "by and law", lambda: sl.corrupt(1, law="uniform", by=sl.KnockOut()), "by=Noise")
@@ -188,6 +203,13 @@ def verbs(bench: Bench) -> Iterator[Odd]:
         lambda: sl.run(lens, prompt, sl.swap("mlp_out", 1, -1, unknown, -1)).logits,
         lambda found: torch.equal(found, sl.run(lens, prompt, sl.swap("mlp_out", 1, -1, other, -1)).logits),
     )
+
+
+def _at(verb: str, at: Any, donor: Any) -> Any:
+    """An intervention at a place."""
+    if verb == "corrupt":
+        return sl.corrupt(at)
+    return sl.swap("z", 1, at, donor, 1) if verb == "swap" else getattr(sl, verb)("z", 1, at)
 
 
 def budgets(bench: Bench) -> Iterator[Odd]:

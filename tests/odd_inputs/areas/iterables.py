@@ -108,10 +108,10 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
         lambda found: found.sizes.get("span", 0) > 0,
     )
     yield result(
-        "average_effects",
+        "effects.average",
         "by from a generator",
-        lambda: sl.average_effects(bench.effects, by=(name for name in ["modality"])),
-        lambda found: found.sizes == sl.average_effects(bench.effects, by=["modality"]).sizes,
+        lambda: sl.effects.average(bench.effects, by=(name for name in ["modality"])),
+        lambda found: found.sizes == sl.effects.average(bench.effects, by=["modality"]).sizes,
     )
 
 
@@ -161,7 +161,7 @@ def _runs_and_values(bench: Bench) -> Iterator[Odd]:
         lambda found: found.kind == "T2T",
     )
     yield error(
-        "study", "one fact", lambda: sl.study(bench.lens, bench.folder(), fact, n_facts=1), "facts=", "expected several"
+        "study", "one fact", lambda: sl.study(bench.lens, bench.folder(), facts=fact), "facts=", "expected several"
     )
     yield error(
         "sl.run", "a generator of interventions", lambda: sl.run(lens, prompt, iter([])), "interventions[0]", "*"

@@ -22,11 +22,12 @@ def cases(bench: Bench) -> Iterator[Odd]:
 def _pages(bench: Bench) -> Iterator[Odd]:
     effects, prompts = bench.effects, bench.planted.prompts
     page = partial(sl.dashboard, effects, bench.folder(), examples=0)
-    for name in ("findings", "notes"):
-        yield error(
-            "dashboard", f"{name} a text", partial(page, **{name: "They agree."}), f"{name}='They agree.'", "several"
-        )
-        yield error("dashboard", f"{name} numbers", partial(page, **{name: [1]}), f"{name}[0] is 1", "str")
+    for name, call in (
+        ("findings", lambda value: page(findings=value)),
+        ("notes", lambda value: page(texts=sl.page.Texts(notes=value))),
+    ):
+        yield error("dashboard", f"{name} a text", partial(call, "They agree."), f"{name}='They agree.'", "several")
+        yield error("dashboard", f"{name} numbers", partial(call, [1]), f"{name}[0] is 1", "str")
     yield error("dashboard", "prompts a text", partial(page, prompts="x"), "prompts='x'", "several")
     yield error("dashboard", "one prompt alone", partial(page, prompts=prompts[0]), "prompts=", "several")
     yield error("dashboard", "prompts by id", partial(page, prompts=["a1"]), "prompts[0] is 'a1'", "Prompt")
@@ -36,7 +37,9 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         yield error("dashboard", f"examples {value!r}", partial(page, examples=value), "examples=", "whole number ≥ 0")
     yield error("dashboard", "facts misspelt", partial(page, facts="some"), "facts='some'", "known, all")
     for value in (5, None, b"title"):
-        yield error("dashboard", f"title {value!r}", partial(page, title=value), "title=", "a text")
+        yield error("page.Texts", f"title {value!r}", partial(sl.page.Texts, title=value), "title=", "a text")
+    for value in ("They agree.", None, ["note"]):
+        yield error("dashboard", f"texts {value!r}", partial(page, texts=value), "texts=", "sl.page.Texts(")
     for value in ([], {"share": 1.0}, "table", [5], pd.DataFrame(), 3):
         yield error("dashboard", f"accuracy {value!r}", partial(page, accuracy=value), "accuracy")
     file = bench.file("index.html", "x")
@@ -59,7 +62,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         ("nothing", {}, ("no effects to show",)),
         ("names that are numbers", {1: effects}, ("names [1]", "texts")),
         ("another kind by name", {"a": None}, ("effects['a']=None", "expected one Dataset")),
-        ("averages", sl.average_effects(effects, resamples=5), ("spiritlens.averages/1", "spiritlens.effects/1")),
+        ("averages", sl.effects.average(effects, resamples=5), ("spiritlens.averages/1", "spiritlens.effects/1")),
         ("one prompt without its axis", effects.isel(prompt=0), ("axis 'prompt'", "[0]")),
     ):
         yield error("dashboard", f"effects: {what}", partial(sl.dashboard, value, bench.folder()), *names)
@@ -69,8 +72,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         lambda: page(
             prompts=iter(prompts),
             findings=(each for each in ["<b>&"]),
-            notes=iter(["n"]),
-            title="<script>alert(1)</script>",
+            texts=sl.page.Texts("<script>alert(1)</script>", iter(["n"])),
         ),
         lambda path: "<script>alert(1)" not in path.read_text(encoding="utf-8"),
     )
@@ -116,18 +118,18 @@ def _maps(bench: Bench) -> Iterator[Odd]:
         yield error(
             name, "arrangement misspelt", partial(figure, arrangement="x"), "arrangement='x'", "side by side, stacked"
         )
-        yield error(name, "averages of another kind", partial(figure, average=effects), "spiritlens.averages/1")
-        every = sl.average_effects(effects, by=(), resamples=5)
-        yield error(
-            name, "averages without modality", partial(figure, average=every), "no modality", "by=('modality',)"
-        )
-        totals = sl.average_total_effects(effects, resamples=5)
-        yield error(name, "averages of totals", partial(figure, average=totals), "no role", "average_effects")
+        draw, one = getattr(figures, name), sl.effects.average(effects, resamples=5)
+        every = sl.effects.average(effects, by=(), resamples=5)
+        yield error(name, "averages without modality", partial(draw, every), "no modality", "by=('modality',)")
+        totals = sl.effects.average_total(effects, resamples=5)
+        yield error(name, "averages of totals", partial(draw, totals), "total effects", "average(effects)")
+        yield error(name, "averages of another quantity", partial(draw, one, quantity="normalised"), "indirect effects")
+        yield error(name, "averages of other facts", partial(draw, one, facts="all"), "facts='all'", "leave it out")
         yield error(name, "an empty component", partial(figure, component=""), "component=''", "choose from")
     curves = partial(figures.layer_curves, effects)
     for value in ("subject", ["verb"], [3], ()):
         yield error("layer_curves", f"roles {value!r}", partial(curves, value), "roles")
-    for value in ("verb", None, 3, ["subject"]):
+    for value in ("verb", 3, ["subject"]):
         yield error("peak_layers", f"role {value!r}", partial(figures.peak_layers, effects, value), "role=", "subject")
     trace = partial(figures.trace_map, effects)
     for value in (8, -9, 1.5, True, None, "nowhere"):
@@ -154,9 +156,13 @@ def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
         yield error(
             "head_map", f"role {value!r}", partial(figures.head_map, lost, value), "role=", "all but the beginning"
         )
-    yield error("head_map", "no heads", partial(figures.head_map, bench.effects), "no heads", "'z'")
+    yield error("head_map", "no heads", partial(figures.head_map, bench.effects), "no heads", "'z'", "heads='each'")
+    looked = sl.heads.attention_mass(lens, prompts[:1])
+    for name, value in (("component", "z"), ("metric", "logit"), ("quantity", "indirect"), ("facts", "all")):
+        call = partial(figures.head_map, looked, **{name: value})
+        yield error("head_map", f"{name} of attention", call, f"{name}='{value}'", "leave it out")
     yield error("role_maps", "heads", partial(figures.role_maps, lost), "has heads", "isel(head=")
-    for value in (99, -1, 1.5, "0", None):
+    for value in (99, -1, 1.5, "0"):
         yield error("trace_map", f"head {value!r}", partial(figures.trace_map, lost, head=value), "head")
     nodes = {"senders": [sl.Sender("mlp_out", 2)], "metrics": ("logit_difference",), "progress": "none"}
     paths = sl.path_patch(lens, prompts[:1], sl.Noise(), **nodes)

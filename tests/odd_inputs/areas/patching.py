@@ -57,10 +57,11 @@ def _first(lens: Any, prompt: Any, foreign: Any) -> Iterator[Odd]:
         **{
             name: (getattr(sl, name), ())
             for name in (
-                *("head_knockout", "attention_knockout", "direct_logit_attribution", "head_detectors"),
-                *("attention_mass", "logit_lens", "implicit_transcription"),
+                *("head_knockout", "attention_knockout", "direct_logit_attribution"),
+                *("logit_lens", "implicit_transcription"),
             )
         },
+        **{name: (getattr(sl.heads, name), ()) for name in ("attention_mass", "detectors")},
     }
     for name, (function, more) in functions.items():
         yield error(
@@ -351,15 +352,15 @@ def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
     )
     for value in ("word", None, ("role",), ["role"]):
         yield error(
-            "attention_mass", f"by {value!r}", partial(sl.attention_mass, lens, [prompt], value), "role, modality"
+            "attention_mass", f"by {value!r}", partial(sl.heads.attention_mass, lens, [prompt], value), "role, modality"
         )
-    yield error("head_detectors", "no prompts", partial(sl.head_detectors, lens, []), "prompts is empty")
-    yield error("head_detectors", "a prompt twice", partial(sl.head_detectors, lens, [prompt, prompt]), "twice")
-    for name in ("head_detectors", "attention_mass", "direct_logit_attribution"):
+    yield error("detectors", "no prompts", partial(sl.heads.detectors, lens, []), "prompts is empty")
+    yield error("detectors", "a prompt twice", partial(sl.heads.detectors, lens, [prompt, prompt]), "twice")
+    for function in (sl.heads.detectors, sl.heads.attention_mass, sl.direct_logit_attribution):
         yield result(
-            name,
+            function.__name__,
             "a generator of prompts",
-            lambda name=name: getattr(sl, name)(lens, iter([prompt, spoken])),
+            lambda function=function: function(lens, iter([prompt, spoken])),
             lambda found: found.sizes["prompt"] == 2,
         )
 

@@ -11,9 +11,9 @@ import xarray as xr
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
+from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import differences
 from spiritlens.effects.run_directory import RunDirectory, open_run
-from spiritlens.effects.store import join_effects
 
 Change = Callable[[xr.Dataset], xr.Dataset]
 
@@ -150,37 +150,37 @@ def cases(bench: Bench) -> Iterator[Odd]:
 
 def saving(bench: Bench, effects: xr.Dataset) -> Iterator[Odd]:
     def saved(dataset: Any, path: Any = None) -> xr.Dataset:
-        return sl.load_effects(sl.save_effects(dataset, bench.folder() / "e.nc" if path is None else path))
+        return sl.effects.load(sl.effects.save(dataset, bench.folder() / "e.nc" if path is None else path))
 
     for what, (change, words) in WRONG_DATASETS.items():
-        yield error("save_effects", what, lambda change=change: saved(change(effects)), *words)
+        yield error("effects.save", what, lambda change=change: saved(change(effects)), *words)
     for what, change in ODD_DATASETS.items():
         changed = change(effects)
         yield result(
-            "save_effects",
+            "effects.save",
             what,
             lambda d=changed: saved(d),
             lambda found, d=changed: not differences_of_values(d, found),
         )
     for value in (None, "effects", effects["clean"], {"clean": 1}):
-        yield error("save_effects", f"a {type(value).__name__}", lambda value=value: saved(value), "dataset", "trace")
+        yield error("effects.save", f"a {type(value).__name__}", lambda value=value: saved(value), "dataset", "trace")
     for value in NOT_PATHS[1:]:
         yield error(
-            "save_effects", f"path {value!r}", lambda value=value: sl.save_effects(effects, value), "path=", "path"
+            "effects.save", f"path {value!r}", lambda value=value: sl.effects.save(effects, value), "path=", "path"
         )
     folder = bench.folder()
-    yield error("save_effects", "a folder as path", lambda: sl.save_effects(effects, folder), str(folder), "bytes")
+    yield error("effects.save", "a folder as path", lambda: sl.effects.save(effects, folder), str(folder), "bytes")
     file = bench.file("file", "x")
     yield error(
-        "save_effects", "a file as folder", lambda: sl.save_effects(effects, file / "e.nc"), "e.nc", "cannot be written"
+        "effects.save", "a file as folder", lambda: sl.effects.save(effects, file / "e.nc"), "e.nc", "cannot be written"
     )
     yield error(
-        "save_effects", "a very long name", lambda: sl.save_effects(effects, folder / ("n" * 300)), "name another"
+        "effects.save", "a very long name", lambda: sl.effects.save(effects, folder / ("n" * 300)), "name another"
     )
     yield result(
-        "save_effects",
+        "effects.save",
         "a path of bytes' kin",
-        lambda: sl.save_effects(effects, str(folder / "é.nc")).name,
+        lambda: sl.effects.save(effects, str(folder / "é.nc")).name,
         "é.nc".__eq__,
     )
 
@@ -194,29 +194,29 @@ def differences_of_values(one: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def loading(bench: Bench, effects: xr.Dataset) -> Iterator[Odd]:
-    content = sl.save_effects(effects, bench.folder() / "e.nc").read_bytes()
+    content = sl.effects.save(effects, bench.folder() / "e.nc").read_bytes()
     for kind in KINDS_OF_DAMAGE:
         path = bench.file("e.nc", damaged(content, kind))
-        yield error("load_effects", kind, lambda path=path: sl.load_effects(path), str(path), "damaged", "delete it")
+        yield error("effects.load", kind, lambda path=path: sl.effects.load(path), str(path), "damaged", "delete it")
     for value in NOT_PATHS:
-        yield error("load_effects", f"{value!r}", lambda value=value: sl.load_effects(value), "path=", "expected")
-    yield error("load_effects", "a very long name", lambda: sl.load_effects("n" * 300), "path", "name another")
-    yield error("load_effects", "a folder", lambda: sl.load_effects(bench.folder()), "no such file", "folder")
-    yield error("load_effects", "no file", lambda: sl.load_effects(bench.folder() / "no.nc"), "no.nc", "no such file")
+        yield error("effects.load", f"{value!r}", lambda value=value: sl.effects.load(value), "path=", "expected")
+    yield error("effects.load", "a very long name", lambda: sl.effects.load("n" * 300), "path", "name another")
+    yield error("effects.load", "a folder", lambda: sl.effects.load(bench.folder()), "no such file", "folder")
+    yield error("effects.load", "no file", lambda: sl.effects.load(bench.folder() / "no.nc"), "no.nc", "no such file")
     other = bench.folder() / "other.nc"
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(other, engine="h5netcdf")
-    yield error("load_effects", "another dataset", lambda: sl.load_effects(other), "other.nc", "schema None")
+    yield error("effects.load", "another dataset", lambda: sl.effects.load(other), "other.nc", "schema None")
     theirs = bench.folder() / "theirs.nc"
     compressed = {"restored": {"zlib": True, "complevel": 4}}
     effects.to_netcdf(theirs, engine="h5netcdf", encoding=compressed)
-    yield result("load_effects", "compressed by xarray", lambda: sl.load_effects(theirs), effects.identical)
+    yield result("effects.load", "compressed by xarray", lambda: sl.effects.load(theirs), effects.identical)
     scaled = bench.folder() / "scaled.nc"
     effects.isel(prompt=[0]).to_netcdf(scaled, engine="h5netcdf")
-    with_note = sl.load_effects(scaled).assign_attrs(note="mine")
+    with_note = sl.effects.load(scaled).assign_attrs(note="mine")
     with_note.to_netcdf(scaled, engine="h5netcdf")
-    yield result("load_effects", "edited by its user", lambda: sl.load_effects(scaled).attrs["note"], "mine".__eq__)
+    yield result("effects.load", "edited by its user", lambda: sl.effects.load(scaled).attrs["note"], "mine".__eq__)
     longer = bench.file("e.nc", content + b"\n")
-    yield result("load_effects", "a newline at its end", lambda: sl.load_effects(longer), effects.identical)
+    yield result("effects.load", "a newline at its end", lambda: sl.effects.load(longer), effects.identical)
 
 
 def joining(bench: Bench, effects: xr.Dataset) -> Iterator[Odd]:
@@ -249,8 +249,8 @@ def joining(bench: Bench, effects: xr.Dataset) -> Iterator[Odd]:
         lambda: join_effects([one, newer]).attrs["spiritlens_version"],
         lambda found: found == f"{sl.__version__}; 9.9",
     )
-    yield result("average_effects", "parts joined", lambda: sl.average_effects(join_effects([one, two])),
-                 lambda found: found.equals(sl.average_effects(whole)))  # fmt: skip
+    yield result("effects.average", "parts joined", lambda: sl.effects.average(join_effects([one, two])),
+                 lambda found: found.equals(sl.effects.average(whole)))  # fmt: skip
 
 
 def opening(bench: Bench) -> Iterator[Odd]:
@@ -361,9 +361,9 @@ def resuming(traced: Traced) -> Iterator[Odd]:
     )
     for value in (5, "", ["run"], "a\0b"):
         yield error("causal_trace", f"folder {value!r}", lambda value=value: trace(value), "folder=", "expected")
-    yield error("rejoin", "an empty folder", lambda: sl.rejoin(traced.bench.folder()), "no parts", "parts/*.nc")
-    yield error("rejoin", "None", lambda: sl.rejoin(None), "folder=None", "expected")
+    yield error("rejoin", "an empty folder", lambda: sl.effects.rejoin(traced.bench.folder()), "no parts", "parts/*.nc")
+    yield error("rejoin", "None", lambda: sl.effects.rejoin(None), "folder=None", "expected")
     broken = copy(lambda f: first(f).write_bytes(content[:500]))
-    yield error("rejoin", "a damaged part", lambda: sl.rejoin(broken), traced.prompts[0].id, "damaged")
+    yield error("rejoin", "a damaged part", lambda: sl.effects.rejoin(broken), traced.prompts[0].id, "damaged")
     lost = copy(lambda f: (f / "effects.nc").unlink())
-    yield result("rejoin", "effects.nc lost", lambda: sl.rejoin(lost).effects, traced.same)
+    yield result("rejoin", "effects.nc lost", lambda: sl.effects.rejoin(lost).effects, traced.same)

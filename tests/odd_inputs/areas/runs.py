@@ -1,7 +1,7 @@
 """Single runs, what they show, metrics, and continuations."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from frame import Bench, Odd, error, result
 
 import spiritlens as sl
 from spiritlens.runs.interventions import FromPrompt
-from spiritlens.runs.metrics import given_metrics, prompt_scorers, scorers
+from spiritlens.runs.metrics import given_metrics
+from spiritlens.runs.scoring import prompt_scorers, scorers
 from spiritlens.runs.sites import Site
 
 COUNTS = (0, -1, 1.0, 1.5, "2", None, True, math.nan, [1], 1j)
@@ -160,6 +161,10 @@ def _shown(bench: Bench) -> Iterator[Odd]:
     yield result("Run.top", "numpy's k", lambda: plain.top(np.int64(2), "text"), lambda top: len(top) == 2)
 
 
+def _names(metrics: Iterable[str]) -> tuple[str, ...]:
+    return tuple(metric.name for metric in given_metrics(metrics))
+
+
 def _metrics(bench: Bench) -> Iterator[Odd]:
     lens, prompt = bench.planted.lens, bench.planted.prompts[0]
     for value in ("probability", b"rank"):
@@ -177,8 +182,8 @@ def _metrics(bench: Bench) -> Iterator[Odd]:
         "metrics", "nearly right", lambda: given_metrics(["logit_diference"]), "did you mean 'logit_difference'"
     )
     yield error("metrics", "one twice", lambda: given_metrics(["rank", "kl", "rank"]), "'rank' is there twice", "once")
-    yield result("metrics", "a generator", lambda: given_metrics(m for m in ("kl", "rank")), ("kl", "rank").__eq__)
-    yield result("metrics", "a mapping's keys", lambda: given_metrics({"kl": 1}.keys()), ("kl",).__eq__)
+    yield result("metrics", "a generator", lambda: _names(m for m in ("kl", "rank")), ("kl", "rank").__eq__)
+    yield result("metrics", "a mapping's keys", lambda: _names({"kl": 1}.keys()), ("kl",).__eq__)
     bare = replace(prompt, foil="", foil_ids=())
     yield error(
         "prompt_scorers",

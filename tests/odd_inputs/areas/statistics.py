@@ -12,69 +12,69 @@ import spiritlens as sl
 
 NAN, INF = float("nan"), float("inf")
 OF_EFFECTS = (
-    *("total_effect", "indirect_effect", "normalised_indirect_effect", "normalised_total_effect", "role_effects"),
-    *("average_effects", "average_total_effects", "compare"),
+    *("total", "indirect", "normalised_indirect", "normalised_total", "by_role", "average", "average_total"),
+    "compare",
 )
 
 
 def cases(bench: Bench) -> Iterator[Odd]:
     effects = bench.effects
-    mass = sl.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
+    mass = sl.heads.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
     for part in (_given(effects, mass), _shares(effects), _averages(effects), _comparisons(effects), _ranks(mass)):
         yield from part
 
 
+def _function(name: str) -> Any:
+    return sl.compare if name == "compare" else getattr(sl.effects, name)
+
+
 def _given(effects: Any, mass: Any) -> Iterator[Odd]:
     for name in OF_EFFECTS:
-        function = getattr(sl, name)
-        yield error(name, "a path", partial(function, "effects.nc"), "effects='effects.nc'", "load_effects")
+        function = _function(name)
+        yield error(name, "a path", partial(function, "effects.nc"), "effects='effects.nc'", "effects.load")
         yield error(name, "a list", partial(function, [effects]), "(list)", "expected one Dataset")
         yield error(name, "another method's result", partial(function, mass), "spiritlens.attention/1", "effects/1")
         yield error(name, "a bare Dataset", partial(function, xr.Dataset()), "schema None", "spiritlens.effects/1")
-        if name != "total_effect":
+        if name != "total":
             damaged = effects.drop_vars("restored")
             yield error(name, "a variable lost", partial(function, damaged), "lacks restored", "as its method returned")
-    for name in ("role_effects", "average_effects", "compare"):
+    for name in ("by_role", "average", "compare"):
         one = effects.isel(prompt=0)
-        yield error(name, "an axis lost", partial(getattr(sl, name), one), "axis 'prompt'", "isel(prompt=[0])")
-    yield error("indirect_effect", "None", partial(sl.indirect_effect, None), "effects=None", "expected one Dataset")
+        yield error(name, "an axis lost", partial(_function(name), one), "axis 'prompt'", "isel(prompt=[0])")
+    yield error("indirect", "None", partial(sl.effects.indirect, None), "effects=None", "expected one Dataset")
     plain = effects.assign_attrs()
     del plain.attrs["direction"]
-    yield error("indirect_effect", "no direction", partial(sl.indirect_effect, plain), "attribute direction")
+    yield error("indirect", "no direction", partial(sl.effects.indirect, plain), "attribute direction")
     yield result(
-        "total_effect",
+        "total",
         "one prompt",
-        lambda: sl.total_effect(effects.isel(prompt=0)),
-        lambda found: found.equals(sl.total_effect(effects).isel(prompt=0)),
+        lambda: sl.effects.total(effects.isel(prompt=0)),
+        lambda found: found.equals(sl.effects.total(effects).isel(prompt=0)),
     )
 
 
 def _shares(effects: Any) -> Iterator[Odd]:
     for value in (0, -0.1, NAN, None, "0.05", True, 1j, [0.05]):
-        call = partial(sl.normalised_indirect_effect, effects, value)
-        yield error("normalised_indirect_effect", f"threshold {value!r}", call, "threshold=", "number > 0")
+        call = partial(sl.effects.normalised_indirect, effects, value)
+        yield error("normalised_indirect", f"threshold {value!r}", call, "threshold=", "number > 0")
     logits = effects.sel(metric=["logit"])
-    yield error(
-        "normalised_total_effect", "no probability", partial(sl.normalised_total_effect, logits), "logit", "trace"
-    )
+    yield error("normalised_total", "no probability", partial(sl.effects.normalised_total, logits), "logit", "trace")
     for value in ("ratio", None, 1):
-        call = partial(sl.role_effects, effects, quantity=value)
-        yield error("role_effects", f"quantity {value!r}", call, "quantity=", "indirect, normalised")
-    yield error(
-        "role_effects", "split misspelt", partial(sl.role_effects, effects, split="x"), "split='x'", "role, part"
-    )
-    yield error("role_effects", "parts of roles", partial(sl.role_effects, effects, split="part"), "at='token'")
+        call = partial(sl.effects.by_role, effects, quantity=value)
+        yield error("by_role", f"quantity {value!r}", call, "quantity=", "indirect, normalised")
+    yield error("by_role", "split misspelt", partial(sl.effects.by_role, effects, split="x"), "split='x'", "role, part")
+    yield error("by_role", "parts of roles", partial(sl.effects.by_role, effects, split="part"), "at='token'")
     yield result(
-        "normalised_indirect_effect",
+        "normalised_indirect",
         "numpy's threshold",
-        lambda: sl.normalised_indirect_effect(effects, np.float32(0.5)),
+        lambda: sl.effects.normalised_indirect(effects, np.float32(0.5)),
         lambda found: found.attrs["threshold"] == 0.5,
     )
 
 
 def _averages(effects: Any) -> Iterator[Odd]:
-    for name in ("average_effects", "average_total_effects"):
-        call = partial(getattr(sl, name), effects)
+    for name in ("average", "average_total"):
+        call = partial(getattr(sl.effects, name), effects)
         for value, names in (
             ("modality", ("by='modality'", "['modality']")),
             (["modalities"], ("modalities", "modality")),
@@ -96,9 +96,7 @@ def _averages(effects: Any) -> Iterator[Odd]:
         )
         yield result(name, "no groups", partial(call, by=(), resamples=5), lambda found: found.sizes["group"] == 1)
     unknown = effects.assign_coords(known=("prompt", np.zeros(effects.sizes["prompt"], dtype=np.int8)))
-    yield error(
-        "average_effects", "nothing known", partial(sl.average_effects, unknown), "no known fact", "facts='all'"
-    )
+    yield error("average", "nothing known", partial(sl.effects.average, unknown), "no known fact", "facts='all'")
 
 
 def _comparisons(effects: Any) -> Iterator[Odd]:
@@ -121,23 +119,19 @@ def _comparisons(effects: Any) -> Iterator[Odd]:
     yield result(
         "compare", "a list of kinds", partial(call, kinds=["S2T", "T2T"]), lambda found: found.kinds == ("S2T", "T2T")
     )
-    for value in (effects, None, "compare"):
-        yield error(
-            "findings", f"{type(value).__name__}", partial(sl.findings, value), "comparison=", "findings(compare("
-        )
 
 
 def _ranks(mass: Any) -> Iterator[Odd]:
     measure = mass["mass"].isel(prompt=0).sel(query="final marker", key="subject")
-    rank, overlap = partial(sl.rank_heads, measure), partial(sl.head_overlap, measure, measure)
-    beside = partial(sl.compare_rankings, measure, measure)
+    rank, overlap = partial(sl.heads.rank, measure), partial(sl.heads.overlap, measure, measure)
+    beside = partial(sl.heads.compare_rankings, measure, measure)
     for value in (0, -1, 1.5, "5", True):
-        yield error("rank_heads", f"top {value!r}", partial(rank, top=value), "top=", "whole number ≥ 1")
-        yield error("head_overlap", f"top {value!r}", partial(overlap, top=value), "top=", "whole number ≥ 1")
+        yield error("rank", f"top {value!r}", partial(rank, top=value), "top=", "whole number ≥ 1")
+        yield error("overlap", f"top {value!r}", partial(overlap, top=value), "top=", "whole number ≥ 1")
         yield error("compare_rankings", f"top {value!r}", partial(beside, ("a", "b"), top=value), "top=", "≥ 1")
     for value in ("x", None, "values"):
-        yield error("rank_heads", f"by {value!r}", partial(rank, by=value), "by=", "value, magnitude")
-        yield error("head_overlap", f"by {value!r}", partial(overlap, by=value), "by=", "value, magnitude")
+        yield error("rank", f"by {value!r}", partial(rank, by=value), "by=", "value, magnitude")
+        yield error("overlap", f"by {value!r}", partial(overlap, by=value), "by=", "value, magnitude")
     for value in ("ab", ("a", "a"), ("a",), (1, 2), None):
         yield error("compare_rankings", f"names {value!r}", partial(beside, value), "names")
     for what, value, names in (
@@ -150,13 +144,16 @@ def _ranks(mass: Any) -> Iterator[Odd]:
         ("complex numbers", measure.astype(complex), ("complex128", "expected numbers")),
         ("heads by name", measure.assign_coords(head=list("abcd")), ("heads <U1", "whole numbers")),
     ):
-        yield error("rank_heads", what, partial(sl.rank_heads, value), *names)
+        yield error("rank", what, partial(sl.heads.rank, value), *names)
     other = measure.assign_coords(layer=measure["layer"] + 100)
-    yield error("head_overlap", "no head in common", partial(sl.head_overlap, measure, other), "share 0 heads")
-    yield error("head_overlap", "a Dataset", partial(sl.head_overlap, measure, mass), "second=", "choose one of its")
+    yield error("overlap", "no head in common", partial(sl.heads.overlap, measure, other), "share 0 heads")
+    yield error("overlap", "a Dataset", partial(sl.heads.overlap, measure, mass), "second=", "choose one of its")
     yield error(
-        "compare_rankings", "no head in common", partial(sl.compare_rankings, measure, other, ("a", "b")), "share 0"
+        "compare_rankings",
+        "no head in common",
+        partial(sl.heads.compare_rankings, measure, other, ("a", "b")),
+        "share 0",
     )
-    yield result("rank_heads", "more than there are", partial(rank, top=999), lambda table: len(table) == 32)
-    yield result("rank_heads", "infinite values", partial(sl.rank_heads, measure + INF), lambda table: len(table) == 32)
-    yield result("rank_heads", "turned axes", partial(sl.rank_heads, measure.T), lambda table: table.equals(rank()))
+    yield result("rank", "more than there are", partial(rank, top=999), lambda table: len(table) == 32)
+    yield result("rank", "infinite values", partial(sl.heads.rank, measure + INF), lambda table: len(table) == 32)
+    yield result("rank", "turned axes", partial(sl.heads.rank, measure.T), lambda table: table.equals(rank()))

@@ -11,17 +11,16 @@ import numpy as np
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.studies.asked_facts import ask
-from spiritlens.studies.study import price
+from spiritlens.studies.pairs import ask
 
-TINY = {"n_facts": 1, "n_token_maps": 0, "samples": 1, "components": ("resid_pre",)}
+TINY = sl.StudySettings(n_facts=1, n_token_maps=0, samples=1, components=("resid_pre",))
 
 
 def cases(bench: Bench) -> Iterator[Odd]:
     yield from _settings(bench)
     yield from _folder(bench)
     yield from _given(bench)
-    yield from _prices(bench)
+    yield from _costs(bench)
     yield from _asked(bench)
 
 
@@ -29,7 +28,7 @@ def _settings(bench: Bench) -> Iterator[Odd]:
     """Without a model: nothing is looked at before the settings are right."""
 
     def study(**settings: Any) -> Any:
-        return sl.study(None, bench.folder(), **settings)
+        return sl.study(None, bench.folder(), sl.StudySettings(**settings))
 
     for name, value in (
         ("n_facts", 0), ("n_facts", -3), ("n_facts", 1.0), ("n_facts", "3"), ("n_facts", None), ("n_facts", True),
@@ -51,7 +50,10 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         yield error("study", f"voice={value!r}", lambda value=value: study(voice=value), "voice")
     for value in ("some", None, True):
         yield error("study", f"ask={value!r}", lambda value=value: study(ask=value), "ask=", "enough, all")
-    yield error("study", "sample=", lambda: study(sample=3), "study has no argument sample=", "samples=")
+    yield error(
+        "study", "sample=", lambda: sl.study(None, "runs", samples=3), "study has no argument samples=", "settings"
+    )
+    yield error("study", "settings in a dict", lambda: sl.study(None, "runs", {"samples": 3}), "settings=", "sl.Study")
     yield error("study", "no folder", lambda: sl.study(None), "study", "out")
 
 
@@ -69,18 +71,18 @@ def _folder(bench: Bench) -> Iterator[Odd]:
     begun = bench.folder()
     (begun / "study.json").write_text(json.dumps({"model": "another", "samples": 1}))
     yield error(
-        "study", "a folder of another model", lambda: sl.study(bench.lens, begun, **TINY), "other settings", "model"
+        "study", "a folder of another model", lambda: sl.study(bench.lens, begun, TINY), "other settings", "model"
     )
     for content in ("{", "[]", "5", ""):
         damaged = bench.folder()
         (damaged / "study.json").write_text(content)
         words = ("study.json", "cannot be read") if content != "[]" else ("other settings",)
-        yield error("study", f"study.json is {content!r}", lambda d=damaged: sl.study(bench.lens, d, **TINY), *words)
+        yield error("study", f"study.json is {content!r}", lambda d=damaged: sl.study(bench.lens, d, TINY), *words)
 
 
 def _given(bench: Bench) -> Iterator[Odd]:
     def study(lens: Any, facts: Any = None, **settings: Any) -> Any:
-        return sl.study(lens, bench.folder(), facts, **{**TINY, **settings})
+        return sl.study(lens, bench.folder(), replace(TINY, **settings), facts)
 
     yield error("study", "a Planted as lens", lambda: study(bench.planted), "Planted", ".lens")
     yield error("study", "a model as lens", lambda: study(bench.planted.lens.model), "vocabulary", "Lens")
@@ -105,11 +107,12 @@ def _given(bench: Bench) -> Iterator[Odd]:
     yield error("study", "no fact is known", lambda: study(bench.lens, [wrong]), "none of the 1 facts", "known in both")
 
 
-def _prices(bench: Bench) -> Iterator[Odd]:
+def _costs(bench: Bench) -> Iterator[Odd]:
+    cost = sl.study_cost
     for value in (0, -1, "1", None, math.nan):
-        yield error("price", f"tflops={value!r}", lambda v=value: price(bench.lens, tflops=v), "tflops=", "number > 0")
-    yield error("price", "n_facts=0", lambda: price(None, n_facts=0), "n_facts=0", "≥ 1")
-    yield error("price", "facts as a text", lambda: price(bench.lens, "embedded"), "facts=", "expected several")
+        yield error("study_cost", f"tflops={value!r}", lambda v=value: cost(bench.lens, tflops=v), "tflops=", "> 0")
+    yield error("study_cost", "n_facts=0", lambda: cost(None, sl.StudySettings(n_facts=0)), "n_facts=0", "≥ 1")
+    yield error("study_cost", "a text", lambda: cost(bench.lens, facts="embedded"), "facts=", "expected several")
 
 
 def _asked(bench: Bench) -> Iterator[Odd]:
@@ -124,7 +127,7 @@ def _asked(bench: Bench) -> Iterator[Odd]:
         "ask",
         "a generator with two broken facts",
         lambda: ask(bench.lens, mixed, **about),
-        lambda asked: [each.fact.id for each in asked.left_out] == ["long", "unknown"] and len(asked.told) == 3,
+        lambda asked: [each.fact.id for each in asked.left_out] == ["long", "unknown"] and len(asked.pairs) == 3,
     )
     yield result("ask", "enough", lambda: ask(bench.lens, both, enough=1, **about), lambda asked: asked.n_known == 1)
     damaged = bench.file("answers.jsonl", b'{"prompt": 5}\nnull\n\xff\n{"prompt": "cut')
@@ -132,7 +135,7 @@ def _asked(bench: Bench) -> Iterator[Odd]:
         "ask",
         "damaged answers are asked again",
         lambda: ask(bench.lens, both[:1], answers=damaged, **about),
-        lambda asked: len(asked.told) == 1 and len(damaged.read_bytes().splitlines()) == 6,
+        lambda asked: len(asked.pairs) == 1 and len(damaged.read_bytes().splitlines()) == 6,
     )
     yield result(
         "study",
@@ -140,14 +143,14 @@ def _asked(bench: Bench) -> Iterator[Odd]:
         lambda: sl.study(
             bench.lens,
             bench.folder(),
+            replace(
+                TINY,
+                samples=np.int64(1),
+                seed=np.uint8(0),
+                window=np.int16(2),
+                components=iter(["resid_pre"]),
+            ),
             (fact for fact in (unknown, both[0])),
-            **{
-                **TINY,
-                "samples": np.int64(1),
-                "seed": np.uint8(0),
-                "window": np.int16(2),
-                "components": iter(["resid_pre"]),
-            },
         ),
         lambda study: study.effects.sizes["prompt"] == 2 and len(study.left_out) <= 1,
     )

@@ -84,6 +84,18 @@ def test_a_rate_of_zero_is_refused():
         Stream("pitch", "[Pi{}]", 4, rate=0, deduplicate=True)
 
 
+def test_a_stream_of_another_name_is_refused():
+    with pytest.raises(ValueError, match="name of the stream='mood': expected one of unit, pitch, style"):
+        Stream("mood", "[Mo{}]", 4, rate=1.0, deduplicate=True)
+
+
+def test_families_that_share_their_strings_are_known_by_a_record():
+    """Each family of units is found by its own strings, or says that it is not."""
+    for family in FAMILIES.values():
+        found = family_of_strings(strings(family)).name
+        assert (found == family.name) == (family.recognition == "strings"), family.name
+
+
 def test_a_negative_number_of_units_is_refused():
     with pytest.raises(ValueError, match="n_units of family 'spiritlm-base'=-1"):
         SPIRITLM_BASE.replace(n_units=-1)

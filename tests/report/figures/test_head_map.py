@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from spiritlens.effects.statistics import average_effects
+import spiritlens as sl
 from spiritlens.report.figures.head_map import head_map
 
 
 def test_read_out_is_the_final_marker_or_the_last_word(heads: xr.Dataset) -> None:
     figure = head_map(heads)
     text, speech = (trace.z for trace in figure.data if trace.type == "heatmap")
-    average = average_effects(heads)["mean"].sel(component="resid_pre", metric="probability")
+    average = sl.effects.average(heads)["mean"].sel(component="resid_pre", metric="probability")
     np.testing.assert_array_equal(text, average.isel(group=0).sel(role="last word").transpose("head", "layer").values)
     np.testing.assert_array_equal(
         speech, average.isel(group=1).sel(role="final marker").transpose("head", "layer").values

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from spiritlens.effects.statistics import average_effects, average_total_effects
+import spiritlens as sl
 from spiritlens.report.figures.layer_curves import layer_curves
 from spiritlens.report.figures.peak_layers import peak_layers
 from spiritlens.report.figures.total_effects import total_effects
@@ -12,10 +12,10 @@ from spiritlens.report.figures.total_effects import total_effects
 
 def test_curves_and_bands_are_the_averages(roles: xr.Dataset) -> None:
     figure = layer_curves(roles, roles=("subject",), component="resid_pre")
-    average = average_effects(roles).sel(metric="probability", component="resid_pre", role="subject")
+    average = sl.effects.average(roles).sel(metric="probability", component="resid_pre", role="subject")
     lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
     bands = [trace for trace in figure.data if trace.fill == "toself"]
-    assert [line.name for line in lines] == ["T2T, told in writing", "S2T, told in speech"]
+    assert [line.name for line in lines] == ["T2T, written", "S2T, spoken"]
     for group, (line, band) in enumerate(zip(lines, bands, strict=True)):
         np.testing.assert_array_equal(line.y, average["mean"].isel(group=group).values)
         expected = [*average["high"].isel(group=group).values, *average["low"].isel(group=group).values[::-1]]
@@ -43,7 +43,7 @@ def test_named_spans_are_all_drawn_by_default(roles: xr.Dataset) -> None:
 
 def test_total_effects_show_each_fact_and_the_mean(roles: xr.Dataset) -> None:
     figure = total_effects(roles)
-    average = average_total_effects(roles).sel(metric="probability")
+    average = sl.effects.average_total(roles).sel(metric="probability")
     assert [len(trace.x) for trace in figure.data] == [12, 1, 12, 1]
     assert figure.data[1].y[0] == pytest.approx(float(average["mean"][0]))
     assert figure.data[1].error_y.array[0] == pytest.approx(float(average["high"][0] - average["mean"][0]))
@@ -63,7 +63,9 @@ def test_peak_counts_find_the_planted_layers(roles: xr.Dataset) -> None:
 
 def test_heads_are_refused(heads: xr.Dataset) -> None:
     for figure in (layer_curves, peak_layers):
-        with pytest.raises(ValueError, match=r"has heads; choose one with effects\.isel"):
+        with pytest.raises(
+            ValueError, match=r"has heads: draw it with head_map\(\.\.\.\), or choose one with effects\.isel"
+        ):
             figure(heads)
     assert layer_curves(heads.isel(head=0)).data
 
@@ -91,7 +93,7 @@ def test_total_effects_of_a_falling_metric_are_named_with_their_sign(roles: xr.D
 def test_each_modality_is_named_once_wherever_it_comes_first(roles: xr.Dataset) -> None:
     figure = layer_curves(roles, roles=("final marker", "subject"))
     named = [trace.name for trace in figure.data if trace.name and trace.showlegend]
-    assert sorted(named) == ["S2T, told in speech", "T2T, told in writing"]
+    assert sorted(named) == ["S2T, spoken", "T2T, written"]
 
 
 def test_three_modalities_stack_below_the_line_and_fit(roles: xr.Dataset) -> None:

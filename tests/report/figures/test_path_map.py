@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 import pytest
 import xarray as xr
 from effects_synthetic import prompt_columns
+from made_datasets import made_paths
 
-from spiritlens.effects.paths import new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.report.figures.path_map import node_name, path_map
 
@@ -24,7 +24,7 @@ def paths() -> xr.Dataset:
                         continue  # backwards
                     cell = (prompt, 0, layer, head, component, receiver_layer, receiver_head, 0)
                     status[cell], values[cell] = Status.MEASURED, 1.0 - 0.1 * (prompt // 2) - head - 0.5 * layer
-    return new_paths(
+    return made_paths(
         base=np.ones((4, 1)),
         patched=values,
         status=status,

@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
+import spiritlens as sl
 from spiritlens.effects.schema import ROLES
-from spiritlens.effects.statistics import average_effects
 from spiritlens.report.figures.role_maps import role_maps
 
 
@@ -16,7 +16,7 @@ def maps(figure: go.Figure) -> list[go.Heatmap]:
 
 def test_panels_hold_the_averages_side_by_side(roles: xr.Dataset) -> None:
     figure = role_maps(roles)
-    average = average_effects(roles).sel(metric="probability")
+    average = sl.effects.average(roles).sel(metric="probability")
     panels = [(name, group) for name in ("resid_pre", "mlp_out") for group in (0, 1)]
     assert len(maps(figure)) == 4
     for trace, (name, group) in zip(maps(figure), panels, strict=True):

@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
+import spiritlens as sl
 from spiritlens.effects.schema import Status
-from spiritlens.effects.statistics import indirect_effect
 from spiritlens.report.figures.layer_curves import layer_curves
 from spiritlens.report.figures.peak_layers import peak_layers
 from spiritlens.report.figures.role_maps import role_maps
@@ -25,7 +25,9 @@ def marks(figure: go.Figure, name: str) -> list[tuple[int, int]]:
 
 def test_cells_are_the_effects_without_padding(tokens: xr.Dataset) -> None:
     figure = trace_map(tokens, prompt=0)
-    expected = indirect_effect(tokens).isel(prompt=0, component=0, metric=0, pos=slice(0, 8)).transpose("pos", "layer")
+    expected = (
+        sl.effects.indirect(tokens).isel(prompt=0, component=0, metric=0, pos=slice(0, 8)).transpose("pos", "layer")
+    )
     np.testing.assert_array_equal(heatmap(figure).z, expected.values)
 
 
@@ -112,15 +114,16 @@ def test_one_clear_error_each(tokens: xr.Dataset, arguments: dict[str, object], 
         trace_map(tokens, **arguments)  # type: ignore[arg-type]
 
 
-def test_heads_must_be_chosen_and_are_named(tokens: xr.Dataset) -> None:
+def test_the_head_of_the_largest_effect_is_drawn_by_default_and_heads_are_named(tokens: xr.Dataset) -> None:
     cell = ("prompt", "component", "layer", "pos", "head")
     heads = tokens.drop_vars(["restored", "status"]).assign(
         restored=tokens["restored"].expand_dims(head=2).transpose(*cell, "sample", "metric"),
         status=tokens["status"].expand_dims(head=2).transpose(*cell),
     )
     heads = heads.assign_coords(head=[0, 1])
-    with pytest.raises(ValueError, match="2 heads; choose one with head="):
-        trace_map(heads)
+    first = (heads["head"] == 0) & (heads["status"] == Status.MEASURED)
+    weak = heads.assign(restored=heads["restored"].where(~first, (heads["restored"] + heads["corrupted"]) / 2))
+    assert "(resid_pre), head 1, " in trace_map(weak).layout.title.text
     with pytest.raises(ValueError, match="head=99 was not traced; choose from 0, 1"):
         trace_map(heads, head=99)
     figure = trace_map(heads, head=1)

@@ -4,18 +4,25 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
+from spiritlens.effects import averages
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.figures import FIGURES
 from spiritlens.report.figures.accuracy_table import accuracy_table
+from spiritlens.report.figures.figure import Figure
 from spiritlens.report.figures.peak_layers import peak_layers
+from spiritlens.report.page import dashboard as dashboard_module
 from spiritlens.report.page.dashboard import dashboard
+from spiritlens.report.page.document import Texts
 from spiritlens.report.page.methods_text import methods_sentences, settings_table, unknown_sentence
 
 BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
@@ -35,7 +42,7 @@ def page(
         prompts=prompts,
         accuracy=accuracy,
         findings=FINDINGS,
-        notes=("Of 60 facts 20 were left out.",),
+        texts=Texts(notes=("Of 60 facts 20 were left out.",)),
     )
 
 
@@ -109,7 +116,7 @@ def test_few_facts_by_token_get_no_map_of_averages(page: Path) -> None:
 def test_methods_tell_what_was_run(roles: xr.Dataset, tokens: xr.Dataset) -> None:
     text = " ".join(methods_sentences({"role": roles, "token": tokens}))
     for words in (
-        "12 facts told in writing (T2T, 12 prompts)",
+        "12 written facts (T2T, 12 prompts)",
         "gaussian noise (scale 0.3 on text and 0.4 on speech units)",
         "2 samples per prompt",
         "seed 0",
@@ -181,6 +188,46 @@ def test_screened_maps_are_shown_without_averages(
     assert "Averages of by &lt;head&gt; are left out" in html
 
 
+def test_each_dataset_is_averaged_once(
+    roles: xr.Dataset, tokens: xr.Dataset, heads: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def counted(name: str) -> None:
+        function = getattr(averages, name)
+
+        def wrapped(*given: Any, **options: Any) -> Any:
+            calls[name] += 1
+            return function(*given, **options)
+
+        for module in (averages, dashboard_module):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, wrapped)
+
+    for name in ("average", "average_total", "by_role", "role_counts", "total"):
+        counted(name)
+    names = [np.char.add(tokens["fact_id"].values, f" {copy}") for copy in range(2)]
+    many = xr.concat([tokens.assign_coords(fact_id=("prompt", name)) for name in names], dim="prompt", data_vars="all")
+    html = dashboard({"roles": roles, "tokens": many, "heads": heads}, tmp_path, examples=0).read_text("utf-8")
+    assert {"role-maps", "role-maps-1", "curves", "total", "peaks", "heads-0", "heads-1"} == set(figures_of(html))
+    assert calls == {"average": 3, "by_role": 3, "role_counts": 3, "average_total": 1, "total": 1}
+
+
+def test_a_figure_that_is_added_stands_in_its_section(
+    roles: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counts(average: xr.Dataset) -> go.Figure:
+        """Cells by status."""
+        return go.Figure(
+            go.Bar(x=average["status"].values, y=average["n_cells"].sum(["group", "component", "layer", "role"]).values)
+        )
+
+    added = Figure(counts, of="averages", section="curves", key="counts")
+    monkeypatch.setattr(dashboard_module, "FIGURES", (*FIGURES, added))
+    html = dashboard(roles, tmp_path, examples=0).read_text("utf-8")
+    assert list(figures_of(html)) == ["role-maps", "curves", "total", "peaks", "counts"]
+
+
 def test_nothing_is_left_behind_by_a_page_that_fails(roles: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has no rows"):
         dashboard(roles, tmp_path / "new", accuracy=[])
@@ -218,7 +265,7 @@ def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:
     assert unknown_sentence(roles).startswith("Every traced fact is known")
     known = np.ones(24, dtype=np.int8)
     known[[1, 3]] = 0
-    assert "2 told in speech (S2T)." in unknown_sentence(roles.assign_coords(known=("prompt", known)))
+    assert "2 spoken (S2T)." in unknown_sentence(roles.assign_coords(known=("prompt", known)))
 
 
 def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
@@ -232,16 +279,19 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
         dashboard(xr.Dataset(), tmp_path)
     for change, message in (
         ({"findings": "They agree."}, r"findings='They agree\.': expected several; write"),
-        ({"notes": [5]}, r"notes\[0\] is 5"),
         ({"figures": [None]}, r"figures\[0\] is None"),
         ({"prompts": "x"}, "prompts='x': expected several"),
         ({"accuracy": {"share": 1.0}}, r"accuracy is one mapping.*write \[row\]"),
-        ({"title": None}, r"title=None \(NoneType\): expected a text"),
+        ({"texts": "They agree."}, r"texts='They agree\.' \(str\): expected sl\.page\.Texts"),
     ):
         with pytest.raises(ValueError, match=message):
             dashboard(roles, tmp_path, **change)
     with pytest.raises(ValueError, match=r"effects=.*\(list\): expected a dataset, or several by name"):
         dashboard([roles], tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"notes\[0\] is 5"):
+        Texts(notes=[5])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"title=None \(NoneType\): expected a text"):
+        Texts(title=None)  # type: ignore[arg-type]
     (tmp_path / "taken").write_text("")
     with pytest.raises(ValueError, match="taken is a file; name a folder"):
         dashboard(roles, tmp_path / "taken" / "deeper")

@@ -14,9 +14,9 @@ from spiritlens.models.given import given_prompts
 from spiritlens.runs.corruptions.contrasts import (
     contrast_attributes,
     contrast_embeddings,
+    contrast_settings,
     contrasts_of,
     given_contrast,
-    plain_contrast,
 )
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise, default_scale
@@ -86,10 +86,10 @@ def test_results_say_in_numbers_what_the_other_run_was(lens, verb):
 
 def test_every_corruption_is_stored_in_plain_values():
     prompt = spoken_prompt()
-    assert plain_contrast(Noise(0.5)) == {"noise": 0.5, "law": "gaussian", "mode": "add", "stream": "prompt"}
-    assert plain_contrast(KnockOut("mean")) == {"knock_out": "mean"}
+    assert contrast_settings(Noise(0.5)) == {"noise": 0.5, "law": "gaussian", "mode": "add", "stream": "prompt"}
+    assert contrast_settings(KnockOut("mean")) == {"knock_out": "mean"}
     replaced = {"replacement": "symmetric", "donors": [prompt.id], "silence": []}
-    assert plain_contrast(Replacement("symmetric", (prompt,))) == replaced
+    assert contrast_settings(Replacement("symmetric", (prompt,))) == replaced
     assert "replacement" in contrast_attributes(Replacement("shuffle"))["corruption"]
 
 

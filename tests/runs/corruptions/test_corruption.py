@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 from spiritlens.prompts.prompt import Span
-from spiritlens.runs.corruptions.corruption import control_span, corrupted_embeddings
+from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.replacement import Replacement
 from spiritlens.runs.corruptions.unit_sequences import fitted_units, keeps_rule, shuffled_units, silent_units
@@ -122,18 +122,6 @@ def test_knock_outs(lens) -> None:
     assert len(chosen) > 6
 
 
-def test_control_is_as_long_and_elsewhere() -> None:
-    for prompt in (text_prompt(), spoken_prompt()):
-        found = {control_span(prompt, seed).positions for seed in range(20)}
-        for positions in found:
-            assert len(positions) == len(prompt.subject)
-            assert not set(positions) & set(prompt.subject.positions)
-            assert len({prompt.modalities[at] for at in positions} | {prompt.modalities[prompt.subject.first]}) == 1
-            assert not {prompt.families[at] for at in positions} & {"bos", "marker"}
-            assert len(prompt.ids) - 1 not in positions
-        assert control_span(prompt, 3) == control_span(prompt, 3)
-
-
 REFUSED = {
     "no donor's subject has 2 text tokens": lambda lens: Replacement(donors=(spoken_prompt(),)).ids(
         text_prompt(), (4, 5), 0, 0
@@ -146,7 +134,6 @@ REFUSED = {
     "no other order": lambda lens: shuffled_units([3, 3], (None, None), torch.Generator()),
     "units of silence": lambda lens: silent_units(2, [4], (None, None), torch.Generator()),
     "knock-out kind='max'": lambda lens: KnockOut("max"),
-    "no 2 text tokens in a row": lambda lens: control_span(make_prompt((1, 9, 16, 7), (-1, 0, 0, 1), (1, 2))),
 }
 
 

@@ -31,7 +31,7 @@ def test_cells_that_agree_so_far_share_rows() -> None:
     windows = [range(max(0, c - 2), min(LAYERS, c + 2)) for c in range(LAYERS)]
     plan = plan_of([cell("mlp_out", window, 4) for window in windows])
     (column,) = plan.columns
-    rows = {layer: (len(block.parents), len(block.born)) for layer, block in column.layers}
+    rows = {layer: (len(block.parents), len(block.new_rows)) for layer, block in column.layers}
     # layer 0: one row for the three; 1: + [1,5); 2: the [0,2) cell parts, + [2,6); 3: [0,3) parts, + [3,6)
     assert rows == {0: (0, 1), 1: (1, 1), 2: (3, 1), 3: (5, 1), 4: (6, 0), 5: (6, 0)}
     assert len(set(column.rows)) == 6

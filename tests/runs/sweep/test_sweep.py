@@ -10,7 +10,8 @@ from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.sweep import columns
 from spiritlens.runs.sweep import sweep as sweeping
 from spiritlens.runs.sweep.plan import Action
-from spiritlens.runs.sweep.sweep import resolved_memory_budget, sweep
+from spiritlens.runs.sweep.recorded import RunPair
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep, resolved_memory_budget
 from spiritlens.shapes import ShapeError
 
 TOLERANCE = 1e-10
@@ -75,13 +76,14 @@ def naive_values(llama, programs, direction, n_readouts=1, embeddings=None) -> T
     return values
 
 
-def run_sweep(inside, programs, direction, embeddings=None, **settings) -> Tensor:
+def run_sweep(inside, programs, direction, embeddings=None, **settings) -> SweepResult:
     if embeddings is None:
         embeddings = corrupted_embeddings(inside.model)
     base, source = (embeddings, None) if direction == "denoising" else (None, embeddings)
-    return sweep(
-        inside, programs, tokens=TOKENS, base_embeddings=base, source_embeddings=source, score=score, **settings
-    )
+    pair, planned = RunPair(TOKENS, base, source), {"n_readouts", "always"} & set(settings)
+    plan = {name: settings.pop(name) for name in planned}
+    sweep = plan_sweep(inside, programs, TOKENS.shape[1], pair.first_changed(inside), **plan)
+    return sweep.run(inside, pair.record(inside, sweep.names, sweep.n_readouts), score, **settings)
 
 
 def single_layer(component: str, head: int | None = None) -> list[dict[int, tuple[Action, ...]]]:

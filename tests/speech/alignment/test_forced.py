@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from spiritlens.speech.alignment import forced as forced_alignment
+from spiritlens.speech.alignment import sphinx
 from spiritlens.speech.alignment.forced import AlignmentError, AlignmentWarning, align
 from spiritlens.speech.audio.waveform import AudioError, Waveform
 from spiritlens.speech.voices.names import voice
@@ -60,7 +60,7 @@ def test_an_alignment_that_was_stopped_leaves_no_trace(monkeypatch, error):
     """Nor does one that fails at the first noise floor: the words that the dictionary lacks are there at the next."""
     utterance = voice().speak("the capital of lesotho is maseru")
     expected = align(utterance.waveform, utterance.text)
-    padded, floors = forced_alignment.padded_with_noise, []
+    padded, floors = sphinx.padded_with_noise, []
 
     def fail_once(waveform, floor):
         floors.append(floor)
@@ -68,7 +68,7 @@ def test_an_alignment_that_was_stopped_leaves_no_trace(monkeypatch, error):
             raise error
         return padded(waveform, floor)
 
-    monkeypatch.setattr(forced_alignment, "padded_with_noise", fail_once)
+    monkeypatch.setattr(sphinx, "padded_with_noise", fail_once)
     if error is KeyboardInterrupt:
         with pytest.raises(KeyboardInterrupt):
             align(utterance.waveform, utterance.text)

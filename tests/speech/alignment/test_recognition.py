@@ -2,10 +2,10 @@
 
 import pytest
 
-from spiritlens.speech.alignment import recognition
+from spiritlens.speech.alignment import sphinx
 from spiritlens.speech.alignment.recognition import _has, _recognised, established_words
 from spiritlens.speech.alignment.unit_words import words_of_units
-from spiritlens.speech.encoders.loading import load_hubert_units
+from spiritlens.speech.encoders.loading import load_encoder
 from spiritlens.speech.voices.names import voice
 from spiritlens.speech.words import WordInterval
 
@@ -29,7 +29,7 @@ def test_the_human_recording_gives_some_words_and_no_doubtful_ones(recording, da
     assert 3 <= len(words) < len(first)
     assert {"something", "said"} <= {word.word for word in words}
     assert "minister" not in {word.word for word in words}, "recognitions differ there"
-    units = load_hubert_units(data / "hubert_small").encode(recording)
+    units = load_encoder({"kind": "hubert"}, data / "hubert_small").encode(recording)
     index = words_of_units(units, words)
     assert set(index.tolist()) == {-1, *range(len(words))}
 
@@ -50,7 +50,7 @@ def test_a_recognition_that_was_stopped_leaves_no_trace(spoken, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(recognition, "padded_with_noise", stop)
+        stopped.setattr(sphinx, "padded_with_noise", stop)
         with pytest.raises(KeyboardInterrupt):
             _recognised(spoken.waveform, 2e-4)
     assert _recognised(spoken.waveform, 2e-4) == expected

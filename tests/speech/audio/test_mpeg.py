@@ -62,7 +62,7 @@ def test_tags_are_passed_over_without_a_word(loud):
     for data in (TAG + one, one + b"TAG" + bytes(125), one + ape, one + bytes(3000), TAG + TAG + one + ape):
         found = decoded(data, "tagged")
         assert np.array_equal(found.mono, expected.mono)
-        assert not found.told
+        assert not found.remark
 
 
 def test_a_cut_file_that_states_its_length_is_refused(loud):

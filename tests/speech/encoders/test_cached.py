@@ -9,7 +9,7 @@ import torch
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.cached import CachedEncoder
 from spiritlens.speech.encoders.hubert import HubertUnits
-from spiritlens.speech.encoders.loading import load_hubert_units
+from spiritlens.speech.encoders.loading import load_encoder
 from spiritlens.speech.encoders.quantizers import KMeansQuantizer
 from spiritlens.speech.units import UnitStream
 
@@ -17,7 +17,7 @@ from spiritlens.speech.units import UnitStream
 class Counting:
     """An encoder that counts how often it encodes; frame ids follow the samples' signs."""
 
-    name, rate, n_units = "counting", 25.0, 2
+    name, rate, n_units, digest = "counting", 25.0, 2, ""
 
     def __init__(self):
         self.calls = 0
@@ -53,11 +53,13 @@ def test_damaged_entry_is_encoded_again(tmp_path, recording):
 
 def test_key_follows_audio_and_weights(tmp_path, recording, data):
     other = Waveform(recording.samples[:-1])
-    hubert = load_hubert_units(data / "hubert_small")
-    changed = load_hubert_units(data / "hubert_small")
+    hubert = load_encoder({"kind": "hubert"}, data / "hubert_small")
+    changed = load_encoder({"kind": "hubert"}, data / "hubert_small")
     changed.quantizer.network[0].bias += 1e-3
     one, two = CachedEncoder(hubert, tmp_path), CachedEncoder(changed, tmp_path)
-    assert one.path(recording) == CachedEncoder(load_hubert_units(data / "hubert_small"), tmp_path).path(recording)
+    assert one.path(recording) == CachedEncoder(load_encoder({"kind": "hubert"}, data / "hubert_small"), tmp_path).path(
+        recording
+    )
     assert len({one.path(recording), two.path(recording), one.path(other)}) == 3
     layer = HubertUnits(hubert.checkpoint, hubert.quantizer, 10, hubert.name)
     means = HubertUnits(hubert.checkpoint, KMeansQuantizer(torch.zeros(3, 48)), 11, hubert.name)

@@ -15,7 +15,7 @@ from spiritlens.shapes import ShapeError
 from spiritlens.speech.audio.waveform import AudioError, Waveform
 from spiritlens.speech.encoders.fairseq_files import read_hubert
 from spiritlens.speech.encoders.hubert import CHUNK_SECONDS, HubertUnits
-from spiritlens.speech.encoders.loading import load_hubert_units, official_files
+from spiritlens.speech.encoders.loading import load_encoder, official_files
 from spiritlens.speech.encoders.quantizers import KMeansQuantizer, fill_blanks, read_quantizer
 from spiritlens.speech.units import UnitStream
 
@@ -25,7 +25,7 @@ from fairseq_layout import LAYERS, WIDTH, Layout
 
 @pytest.fixture(scope="module")
 def encoder(data) -> HubertUnits:
-    return load_hubert_units(data / "hubert_small")
+    return load_encoder({"kind": "hubert"}, data / "hubert_small")
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def test_the_digest_tells_settings_that_no_weight_tells(tmp_path):
 
 def test_layer_beyond_the_model(data):
     with pytest.raises(CheckpointError, match="has 12 layers; layer 13"):
-        load_hubert_units(data / "hubert_small", layer=13)
+        load_encoder({"kind": "hubert", "layer": 13}, data / "hubert_small")
 
 
 def test_shorter_than_one_unit_and_other_rate(encoder):

@@ -12,7 +12,7 @@ from transformers import HubertConfig, HubertModel
 
 from spiritlens.files.weights import CheckpointError
 from spiritlens.speech.audio.waveform import Waveform
-from spiritlens.speech.encoders.loading import load_encoder, load_hubert_units, load_kmeans_units
+from spiritlens.speech.encoders.loading import load_encoder
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["post-norm", "pre-norm"])
@@ -39,7 +39,7 @@ def folder(request, tmp_path_factory):
 
 
 def test_kmeans_units_are_the_nearest_centroids_of_the_layer(folder, recording):
-    encoder = load_kmeans_units(folder, layer=2)
+    encoder = load_encoder({"kind": "hubert", "layer": 2}, folder)
     part = Waveform(recording.samples[:24000])
     units = encoder.encode(part)
     samples = torch.from_numpy(np.array(part.samples))
@@ -68,21 +68,21 @@ def test_records_that_do_not_fit(folder, tmp_path):
     with pytest.raises(CheckpointError, match="has 6 clusters; the family has 500"):
         load_encoder({"kind": "hubert", "layer": 2, "n_clusters": 500}, folder)
     with pytest.raises(CheckpointError, match="has 3 layers; layer 4"):
-        load_kmeans_units(folder, layer=4)
+        load_encoder({"kind": "hubert", "layer": 4}, folder)
     np.save(tmp_path / "wide.npy", np.zeros((6, 8), np.float32))
     with pytest.raises(CheckpointError, match=r"centroids of 8 values; the encoder in .* gives 24"):
-        load_kmeans_units(folder, 2, tmp_path / "wide.npy")
+        load_encoder({"kind": "hubert", "layer": 2}, folder, tmp_path / "wide.npy")
     with pytest.raises(ValueError, match="is unknown here"):
         load_encoder({"kind": "codec"}, folder)
-    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
-        load_kmeans_units(tmp_path, 2)
+    with pytest.raises(FileNotFoundError, match=r"holds no encoder of kind 'hubert'; expected config\.json"):
+        load_encoder({"kind": "hubert", "layer": 2}, tmp_path)
 
 
 def test_one_file_of_centroids_is_expected(folder):
     np.save(folder / "second.npy", np.zeros((6, 24), np.float32))
     try:
         with pytest.raises(CheckpointError, match=r"one file of centroids.*km6\.npy, second\.npy"):
-            load_kmeans_units(folder, 2)
+            load_encoder({"kind": "hubert", "layer": 2}, folder)
     finally:
         (folder / "second.npy").unlink()
 
@@ -96,7 +96,7 @@ def test_a_folder_of_another_kind_is_refused(folder, tmp_path):
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"model_type": "wav2vec2"}))
     with pytest.raises(CheckpointError, match="holds a model of type 'wav2vec2', not 'hubert'"):
-        load_kmeans_units(other, 2)
+        load_encoder({"kind": "hubert", "layer": 2}, other)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_weights_that_would_be_random_are_refused(folder, tmp_path, change):
     change(weights)
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match=r"tensors are missing or of another shape.*1 in all: .*k_proj"):
-        load_kmeans_units(other, 2)
+        load_encoder({"kind": "hubert", "layer": 2}, other)
 
 
 def test_the_vector_of_masked_frames_may_be_missing(folder, tmp_path, recording):
@@ -122,17 +122,20 @@ def test_the_vector_of_masked_frames_may_be_missing(folder, tmp_path, recording)
     weights = load_file(other / "model.safetensors")
     weights.pop("masked_spec_embed")
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
-    encoder, part = load_kmeans_units(other, 2), Waveform(recording.samples[:8000])
-    assert encoder.encode(part).ids.tolist() == load_kmeans_units(folder, 2).encode(part).ids.tolist()
-    assert encoder.digest == load_kmeans_units(other, 2).digest
+    encoder, part = load_encoder({"kind": "hubert", "layer": 2}, other), Waveform(recording.samples[:8000])
+    assert (
+        encoder.encode(part).ids.tolist()
+        == load_encoder({"kind": "hubert", "layer": 2}, folder).encode(part).ids.tolist()
+    )
+    assert encoder.digest == load_encoder({"kind": "hubert", "layer": 2}, other).digest
 
 
 @pytest.mark.parametrize("layer", [0, -1])
 def test_layers_count_from_one(folder, data, layer):
     with pytest.raises(CheckpointError, match=rf"has 3 layers; layer {layer} was asked for, expected 1 to 3"):
-        load_kmeans_units(folder, layer)
+        load_encoder({"kind": "hubert", "layer": layer}, folder)
     with pytest.raises(CheckpointError, match=rf"has 12 layers; layer {layer} was asked for, expected 1 to 12"):
-        load_hubert_units(data / "hubert_small", layer)
+        load_encoder({"kind": "hubert", "layer": layer}, data / "hubert_small")
 
 
 def test_published_files_are_held_to_the_record(folder, data):
@@ -152,7 +155,7 @@ def test_weights_that_are_no_numbers_are_refused_at_load(folder, tmp_path, value
     with pytest.raises(
         CheckpointError, match=r"encoder.layers.0.attention.k_proj.weight holds NaN or infinity in 1 of"
     ):
-        load_kmeans_units(spoilt, 2)
+        load_encoder({"kind": "hubert", "layer": 2}, spoilt)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,7 @@ def test_damaged_files_of_a_folder(folder, tmp_path, name, content, said):
     spoilt = Path(shutil.copytree(folder, tmp_path / "spoilt"))
     (spoilt / name).write_text(content)
     with pytest.raises(CheckpointError, match=said):
-        load_kmeans_units(spoilt, 2)
+        load_encoder({"kind": "hubert", "layer": 2}, spoilt)
 
 
 @pytest.mark.parametrize(

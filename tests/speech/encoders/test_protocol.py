@@ -6,7 +6,14 @@ import torch
 from torch import nn
 
 from spiritlens.speech.audio.waveform import AudioError, Waveform
-from spiritlens.speech.encoders.protocol import check_encodable, weights_digest
+from spiritlens.speech.encoders.protocol import (
+    all_streams,
+    check_encodable,
+    given_encoder,
+    identity,
+    weights_digest,
+)
+from spiritlens.speech.units import UnitStream
 
 
 def test_audio_that_can_be_encoded(tone):
@@ -44,3 +51,45 @@ def test_digest_of_bfloat16_weights_and_of_single_numbers():
     assert weights_digest(model.float()) != digest
     model[1].num_batches_tracked += 1
     assert len({digest, weights_digest(model), weights_digest(model.bfloat16())}) == 3
+
+
+class Own:
+    """An encoder of a user: one unit a second."""
+
+    name, rate, n_units, digest = "own", 1.0, 3, ""
+
+    def encode(self, waveform):
+        return UnitStream.from_frames([1, 2], rate=1.0)
+
+
+class WithPitch(Own):
+    digest = "0123"
+
+    def streams(self, waveform):
+        return {"unit": self.encode(waveform), "pitch": UnitStream.from_frames([7], rate=0.5)}
+
+
+def test_an_own_encoder_is_taken_by_its_parts(tone):
+    assert given_encoder(Own()).name == "own"
+    assert (identity(Own()), identity(WithPitch())) == ("own", "0123")
+    assert list(all_streams(Own(), Waveform(tone))) == ["unit"]
+    assert list(all_streams(WithPitch(), Waveform(tone))) == ["unit", "pitch"]
+
+
+def test_what_an_own_encoder_lacks_is_named():
+    class Half:
+        name, rate = "half", 25.0
+
+    with pytest.raises(ValueError, match=r"encoder=.*\(Half\).*it lacks n_units, digest, encode"):
+        given_encoder(Half())
+    with pytest.raises(ValueError, match=r"encoder=<class .*expected a speech encoder"):
+        given_encoder(Own)
+
+
+def test_no_digest_is_computed_to_look_whether_it_is_there():
+    class Slow(Own):
+        @property
+        def digest(self):
+            raise AssertionError("the digest was asked for")
+
+    assert given_encoder(Slow()).rate == 1.0

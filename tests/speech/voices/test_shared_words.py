@@ -18,7 +18,7 @@ def test_edit_distance_by_hand():
 def test_cut_by_hand():
     phones = [Phone("ih", 0.0, 0.05), Phone("n", 0.05, 0.1), Phone("dh", 0.1, 0.12), Phone("ax", 0.12, 0.2)]
     assert _cuts(phones, [["ih", "n"], ["dh", "ah"]]) == [0.1]
-    with pytest.raises(ValueError, match="1 phones cannot be told apart into 2 words"):
+    with pytest.raises(ValueError, match="1 phones cannot be separated into 2 words"):
         _cuts(phones[:1], [["ih"], ["dh"]])
 
 

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError, voice
+from spiritlens.speech.engines.process import EngineError
+from spiritlens.speech.voices.cached import CachedVoice
+from spiritlens.speech.voices.names import voice
 from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
+from spiritlens.terms import DEFAULT_VOICE
 
 
 def test_the_readme_prompt_is_shipped_in_the_default_voice() -> None:
@@ -41,4 +44,4 @@ def test_the_lens_falls_back_on_them_and_says_what_there_is(monkeypatch: pytest.
     with pytest.raises(EngineError, match=r"not installed.*Shipped in this voice: .*The capital of France is"):
         lens.speak("The capital of Peru is", subject="Peru", answer="Lima")
     with pytest.raises(EngineError, match="not installed"):
-        lens.speak("The capital of France is", subject="France", answer="Paris", rate=1.2)
+        lens.speak("The capital of France is", subject="France", answer="Paris", voice=CachedVoice(voice(rate=1.2)))

@@ -253,7 +253,7 @@ def test_an_end_rounded_past_the_next_start(tmp_path):
     ("name", "content", "message"),
     [
         ("segments", "utt1 rec1 0.10 0.57\n", "line 1: .*has no word .*Kaldi's segments"),
-        ("a.rttm", "SPEAKER a 1 0.1 0.5 <NA> <NA> anna <NA>\n", "RTTM's, which tells who speaks but no words"),
+        ("a.rttm", "SPEAKER a 1 0.1 0.5 <NA> <NA> anna <NA>\n", "RTTM's, which says who speaks but no words"),
         ("a.ctm", "a 1 0.1 0.2 the\na 1 * * <ALT_BEGIN>\n", "line 2: it holds alternatives"),
         ("a.ctm", "a 1 0.1 0.2 the\na 1 x 0.2 cat\n", "line 2: .*expected recording, channel, start, duration, word"),
         ("a.txt", "0.1\t0.2\tthe\n0.5\t0.5\tcat\n", "line 2: 'cat' is a point, which has no end"),

@@ -1,0 +1,120 @@
+"""The loop of every method: prompt by prompt, in memory or into a folder, with progress, Ctrl-C and resume.
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:       # the dataset of the prompt at that place
+        …
+    return each_prompt(Work(prompts, measure, attributes, title="patching"), folder=folder, progress=progress)
+
+In memory, Ctrl-C gives what is finished, with a warning. A folder keeps every finished prompt: the same call goes on
+where it stopped, several processes may fill it together, and one whose settings or model differ is refused
+(`spiritlens.analysis.grid.prompt_folder`). A method is then what it does to one prompt.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import xarray as xr
+from tqdm.auto import tqdm
+
+from spiritlens.analysis.grid.prompt_folder import PromptFolder, open_folder
+from spiritlens.arguments import check_choice
+from spiritlens.effects.joining import join_effects
+from spiritlens.effects.schema import VERSIONS
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.warn import warn
+
+Progress = Literal["bar", "none"]
+"""bar: a progress bar on stderr; none: nothing is shown."""
+Advance = Callable[[float], object]
+
+
+def _one(place: int) -> float:
+    return 1
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What a method does: `measure(place, advance)` gives the dataset of one prompt.
+
+    `attributes` are those of the result, the same for every prompt; with `settings`, what else decides the numbers.
+    `together` are the prompts whose numbers depend on each other. `size(place)` is how much there is to do for a
+    prompt, in the unit that `advance` counts; what is not counted is made up when the prompt is finished.
+    """
+
+    prompts: tuple[Prompt, ...]
+    measure: Callable[[int, Advance], xr.Dataset]
+    attributes: Mapping[str, str | int | float]
+    title: str
+    unit: str = "prompt"
+    size: Callable[[int], float] = _one
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    together: Sequence[Prompt] = ()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What decides the numbers of a folder."""
+        made = {name: value for name, value in self.attributes.items() if name not in VERSIONS}
+        together = {"screened together": [prompt.id for prompt in self.together]} if self.together else {}
+        return {"trace": {**made, **self.settings}, **together}
+
+
+def each_prompt(work: Work, *, folder: str | Path | None = None, progress: Progress = "bar") -> xr.Dataset:
+    """Measure every prompt and join the results."""
+    check_choice("progress", progress, Progress)
+    if folder is None:
+        return _in_memory(work, progress)
+    kept = open_folder(folder, work.prompts, work.config)
+    return _in_folder(work, kept, progress)
+
+
+def _in_memory(work: Work, progress: Progress) -> xr.Dataset:
+    """All prompts; on Ctrl-C those that are finished, with a warning."""
+    parts: list[xr.Dataset] = []
+    count = len(work.prompts)
+    with _bar(work, range(count), progress) as bar:
+        try:
+            for place in range(count):
+                parts.append(_measured(work, place, bar.update))
+        except KeyboardInterrupt:
+            if not parts:
+                raise
+            warn(f"interrupted: the result holds the {len(parts)} finished of {count} prompts")
+    return join_effects(parts)
+
+
+def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset:
+    """All prompts, one part each: first those that no other process is at, then what those left."""
+    waiting = [place for place, prompt in enumerate(work.prompts) if prompt.id not in kept.parts]
+    if not waiting:
+        return kept.finish()
+    with _bar(work, waiting, progress) as bar:
+        for wait in (False, True):
+            for place in waiting:
+                prompt = work.prompts[place]
+                if prompt.id in kept.parts:
+                    continue
+                with kept.claimed(prompt, wait=wait) as ours:
+                    if ours:
+                        kept.add(prompt, _measured(work, place, bar.update))
+    return kept.finish()
+
+
+def _measured(work: Work, place: int, advance: Advance) -> xr.Dataset:
+    """One prompt, for which the bar moves by its size and no further."""
+    done, total = 0.0, work.size(place)
+
+    def count(step: float) -> None:
+        nonlocal done
+        moved = min(step, total - done)
+        done += moved
+        advance(moved)
+
+    found = work.measure(place, count)
+    advance(total - done)
+    return found
+
+
+def _bar(work: Work, places: Sequence[int], progress: Progress) -> Any:
+    total = sum(work.size(place) for place in places)
+    return tqdm(total=total, desc=work.title, unit=work.unit, unit_scale=True, disable=progress == "none")

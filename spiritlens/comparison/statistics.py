@@ -1,0 +1,191 @@
+"""What two maps of one component have in common: a row for each statistic, and the values that they give.
+
+A `Statistic` takes a `MapPair` (the mean maps of two modalities under each bootstrap draw) and gives a number for each
+draw; the first draw is the estimate itself. All that a comparison holds, shows and says about one component is made
+from `STATISTICS`: a new statistic of two maps is one row here.
+
+Every difference is second − first (S2T − T2T by default); shifts are in layers, shares in parts of the positive mass.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from spiritlens.comparison.map_statistics import (
+    centres,
+    handovers,
+    peaks,
+    pearson,
+    role_shares,
+    spearman,
+    split_half_reliability,
+)
+from spiritlens.effects.bootstrap import Array
+
+READOUT = "read-out"
+"""The row of the position at which the answer is read: the final marker, else the last word."""
+SUBJECT = "subject"
+FEWEST_CELLS = 3
+"""Maps with fewer shared cells are not correlated."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; NaN where it could not be computed."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+    @property
+    def excludes_zero(self) -> bool:
+        """The interval lies wholly on one side of 0 (never where there is no interval)."""
+        return self.low > 0 or self.high < 0
+
+    def __repr__(self) -> str:
+        if np.isnan(self.value):
+            return "–"
+        return f"{self.value:.2f}" if np.isnan(self.low) else f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+@dataclass(frozen=True, eq=False)
+class MapPair:
+    """The maps of one component in two modalities: `maps` [draw role layer] each, `facts` [fact role layer] each.
+
+    `cells` [role layer] are those that are compared, `layers` the numbers of the layers, `subjects` [fact] what was
+    drawn together, `seed` that of split halves.
+    """
+
+    maps: tuple[Array, Array]
+    facts: tuple[Array, Array]
+    cells: np.ndarray[Any, np.dtype[np.bool_]]
+    roles: tuple[str, ...]
+    layers: Array
+    subjects: np.ndarray[Any, np.dtype[np.str_]]
+    seed: int
+
+    @property
+    def compared(self) -> tuple[Array, Array]:
+        """Values of the compared cells [draw cell]; NaN where they are too few."""
+        if int(self.cells.sum()) < FEWEST_CELLS:
+            nothing = np.full((len(self.maps[0]), 1), np.nan)
+            return nothing, nothing
+        return self.maps[0][:, self.cells], self.maps[1][:, self.cells]
+
+    @cached_property
+    def reliability(self) -> tuple[float, float]:
+        """Split-half reliability of either map."""
+        if int(self.cells.sum()) < FEWEST_CELLS:
+            return float("nan"), float("nan")
+        first, second = (
+            split_half_reliability(facts[:, self.cells], self.subjects, seed=self.seed) for facts in self.facts
+        )
+        return first, second
+
+    def curves(self, role: str) -> tuple[Array, Array]:
+        """Curves of one role [draw layer]; NaN where it was not traced."""
+        if role not in self.roles:
+            first, second = (np.full((len(one), one.shape[2]), np.nan) for one in self.maps)
+        else:
+            first, second = (one[:, self.roles.index(role)] for one in self.maps)
+        return first, second
+
+    def in_layers(self, places: Array) -> Array:
+        """Places along the layer axis in units of layers: traced layers may be a subset."""
+        return np.asarray(np.interp(places, np.arange(len(self.layers)), self.layers))
+
+    @cached_property
+    def handovers(self) -> tuple[Array, Array]:
+        """Layer at which the read-out overtakes the subject [draw]."""
+        readout = self.curves(READOUT if READOUT in self.roles else "last word")
+        first, second = (
+            self.in_layers(handovers(one, other)) for one, other in zip(self.curves(SUBJECT), readout, strict=True)
+        )
+        return first, second
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number of two maps: `of` gives it for each draw [draw]; one value alone has no interval.
+
+    `words` head its column of the table ("": it has none); a difference is said in its `unit`, as `more` or `less`.
+    """
+
+    name: str
+    words: str
+    of: Callable[[MapPair], Array]
+    unit: str = ""
+    more: str = "more"
+    less: str = "less"
+
+
+def _shift_at_subject(place: Callable[[Array], Array]) -> Callable[[MapPair], Array]:
+    """How much later a place along the subject's curve lies in the second modality."""
+
+    def shift(pair: MapPair) -> Array:
+        first, second = (pair.in_layers(place(curve)) for curve in pair.curves(SUBJECT))
+        return second - first
+
+    return shift
+
+
+IN_LAYERS = {"unit": "layers", "more": "later", "less": "earlier"}
+
+STATISTICS: tuple[Statistic, ...] = (
+    Statistic("pearson", "r", lambda pair: pearson(*pair.compared)),
+    Statistic("spearman", "rank r", lambda pair: spearman(*pair.compared)),
+    Statistic("ceiling", "ceiling", lambda pair: np.sqrt(np.prod([pair.reliability], axis=1))),
+    Statistic("peak_shift", "peak shift at subject", _shift_at_subject(peaks), **IN_LAYERS),
+    Statistic("centre_shift", "centre shift at subject", _shift_at_subject(centres), **IN_LAYERS),
+    Statistic("handover_shift", "hand-over shift", lambda pair: pair.handovers[1] - pair.handovers[0], **IN_LAYERS),
+)
+"""Statistics of two maps, in the order of the table."""
+
+
+@dataclass(frozen=True, eq=False)
+class ComponentComparison:
+    """How two maps of one component relate: `estimates` by the names of `STATISTICS`, each also an attribute.
+
+    `reliability` and `handover` are those of (first, second); `shares` holds (first, second, difference) by role.
+    """
+
+    component: str
+    n_cells: int
+    estimates: Mapping[str, Estimate]
+    reliability: tuple[float, float]
+    handover: tuple[Estimate, Estimate]
+    shares: Mapping[str, tuple[Estimate, Estimate, Estimate]]
+
+    def __getattr__(self, name: str) -> Estimate:
+        found = self.__dict__.get("estimates", {})  # unpickling asks before there are any
+        if name not in found:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}; its statistics are {', '.join(found)}")
+        estimate: Estimate = found[name]
+        return estimate
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.estimates]
+
+    @property
+    def ceiling(self) -> float:
+        """Largest correlation to be expected of two noisy measurements of one map."""
+        return self.estimates["ceiling"].value
+
+
+def compare_component(component: str, pair: MapPair, estimate: Callable[[Array], Estimate]) -> ComponentComparison:
+    """All statistics of the two maps of a component, their intervals as `estimate` makes them of draws."""
+    first, second = (role_shares(one) for one in pair.maps)
+    return ComponentComparison(
+        component=component,
+        n_cells=int(pair.cells.sum()),
+        estimates={each.name: estimate(each.of(pair)) for each in STATISTICS},
+        reliability=pair.reliability,
+        handover=(estimate(pair.handovers[0]), estimate(pair.handovers[1])),
+        shares={
+            role: (estimate(a), estimate(b), estimate(b - a))
+            for role, a, b in zip(pair.roles, first.T, second.T, strict=True)
+        },
+    )

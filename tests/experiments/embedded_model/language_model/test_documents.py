@@ -1,0 +1,111 @@
+"""Documents keep the groups apart, spell what was said, and pack without running into each other."""
+
+import numpy as np
+import torch
+from spoken_lines import FACTS, encoded, spoken_lines
+
+from experiments.embedded_model.language_model.documents import Documents, TokenIds, subject_groups
+from experiments.embedded_model.settings import SMOKE
+from spiritlens.prompts.facts import Fact
+
+GROUP = {fact.group: [own for own in FACTS if own.group == fact.group] for fact in FACTS}
+
+
+def readable(document: list[int], ids: TokenIds) -> str:
+    """Text as text, each run of units as a dot."""
+    parts: list[str] = []
+    for token in document:
+        if token in (ids.bos, ids.eos):
+            continue
+        if token == ids.text_marker:
+            parts.append("[T]")
+        elif token == ids.speech_marker:
+            parts.append("[S]")
+        elif token >= ids.first_unit:
+            parts += [] if parts[-1] == "." else ["."]
+        else:
+            parts.append(ids.pieces.id_to_piece(token).replace("▁", " "))
+    return "".join(parts)
+
+
+def drawn(documents: Documents, kind: str, count: int = 300) -> list[str]:
+    return [readable(getattr(documents, f"_{kind}")(), documents.ids) for _ in range(count)]
+
+
+def tells(text: str, fact: Fact) -> bool:
+    return fact.subject.lower() in text and text.rstrip().endswith(fact.answer.lower())
+
+
+def test_written_documents_tell_both_and_text_only_in_both_forms(documents: Documents) -> None:
+    texts = drawn(documents, "written")
+    assert all(text.startswith("[T] ") and "[S]" not in text for text in texts)
+    assert {text.count("[T]") for text in texts} == {1, 2}
+    assert any(tells(text, fact) for text in texts for fact in GROUP["text only"])
+    hidden = [*GROUP["asked aloud"], *GROUP["heard only"]]
+    assert not [text for text in texts for fact in hidden if fact.text("first").lower() in text]
+
+
+def test_spoken_documents_are_speech_only(documents: Documents) -> None:
+    assert set(drawn(documents, "spoken", 50)) == {"[S]."}
+    spoken = {fact.id for fact in FACTS if fact.group in ("both", "heard only")}
+    assert set(documents.spoken_facts) == spoken
+
+
+def test_answered_documents_end_in_a_written_answer_of_both_or_asked_aloud(documents: Documents) -> None:
+    texts = drawn(documents, "answered")
+    answers = {fact.answer.lower() for fact in [*GROUP["both"], *GROUP["asked aloud"]]}
+    assert {text.split("[T] ")[-1] for text in texts} <= answers
+    assert all(text.startswith("[S].[T] ") for text in texts)
+
+
+def test_mixed_documents_come_from_both_only(documents: Documents) -> None:
+    assert {documents.facts[fact].group for fact in documents.both_facts} == {"both"}
+    assert any(text.count("[T]") > 1 and "[S]" in text for text in drawn(documents, "mixed"))
+
+
+def test_subject_switched_documents_change_modality_at_the_subject(documents: Documents) -> None:
+    fact = next(fact for fact in GROUP["both"] if fact.relation == "capital")
+    documents.both_facts = [fact.id]
+    texts = set(drawn(documents, "subject_switched"))
+    subject, answer = fact.subject.lower(), fact.answer.lower()
+    assert f"[T] the capital of[S].[T] is {answer}" in texts
+    assert f"[S].[T] {subject}[S].[T] {answer}" in texts or f"[S].[T] {subject}[S]." in texts
+
+
+def test_dictated_and_read_aloud_documents_pair_a_list_with_its_words(documents: Documents) -> None:
+    assert set(drawn(documents, "dictated")) == {"[S].[T] france paris", "[S].[T] germany spain"}
+    assert set(drawn(documents, "read_aloud")) == {"[T] write down france paris[S].", "[T] germany spain[S]."}
+
+
+def test_a_subject_that_shares_its_group_is_not_switched() -> None:
+    line = encoded("statement", "the capital of france is paris")
+    assert subject_groups(line, ["france"]) == {3}
+    assert subject_groups(line, ["spain"]) == set()
+    merged = type(line)(
+        line.line, line.frames, (("the", "capital"), ("of", "france"), ("is",), ("paris",)), (0, 8, 16, 20)
+    )
+    assert subject_groups(merged, ["france"]) == set()
+
+
+def test_rows_hold_whole_documents_with_positions_from_zero(documents: Documents) -> None:
+    batch = documents.batch(4, 64)
+    starts = (batch.tokens == documents.ids.bos) & (batch.segments > 0)
+    ends = (batch.tokens == documents.ids.eos) & (batch.segments > 0)
+    assert int(starts.sum()) == int(ends.sum()) == int(batch.segments.max(dim=1).values.sum())
+    assert (batch.positions[starts] == 0).all()
+    follows = (batch.segments[:, 1:] == batch.segments[:, :-1]) & (batch.segments[:, 1:] > 0)
+    assert ((batch.positions[:, 1:] - batch.positions[:, :-1])[follows] == 1).all()
+
+
+def test_the_same_seed_gives_the_same_batches(ids: TokenIds) -> None:
+    pair = [Documents(FACTS, spoken_lines(FACTS), ids, SMOKE.documents, 0.05, seed=3).batch(2, 64) for _ in range(2)]
+    assert torch.equal(pair[0].tokens, pair[1].tokens)
+
+
+def test_unit_noise_drops_and_replaces_about_its_share(documents: Documents) -> None:
+    units = np.tile(np.arange(41, dtype=np.int16), 100)
+    documents.unit_noise = 0.1
+    noisy = documents._noisy(units)
+    assert 0.02 < 1 - len(noisy) / len(units) < 0.08
+    documents.unit_noise = 0.0
+    assert documents._noisy(units).tolist() == units.tolist()
