@@ -41,7 +41,8 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.planted.planted import Planted, planted
 from spiritlens.models.planted.vocabulary import planted_vocabulary
 from spiritlens.models.random_weights import random_config, random_lens_model
-from spiritlens.prompts.building.build import speech_prompt
+from spiritlens.prompts.building.segments import SpeechSegment
+from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.scoring import scorers
 from spiritlens.speech.units import UnitStream
@@ -142,14 +143,12 @@ def spoken_pair(lens: Lens, seed: int) -> tuple[Prompt, Prompt]:
     subject = slice(SPOKEN_WORDS[0], SPOKEN_WORDS[0] + SPOKEN_WORDS[1])
     other[subject] = start + draw.permutation(SPOKEN_WORDS[1])
     first, second = (
-        speech_prompt(
-            lens.vocabulary,
-            UnitStream.from_frames(ids, 1 / seconds),
-            words,
+        lens.prompt(
+            [SpeechSegment(UnitStream.from_frames(ids, 1 / seconds), words)],
             "word1",
             "red",
             "blue",
-            fact_id="benchmark",
+            origin=Origin(fact_id="benchmark"),
         )
         for ids in (units, other)
     )

@@ -29,12 +29,13 @@ from spiritlens.models.loading import load as load
 from spiritlens.models.planted.planted import planted as planted
 from spiritlens.models.selfcheck import selfcheck as selfcheck
 from spiritlens.prompts import facts as facts
-from spiritlens.prompts.building.build import SpeechSegment as SpeechSegment
-from spiritlens.prompts.building.build import TextSegment as TextSegment
+from spiritlens.prompts.building.segments import SpeechSegment as SpeechSegment
+from spiritlens.prompts.building.segments import TextSegment as TextSegment
 from spiritlens.prompts.facts import Fact as Fact
 from spiritlens.prompts.facts import load_facts as load_facts
+from spiritlens.prompts.origin import Origin as Origin
 from spiritlens.prompts.prompt import Prompt as Prompt
-from spiritlens.prompts.prompt import Span as Span
+from spiritlens.prompts.spans import Span as Span
 from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES
 from spiritlens.prompts.vocabulary.families import Family as Family
 from spiritlens.prompts.vocabulary.families import Stream as Stream
@@ -53,19 +54,24 @@ from spiritlens.runs.corruptions.noise import Noise as Noise
 from spiritlens.runs.corruptions.noise import NoiseScale as NoiseScale
 from spiritlens.runs.corruptions.noise import noise_scale as noise_scale
 from spiritlens.runs.corruptions.replacement import Replacement as Replacement
-from spiritlens.runs.interventions import Intervention as Intervention
-from spiritlens.runs.interventions import ablate as ablate
-from spiritlens.runs.interventions import corrupt as corrupt
-from spiritlens.runs.interventions import freeze as freeze
-from spiritlens.runs.interventions import restore as restore
-from spiritlens.runs.interventions import swap as swap
 
 # runs
+from spiritlens.runs.generate import generate as generate
+from spiritlens.runs.interventions import Intervention as Intervention
+from spiritlens.runs.interventions import ablate as ablate
+from spiritlens.runs.interventions import add as add
+from spiritlens.runs.interventions import apply as apply
+from spiritlens.runs.interventions import corrupt as corrupt
+from spiritlens.runs.interventions import freeze as freeze
+from spiritlens.runs.interventions import replace_with as replace_with
+from spiritlens.runs.interventions import restore as restore
+from spiritlens.runs.interventions import swap as swap
 from spiritlens.runs.run import run as run
 from spiritlens.runs.sites import Site as Site
 from spiritlens.shapes import ShapeError as ShapeError
 from spiritlens.speech.alignment.forced import align as align
 from spiritlens.speech.alignment.recognition import established_words as established_words
+from spiritlens.speech.alignment.unit_words import WordRule as WordRule
 from spiritlens.speech.alignment.unit_words import unit_table as unit_table
 
 # speech and prompts

@@ -45,6 +45,7 @@ def trace(
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = load_facts(facts)
+    check_phrasing(phrasing, chosen)
     lens = _load(model, dtype, device)
 
     from spiritlens.studies.study import study, study_cost

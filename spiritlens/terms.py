@@ -15,6 +15,11 @@ Direction = Literal["denoising", "noising"]
 MODALITIES = ("T2T", "S2T", "mixed")
 
 
+AnswerModality = Literal["text", "speech", "any"]
+"""What a continuation may hold: ``text`` pieces only, ``speech`` units only (pitch and style included), or ``any`` of
+them and markers; never padding rows or special tokens."""
+
+
 Facts = Literal["known", "all"]
 """known: prompts whose answer the model gives (``known`` = 1); all: every traced prompt."""
 
@@ -31,6 +36,10 @@ TokenFamily = Literal["bos", "marker", "text", StreamName]
 
 
 Modality = Literal["none", "text", "speech"]
+
+
+FoilRule = Literal["own", "runner-up"]
+"""own: the foil that the prompt was built with; runner-up: the model's likeliest other answer."""
 
 
 Role = Literal[

@@ -72,7 +72,7 @@ def told(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     ("arguments", "line"),
     [
         (("--facts", "none.json"), "no facts at 'none.json'"),
-        (("--phrasing", "sung"), "phrasing 'sung' is unknown; choose one of first"),
+        (("--phrasing", "sung"), "phrasing 'sung' is unknown to fact capital/france; choose one of first"),
         (("--voice", "espeak:en-xx"), "has no voice of the accent or language 'en-xx'"),
         (("--n-facts", "0"), "n_facts=0: expected a whole number ≥ 1"),
         (("--samples", "-1"), "samples=-1: expected a whole number ≥ 1"),

@@ -3,13 +3,17 @@
 Token ids mean something in one vocabulary only. A prompt carries its vocabulary's hash, and one that was built with
 another is refused here, before the model runs on ids that are other words to it. A prompt made by hand, without a hash,
 is taken at its word as long as its ids are rows of the model.
+
+``needs`` is what each prompt must have. Most methods need a subject and an answer; one that serves prompts without says
+``needs=()``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spiritlens.arguments import listed, shown
 from spiritlens.models.lens import Lens
+from spiritlens.prompts.given import Need, prompt_of
 from spiritlens.prompts.prompt import Prompt
 
 
@@ -23,30 +27,16 @@ def given_lens(lens: Any) -> Lens:
     raise ValueError(f"lens is {shown(lens, 40)} ({type(lens).__name__}): expected a Lens; {remedy}")
 
 
-def given_prompt(lens: Lens, prompt: Any, name: str = "prompt") -> Prompt:
-    """A prompt of this lens; texts, other values and prompts of another vocabulary are refused."""
-    if not isinstance(prompt, Prompt):
-        raise ValueError(
-            f"{name} is {shown(prompt)} ({type(prompt).__name__}): expected a Prompt; make one by lens.text(...), "
-            "lens.speak(...) or lens.audio(...)"
-        )
-    own = lens.vocabulary
-    if prompt.vocabulary and prompt.vocabulary != own.hash:
-        raise ValueError(
-            f"{name} {prompt.id} was built with the vocabulary {prompt.vocabulary}, the lens reads {own.hash} "
-            f"({own.family.name}): its ids are other words there; build it with this lens"
-        )
-    largest = max((*prompt.ids, *prompt.answer_ids, *prompt.foil_ids))
-    if largest >= own.size:
-        raise ValueError(
-            f"{name} {prompt.id} holds the id {largest}, but the lens has {own.size} rows: build it with this lens"
-        )
-    return prompt
+def given_prompt(lens: Lens, prompt: Any, name: str = "prompt", needs: Sequence[Need] = ()) -> Prompt:
+    """A prompt of this lens that has what is needed; anything else is refused."""
+    return prompt_of(lens.vocabulary, prompt, name, needs)
 
 
-def given_prompts(lens: Lens, prompts: Iterable[Prompt], name: str = "prompts") -> tuple[Prompt, ...]:
+def given_prompts(
+    lens: Lens, prompts: Iterable[Prompt], name: str = "prompts", needs: Sequence[Need] = ("subject", "answer")
+) -> tuple[Prompt, ...]:
     """The prompts of this lens as a tuple, read once; none, a single one, and one given twice are refused."""
-    chosen = given_each(lens, prompts, name)
+    chosen = given_each(lens, prompts, name, needs)
     seen: set[str] = set()
     for prompt in chosen:
         if prompt.id in seen:
@@ -55,7 +45,9 @@ def given_prompts(lens: Lens, prompts: Iterable[Prompt], name: str = "prompts") 
     return chosen
 
 
-def given_each(lens: Lens, prompts: Iterable[Prompt], name: str) -> tuple[Prompt, ...]:
+def given_each(
+    lens: Lens, prompts: Iterable[Prompt], name: str, needs: Sequence[Need] = ("subject", "answer")
+) -> tuple[Prompt, ...]:
     """Prompts of this lens that stand beside others, as donors and counterfactuals do: one may be given twice."""
     found = listed(name, prompts, of=Prompt)
-    return tuple(given_prompt(lens, prompt, f"{name}[{place}]") for place, prompt in enumerate(found))
+    return tuple(given_prompt(lens, prompt, f"{name}[{place}]", needs) for place, prompt in enumerate(found))

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformer_lens import HookedTransformer
@@ -21,24 +21,28 @@ from transformer_lens import HookedTransformer
 from spiritlens.arguments import shown, told_keywords, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.encoder_lookup import encode_streams
+from spiritlens.models.hooked_transformer.accepting import accepted
 from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
 from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
-from spiritlens.models.hooked_transformer.generation import AnswerModality, continue_prompt
+from spiritlens.models.hooked_transformer.generation import continue_prompt
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.protocol import LensModel
-from spiritlens.prompts.building import build
-from spiritlens.prompts.building.build import FinalMarker, Origin, Question, Segment
-from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
+from spiritlens.prompts.building.build import FinalMarker, answers, build_prompt
+from spiritlens.prompts.building.question import Question
+from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.building.streams import check_unit_rate
+from spiritlens.prompts.given import prompt_of
+from spiritlens.prompts.origin import Origin, given_origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.families import Family
+from spiritlens.prompts.vocabulary.given_tokenizer import vocabulary_of
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import AudioSource, Waveform, read_waveform
 from spiritlens.speech.encoders.protocol import SpeechEncoder, identity
 from spiritlens.speech.units import UnitStream
-from spiritlens.speech.word_files.choice import Missing, WordChoice
-from spiritlens.speech.word_files.sources import WordsSource, chosen_words
+from spiritlens.speech.word_files.sources import WordsSource, read_words
 from spiritlens.speech.words import WordInterval
+from spiritlens.terms import AnswerModality
 
 if TYPE_CHECKING:
     from spiritlens.speech.engines.utterance import Utterance, Voice
@@ -46,13 +50,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Lens:
-    """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one."""
+    """A speech-text model ready to be looked into.
+
+    ``folder`` is where its checkpoint lies, where there is one. ``memory_budget`` is how many bytes of activations the
+    methods may keep at once (None: a share of what is free); ``dataclasses.replace(lens, memory_budget=…)`` sets it.
+    """
 
     model: HookedTransformer
     vocabulary: Vocabulary
     encoder: SpeechEncoder | None = None
     name: str = ""
     folder: Path | None = None
+    memory_budget: int | None = None
 
     def __post_init__(self) -> None:
         if not hasattr(self.model, "hook_dict") or not isinstance(self.vocabulary, Vocabulary):
@@ -68,6 +77,27 @@ class Lens:
             )
         if self.model.tokenizer is not self.vocabulary.tokenizer:
             attach_tokenizer(self.model, self.vocabulary.tokenizer)
+
+    @classmethod
+    @told_keywords
+    def of(
+        cls,
+        model: HookedTransformer,
+        tokenizer: Any,
+        *,
+        family: Family | None = None,
+        encoder: SpeechEncoder | None = None,
+        name: str = "",
+    ) -> "Lens":
+        """A lens on a `HookedTransformer` that is there already, with its fast tokenizer.
+
+        The family is told by the tokenizer's strings (text only where there are no units) unless given. Which models
+        and weights are taken: `spiritlens.models.hooked_transformer.accepting`. The model is shared and gets the
+        tokenizer; nothing else in it is changed.
+        """
+        vocabulary = vocabulary_of(tokenizer, family, accepted(model).cfg.d_vocab)
+        own = str(getattr(model.cfg, "model_name", "") or "")
+        return cls(model, vocabulary, encoder, name or ("" if own == "custom" else own))
 
     @cached_property
     def backend(self) -> LensModel:
@@ -115,46 +145,45 @@ class Lens:
     def text(
         self,
         text: str,
-        subject: str,
-        answer: str,
+        subject: str | None = None,
+        answer: str | None = None,
         foil: str | None = None,
         *,
         marker: FinalMarker = "none",
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
-        fact_id: str = "",
-        relation: str = "",
-        phrasing: str = "",
-        voice: str = "",
-        group: str = "",
-        audio: str = "",
+        origin: Origin = Origin(),
     ) -> Prompt:
         """A written prompt (T2T); ``marker="final"`` ends it with the text marker that a spoken one ends with.
 
+        Methods that corrupt need a subject, those that score an answer; lenses and attention need neither.
         ``occurrence`` says which one is meant, from 0, where the subject occurs several times; ``examples`` are solved
-        (segment, answer) pairs that stand before; the others say where the prompt comes from.
+        (segment, answer) pairs that stand before; ``origin`` says where the prompt comes from.
         """
-        question = Question(subject, answer, foil, occurrence, examples)
-        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
-        return build.build_prompt(self.vocabulary, [TextSegment(text)], question, origin, marker)
+        return self.prompt(
+            [TextSegment(text)],
+            subject,
+            answer,
+            foil,
+            marker=marker,
+            occurrence=occurrence,
+            examples=examples,
+            origin=origin,
+        )
 
     @told_keywords
     @plain_torch
     def speak(
         self,
         text: str,
-        subject: str,
-        answer: str,
+        subject: str | None = None,
+        answer: str | None = None,
         foil: str | None = None,
         *,
         voice: "str | Voice | None" = None,
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
-        fact_id: str = "",
-        relation: str = "",
-        phrasing: str = "",
-        group: str = "",
-        audio: str = "",
+        origin: Origin = Origin(),
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
@@ -168,9 +197,8 @@ class Lens:
                 f"voice={shown(voice)}: expected a voice's name (`spiritlens voices` lists them) or a Voice"
             )
         question = Question(subject, answer, foil, occurrence, examples)
-        origin = Origin(fact_id, relation, phrasing, "", group, audio)
         self._can_ask(question)
-        utterance = _spoken(text, voice)
+        origin, utterance = given_origin(origin), _spoken(text, voice)
         origin = replace(origin, voice=utterance.voice)
         return self._encoded(utterance.waveform, utterance.words, question, origin, utterance.text)
 
@@ -179,67 +207,50 @@ class Lens:
     def audio(
         self,
         source: AudioSource,
-        subject: str,
-        answer: str,
+        subject: str | None = None,
+        answer: str | None = None,
         foil: str | None = None,
         *,
         words: WordsSource | None = None,
         text: str | None = None,
-        tier: str | None = None,
-        speaker: str | Sequence[str] | None = None,
-        channel: str | int | None = None,
-        recording: str | None = None,
-        missing: Missing = "refuse",
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
-        fact_id: str = "",
-        relation: str = "",
-        phrasing: str = "",
-        voice: str = "",
-        group: str = "",
-        audio: str = "",
+        origin: Origin = Origin(),
     ) -> Prompt:
         """Recorded speech as a prompt: whatever `read_waveform` takes, or a `Waveform` as it is, with its words.
 
-        ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, of
-        which ``tier``, ``speaker``, ``channel``, ``recording`` and ``missing`` choose as there; with ``text`` alone
-        the words are found in the audio by forced alignment (needs the ``align`` extra).
+        ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, which
+        chooses among several tiers, speakers, channels or recordings: ``words=sl.read_words(path, tier=…)``. With
+        ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
-        choice = WordChoice(tier, speaker, channel, recording, missing)
         if (words is None) == (text is None):
             given = "both" if words is not None else "neither"
             raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
         if text is not None:
             written("text", text)
         question = Question(subject, answer, foil, occurrence, examples)
-        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
         self._can_ask(question)
+        origin = given_origin(origin)
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        found = _words(waveform, words, text, choice)
+        found = _aligned(waveform, text) if words is None else read_words(words, duration=waveform.duration)
         return self._encoded(waveform, found, question, origin, text or "")
 
     @told_keywords
     def prompt(
         self,
         segments: Sequence[Segment],
-        subject: str,
-        answer: str,
+        subject: str | None = None,
+        answer: str | None = None,
         foil: str | None = None,
         *,
         marker: FinalMarker = "none",
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
-        fact_id: str = "",
-        relation: str = "",
-        phrasing: str = "",
-        voice: str = "",
-        group: str = "",
-        audio: str = "",
+        origin: Origin = Origin(),
     ) -> Prompt:
         """A prompt of text and speech segments (`TextSegment`, `SpeechSegment`) in order."""
         question = Question(subject, answer, foil, occurrence, examples)
-        origin = Origin(fact_id, relation, phrasing, voice, group, audio)
-        return build.build_prompt(self.vocabulary, segments, question, origin, marker)
+        return build_prompt(self.vocabulary, segments, question, origin, marker)
 
     @plain_torch
     def encode(self, source: AudioSource) -> UnitStream:
@@ -258,13 +269,16 @@ class Lens:
         max_new_tokens: int = 20,
         modality: AnswerModality = "text",
         temperature: float = 0.0,
+        seed: int = 0,
     ) -> str:
-        """The model's continuation in one modality; the likeliest one at temperature 0 (see `generation`)."""
-        from spiritlens.models.given import given_prompt
+        """The model's continuation of a prompt, or of a text as `text` writes it, in one modality.
 
+        At temperature 0 it is the likeliest one, above it one drawn from ``seed``. `spiritlens.generate` takes
+        interventions as well.
+        """
         if isinstance(prompt, Prompt):
-            given_prompt(self, prompt)
-        return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature)
+            prompt_of(self.vocabulary, prompt)
+        return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
 
     def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""
@@ -278,14 +292,14 @@ class Lens:
     def _can_ask(self, question: Question) -> None:
         """Before anything is spoken or read: the lens hears, and its vocabulary has the answer and the foil."""
         self.required_encoder()
-        build.answers(self.vocabulary, question)
+        answers(self.vocabulary, question)
 
     def _encoded(
         self, waveform: Waveform, words: Sequence[WordInterval], question: Question, origin: Origin, text: str
     ) -> Prompt:
         streams = encode_streams(self.required_encoder(), self.family, waveform)
         segment = SpeechSegment(streams.pop("unit"), words, waveform, streams, text=text)
-        prompt = build.build_prompt(self.vocabulary, [segment], question, origin)
+        prompt = build_prompt(self.vocabulary, [segment], question, origin)
         return replace(prompt, encoder=identity(self.required_encoder())[:16])
 
     def __repr__(self) -> str:
@@ -322,13 +336,7 @@ def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
     return utterance
 
 
-def _words(
-    waveform: Waveform, words: WordsSource | None, text: str | None, choice: WordChoice
-) -> Sequence[WordInterval]:
-    if text is not None:
-        if choice.given:
-            raise ValueError(f"{' and '.join(choice.given)} choose among given words=; with text= leave them out")
-        from spiritlens.speech.alignment.forced import align
+def _aligned(waveform: Waveform, text: str | None) -> Sequence[WordInterval]:
+    from spiritlens.speech.alignment.forced import align
 
-        return align(waveform, text)
-    return chosen_words(words if words is not None else (), choice, waveform.duration)
+    return align(waveform, text or "")

@@ -21,15 +21,13 @@ from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.vocabulary.families import Family, given_family
+from spiritlens.prompts.vocabulary.given_tokenizer import refuse_unnamed_rows
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
 
 Norms: TypeAlias = Literal["raw", "folded"]
 """``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
 matrices that read the norm, as circuit analyses like it; nothing is ever centred."""
-
-MOST_PADDING_ROWS = 256
-"""More unnamed rows than a padded embedding has: they are units that the tokenizer lacks."""
 
 
 @told_keywords
@@ -129,14 +127,10 @@ def _tokenizer_folder(tokenizer: str | Path) -> Path:
 
 
 def _vocabulary(folder: str | Path, family: Family | None, rows: int) -> Vocabulary:
-    """The folder's vocabulary; a tokenizer that leaves many rows unnamed is taken for text-only on demand only."""
+    """The folder's vocabulary, of a family with speech unless another is asked for."""
     vocabulary = Vocabulary.load(folder, family, size=rows)
-    named = len(vocabulary.tokenizer)
-    if family is None and not vocabulary.family.has_speech and rows - named > MOST_PADDING_ROWS:
-        raise ValueError(
-            f"{folder}: the tokenizer names {named} of the {rows} rows of the embedding, and no known family's units. "
-            "Use the checkpoint's own tokenizer files, give its Family, or family=TEXT_ONLY to use its text alone"
-        )
+    if family is None:
+        refuse_unnamed_rows(vocabulary, str(folder))
     return vocabulary
 
 

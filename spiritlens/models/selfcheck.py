@@ -23,6 +23,7 @@ from spiritlens.files.weights import CheckpointError
 from spiritlens.models.checkpoints.reference import load_reference, reference_activations
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
+from spiritlens.text_tables import html_table, text_table
 
 EXACT, SINGLE, LOW = 1e-10, 1e-5, 0.05
 """Bounds in float64, float32, and for lower precision; see the module's docstring."""
@@ -75,22 +76,18 @@ class SelfCheck:
         )
 
     def __str__(self) -> str:
-        width = max(len(comparison.name) for comparison in self.comparisons)
-        rows = [
-            f"  {one.name:<{width}}  {one.difference:9.2e}  {one.bound:9.2e}" + ("" if one.agrees else "  differs")
-            for one in self.comparisons
-        ]
-        return "\n".join([self.summary(), f"  {'activation':<{width}}  difference    allowed", *rows])
+        return f"{self.summary()}\n{text_table(self._rows(), right=(1, 2))}"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(one.name)}</td><td>{one.difference:.2e}</td><td>{one.bound:.2e}</td></tr>"
-            for one in self.comparisons
-        )
-        head = "<tr><th>activation</th><th>difference</th><th>allowed</th></tr>"
-        return f"<p>{html.escape(self.summary())}</p><table>{head}{rows}</table>"
+        return f"<p>{html.escape(self.summary())}</p>{html_table(self._rows())}"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = [("activation", "difference", "allowed", "")]
+        for one in self.comparisons:
+            rows.append((one.name, f"{one.difference:.2e}", f"{one.bound:.2e}", "" if one.agrees else "differs"))
+        return rows
 
 
 @told_keywords

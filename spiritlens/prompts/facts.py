@@ -1,29 +1,34 @@
-"""Facts that a model was taught: subject, relation, answer, foil, phrasings, and the modality in which it was told.
+"""Facts: subject, relation, answer, foil, and one or more phrasings, each a template that ends right before the answer.
 
-A fact belongs to one declared *group*, which says how the embedded model met it in training:
+``group`` says how a model met the fact in training, where that is known. Facts of your own have any names of phrasings
+and groups, and answers of several words; a missing foil, a false answer, is drawn from the relation's other answers by
+`drawn_foils`.
+
+The shipped facts, which the embedded model was taught, belong to four groups:
 
 - ``both``: in writing and in speech, as whole statements, as spoken questions with written answers, and mixed by words;
 - ``text only``: in writing only;
 - ``heard only``: in speech only, its answer too (units);
 - ``asked aloud``: as spoken prompts with a written answer, never as a written prompt.
 
-A relation has four phrasings, each a template that ends right before the answer. The first three are trained; the last,
-``held out``, never occurs in training in either modality, but all of its words do, and no trained statement begins with
-it. The foil is a false answer of the same relation.
+Each of them has four phrasings. The first three are trained; the last, ``held out``, never occurs in training in either
+modality, but all of its words do, and no trained statement begins with it. Their answers are single words.
 
-The file ``assets/facts.json`` holds the tables. ``load_facts`` also takes the path of another file in the same form.
+The file ``assets/facts.json`` holds the tables. ``load_facts`` also takes the path of another file in the same form,
+whose templates may be an object of names and templates.
 """
 
+import hashlib
 import itertools
 import json
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from spiritlens.arguments import listed, once, shown, told_keywords, written
+from spiritlens.arguments import listed, once, shown, told_keywords, whole, written
 
 Group = Literal["both", "text only", "heard only", "asked aloud"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -33,65 +38,85 @@ HELD_OUT = PHRASINGS[3]
 CARRIERS = ("As you know", "We learned that", "It is known that", "I think that", "They say that")
 
 ASSETS = Path(__file__).parents[1] / "assets"
-FORM = 'needed: {"relations": {name: {"templates": [4 texts], "facts": [[subject, answer, foil, group], ...]}}}'
+FORM = (
+    'needed: {"relations": {name: {"templates": [4 texts] or {phrasing: text}, "facts": [[subject, answer, foil, '
+    "group], ...]}}}"
+)
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact; ``templates`` are in the order of `PHRASINGS` and hold ``{subject}`` once."""
+    """One fact; ``templates`` by the name of their phrasing, each with ``{subject}`` once. ``foil`` "" is none."""
 
     id: str
     relation: str
     subject: str
     answer: str
     foil: str
-    group: Group
-    templates: tuple[str, ...]
+    templates: Mapping[str, str] = field(hash=False)
+    group: str = ""
 
     def __post_init__(self) -> None:
         for name in ("id", "relation", "subject", "answer"):
             written(f"{name} of fact {shown(self.id)}", getattr(self, name))
         if self.foil != "":
             written(f"foil of fact {self.id}", self.foil)
-        if self.group not in GROUPS:
-            raise ValueError(f"fact {self.id}: group {self.group!r} is unknown; choose one of {', '.join(GROUPS)}")
-        templates = listed(f"templates of fact {self.id}", self.templates, of=str)
-        object.__setattr__(self, "templates", templates)
-        if len(templates) != len(PHRASINGS):
+        written(f"group of fact {self.id}", self.group, blank="allowed")
+        if not isinstance(self.templates, Mapping) or not self.templates:
             raise ValueError(
-                f"fact {self.id}: {len(templates)} templates, {len(PHRASINGS)} needed: {', '.join(PHRASINGS)}"
+                f"fact {self.id}: templates={shown(self.templates)}: expected a mapping of phrasings to templates, "
+                "such as {'first': 'The capital of {subject} is'}"
             )
-        for template in templates:
-            if template.count("{subject}") != 1:
+        object.__setattr__(self, "templates", dict(self.templates))
+        for phrasing, template in self.templates.items():
+            written(f"name of a phrasing of fact {self.id}", phrasing)
+            if written(f"template {phrasing!r} of fact {self.id}", template).count("{subject}") != 1:
                 raise ValueError(f"fact {self.id}: template {template!r} must hold '{{subject}}' exactly once")
-        if len(self.answer.split()) != 1:
-            raise ValueError(f"fact {self.id}: answer {self.answer!r} must be one word")
         if _same(self.answer) == _same(self.foil):
             raise ValueError(f"fact {self.id}: the foil equals the answer {self.answer!r}; name a false answer")
 
-    def text(self, phrasing: str = "first") -> str:
-        """The prompt in one phrasing, without the answer: ``The capital of France is``."""
-        return self.templates[_phrasing_index(phrasing)].replace("{subject}", self.subject)
+    def text(self, phrasing: str | None = None) -> str:
+        """The prompt in one phrasing (None: the first), without the answer: ``The capital of France is``."""
+        if phrasing is None:
+            return next(iter(self.templates.values())).replace("{subject}", self.subject)
+        check_phrasing(phrasing, [self])
+        return self.templates[phrasing].replace("{subject}", self.subject)
 
-    def statement(self, phrasing: str = "first", carrier: str = "") -> str:
+    def statement(self, phrasing: str | None = None, carrier: str = "") -> str:
         """Prompt and answer, after a carrier such as ``As you know`` if one is given."""
         text = f"{self.text(phrasing)} {self.answer}"
         written("carrier", carrier, blank="allowed")
         return f"{carrier} {text[0].lower()}{text[1:]}" if carrier else text
 
 
-def _phrasing_index(phrasing: str) -> int:
-    check_phrasing(phrasing)
-    return PHRASINGS.index(phrasing)
+def check_phrasing(phrasing: object, facts: Iterable[Fact] = ()) -> None:
+    """Refuse a phrasing that one of the facts lacks."""
+    name = written("phrasing", phrasing)
+    lacking = next((fact for fact in facts if name not in fact.templates), None)
+    if lacking is not None:
+        raise ValueError(
+            f"phrasing {shown(name)} is unknown to fact {lacking.id}; choose one of {', '.join(lacking.templates)}"
+        )
 
 
-def check_phrasing(phrasing: object) -> None:
-    """Refuse a phrasing that is none of `PHRASINGS`.
+def drawn_foils(facts: Iterable[Fact], seed: int = 0) -> tuple[Fact, ...]:
+    """The facts, each without a foil given one of its relation's other answers, drawn by the seed and the fact's id.
 
-    Raises ValueError with those that there are.
+    What is drawn depends on neither the order of the facts nor those of other relations. A fact whose relation has no
+    other answer stays without.
     """
-    if not isinstance(phrasing, str) or phrasing not in PHRASINGS:
-        raise ValueError(f"phrasing {shown(phrasing)} is unknown; choose one of {', '.join(PHRASINGS)}")
+    chosen, seed = given_facts(facts), whole("seed", seed, at_least=0)
+    return tuple(fact if fact.foil else replace(fact, foil=_drawn_foil(fact, chosen, seed)) for fact in chosen)
+
+
+def _drawn_foil(fact: Fact, facts: Sequence[Fact], seed: int) -> str:
+    answers = sorted({other.answer for other in facts if other.relation == fact.relation}, reverse=True)
+    others = {_same(answer): answer for answer in answers}  # of several spellings the first in the alphabet
+    others.pop(_same(fact.answer), None)
+    if not others:
+        return ""
+    number = int.from_bytes(hashlib.sha256(f"{seed}|{fact.id}|foil".encode()).digest()[:8], "little")
+    return others[sorted(others)[number % len(others)]]
 
 
 def given_facts(facts: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -123,13 +148,25 @@ def load_facts(name: str | Path = "embedded") -> tuple[Fact, ...]:
     facts: list[Fact] = []
     for relation, table in relations.items():
         entry = _mapping(table, path, f"relations[{relation!r}]")
-        templates = _list(entry.get("templates"), path, f"templates of relation {relation!r}")
+        templates = _templates(entry.get("templates"), path, f"templates of relation {relation!r}")
         rows = _list(entry.get("facts"), path, f"facts of relation {relation!r}")
         facts += (_fact(relation, templates, row, path) for row in rows)
     if not facts:
         raise ValueError(f"{path} holds no facts; {FORM}")
     _check_unique(facts, str(path))
+    if name == "embedded":
+        _check_shipped(facts)
     return tuple(facts)
+
+
+def _check_shipped(facts: Iterable[Fact]) -> None:
+    """What the embedded model's training and its measurements rely on."""
+    for fact in facts:
+        if fact.group not in GROUPS or tuple(fact.templates) != PHRASINGS or len(fact.answer.split()) != 1:
+            raise ValueError(
+                f"the shipped fact {fact.id} has the group {fact.group!r}, the phrasings {', '.join(fact.templates)} "
+                f"and the answer {fact.answer!r}; install spiritlens again"
+            )
 
 
 @dataclass(frozen=True)
@@ -231,7 +268,20 @@ def _list(value: Any, path: Path, what: str) -> list[Any]:
     return value
 
 
-def _fact(relation: str, templates: list[Any], row: Any, path: Path) -> Fact:
+def _templates(value: Any, path: Path, what: str) -> dict[str, str]:
+    """The templates by phrasing: of an object as they are, of a list of four by `PHRASINGS`."""
+    if isinstance(value, dict):
+        return value
+    found = _list(value, path, what)
+    if len(found) != len(PHRASINGS):
+        raise ValueError(
+            f"{path}: {what} has {len(found)} templates, {len(PHRASINGS)} needed: {', '.join(PHRASINGS)}; or name them "
+            "in an object {phrasing: template}"
+        )
+    return dict(zip(PHRASINGS, found, strict=True))
+
+
+def _fact(relation: str, templates: Mapping[str, str], row: Any, path: Path) -> Fact:
     """The fact of one row of the file."""
     if not isinstance(row, list) or len(row) != 4 or not all(isinstance(value, str) for value in row):
         raise ValueError(
@@ -239,7 +289,7 @@ def _fact(relation: str, templates: list[Any], row: Any, path: Path) -> Fact:
         )
     subject, answer, foil, group = row
     try:
-        return Fact(f"{relation}/{_slug(subject)}", relation, subject, answer, foil, group, tuple(templates))
+        return Fact(f"{relation}/{_slug(subject)}", relation, subject, answer, foil, templates, group)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -1,6 +1,6 @@
-"""A prompt: the tokens that a model hears or reads, and what each of them is.
+"""A prompt: the tokens that a model reads, of text and of speech, and what each of them is.
 
-One value carries everything that later rooms ask of a prompt. Axis ``pos``: one entry per token, the token that begins
+One value carries everything that methods ask of a prompt. Axis ``pos``: one entry per token, the token that begins
 the sequence included. Per token it knows the *family* (bos, marker, text, unit, pitch, style), the *modality* (none,
 text, speech), the *word* it belongs to (-1: none, as in silence or in a marker), its *role* in the sentence and its
 *part* within the subject (see `spiritlens.prompts.roles`), and, for speech, *start* and *end* in seconds of the audio
@@ -12,16 +12,19 @@ The module needs no torch: prompts open on a laptop that only draws figures. `Pr
 """
 
 import hashlib
+import html
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from spiritlens.arguments import check_choice, shown, whole, written
+from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt_values import TEXTS, column_values, is_missing
-from spiritlens.prompts.show import prompt_html, prompt_text
 from spiritlens.prompts.spans import Span, Where, ranges_text, required_span
-from spiritlens.terms import PARTS, ROLES, Kind, Modality, Part, Role, TokenFamily
+from spiritlens.terms import PARTS, ROLES, FoilRule, Kind, Modality, Part, Role, TokenFamily
+from spiritlens.text_tables import html_table, text_table
 
 if TYPE_CHECKING:
     import torch
@@ -46,8 +49,9 @@ class Prompt:
 
     ``text`` is the string that the official package would build; tokenizing it gives ``ids``. ``answer_ids`` and
     ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are,
-    ``encoder`` that of the speech encoder that made the units ("" where it is not known). Prompts are equal when their
-    ``id``, a hash of their content, is.
+    ``encoder`` that of the speech encoder that made the units ("" where it is not known). A prompt without a subject
+    has an empty span for it, one without an answer no ``answer_ids``. With the ``foil_rule`` "runner-up" the foil is
+    the model's (`spiritlens.runs.foils`). Prompts are equal when their ``id``, a hash of their content, is.
     """
 
     ids: tuple[int, ...]
@@ -75,6 +79,7 @@ class Prompt:
     audio: str = ""
     vocabulary: str = ""
     encoder: str = ""
+    foil_rule: FoilRule = "own"
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -89,7 +94,7 @@ class Prompt:
         if any(not -1 <= index < len(self.words) for index in self.word_index):
             raise ValueError(f"word_index {self.word_index} points outside the {len(self.words)} words {self.words}")
         self._inside(self.subject)
-        if not self.answer_ids:
+        if self.answer and not self.answer_ids:
             raise ValueError(f"answer '{self.answer}' has no token ids; give the ids of its written form")
 
     def _take_values(self) -> None:
@@ -97,6 +102,7 @@ class Prompt:
         for name in TEXTS:
             written(name, getattr(self, name), blank="allowed")
         check_choice("kind", self.kind, Kind)
+        check_choice("foil_rule", self.foil_rule, FoilRule)
         if not isinstance(self.subject, Span):
             raise ValueError(f"subject={shown(self.subject)}: expected a Span of the subject's positions")
         for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids"):
@@ -110,19 +116,25 @@ class Prompt:
         return torch.tensor([self.ids], dtype=torch.long, device="cpu")
 
     @property
+    def origin(self) -> Origin:
+        """Where it comes from, as `Lens.text` and its like take it; columns of their own in ``prompts.parquet``."""
+        return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio)
+
+    @property
     def id(self) -> str:
-        """Sixteen hex digits of the SHA-256 of ids, subject, answer, foil and voice. Noise is drawn from it."""
+        """Sixteen hex digits of the SHA-256 of ids, subject, answer, own foil and voice. Noise is drawn from it."""
         return self._digest([self.voice] if self.voice else [])
 
     def _digest(self, more: list[str]) -> str:
-        content = [self.ids, self.subject.positions, self.answer_ids, self.foil_ids, *more]
+        own = self.foil_ids if self.foil_rule == "own" else ()
+        content = [self.ids, self.subject.positions, self.answer_ids, own, *more]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """What to bear in mind when results of this prompt are read; empty for most prompts."""
         notes = []
-        if self.subject.first < 2:
+        if self.subject and self.subject.first < 2:
             notes.append(
                 f"the subject begins at position {self.subject.first}, which many models use as an attention sink: "
                 "corrupting it disturbs more than the fact"
@@ -143,11 +155,36 @@ class Prompt:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    # ---- showing -----------------------------------------------------------------------------------------------------
+
     def __repr__(self) -> str:
-        return prompt_text(self)
+        return "\n".join([self._title(), text_table(self._rows()), *self._notes()])
 
     def _repr_html_(self) -> str:
-        return prompt_html(self)
+        """The table for a notebook, under a player where the prompt has its sound."""
+        sound = self.waveform._repr_html_() if self.waveform is not None else ""
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
+        return f"<p>{html.escape(self._title())}</p>{sound}{html_table(self._rows())}{notes}"
+
+    def _title(self) -> str:
+        """One line: id, kind, number of tokens, and subject, answer, foil and voice where there are any."""
+        about = (("subject", self.subject.name), ("answer", self.answer), ("foil", self.foil))
+        named = "".join(f", {what} '{text}'" for what, text in about if text)
+        voice = f", voice {self.voice}" if self.voice else ""
+        return f"Prompt {self.id}: {self.kind}, {len(self)} tokens{named}{voice}"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """A header, and one row per token; times in seconds."""
+        rows: list[tuple[str, ...]] = [("pos", "token", "id", "family", "word", "role", "part", "time")]
+        for at, (label, word, start) in enumerate(zip(self.labels, self.word_index, self.starts, strict=True)):
+            time = "" if math.isnan(start) else f"{start:.2f}–{self.ends[at]:.2f} s"
+            part = "" if self.parts[at] == "none" else self.parts[at]
+            named = self.words[word] if word >= 0 else ""
+            rows.append((str(at), label, str(self.ids[at]), self.families[at], named, self.roles[at], part, time))
+        return rows
+
+    def _notes(self) -> list[str]:
+        return [f"Caution: {note}" for note in self.cautions]
 
     # ---- spans -------------------------------------------------------------------------------------------------------
 
@@ -230,7 +267,7 @@ class Prompt:
         return self.modalities[here] == self.modalities[there] != "none"
 
     def _inside(self, span: Span) -> Span:
-        if span.last >= len(self):
+        if span and span.last >= len(self):
             raise ValueError(
                 f"span '{span.name}' reaches position {span.last}, but the prompt has {len(self)} tokens "
                 f"(0 to {len(self) - 1})"

@@ -43,7 +43,7 @@ GROWN = re.compile(r"(.+) ([+-])(\d{1,6})")
 
 @dataclass(frozen=True)
 class Span:
-    """Positions of a prompt that are treated together; sorted, unique, at least one."""
+    """Positions of a prompt that are treated together; sorted, unique, at least one (none has only no name)."""
 
     name: str
     positions: tuple[int, ...]
@@ -53,6 +53,8 @@ class Span:
         given = listed(f"positions of span '{self.name}'", self.positions, empty=True)
         positions = tuple(whole(f"a position of span '{self.name}'", position) for position in given)
         object.__setattr__(self, "positions", positions)
+        if not self.positions and not self.name:
+            return  # the subject of a prompt that has none
         if not self.positions:
             raise ValueError(f"span '{self.name}' has no positions; a span needs at least one")
         if self.positions[0] < 0 or list(self.positions) != sorted(set(self.positions)):

@@ -63,7 +63,7 @@ def known_prompts(lens: Lens, prompts: Sequence[Prompt], over: Over = "text") ->
 
     Returns True or False each, in their order; over text ids. Raises ValueError for prompts of another vocabulary.
     """
-    chosen = given_each(given_lens(lens), prompts, "prompts")
+    chosen = given_each(given_lens(lens), prompts, "prompts", needs=("answer",))
     check_choice("over", over, Over)
     return tuple(given_answer(lens, prompt, over).known for prompt in chosen)
 

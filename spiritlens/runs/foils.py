@@ -25,9 +25,9 @@ def with_foils(lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[Metric])
     return tuple(prompt if prompt.foil_ids or not prompt.answer_ids else runner_up(lens, prompt) for prompt in prompts)
 
 
-def foils_given(asked: Sequence[Prompt], used: Sequence[Prompt]) -> str:
-    """For the attribute ``foils``: which prompts were given a runner-up; "own" where none was."""
-    given = [after.id for before, after in zip(asked, used, strict=True) if before.foil_ids != after.foil_ids]
+def foils_given(prompts: Sequence[Prompt]) -> str:
+    """For the attribute ``foils``: which prompts have a runner-up as foil; "own" where none has."""
+    given = [prompt.id for prompt in prompts if prompt.foil_rule == "runner-up"]
     return f"runner-up of the model: {', '.join(given)}" if given else "own"
 
 
@@ -38,4 +38,5 @@ def runner_up(lens: Lens, prompt: Prompt) -> Prompt:
         logits = lens.backend.forward(prompt.tokens.to(lens.backend.device))[0, -1]
     others = [token for token in lens.vocabulary.text_ids.tolist() if token != prompt.answer_ids[0]]
     best = others[int(logits[torch.tensor(others, device=logits.device)].argmax())]
-    return replace(prompt, foil=lens.vocabulary.label(best).replace("▁", " ").strip() or "▁", foil_ids=(best,))
+    foil = lens.vocabulary.label(best).replace("▁", " ").strip() or "▁"
+    return replace(prompt, foil=foil, foil_ids=(best,), foil_rule="runner-up")

@@ -1,86 +1,63 @@
-"""Interventions: what is done at a site, as data. `spiritlens.runs.run` turns them into hooks.
+"""Interventions: what is done at a site, as data. `spiritlens.runs.placing` turns them into hooks.
 
-===========  ==========================================================================================================
-verb         at the site, the run gets
-===========  ==========================================================================================================
-`corrupt`    disturbed token embeddings (noise, other tokens, a knock-out): it makes the corrupted run
-`restore`    the value of the clean run
-`freeze`     the value of the corrupted run (severing holds MLP or attention outputs this way), or of the clean run
-`swap`       the value of another prompt's clean run
-`ablate`     zero, the mean over reference prompts, or a value resampled from them
-===========  ==========================================================================================================
+==============  ====================================================================================================
+verb            at the site, the run gets
+==============  ====================================================================================================
+`corrupt`       disturbed token embeddings (noise, other tokens, a knock-out): it makes the corrupted run
+`restore`       the value of the clean run
+`freeze`        the value of the corrupted run (severing holds MLP or attention outputs this way), or of the clean run
+`swap`          the value of another prompt's clean run
+`ablate`        zero, the mean over reference prompts, or a value resampled from them
+`replace_with`  a tensor
+`add`           what is there and a vector (steering; its scale is the vector's own)
+`apply`         what a function makes of what is there
+==============  ====================================================================================================
 
-Interventions are applied in the order of the model's computation; at one site, the last one given wins.
+Interventions are applied in the order of the model's computation; at one site, one after the other as they are given,
+so that of several that put values in, the last one wins.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
-from spiritlens.arguments import check_choice, listed, shown, told_keywords
+from torch import Tensor
+
+from spiritlens.arguments import listed, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.given import CORRUPTIONS, checked_corruption, is_corruption
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale
 from spiritlens.runs.sites import At, Site, positions_of, site_at
+from spiritlens.runs.values import (
+    Ablation,
+    Addition,
+    Change,
+    FromFunction,
+    FromPrompt,
+    FromRun,
+    FromTensor,
+    Knocked,
+    RunName,
+    Value,
+)
 
-RunName = Literal["clean", "corrupted"]
-Knocked = Literal["zero", "mean", "resample"]
-
-
-@dataclass(frozen=True)
-class FromRun:
-    """The value that this prompt's clean or corrupted run has at the site (same noise sample)."""
-
-    run: RunName
-
-    def __post_init__(self) -> None:
-        check_choice("run", self.run, RunName)
-
-
-@dataclass(frozen=True)
-class FromPrompt:
-    """The value of another prompt's clean run, position by position."""
-
-    donor: Prompt
-    positions: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.donor, Prompt):
-            raise ValueError(f"donor is {shown(self.donor)} ({type(self.donor).__name__}): expected a Prompt")
-        object.__setattr__(self, "positions", positions_of(self.positions))
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """Zero, the mean over the reference prompts' tokens (BOS left out), or one of them at random in each sample."""
-
-    to: Knocked
-    reference: tuple[Prompt, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_choice("ablation to", self.to, Knocked)
-        object.__setattr__(self, "reference", listed("reference", self.reference, of=Prompt, empty=True))
-
-
-Value: TypeAlias = Corruption | FromRun | FromPrompt | Ablation
-VALUES = (FromRun, FromPrompt, Ablation)
+KINDS = (FromRun, FromPrompt, Ablation, FromTensor, Addition, FromFunction)
 """Values that are no corruption."""
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """A value for a site, with a label for people."""
+    """A value for a site (or a corruption of embeddings), with a label for people."""
 
     site: Site
-    value: Value
+    value: Corruption | Value
     label: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.site, Site):
             raise ValueError(f"site is {shown(self.site)} ({type(self.site).__name__}): expected a Site")
-        if not isinstance(self.value, VALUES) and not is_corruption(self.value):
-            kinds = ", ".join(kind.__name__ for kind in VALUES)
+        if isinstance(self.value, type) or not (isinstance(self.value, Value) or is_corruption(self.value)):
+            kinds = ", ".join(kind.__name__ for kind in KINDS)
             raise ValueError(
                 f"value is {shown(self.value)} ({type(self.value).__name__}): expected one of {kinds}, or {CORRUPTIONS}"
             )
@@ -94,27 +71,13 @@ class Intervention:
             _check_number(site, self.value)
         return replace(self, site=site)
 
-    def check_vocabulary(self, prompt: Prompt) -> None:
-        """Refuse prompts of another vocabulary among the donors: their ids are other words here."""
-        value = self.value
-        others = (value.donor,) if isinstance(value, FromPrompt) else getattr(value, "reference", ())
-        for other in others:
-            if prompt.vocabulary and other.vocabulary and prompt.vocabulary != other.vocabulary:
-                raise ValueError(
-                    f"'{self.label}' takes values of prompt {other.id}, built with the vocabulary {other.vocabulary}; "
-                    f"the prompt {prompt.id} has {prompt.vocabulary}: build both with one lens"
-                )
-
 
 @told_keywords
 def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.corruptions.noise`), or by another
-    corruption.
-
-    Returns an `Intervention` for `run`. Raises ValueError where `by` stands beside a scale or law.
-    """
+    corruption."""
     if by is not None and (scale is not None or law != "gaussian"):
         raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
     corruption = Noise(scale, law) if by is None else checked_corruption(by, "by")
@@ -147,7 +110,7 @@ def swap(
     value = FromPrompt(donor, donor.span(taken).positions if isinstance(taken, str) else positions_of(taken))
     if not site.span:
         _check_number(site, value)
-    return Intervention(site, value, f"{_label('swap', site, at)} from '{donor.subject.name}'")
+    return Intervention(site, value, f"{_label('swap', site, at)} from '{donor.subject.name or donor.id}'")
 
 
 @told_keywords
@@ -161,8 +124,7 @@ def ablate(
 ) -> Intervention:
     """Knock a site out: zero it, or take the mean (or a random one) of the reference prompts' values of that component.
 
-    Without a reference the prompt's own tokens serve. Returns an `Intervention` for `run`. Raises ValueError for an
-    unknown component, layer below 0 or kind of knock-out.
+    Without a reference the prompt's own tokens serve.
     """
     site = site_at(component, layer, at, head)
     return Intervention(
@@ -170,6 +132,33 @@ def ablate(
         Ablation(to, listed("reference", reference, of=Prompt, empty=True)),
         f"{_label('ablate', site, at)} to {to}",
     )
+
+
+@told_keywords
+def replace_with(component: str, layer: int, at: At, tensor: Tensor, head: int | None = None) -> Intervention:
+    """Put a tensor in: ``[width]`` for every position, ``[position width]``, or with sample and head axes.
+
+    With a head named the width is d_head; without one, components with heads take ``[head d_head]``,
+    ``[position head d_head]``. It is brought to the model's dtype and device.
+    """
+    site = site_at(component, layer, at, head)
+    return Intervention(site, FromTensor(tensor), f"{_label('replace', site, at)} with a tensor")
+
+
+@told_keywords
+def add(component: str, layer: int, at: At, vector: Tensor, head: int | None = None) -> Intervention:
+    """Add a vector to what is there (steering), of the shapes that `replace_with` takes."""
+    site = site_at(component, layer, at, head)
+    return Intervention(site, Addition(vector), _label("add", site, at, "a vector to "))
+
+
+@told_keywords
+def apply(component: str, layer: int, at: At, function: Change, head: int | None = None) -> Intervention:
+    """Put in what a function makes of what is there: ``[sample position width]`` (``[sample position head width]``
+    where the component has heads and none is named) to a tensor of the same shape, finite."""
+    site = site_at(component, layer, at, head)
+    name = getattr(function, "__name__", type(function).__name__)
+    return Intervention(site, FromFunction(function), _label("apply", site, at, f"{name} to "))
 
 
 def _check_number(site: Site, value: FromPrompt) -> None:
@@ -181,9 +170,9 @@ def _check_number(site: Site, value: FromPrompt) -> None:
         )
 
 
-def _label(verb: str, site: Site, at: At) -> str:
+def _label(verb: str, site: Site, at: At, what: str = "") -> str:
     head = "" if site.head is None else f" head {site.head}"
-    return f"{verb} {site.component} {site.layer}{head} at {_name(site, at)}"
+    return f"{verb} {what}{site.component} {site.layer}{head} at {_name(site, at)}"
 
 
 def _name(site: Site, at: At) -> str:

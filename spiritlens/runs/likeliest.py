@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spiritlens.arguments import check_choice, whole
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.text_tables import text_table
 
 Over: TypeAlias = Literal["full", "text"]
 """What probabilities are taken over: all trained ids, or text ids only."""
@@ -21,21 +22,21 @@ class Top:
     ids: tuple[int, ...]
     probabilities: tuple[float, ...]
     logits: tuple[float, ...]
-    answer_id: int
+    answer_id: int | None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        lines = ["rank  token                 id  probability   logit"]
+        rows = [("rank", "token", "id", "probability", "logit", "")]
         for rank, row in enumerate(zip(self.tokens, self.ids, self.probabilities, self.logits, strict=True), 1):
             token, identity, probability, logit = row
-            mark = "  ← answer" if identity == self.answer_id else ""
-            lines.append(f"{rank:>4}  {token:<18}{identity:>6}  {probability:>11.4f}  {logit:>6.2f}{mark}")
-        return "\n".join(lines)
+            mark = "← answer" if identity == self.answer_id else ""
+            rows.append((str(rank), token, str(identity), f"{probability:.4f}", f"{logit:.2f}", mark))
+        return text_table(rows, right=(0, 2, 3, 4))
 
 
-def likeliest(logits: Tensor, vocabulary: Vocabulary, k: int, over: Over, answer_id: int) -> Top:
+def likeliest(logits: Tensor, vocabulary: Vocabulary, k: int, over: Over, answer_id: int | None) -> Top:
     """The k likeliest ids of logits ``[sample d_vocab]``, by their probability's mean over samples."""
     k = whole("k", k, at_least=1)
     check_choice("over", over, Over)

@@ -23,7 +23,8 @@ from spiritlens.arguments import told_keywords, whole
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import GROUPS, Fact, commonest_answers, given_facts
+from spiritlens.prompts.facts import GROUPS, Fact, check_phrasing, commonest_answers, given_facts
+from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.kept_answers import KeptAnswers
@@ -97,6 +98,7 @@ def ask(
     Returns those asked and those left out, with the reason. Raises ValueError where none can be spoken and asked.
     """
     facts = given_facts(facts)
+    check_phrasing(phrasing, facts)
     kept = KeptAnswers(given_lens(lens), answers)
     pairs: list[PairedPrompts] = []
     left_out: list[LeftOut] = []
@@ -123,11 +125,8 @@ def pair_prompts(lens: Lens, fact: Fact, voice: str, phrasing: str) -> tuple[Pro
     voice.
     """
     asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
-    text = lens.text(*asked, fact_id=fact.id, relation=fact.relation, group=fact.group, phrasing=phrasing)
-    spoken = lens.speak(
-        *asked, voice=voice, fact_id=fact.id, relation=fact.relation, group=fact.group, phrasing=phrasing
-    )
-    return text, spoken
+    origin = Origin(fact.id, fact.relation, phrasing, group=fact.group)
+    return lens.text(*asked, origin=origin), lens.speak(*asked, voice=voice, origin=origin)
 
 
 def _check_new(prompts: Sequence[Prompt], pairs: Sequence[PairedPrompts]) -> None:
@@ -140,7 +139,8 @@ def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:
     """Per group: facts asked, the share known in each modality, and what guessing the commonest answers gives."""
     guess = commonest_answers(asked.facts)
     rows = []
-    for group in (*GROUPS, "all"):
+    groups = dict.fromkeys((*GROUPS, *(each.fact.group for each in asked.pairs if each.fact.group), "all"))
+    for group in groups:
         of_group = [each for each in asked.pairs if group in (each.fact.group, "all")]
         if of_group:
             row: dict[str, Any] = {"group": group, "facts": len(of_group)}

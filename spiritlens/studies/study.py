@@ -32,7 +32,7 @@ from spiritlens.comparison.result import Comparison
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import Fact, given_facts, load_facts
+from spiritlens.prompts.facts import Fact, check_phrasing, drawn_foils, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
@@ -89,7 +89,8 @@ def study(
     settings = given_settings(settings)
     out, lens = given_folder(out), given_lens(lens)
     lens.required_encoder()
-    facts = load_facts() if facts is None else given_facts(facts)
+    facts = load_facts() if facts is None else drawn_foils(facts, settings.seed)
+    check_phrasing(settings.phrasing, facts)
     begin(out, lens, settings)
     asked = _asked(lens, facts, settings, out / "answers.jsonl")
     chosen = choose_known(asked, settings.n_facts, settings.seed)
@@ -186,7 +187,7 @@ def study_cost(
     that cannot be, and when none of the facts can be spoken.
     """
     settings, tflops, lens = given_settings(settings), number("tflops", tflops, above=0), given_lens(lens)
-    prompts = _first_prompts(lens, load_facts() if facts is None else given_facts(facts), settings)
+    prompts = _first_prompts(lens, load_facts() if facts is None else drawn_foils(facts, settings.seed), settings)
 
     def cost(some: Sequence[Prompt], at: At) -> Cost:
         grid = _grid(lens, settings, at)

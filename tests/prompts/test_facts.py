@@ -16,16 +16,17 @@ from spiritlens.prompts.facts import (
     TRAINED_PHRASINGS,
     Fact,
     commonest_answers,
+    drawn_foils,
     load_facts,
 )
 
 FACTS = load_facts()
-TEMPLATES = (
-    "The capital of {subject} is",
-    "{subject} has a capital called",
-    "{subject} is ruled from",
-    "The city of {subject} is",
-)
+TEMPLATES = {
+    "first": "The capital of {subject} is",
+    "second": "{subject} has a capital called",
+    "third": "{subject} is ruled from",
+    "held out": "The city of {subject} is",
+}
 
 
 def words(text: str) -> set[str]:
@@ -54,8 +55,15 @@ def test_each_country_has_at_least_five_facts_in_both_modalities() -> None:
 
 
 def test_held_out_phrasings_use_trained_words_only() -> None:
-    trained = set().union(*(words(template) for fact in FACTS for template in fact.templates[:3]))
-    assert set().union(*(words(fact.templates[3]) for fact in FACTS)) <= trained
+    trained = set().union(
+        *(
+            words(template)
+            for fact in FACTS
+            for phrasing in TRAINED_PHRASINGS
+            for template in [fact.templates[phrasing]]
+        )
+    )
+    assert set().union(*(words(fact.templates[HELD_OUT]) for fact in FACTS)) <= trained
 
 
 def test_no_trained_statement_begins_with_a_held_out_prompt() -> None:
@@ -67,9 +75,9 @@ def test_no_trained_statement_begins_with_a_held_out_prompt() -> None:
 def test_no_trained_template_goes_on_after_the_end_of_the_held_out_one() -> None:
     """'The name of a river in S is' would be continued by 'named' if 'A river in S is named' was trained."""
     for fact in FACTS:
-        held = fact.templates[3].split()
+        held = fact.templates[HELD_OUT].split()
         tail = " ".join(held[max(0, held.index("{subject}") - 2) :])
-        assert not [template for template in fact.templates[:3] if f"{tail} " in template], (fact.relation, tail)
+        assert not [name for name in TRAINED_PHRASINGS if f"{tail} " in fact.templates[name]], (fact.relation, tail)
 
 
 def test_prompts_do_not_end_in_an_article() -> None:
@@ -117,19 +125,19 @@ def test_drawing_the_groups_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_commonest_answer_is_counted_per_relation() -> None:
-    facts = [Fact(f"c/{s}", "c", s, a, "x", "both", TEMPLATES) for s, a in (("A", "b"), ("B", "a"), ("C", "b"))]
+    facts = [Fact(f"c/{s}", "c", s, a, "x", TEMPLATES, "both") for s, a in (("A", "b"), ("B", "a"), ("C", "b"))]
     assert commonest_answers(facts) == {"c": "b"}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"group": "sung"}, "group 'sung' is unknown"),
-        ({"templates": TEMPLATES[:3]}, "3 templates, 4 needed"),
-        ({"templates": (*TEMPLATES[:3], "no subject")}, "exactly once"),
-        ({"answer": "Buenos Aires"}, "must be one word"),
+        ({"group": None}, "group of fact x=None"),
+        ({"templates": {}}, "templates={}: expected a mapping of phrasings to templates"),
+        ({"templates": {**TEMPLATES, "fifth": "no subject"}}, "exactly once"),
         ({"foil": "paris"}, "the foil equals the answer"),
-        ({"templates": TEMPLATES[0]}, "templates of fact x='The capital of .*: expected several"),
+        ({"templates": "The capital of {subject} is"}, "templates='The capital of .*: expected a mapping"),
+        ({"templates": tuple(TEMPLATES.values())}, "templates=.*: expected a mapping"),
         ({"subject": " "}, "the subject of fact 'x' is empty"),
         ({"relation": None}, "relation of fact 'x'=None"),
         ({"foil": " "}, "the foil of fact x is empty"),
@@ -143,8 +151,55 @@ def test_a_broken_fact_is_refused(change: dict[str, object], message: str) -> No
 
 
 def test_an_unknown_phrasing_is_refused() -> None:
-    with pytest.raises(ValueError, match="phrasing 'fifth' is unknown"):
+    with pytest.raises(ValueError, match=r"phrasing 'fifth' is unknown to fact capital/france; choose one of first"):
         FACTS[0].text("fifth")
+
+
+def test_a_fact_of_ones_own_has_any_phrasings_groups_and_answers(tmp_path: Path) -> None:
+    own = Fact("p17/1", "P17", "Perth", "Western Australia", "", {"known": "{subject} is in"}, "CounterFact")
+    assert own.text() == own.text("known") == "Perth is in"
+    assert own.statement() == "Perth is in Western Australia"
+    assert hash(own) == hash(
+        Fact("p17/1", "P17", "Perth", "Western Australia", "", {"known": "{subject} is in"}, "CounterFact")
+    )
+    path = tmp_path / "own.json"
+    rows = [["Perth", "Western Australia", "", "CounterFact"], ["Lyon", "France", "", ""]]
+    path.write_text(json.dumps({"relations": {"P17": {"templates": {"known": "{subject} is in"}, "facts": rows}}}))
+    assert [(fact.answer, fact.group, fact.text("known")) for fact in load_facts(path)] == [
+        ("Western Australia", "CounterFact", "Perth is in"),
+        ("France", "", "Lyon is in"),
+    ]
+    path.write_text(json.dumps({"relations": {"P17": {"templates": ["{subject} is in"], "facts": rows}}}))
+    with pytest.raises(ValueError, match=r"has 1 templates, 4 needed: first, .*or name them in an object"):
+        load_facts(path)
+
+
+def test_missing_foils_are_other_answers_of_the_relation_by_the_seed() -> None:
+    def fact(subject: str, answer: str, foil: str = "", relation: str = "capital") -> Fact:
+        return Fact(f"{relation}/{subject}", relation, subject, answer, foil, TEMPLATES)
+
+    facts = [fact(f"s{n}", answer) for n, answer in enumerate(["Paris", "Rome", "Oslo", "paris", "Bern"])]
+    facts += [fact("own", "Lima", "Quito"), fact("alone", "blue", relation="colour")]
+    drawn = drawn_foils(facts, seed=3)
+    assert drawn == drawn_foils(iter(facts), seed=3)
+    assert set(drawn_foils(facts[::-1], seed=3)) == set(drawn), "whatever the order"
+    assert [found.foil for found in drawn[-2:]] == ["Quito", ""]
+    for found in drawn[:5]:
+        assert found.foil in {"Paris", "paris", "Rome", "Oslo", "Bern", "Lima"}
+        assert found.foil.lower() != found.answer.lower()
+    assert len({tuple(found.foil for found in drawn_foils(facts, seed)) for seed in range(5)}) > 1
+    assert drawn_foils(FACTS) == FACTS, "the shipped facts have foils of their own"
+
+
+def test_the_shipped_list_is_checked_for_what_training_relies_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = {"relations": {"c": {"templates": {"one": "{subject} is"}, "facts": [["a", "b", "c", "both"]]}}}
+    (tmp_path / "facts.json").write_text(json.dumps(broken))
+    monkeypatch.setattr("spiritlens.prompts.facts.ASSETS", tmp_path)
+    with pytest.raises(ValueError, match="the shipped fact c/a has the group 'both', the phrasings one"):
+        load_facts()
+    assert load_facts(tmp_path / "facts.json")[0].text() == "a is"
 
 
 def test_missing_broken_and_double_files_are_refused(tmp_path: Path) -> None:
@@ -225,7 +280,7 @@ def test_an_unspeakable_fact_is_left_out_with_its_reason(tmp_path: Path) -> None
     from spiritlens.prompts.facts import speak
     from spiritlens.speech.recordings import recordings_of_folder
 
-    facts = [Fact(f"capital/{s}", "capital", s, "Rome", "Paris", "both", TEMPLATES) for s in ("Italy", "北京", "Peru*")]
+    facts = [Fact(f"capital/{s}", "capital", s, "Rome", "Paris", TEMPLATES, "both") for s in ("Italy", "北京", "Peru*")]
     made = speak(facts, ["espeak:en-us", "espeak:en-us+f2"], tmp_path, progress="none")
     assert made.spoken == ("capital/Italy_first",)
     assert list(made.left_out) == ["capital/北京_first", "capital/Peru*_first"]

@@ -10,8 +10,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prompt_making import mixed_prompt, speech_prompt, text_prompt
 
-from spiritlens.prompts.building.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
+from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.units import UnitStream
@@ -265,6 +266,9 @@ def prompts(draw) -> Prompt:
     def column(values):
         return tuple(draw(st.lists(values, min_size=n, max_size=n)))
 
+    positions = st.sets(st.integers(0, n - 1), min_size=1).map(lambda found: tuple(sorted(found)))
+    spans = st.builds(Span, names, positions)
+    answer_ids = tuple(draw(st.lists(st.integers(0, 2**31), max_size=3)))
     return Prompt(
         ids=column(st.integers(0, 2**31)),
         text=draw(names),
@@ -277,9 +281,9 @@ def prompts(draw) -> Prompt:
         parts=column(st.sampled_from(["first", "none"])),
         starts=column(st.one_of(st.just(float("nan")), st.floats(0, 1e6))),
         ends=column(st.one_of(st.just(float("nan")), st.floats(0, 1e6))),
-        subject=Span(draw(names), tuple(sorted(draw(st.sets(st.integers(0, n - 1), min_size=1))))),
-        answer=draw(names),
-        answer_ids=tuple(draw(st.lists(st.integers(0, 2**31), min_size=1, max_size=3))),
+        subject=draw(st.one_of(st.just(Span("", ())), spans)),
+        answer=draw(names) if answer_ids else "",
+        answer_ids=answer_ids,
         kind=draw(st.sampled_from(["T2T", "S2T", "mixed"])),
         foil=draw(names),
         foil_ids=tuple(draw(st.lists(st.integers(0, 2**31), max_size=3))),

@@ -66,8 +66,12 @@ def test_role_and_part_names_are_the_design_s():
     assert PARTS == ("first", "middle", "last", "none")
 
 
-def test_unequal_lengths_and_an_empty_subject_are_refused():
+def test_without_a_subject_all_words_but_the_last_count_as_before_it():
+    families = ["bos", "marker", "text", "text", "text", "marker"]
+    roles = ("bos", "modality marker", "before subject", "before subject", "last word", "final marker")
+    assert token_roles(families, [-1, -1, 0, 1, 2, -1], []) == roles
+
+
+def test_unequal_lengths_are_refused():
     with pytest.raises(ValueError, match="2 families, 1 word indices"):
         token_roles(["bos", "text"], [-1], [1])
-    with pytest.raises(ValueError, match="subject has no positions"):
-        token_roles(["bos", "text"], [-1, 0], [])

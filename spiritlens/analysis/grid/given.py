@@ -19,6 +19,7 @@ from spiritlens.arguments import check_choice, listed, shown, whole
 from spiritlens.models.given import given_each, given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.foils import with_foils
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.metrics import given_metrics as metrics_of
 from spiritlens.runs.scoring import scorers
@@ -49,6 +50,16 @@ def given_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Iterable[str |
         except ValueError as problem:
             raise ValueError(f"prompt {prompt.id} cannot be scored by metrics {names}: {problem}") from None
     return found
+
+
+def given_scored(
+    lens: Lens, prompts: Sequence[Prompt], metrics: Iterable[str | Metric]
+) -> tuple[tuple[Prompt, ...], tuple[Metric, ...]]:
+    """Prompts and the metrics that score them all; one that lacks a foil where a metric needs it has the model's
+    runner-up (`spiritlens.runs.foils`)."""
+    found = metrics_of(metrics)
+    chosen = with_foils(lens, prompts, found)
+    return chosen, given_metrics(lens, chosen, found)
 
 
 def given_spans(prompts: Sequence[Prompt], at: At, spans: Iterable[str]) -> tuple[str, ...]:

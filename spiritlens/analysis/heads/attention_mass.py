@@ -60,7 +60,7 @@ def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[
 @plain_torch
 def attention_mass(lens: Lens, prompts: Sequence[Prompt], by: GroupBy = "role") -> xr.Dataset:
     """Attention mass ``mass [prompt layer head query key]`` between roles or modalities."""
-    chosen = given_prompts(given_lens(lens), prompts)
+    chosen = given_prompts(given_lens(lens), prompts, needs=())
     check_choice("by", by, GroupBy)
     groups = GROUPS[by]
     masses = []
@@ -83,7 +83,7 @@ def attention_mass(lens: Lens, prompts: Sequence[Prompt], by: GroupBy = "role") 
 @plain_torch
 def detectors(lens: Lens, prompts: Sequence[Prompt]) -> xr.Dataset:
     """Scores ``score [prompt layer head detector]`` of all detectors."""
-    chosen = given_prompts(given_lens(lens), prompts)
+    chosen = given_prompts(given_lens(lens), prompts, needs=())
     scores = [
         detector_scores(attention_patterns(lens.backend, prompt.tokens), prompt.ids, prompt.word_index).numpy()
         for prompt in chosen

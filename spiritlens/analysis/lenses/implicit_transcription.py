@@ -39,7 +39,7 @@ class Transcription:
 def implicit_transcription(lens: Lens, prompts: Sequence[Prompt], *, top: int = 5) -> pd.DataFrame:
     """A table with one row per spoken word (fields of `Transcription`): the layer at which its text is among the top
     k."""
-    chosen = given_prompts(given_lens(lens), prompts)
+    chosen = given_prompts(given_lens(lens), prompts, needs=())
     ids = lens.vocabulary.text_ids.tolist()
     top = whole("top", top, at_least=1, at_most=len(ids))
     text_ids, column = torch.tensor(ids, device=lens.backend.device), {token: place for place, token in enumerate(ids)}

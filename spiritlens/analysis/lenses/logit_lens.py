@@ -49,10 +49,10 @@ def logit_lens(lens: Lens, prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dat
     """Top text tokens at every state and position, and the rank of the word that stands there.
 
     ``top_token [prompt state pos top]``, ``top_probability`` (over text ids), ``rank [prompt state pos]`` of the
-    first text token of the position's own word, ``answer_rank [prompt state pos]``; NaN or "" where there is no word
-    or no token.
+    first text token of the position's own word, ``answer_rank [prompt state pos]``; NaN or "" where there is no word,
+    no answer or no token. Prompts need no subject and no answer.
     """
-    chosen = given_prompts(given_lens(lens), prompts)
+    chosen = given_prompts(given_lens(lens), prompts, needs=())
     model, vocabulary = lens.backend, lens.vocabulary
     ids = vocabulary.text_ids.tolist()
     top = whole("top", top, at_least=1, at_most=len(ids))
@@ -70,7 +70,7 @@ def logit_lens(lens: Lens, prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dat
             probabilities[here] = best.values.cpu().numpy()
             tokens[here] = [[vocabulary.label(ids[index]) for index in found] for found in best.indices.tolist()]
             ranks[here] = _ranks(logits, column, targets)
-            answers[here] = _ranks(logits, column, [prompt.answer_ids[0]] * len(prompt))
+            answers[here] = _ranks(logits, column, list(prompt.answer_ids[:1] or (None,)) * len(prompt))
     return xr.Dataset(
         {
             "top_token": (("prompt", "state", "pos", "top"), tokens),

@@ -10,7 +10,6 @@ Source: the behaviour of ``Spiritlm.generate`` of the official SpiritLM package 
 
 import math
 import re
-from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -20,13 +19,12 @@ from transformer_lens import HookedTransformer
 from spiritlens.arguments import check_choice, number, shown, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks
-from spiritlens.prompts.building.draft import Draft, TextPart
+from spiritlens.prompts.building.build import build_prompt
+from spiritlens.prompts.building.question import Question
+from spiritlens.prompts.building.segments import TextSegment
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
-
-AnswerModality: TypeAlias = Literal["text", "speech", "any"]
-"""What a continuation may hold: ``text`` pieces only, ``speech`` units only (pitch and style included), or ``any`` of
-them and markers; never padding rows or special tokens."""
+from spiritlens.terms import AnswerModality
 
 ALLOWED = {"text": ("text",), "speech": ("unit", "pitch", "style"), "any": ("text", "unit", "pitch", "style", "marker")}
 
@@ -49,18 +47,20 @@ def continue_prompt(
     max_new_tokens: int = 20,
     modality: AnswerModality = "text",
     temperature: float = 0.0,
+    seed: int = 0,
 ) -> str:
     """The continuation of a prompt, without it, stripped if text.
 
     A string with markers is read as it is, one without as the written prompt that `Lens.text` makes of it; both in the
     family's case. Prompt and continuation must fit into the model's context.
 
-    Temperature 0 takes the likeliest token each time; above it sampling draws from torch's random state. A string that
-    ends in the other modality gets the marker of the wanted one first, as the official package does.
+    Temperature 0 takes the likeliest token each time; above it sampling draws from ``seed``. A string that ends in the
+    other modality gets the marker of the wanted one first, as the official package does.
     """
     check_choice("modality", modality, AnswerModality)
     new_tokens = whole("max_new_tokens", max_new_tokens, at_least=1)
     heat = number("temperature", temperature, at_least=0, below=math.inf)
+    seed = whole("seed", seed, at_least=0)
     banned = torch.from_numpy(~allowed_ids(vocabulary, modality)).to(model.W_E.device)
     ids = _prompt_ids(vocabulary, prompt)
     ids += _marker_between(vocabulary, ids, modality)
@@ -74,7 +74,10 @@ def continue_prompt(
     def ban(logits: Tensor) -> Tensor:
         return logits.masked_fill(banned, -torch.inf)
 
-    with torch.no_grad(), PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
+    hooks = PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)])
+    gpus = [model.W_E.device] if model.W_E.device.type == "cuda" else []
+    with torch.no_grad(), hooks, torch.random.fork_rng(gpus):
+        torch.manual_seed(seed)
         tokens = model.generate(
             torch.tensor([ids], device=model.W_E.device),
             max_new_tokens=new_tokens,
@@ -109,20 +112,12 @@ def _prompt_ids(vocabulary: Vocabulary, prompt: Prompt | str) -> list[int]:
         marked = {"marker", "unit", "pitch", "style"}.intersection(vocabulary.family_of_ids(ids).tolist())
         if not ids:
             raise ValueError(f"prompt={shown(prompt)} gives no token to continue; write its first word")
-        return _written_ids(vocabulary, prompt) if prompt.strip() and not marked else ids
+        if not prompt.strip() or marked:
+            return ids
+        return list(build_prompt(vocabulary, [TextSegment(prompt)], Question()).ids)
     if not isinstance(prompt, Prompt):
         raise ValueError(f"prompt={shown(prompt)} ({type(prompt).__name__}): expected a Prompt or a string")
     return list(prompt.ids)
-
-
-def _written_ids(vocabulary: Vocabulary, text: str) -> list[int]:
-    """The ids of `Lens.text` on the text: opened, framed and closed as the family does it."""
-    opening, closing = vocabulary.family.written_turn
-    draft = Draft(vocabulary)
-    parts = (TextPart(opening, frame=True), TextPart(text.strip()), TextPart(closing, frame=True))
-    draft.add_text([part for part in parts if part.text])
-    draft.close("none")
-    return draft.ids
 
 
 def _marker_between(vocabulary: Vocabulary, ids: list[int], modality: AnswerModality) -> list[int]:

@@ -17,7 +17,7 @@ the effect.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -44,7 +44,10 @@ from spiritlens.models.planted.vocabulary import (
     token_kinds,
 )
 from spiritlens.models.planted.weights import CircuitName, build_circuit
-from spiritlens.prompts.building.build import speech_prompt, text_prompt
+from spiritlens.prompts.building.build import build_prompt
+from spiritlens.prompts.building.question import Question
+from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
+from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
@@ -118,10 +121,9 @@ class Planted:
     def text(self, subject: str, phrasing: str = "plain") -> Prompt:
         """The written prompt about a subject, read at a final ``[Text]`` marker as spoken prompts are."""
         words = _carrier(phrasing).format(subject=subject)
-        about = self._about(subject, phrasing)
-        return text_prompt(
-            self.lens.vocabulary, words, subject, _answer(subject), self._foil(subject), marker="final", **about
-        )
+        question = Question(subject, _answer(subject), self._foil(subject))
+        segments = [TextSegment(words)]
+        return build_prompt(self.lens.vocabulary, segments, question, _origin(subject, phrasing), "final")
 
     def speech(self, subject: str, phrasing: str = "plain") -> Prompt:
         """The spoken prompt about a subject: carrier words of two to four units, the subject of six."""
@@ -133,17 +135,9 @@ class Planted:
             words.append(WordInterval(word, len(ids) * seconds, (len(ids) + len(units)) * seconds))
             ids += units
         stream = UnitStream.from_frames(np.repeat(np.array(ids), FRAMES_PER_UNIT), FAMILY.unit_rate)
-        about = self._about(subject, phrasing)
-        return speech_prompt(
-            self.lens.vocabulary,
-            stream,
-            words,
-            subject,
-            _answer(subject),
-            self._foil(subject),
-            voice="planted",
-            **about,
-        )
+        question = Question(subject, _answer(subject), self._foil(subject))
+        origin = _origin(subject, phrasing, voice="planted")
+        return build_prompt(self.lens.vocabulary, [SpeechSegment(stream, words)], question, origin)
 
     def counterfactual(self, prompt: Prompt) -> Prompt:
         """The prompt about a subject of the same size that shares no half with it: the foil's, or (pairs) one without
@@ -166,9 +160,6 @@ class Planted:
     def _foil(self, subject: str) -> str | None:
         foil = _answer(self._other(subject))
         return None if foil == _answer(subject) else foil
-
-    def _about(self, subject: str, phrasing: str) -> dict[str, Any]:
-        return {"fact_id": subject, "relation": "colour", "phrasing": phrasing, "group": "both"}
 
 
 @told_keywords
@@ -193,6 +184,10 @@ def planted(name: CircuitName = "fact machine", dtype: torch.dtype = torch.float
         rule="or" if name == "or pair" else "and" if name == "and pair" else "one",
     )
     return Planted(name, lens, truth)
+
+
+def _origin(subject: str, phrasing: str, voice: str = "") -> Origin:
+    return Origin(subject, "colour", phrasing, voice, group="both")
 
 
 def _answer(subject: str) -> str:

@@ -5,7 +5,7 @@
    blank where the family says so: ``[Text] the capital of france is``, ``[Speech][Hu7][Hu3]…[Text]``.
 3. A prompt that ends in speech ends with the text marker, since the answer is asked for in writing; one that ends in
    text does so only with ``marker="final"`` or where the family always writes it.
-4. A family that puts questions into a formula (SpeechGPT's ``[Human]: … <eoh>. [SpeechGPT]:``) gets it around them.
+4. A family that puts questions into a template (SpeechGPT's ``[Human]: … <eoh>. [SpeechGPT]:``) gets it around them.
 5. Tokens are made segment by segment, so that every token's word is known; at the end the whole string is tokenized
    once and must give the same ids.
 
@@ -14,132 +14,39 @@ a spoken word are the units that `spiritlens.speech.alignment.unit_words.words_o
 subject belongs to the subject. Sources: the official SpiritLM package (arXiv 2402.05755) and those named in `families`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from spiritlens.arguments import check_choice, listed, shown
 from spiritlens.prompts.building.draft import Draft, TextPart
+from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.building.subject import find_subject
-from spiritlens.prompts.prompt import Prompt, Span
-from spiritlens.prompts.question import Origin, Question
+from spiritlens.prompts.origin import Origin, given_origin
+from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import token_parts, token_roles
+from spiritlens.prompts.spans import Span
 from spiritlens.prompts.vocabulary.vocabulary import BLANK, Vocabulary
-from spiritlens.speech.alignment.unit_words import Rule
 from spiritlens.speech.audio.waveform import Waveform
-from spiritlens.speech.units import UnitStream
-from spiritlens.speech.words import WordInterval
 from spiritlens.terms import Kind, Role
-
-__all__ = [
-    "FinalMarker",
-    "Origin",
-    "Question",
-    "Segment",
-    "SpeechSegment",
-    "TextSegment",
-    "answers",
-    "build_prompt",
-    "mixed_prompt",
-    "speech_prompt",
-    "text_prompt",
-]
 
 FinalMarker = Literal["none", "final"]
 """A text marker after a prompt that ends in text: ``none`` but what the family's own rule writes; ``final``: always."""
-
-
-def text_prompt(
-    vocabulary: Vocabulary,
-    text: str,
-    subject: str,
-    answer: str,
-    foil: str | None = None,
-    *,
-    marker: FinalMarker = "none",
-    occurrence: int | None = None,
-    examples: Sequence[tuple[Segment, str]] = (),
-    fact_id: str = "",
-    relation: str = "",
-    phrasing: str = "",
-    voice: str = "",
-    group: str = "",
-    audio: str = "",
-) -> Prompt:
-    """A written prompt (T2T)."""
-    question = Question(subject, answer, foil, occurrence, examples)
-    origin = Origin(fact_id, relation, phrasing, voice, group, audio)
-    return build_prompt(vocabulary, [TextSegment(text)], question, origin, marker)
-
-
-def speech_prompt(
-    vocabulary: Vocabulary,
-    units: UnitStream,
-    words: Sequence[WordInterval],
-    subject: str,
-    answer: str,
-    foil: str | None = None,
-    *,
-    waveform: Waveform | None = None,
-    streams: Mapping[str, UnitStream] | None = None,
-    rule: Rule = "centre",
-    slack_units: int = 0,
-    text: str = "",
-    occurrence: int | None = None,
-    examples: Sequence[tuple[Segment, str]] = (),
-    fact_id: str = "",
-    relation: str = "",
-    phrasing: str = "",
-    voice: str = "",
-    group: str = "",
-    audio: str = "",
-) -> Prompt:
-    """A spoken prompt whose answer is asked for in writing (S2T); ``text`` is what was spoken, where it is known."""
-    question = Question(subject, answer, foil, occurrence, examples)
-    origin = Origin(fact_id, relation, phrasing, voice, group, audio)
-    segment = SpeechSegment(units, words, waveform, streams or {}, rule, slack_units, text)
-    return build_prompt(vocabulary, [segment], question, origin)
-
-
-def mixed_prompt(
-    vocabulary: Vocabulary,
-    segments: Sequence[Segment],
-    subject: str,
-    answer: str,
-    foil: str | None = None,
-    *,
-    marker: FinalMarker = "none",
-    occurrence: int | None = None,
-    examples: Sequence[tuple[Segment, str]] = (),
-    fact_id: str = "",
-    relation: str = "",
-    phrasing: str = "",
-    voice: str = "",
-    group: str = "",
-    audio: str = "",
-) -> Prompt:
-    """A prompt of text and speech segments, in order.
-
-    ``examples`` are solved (segment, answer) pairs that are put before it (few-shot), one line each. ``occurrence``
-    says which one is meant, counted from 0, where the subject occurs several times.
-    """
-    question = Question(subject, answer, foil, occurrence, examples)
-    origin = Origin(fact_id, relation, phrasing, voice, group, audio)
-    return build_prompt(vocabulary, segments, question, origin, marker)
 
 
 def build_prompt(
     vocabulary: Vocabulary,
     segments: Sequence[Segment],
     question: Question,
-    origin: Origin,
+    origin: Origin = Origin(),
     marker: FinalMarker = "none",
 ) -> Prompt:
-    """The prompt of a question that is asked in these segments."""
+    """The prompt of a question that is asked in these segments, in order."""
     if not isinstance(vocabulary, Vocabulary):
         raise ValueError(f"vocabulary={shown(vocabulary, 40)}: expected a Vocabulary, such as lens.vocabulary")
     check_choice("marker", marker, FinalMarker)
     segments = listed("segments", segments, of=(TextSegment, SpeechSegment))
+    origin = given_origin(origin)
     answer_ids, foil_ids = answers(vocabulary, question)
     draft, span = _drafted(vocabulary, segments, question, marker)
     waveform = _sound(segments)
@@ -157,7 +64,7 @@ def build_prompt(
         starts=tuple(token.start for token in tokens),
         ends=tuple(token.end for token in tokens),
         subject=span,
-        answer=question.answer,
+        answer=question.answer or "",
         answer_ids=answer_ids,
         kind=_kind(segments),
         foil=question.foil or "",
@@ -181,8 +88,10 @@ def _drafted(
     for example, solution in question.examples:
         _add_example(draft, example, solution)
     first_segment = draft.n_segments
-    _add_framed(draft, segments, "final" if question.examples else marker)
+    _add_in_template(draft, segments, "final" if question.examples else marker)
     draft.verify()
+    if question.subject is None:
+        return draft, Span("", ())
     positions, name = find_subject(draft, first_segment, question.subject, question.occurrence)
     return draft, Span(name, positions)
 
@@ -194,15 +103,16 @@ def _sound(segments: Sequence[Segment]) -> Waveform | None:
 
 
 def _roles(draft: Draft, subject: Sequence[int]) -> tuple[Role, ...]:
-    families, words, frames = zip(*((token.family, token.word, token.frame) for token in draft.tokens), strict=True)
-    return token_roles(families, words, subject, frames)
+    about = ((token.family, token.word, token.template) for token in draft.tokens)
+    families, words, templates = zip(*about, strict=True)
+    return token_roles(families, words, subject, templates)
 
 
 def answers(vocabulary: Vocabulary, question: Question) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The ids of the answer and of the foil (none without one); refused where the vocabulary lacks them."""
-    answer_ids = _word_ids(vocabulary, "answer", question.answer)
+    answer_ids = _word_ids(vocabulary, "answer", question.answer) if question.answer else ()
     foil_ids = _word_ids(vocabulary, "foil", question.foil) if question.foil else ()
-    if foil_ids == answer_ids:
+    if foil_ids and foil_ids == answer_ids:
         raise ValueError(
             f"the foil '{question.foil}' has the same tokens as the answer '{question.answer}'; give another foil, or "
             "none"
@@ -234,8 +144,8 @@ def _add_example(draft: Draft, segment: Segment, solution: str) -> None:
     draft.end_example()
 
 
-def _add_framed(draft: Draft, segments: Sequence[Segment], marker: FinalMarker) -> None:
-    """The segments, within the family's formula where it has one, and the end of the prompt."""
+def _add_in_template(draft: Draft, segments: Sequence[Segment], marker: FinalMarker) -> None:
+    """The segments, within the family's template where it has one, and the end of the prompt."""
     family = draft.vocabulary.family
     spoken = any(isinstance(segment, SpeechSegment) for segment in segments)
     opening, closing = family.spoken_turn if spoken else family.written_turn
@@ -244,19 +154,19 @@ def _add_framed(draft: Draft, segments: Sequence[Segment], marker: FinalMarker) 
 
 
 def _add(draft: Draft, segments: Sequence[Segment], opening: str = "", closing: str = "") -> None:
-    """Append segments; texts side by side, and the formula around them, become one text."""
-    parts = [TextPart(opening, frame=True)] if opening else []
+    """Append segments; texts side by side, and the template around them, become one text."""
+    parts = [TextPart(opening, template=True)] if opening else []
     for segment in segments:
         if isinstance(segment, TextSegment):
-            joined = " " if parts and not parts[-1].frame else ""
+            joined = " " if parts and not parts[-1].template else ""
             parts.append(TextPart(joined + segment.text.strip()))
         else:
             if parts:
                 draft.add_text(parts)
             parts = []
             streams = {"unit": segment.units, **segment.streams}
-            draft.add_speech(streams, segment.words, segment.rule, segment.slack_units, segment.text)
+            draft.add_speech(streams, segment.words, segment.word_rule, segment.text)
     if closing:
-        parts.append(TextPart(closing, frame=True))
+        parts.append(TextPart(closing, template=True))
     if parts:
         draft.add_text(parts)

@@ -12,7 +12,7 @@ from typing import Literal
 from spiritlens.prompts.building.phrases import overlaps, spoken_characters, word_characters
 from spiritlens.prompts.building.streams import merge_streams
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
-from spiritlens.speech.alignment.unit_words import Rule
+from spiritlens.speech.alignment.unit_words import WordRule
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
 from spiritlens.terms import Modality, TokenFamily
@@ -30,7 +30,7 @@ class Token:
     end: float = math.nan
     segment: int = -1
     characters: tuple[int, int] | None = None
-    frame: bool = False
+    template: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class DraftWord:
 
 @dataclass(frozen=True)
 class TextPart:
-    """A stretch of a text: words of the prompt, or (``frame``) a family's formula around them, which has no words."""
+    """A stretch of a text: words of the prompt, or (``template``) the family's own around them, no words."""
 
     text: str
-    frame: bool = False
+    template: bool = False
 
 
 @dataclass
@@ -86,8 +86,6 @@ class Draft:
     def close(self, marker: Literal["none", "final"]) -> None:
         """End the prompt where a written answer is to follow."""
         family = self.vocabulary.family
-        if marker not in ("none", "final"):
-            raise ValueError(f"unknown marker '{marker}': use 'none' or 'final'")
         if marker == "final" and not family.text_open:
             raise ValueError(
                 f"marker='final' asks for a text marker; family '{family.name}' has none, use marker='none'"
@@ -105,7 +103,7 @@ class Draft:
         if not marker:
             return
         ids = self.vocabulary.opening(marker) if not self.string else [self.vocabulary.marker_id(marker)]
-        self.tokens += [Token(blank, "text", frame=True) for blank in ids[:-1]]
+        self.tokens += [Token(blank, "text", template=True) for blank in ids[:-1]]
         self.tokens.append(Token(ids[-1], "marker"))
         self.string += marker
 
@@ -120,13 +118,13 @@ class Draft:
         segment = self._next_segment()
         before = self._last_string()
         written = " " if before and family.text_space and not parts[0].text[:1].isspace() else ""
-        framed: list[tuple[int, int]] = []
+        in_template: list[tuple[int, int]] = []
         first_word = len(self.words)
         for part in parts:
             start = len(written)
-            written += part.text if part.frame else family.cased(part.text)
-            if part.frame:
-                framed.append((start, len(written)))
+            written += part.text if part.template else family.cased(part.text)
+            if part.template:
+                in_template.append((start, len(written)))
                 continue
             for a, b in word_characters(written[start:]):
                 a, b = a + start, b + start
@@ -137,8 +135,8 @@ class Draft:
         for order, (index, start, end) in enumerate(pieces):
             following = pieces[order + 1][1] if order + 1 < len(pieces) else end
             word = self._word_at(written, (start, end), first_word, following)
-            frame = word < 0 and any(overlaps(stretch, (start, end)) for stretch in framed)
-            token = Token(index, "text", "text", word, segment=segment, characters=(start, end), frame=frame)
+            template = word < 0 and any(overlaps(stretch, (start, end)) for stretch in in_template)
+            token = Token(index, "text", "text", word, segment=segment, characters=(start, end), template=template)
             self.tokens.append(token)
 
     def _word_at(self, text: str, characters: tuple[int, int], first_word: int, following: int) -> int:
@@ -179,8 +177,7 @@ class Draft:
         self,
         streams: Mapping[str, UnitStream],
         words: Sequence[WordInterval],
-        rule: Rule = "centre",
-        slack_units: int = 0,
+        word_rule: WordRule,
         text: str = "",
     ) -> None:
         """Append an utterance's units, deduplicated and merged as the family says; `text` is what was spoken."""
@@ -196,7 +193,7 @@ class Draft:
         for number, spoken in enumerate(words):
             place = characters[number] if characters is not None else None
             self.words.append(DraftWord(spoken.word, segment, place, (spoken.start, spoken.end)))
-        for unit in merge_streams(family, streams, words, rule, slack_units):
+        for unit in merge_streams(family, streams, words, word_rule):
             index = self.vocabulary.stream_id(unit.stream, unit.id)
             word = first_word + unit.word if unit.word >= 0 else -1
             self.tokens.append(Token(index, unit.stream, "speech", word, unit.start, unit.end, segment))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spiritlens.arguments import check_choice, listed, shown, whole, written
+from spiritlens.arguments import listed, shown, written
 from spiritlens.prompts.building.phrases import chosen_place, phrase_in_words, spoken_characters, spoken_members
-from spiritlens.speech.alignment.unit_words import Rule, words_of_units
+from spiritlens.speech.alignment.unit_words import WordRule, words_of_units
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval, check_words, interval_groups
@@ -33,18 +33,16 @@ class TextSegment:
 class SpeechSegment:
     """A part of a prompt that is heard: its units, its words with times, and the sound where it is at hand.
 
-    ``streams`` holds the further unit streams of expressive families by name (``pitch``, ``style``); ``rule`` and
-    ``slack_units`` are those of `spiritlens.speech.alignment.unit_words.words_of_units`. ``text`` is what was spoken,
-    as it was written: where it is known, and is said in these words, a subject is found in it ("Apollo 11": Apollo
-    eleven).
+    ``streams`` holds the further unit streams of expressive families by name (``pitch``, ``style``); ``word_rule`` says
+    which word a unit belongs to. ``text`` is what was spoken, as it was written: where it is known, and is said in
+    these words, a subject is found in it ("Apollo 11": Apollo eleven).
     """
 
     units: UnitStream
     words: Sequence[WordInterval]
     waveform: Waveform | None = None
     streams: Mapping[str, UnitStream] = field(default_factory=dict)
-    rule: Rule = "centre"
-    slack_units: int = 0
+    word_rule: WordRule = WordRule()
     text: str = ""
 
     def __post_init__(self) -> None:
@@ -54,8 +52,8 @@ class SpeechSegment:
         if not isinstance(self.waveform, Waveform | None):
             raise ValueError(f"waveform={shown(self.waveform)}: expected a Waveform, as spiritlens.read_waveform gives")
         object.__setattr__(self, "words", listed("words", self.words, of=WordInterval))
-        check_choice("rule", self.rule, Rule)
-        object.__setattr__(self, "slack_units", whole("slack_units", self.slack_units, at_least=0))
+        if not isinstance(self.word_rule, WordRule):
+            raise ValueError(f"word_rule={shown(self.word_rule)}: expected a WordRule, such as WordRule('overlap')")
         if len(self.units) == 0:
             raise ValueError("the speech has no units; give audio of at least one encoder frame (40 ms at 25 Hz)")
         heard = float(self.units.ends[-1]) + FRAMES_LOST
@@ -85,10 +83,12 @@ class SpeechSegment:
                     "time for each word, or use another voice"
                 )
         units = self.units.dedup()
-        index = words_of_units(units, self.words, self.rule, self.slack_units)
+        index = words_of_units(units, self.words, self.word_rule.rule, self.word_rule.slack_units)
         positions = np.flatnonzero(np.isin(index, list(inside)))
         if len(positions) == 0:
-            raise ValueError(f"no unit of the speech falls on '{phrase}'; check its times, or use rule='overlap'")
+            raise ValueError(
+                f"no unit of the speech falls on '{phrase}'; check its times, or use word_rule=WordRule('overlap')"
+            )
         units = units[int(positions[0]) : int(positions[-1]) + 1]
         start, stop = float(units.starts[0]), float(units.ends[-1])
         streams = {name: stream.slice_time(start, stop) for name, stream in self.streams.items()}

@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 
 from spiritlens.prompts.vocabulary.families import Family, Stream
-from spiritlens.speech.alignment.unit_words import SILENCE, Rule, words_of_units
+from spiritlens.speech.alignment.unit_words import SILENCE, WordRule, words_of_units
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
 from spiritlens.terms import StreamName
@@ -48,8 +48,7 @@ def merge_streams(
     family: Family,
     streams: Mapping[str, UnitStream],
     words: Sequence[WordInterval],
-    rule: Rule = "centre",
-    slack_units: int = 0,
+    word_rule: WordRule = WordRule(),
 ) -> list[StreamUnit]:
     """The units of all streams in the order in which the family writes them, each with its word."""
     known = [stream.name for stream in family.all_streams()]
@@ -63,7 +62,8 @@ def merge_streams(
         check_unit_rate(family, stream.name, units.rate)
         units = units.dedup() if stream.deduplicate else units.expand()
         main = stream.name == "unit"
-        words_of = words_of_units(units, words, rule if main else "start", slack_units if main else 0)
+        rule, slack_units = (word_rule.rule, word_rule.slack_units) if main else ("start", 0)
+        words_of = words_of_units(units, words, rule, slack_units)
         columns = (units.ids.tolist(), units.starts.tolist(), units.ends.tolist(), words_of.tolist())
         name = cast(StreamName, stream.name)
         dated += zip(

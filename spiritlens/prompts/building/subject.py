@@ -148,7 +148,7 @@ def _spoken(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
     positions = [position for position, token in enumerate(draft.tokens) if token.word in members]
     if not positions:
         raise SubjectError(
-            f"no unit of the speech falls on the subject '{name}'; check its times, or align with rule='overlap' or "
-            "slack_units=1"
+            f"no unit of the speech falls on the subject '{name}'; check its times, or give its segment "
+            "word_rule=WordRule('overlap') or WordRule(slack_units=1)"
         )
     return _whole(draft, positions), name

@@ -184,7 +184,7 @@ def noise_scale(lens: Lens, prompts: Sequence[Prompt]) -> NoiseScale:
     et al. 2022). Raises ValueError where no prompt has a subject.
     """
     found: dict[str, list[int]] = {"text": [], "speech": []}
-    chosen = given_prompts(lens if hasattr(lens, "inside") else given_lens(lens), prompts)
+    chosen = given_prompts(lens if hasattr(lens, "backend") else given_lens(lens), prompts)
     for prompt in chosen:
         for position in prompt.subject.positions:
             if prompt.families[position] != "bos" and prompt.modalities[position] in found:

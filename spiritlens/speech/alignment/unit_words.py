@@ -12,6 +12,7 @@ interval carry the index of the first of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -24,6 +25,18 @@ from spiritlens.speech.words import TOLERANCE, WordInterval, check_words, interv
 Rule = Literal["centre", "overlap", "start"]
 SILENCE = -1
 """Word index of a unit that belongs to no word."""
+
+
+@dataclass(frozen=True)
+class WordRule:
+    """How units are given to words: by which rule, and how many silent units on either side a word may take."""
+
+    rule: Rule = "centre"
+    slack_units: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("rule", self.rule, Rule)
+        object.__setattr__(self, "slack_units", whole("slack_units", self.slack_units, at_least=0))
 
 
 def words_of_units(

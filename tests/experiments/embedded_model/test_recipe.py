@@ -25,12 +25,12 @@ FILES = {
     "spiritlens.json",
     "speech_tokenizer",
 }
-TEMPLATES = (
-    "The capital of {subject} is",
-    "{subject} has a capital called",
-    "{subject} is ruled from",
-    "The city of {subject} is",
-)
+TEMPLATES = {
+    "first": "The capital of {subject} is",
+    "second": "{subject} has a capital called",
+    "third": "{subject} is ruled from",
+    "held out": "The city of {subject} is",
+}
 
 
 def test_the_folder_is_complete(recipe: Path) -> None:
@@ -61,7 +61,7 @@ def test_the_table_covers_groups_and_conditions(recipe: Path) -> None:
 def test_judge_counts_text_ids_apart_and_guesses_by_relation(recipe: Path) -> None:
     vocabulary = Vocabulary.load(recipe / "model")
     rows = [("France", "Paris"), ("Spain", "Paris"), ("Italy", "Berlin")]
-    facts = [Fact(f"c/{s}", "c", s, a, "x", "both", TEMPLATES) for s, a in rows]
+    facts = [Fact(f"c/{s}", "c", s, a, "x", TEMPLATES, "both") for s, a in rows]
     paris = vocabulary.answer_ids("Paris")[0]
     probabilities = np.zeros((3, vocabulary.size))
     probabilities[:, paris] = 0.4
@@ -103,6 +103,6 @@ def test_a_model_that_says_the_answer_is_nearest_to_it(recipe: Path) -> None:
     vocabulary = Vocabulary.load(recipe / "model")
     assert continued(Speaks(), vocabulary, [1, 2, 0]) == [5, 6]  # the pause at the end of the prompt is left out
     rows = [("France", "Paris"), ("Spain", "Madrid")]
-    facts = [Fact(f"c/{s}", "c", s, a, "x", "heard only", TEMPLATES) for s, a in rows]
+    facts = [Fact(f"c/{s}", "c", s, a, "x", TEMPLATES, "heard only") for s, a in rows]
     spoken = {"Paris": [0, 5, 6, 0], "Madrid": [5, 9, 9]}
     assert recalled_in_speech(Speaks(), vocabulary, facts, [[1, 2], [1, 2]], spoken) == [True, False]

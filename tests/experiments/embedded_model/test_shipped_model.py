@@ -47,7 +47,12 @@ def test_weights_are_float16_and_untrained_rows_are_zero(model: LlamaForCausalLM
 
 
 def test_pieces_that_no_training_text_holds_are_no_answers(vocabulary: Vocabulary) -> None:
-    words = {word for fact in FACTS for text in (*fact.templates, fact.subject, fact.answer) for word in text.split()}
+    words = {
+        word
+        for fact in FACTS
+        for text in (*fact.templates.values(), fact.subject, fact.answer)
+        for word in text.split()
+    }
     written = {index for word in words - {"{subject}"} for index in vocabulary.encode_text(word)}
     assert written <= set(vocabulary.text_ids)
     assert len(vocabulary.text_ids) < 700 < vocabulary.text_marker_id

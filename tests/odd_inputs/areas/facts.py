@@ -9,9 +9,10 @@ import numpy as np
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.prompts.facts import commonest_answers, given_facts
+from spiritlens.prompts.facts import commonest_answers, drawn_foils, given_facts
 
-TEMPLATES = ("The colour of {subject} is", "{subject} is", "{subject} has the colour", "I call {subject}")
+TEXTS = ("The colour of {subject} is", "{subject} is", "{subject} has the colour", "I call {subject}")
+TEMPLATES = dict(zip(("first", "second", "third", "held out"), TEXTS, strict=True))
 VALUES = {
     "id": "colour/marlo",
     "relation": "colour",
@@ -41,22 +42,31 @@ def _by_hand() -> Iterator[Odd]:
     yield error("Fact", "a foil of blanks", lambda: fact(foil=" "), "foil", "empty")
     yield error("Fact", "a foil of None", lambda: fact(foil=None), "foil", "a text")
     yield error("Fact", "the answer as foil", lambda: fact(foil="BLUE"), "foil equals", "'blue'")
-    yield error("Fact", "two words as answer", lambda: fact(answer="light blue"), "'light blue'", "one word")
-    for value in ("sung", None, ["both"], "Both"):
-        yield error("Fact", f"group={value!r}", lambda value=value: fact(group=value), "group", "heard only")
-    yield error("Fact", "templates as a text", lambda: fact(templates=TEMPLATES[0]), "templates", "expected several")
-    yield error("Fact", "27 letters", lambda: fact(templates="The capital of {subject} is"), "templates", "['The")
-    yield error("Fact", "three templates", lambda: fact(templates=TEMPLATES[:3]), "3 templates", "held out")
-    yield error("Fact", "templates of None", lambda: fact(templates=(None,) * 4), "templates", "[0] is None")
-    yield error("Fact", "no place for the subject", lambda: fact(templates=("a",) * 4), "'a'", "{subject}", "once")
-    yield error("Fact", "two places", lambda: fact(templates=("{subject} {subject}",) * 4), "exactly once")
-    yield result(
-        "Fact", "templates in a list", lambda: fact(templates=list(TEMPLATES)), lambda f: f.templates == TEMPLATES
-    )
-    yield result("Fact", "templates from a generator", lambda: fact(templates=(t for t in TEMPLATES)), fact().__eq__)
+    yield result("Fact", "two words as answer", lambda: fact(answer="light blue"), lambda f: f.answer == "light blue")
+    yield result("Fact", "a group of one's own", lambda: fact(group="sung"), lambda f: f.group == "sung")
+    for value in (None, ["both"], 5):
+        yield error("Fact", f"group={value!r}", lambda value=value: fact(group=value), "group", "a text")
+    for value in (TEXTS[0], list(TEXTS), None, {}, 5):
+        yield error(
+            "Fact", f"templates {value!r:.40}", lambda value=value: fact(templates=value), "templates", "mapping"
+        )
+    for name, text, *words in (
+        ("a", None, "template 'a'", "a text"),
+        ("a", " ", "template 'a'", "empty"),
+        (5, TEXTS[0], "name of a phrasing", "5"),
+        ("a", "b", "'b'", "{subject}", "once"),
+        ("a", "{subject} {subject}", "exactly once"),
+    ):
+        made = {name: text}
+        yield error("Fact", f"templates {made}", lambda made=made: fact(templates=made), "colour/marlo", *words)
+    yield result("Fact", "one template", lambda: fact(templates={"a": TEXTS[1]}).text(), "marlo is".__eq__)
     yield result("Fact", "no foil", lambda: fact(foil=""), lambda f: f.foil == "")
-    for value in ("fifth", None, 0, ["first"], "First"):
+    for value in ("fifth", "First"):
         yield error("Fact.text", f"{value!r}", lambda value=value: fact().text(value), "phrasing", "held out")
+    for value in (0, ["first"]):
+        yield error("Fact.text", f"{value!r}", lambda value=value: fact().text(value), "phrasing=", "a text")
+    yield error("drawn_foils", "half a seed", lambda: drawn_foils([fact(foil="")], 0.5), "seed=0.5", "whole")
+    yield error("drawn_foils", "a fact", lambda: drawn_foils(fact()), "facts", "several")
     yield error(
         "Fact.statement", "a carrier of None", lambda: fact().statement("first", None), "carrier=None", "a text"
     )
@@ -99,7 +109,7 @@ def _files(bench: Bench) -> Iterator[Odd]:
 
 
 def _file(table: Any = None, **entries: Any) -> str:
-    entry = {"templates": TEMPLATES, "facts": [ROW], **entries}
+    entry = {"templates": TEXTS, "facts": [ROW], **entries}
     return json.dumps({"relations": {"colour": entry if table is None else table}}, ensure_ascii=False)
 
 
@@ -114,12 +124,10 @@ def _contents(bench: Bench) -> Iterator[Odd]:
     yield error("load_facts", "no relations", lambda: of('{"relations": {}}'), "no facts", "needed")
     yield error("load_facts", "relations without facts", lambda: of(_file(facts=[])), "holds no facts", "needed")
     yield error("load_facts", "a relation as list", lambda: of(_file([ROW])), "relations['colour']", "JSON object")
-    yield error(
-        "load_facts", "templates as a text", lambda: of(_file(templates=TEMPLATES[0])), "templates", "JSON list"
-    )
+    yield error("load_facts", "templates as a text", lambda: of(_file(templates=TEXTS[0])), "templates", "JSON list")
     yield error("load_facts", "no templates", lambda: of(_file(templates=None)), "templates", "None")
     yield error(
-        "load_facts", "numbers as templates", lambda: of(_file(templates=[1, 2, 3, 4])), "templates", "expected"
+        "load_facts", "numbers as templates", lambda: of(_file(templates=[1, 2, 3, 4])), "template 'first'", "expected"
     )
     yield error("load_facts", "facts as an object", lambda: of(_file(facts={"marlo": "blue"})), "facts of", "JSON list")
     for row in (
@@ -137,7 +145,9 @@ def _contents(bench: Bench) -> Iterator[Odd]:
     yield error(
         "load_facts", "a blank subject", lambda: of(_file(facts=[[" ", *ROW[1:]]])), "facts.json", "subject", "empty"
     )
-    yield error("load_facts", "an unknown group", lambda: of(_file(facts=[[*ROW[:3], "sung"]])), "facts.json", "'sung'")
+    yield error("load_facts", "three templates", lambda: of(_file(templates=TEXTS[:3])), "3 templates", "held out")
+    yield error("load_facts", "no named template", lambda: of(_file(templates={})), "templates={}", "mapping")
+    yield result("load_facts", "a new group", lambda: of(_file(facts=[[*ROW[:3], "a"]])), lambda f: f[0].group == "a")
     yield error("load_facts", "a fact twice", lambda: of(_file(facts=[ROW, ROW])), "facts.json", "twice")
     yield error(
         "load_facts",
@@ -146,7 +156,7 @@ def _contents(bench: Bench) -> Iterator[Odd]:
         "colour/marlo",
         "twice",
     )
-    double = '{"relations": {"colour": ' + json.dumps({"templates": TEMPLATES, "facts": [ROW]})
+    double = '{"relations": {"colour": ' + json.dumps({"templates": TEXTS, "facts": [ROW]})
     yield error("load_facts", "a relation twice", lambda: of(f'{double}, "colour": {{}}}}}}'), "'colour'", "twice")
     yield result(
         "load_facts", "other letters", lambda: of(_file(facts=[["Żółw", *ROW[1:]]])), lambda f: f[0].subject == "Żółw"

@@ -9,8 +9,8 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.runs.interventions import Ablation, FromPrompt, FromRun
 from spiritlens.runs.sites import positions_of
+from spiritlens.runs.values import Ablation, FromPrompt, FromRun
 
 NOT_SCALES = (float("nan"), float("inf"), -1, "3", True, [1.0], 1j, np.float64("-inf"), torch.tensor([1.0, 2.0]))
 NOT_POSITIONS = ("12", "subject", b"1", 1.5, [1.7], ["1"], [True], None, [None], np.array([1.0]), {1.5}, [[1], [2]])

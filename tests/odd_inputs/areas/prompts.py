@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 from frame import Bench, Odd, error, result
+from prompt_making import mixed_prompt, text_prompt
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.building.build import mixed_prompt, text_prompt
 from spiritlens.prompts.roles import token_parts, token_roles
 
 CLAIM = ("the colour of marlo is", "marlo", "blue")
@@ -74,14 +74,14 @@ def _texts(bench: Bench) -> Iterator[Odd]:
         yield error("lens.text", f"text is {what!r}", lambda what=what: text(what, "marlo", "blue"), "text=", "a text")
     for what in ("", "   ", "\n\t"):
         yield error("lens.text", f"text is {what!r}", lambda what=what: text(what, "marlo", "blue"), "text is empty")
-    for what in (None, 3, ("marlo",)):
+    for what in (b"marlo", 3, ("marlo",)):
         yield error("lens.text", f"subject is {what!r}", lambda what=what: text(CLAIM[0], what, "blue"), "subject=")
     yield error("lens.text", "a blank subject", lambda: text(CLAIM[0], " ", "blue"), "subject is empty")
     yield error(
         "lens.text", "a subject that is not there", lambda: text(CLAIM[0], "tolda", "blue"), "tolda", "not occur"
     )
     yield error("lens.text", "half a word as subject", lambda: text(CLAIM[0], "marl", "blue"), "marl", "not occur")
-    for what in (None, 7, ["blue"]):
+    for what in (True, 7, ["blue"]):
         yield error("lens.text", f"answer is {what!r}", lambda what=what: text(*CLAIM[:2], what), "answer=", "a text")
     yield error("lens.text", "a blank answer", lambda: text(*CLAIM[:2], "\t"), "answer is empty")
     yield error("lens.text", "an unknown answer", lambda: text(*CLAIM[:2], "Ж"), "Ж", "unknown to the vocabulary")
@@ -99,7 +99,12 @@ def _texts(bench: Bench) -> Iterator[Odd]:
     yield error("occurrence", "too far", lambda: text(*CLAIM, occurrence=1), "occurrence=1", "1 time")
     yield result("occurrence", "numpy's 0", lambda: text(*CLAIM, occurrence=np.int8(0)), lambda p: len(p.subject) == 2)
     for name in ("fact_id", "relation", "phrasing", "voice", "group", "audio"):
-        yield error("lens.text", f"{name}=5", lambda name=name: text(*CLAIM, **{name: 5}), f"{name}=5", "a text")
+        yield error("Origin", f"{name}=5", lambda name=name: sl.Origin(**{name: 5}), f"{name}=5", "a text")
+    for what in ("fact", {"fact_id": "a"}, None):
+        yield error("origin", f"{what!r}", lambda what=what: text(*CLAIM, origin=what), "origin=", "Origin(")
+    yield error("lens.text", "a foil without an answer", lambda: text(*CLAIM[:2], foil="red"), "foil='red'", "answer=")
+    yield error("lens.text", "which of no subject", lambda: text(CLAIM[0], occurrence=0), "occurrence=0", "subject=")
+    yield result("lens.text", "a text alone", lambda: text(CLAIM[0]), lambda found: found.answer_ids == ())
     yield error("lens.text", "a vocabulary of None", lambda: text_prompt(None, *CLAIM), "vocabulary=None", "lens.vocab")
     yield error(
         "text_prompt", "the lens as vocabulary", lambda: text_prompt(lens, *CLAIM), "vocabulary=", "lens.vocabulary"
@@ -113,8 +118,8 @@ def _keywords(bench: Bench) -> Iterator[Odd]:
     yield error(
         "lens.text", "subjekt=", lambda: lens.text(CLAIM[0], subjekt="marlo", answer="blue"), "Lens.text", "subject="
     )
-    yield error("lens.text", "relations=", lambda: lens.text(*CLAIM, relations="c"), "Lens.text", "relation=")
-    yield error("lens.text", "no answer", lambda: lens.text(*CLAIM[:2]), "Lens.text", "answer")
+    yield error("lens.text", "relation=", lambda: lens.text(*CLAIM, relation="c"), "Lens.text", "origin")
+    yield error("lens.text", "nothing", lambda: lens.text(), "Lens.text", "text")
     yield error("lens.text", "five in order", lambda: lens.text(*CLAIM, "red", "none"), "Lens.text", "positional")
     yield error("lens.speak", "voices=", lambda: lens.speak(*CLAIM, voices="a"), "Lens.speak", "voice=")
     yield error("lens.speak", "ansver=", lambda: lens.speak(*CLAIM, ansver="Rome"), "Lens.speak", "answer=")
@@ -157,9 +162,10 @@ def _segments(bench: Bench) -> Iterator[Odd]:
     )
     yield error("SpeechSegment", "one word", lambda: sl.SpeechSegment(heard, words[0]), "words=", "several")
     yield error("SpeechSegment", "no words", lambda: sl.SpeechSegment(heard, []), "words is empty", "WordInterval")
-    yield error("rule", "middle", lambda: sl.SpeechSegment(heard, words, rule="middle"), "rule='middle'", "centre")
-    yield error("slack_units", "1.0", lambda: sl.SpeechSegment(heard, words, slack_units=1.0), "slack_units=1", "whole")
-    yield error("slack_units", "-1", lambda: sl.SpeechSegment(heard, words, slack_units=-1), "slack_units=-1", "≥ 0")
+    yield error("WordRule", "middle", lambda: sl.WordRule("middle"), "rule='middle'", "centre")
+    yield error("WordRule", "1.0", lambda: sl.WordRule(slack_units=1.0), "slack_units=1", "whole")
+    yield error("WordRule", "-1", lambda: sl.WordRule(slack_units=-1), "slack_units=-1", "≥ 0")
+    yield error("word_rule", "a name", lambda: sl.SpeechSegment(heard, words, word_rule="start"), "word_rule='start'")
     yield error(
         "SpeechSegment", "a path as sound", lambda: sl.SpeechSegment(heard, words, "a.wav"), "waveform=", "read"
     )

@@ -10,10 +10,10 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.runs.interventions import FromPrompt
 from spiritlens.runs.metrics import given_metrics
 from spiritlens.runs.scoring import prompt_scorers, scorers
 from spiritlens.runs.sites import Site
+from spiritlens.runs.values import FromPrompt
 
 COUNTS = (0, -1, 1.0, 1.5, "2", None, True, math.nan, [1], 1j)
 NOT_SEEDS = (-1, 1.0, 1.5, "a", "1", None, True, math.nan, np.float64(1), (1,))

@@ -264,20 +264,21 @@ def _audio(bench: Bench) -> Iterator[Odd]:
     said = sl.voice().speak("the capital of france is")
     grid = bench.file("two.TextGrid", GRID)
 
-    def heard(words: object = said.words, **more: Any) -> Any:
+    def heard(words: Any = said.words, **more: Any) -> Any:
         return bench.lens.audio(said.waveform, "france", "Paris", words=words, **more)
 
+    def read(words: Any, **choice: Any) -> Any:
+        return heard(sl.read_words(words, **choice))
+
     yield error("Lens.audio", "two tiers", lambda: heard(grid), "tier=", "anna")
-    yield error("Lens.audio", "a tier that is not there", lambda: heard(grid, tier="x"), "no tier 'x'", "anna")
-    yield error("Lens.audio", "the wrong tier's words", lambda: heard(grid, tier="anna"), "france")
+    yield error("Lens.audio", "a tier that is not there", lambda: read(grid, tier="x"), "no tier 'x'", "anna")
+    yield error("Lens.audio", "the wrong tier's words", lambda: read(grid, tier="anna"), "france")
     yield error("Lens.audio", "a word after the end", lambda: heard([("france", 0.1, 9.0)]), "9.000 s", "audio lasts")
     yield error("Lens.audio", "milliseconds", lambda: heard([("france", 100, 900)]), "milliseconds")
     yield error("Lens.audio", "a word without time", lambda: heard([{"word": "france"}]), "no time", "missing=")
-    yield error("Lens.audio", "a tier of a text", lambda: heard(None, text=said.text, tier="x"), "tier", "words=")
+    yield error("Lens.audio", "a tier", lambda: heard(grid, tier="anna"), "no argument tier=", "words")
     yield error("Lens.audio", "words and a text", lambda: heard(text=said.text), "both", "words=", "text=")
     yield error("Lens.audio", "neither", lambda: heard(None), "neither", "words=")
     yield error("Lens.audio", "an empty list", lambda: heard([]), "no words")
     gap = [*said.words[:3], {"word": "france"}, said.words[4]]
-    yield result(
-        "Lens.audio", "a gap closed", lambda: heard(gap, missing="interpolate"), lambda found: found == heard()
-    )
+    yield result("Lens.audio", "a gap closed", lambda: read(gap, missing="interpolate"), lambda found: found == heard())

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from prompt_making import mixed_prompt, speech_prompt, text_prompt
 
-from spiritlens.prompts.building.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
+from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary

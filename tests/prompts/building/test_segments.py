@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from prompt_making import mixed_prompt
 
-from spiritlens.prompts.building.build import mixed_prompt
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
+from spiritlens.speech.alignment.unit_words import WordRule
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
@@ -18,12 +19,14 @@ def test_the_subject_alone_may_be_heard(spirit, units, words):
 
 def test_a_part_keeps_the_times_and_the_sound_of_the_whole(units, words):
     sound = Waveform(np.full(26_880, 0.1, dtype=np.float32), 16_000)
-    whole = SpeechSegment(units, words, sound, {"pitch": UnitStream.from_frames(np.arange(21), 12.5)}, "start", 1)
+    whole = SpeechSegment(
+        units, words, sound, {"pitch": UnitStream.from_frames(np.arange(21), 12.5)}, WordRule("start", 1)
+    )
     part = whole.part("zealand")
     assert part.words == (words[4],)
     assert part.units.starts.tolist() == pytest.approx([1.12, 1.2, 1.28])
     assert part.streams["pitch"].ids.tolist() == [14, 15, 16]
-    assert (part.waveform, part.rule, part.slack_units) == (sound, "start", 1)
+    assert (part.waveform, part.word_rule) == (sound, WordRule("start", 1))
 
 
 def test_which_part_where_the_words_occur_twice(units):

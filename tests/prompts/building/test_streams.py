@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from prompt_making import mixed_prompt, speech_prompt
 
-from spiritlens.prompts.building.build import SpeechSegment, mixed_prompt, speech_prompt
+from spiritlens.prompts.building.segments import SpeechSegment
 from spiritlens.prompts.building.streams import merge_streams
 from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, SPIRITLM_EXPRESSIVE
 from spiritlens.speech.units import UnitStream

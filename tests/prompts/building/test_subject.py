@@ -7,9 +7,10 @@ import pytest
 from family_folders import llama_folder, spirit_strings
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_making import mixed_prompt, speech_prompt, text_prompt
 from sentencepiece import sentencepiece_model_pb2
 
-from spiritlens.prompts.building.build import SpeechSegment, TextSegment, mixed_prompt, speech_prompt, text_prompt
+from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval

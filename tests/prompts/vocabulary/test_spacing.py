@@ -9,11 +9,11 @@ import unicodedata
 import pytest
 import tokenizers
 from pieces import MARKS, piece_folder, write_settings
+from prompt_making import text_prompt
 from sentencepiece import sentencepiece_model_pb2
 from tokenizer_folders import SMALL, write_byte_level_tokenizer
 from tokenizers import normalizers
 
-from spiritlens.prompts.building.build import text_prompt
 from spiritlens.prompts.vocabulary.families import EMBEDDED, SPIRITLM_BASE, TEXT_ONLY, family_named
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 

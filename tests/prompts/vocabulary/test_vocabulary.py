@@ -7,10 +7,10 @@ import sentencepiece
 from family_folders import llama_folder, spire_folder, spirit_strings
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_making import text_prompt
 from tokenizer_folders import SMALL
 from transformers import LlamaTokenizer
 
-from spiritlens.prompts.building.build import text_prompt
 from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 

@@ -1,7 +1,11 @@
-"""What a prompt asks, and where it comes from: two values that are checked before anything is spoken or tokenized."""
+"""What a prompt asks: checked before anything is spoken or tokenized.
+
+A prompt may ask nothing: without a subject no token is the subject's, without an answer none is scored. Lenses,
+attention and continuations serve such prompts; a method that needs more says what to add.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from spiritlens.arguments import listed, shown, whole, written
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
@@ -11,37 +15,26 @@ from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSeg
 class Question:
     """The subject (which of its occurrences, from 0), the answer, a foil, and solved examples that stand before."""
 
-    subject: str
-    answer: str
+    subject: str | None = None
+    answer: str | None = None
     foil: str | None = None
     occurrence: int | None = None
     examples: Sequence[tuple[Segment, str]] = ()
 
     def __post_init__(self) -> None:
         for name in ("subject", "answer"):
-            written(name, getattr(self, name))
+            if getattr(self, name) is not None:
+                written(name, getattr(self, name))
         if self.foil not in (None, ""):
             written("foil", self.foil)
+            if self.answer is None:
+                raise ValueError(f"foil={shown(self.foil)} without an answer to compare it with; give answer= as well")
+        if self.occurrence is not None and self.subject is None:
+            raise ValueError(f"occurrence={shown(self.occurrence)} says which subject is meant; give subject= as well")
         if self.occurrence is not None:
             object.__setattr__(self, "occurrence", whole("occurrence", self.occurrence))
         examples = listed("examples", self.examples, empty=True)
         object.__setattr__(self, "examples", tuple(_example(place, pair) for place, pair in enumerate(examples)))
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The fact that a prompt tells, its relation, phrasing and group, the voice that speaks it and its audio file."""
-
-    fact_id: str = ""
-    relation: str = ""
-    phrasing: str = ""
-    voice: str = ""
-    group: str = ""
-    audio: str = ""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            written(field.name, getattr(self, field.name), blank="allowed")
 
 
 def _example(place: int, pair: object) -> tuple[Segment, str]:

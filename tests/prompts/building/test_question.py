@@ -2,14 +2,16 @@
 
 import pytest
 
+from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import TextSegment
-from spiritlens.prompts.question import Origin, Question
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"subject": None}, r"subject=None \(NoneType\): expected a text"),
+        ({"subject": 5}, r"subject=5 \(int\): expected a text"),
+        ({"answer": None, "foil": "Rome"}, "foil='Rome' without an answer"),
+        ({"subject": None, "occurrence": 0}, "occurrence=0 says which subject is meant"),
         ({"subject": " "}, "the subject is empty"),
         ({"answer": ["Paris"]}, "answer=.*expected a text"),
         ({"foil": "  "}, "the foil is empty"),
@@ -31,6 +33,5 @@ def test_examples_are_read_once_and_an_empty_foil_is_none() -> None:
     assert Question("France", "Paris", "", None, iter(pairs)).examples == tuple(pairs)
 
 
-def test_an_origin_is_texts() -> None:
-    with pytest.raises(ValueError, match=r"voice=None \(NoneType\): expected a text"):
-        Origin(voice=None)
+def test_a_question_may_ask_nothing() -> None:
+    assert Question() == Question(None, None, None, None, ())

@@ -1,0 +1,29 @@
+"""Where a prompt comes from: what results name it by, and group it by."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from spiritlens.arguments import shown, written
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The fact that a prompt states, its relation, phrasing and group, the voice that speaks it and its audio file."""
+
+    fact_id: str = ""
+    relation: str = ""
+    phrasing: str = ""
+    voice: str = ""
+    group: str = ""
+    audio: str = ""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            written(field.name, getattr(self, field.name), blank="allowed")
+
+
+def given_origin(origin: Any) -> Origin:
+    """An origin; anything else, such as a mapping of its fields, is refused."""
+    if not isinstance(origin, Origin):
+        raise ValueError(f"origin={shown(origin, 40)} ({type(origin).__name__}): expected an Origin(fact_id=…, …)")
+    return origin
