@@ -89,7 +89,7 @@ def looked(bench: Bench, **change: Any) -> Any:
 
 
 def matched(bench: Bench) -> Any:
-    found = sl.match_dose(bench.lens, bench.facts[::4], target=0.2, samples=2, tolerance=0.01)
+    found = sl.match_dose(bench.lens, [bench.written[0], bench.spoken[0]], target=0.2, samples=2, tolerance=0.01)
     return {"scale": [found.scale.text, found.scale.speech], "reached": found.reached, "multiples": found.multiples}
 
 

@@ -1,35 +1,21 @@
-"""Attribution of nodes and edges: finite differences, sums of edges, exactness where the model is linear,
-completeness."""
+"""Attribution of nodes: finite differences, exactness where the model is linear, completeness."""
 
 import itertools
 
 import numpy as np
 import pytest
 import torch
+from patching_by_hooks import L, other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
-from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.patching.activation_patching import activation_patch
-from spiritlens.analysis.paths.nodes import Receiver, Sender, all_senders
-from spiritlens.analysis.paths.path_patching import path_patch
-from spiritlens.effects.paths import path_change
+from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.models.planted.planted import planted
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.scoring import scorers
-from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
+from tests.analysis.tracing_lens import spoken_prompt, text_prompt
 
-L = 3
 QUIET = {"progress": "none"}
-
-
-@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
-def lens(request):
-    return tiny_lens(request.param)
-
-
-def other_prompt():
-    return make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5), (12,), (6,))
 
 
 def attributions(dataset):
@@ -128,109 +114,12 @@ def test_integrated_gradients_of_the_embeddings_are_complete(lens, direction):
     assert float(embedded) == pytest.approx(gap, abs=1e-10)
 
 
-def test_products_are_summed_in_float32_from_bfloat16():
-    """4,099 products of 0.01 (0.010009765625 in bfloat16): a sum in bfloat16 could only be 41 or 41.25."""
-    name, shape = "blocks.0.hook_resid_pre", (1, 1, 4099)
-    activations = [{name: torch.full(shape, value, dtype=torch.bfloat16)} for value in (1.0, 2.0)]
-    gradient = {name: torch.full(shape[1:], 0.01, dtype=torch.bfloat16).float()}
-    found = Gradients(*activations, (gradient,), torch.zeros(1), torch.zeros(1)).attribution(name, 0)
-    assert found.dtype == torch.float32
-    assert float(found) == pytest.approx(4099 * 0.010009765625, abs=1e-3)
-
-
-def test_gradients_along_a_path_are_averaged_in_float32():
-    lens = tiny_lens(dtype=torch.bfloat16)
-    prompt, other = text_prompt(), other_prompt()
-    found = attribution_patch(lens, [prompt], [other], ("z",), steps=3, **QUIET)
-    model, names = lens.backend, ["blocks.1.attn.hook_z"]
-    (scorer,) = scorers(
-        ("logit_difference",), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
-    )
-    ends = model.embed(other.tokens), model.embed(prompt.tokens)
-    gradients = path_gradients(model, prompt.tokens, *ends, names, scorer, steps=3)
-    assert gradients.gradients[0][names[0]].dtype == torch.float32
-    assert found["restored"].dtype == np.float64
-    edges = edge_attribution(
-        lens, [prompt], [other], senders=[Sender("z", 1, 2)], receivers=[Receiver("logits")], **QUIET
-    )
-    assert np.isfinite(edges["patched"]).all()
-
-
-def test_edges_report_what_their_path_misses(lens):
-    """The residual of edges is that of nodes: all edges of the embedding together, minus the whole difference."""
-    prompt, other = text_prompt(), other_prompt()
-    for steps in (3, 8):
-        edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], steps=steps, **QUIET)
-        nodes = attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET)
-        assert np.allclose(edges["completeness_residual"], nodes["completeness_residual"], atol=1e-10)
-        gap = nodes["clean"].item() - nodes["corrupted"].item()
-        assert float(path_change(edges).sum()) - gap == pytest.approx(edges["completeness_residual"].item(), abs=1e-10)
-
-
-def test_edges_refuse_a_users_own_hook(lens):
-    point = lens.backend.model.hook_dict["blocks.0.attn.hook_q"]
-    point.add_hook(lambda x, hook: x)
-    try:
-        with pytest.raises(ValueError, match="a hook of your own would not take effect"):
-            edge_attribution(lens, [text_prompt()], [other_prompt()], **QUIET)
-    finally:
-        point.remove_hooks()
-
-
 def test_several_noise_samples_are_attributed_each_by_itself(lens):
     found = attribution_patch(
         lens, [spoken_prompt()], Noise(0.3), ("resid_pre",), samples=3, metrics=("probability",), **QUIET
     )
     assert found.sizes["sample"] == 3
     assert found["corrupted"].std() > 0
-
-
-def test_edges_of_a_sender_add_up_to_the_node(lens):
-    """Over all receivers, gradients through the receivers are the gradient of the stream: the node's first-order
-    effect."""
-    prompt, other = text_prompt(), other_prompt()
-    senders = all_senders(lens.backend)
-    edges = path_change(edge_attribution(lens, [prompt], [other], **QUIET)).isel(prompt=0, pos=0, metric=0)
-    summed = edges.sum(["receiver_component", "receiver_layer", "receiver_head"])
-    heads = attributions(attribution_patch(lens, [prompt], [other], ("z",), **QUIET)).sum("pos")
-    mlps = attributions(attribution_patch(lens, [prompt], [other], ("mlp_out", "resid_pre"), **QUIET)).sum("pos")
-    for sender in senders:
-        cell = float(summed.sel(sender_component=sender.component, sender_layer=sender.layer, sender_head=sender.head))
-        node = {
-            "z": lambda s: heads.sel(component="z", layer=s.layer, head=s.head),
-            "mlp_out": lambda s: mlps.sel(component="mlp_out", layer=s.layer),
-            "embed": lambda s: mlps.sel(component="resid_pre", layer=0),
-        }[sender.component](sender)
-        assert cell == pytest.approx(float(node), abs=1e-10), str(sender)
-
-
-def test_an_edge_is_the_slope_of_its_path(lens):
-    """Edge attribution against path patching from a source a millionth of the way: noise of that size as the
-    contrast."""
-    prompt = text_prompt()
-    size = 1e-6
-    settings = {"base": "clean", "metrics": ("logit_difference",), "seed": 5, **QUIET}
-    receivers = [Receiver("q_input", 1, 2), Receiver("v_input", 2, 0), Receiver("mlp_in", 1), Receiver("logits")]
-    senders = [Sender("embed"), Sender("z", 0, 1), Sender("mlp_out", 0)]
-    exact = path_patch(lens, [prompt], Noise(size), senders=senders, receivers=receivers, **settings)
-    estimated = edge_attribution(lens, [prompt], Noise(size), senders=senders, receivers=receivers, **settings)
-    one, other = path_change(exact).values, path_change(estimated).values
-    assert np.array_equal(np.isnan(one), np.isnan(other))
-    assert np.nanmax(np.abs(one)) > 1e-8
-    assert np.allclose(one, other, atol=1e-5 * np.nanmax(np.abs(one)) + 1e-13, equal_nan=True)
-
-
-def test_backward_edges_are_absent(lens):
-    found = edge_attribution(
-        lens,
-        [text_prompt()],
-        [other_prompt()],
-        senders=[Sender("z", 2, 0)],
-        receivers=[Receiver("q_input", 1, 0)],
-        **QUIET,
-    )
-    assert (found["status"] == 3).all()
-    assert np.isnan(found["patched"]).all()
 
 
 def test_attribution_finds_the_planted_fact_mlp_and_movers():
@@ -251,19 +140,6 @@ def test_attribution_finds_the_planted_fact_mlp_and_movers():
     assert float((exact["restored"] - exact["corrupted"]).sel(layer=6, head=1, role="final marker").min()) > 20
 
 
-def test_gradients_are_taken_where_asked(lens):
-    """One step: the base run's own gradient, the same as the protocol gives for the base prompt."""
-    prompt, other = text_prompt(), other_prompt()
-    model = lens.backend
-    (scorer,) = scorers(
-        ("logit_difference",), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
-    )
-    name = "blocks.1.hook_resid_pre"
-    found = path_gradients(model, prompt.tokens, model.embed(other.tokens), model.embed(prompt.tokens), [name], scorer)
-    direct = model.gradients(other.tokens, [name], lambda logits: scorer(logits[:, -1:]).sum())
-    assert torch.allclose(found.gradients[0][name], direct[name][0], atol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -277,15 +153,3 @@ def test_gradients_are_taken_where_asked(lens):
 def test_bad_settings_are_refused(lens, change, message):
     with pytest.raises(ValueError, match=message):
         attribution_patch(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"metrics": ("kl",)}, "metric 'kl' has no useful gradient"),
-        ({"steps": 0}, "steps=0: expected a whole number ≥ 1"),
-    ],
-)
-def test_bad_edge_settings_are_refused(lens, change, message):
-    with pytest.raises(ValueError, match=message):
-        edge_attribution(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})

@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from patching_by_hooks import QUIET, TOLERANCE, L, measured, other_prompt, spoken_like_text
 
+from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.patching.donors import aligned_groups, noise_like, other_facts, pooled, pooling_weights
 from spiritlens.models.planted.planted import planted
 from spiritlens.prompts.prompt import Span
+from spiritlens.runs.corruptions.corruption import corrupted_embeddings
+from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.shapes import ShapeError
-from tests.analysis.tracing_lens import make_prompt, text_prompt
+from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +165,121 @@ def test_bad_requests_are_refused(machine):
     other = make_prompt((1, 30, 7, 19, 5, 24, 13), (-1, -1, 0, 1, 1, 2, 3), (3, 4))
     with pytest.raises(ValueError, match=r"2 words before its subject and prompt .* has 1"):
         aligned_groups(written, other)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "broadcast", "norm_matched"])
+def test_values_of_a_written_word_enter_the_spoken_word_as_the_pooling_rule_says(lens, pooling):
+    written, spoken = text_prompt(), spoken_like_text()
+    counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
+    found = activation_patch(
+        lens, [spoken], [counterfactual], ("resid_post",), donors=[written], at="role", pooling=pooling, **QUIET
+    )
+    model = lens.backend.model
+    _, taken = model.run_with_cache(written.tokens)
+    for layer in range(L):
+        name = f"blocks.{layer}.hook_resid_post"
+        value = taken[name][0, [4, 5]]
+        rows = {
+            "last": value[[1, 1, 1, 1]],
+            "mean": value.mean(0).expand(4, -1),
+            "broadcast": value[[0, 0, 1, 1]],
+            "norm_matched": value.mean(0).expand(4, -1),
+        }[pooling]
+
+        def put(x, hook, rows=rows):
+            x = x.clone()
+            own = x[0, [6, 7, 8, 9]]
+            new = (
+                rows * (own.norm(dim=-1, keepdim=True) / rows.norm(dim=-1, keepdim=True))
+                if pooling == "norm_matched"
+                else rows
+            )
+            x[0, [6, 7, 8, 9]] = new
+            return x
+
+        with torch.no_grad():
+            slow = measured(lens, spoken, model.run_with_hooks(counterfactual.tokens, fwd_hooks=[(name, put)]))
+        cell = found["restored"].sel(component="resid_post", layer=layer, role="subject").values[0, 0]
+        assert np.allclose(cell, slow, atol=TOLERANCE), layer
+    assert (found["status"].sel(role="final marker") == 0).all()
+
+
+def test_a_prompt_as_its_own_donor_through_the_alignment_is_the_ordinary_patch(lens):
+    spoken = spoken_like_text()
+    counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
+    plain = activation_patch(lens, [spoken], [counterfactual], ("resid_pre", "z"), **QUIET)
+    through = activation_patch(
+        lens, [spoken], [counterfactual], ("resid_pre", "z"), donors=[spoken], pooling="broadcast", **QUIET
+    )
+    assert np.allclose(plain["restored"], through["restored"], atol=TOLERANCE, equal_nan=True)
+
+
+def test_a_pause_keeps_its_own_value_and_is_absent_by_itself(lens):
+    """The donor has no pause: a role that holds one is patched at its words, the pause alone is no cell."""
+    words = (-1, -1, 0, -1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, -1)
+    spoken = make_prompt(spoken_like_text().ids, words, (6, 7, 8, 9))
+    settings = {"donors": [text_prompt()], "pooling": "mean", **QUIET}
+    tokens = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), **settings)
+    assert (tokens["status"].isel(pos=3) == 3).all()
+    roles = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), at="role", **settings)
+    model = lens.backend.model
+    _, taken = model.run_with_cache(text_prompt().tokens)
+    embeddings = corrupted_embeddings(lens, spoken, Noise(0.5), samples=1, seed=0)
+
+    def put(x, hook):
+        x = x.clone()
+        x[0, 2] = taken[hook.name][0, 2]
+        x[0, [4, 5]] = taken[hook.name][0, 3]
+        return x
+
+    hooks = [("hook_embed", lambda x, hook: embeddings), ("blocks.0.hook_resid_post", put)]
+    with torch.no_grad():
+        slow = measured(lens, spoken, model.run_with_hooks(spoken.tokens, fwd_hooks=hooks))
+    cell = roles["restored"].sel(component="resid_post", layer=0, role="before subject").values[0, 0]
+    assert np.allclose(cell, slow, atol=TOLERANCE)
+
+
+def test_controls_take_other_values_and_noise_keeps_the_norm(lens):
+    written, spoken = text_prompt(fact_id="a"), spoken_like_text()
+    counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
+    runs = {
+        control: activation_patch(
+            lens,
+            [spoken],
+            [counterfactual],
+            ("resid_post",),
+            donors=[written],
+            at="role",
+            pooling="mean",
+            control=control,
+            **QUIET,
+        )["restored"].sel(role="subject")
+        for control in ("none", "other word", "noise")
+    }
+    assert not np.allclose(runs["none"], runs["other word"], atol=1e-6)
+    assert not np.allclose(runs["none"], runs["noise"], atol=1e-6)
+
+
+def test_patterns_need_equal_lengths(lens):
+    with pytest.raises(ValueError, match="patterns are taken between prompts of equal length"):
+        activation_patch(
+            lens, [spoken_like_text()], Noise(0.1), ("pattern",), donors=[text_prompt()], pooling="mean", **QUIET
+        )
+
+
+@pytest.mark.parametrize(
+    "change", [{"pooling": "mean"}, {"control": "noise"}, {"control": "other word", "pooling": "mean"}]
+)
+def test_patterns_are_neither_pooled_nor_drawn(lens, change):
+    with pytest.raises(ValueError, match="a pattern is taken row by row"):
+        activation_patch(lens, [text_prompt()], [other_prompt()], ("pattern",), **QUIET, **change)
+
+
+def test_position_pooling_refuses_words_of_other_size(lens):
+    with pytest.raises(ValueError, match="use 'last', 'mean', 'broadcast' or 'norm_matched'"):
+        activation_patch(lens, [spoken_like_text()], Noise(0.1), donors=[text_prompt()], **QUIET)
+
+
+def test_prompts_of_another_phrasing_do_not_align(lens):
+    with pytest.raises(ValueError, match="align prompts of one phrasing"):
+        activation_patch(lens, [spoken_prompt()], Noise(0.1), donors=[text_prompt()], pooling="mean", **QUIET)

@@ -1,25 +1,27 @@
 """Attribution patching: exact to first order, and judged by exact cells."""
 
+import json
+
 import numpy as np
 import pytest
-from tracing_lens import spoken_prompt, text_prompt, tiny_lens
+from tracing_by_hooks import TOLERANCE
+from tracing_lens import make_prompt, spoken_prompt, text_prompt
 
+import spiritlens as sl
+from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.grid import make_grid
 from spiritlens.analysis.tracing.one_prompt import TraceSettings, trace_prompt
 from spiritlens.analysis.tracing.screen import attribution_patching, first_look, kept_cells
-from spiritlens.effects.quantities import indirect_effect
+from spiritlens.effects.quantities import indirect
+from spiritlens.effects.schema import Status
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import prompt_scorers
-
-
-@pytest.fixture(scope="module")
-def lens():
-    return tiny_lens(n_kv_heads=2)
+from spiritlens.runs.metrics import BY_NAME
+from spiritlens.runs.scoring import prompt_scorers
 
 
 def settings_of(lens, components, *, direction="denoising", scale=1e-4, at="token", samples=2):
     grid = make_grid(lens.backend, components, 2, at, direction, "none")
-    return TraceSettings(grid, Noise(scale), samples=samples, metrics=("logit",))
+    return TraceSettings(grid, Noise(scale), samples=samples, metrics=(BY_NAME["logit"],))
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
@@ -28,7 +30,7 @@ def test_estimates_are_exact_for_small_noise(lens, components, direction) -> Non
     """A window of several layers too: to first order its effect is the sum of its layers' only where they do not feed
     each other, so components with windows are compared at width one."""
     grid = make_grid(lens.backend, components, 1, "token", direction, "none")
-    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=("logit",))
+    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=(BY_NAME["logit"],))
     prompt = text_prompt()
     estimate = attribution_patching(lens, prompt, settings)
     effects = trace_prompt(lens, prompt, settings).isel(prompt=0, metric=0)
@@ -47,9 +49,9 @@ def test_answer_and_foil_of_other_leading_tokens_add_up(lens, direction) -> None
     """They are two continuations, and the first one alone gives log P(answer), which ranks cells otherwise."""
     prompt = text_prompt(answer_ids=(11, 5), foil_ids=(4, 6))
     grid = make_grid(lens.backend, ("resid_pre", "mlp_out"), 1, "token", direction, "none")
-    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=("log_probability_difference",))
+    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=(BY_NAME["log_probability_difference"],))
     assert len(prompt_scorers(lens, prompt, settings.metrics)) == 2
-    exact = indirect_effect(trace_prompt(lens, prompt, settings)).isel(prompt=0, metric=0).values
+    exact = indirect(trace_prompt(lens, prompt, settings)).isel(prompt=0, metric=0).values
     estimate = attribution_patching(lens, prompt, settings)[..., 0]
     assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
 
@@ -83,3 +85,35 @@ def test_refusals(lens) -> None:
         attribution_patching(lens, text_prompt(), severed)
     with pytest.raises(ValueError, match="prompts is empty"):
         first_look(lens, [])
+
+
+def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
+    """Before block 0 only the control's own tokens (2 and 3) can move, so that no screen keeps the subject's there."""
+    settings = {"samples": 1, "corrupted": "control", "metrics": ("logit",), "progress": "none"}
+    whole = causal_trace(lens, prompts[:1], ("resid_pre",), **settings)
+    screened = causal_trace(lens, prompts[:1], ("resid_pre",), screen=0.6, **settings)
+    before_block_0 = screened.status.values[0, 0, 0]
+    assert before_block_0[[2, 3]].tolist() == [Status.MEASURED] * 2
+    assert before_block_0[[4, 5]].tolist() == [Status.SCREENED] * 2
+    assert json.loads(screened.attrs["config_json"])["keep"] == "each"
+    assert json.loads(whole.attrs["config_json"])["keep"] is None
+
+
+def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
+    spoken = [spoken_prompt(fact_id="a")]
+    other = make_prompt(
+        (1, 31, 34, 38, 36, 40, 39, 41, 32, 37, 44, 39, 33, 30), spoken[0].word_index, (4, 5, 6, 7), fact_id="b"
+    )
+    pair = [*spoken, other]
+    whole = causal_trace(lens, pair, ("resid_pre",), samples=1, progress="none")
+    each = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=0.25, progress="none")
+    common = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=0.25, keep="common", progress="none")
+    for effects in (each, common):
+        kept = (effects.status.values == Status.MEASURED) | (effects.status.values == Status.EXACT)
+        assert (kept.reshape(2, -1).sum(1) == 11).all()
+        assert (effects.status.values[~kept] == Status.SCREENED).all()
+        assert np.nanmax(np.abs((effects.restored - whole.restored).values)) < TOLERANCE
+    assert (common.status.values[0] == common.status.values[1]).all()
+    assert not (each.status.values[0] == each.status.values[1]).all()
+    with pytest.raises(ValueError, match="screen"):
+        sl.effects.average(each)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import xarray as xr
@@ -212,3 +213,27 @@ def test_a_spoken_prompt_tells_its_encoder() -> None:
     spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
     assert spoken.encoder == lens.encoder.digest[:16]
     assert lens.text("The capital of France is", subject="France", answer="Paris").encoder == ""
+
+
+def test_a_folder_resumes_after_an_interruption(lens, prompts, monkeypatch, tmp_path) -> None:
+    import spiritlens.analysis.tracing.causal_tracing as module
+
+    whole = causal_trace(lens, prompts, at="role", samples=1, progress="none")
+    original = module.trace_prompt
+    traced: list[str] = []
+
+    def once(lens, prompt, *args, **kwargs):
+        if traced:
+            raise KeyboardInterrupt
+        traced.append(prompt.id)
+        return original(lens, prompt, *args, **kwargs)
+
+    monkeypatch.setattr(module, "trace_prompt", once)
+    with pytest.raises(KeyboardInterrupt):
+        causal_trace(lens, prompts, at="role", samples=1, progress="none", folder=tmp_path)
+    traced.clear()
+    effects = causal_trace(lens, prompts, at="role", samples=1, progress="none", folder=tmp_path)
+    assert traced == [prompts[1].id], "the first prompt was not traced again"
+    assert np.array_equal(effects.restored.values, whole.restored.values, equal_nan=True)
+    with pytest.raises(ValueError, match=r"other settings"):
+        causal_trace(lens, prompts, at="role", samples=1, seed=1, progress="none", folder=tmp_path)

@@ -1,0 +1,16 @@
+"""Lenses that the tests of patching share."""
+
+import pytest
+
+from spiritlens.models.planted.planted import planted
+from tests.analysis.tracing_lens import tiny_lens
+
+
+@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
+def lens(request):
+    return tiny_lens(request.param)
+
+
+@pytest.fixture(scope="module")
+def circuits():
+    return {name: planted(name) for name in ("fact machine", "or pair", "and pair")}

@@ -1,0 +1,69 @@
+"""Activation patching by plain hooks, one pass per cell: the slow twin of the engine."""
+
+import itertools
+
+import numpy as np
+import torch
+
+from tests.analysis.tracing_lens import make_prompt
+
+TOLERANCE = 1e-10
+
+
+L = 3
+
+
+HOOKS = {
+    "resid_pre": "blocks.{}.hook_resid_pre",
+    "resid_mid": "blocks.{}.hook_resid_mid",
+    "resid_post": "blocks.{}.hook_resid_post",
+    "attn_out": "blocks.{}.hook_attn_out",
+    "mlp_out": "blocks.{}.hook_mlp_out",
+    **{name: "blocks.{}.attn.hook_" + name for name in ("q", "k", "v", "z", "pattern")},
+}
+
+
+QUIET = {"progress": "none", "metrics": ("probability", "logit_difference")}
+
+
+def other_prompt():
+    """The text prompt with another subject."""
+    return make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5), (12,), (6,))
+
+
+def measured(lens, prompt, logits):
+    """[probability, logit difference] of the prompt's answer at the last position."""
+    last = logits[0, -1]
+    answer, foil = prompt.answer_ids[0], prompt.foil_ids[0]
+    return np.array([float(last.softmax(-1)[answer]), float(last[answer] - last[foil])])
+
+
+def naive(lens, prompt, base, source, component, layers, positions, head=None):
+    """One plain hooked pass: `base` with a component's values of `source` at the same positions."""
+    model = lens.backend.model
+    _, taken = model.run_with_cache(source.tokens)
+
+    def put(x, hook):
+        x = x.clone()
+        if component == "pattern":
+            heads = range(x.shape[1]) if head is None else [head]
+            for h, position in itertools.product(heads, positions):
+                x[:, h, position] = taken[hook.name][:, h, position]
+            return x
+        for position in positions:
+            where = (slice(None), position) if head is None else (slice(None), position, head)
+            x[where] = taken[hook.name][where]
+        return x
+
+    name = HOOKS[component]
+    with torch.no_grad():
+        return measured(
+            lens, prompt, model.run_with_hooks(base.tokens, fwd_hooks=[(name.format(layer), put) for layer in layers])
+        )
+
+
+def spoken_like_text():
+    """The written prompt's five words, each spoken as two units (the subject as four), read at a final marker."""
+    words = (-1, -1, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, -1)
+    ids = (1, 31, 33, 38, 35, 40, 35, 41, 32, 36, 44, 45, 33, 37, 30)
+    return make_prompt(ids, words, (6, 7, 8, 9))

@@ -1,0 +1,121 @@
+"""Path patching by plain hooks: an independent algorithm of four passes, in float64."""
+
+import torch
+
+from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+
+TOLERANCE = 1e-10
+
+
+L = 3
+
+
+CLEAN = torch.tensor([[1, 17, 5, 33, 8, 21, 40, 9]])
+
+
+CORRUPTED = torch.tensor([[1, 17, 11, 2, 8, 21, 40, 9]])
+
+
+def score(logits: torch.Tensor) -> torch.Tensor:
+    """Two numbers per row ``[row metric]`` of logits ``[row readout d_vocab]``."""
+    return torch.stack([logits.softmax(-1)[:, :, 11].sum(1), (logits[:, :, 4] - logits[:, :, 30]).sum(1)], dim=-1)
+
+
+def four_passes(llama, sender, group, positions, frozen, norms):
+    """Wang et al.'s algorithm, written with nothing but hooks: base CLEAN, source CORRUPTED."""
+    _, base = llama.run_with_cache(CLEAN)
+    _, source = llama.run_with_cache(CORRUPTED)
+    name = {
+        "z": f"blocks.{sender.layer}.attn.hook_z",
+        "mlp_out": f"blocks.{sender.layer}.hook_mlp_out",
+        "embed": "hook_embed",
+    }
+    written = name[sender.component]
+
+    def put_sender(x, hook):
+        x = x.clone()
+        if sender.head < 0:
+            x[:, positions] = source[written][:, positions]
+        else:
+            x[:, positions, sender.head] = source[written][:, positions, sender.head]
+        return x
+
+    def hold(x, hook):
+        return base[hook.name].clone()
+
+    def hold_all_but_sender(x, hook):
+        x = base[hook.name].clone()
+        return put_sender(x, hook) if hook.name == written else x
+
+    # pass 3: sender from the source run, frozen nodes held, receivers' inputs recorded
+    hooks = []
+    for layer in range(L):
+        if frozen != "nothing":
+            hooks.append((f"blocks.{layer}.attn.hook_z", hold_all_but_sender))
+        if frozen == "heads+mlps":
+            hooks.append((f"blocks.{layer}.hook_mlp_out", hold_all_but_sender))
+    if frozen == "nothing" or sender.component == "embed" or (frozen == "heads" and sender.component == "mlp_out"):
+        hooks.append((written, put_sender))
+    streams = {}
+
+    def remember(x, hook):
+        streams[hook.name] = x.clone()
+        return x
+
+    hooks += [(f"blocks.{layer}.hook_{part}", remember) for layer in range(L) for part in ("resid_pre", "resid_mid")]
+    hooks.append((f"blocks.{L - 1}.hook_resid_post", remember))
+    with torch.no_grad():
+        llama.run_with_hooks(CLEAN, fwd_hooks=hooks)
+    # pass 4: receivers read what was recorded; everything after them runs
+    final, inputs = [], {}
+    for receiver in group:
+        if receiver.component == "logits":
+            stream = streams[f"blocks.{L - 1}.hook_resid_post"]
+            scale = norm_scale(llama, base[f"blocks.{L - 1}.hook_resid_post"] if norms == "frozen" else stream)
+            return score(((stream / scale * llama.ln_final.w) @ llama.W_U + llama.b_U)[:, -1:])[0]
+        block = llama.blocks[receiver.layer]
+        part, norm = ("resid_mid", block.ln2) if receiver.component == "mlp_in" else ("resid_pre", block.ln1)
+        hook = f"blocks.{receiver.layer}.hook_{part}"
+        scale = norm_scale(llama, base[hook] if norms == "frozen" else streams[hook])
+        normed = streams[hook] / scale * norm.w
+        if receiver.component == "mlp_in":
+            inputs[f"blocks.{receiver.layer}.hook_mlp_out", None] = block.mlp(normed)
+        else:
+            letter = receiver.component[0]
+            weight = {"q": "W_Q", "k": "_W_K" if hasattr(block.attn, "_W_K") else "W_K"}.get(
+                letter, "_W_V" if hasattr(block.attn, "_W_V") else "W_V"
+            )
+            weights = getattr(block.attn, weight)
+            inputs[f"blocks.{receiver.layer}.attn.hook_{letter}", receiver.head] = normed @ weights[receiver.head]
+    for (hook, head), value in inputs.items():
+
+        def put(x, hook, head=head, value=value):
+            x = x.clone()
+            if head is None:
+                return value.clone()
+            x[:, :, head] = value
+            return x
+
+        final.append((hook, put))
+    with torch.no_grad():
+        return score(llama.run_with_hooks(CLEAN, fwd_hooks=final)[:, -1:])[0]
+
+
+def norm_scale(llama, x):
+    return (x.pow(2).mean(-1, keepdim=True) + llama.cfg.eps).sqrt()
+
+
+def values(llama, senders, groups, positions, frozen="heads+mlps", norms="recomputed", budget=None):
+    model = HookedLensModel(llama)
+    recorded = record_pair(model, CLEAN, None, model.embed(CORRUPTED), groups, 1)
+    found = path_values(
+        model, recorded, senders, groups, positions, frozen=frozen, norms=norms, score=score, memory_budget=budget
+    )
+    return found
+
+
+def pick(circuit):
+    """A written and a spoken prompt, with their counterfactuals."""
+    chosen = [circuit.prompts[0], circuit.prompts[len(circuit.prompts) // 2 + 3]]
+    return chosen, [circuit.counterfactual(prompt) for prompt in chosen]
