@@ -68,56 +68,6 @@ def test_control_span_spares_the_subject(lens, prompts) -> None:
         assert not set(changed) & set(prompt.subject.positions)
 
 
-<<<<<<< HEAD
-def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
-    """Before block 0 only the control's own tokens (2 and 3) can move, so that no screen keeps the subject's there."""
-    settings = {"samples": 1, "corrupted": "control", "metrics": ("logit",), "progress": "none"}
-    whole = causal_trace(lens, prompts[:1], ("resid_pre",), **settings)
-    screened = causal_trace(lens, prompts[:1], ("resid_pre",), screen=0.6, **settings)
-    before_block_0 = screened.status.values[0, 0, 0]
-    assert before_block_0[[2, 3]].tolist() == [Status.MEASURED] * 2
-    assert before_block_0[[4, 5]].tolist() == [Status.SCREENED] * 2
-    assert json.loads(screened.attrs["config_json"])["keep"] == "each"
-    assert json.loads(whole.attrs["config_json"])["keep"] is None
-
-
-def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(lens, monkeypatch) -> None:
-    """The first of the subject's units may stay in its place: the row that patches nothing must still be run."""
-    import spiritlens.analysis.tracing.one_prompt as module
-
-    def half(lens, prompt, corruption, **settings):
-        embeddings = lens.backend.embed(prompt.tokens).clone()
-        embeddings[:, prompt.subject.positions[1]] += 1.0
-        return embeddings
-
-    planned: list[tuple[int, ...]] = []
-    original = module.plan_sweep
-
-    def watched(*args, **settings):
-        result = original(*args, **settings)
-        planned.append(result.unmoved)
-        return result
-
-    monkeypatch.setattr(module, "corrupted_embeddings", half)
-    monkeypatch.setattr(module, "plan_sweep", watched)
-    prompt = text_prompt()
-    causal_trace(lens, [prompt], ("resid_pre",), samples=1, progress="none")
-    assert 3 * len(prompt) not in planned[0], "the last cell patches nothing and is run"
-
-
-def test_knock_out_needs_no_noise(lens, prompts) -> None:
-    effects = causal_trace(lens, prompts, ("resid_pre",), samples=1, corruption=KnockOut("zero"), progress="none")
-    assert np.isnan(effects.attrs["noise_scale_text"])
-    embeddings = lens.backend.embed(prompts[0].tokens)
-    embeddings[0, list(prompts[0].subject.positions)] = 0
-    logits = lens.backend.model.run_with_hooks(
-        prompts[0].tokens, fwd_hooks=[("hook_embed", lambda x, hook: embeddings)]
-    )
-    assert abs(float(effects.corrupted[0, 0, 0]) - float(logits[0, -1].softmax(-1)[11])) < TOLERANCE
-
-
-=======
->>>>>>> fixture
 def test_a_users_hook_takes_effect(lens, prompts) -> None:
     def double(x, hook):
         return torch.cat([x[:, :6], 2 * x[:, 6:]], dim=1)
