@@ -12,7 +12,7 @@ Names are resolved at first use (PEP 562): importing the package, reading result
 
 from spiritlens.public_names import public_names
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 MOVED = {
     "AlignedVoice": "speech.AlignedVoice",
