@@ -24,6 +24,7 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
+from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.heads.attention_mass import attention_mass
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution
 from spiritlens.analysis.heads.head_knockout import HeadName, head_knockout
@@ -62,7 +63,9 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     halves = known_halves(lens, n_facts, asked, seed, voice, phrasing)
     find, test = ([prompt for told in half for prompt in told.prompts] for half in halves)
-    effects = causal_trace(lens, find, ("z",), at="role", samples=samples, seed=seed, metrics=(METRIC, "probability"))
+    effects = causal_trace(
+        lens, find, Grid(("z",), at="role"), samples=Draws(samples, seed=seed), metrics=(METRIC, "probability")
+    )
     save_effects(effects, out / "head_effects.nc")
     measures = {kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed) for kind in KINDS}
     tables = ranking_tables(measures, top)

@@ -11,9 +11,11 @@ GLOSSARY = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encodi
 FOIL = {"metrics": ("logit_difference",), "progress": "none"}
 CALLS = {
     "causal_trace": lambda lens, prompt, name: sl.causal_trace(
-        lens, [prompt], (name,), at="role", samples=1, progress="none"
+        lens, [prompt], sl.Grid((name,), at="role"), samples=1, progress="none"
     ),
-    "first_look": lambda lens, prompt, name: sl.first_look(lens, [prompt], (name,), at="role", samples=1, n_exact=1),
+    "first_look": lambda lens, prompt, name: sl.first_look(
+        lens, [prompt], sl.Grid((name,), at="role"), samples=1, n_exact=1
+    ),
     "activation_patch": lambda lens, prompt, name: sl.activation_patch(
         lens, [prompt], sl.Noise(), (name,), at="role", **FOIL
     ),

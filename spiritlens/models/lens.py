@@ -47,13 +47,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Lens:
-    """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one."""
+    """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one.
+
+    `memory_budget` is how many bytes the rows of a patching method may take (None: by the device); another one goes in
+    by ``dataclasses.replace(lens, memory_budget=…)``.
+    """
 
     model: HookedTransformer
     vocabulary: Vocabulary
     encoder: SpeechEncoder | None = None
     name: str = ""
     folder: Path | None = None
+    memory_budget: int | None = None
 
     def __post_init__(self) -> None:
         if not hasattr(self.model, "hook_dict") or not isinstance(self.vocabulary, Vocabulary):

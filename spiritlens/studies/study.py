@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.cost import Cost, estimate_cost
-from spiritlens.analysis.tracing.grid import Grid, make_grid
+from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.arguments import number, told_keywords
 from spiritlens.comparison.compare import Comparison, compare, findings
 from spiritlens.files.atomic import write_whole
@@ -35,7 +36,6 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts import Fact, given_facts, load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
-from spiritlens.runs.sweep.cost import shape_of
 from spiritlens.speech.voices.names import DEFAULT_VOICE, EngineError
 from spiritlens.studies.asked_facts import (
     Asked,
@@ -107,11 +107,8 @@ def study(
         return causal_trace(
             lens,
             some,
-            settings.components,
-            at=at,
-            window=settings.window,
-            samples=settings.samples,
-            seed=settings.seed,
+            _grid(settings, at),
+            samples=Draws(settings.samples, settings.seed),
             folder=folder,
         )
 
@@ -137,7 +134,7 @@ def study(
 
 def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     """Before anything is spoken: the model has what is asked for, and the folder was begun with the same settings."""
-    grid = _grid(lens, settings, "role")
+    grid = trace_grid(lens.backend, _grid(settings, "role"))
     wanted = {
         "model": lens.id,
         "components": list(grid.components),
@@ -167,8 +164,8 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     _write_json(path, wanted)
 
 
-def _grid(lens: Lens, settings: StudySettings, at: At) -> Grid:
-    return make_grid(lens.backend, settings.components, settings.window, at, "denoising", "none")
+def _grid(settings: StudySettings, at: At) -> Grid:
+    return Grid(settings.components, at=at, window=settings.window)
 
 
 def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers: Path) -> Asked:
@@ -201,8 +198,7 @@ def price(
     prompts = _first_prompts(lens, load_facts() if facts is None else given_facts(facts), settings)
 
     def cost(some: Sequence[Prompt], at: At) -> Cost:
-        grid = _grid(lens, settings, at)
-        return estimate_cost(shape_of(lens.backend), some, grid, samples=settings.samples, tflops=tflops)
+        return estimate_cost(lens, some, _grid(settings, at), samples=settings.samples, tflops=tflops)
 
     maps = prompts[: 2 * settings.n_token_maps]
     return {"by role": cost(prompts, "role"), **({"by token": cost(maps, "token")} if maps else {})}

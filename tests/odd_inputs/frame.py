@@ -99,7 +99,7 @@ class Bench:
     def effects(self) -> Any:
         """A trace by role of eight planted prompts, four in each modality."""
         prompts = [*self.planted.prompts[:4], *self.planted.prompts[12:16]]
-        return sl.causal_trace(self.planted.lens, prompts, samples=2, at="role", progress="none")
+        return sl.causal_trace(self.planted.lens, prompts, sl.Grid(at="role"), samples=2, progress="none")
 
     @cached_property
     def _folders(self) -> tempfile.TemporaryDirectory[str]:

@@ -9,7 +9,9 @@ import pytest
 import torch
 from tracing_lens import TinyLens, make_prompt, spoken_prompt, text_prompt, tiny_lens
 
+from spiritlens.analysis.grid.grid import Draws, Grid, Screen
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
+from spiritlens.analysis.tracing.rome import rome
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import average_effects, indirect_effect, total_effect
 from spiritlens.prompts.prompt import Prompt
@@ -95,11 +97,9 @@ def test_equals_one_pass_per_cell(lens, prompts, at, direction) -> None:
     effects = causal_trace(
         lens,
         prompts,
-        at=at,
-        window=2,
+        Grid(at=at, window=2, direction=direction),
         samples=SAMPLES,
         metrics=("probability", "logit"),
-        direction=direction,
         progress="none",
     )
     checked = 0
@@ -175,7 +175,7 @@ def test_heads(lens, prompts, component) -> None:
 def test_severing_holds_later_outputs_of_the_patched_tokens(lens, prompts, sever) -> None:
     prompt, held = prompts[1], {"mlp": "mlp_out", "attn": "attn_out"}[sever]
     effects = causal_trace(
-        lens, [prompt], ("resid_pre",), at="role", samples=1, metrics=("logit",), sever=sever, progress="none"
+        lens, [prompt], Grid(("resid_pre",), at="role", sever=sever), samples=1, metrics=("logit",), progress="none"
     )
     model, tokens = lens.backend.model, prompt.tokens
     noise = [("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, 0))]
@@ -197,7 +197,7 @@ def test_severing_holds_later_outputs_of_the_patched_tokens(lens, prompts, sever
 def test_answers_of_several_tokens_are_teacher_forced(lens) -> None:
     prompt = text_prompt(answer_ids=(11, 6, 25), foil_ids=(11, 8))
     metrics = ("log_probability", "log_probability_difference", "probability", "logit")
-    effects = causal_trace(lens, [prompt], window=2, samples=1, metrics=metrics, progress="none")
+    effects = causal_trace(lens, [prompt], Grid(window=2), samples=1, metrics=metrics, progress="none")
     for component, layer, position in [("resid_pre", 1, 4), ("mlp_out", 1, 7), ("attn_out", 2, 7), ("resid_pre", 2, 5)]:
         layers = window_of(layer, 2) if component != "resid_pre" else [layer]
         patches = [(HOOKS[component].format(at_layer), position, None) for at_layer in layers]
@@ -221,17 +221,16 @@ def test_shared_first_token_is_refused_for_first_token_metrics_only(lens) -> Non
 
 
 def test_prompts_together_equal_prompts_alone(lens, prompts) -> None:
-    together = causal_trace(lens, prompts, at="role", samples=SAMPLES, progress="none")
-    reversed_order = causal_trace(
-        lens, prompts[::-1], at="role", samples=SAMPLES, progress="none", memory_budget=50_000
-    )
+    together = causal_trace(lens, prompts, Grid(at="role"), samples=SAMPLES, progress="none")
+    small = TinyLens(lens.backend, memory_budget=50_000)
+    reversed_order = causal_trace(small, prompts[::-1], Grid(at="role"), samples=SAMPLES, progress="none")
     assert np.nanmax(np.abs(together.restored.values - reversed_order.restored.values[::-1])) < TOLERANCE
     assert (together.prompt_id.values == reversed_order.prompt_id.values[::-1]).all()
 
 
 def test_more_samples_keep_the_first_ones(lens, prompts) -> None:
-    few = causal_trace(lens, prompts[:1], at="role", samples=1, progress="none")
-    many = causal_trace(lens, prompts[:1], at="role", samples=3, progress="none")
+    few = causal_trace(lens, prompts[:1], Grid(at="role"), samples=1, progress="none")
+    many = causal_trace(lens, prompts[:1], Grid(at="role"), samples=3, progress="none")
     assert np.nanmax(np.abs(few.restored.values[..., 0, :] - many.restored.values[..., 0, :])) < TOLERANCE
 
 
@@ -243,7 +242,7 @@ def test_zero_noise_has_no_effect(lens, prompts) -> None:
 
 def test_spans_with_eroded_and_dilated_subject(lens, prompts) -> None:
     spans = ("subject", "subject +1", "subject -1", "subject middle", "last token")
-    effects = causal_trace(lens, prompts, ("resid_pre",), at="span", spans=spans, samples=1, progress="none")
+    effects = causal_trace(lens, prompts, Grid(("resid_pre",), at="span", spans=spans), samples=1, progress="none")
     assert effects.n_tokens.values.tolist() == [[2, 4, 0, 0, 1], [4, 6, 2, 2, 1]]
     assert (effects.status[0, 0, :, 2:4] == Status.ABSENT).all()
     patches = [(HOOKS["resid_pre"].format(1), position, None) for position in (5, 6)]
@@ -256,13 +255,13 @@ def test_spans_with_eroded_and_dilated_subject(lens, prompts) -> None:
 
 
 def test_whole_subject_restored_before_block_zero_is_the_clean_run(lens, prompts) -> None:
-    effects = causal_trace(lens, prompts, ("resid_pre",), at="role", samples=SAMPLES, progress="none")
+    effects = causal_trace(lens, prompts, Grid(("resid_pre",), at="role"), samples=SAMPLES, progress="none")
     subject = effects.restored.sel(layer=0, role="subject", component="resid_pre")
     assert float(np.abs(subject - effects.clean).max()) < TOLERANCE
 
 
 def test_control_span_spares_the_subject(lens, prompts) -> None:
-    effects = causal_trace(lens, prompts, ("resid_pre",), samples=1, corrupted="control", progress="none")
+    effects = causal_trace(lens, prompts, Grid(("resid_pre",), corrupted="control"), samples=1, progress="none")
     restored = effects.restored.sel(layer=0, component="resid_pre").isel(sample=0, metric=0)
     for number, prompt in enumerate(prompts):
         changed = np.flatnonzero(np.abs(restored[number] - float(effects.corrupted[number, 0, 0])).values > 1e-9)
@@ -272,9 +271,10 @@ def test_control_span_spares_the_subject(lens, prompts) -> None:
 
 def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
     """Before block 0 only the control's own tokens (2 and 3) can move, so that no screen keeps the subject's there."""
-    settings = {"samples": 1, "corrupted": "control", "metrics": ("logit",), "progress": "none"}
-    whole = causal_trace(lens, prompts[:1], ("resid_pre",), **settings)
-    screened = causal_trace(lens, prompts[:1], ("resid_pre",), screen=0.6, **settings)
+    settings = {"samples": 1, "metrics": ("logit",), "progress": "none"}
+    grid = Grid(("resid_pre",), corrupted="control")
+    whole = causal_trace(lens, prompts[:1], grid, **settings)
+    screened = causal_trace(lens, prompts[:1], grid, screen=0.6, **settings)
     before_block_0 = screened.status.values[0, 0, 0]
     assert before_block_0[[2, 3]].tolist() == [Status.MEASURED] * 2
     assert before_block_0[[4, 5]].tolist() == [Status.SCREENED] * 2
@@ -285,6 +285,7 @@ def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
 def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(lens, monkeypatch) -> None:
     """The first of the subject's units may stay in its place: the row that patches nothing must still be run."""
     import spiritlens.analysis.tracing.one_prompt as module
+    import spiritlens.analysis.tracing.settings as settings_module
 
     def half(lens, prompt, corruption, **settings):
         embeddings = lens.backend.embed(prompt.tokens).clone()
@@ -299,7 +300,7 @@ def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(l
         ran.append(result.unmoved)
         return result
 
-    monkeypatch.setattr(module, "corrupted_embeddings", half)
+    monkeypatch.setattr(settings_module, "corrupted_embeddings", half)
     monkeypatch.setattr(module, "sweep", watched)
     prompt = text_prompt()
     causal_trace(lens, [prompt], ("resid_pre",), samples=1, progress="none")
@@ -322,10 +323,10 @@ def test_a_users_hook_takes_effect(lens, prompts) -> None:
         return torch.cat([x[:, :6], 2 * x[:, 6:]], dim=1)
 
     model = lens.backend.model
-    plain = causal_trace(lens, prompts[:1], at="role", samples=1, progress="none")
+    plain = causal_trace(lens, prompts[:1], Grid(at="role"), samples=1, progress="none")
     both_runs.cache_clear()
     with model.hooks(fwd_hooks=[("blocks.1.hook_mlp_out", double)]):
-        hooked = causal_trace(lens, prompts[:1], at="role", window=1, samples=1, progress="none")
+        hooked = causal_trace(lens, prompts[:1], Grid(at="role", window=1), samples=1, progress="none")
         patches = [(HOOKS["resid_pre"].format(1), position, None) for position in (4, 5)]
         expected = naive_cell(lens, prompts[0], 0, patches)[-1].softmax(-1)[11]
     both_runs.cache_clear()
@@ -336,19 +337,11 @@ def test_a_users_hook_takes_effect(lens, prompts) -> None:
     assert np.nanmax(np.abs(plain.restored.values - hooked.restored.values)) > 1e-4
 
 
-def test_a_preset_replaces_nothing_that_was_given(lens):
-    prompt = text_prompt()
-    for given in ({"samples": 3}, {"window": 2}, {"metrics": ("logit",)}, {"corruption": KnockOut("zero")}):
-        (name,) = given
-        with pytest.raises(ValueError, match=f"preset='rome' sets .* and {name} was given too"):
-            causal_trace(lens, [prompt], preset="rome", progress="none", **given)
-
-
-def test_rome_preset_is_the_reference_algorithm(lens) -> None:
+def test_rome_is_the_reference_algorithm(lens) -> None:
     """Eleven rows, row 0 clean; one stream of noise of seed 1; clean states copied across rows inside the same pass."""
     argmax = int(lens.backend.model(text_prompt().tokens)[0, -1, :46].argmax())
     prompt = text_prompt(answer_ids=(argmax,))
-    effects = causal_trace(lens, [prompt], preset="rome", progress="none")
+    effects = causal_trace(lens, [prompt], **rome(lens, [prompt]), progress="none")
     assert effects.component.values.tolist() == ["resid_post", "mlp_out", "attn_out"]
     model, subject = lens.backend.model, list(prompt.subject.positions)
     scale = 3 * float(model.embed.W_E[[prompt.ids[p] for p in subject]].std())
@@ -383,7 +376,7 @@ def test_rome_severing_reimposes_the_corrupted_outputs_of_the_token(lens) -> Non
     """Two passes: record the corrupted run, then restore a block's output while the token's MLPs stay corrupted."""
     argmax = int(lens.backend.model(text_prompt().tokens)[0, -1, :46].argmax())
     prompt = text_prompt(answer_ids=(argmax,))
-    effects = causal_trace(lens, [prompt], preset="rome", sever="mlp", progress="none")
+    effects = causal_trace(lens, [prompt], **rome(lens, [prompt], sever="mlp"), progress="none")
     model, subject = lens.backend.model, list(prompt.subject.positions)
     scale = 3 * float(model.embed.W_E[[prompt.ids[p] for p in subject]].std())
     noise = scale * torch.from_numpy(np.random.RandomState(1).randn(10, len(subject), 24))
@@ -427,8 +420,7 @@ def test_shuffled_units_corrupt_speech_without_noise(lens) -> None:
     effects = causal_trace(
         lens,
         [spoken_prompt()],
-        ("resid_pre",),
-        at="role",
+        Grid(("resid_pre",), at="role"),
         samples=3,
         corruption=Replacement("shuffle"),
         progress="none",
@@ -460,14 +452,14 @@ def test_ctrl_c_returns_what_is_finished(lens, prompts, monkeypatch) -> None:
 
     monkeypatch.setattr(module, "trace_prompt", interrupted)
     with pytest.warns(UserWarning, match="1 finished of 2"):
-        effects = causal_trace(lens, prompts, at="role", samples=1, progress="none")
+        effects = causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none")
     assert effects.prompt_id.values.tolist() == [prompts[0].id]
 
 
 def test_a_folder_resumes_after_an_interruption(lens, prompts, monkeypatch, tmp_path) -> None:
     import spiritlens.analysis.tracing.causal_tracing as module
 
-    whole = causal_trace(lens, prompts, at="role", samples=1, progress="none")
+    whole = causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none")
     original = module.trace_prompt
     traced: list[str] = []
 
@@ -479,13 +471,13 @@ def test_a_folder_resumes_after_an_interruption(lens, prompts, monkeypatch, tmp_
 
     monkeypatch.setattr(module, "trace_prompt", once)
     with pytest.raises(KeyboardInterrupt):
-        causal_trace(lens, prompts, at="role", samples=1, progress="none", folder=tmp_path)
+        causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none", folder=tmp_path)
     traced.clear()
-    effects = causal_trace(lens, prompts, at="role", samples=1, progress="none", folder=tmp_path)
+    effects = causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none", folder=tmp_path)
     assert traced == [prompts[1].id], "the first prompt was not traced again"
     assert np.array_equal(effects.restored.values, whole.restored.values, equal_nan=True)
     with pytest.raises(ValueError, match=r"other settings"):
-        causal_trace(lens, prompts, at="role", samples=1, seed=1, progress="none", folder=tmp_path)
+        causal_trace(lens, prompts, Grid(at="role"), samples=Draws(1, seed=1), progress="none", folder=tmp_path)
 
 
 def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
@@ -496,7 +488,7 @@ def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
     pair = [*spoken, other]
     whole = causal_trace(lens, pair, ("resid_pre",), samples=1, progress="none")
     each = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=0.25, progress="none")
-    common = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=0.25, keep="common", progress="none")
+    common = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=Screen(0.25, keep="common"), progress="none")
     for effects in (each, common):
         kept = (effects.status.values == Status.MEASURED) | (effects.status.values == Status.EXACT)
         assert (kept.reshape(2, -1).sum(1) == 11).all()
@@ -509,29 +501,29 @@ def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
 
 
 BAD_INPUT = {
-    "samples=0: expected a whole number ≥ 1": {"samples": 0},
-    "window=0: expected a whole number ≥ 1": {"window": 0},
-    "no 'mlp' here; name one or more of": {"components": ("resid_pre", "mlp")},
-    "mix heads": {"components": ("resid_pre", "z")},
-    "contradict": {"components": ("mlp_out",), "sever": "mlp"},
-    "contradict each other": {"components": ("z",), "sever": "attn"},
-    "at='unit': expected one of token, word": {"at": "unit"},
-    "direction": {"direction": "restoring"},
-    "metrics": {"metrics": ("perplexity",)},
-    "no span 'predicate'": {"at": "span", "spans": ("predicate",)},
-    "screen=0: expected a number > 0 and ≤ 1": {"screen": 0},
-    "preset": {"preset": "memit"},
-    "corrupted='controls'": {"corrupted": "controls"},
-    "keep='all'": {"keep": "all"},
-    "'rank' has none": {"metrics": ("rank", "probability"), "screen": 0.5},
-    "facts='some': expected one of all, known": {"facts": "some"},
+    "samples=0: expected a whole number ≥ 1": lambda: {"samples": 0},
+    "window=0: expected a whole number ≥ 1": lambda: {"grid": Grid(window=0)},
+    "no 'mlp' here; name one or more of": lambda: {"grid": ("resid_pre", "mlp")},
+    "mix heads": lambda: {"grid": ("resid_pre", "z")},
+    "contradict": lambda: {"grid": Grid(("mlp_out",), sever="mlp")},
+    "contradict each other": lambda: {"grid": Grid(("z",), sever="attn")},
+    "at='unit': expected one of token, word": lambda: {"grid": Grid(at="unit")},
+    "direction": lambda: {"grid": Grid(direction="restoring")},
+    "corrupted='controls'": lambda: {"grid": Grid(corrupted="controls")},
+    "grid has heads='together', which this method does not know": lambda: {"grid": Grid(heads="together")},
+    "no span 'predicate'": lambda: {"grid": Grid(at="span", spans=("predicate",))},
+    "expected a Grid, or the names of components": lambda: {"grid": 5},
+    "metric 'perplexity' is unknown": lambda: {"metrics": ("perplexity",)},
+    "screen=0: expected a number > 0 and ≤ 1": lambda: {"screen": 0},
+    "keep='all'": lambda: {"screen": Screen(0.5, keep="all")},
+    "'rank' has no": lambda: {"metrics": ("rank", "probability"), "screen": 0.5},
 }
 
 
 @pytest.mark.parametrize("message", BAD_INPUT)
 def test_bad_input_gets_one_clear_error(lens, prompts, message) -> None:
     with pytest.raises(ValueError, match=message):
-        causal_trace(lens, prompts, progress="none", **{"samples": 1, **BAD_INPUT[message]})
+        causal_trace(lens, prompts, progress="none", **{"samples": 1, **BAD_INPUT[message]()})
 
 
 def test_unknown_answers_are_refused_or_marked(lens) -> None:
@@ -540,8 +532,8 @@ def test_unknown_answers_are_refused_or_marked(lens) -> None:
     )
     prompt = text_prompt(answer_ids=(wrong,))
     with pytest.raises(ValueError, match="does not know"):
-        causal_trace(lens, [prompt], facts="known", samples=1, progress="none")
-    assert causal_trace(lens, [prompt], at="role", samples=1, progress="none").known.values.tolist() == [0]
+        rome(lens, [prompt])
+    assert causal_trace(lens, [prompt], Grid(at="role"), samples=1, progress="none").known.values.tolist() == [0]
 
 
 def test_prompts_must_be_several_and_different(lens, prompts) -> None:
