@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Lens:
-    """A speech-text model ready to be looked into. ``folder`` is where its checkpoint lies, where there is one.
+    """A speech-text model ready to be looked into.
 
-    `memory_budget` is how many bytes the rows of a patching method may take (None: by the device); another one goes in
-    by ``dataclasses.replace(lens, memory_budget=…)``.
+    ``folder`` is where its checkpoint lies, where there is one. ``memory_budget`` is how many bytes of activations the
+    methods may keep at once (None: a share of what is free); ``dataclasses.replace(lens, memory_budget=…)`` sets it.
     """
 
     model: HookedTransformer

@@ -2,8 +2,8 @@
 
 An area is a module ``areas/<name>.py`` with a function ``cases(bench)`` that yields `Odd` values, made by
 
-    error("causal_trace", "seed is a float", lambda: sl.causal_trace(lens, prompts, seed=1.5), "seed", "1.5")
-    result("causal_trace", "numpy's seed", lambda: sl.causal_trace(lens, prompts, seed=np.int64(1)), lambda effects: …)
+    error("causal_trace", "samples are a float", lambda: sl.causal_trace(lens, prompts, samples=1.5), "samples", "1.5")
+    result("causal_trace", "numpy's samples", lambda: sl.causal_trace(lens, prompts, samples=np.int64(1)), lambda x: …)
 
 The verdicts:
 

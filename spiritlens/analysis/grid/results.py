@@ -49,8 +49,12 @@ def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[s
 
 
 def metric_settings(metrics: Sequence[Metric]) -> dict[str, Any]:
-    """The metrics for the settings of a call: their names, and what tells apart own ones of one name."""
-    own = {metric.name: metric.identity for metric in metrics if metric.identity}
+    """The metrics for the settings of a call: their names, and what tells own ones from others of the same name."""
+    own = {
+        metric.name: {"code": metric.identity, "sign": metric.sign, "unit": metric.unit, "words": metric.words}
+        for metric in metrics
+        if metric.identity
+    }
     return {"metrics": [metric.name for metric in metrics], **({"own_metrics": own} if own else {})}
 
 
