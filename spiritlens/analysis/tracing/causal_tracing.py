@@ -85,7 +85,9 @@ def causal_trace(
 
     together = prompts if screen is not None and screen.keep == "common" else ()
     within = {"samples": settings.draws.samples, "at": settings.grid.at, "direction": settings.grid.direction}
-    work = Work(prompts, measure, attributes, "tracing", "run", runs, within, together)
+    work = Work(
+        prompts, measure, attributes, title="tracing", unit="run", size=runs, settings=within, together=together
+    )
     return each_prompt(work, folder=folder, progress=progress)
 
 

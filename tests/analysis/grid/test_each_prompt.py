@@ -12,6 +12,7 @@ import spiritlens as sl
 from spiritlens.analysis.grid import each_prompt
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.run_directory import RunDirectory
+from spiritlens.effects.schema import Status
 from spiritlens.models.planted.planted import Planted
 from spiritlens.prompts.prompt import Prompt
 
@@ -126,7 +127,7 @@ def test_the_bar_moves_by_what_there_is_to_do(
     metrics = ("log_probability_difference",)
     effects = traced(circuit, prompts, metrics=metrics, samples=2)
     traced(circuit, prompts, metrics=metrics, samples=2, screen=0.25)
-    cells = (effects["status"] != sl.Status.ABSENT).sum(("component", "layer", "role")).values
+    cells = (effects["status"] != Status.ABSENT).sum(("component", "layer", "role")).values
     whole, screened = bars
     assert whole.total == whole.moved == 2 * cells.sum()
     assert screened.total == screened.moved == 2 * sum(-(-count // 4) for count in cells)
