@@ -87,10 +87,10 @@ def corrupted_run() -> torch.Tensor:
 
 METHODS: dict[str, Callable[[], Any]] = {
     "run": corrupted_run,
-    "causal_trace": lambda: sl.causal_trace(LENS, [SPOKEN], ("mlp_out",), samples=2, at="role", **QUIET),
+    "causal_trace": lambda: sl.causal_trace(LENS, [SPOKEN], sl.Grid(("mlp_out",), at="role"), samples=2, **QUIET),
     "screened trace": lambda: sl.causal_trace(LENS, [WRITTEN], ("mlp_out",), samples=2, screen=0.2, **QUIET),
     "student noise": lambda: sl.causal_trace(
-        LENS, [WRITTEN], ("mlp_out",), samples=2, at="role", corruption=sl.Noise(law="student"), **QUIET
+        LENS, [WRITTEN], sl.Grid(("mlp_out",), at="role"), samples=2, corruption=sl.Noise(law="student"), **QUIET
     ),
     "activation_patch": lambda: sl.activation_patch(
         LENS, [WRITTEN], [CIRCUIT.counterfactual(WRITTEN)], ("mlp_out",), at="role", **QUIET

@@ -17,9 +17,11 @@ GLOSSARY = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encodi
 FOIL = {"metrics": ("logit_difference",), "progress": "none"}
 CALLS = {
     "causal_trace": lambda lens, prompt, name: sl.causal_trace(
-        lens, [prompt], (name,), at="role", samples=1, progress="none"
+        lens, [prompt], sl.Grid((name,), at="role"), samples=1, progress="none"
     ),
-    "first_look": lambda lens, prompt, name: sl.first_look(lens, [prompt], (name,), at="role", samples=1, n_exact=1),
+    "first_look": lambda lens, prompt, name: sl.first_look(
+        lens, [prompt], sl.Grid((name,), at="role"), samples=1, n_exact=1
+    ),
     "activation_patch": lambda lens, prompt, name: sl.activation_patch(
         lens, [prompt], sl.Noise(), (name,), at="role", **FOIL
     ),
@@ -148,7 +150,12 @@ def knock_out_puts_another_value_in_place(machine, prompt):
 @promise("window")
 def a_window_is_the_layers_around_its_centre_together(machine, prompt):
     trace = sl.causal_trace(
-        machine.lens, [prompt], ("mlp_out",), at="role", window=3, samples=1, metrics=("probability",), progress="none"
+        machine.lens,
+        [prompt],
+        sl.Grid(("mlp_out",), at="role", window=3),
+        samples=1,
+        metrics=("probability",),
+        progress="none",
     )
     wide = trace["restored"].sel(component="mlp_out", layer=2, role="subject").values.ravel()
     layers = [sl.restore("mlp_out", layer, prompt.subject) for layer in (1, 2, 3)]
@@ -161,9 +168,7 @@ def severing_holds_later_mlp_outputs_at_their_corrupted_values(machine, prompt):
     trace = sl.causal_trace(
         machine.lens,
         [prompt],
-        ("resid_pre",),
-        at="role",
-        sever="mlp",
+        sl.Grid(("resid_pre",), at="role", sever="mlp"),
         samples=1,
         metrics=("probability",),
         progress="none",
@@ -178,7 +183,7 @@ def severing_holds_later_mlp_outputs_at_their_corrupted_values(machine, prompt):
 @promise("span")
 def a_span_is_restored_together(machine, prompt):
     trace = sl.causal_trace(
-        machine.lens, [prompt], ("resid_pre",), at="role", samples=1, metrics=("probability",), progress="none"
+        machine.lens, [prompt], sl.Grid(("resid_pre",), at="role"), samples=1, metrics=("probability",), progress="none"
     )
     together = trace["restored"].sel(component="resid_pre", layer=2, role="subject").values.ravel()
     back = sl.restore("resid_pre", 2, prompt.subject)
@@ -291,8 +296,7 @@ def test_signs_are_those_of_the_glossary(machine):
     trace = sl.causal_trace(
         machine.lens,
         [machine.text(machine.subjects[0]), machine.text(machine.strangers[0])],
-        ("resid_pre",),
-        at="role",
+        sl.Grid(("resid_pre",), at="role"),
         samples=2,
         metrics=("probability", "rank", "kl"),
         progress="none",

@@ -14,7 +14,7 @@ NODES = {"senders": (sl.Sender("mlp_out", 2),), "receivers": (sl.Receiver("logit
 
 
 def traced(lens, prompts):
-    return sl.causal_trace(lens, prompts, ("resid_post",), at="role", samples=2, progress="none")
+    return sl.causal_trace(lens, prompts, sl.Grid(("resid_post",), at="role"), samples=2, progress="none")
 
 
 METHODS = {

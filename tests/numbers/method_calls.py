@@ -74,17 +74,21 @@ def _about(circuit: Any, lens: sl.Lens | None = None) -> Bench:
 # ---- tracing --------------------------------------------------------------------------------------------------------
 
 
-def traced(bench: Bench, *components: str, **change: Any) -> Any:
+def traced(bench: Bench, *components: str, grid: dict[str, Any] | None = None, **change: Any) -> Any:
     settings = {"samples": 2, "metrics": ("probability", "logit"), **QUIET, **change}
-    return sl.causal_trace(bench.lens, bench.prompts, components or ("resid_pre", "mlp_out", "attn_out"), **settings)
+    return sl.causal_trace(bench.lens, bench.prompts, sl.Grid(components or None, **grid or {}), **settings)
+
+
+def by_role(bench: Bench, *components: str, grid: dict[str, Any] | None = None, **change: Any) -> Any:
+    return traced(bench, *components, grid={"at": "role", **(grid or {})}, **change)
 
 
 def replaced(bench: Bench) -> Any:
-    return traced(bench, "resid_pre", at="role", corruption=sl.Replacement(donors=tuple(bench.facts)))
+    return by_role(bench, "resid_pre", corruption=sl.Replacement(donors=tuple(bench.facts)))
 
 
-def looked(bench: Bench, **change: Any) -> Any:
-    found = sl.first_look(bench.lens, bench.prompts, samples=2, **change)
+def looked(bench: Bench, **grid: Any) -> Any:
+    found = sl.first_look(bench.lens, bench.prompts, sl.Grid(**grid), samples=2)
     return {"estimates": found.estimates, "correlations": found.correlations, "overlaps": found.overlaps}
 
 
@@ -216,7 +220,7 @@ def intervened(bench: Bench) -> Any:
 
 def averaged(bench: Bench) -> Any:
     settings = {"samples": 2, "metrics": ("logit", "probability"), **QUIET}
-    effects = sl.causal_trace(bench.lens, bench.facts, ("resid_pre", "mlp_out"), at="role", **settings)
+    effects = sl.causal_trace(bench.lens, bench.facts, sl.Grid(("resid_pre", "mlp_out"), at="role"), **settings)
     return {
         "total": sl.effects.total(effects),
         "indirect": sl.effects.indirect(effects),
@@ -228,7 +232,7 @@ def averaged(bench: Bench) -> Any:
 
 
 def in_roles(bench: Bench) -> Any:
-    return sl.effects.by_role(traced(bench, "resid_pre", "attn_out", at="token"))
+    return sl.effects.by_role(traced(bench, "resid_pre", "attn_out"))
 
 
 def compared(bench: Bench) -> Any:
@@ -250,27 +254,28 @@ def compared(bench: Bench) -> Any:
 
 METHODS: dict[str, Callable[[Bench], Any]] = {
     "causal_trace": traced,
-    "causal_trace, noising": lambda b: traced(b, direction="noising", at="role"),
-    "causal_trace, words and a window": lambda b: traced(b, "mlp_out", "resid_post", at="word", window=3),
-    "causal_trace, spans of heads": lambda b: traced(b, "z", at="span", spans=("subject", "subject +1", "last token")),
-    "causal_trace, queries": lambda b: traced(b, "q", at="role"),
-    "causal_trace, keys and values": lambda b: traced(b, "k", "v", at="role"),
-    "causal_trace, severed MLPs": lambda b: traced(b, "resid_pre", sever="mlp", at="role"),
-    "causal_trace, severed attention": lambda b: traced(b, "resid_pre", sever="attn", at="role"),
-    "causal_trace, replaced": replaced,
-    "causal_trace, knocked out": lambda b: traced(b, "resid_pre", at="role", corruption=sl.KnockOut("mean")),
-    "causal_trace, uniform noise in place": lambda b: traced(
-        b, "resid_pre", at="role", corruption=sl.Noise(0.5, "uniform", "replace")
+    "causal_trace, noising": lambda b: by_role(b, grid={"direction": "noising"}),
+    "causal_trace, words and a window": lambda b: traced(b, "mlp_out", "resid_post", grid={"at": "word", "window": 3}),
+    "causal_trace, spans of heads": lambda b: traced(
+        b, "z", grid={"at": "span", "spans": ("subject", "subject +1", "last token")}
     ),
-    "causal_trace, control span": lambda b: traced(b, "resid_pre", at="role", corrupted="control"),
+    "causal_trace, queries": lambda b: by_role(b, "q"),
+    "causal_trace, keys and values": lambda b: by_role(b, "k", "v"),
+    "causal_trace, severed MLPs": lambda b: by_role(b, "resid_pre", grid={"sever": "mlp"}),
+    "causal_trace, severed attention": lambda b: by_role(b, "resid_pre", grid={"sever": "attn"}),
+    "causal_trace, replaced": replaced,
+    "causal_trace, knocked out": lambda b: by_role(b, "resid_pre", corruption=sl.KnockOut("mean")),
+    "causal_trace, uniform noise in place": lambda b: by_role(
+        b, "resid_pre", corruption=sl.Noise(0.5, "uniform", "replace")
+    ),
+    "causal_trace, control span": lambda b: by_role(b, "resid_pre", grid={"corrupted": "control"}),
     "causal_trace, screened": lambda b: traced(b, screen=0.2, metrics=("logit",)),
-    "causal_trace, other metrics": lambda b: traced(
+    "causal_trace, other metrics": lambda b: by_role(
         b,
         "resid_pre",
-        at="role",
         metrics=("log_probability", "log_probability_difference", "kl", "leaked_mass", "text_probability", "text_kl"),
     ),
-    "causal_trace, rome": lambda b: sl.causal_trace(b.lens, b.prompts[:1], preset="rome", **QUIET),
+    "causal_trace, rome": lambda b: sl.causal_trace(b.lens, b.prompts[:1], **sl.rome(b.lens, b.prompts[:1]), **QUIET),
     "first_look": looked,
     "first_look, noising": lambda b: looked(b, direction="noising", at="role"),
     "dose_curve": lambda b: sl.dose_curve(b.lens, b.prompts, (0.5, 2.0), samples=2),

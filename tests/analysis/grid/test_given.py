@@ -92,7 +92,9 @@ def test_generators_give_what_lists_give(machine):
         sl.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
     )
     assert of_generator.drop_attrs().identical(of_list.drop_attrs())
-    effects = sl.causal_trace(lens, [prompts[0], machine.prompts[12]], ("resid_post",), at="role", progress="none")
+    effects = sl.causal_trace(
+        lens, [prompts[0], machine.prompts[12]], sl.Grid(("resid_post",), at="role"), progress="none"
+    )
     averages = [sl.effects.average(effects, by=by, resamples=5) for by in (["modality"], iter(["modality"]))]
     assert averages[0].identical(averages[1])
     assert averages[1]["modality"].values.tolist() == ["T2T", "S2T"]

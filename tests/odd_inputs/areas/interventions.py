@@ -264,7 +264,7 @@ def budgets(bench: Bench) -> Iterator[Odd]:
         yield error(
             "causal_trace",
             f"memory_budget {value!r}",
-            lambda value=value: sl.causal_trace(lens, prompts, memory_budget=value, progress="none"),
+            lambda value=value: sl.causal_trace(replace(lens, memory_budget=value), prompts, progress="none"),
             "memory_budget=",
             "≥ 1",
         )

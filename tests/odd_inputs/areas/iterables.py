@@ -19,7 +19,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
     quick: dict[str, Any] = {"samples": 1, "progress": "none"}
 
     def trace(some: Any, **more: Any) -> Any:
-        return sl.causal_trace(lens, some, **{"components": ("resid_pre",), "at": "role", **quick, **more})
+        return sl.causal_trace(lens, some, **{"grid": sl.Grid(("resid_pre",), at="role"), **quick, **more})
 
     whole = trace(two)
 
@@ -47,11 +47,12 @@ def cases(bench: Bench) -> Iterator[Odd]:
         "causal_trace", "an iterator gives one twice", lambda: trace(iter([prompt, prompt])), prompt.id, "twice"
     )
     yield result(
-        "causal_trace", "components from a generator", lambda: trace(two, components=(c for c in ["resid_pre"])), same
+        "causal_trace",
+        "components from a generator",
+        lambda: trace(two, grid=sl.Grid((c for c in ["resid_pre"]), at="role")),
+        same,
     )
-    yield error(
-        "causal_trace", "components as a text", lambda: trace(two, components="resid_pre"), "components=", "several"
-    )
+    yield error("causal_trace", "components as a text", lambda: trace(two, grid="resid_pre"), "components=", "several")
     yield error("causal_trace", "metrics as a text", lambda: trace(two, metrics="probability"), "metrics=", "several")
     yield result(
         "causal_trace",
