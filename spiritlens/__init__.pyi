@@ -4,6 +4,9 @@ from spiritlens import effects as effects
 from spiritlens import heads as heads
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch as attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution as edge_attribution
+from spiritlens.analysis.grid.grid import Draws as Draws
+from spiritlens.analysis.grid.grid import Grid as Grid
+from spiritlens.analysis.grid.grid import Screen as Screen
 from spiritlens.analysis.heads.attention_knockout import Edge as Edge
 from spiritlens.analysis.heads.attention_knockout import attention_knockout as attention_knockout
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
@@ -13,6 +16,7 @@ from spiritlens.analysis.lenses.logit_lens import logit_lens as logit_lens
 from spiritlens.analysis.lenses.patchscope import patchscope as patchscope
 from spiritlens.analysis.patching.activation_patching import activation_patch as activation_patch
 from spiritlens.analysis.patching.activation_patching import back_patch as back_patch
+from spiritlens.analysis.patching.donors import Donors as Donors
 from spiritlens.analysis.paths.nodes import Receiver as Receiver
 from spiritlens.analysis.paths.nodes import Sender as Sender
 from spiritlens.analysis.paths.path_patching import path_patch as path_patch
