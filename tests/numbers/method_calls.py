@@ -138,10 +138,12 @@ def through(bench: Bench, contrast: Any = None, **change: Any) -> Any:
     return sl.path_patch(bench.lens, bench.prompts, bench.others if contrast is None else contrast, **settings)
 
 
-def attributed(bench: Bench, *components: str, contrast: Any = None, **change: Any) -> Any:
+def attributed(
+    bench: Bench, *components: str, contrast: Any = None, grid: dict[str, Any] | None = None, **change: Any
+) -> Any:
     settings = {"metrics": SMOOTH, **QUIET, **change}
     contrast = bench.others if contrast is None else contrast
-    return sl.attribution_patch(bench.lens, bench.prompts, contrast, components, **settings)
+    return sl.attribution_patch(bench.lens, bench.prompts, contrast, sl.Grid(components, **grid or {}), **settings)
 
 
 def edges(bench: Bench, contrast: Any = None, **change: Any) -> Any:
@@ -308,9 +310,11 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "path_patch, together": lambda b: through(b, receivers=HEADS, receive="together"),
     "path_patch, noise": lambda b: through(b, contrast=sl.Noise(), samples=2, at=("subject",)),
     "attribution_patch": lambda b: attributed(b, "resid_pre", "attn_out", "mlp_out"),
-    "attribution_patch, noising": lambda b: attributed(b, "z", at="role", direction="noising"),
-    "attribution_patch, steps": lambda b: attributed(b, "q", "k", "v", at="role", steps=4),
-    "attribution_patch, noise": lambda b: attributed(b, "resid_pre", contrast=sl.Noise(), samples=2, at="role"),
+    "attribution_patch, noising": lambda b: attributed(b, "z", grid={"at": "role", "direction": "noising"}),
+    "attribution_patch, steps": lambda b: attributed(b, "q", "k", "v", grid={"at": "role"}, steps=4),
+    "attribution_patch, noise": lambda b: attributed(
+        b, "resid_pre", contrast=sl.Noise(), samples=2, grid={"at": "role"}
+    ),
     "edge_attribution": edges,
     "edge_attribution, clean": lambda b: edges(b, base="clean", at=("subject", "last token")),
     "edge_attribution, steps": lambda b: edges(b, receivers=RECEIVERS, steps=3),

@@ -71,7 +71,7 @@ def test_one_step_is_the_base_and_nodes_are_exact_in_float64(lens):
 @pytest.mark.parametrize("kind", ["zero", "mean", "resample"])
 def test_a_knock_out_is_attributed_whole(lens, kind, direction):
     prompt = text_prompt()
-    settings = {"components": ("resid_pre",), "direction": direction, **QUIET}
+    settings = {"grid": Grid(("resid_pre",), direction=direction), **QUIET}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = attribution_patch(lens, [prompt], KnockOut(kind), steps=64, **settings)
