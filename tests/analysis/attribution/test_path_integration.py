@@ -9,6 +9,7 @@ import torch
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.attribution.path_integration import TOLERATED, nearest_singularity, nodes, path_nodes
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise
