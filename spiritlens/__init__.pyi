@@ -21,6 +21,7 @@ from spiritlens.analysis.lenses.logit_lens import logit_lens as logit_lens
 from spiritlens.analysis.lenses.patchscope import patchscope as patchscope
 from spiritlens.analysis.patching.activation_patching import activation_patch as activation_patch
 from spiritlens.analysis.patching.activation_patching import back_patch as back_patch
+from spiritlens.analysis.patching.donors import Donors as Donors
 from spiritlens.analysis.paths.nodes import Receiver as Receiver
 from spiritlens.analysis.paths.nodes import Sender as Sender
 from spiritlens.analysis.paths.path_patching import path_patch as path_patch

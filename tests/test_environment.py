@@ -93,7 +93,7 @@ METHODS: dict[str, Callable[[], Any]] = {
         LENS, [WRITTEN], sl.Grid(("mlp_out",), at="role"), samples=2, corruption=sl.Noise(law="student"), **QUIET
     ),
     "activation_patch": lambda: sl.activation_patch(
-        LENS, [WRITTEN], [CIRCUIT.counterfactual(WRITTEN)], ("mlp_out",), at="role", **QUIET
+        LENS, [WRITTEN], [CIRCUIT.counterfactual(WRITTEN)], sl.Grid(("mlp_out",), at="role"), **QUIET
     ),
     "attribution_patch": lambda: sl.attribution_patch(LENS, [SPOKEN], sl.Noise(), ("z",), steps=3, **QUIET),
     "path_patch": lambda: sl.path_patch(

@@ -23,13 +23,13 @@ CALLS = {
         lens, [prompt], sl.Grid((name,), at="role"), samples=1, n_exact=1
     ),
     "activation_patch": lambda lens, prompt, name: sl.activation_patch(
-        lens, [prompt], sl.Noise(), (name,), at="role", **FOIL
+        lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), **FOIL
     ),
     "back_patch": lambda lens, prompt, name: sl.back_patch(
-        lens, [prompt], sl.Noise(), name, source_layers=(3,), at="role", **FOIL
+        lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), donors=sl.Donors(layers=(3,)), **FOIL
     ),
     "attribution_patch": lambda lens, prompt, name: sl.attribution_patch(
-        lens, [prompt], sl.Noise(), (name,), at="role", **FOIL
+        lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), **FOIL
     ),
     "restore": lambda lens, prompt, name: sl.run(
         lens,
@@ -118,7 +118,11 @@ def restoring_all_that_was_corrupted_gives_the_clean_run(machine, prompt):
 
 def patched(machine, prompt, direction):
     return sl.activation_patch(
-        machine.lens, [prompt], [machine.counterfactual(prompt)], ("resid_pre",), at="role", direction=direction, **FOIL
+        machine.lens,
+        [prompt],
+        [machine.counterfactual(prompt)],
+        sl.Grid(("resid_pre",), at="role", direction=direction),
+        **FOIL,
     ).sel(component="resid_pre", layer=0, role="subject")
 
 
@@ -249,7 +253,7 @@ def direct_logit_attribution_adds_up_to_the_logit_difference(machine, prompt):
 @promise("AtP, EAP, EAP-IG")
 def attributions_are_first_order_effects_of_nodes_and_edges(machine, prompt):
     other = [machine.counterfactual(prompt)]
-    nodes = sl.attribution_patch(machine.lens, [prompt], other, ("resid_pre",), at="role", steps=20, **FOIL)
+    nodes = sl.attribution_patch(machine.lens, [prompt], other, sl.Grid(("resid_pre",), at="role"), steps=20, **FOIL)
     embeddings = sl.effects.indirect(nodes).sel(component="resid_pre", layer=0).sum()
     missed = float(embeddings) - float(sl.effects.total(nodes).sum())
     np.testing.assert_allclose(missed, float(nodes["completeness_residual"].sum()), atol=1e-9)

@@ -105,20 +105,24 @@ def scale(bench: Bench) -> Any:
 # ---- patching -------------------------------------------------------------------------------------------------------
 
 
-def patched(bench: Bench, *components: str, contrast: Any = None, **change: Any) -> Any:
+def patched(
+    bench: Bench, *components: str, contrast: Any = None, grid: dict[str, Any] | None = None, **change: Any
+) -> Any:
     settings = {"metrics": BOTH, **QUIET, **change}
     contrast = bench.others if contrast is None else contrast
-    return sl.activation_patch(bench.lens, bench.prompts, contrast, components, **settings)
+    return sl.activation_patch(bench.lens, bench.prompts, contrast, sl.Grid(components, **grid or {}), **settings)
 
 
-def carried(bench: Bench, pooling: str, **change: Any) -> Any:
+def carried(bench: Bench, pooling: str, control: str = "none") -> Any:
     """Values of written prompts in the spoken ones, whose subjects are drowned in noise."""
-    settings = {"at": "role", "pooling": pooling, "donors": bench.written[:2], "metrics": BOTH, **QUIET, **change}
-    return sl.activation_patch(bench.lens, bench.spoken[:2], sl.Noise(), ("resid_post", "v"), **settings)
+    donors = sl.Donors(bench.written[:2], pooling, control)
+    grid = sl.Grid(("resid_post", "v"), at="role")
+    return sl.activation_patch(bench.lens, bench.spoken[:2], sl.Noise(), grid, BOTH, donors=donors, **QUIET)
 
 
-def moved(bench: Bench, component: str, **change: Any) -> Any:
-    return sl.back_patch(bench.lens, bench.prompts, bench.others, component, metrics=BOTH, **QUIET, **change)
+def moved(bench: Bench, component: str, grid: dict[str, Any] | None = None, **change: Any) -> Any:
+    asked = sl.Grid((component,), **grid) if grid else (component,)
+    return sl.back_patch(bench.lens, bench.prompts, bench.others, asked, BOTH, **QUIET, **change)
 
 
 # ---- paths and attribution ------------------------------------------------------------------------------------------
@@ -138,10 +142,12 @@ def through(bench: Bench, contrast: Any = None, **change: Any) -> Any:
     return sl.path_patch(bench.lens, bench.prompts, bench.others if contrast is None else contrast, **settings)
 
 
-def attributed(bench: Bench, *components: str, contrast: Any = None, **change: Any) -> Any:
+def attributed(
+    bench: Bench, *components: str, contrast: Any = None, grid: dict[str, Any] | None = None, **change: Any
+) -> Any:
     settings = {"metrics": SMOOTH, **QUIET, **change}
     contrast = bench.others if contrast is None else contrast
-    return sl.attribution_patch(bench.lens, bench.prompts, contrast, components, **settings)
+    return sl.attribution_patch(bench.lens, bench.prompts, contrast, sl.Grid(components, **grid or {}), **settings)
 
 
 def edges(bench: Bench, contrast: Any = None, **change: Any) -> Any:
@@ -236,13 +242,9 @@ def in_roles(bench: Bench) -> Any:
 
 
 def compared(bench: Bench) -> Any:
-    settings = {"at": "role", "metrics": ("logit_difference",), **QUIET}
-    contrast = sl.Noise()
-    found = sl.compare(
-        sl.activation_patch(bench.lens, bench.facts, contrast, ("resid_pre", "mlp_out"), **settings),
-        resamples=50,
-        permutations=50,
-    )
+    grid = sl.Grid(("resid_pre", "mlp_out"), at="role")
+    effects = sl.activation_patch(bench.lens, bench.facts, sl.Noise(), grid, ("logit_difference",), **QUIET)
+    found = sl.compare(effects, resamples=50, permutations=50)
     one = found.components[0]
     estimates = {"total": found.total[0], "difference": found.total_difference, "pearson": one.pearson}
     estimates |= {"centre": one.centre_shift}
@@ -282,12 +284,18 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "match_dose": matched,
     "noise_scale": scale,
     "activation_patch": lambda b: patched(b, "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
-    "activation_patch, noising": lambda b: patched(b, "resid_pre", "mlp_out", direction="noising", at="word"),
-    "activation_patch, heads": lambda b: patched(b, "q", "k", "v", "z", "pattern", "result", at="role", heads="each"),
-    "activation_patch, heads together": lambda b: patched(b, "q", "k", "v", "z", "pattern", at="role"),
-    "activation_patch, windows": lambda b: patched(b, "mlp_out", "attn_out", at="span", window=2),
-    "activation_patch, noise": lambda b: patched(b, "resid_mid", "v", at="role", contrast=sl.Noise(), samples=2),
-    "activation_patch, knocked out": lambda b: patched(b, "mlp_out", at="role", contrast=sl.KnockOut("zero")),
+    "activation_patch, noising": lambda b: patched(
+        b, "resid_pre", "mlp_out", grid={"direction": "noising", "at": "word"}
+    ),
+    "activation_patch, heads": lambda b: patched(
+        b, "q", "k", "v", "z", "pattern", "result", grid={"at": "role", "heads": "each"}
+    ),
+    "activation_patch, heads together": lambda b: patched(b, "q", "k", "v", "z", "pattern", grid={"at": "role"}),
+    "activation_patch, windows": lambda b: patched(b, "mlp_out", "attn_out", grid={"at": "span", "window": 2}),
+    "activation_patch, noise": lambda b: patched(
+        b, "resid_mid", "v", grid={"at": "role"}, contrast=sl.Noise(), samples=2
+    ),
+    "activation_patch, knocked out": lambda b: patched(b, "mlp_out", grid={"at": "role"}, contrast=sl.KnockOut("zero")),
     **{
         f"activation_patch, donors by {pooling}": lambda b, pooling=pooling: carried(b, pooling)
         for pooling in ("last", "mean", "broadcast", "norm_matched")
@@ -297,7 +305,9 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
         for control in ("other word", "other fact", "noise")
     },
     "back_patch": lambda b: moved(b, "resid_pre"),
-    "back_patch, noising": lambda b: moved(b, "mlp_out", direction="noising", source_layers=(0, 2), at="role"),
+    "back_patch, noising": lambda b: moved(
+        b, "mlp_out", {"direction": "noising", "at": "role"}, donors=sl.Donors(layers=(0, 2))
+    ),
     "path_patch": through,
     "path_patch, heads frozen": lambda b: through(b, frozen="heads"),
     "path_patch, nothing frozen": lambda b: through(b, frozen="nothing", base="corrupted"),
@@ -305,9 +315,11 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "path_patch, together": lambda b: through(b, receivers=HEADS, receive="together"),
     "path_patch, noise": lambda b: through(b, contrast=sl.Noise(), samples=2, at=("subject",)),
     "attribution_patch": lambda b: attributed(b, "resid_pre", "attn_out", "mlp_out"),
-    "attribution_patch, noising": lambda b: attributed(b, "z", at="role", direction="noising"),
-    "attribution_patch, steps": lambda b: attributed(b, "q", "k", "v", at="role", steps=4),
-    "attribution_patch, noise": lambda b: attributed(b, "resid_pre", contrast=sl.Noise(), samples=2, at="role"),
+    "attribution_patch, noising": lambda b: attributed(b, "z", grid={"at": "role", "direction": "noising"}),
+    "attribution_patch, steps": lambda b: attributed(b, "q", "k", "v", grid={"at": "role"}, steps=4),
+    "attribution_patch, noise": lambda b: attributed(
+        b, "resid_pre", contrast=sl.Noise(), samples=2, grid={"at": "role"}
+    ),
     "edge_attribution": edges,
     "edge_attribution, clean": lambda b: edges(b, base="clean", at=("subject", "last token")),
     "edge_attribution, steps": lambda b: edges(b, receivers=RECEIVERS, steps=3),

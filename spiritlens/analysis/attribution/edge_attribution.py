@@ -75,7 +75,8 @@ def edge_attribution(
     nodes = all_senders(model) if senders is None else listed("senders", senders, of=Sender)
     readers = all_receivers(model) if receivers is None else listed("receivers", receivers, of=Receiver)
     check_nodes(model, nodes, readers)
-    metrics, at = given_smooth_metrics(lens, chosen, metrics), given_places(chosen, at)
+    at = given_places(chosen, at)
+    chosen, metrics = given_smooth_metrics(lens, chosen, metrics)
     steps, (samples, seed) = whole("steps", steps, at_least=1), given_draws(samples, seed)
     check_choice("progress", progress, Progress)
     if model.has_user_hooks():

@@ -92,13 +92,13 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
     yield result(
         "activation_patch",
         "prompts and contrasts from iterators",
-        lambda: sl.activation_patch(lens, iter(two), iter(others), ("resid_pre",), at="role", progress="none"),
+        lambda: sl.activation_patch(lens, iter(two), iter(others), sl.Grid(("resid_pre",), at="role"), progress="none"),
         lambda found: found.sizes["prompt"] == 2,
     )
     yield error(
         "activation_patch",
         "one contrast",
-        lambda: sl.activation_patch(lens, two, others[0], ("resid_pre",), at="role", progress="none"),
+        lambda: sl.activation_patch(lens, two, others[0], sl.Grid(("resid_pre",), at="role"), progress="none"),
         "one counterfactual per prompt",
         "[counterfactual]",
     )

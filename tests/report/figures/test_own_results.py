@@ -29,15 +29,17 @@ RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
     ),
     "activation_patch": (lambda lens, prompts: sl.activation_patch(lens, prompts, sl.Noise(), **FOIL), OF_COMPONENTS),
     "activation_patch, heads": (
-        lambda lens, prompts: sl.activation_patch(lens, prompts, sl.Noise(), ("z",), at="role", heads="each", **FOIL),
+        lambda lens, prompts: sl.activation_patch(
+            lens, prompts, sl.Noise(), sl.Grid(("z",), at="role", heads="each"), **FOIL
+        ),
         OF_HEADS,
     ),
     "back_patch": (
-        lambda lens, prompts: sl.back_patch(lens, prompts, sl.Noise(), source_layers=(3,), **FOIL),
+        lambda lens, prompts: sl.back_patch(lens, prompts, sl.Noise(), donors=sl.Donors(layers=(3,)), **FOIL),
         OF_COMPONENTS,
     ),
     "attribution_patch": (
-        lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), at="role", **FOIL),
+        lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL),
         OF_COMPONENTS,
     ),
     "edge_attribution": (

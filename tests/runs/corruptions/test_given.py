@@ -99,7 +99,7 @@ def test_it_traces_and_its_words_are_on_the_page(lens, prompt) -> None:
 @pytest.mark.parametrize("corruption", [Rotated(5), Shuffled()])
 @pytest.mark.parametrize("verb", [sl.activation_patch, sl.attribution_patch])
 def test_it_is_a_contrast(lens, prompt, verb, corruption) -> None:
-    found = verb(lens, [prompt], corruption, ("resid_pre",), at="role", samples=2, **QUIET)
+    found = verb(lens, [prompt], corruption, sl.Grid(("resid_pre",), at="role"), samples=2, **QUIET)
     assert found.attrs["corruption"] == corruption.describe()
     assert json.loads(found.attrs["config_json"])["contrast"] == corruption.settings()
     assert float(abs(found["clean"] - found["corrupted"]).max()) > 1e-6
