@@ -17,12 +17,12 @@ READ_OUT = {"T2T": "last word", "S2T": "final marker"}
 
 def known_pairs(
     lens: sl.Lens, n_facts: int, asked: int, seed: int, voice: str, phrasing: str
-) -> tuple[sl.pairs.PairedPrompts, ...]:
+) -> tuple[sl.studies.pairs.PairedPrompts, ...]:
     """Of `asked` facts that training wrote and spoke, drawn by the seed: `n_facts` known in both modalities."""
     facts = [fact for fact in sl.load_facts() if fact.group == "both"]
     order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    found = sl.pairs.ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
-    return sl.pairs.choose_known(found, n_facts, seed)
+    found = sl.studies.pairs.ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
+    return sl.studies.pairs.choose_known(found, n_facts, seed)
 
 
 def estimated_heads(lens: sl.Lens, prompts: Sequence[sl.Prompt], kind: str, seed: int) -> xr.DataArray:

@@ -106,7 +106,10 @@ METHODS: dict[str, Callable[[], Any]] = {
     "logit_lens": lambda: sl.logit_lens(LENS, [WRITTEN]),
     "detectors": lambda: sl.heads.detectors(LENS, [WRITTEN]),
     "direct_logit_attribution": lambda: sl.direct_logit_attribution(LENS, [WRITTEN]),
-    "noise_scale": lambda: [sl.noise_scale(LENS, [WRITTEN]).text, sl.noise_scale(LENS, [SPOKEN]).speech],
+    "noise_scale": lambda: [
+        sl.corruptions.noise_scale(LENS, [WRITTEN]).text,
+        sl.corruptions.noise_scale(LENS, [SPOKEN]).speech,
+    ],
     "gradients": lambda: LENS.backend.gradients(WRITTEN.tokens, [hook_name("z", 1)], lambda x: x[0, -1, 5])[
         hook_name("z", 1)
     ],

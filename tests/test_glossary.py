@@ -189,7 +189,7 @@ def a_span_is_restored_together(machine, prompt):
 
 @promise("unit, unit stream")
 def a_unit_stream_keeps_its_times(machine, prompt):
-    stream = sl.UnitStream.from_frames([3, 3, 3, 7, 7, 1])
+    stream = sl.speech.UnitStream.from_frames([3, 3, 3, 7, 7, 1])
     assert stream.dedup().ids.tolist() == [3, 7, 1]
     assert stream.dedup().ends.tolist() == [0.12, 0.2, 0.24]
     assert (stream.dedup().expand().ids == stream.ids).all()

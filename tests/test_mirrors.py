@@ -7,10 +7,11 @@ PACKAGE = TESTS.parent / "spiritlens"
 
 NEED_NONE = (
     "analysis/grid/results",  # columns and attributes that every method's own test reads
+    "corruptions",
     "effects/measures",
+    "errors",
     "heads",
     "models/protocol",
-    "public_names",
     "report/words",
     "speech/alignment/levels",
     "terms",

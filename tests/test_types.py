@@ -21,7 +21,7 @@ reveal_type(lens)
 reveal_type(text)
 reveal_type(effects)
 reveal_type(sl.compare(effects))
-reveal_type(sl.read_words([("the", 0.0, 0.1)]))
+reveal_type(sl.speech.read_words([("the", 0.0, 0.1)]))
 """
 SEEN = (
     "lens.Lens",

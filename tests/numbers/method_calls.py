@@ -94,7 +94,7 @@ def matched(bench: Bench) -> Any:
 
 
 def scale(bench: Bench) -> Any:
-    found = sl.noise_scale(bench.lens, bench.facts)
+    found = sl.corruptions.noise_scale(bench.lens, bench.facts)
     return [found.text, found.speech]
 
 

@@ -86,7 +86,7 @@ def test_other_text_ids_decide_other_numbers(planted: Planted, tmp_path: Path) -
     lens, settings = planted.lens, {"corruption": sl.Noise(0.1)}
     trace(planted, tmp_path, **settings)
     vocabulary = lens.vocabulary
-    fewer = sl.Vocabulary(
+    fewer = sl.prompts.Vocabulary(
         vocabulary.tokenizer, vocabulary.family, vocabulary.size, untrained=frozenset({int(vocabulary.text_ids[-1])})
     )
     other = dataclasses.replace(planted, lens=sl.Lens(lens.model, fewer))

@@ -75,8 +75,8 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
     yield result(
         "noise_scale",
         "a generator",
-        lambda: sl.noise_scale(lens, (p for p in two)),
-        lambda found: found == sl.noise_scale(lens, list(two)),
+        lambda: sl.corruptions.noise_scale(lens, (p for p in two)),
+        lambda found: found == sl.corruptions.noise_scale(lens, list(two)),
     )
     yield result(
         "logit_lens", "a generator", lambda: sl.logit_lens(lens, (p for p in two)), lambda d: d.sizes["prompt"] == 2
