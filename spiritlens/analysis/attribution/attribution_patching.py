@@ -28,7 +28,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
+from spiritlens.analysis.attribution.gradients import Gradients, check_smooth, path_gradients
 from spiritlens.analysis.attribution.path_integration import Completeness, starts_singular, tell_missed
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
 from spiritlens.analysis.grid.each_prompt import Progress
@@ -53,7 +53,7 @@ from spiritlens.runs.corruptions.contrasts import (
     given_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import METRICS, Metric
+from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.terms import At, Direction
 
@@ -114,12 +114,7 @@ def attribution_patch(
 
 def given_smooth_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
     """Metrics that have a useful gradient and by which every prompt can be scored."""
-    found = given_metrics(lens, prompts, metrics)
-    rough = [metric.name for metric in found if not metric.smooth]
-    if rough:
-        smooth = ", ".join(metric.name for metric in METRICS if metric.smooth)
-        raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {smooth}")
-    return found
+    return check_smooth(given_metrics(lens, prompts, metrics))
 
 
 def _given_components(components: Sequence[str]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from spiritlens.warn import warn
 
 Progress = Literal["bar", "none"]
 """bar: a progress bar on stderr; none: nothing is shown."""
-Advance = Callable[[float], object]
+Advance = Callable[[float], None]
 
 
 def _one(place: int) -> float:

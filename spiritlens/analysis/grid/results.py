@@ -13,6 +13,7 @@ from spiritlens.effects.run_directory import version
 from spiritlens.effects.schema import PROMPT_TEXTS
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.metrics import Metric
 
 LIBRARIES = ("torch", "transformer-lens")
 """What runs the model: their versions are written into results."""
@@ -45,6 +46,12 @@ def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[s
         "seed": seed,
         "config_json": json.dumps(dict(config), sort_keys=True),
     }
+
+
+def metric_settings(metrics: Sequence[Metric]) -> dict[str, Any]:
+    """The metrics for the settings of a call: their names, and what tells apart own ones of one name."""
+    own = {metric.name: metric.identity for metric in metrics if metric.identity}
+    return {"metrics": [metric.name for metric in metrics], **({"own_metrics": own} if own else {})}
 
 
 def array(values: Tensor) -> np.ndarray[Any, Any]:
