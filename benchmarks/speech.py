@@ -36,7 +36,7 @@ from spiritlens.speech.encoders.loading import load_encoder
 from spiritlens.speech.encoders.protocol import SpeechEncoder
 from spiritlens.speech.encoders.quantizers import KMeansQuantizer
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.voices.names import voice, voices
+from spiritlens.speech.voices.names import available_voices, voice
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "speech"
@@ -145,7 +145,7 @@ def report_peak(kind: str) -> None:
 
 
 def measure_speaking() -> None:
-    here = {info.engine for info in voices() if info.available}
+    here = {info.engine for info in available_voices() if info.available}
     for name in (
         "espeak:en-us",
         "espeak-debian:en-us",

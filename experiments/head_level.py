@@ -47,11 +47,12 @@ def main(
     halves = known_halves(lens, n_facts, asked, seed, voice, phrasing)
     find, test = ([prompt for pair in half for prompt in pair.prompts] for half in halves)
     effects = sl.causal_trace(
-        lens, find, ("z",), at="role", samples=samples, seed=seed, metrics=(METRIC, "probability")
+        lens, find, sl.Grid(("z",), at="role"), samples=sl.Draws(samples, seed=seed), metrics=(METRIC, "probability")
     )
     sl.effects.save(effects, out / "head_effects.nc")
     measures = {
-        kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed) for kind in sl.pairs.KINDS
+        kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed)
+        for kind in sl.studies.pairs.KINDS
     }
     tables = ranking_tables(measures, top)
     groups = head_groups(lens, measures, top, random_sets, seed)
@@ -66,7 +67,7 @@ def main(
             metrics=("probability", METRIC),
             seed=seed,
         )
-        for kind in sl.pairs.KINDS
+        for kind in sl.studies.pairs.KINDS
     }
     for kind, dataset in knocked.items():
         sl.effects.save(dataset, out / f"knock_out_{kind}.nc")
@@ -74,14 +75,16 @@ def main(
     for name, table in tables.items():
         table.to_csv(out / f"{name.replace(' ', '_')}.csv", index=False)
         print(f"\n{name}\n{table.to_string(index=False, float_format=lambda value: f'{value:.3f}')}")
-    found = {kind: [list(head) for head in best_heads(measures[kind]["restore"], top)] for kind in sl.pairs.KINDS}
+    found = {
+        kind: [list(head) for head in best_heads(measures[kind]["restore"], top)] for kind in sl.studies.pairs.KINDS
+    }
     (out / "heads.json").write_text(json.dumps({"heads": found, "seed": seed, "phrasing": phrasing}, indent=1))
     print(f"\nPage: {page(out, effects, tables, halves, samples).resolve()}")
 
 
 def known_halves(
     lens: sl.Lens, n_facts: int, asked: int, seed: int, voice: str, phrasing: str
-) -> tuple[tuple[sl.pairs.PairedPrompts, ...], tuple[sl.pairs.PairedPrompts, ...]]:
+) -> tuple[tuple[sl.studies.pairs.PairedPrompts, ...], tuple[sl.studies.pairs.PairedPrompts, ...]]:
     """Facts known in both modalities, split by subject: to find heads on, to test them on."""
     chosen = known_pairs(lens, n_facts, asked, seed, voice, phrasing)
     subjects = list(dict.fromkeys(pair.fact.subject for pair in chosen))
@@ -117,7 +120,7 @@ def ranking_tables(measures: dict[str, dict[str, xr.DataArray]], top: int) -> di
     """The best heads of either modality with all their measures, and how far the modalities agree, measure by
     measure."""
     table = sl.heads.compare_rankings(measures["T2T"]["restore"], measures["S2T"]["restore"], ("T2T", "S2T"), top)
-    for kind in sl.pairs.KINDS:
+    for kind in sl.studies.pairs.KINDS:
         for name in ("direct", "attribution", "looks at subject"):
             values = measures[kind][name]
             places = zip(table["layer"], table["head"], strict=True)
@@ -135,7 +138,7 @@ def head_groups(
     lens: sl.Lens, measures: dict[str, dict[str, xr.DataArray]], top: int, random_sets: int, seed: int
 ) -> dict[str, tuple[HeadName, ...]]:
     """Groups to knock out: the best of each modality, and random ones that hold none of them."""
-    groups = {f"best in {kind}": best_heads(measures[kind]["restore"], top) for kind in sl.pairs.KINDS}
+    groups = {f"best in {kind}": best_heads(measures[kind]["restore"], top) for kind in sl.studies.pairs.KINDS}
     taken = {head for heads in groups.values() for head in heads}
     others = [
         (layer, head) for layer in range(lens.n_layers) for head in range(lens.n_heads) if (layer, head) not in taken
@@ -182,7 +185,7 @@ def page(
     out: Path,
     effects: xr.Dataset,
     tables: dict[str, pd.DataFrame],
-    halves: tuple[tuple[sl.pairs.PairedPrompts, ...], ...],
+    halves: tuple[tuple[sl.studies.pairs.PairedPrompts, ...], ...],
     samples: int,
 ) -> Path:
     """One offline page: maps of heads, rankings, agreement, knock-out."""

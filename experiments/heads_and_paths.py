@@ -17,18 +17,24 @@ READ_OUT = {"T2T": "last word", "S2T": "final marker"}
 
 def known_pairs(
     lens: sl.Lens, n_facts: int, asked: int, seed: int, voice: str, phrasing: str
-) -> tuple[sl.pairs.PairedPrompts, ...]:
+) -> tuple[sl.studies.pairs.PairedPrompts, ...]:
     """Of `asked` facts that training wrote and spoke, drawn by the seed: `n_facts` known in both modalities."""
     facts = [fact for fact in sl.load_facts() if fact.group == "both"]
     order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    found = sl.pairs.ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
-    return sl.pairs.choose_known(found, n_facts, seed)
+    found = sl.studies.pairs.ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
+    return sl.studies.pairs.choose_known(found, n_facts, seed)
 
 
 def estimated_heads(lens: sl.Lens, prompts: Sequence[sl.Prompt], kind: str, seed: int) -> xr.DataArray:
     """Attribution patching of every head's output at the read-out, mean over facts: ``[layer head]``."""
     effects = sl.attribution_patch(
-        lens, prompts, sl.Noise(), ("z",), at="role", steps=5, samples=1, seed=seed, metrics=(METRIC,)
+        lens,
+        prompts,
+        sl.Noise(),
+        sl.Grid(("z",), at="role"),
+        steps=5,
+        samples=sl.Draws(1, seed=seed),
+        metrics=(METRIC,),
     )
     mean = sl.effects.average(effects, facts="known")["mean"].isel(group=0)
     return mean.sel(component="z", metric=METRIC, role=READ_OUT[kind])

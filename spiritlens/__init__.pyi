@@ -1,7 +1,12 @@
 """The public names and where they come from: type checkers read this file, and so does the loader."""
 
+from spiritlens import corruptions as corruptions
 from spiritlens import effects as effects
+from spiritlens import errors as errors
 from spiritlens import heads as heads
+from spiritlens import prompts as prompts
+from spiritlens import speech as speech
+from spiritlens import studies as studies
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch as attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution as edge_attribution
 from spiritlens.analysis.grid.grid import Draws as Draws
@@ -16,6 +21,7 @@ from spiritlens.analysis.lenses.logit_lens import logit_lens as logit_lens
 from spiritlens.analysis.lenses.patchscope import patchscope as patchscope
 from spiritlens.analysis.patching.activation_patching import activation_patch as activation_patch
 from spiritlens.analysis.patching.activation_patching import back_patch as back_patch
+from spiritlens.analysis.patching.donors import Donors as Donors
 from spiritlens.analysis.paths.nodes import Receiver as Receiver
 from spiritlens.analysis.paths.nodes import Sender as Sender
 from spiritlens.analysis.paths.path_patching import path_patch as path_patch
@@ -24,39 +30,29 @@ from spiritlens.analysis.tracing.causal_tracing import causal_trace as causal_tr
 from spiritlens.analysis.tracing.cost import estimate_cost as estimate_cost
 from spiritlens.analysis.tracing.dose import dose_curve as dose_curve
 from spiritlens.analysis.tracing.dose import match_dose as match_dose
+from spiritlens.analysis.tracing.rome import rome as rome
 from spiritlens.analysis.tracing.screen import first_look as first_look
 from spiritlens.comparison.compare import compare as compare
 from spiritlens.components import hook_name as hook_name
-from spiritlens.files.weights import CheckpointError as CheckpointError
 from spiritlens.models.lens import Lens as Lens
 from spiritlens.models.loading import load as load
 from spiritlens.models.planted.planted import planted as planted
 from spiritlens.models.selfcheck import selfcheck as selfcheck
-from spiritlens.prompts import facts as facts
 from spiritlens.prompts.building.segments import SpeechSegment as SpeechSegment
 from spiritlens.prompts.building.segments import TextSegment as TextSegment
 from spiritlens.prompts.facts import Fact as Fact
 from spiritlens.prompts.facts import load_facts as load_facts
 from spiritlens.prompts.origin import Origin as Origin
 from spiritlens.prompts.prompt import Prompt as Prompt
-from spiritlens.prompts.spans import Span as Span
-from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES
-from spiritlens.prompts.vocabulary.families import Family as Family
-from spiritlens.prompts.vocabulary.families import Stream as Stream
-from spiritlens.prompts.vocabulary.vocabulary import Vocabulary as Vocabulary
 from spiritlens.report import figures as figures
 from spiritlens.report import page as page
 from spiritlens.report.page.dashboard import dashboard as dashboard
 
 # analysis, results, pages
 from spiritlens.runs.answers import known_prompts as known_prompts
-from spiritlens.runs.corruptions.control_span import control_span as control_span
 from spiritlens.runs.corruptions.corruption import Corruption as Corruption
-from spiritlens.runs.corruptions.corruption import CorruptionRequest as CorruptionRequest
 from spiritlens.runs.corruptions.knock_out import KnockOut as KnockOut
 from spiritlens.runs.corruptions.noise import Noise as Noise
-from spiritlens.runs.corruptions.noise import NoiseScale as NoiseScale
-from spiritlens.runs.corruptions.noise import noise_scale as noise_scale
 from spiritlens.runs.corruptions.replacement import Replacement as Replacement
 
 # runs
@@ -73,36 +69,8 @@ from spiritlens.runs.interventions import swap as swap
 from spiritlens.runs.metrics import Metric as Metric
 from spiritlens.runs.run import run as run
 from spiritlens.runs.sites import Site as Site
-from spiritlens.shapes import ShapeError as ShapeError
-from spiritlens.speech.alignment.forced import align as align
-from spiritlens.speech.alignment.recognition import established_words as established_words
-from spiritlens.speech.alignment.unit_words import WordRule as WordRule
-from spiritlens.speech.alignment.unit_words import unit_table as unit_table
 
 # speech and prompts
-from spiritlens.speech.audio.waveform import Waveform as Waveform
-from spiritlens.speech.audio.waveform import read_waveform as read_waveform
-from spiritlens.speech.encoders.cached import CachedEncoder as CachedEncoder
-from spiritlens.speech.encoders.loading import load_encoder as load_encoder
-from spiritlens.speech.encoders.official import compare_encoders as compare_encoders
-from spiritlens.speech.encoders.protocol import SpeechEncoder as SpeechEncoder
-from spiritlens.speech.encoders.protocol import StreamEncoder as StreamEncoder
-from spiritlens.speech.engines.utterance import Utterance as Utterance
-from spiritlens.speech.engines.utterance import Voice as Voice
-from spiritlens.speech.recordings import encode_recordings as encode_recordings
-from spiritlens.speech.recordings import recordings_of_dataset as recordings_of_dataset
-from spiritlens.speech.recordings import recordings_of_folder as recordings_of_folder
-from spiritlens.speech.recordings import speak_texts as speak_texts
-from spiritlens.speech.units import UnitStream as UnitStream
-from spiritlens.speech.voices.aligned import AlignedVoice as AlignedVoice
-from spiritlens.speech.voices.names import voice as voice
-from spiritlens.speech.voices.names import voices as voices
-from spiritlens.speech.word_files.sources import read_words as read_words
-from spiritlens.speech.words import WordInterval as WordInterval
-from spiritlens.studies import pairs as pairs
-from spiritlens.studies.settings import StudySettings as StudySettings
-from spiritlens.studies.study import Study as Study
 from spiritlens.studies.study import study as study
-from spiritlens.studies.study import study_cost as study_cost
 
 __version__: str

@@ -38,14 +38,14 @@ def trace(
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
     from spiritlens.arguments import number
-    from spiritlens.prompts.facts import load_facts
+    from spiritlens.prompts.facts import check_phrasing, load_facts
     from spiritlens.studies.settings import given_folder
 
     settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = load_facts(facts)
-    check_phrasing(phrasing, chosen)
+    check_phrasing(settings.phrasing, chosen)
     lens = _load(model, dtype, device)
 
     from spiritlens.studies.study import study, study_cost
@@ -100,7 +100,7 @@ def check(
         from spiritlens.speech.encoders.official import compare_encoders, load_official_units
 
         official = load_official_units("expressive" if "expressive" in lens.family.name else "base")
-        encoders = compare_encoders(lens.required_encoder(), official, sl.read_waveform(speech))
+        encoders = compare_encoders(lens.required_encoder(), official, sl.speech.read_waveform(speech))
         print(encoders)
         same = encoders.identical
     if not same:
@@ -111,7 +111,7 @@ def align(audio: tyro.conf.Positional[Path], text: tyro.conf.Positional[str]) ->
     """Find the words of a text in a recording, and print each with its start and end in seconds."""
     import spiritlens as sl
 
-    for word in sl.align(audio, text):
+    for word in sl.speech.align(audio, text):
         print(f"{word.start:8.3f} {word.end:8.3f}  {word.word}")
 
 
@@ -119,7 +119,7 @@ def voices() -> None:
     """List the voices of this machine, and how to get the others."""
     import spiritlens as sl
 
-    for info in sl.voices():
+    for info in sl.speech.available_voices():
         state = f"{info.engine} {info.version}" if info.available else f"not on this machine: {info.remedy}"
         print(f"{info.name:<28} {state}")
 

@@ -64,7 +64,7 @@ COMPONENTS: tuple[Component, ...] = (
     ),
     Component(
         "pattern", f"{_ATTENTION}pattern", "attention pattern", "before attention", own_position=True, heads="query",
-        by_query=True, base_reads=("v", "z", "resid_mid"), patched_by=("patch",),
+        by_query=True, base_reads=("v", "z", "resid_mid"), patched_by=("run", "patch"),
     ),
     Component(
         "z", f"{_ATTENTION}z", "head output", "before MLP", own_position=True, heads="query",

@@ -8,17 +8,28 @@ one list, and importing ``m`` imports nothing that its user does not ask for.
 import ast
 import importlib
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 
-def public_names(module: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """``__getattr__``, ``__dir__`` and ``__all__`` of the module in this file, from the stub beside it."""
+def public_names(
+    module: str, file: str, moved: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """``__getattr__``, ``__dir__`` and ``__all__`` of the module in this file, from the stub beside it.
+
+    Names that `moved` into a namespace (``"voice": "speech.voice"``) are still resolved, with a FutureWarning.
+    """
     homes = stub_names(Path(file).with_suffix(".pyi"))
     names = sorted(homes)
 
     def resolve(name: str) -> Any:
+        if name in moved:
+            warnings.warn(f"{module}.{name} is {module}.{moved[name]} now", FutureWarning, stacklevel=2)
+            return attrgetter(moved[name])(sys.modules[module])
         if name not in homes:
             raise AttributeError(f"{module} has no public name {name!r}; see dir({module})")
         home, attribute = homes[name]

@@ -52,12 +52,12 @@ def test_errors_of_engines_files_and_users_are_one_line(monkeypatch: pytest.Monk
 def test_what_align_prints_is_read_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    words = (sl.WordInterval("the", 0.0, 0.107), sl.WordInterval("capital", 0.107, 1234.571))
+    words = (sl.speech.WordInterval("the", 0.0, 0.107), sl.speech.WordInterval("capital", 0.107, 1234.571))
     monkeypatch.setattr(sl, "align", lambda audio, text: words)
     cli.align(Path("me.wav"), "the capital")
     printed = tmp_path / "words.txt"
     printed.write_text(capsys.readouterr().out)
-    assert sl.read_words(printed) == words
+    assert sl.speech.read_words(printed) == words
 
 
 def told(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
@@ -118,7 +118,7 @@ def test_what_is_asked_for_reaches_the_study(
     words = ("--ask", "all", "--components", "resid_pre", "z")
     monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--out", str(tmp_path), *numbers, *words])
     cli.main()
-    settings = sl.StudySettings("espeak:en-us", "held out", 2, 0, ("resid_pre", "z"), 5, 3, 4, "all")
+    settings = sl.studies.StudySettings("espeak:en-us", "held out", 2, 0, ("resid_pre", "z"), 5, 3, 4, "all")
     assert asked == [("lens", tmp_path, settings, sl.load_facts())]
     assert capsys.readouterr().out == "found\n"
 

@@ -87,13 +87,13 @@ def corrupted_run() -> torch.Tensor:
 
 METHODS: dict[str, Callable[[], Any]] = {
     "run": corrupted_run,
-    "causal_trace": lambda: sl.causal_trace(LENS, [SPOKEN], ("mlp_out",), samples=2, at="role", **QUIET),
+    "causal_trace": lambda: sl.causal_trace(LENS, [SPOKEN], sl.Grid(("mlp_out",), at="role"), samples=2, **QUIET),
     "screened trace": lambda: sl.causal_trace(LENS, [WRITTEN], ("mlp_out",), samples=2, screen=0.2, **QUIET),
     "student noise": lambda: sl.causal_trace(
-        LENS, [WRITTEN], ("mlp_out",), samples=2, at="role", corruption=sl.Noise(law="student"), **QUIET
+        LENS, [WRITTEN], sl.Grid(("mlp_out",), at="role"), samples=2, corruption=sl.Noise(law="student"), **QUIET
     ),
     "activation_patch": lambda: sl.activation_patch(
-        LENS, [WRITTEN], [CIRCUIT.counterfactual(WRITTEN)], ("mlp_out",), at="role", **QUIET
+        LENS, [WRITTEN], [CIRCUIT.counterfactual(WRITTEN)], sl.Grid(("mlp_out",), at="role"), **QUIET
     ),
     "attribution_patch": lambda: sl.attribution_patch(LENS, [SPOKEN], sl.Noise(), ("z",), steps=3, **QUIET),
     "path_patch": lambda: sl.path_patch(
@@ -106,7 +106,10 @@ METHODS: dict[str, Callable[[], Any]] = {
     "logit_lens": lambda: sl.logit_lens(LENS, [WRITTEN]),
     "detectors": lambda: sl.heads.detectors(LENS, [WRITTEN]),
     "direct_logit_attribution": lambda: sl.direct_logit_attribution(LENS, [WRITTEN]),
-    "noise_scale": lambda: [sl.noise_scale(LENS, [WRITTEN]).text, sl.noise_scale(LENS, [SPOKEN]).speech],
+    "noise_scale": lambda: [
+        sl.corruptions.noise_scale(LENS, [WRITTEN]).text,
+        sl.corruptions.noise_scale(LENS, [SPOKEN]).speech,
+    ],
     "gradients": lambda: LENS.backend.gradients(WRITTEN.tokens, [hook_name("z", 1)], lambda x: x[0, -1, 5])[
         hook_name("z", 1)
     ],

@@ -63,7 +63,7 @@ def _warn_of_cut_labels(dataset: xr.Dataset, path: Path) -> None:
         warn(
             f"{path} was written by spiritlens {dataset.attrs['spiritlens_version']}, which cut labels to the length "
             f"of the first prompt's: facts may fall together. Its parts are whole: `spiritlens rejoin {path.parent}` "
-            f"or spiritlens.rejoin({str(path.parent)!r}) writes it anew"
+            f"or spiritlens.effects.rejoin({str(path.parent)!r}) writes it anew"
         )
 
 

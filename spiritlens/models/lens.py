@@ -1,4 +1,5 @@
-"""The lens: a speech-text model, its vocabulary and its ears in one value. `spiritlens.models.loading` makes it.
+"""The lens: a speech-text model, its vocabulary and its speech encoder in one value. `spiritlens.models.loading`
+makes it from files, `Lens.of` from a `HookedTransformer` and its tokenizer.
 
     text = lens.text("The capital of France is", subject="France", answer="Paris")
     spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
@@ -20,12 +21,8 @@ from transformer_lens import HookedTransformer
 
 from spiritlens.arguments import shown, told_keywords, written
 from spiritlens.environment import plain_torch
+from spiritlens.models.backends import backend_of
 from spiritlens.models.encoder_lookup import encode_streams
-from spiritlens.models.hooked_transformer.accepting import accepted
-from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
-from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
-from spiritlens.models.hooked_transformer.generation import continue_prompt
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.building.build import FinalMarker, answers, build_prompt
 from spiritlens.prompts.building.question import Question
@@ -69,14 +66,14 @@ class Lens:
                 f"Lens({shown(self.model, 40)}, {shown(self.vocabulary, 40)}): expected a HookedTransformer and its "
                 "Vocabulary; spiritlens.load(...) makes both from a checkpoint"
             )
-        rows = self.model.cfg.d_vocab
+        rows = self.backend.d_vocab
         if self.vocabulary.size != rows:
             raise ValueError(
                 f"the vocabulary counts {self.vocabulary.size} rows, the model embeds {rows}: use those of one "
                 "checkpoint"
             )
-        if self.model.tokenizer is not self.vocabulary.tokenizer:
-            attach_tokenizer(self.model, self.vocabulary.tokenizer)
+        if getattr(self.model, "tokenizer", None) is not self.vocabulary.tokenizer:
+            backend_of(self.model).attach_tokenizer(self.model, self.vocabulary.tokenizer)
 
     @classmethod
     @told_keywords
@@ -91,18 +88,19 @@ class Lens:
     ) -> "Lens":
         """A lens on a `HookedTransformer` that is there already, with its fast tokenizer.
 
-        The family is told by the tokenizer's strings (text only where there are no units) unless given. Which models
+        The family is known by the tokenizer's strings (text only where there are no units) unless given. Which models
         and weights are taken: `spiritlens.models.hooked_transformer.accepting`. The model is shared and gets the
         tokenizer; nothing else in it is changed.
         """
-        vocabulary = vocabulary_of(tokenizer, family, accepted(model).cfg.d_vocab)
+        row = backend_of(model)
+        vocabulary = vocabulary_of(tokenizer, family, row.opened(row.accepted(model)).d_vocab)
         own = str(getattr(model.cfg, "model_name", "") or "")
         return cls(model, vocabulary, encoder, name or ("" if own == "custom" else own))
 
     @cached_property
     def backend(self) -> LensModel:
         """The model through the toolkit's protocol."""
-        return HookedLensModel(self.model)
+        return backend_of(self.model).opened(self.model)
 
     @property
     def family(self) -> Family:
@@ -112,12 +110,12 @@ class Lens:
     @property
     def id(self) -> str:
         """A hash of settings and weights as they are now, as it is written into results; taken anew each time."""
-        return fingerprint(self.model)
+        return backend_of(self.model).fingerprint(self.model)
 
     @property
     def hooks(self) -> tuple[str, ...]:
         """Hooks of your own that the model carries now, by place and function; results name them."""
-        return user_hooks(self.model)
+        return backend_of(self.model).user_hooks(self.model)
 
     @property
     def n_layers(self) -> int:
@@ -187,7 +185,8 @@ class Lens:
     ) -> Prompt:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
-        ``voice=sl.voice(name, rate=1.2, pitch=0.9)`` speaks faster and lower; any object with a `Voice`'s parts speaks.
+        ``voice=sl.speech.voice(name, rate=1.2, pitch=0.9)`` speaks faster and lower; any object with a `Voice`'s parts
+        speaks.
 
         Where the voice's engine is not installed, a text that ships with the package is taken from there.
         """
@@ -220,8 +219,8 @@ class Lens:
         """Recorded speech as a prompt: whatever `read_waveform` takes, or a `Waveform` as it is, with its words.
 
         ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, which
-        chooses among several tiers, speakers, channels or recordings: ``words=sl.read_words(path, tier=…)``. With
-        ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
+        chooses among several tiers, speakers, channels or recordings: ``words=sl.speech.read_words(path, tier=…)``.
+        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
         """
         if (words is None) == (text is None):
             given = "both" if words is not None else "neither"
@@ -278,19 +277,20 @@ class Lens:
         """
         if isinstance(prompt, Prompt):
             prompt_of(self.vocabulary, prompt)
-        return continue_prompt(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
+        answered = backend_of(self.model).continue_prompt
+        return answered(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
 
     def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""
         if self.encoder is None:
             raise ValueError(
-                f"{self!r} has no speech encoder, so that it cannot hear; put the encoder's files into the "
+                f"{self!r} has no speech encoder, which spoken prompts need; put the encoder's files into the "
                 "checkpoint's folder, pass encoder= to load, or give units by prompt([SpeechSegment(units, words)])"
             )
         return self.encoder
 
     def _can_ask(self, question: Question) -> None:
-        """Before anything is spoken or read: the lens hears, and its vocabulary has the answer and the foil."""
+        """Before anything is spoken or read: there is an encoder, and the vocabulary has the answer and the foil."""
         self.required_encoder()
         answers(self.vocabulary, question)
 
@@ -331,7 +331,7 @@ def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
             texts = "; ".join(shipped_texts(name)) or "none"
             raise EngineError(f"{error} Shipped in this voice: {texts}.") from error
         return shipped
-    with suppress(ValueError):  # words that cannot be told apart stay together; a subject among them is refused
+    with suppress(ValueError):  # words that cannot be separated stay together; a subject among them is refused
         utterance = split_shared_words(utterance, speaker)
     return utterance
 

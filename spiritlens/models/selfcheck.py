@@ -31,8 +31,8 @@ N_TOKENS = 48
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One activation: its difference and the bound that the difference may reach, in the same measure."""
+class CheckedActivation:
+    """An activation that was checked: its difference and the bound of that, in the same measure."""
 
     name: str
     difference: float
@@ -49,7 +49,7 @@ class SelfCheck:
 
     model: str
     dtype: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[CheckedActivation, ...]
 
     @property
     def agrees(self) -> bool:
@@ -57,7 +57,7 @@ class SelfCheck:
         return self.first_difference is None
 
     @property
-    def first_difference(self) -> Comparison | None:
+    def first_difference(self) -> CheckedActivation | None:
         """The first activation that differs by more than its bound; None where none does."""
         return next((comparison for comparison in self.comparisons if not comparison.agrees), None)
 
@@ -138,12 +138,12 @@ def _given_tokens(lens: Lens, tokens: Any) -> Tensor:
     return ids
 
 
-def _compare(name: str, found: Tensor, expected: Tensor) -> Comparison:
+def _compare(name: str, found: Tensor, expected: Tensor) -> CheckedActivation:
     difference = found.double() - expected.double()
     if expected.dtype in (torch.float64, torch.float32):
         largest = float(expected.abs().max())
         bound = EXACT if expected.dtype == torch.float64 else SINGLE * max(1.0, largest)
-        return Comparison(name, float(difference.abs().max()), bound)
-    return Comparison(
+        return CheckedActivation(name, float(difference.abs().max()), bound)
+    return CheckedActivation(
         name, float(difference.square().mean().sqrt()), LOW * float(expected.double().square().mean().sqrt())
     )

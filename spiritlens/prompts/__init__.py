@@ -16,3 +16,7 @@ Words used here:
 
 `spiritlens.prompts.prompt` and `roles` need no torch.
 """
+
+from spiritlens.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

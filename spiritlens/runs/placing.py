@@ -25,7 +25,7 @@ from spiritlens.runs.corruptions.noise import derived_seed
 from spiritlens.runs.interventions import Intervention
 from spiritlens.runs.sites import Site
 from spiritlens.runs.sweep.full_length import through_attn_out
-from spiritlens.runs.sweep.recorded import record
+from spiritlens.runs.sweep.recorded import by_position, record
 from spiritlens.runs.values import Change, Runs, Value
 
 VERBS = "corrupt, restore, freeze, swap, ablate, replace_with, add and apply make one"
@@ -127,7 +127,8 @@ def _placing(site: Site, change: Change) -> HookFunction:
 
     def place(activation: Tensor) -> Tensor:
         changed = activation.clone()
-        changed[index] = change(activation[index]).to(changed.dtype)
+        view = by_position(site.component, changed)
+        view[index] = change(view[index]).to(changed.dtype)
         return changed
 
     return place

@@ -5,6 +5,8 @@ activation that the run has at the site to the one that is put there, both
 
     ``[sample position width]``, or ``[sample position head width]`` where a component has heads and no one is named.
 
+The positions of a pattern are its queries, and its width the keys.
+
 ==============  ====================================================================================================
 value           what is put in
 ==============  ====================================================================================================
@@ -33,7 +35,7 @@ from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import generator
 from spiritlens.runs.sites import Site, positions_of
-from spiritlens.runs.sweep.recorded import RecordedRun, record
+from spiritlens.runs.sweep.recorded import RecordedRun, by_position, record
 
 RunName = Literal["clean", "corrupted"]
 Knocked = Literal["zero", "mean", "resample"]
@@ -116,8 +118,13 @@ class FromPrompt:
         outside = [position for position in self.positions if not -length <= position < length]
         if outside:
             raise ValueError(f"the donor has {length} tokens; it has no position {outside[0]} (give donor_at=…)")
-        found = _clean_values(runs.model, self.donor, site)[:, list(self.positions)]
-        return constant(_of_head(found, site.head))
+        if site.by_query and (length != len(runs.prompt) or self.positions != site.positions):
+            raise ValueError(
+                f"'{runs.label}' takes rows of a pattern, whose keys are positions: the donor ({length} tokens) must "
+                f"be as long as the prompt ({len(runs.prompt)}), and the rows are taken where they are put"
+            )
+        found = _of_head(_clean_values(runs.model, self.donor, site)[:, list(self.positions)], site.head)
+        return (lambda here: _widened(found, here.shape[-1])) if site.by_query else constant(found)
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,11 @@ class Ablation:
     def values(self, site: Site, runs: Runs) -> Change:
         if self.to == "zero":
             return torch.zeros_like
+        if site.by_query:
+            raise ValueError(
+                f"'{runs.label}': rows of other queries look at keys that this one does not have; a pattern can be set "
+                "to zero, swapped with another prompt's, or replaced by a tensor"
+            )
         pool = torch.cat(
             [_clean_values(runs.model, one, site)[0, _not_bos(one)] for one in self.reference or (runs.prompt,)]
         )
@@ -213,7 +225,7 @@ def constant(found: Tensor) -> Change:
 
 def at_site(activation: Tensor, site: Site) -> Tensor:
     """The values ``[sample position (head) width]`` of an activation at a site's positions (and head)."""
-    return _of_head(activation[:, list(site.positions)], site.head)
+    return _of_head(by_position(site.component, activation)[:, list(site.positions)], site.head)
 
 
 def given_tensor(name: str, value: Any) -> Tensor:
@@ -237,6 +249,8 @@ def fitted(name: str, tensor: Tensor, site: Site, runs: Runs) -> Tensor:
     """
     here = at_site(runs.clean.values[site.hook], site)
     wanted = (runs.samples, *here.shape[1:])
+    if site.by_query and tensor.shape[-1] == len(runs.prompt):
+        tensor = _widened(tensor, wanted[-1])
     own = tuple(tensor.shape)
     fits = len(own) <= len(wanted) and own[-1] == wanted[-1]
     pairs = zip(own[::-1][1:], wanted[::-1][1:], strict=False)
@@ -254,12 +268,17 @@ def _axes(shape: Sequence[int], site: Site) -> str:
     return f"[{' '.join(f'{name}={length}' for name, length in zip(names, shape, strict=True))}]"
 
 
+def _widened(values: Tensor, width: int) -> Tensor:
+    """Rows of a pattern with zeros for the keys of an answer that follows the prompt."""
+    return torch.nn.functional.pad(values, (0, width - values.shape[-1]))
+
+
 def _of_head(values: Tensor, head: int | None) -> Tensor:
     return values if head is None else values[..., head, :]
 
 
 def _clean_values(model: LensModel, prompt: Prompt, site: Site) -> Tensor:
-    return record(model, prompt.tokens, None, [site.hook]).values[site.hook]
+    return by_position(site.component, record(model, prompt.tokens, None, [site.hook]).values[site.hook])
 
 
 def _not_bos(prompt: Prompt) -> list[int]:

@@ -7,3 +7,7 @@ merged). Times are seconds from the start of the audio.
 `engines`; `words` are words with times, `word_files` reads them from every aligner, `alignment` finds them and says
 which unit is whose; `recordings` works through whole sets.
 """
+
+from spiritlens.public_names import public_names
+
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

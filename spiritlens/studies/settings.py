@@ -62,7 +62,9 @@ class StudySettings:
 def given_settings(settings: object) -> StudySettings:
     """The settings, checked; other values are refused."""
     if not isinstance(settings, StudySettings):
-        raise ValueError(f"settings={shown(settings)}: expected StudySettings, such as sl.StudySettings(n_facts=10)")
+        raise ValueError(
+            f"settings={shown(settings)}: expected StudySettings, such as sl.studies.StudySettings(n_facts=10)"
+        )
     return settings.checked()
 
 

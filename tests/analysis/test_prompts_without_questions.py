@@ -60,20 +60,20 @@ def test_a_spoken_prompt_is_transcribed(machine):
     spoken = machine.prompts[12]
     words = [word for word in spoken.words if word]
     units = [token - machine.lens.vocabulary.unit_ids.start for token in spoken.ids[2:-1]]
-    stream = sl.UnitStream.from_frames(units, 25.0)
+    stream = sl.speech.UnitStream.from_frames(units, 25.0)
     seconds = stream.duration / len(words)
-    times = [sl.WordInterval(word, n * seconds, (n + 1) * seconds) for n, word in enumerate(words)]
+    times = [sl.speech.WordInterval(word, n * seconds, (n + 1) * seconds) for n, word in enumerate(words)]
     bare = machine.lens.prompt([sl.SpeechSegment(stream, times)])
     assert bare.kind == "S2T"
     assert sl.implicit_transcription(machine.lens, [bare])["word"].tolist() == words
 
 
 def test_attention_is_measured(machine, bare, asked):
-    mass = [sl.attention_mass(machine.lens, [prompt], by="modality")["mass"].values for prompt in (bare, asked)]
+    mass = [sl.heads.attention_mass(machine.lens, [prompt], by="modality")["mass"].values for prompt in (bare, asked)]
     np.testing.assert_array_equal(*mass)
-    by_role = sl.attention_mass(machine.lens, [bare])["mass"]
+    by_role = sl.heads.attention_mass(machine.lens, [bare])["mass"]
     assert np.isnan(by_role.sel(query="subject", key="bos")).all()
-    scores = [sl.head_detectors(machine.lens, [prompt])["score"].values for prompt in (bare, asked)]
+    scores = [sl.heads.detectors(machine.lens, [prompt])["score"].values for prompt in (bare, asked)]
     np.testing.assert_array_equal(*scores)
 
 
@@ -107,7 +107,7 @@ METHODS = {
     "direct_logit_attribution": lambda lens, prompt: sl.direct_logit_attribution(lens, [prompt], against="nothing"),
     "head_knockout": lambda lens, prompt: sl.head_knockout(lens, [prompt], "zero", progress="none"),
     "known_prompts": lambda lens, prompt: sl.known_prompts(lens, [prompt]),
-    "noise_scale": lambda lens, prompt: sl.noise_scale(lens, [prompt]),
+    "noise_scale": lambda lens, prompt: sl.corruptions.noise_scale(lens, [prompt]),
 }
 
 
@@ -129,4 +129,4 @@ def test_what_has_no_subject_cannot_be_corrupted_or_controlled(machine, bare):
     with pytest.raises(ValueError, match="the span given is empty"):
         sl.corrupt(bare.subject)
     with pytest.raises(ValueError, match="no subject"):
-        sl.control_span(bare)
+        sl.corruptions.control_span(bare)

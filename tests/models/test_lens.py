@@ -1,5 +1,6 @@
 """`load` on every kind of source, and the lens's verbs, on small checkpoints in the families' formats."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -21,12 +22,14 @@ from tokenizer_folders import SMALL, write_byte_level_tokenizer
 from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
 
+import spiritlens as sl
 from spiritlens.models.checkpoints.checkpoint import ROOT_VARIABLE
 from spiritlens.models.checkpoints.weight_files import CheckpointError
 from spiritlens.models.hooked_transformer.fingerprint import fingerprint
 from spiritlens.models.hooked_transformer.generation import _marker_between
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import is_on, load
+from spiritlens.models.planted.planted import planted
 from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
@@ -609,6 +612,39 @@ def test_a_string_is_read_in_the_family_s_case_at_every_entrance():
     assert lens.vocabulary.encode("[Text] The capital of France is") == list(prompt.ids)
     assert lens.model.to_tokens("[Text] The capital of France is")[0].tolist() == list(prompt.ids)
     assert lens.model.to_tokens("The Capital").tolist() == lens.model.to_tokens("the capital").tolist()
+
+
+@pytest.mark.parametrize("made", ["embedded", "planted"])
+def test_every_entrance_of_text_is_read_in_the_family_s_case(made):
+    """Prompts, subjects, answers, foils, segments, examples, targets of patchscopes, and pieces of the vocabulary."""
+    lens = load() if made == "embedded" else planted().lens
+    asked = ("the capital of france is", "france", "paris", "rome")
+    asked = asked if made == "embedded" else ("the colour of marlo is", "marlo", "red", "blue")
+    text, subject, answer, foil = asked
+    small, large = lens.text(*asked), lens.text(*map(str.upper, asked))
+    assert small.id == large.id
+    assert large.subject.positions == small.span(subject.title()).positions
+    apart = lens.prompt([TextSegment(text.upper()[:11]), TextSegment(text[11:])], subject.upper(), answer, foil)
+    assert apart.ids == small.ids
+    assert lens.generate(text.upper(), 2) == sl.generate(lens, large, max_new_tokens=2) == lens.generate(small, 2)
+    scopes = [sl.patchscope(lens, small, 2, 1, target, 3) for target in (small, large)]
+    assert torch.equal(*scopes)
+    vocabulary = lens.vocabulary
+    assert vocabulary.encode_text(text.upper()) == vocabulary.encode_text(text)
+    assert vocabulary.answer_ids(answer.upper()) == vocabulary.answer_ids(answer)
+    assert [piece[0] for piece in vocabulary.pieces(text.upper())] == [piece[0] for piece in vocabulary.pieces(text)]
+
+
+def test_examples_are_read_in_the_family_s_case(lens):
+    """A family of lower case on a vocabulary that has lines."""
+    lower = lens.vocabulary.family.replace(text_case="lower")
+    cased = Lens(lens.model, dataclasses.replace(lens.vocabulary, family=lower))
+    asked = ("the cat is", "cat", "the")
+    prompts = [
+        cased.text(*asked, examples=[(TextSegment(question), answer)])
+        for question, answer in (("the dog is", "in"), ("THE DOG IS", "IN"))
+    ]
+    assert prompts[0].ids == prompts[1].ids
 
 
 def test_generation_stays_within_the_context(lens):

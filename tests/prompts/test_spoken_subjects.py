@@ -102,7 +102,7 @@ def test_units_of_a_spoken_subject_are_those_of_its_words(lens, text, subject, w
 
 def test_a_recording_with_its_text_finds_the_subject_too(lens):
     pytest.importorskip("pocketsphinx")
-    spoken = sl.voice().speak("Apollo 11 landed on the")
+    spoken = sl.speech.voice().speak("Apollo 11 landed on the")
     prompt = lens.audio(spoken.waveform, subject="Apollo 11", answer="moon", text="Apollo 11 landed on the")
     assert prompt.subject.name == "Apollo eleven"
     given = lens.audio(spoken.waveform, subject="Apollo 11", answer="moon", words=spoken.words)
@@ -113,7 +113,13 @@ def test_each_voice_of_a_sentence_has_an_id_of_its_own(lens):
     names = ["espeak:en-us", "espeak:en-us+m1", "espeak:en-us+m2", "espeak:en-us+f1", "espeak:en-us+f2", "espeak:en-gb"]
     asked = ("The capital of France is", "France", "Paris")
     assert len({lens.speak(*asked, voice=name).id for name in names}) == len(names)
-    paced = [sl.voice(), sl.voice(rate=1.2), sl.voice(rate=0.8), sl.voice(pitch=1.2), sl.voice(rate=1.2, pitch=1.2)]
+    paced = [
+        sl.speech.voice(),
+        sl.speech.voice(rate=1.2),
+        sl.speech.voice(rate=0.8),
+        sl.speech.voice(pitch=1.2),
+        sl.speech.voice(rate=1.2, pitch=1.2),
+    ]
     prompts = [lens.speak(*asked, voice=voice) for voice in paced]
     assert [prompt.voice for prompt in prompts][1::3] == ["espeak:en-us rate 1.2", "espeak:en-us rate 1.2 pitch 1.2"]
     assert len({prompt.id for prompt in prompts}) == len(paced)

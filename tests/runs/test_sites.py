@@ -31,7 +31,9 @@ def test_every_component_is_a_site_or_refused_with_the_list():
 
 
 def test_heads_are_those_of_the_component():
-    with pytest.raises(ValueError, match=r"resid_pre has no head axis \(head=1\); heads exist in q, k, v, z, result"):
+    with pytest.raises(
+        ValueError, match=r"resid_pre has no head axis \(head=1\); heads exist in q, k, v, pattern, z, result"
+    ):
         sl.Site("resid_pre", 0, (1,), head=1)
     for name, heads in (("z", 4), ("result", 4), ("k", 2), ("v", 2)):
         assert sl.Site(name, 0, (-1,), heads - 1).resolved(5, 3, 4, 2).positions == (4,)

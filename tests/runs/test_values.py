@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -242,3 +242,50 @@ def test_what_does_not_fit_is_refused_with_what_is_wanted(lens, made, message) -
     with pytest.raises(ValueError, match=message):
         run(lens, text_prompt(), made())
     assert not any(point._forward_hooks for point in lens.model.hook_dict.values())
+
+
+@pytest.mark.parametrize("head", [None, 2])
+def test_rows_of_a_pattern_are_restored_swapped_set_and_zeroed(lens, head) -> None:
+    """Positions are queries; each verb against a plain hook on ``[row head query key]``."""
+    prompt, at, layer = text_prompt(), [4, 6], 1
+    index = (slice(None), slice(None) if head is None else head, at)
+    noisy = corrupted_embeddings(lens, prompt, sl.Noise(1.0).resolved(lens), samples=2)
+    name = f"blocks.{layer}.attn.hook_pattern"
+    clean = lens.model.run_with_cache(prompt.tokens, names_filter=name)[1][name]
+
+    def plain(function, embeddings=None, samples=1):
+        def hook(x, hook):
+            x = x.clone()
+            x[index] = function(x[index].clone())
+            return x
+
+        before = [] if embeddings is None else [("hook_embed", lambda x, hook: embeddings)]
+        with lens.model.hooks(fwd_hooks=[*before, (name, hook)]):
+            return lens.model(prompt.tokens.expand(samples, -1))
+
+    restored = run(lens, prompt, corrupt("subject", 1.0), restore("pattern", layer, at, head), samples=2)
+    assert same(restored, plain(lambda x: clean[index].expand_as(x), noisy, 2))
+    assert same(run(lens, prompt, ablate("pattern", layer, at, head)), plain(torch.zeros_like))
+    row = torch.softmax(drawn(len(prompt)), 0)
+    assert same(run(lens, prompt, replace_with("pattern", layer, at, row, head)), plain(lambda x: row.expand_as(x)))
+    swapped = run(lens, prompt, swap("pattern", layer, at, prompt, head=head))
+    assert same(swapped, plain(lambda x: clean[index].expand_as(x)))
+
+
+def test_a_pattern_that_has_other_keys_is_refused(lens) -> None:
+    prompt, longer = text_prompt(), spoken_prompt()
+    with pytest.raises(ValueError, match="be as long as the prompt"):
+        run(lens, prompt, swap("pattern", 1, 3, longer))
+    with pytest.raises(ValueError, match="taken where they are put"):
+        run(lens, prompt, swap("pattern", 1, 3, prompt, donor_at=4))
+    with pytest.raises(ValueError, match="keys that this one does not have"):
+        run(lens, prompt, ablate("pattern", 1, 3, to="mean"))
+
+
+def test_a_pattern_row_reaches_over_an_answer_of_several_tokens(lens) -> None:
+    """The answer's tokens follow the prompt, and the rows of the prompt do not look at them."""
+    prompt = text_prompt()
+    several = replace(prompt, answer_ids=(*prompt.answer_ids, prompt.answer_ids[0]))
+    same_rows = run(lens, several, swap("pattern", 1, [4, 6], several))
+    assert same(same_rows, run(lens, several).logits)
+    assert same_rows.values["log_probability"].allclose(run(lens, several).values["log_probability"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spiritlens.speech.audio.waveform import RATE, Waveform, read_waveform
-from spiritlens.speech.voices.names import voice, voices
+from spiritlens.speech.voices.names import available_voices, voice
 
 DATA = Path(__file__).parent.parent / "data" / "speech"
 
@@ -38,4 +38,4 @@ def spoken():
 @pytest.fixture(scope="session")
 def available() -> frozenset[str]:
     """Engines that speak on this machine."""
-    return frozenset(info.engine for info in voices() if info.available)
+    return frozenset(info.engine for info in available_voices() if info.available)

@@ -20,7 +20,7 @@ from spiritlens.studies.pairs import (
     write_wavs,
 )
 
-SETTINGS = sl.StudySettings(n_facts=4, n_token_maps=1, samples=2, components=("resid_pre", "mlp_out"), seed=3)
+SETTINGS = sl.studies.StudySettings(n_facts=4, n_token_maps=1, samples=2, components=("resid_pre", "mlp_out"), seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path) -> "sl.Study":
+def result(lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path) -> "sl.studies.Study":
     return sl.study(lens, folder, SETTINGS, facts)
 
 
@@ -55,39 +55,39 @@ def broken_fact(fact: Fact, **change: object) -> Fact:
     return replace(fact, id=f"{fact.id} {' '.join(change)}", **change)
 
 
-def test_the_folder_holds_data_sound_and_page(result: "sl.Study", folder: Path) -> None:
+def test_the_folder_holds_data_sound_and_page(result: "sl.studies.Study", folder: Path) -> None:
     assert {"config.json", "environment.json", "prompts.parquet", "accuracy.json", "effects.nc", "index.html"} <= {
         path.name for path in folder.iterdir()
     }
     wavs = list((folder / "wavs").glob("*.wav"))
     assert len(wavs) == SETTINGS.n_facts
-    assert all(sl.read_waveform(wav).duration > 0.5 for wav in wavs)
+    assert all(sl.speech.read_waveform(wav).duration > 0.5 for wav in wavs)
     assert result.page == folder / "index.html"
     page = html.unescape(result.page.read_text(encoding="utf-8"))
     assert all(sentence in page for sentence in result.findings)
     assert sl.effects.load(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS.n_facts
 
 
-def test_both_maps_are_of_the_same_facts_and_all_are_known(result: "sl.Study") -> None:
+def test_both_maps_are_of_the_same_facts_and_all_are_known(result: "sl.studies.Study") -> None:
     effects = result.effects
     by_kind = {kind: effects["fact_id"].values[effects["modality"].values == kind].tolist() for kind in ("T2T", "S2T")}
     assert by_kind["T2T"] == by_kind["S2T"]
     assert effects["known"].values.all()
 
 
-def test_restoring_the_whole_subject_at_the_embeddings_restores_the_answer(result: "sl.Study") -> None:
+def test_restoring_the_whole_subject_at_the_embeddings_restores_the_answer(result: "sl.studies.Study") -> None:
     effects = result.effects.sel(component="resid_pre", role="subject", metric="probability").isel(layer=0)
     clean = effects["clean"].values[:, None]
     np.testing.assert_allclose(effects["restored"].values, np.broadcast_to(clean, effects["restored"].shape), atol=1e-5)
 
 
-def test_three_findings_are_printed(result: "sl.Study") -> None:
+def test_three_findings_are_printed(result: "sl.studies.Study") -> None:
     assert len(result.findings) == 3
     assert repr(result).splitlines() == [*result.findings, f"Page: {result.page}"]
 
 
 def test_the_same_call_resumes_and_gives_the_same_numbers(
-    result: "sl.Study", lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path
+    result: "sl.studies.Study", lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path
 ) -> None:
     parts = sorted((folder / "parts").glob("*.nc"))
     parts[0].unlink()
@@ -98,7 +98,7 @@ def test_the_same_call_resumes_and_gives_the_same_numbers(
 
 
 def test_other_settings_in_the_same_folder_are_refused(
-    result: "sl.Study", lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path
+    result: "sl.studies.Study", lens: "sl.Lens", facts: tuple["sl.Fact", ...], folder: Path
 ) -> None:
     before = (folder / "accuracy.json").read_bytes()
     with pytest.raises(ValueError, match="other settings"):
@@ -148,7 +148,9 @@ def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
         broken_fact(good, answer="[Text]"),
         broken_fact(good, group="text only"),
     )
-    settings = sl.StudySettings(n_facts=2, n_token_maps=0, components=("resid_pre",), samples=1, seed=3, ask="all")
+    settings = sl.studies.StudySettings(
+        n_facts=2, n_token_maps=0, components=("resid_pre",), samples=1, seed=3, ask="all"
+    )
     result = sl.study(lens, tmp_path, settings, (good, *broken, facts[1], facts[2]))
     assert [each.fact.id for each in result.left_out] == [fact.id for fact in broken]
     reasons = [each.reason for each in result.left_out]
@@ -213,16 +215,22 @@ def test_answers_are_kept_as_they_come_and_not_asked_again(
         ({"components": "resid_pre"}, r"components='resid_pre': expected several; write \['resid_pre'\]"),
         ({"voice": "espeak:en-xx"}, "has no voice of the accent or language 'en-xx'"),
         ({"voice": "en-us"}, "voice 'en-us' is unknown"),
-        ({"phrasing": "sung"}, "phrasing 'sung' is unknown; choose one of first"),
+        ({"phrasing": None}, r"phrasing=None \(NoneType\): expected a text"),
     ],
 )
 def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looked_at(
     counts: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        sl.study(None, tmp_path / "new", sl.StudySettings(**counts), ())
+        sl.study(None, tmp_path / "new", sl.studies.StudySettings(**counts), ())
     with pytest.raises(ValueError, match=message):
-        sl.study_cost(None, sl.StudySettings(**counts), ())
+        sl.studies.study_cost(None, sl.studies.StudySettings(**counts), ())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_phrasing_that_the_facts_lack_is_refused_before_a_folder_is_begun(lens: sl.Lens, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="phrasing 'sung' is unknown to fact capital/france; choose one of first"):
+        sl.study(lens, tmp_path / "new", phrasing="sung")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -236,7 +244,7 @@ def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looke
     ],
 )
 def test_a_folder_of_other_settings_is_refused_before_anything_is_spoken(
-    result: "sl.Study",
+    result: "sl.studies.Study",
     lens: "sl.Lens",
     facts: tuple["sl.Fact", ...],
     folder: Path,
@@ -254,7 +262,7 @@ def test_a_component_that_the_model_lacks_is_refused_before_anything_is_spoken(
 ) -> None:
     monkeypatch.setattr(sl.Lens, "speak", None)
     with pytest.raises(ValueError, match="resid_per"):
-        sl.study(lens, tmp_path / "new", sl.StudySettings(components=("resid_per",)), facts)
+        sl.study(lens, tmp_path / "new", sl.studies.StudySettings(components=("resid_per",)), facts)
     assert not (tmp_path / "new").exists()
 
 
@@ -271,7 +279,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(
 
 
 def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path) -> None:
-    settings = sl.StudySettings(n_facts=1, n_token_maps=0, components=("resid_pre",), samples=1, seed=3)
+    settings = sl.studies.StudySettings(n_facts=1, n_token_maps=0, components=("resid_pre",), samples=1, seed=3)
     result = sl.study(lens, tmp_path, settings, facts[:3])
     assert result.tokens is None
     assert not (tmp_path / "tokens").exists()
@@ -279,10 +287,10 @@ def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.F
 
 
 def test_the_cost_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
-    costs = sl.study_cost(lens, sl.StudySettings(n_facts=2, n_token_maps=1), facts)
+    costs = sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, n_token_maps=1), facts)
     assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 4, "by token": 2}
     assert costs["by token"].cells > costs["by role"].cells / 2
-    assert set(sl.study_cost(lens, sl.StudySettings(n_facts=2, n_token_maps=0), facts)) == {"by role"}
+    assert set(sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, n_token_maps=0), facts)) == {"by role"}
 
 
 def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Path) -> None:
@@ -295,9 +303,9 @@ def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Pat
     assert f"столица_Франция_{prompts[0].id}.wav" in found
 
 
-@pytest.mark.parametrize("settings", [None, {"n_facts": 2}, ("facts",), sl.StudySettings])
+@pytest.mark.parametrize("settings", [None, {"n_facts": 2}, ("facts",), sl.studies.StudySettings])
 def test_other_values_than_settings_are_refused_before_anything_is_looked_at(settings: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"settings=.*: expected StudySettings, such as sl\.StudySettings\(n_facts"):
         sl.study(None, tmp_path / "new", settings)
     with pytest.raises(ValueError, match=r"settings=.*: expected StudySettings"):
-        sl.study_cost(None, settings)
+        sl.studies.study_cost(None, settings)

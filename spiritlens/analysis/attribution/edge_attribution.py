@@ -31,10 +31,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from spiritlens.analysis.attribution.gradients import check_smooth, widened
+from spiritlens.analysis.attribution.attribution_patching import given_smooth_metrics
+from spiritlens.analysis.attribution.gradients import widened
 from spiritlens.analysis.attribution.path_integration import Completeness, path_nodes, starts_singular, tell_missed
 from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
-from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.grid.results import array
 from spiritlens.analysis.patching.donors import pooled, pooling_weights
@@ -55,7 +55,7 @@ from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import given_answer
 from spiritlens.runs.corruptions.contrasts import Contrast, contrast_embeddings, contrasts_of, given_contrast
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import Metric, given_metrics
+from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
 
@@ -95,8 +95,7 @@ def edge_attribution(
     steps, draws, contrast = whole("steps", steps, at_least=1), drawn(samples), given_contrast(lens, prompts, contrast)
     others, base = contrasts_of(prompts, contrast), asked.base or "corrupted"
     check_places([_placed(prompt, other, base) for prompt, other in zip(prompts, others, strict=True)], asked.at)
-    metrics = check_smooth(given_metrics(metrics))
-    prompts, metrics = given_scored(lens, prompts, metrics)
+    prompts, metrics = given_smooth_metrics(lens, prompts, metrics)
     settings = PathSettings(senders, groups, tuple(asked.at), base, Held(), metrics, draws)
     method = "edge attribution" if steps == 1 else f"edge attribution, integrated gradients, {steps} nodes"
     attributes = path_attributes(lens, settings, contrast, method)

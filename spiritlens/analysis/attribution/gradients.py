@@ -12,7 +12,6 @@ from torch import Tensor
 
 from spiritlens.analysis.attribution.path_integration import path_nodes
 from spiritlens.models.protocol import LensModel
-from spiritlens.runs.metrics import METRICS, Metric
 from spiritlens.runs.scoring import Scorer
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 
@@ -32,15 +31,6 @@ class Gradients:
         """(source − base) · gradient, summed over the last axis: ``[pos]`` or, by head, ``[pos head]``."""
         moved = widened(self.source[name][0]) - widened(self.base[name][0])
         return (moved * self.gradients[metric][name]).sum(-1)
-
-
-def check_smooth(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
-    """The metrics; one without a useful gradient is refused."""
-    rough = [metric.name for metric in metrics if not metric.smooth]
-    if rough:
-        smooth = ", ".join(metric.name for metric in METRICS if metric.smooth)
-        raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {smooth}")
-    return tuple(metrics)
 
 
 def widened(values: Tensor) -> Tensor:

@@ -1,18 +1,10 @@
-"""Lenses: reading states in the middle of the model in words.
+"""The logit lens: what the model would say if it stopped after a layer.
 
-*Logit lens*: what the model would say if it stopped after a layer: final norm and unembedding of the residual stream,
-here over text ids, also at positions that hold speech. After the last block these are the model's own logits.
+Final norm and unembedding are applied to the residual stream of every state, here over text ids, also at positions that
+hold speech. After the last block these are the model's own logits.
 
-*Implicit transcription*: a spoken word counts as transcribed at a layer where the first text token of that word is
-among the top k text ids at one of the word's units. Its *layer* is the first such layer (L + 1 states: 0 is the
-embedding, l what leaves block l − 1).
-
-*Patchscope*: a state of one prompt (a spoken word, say) is put into another prompt (a written one), at any layer, and
-the run goes on from there; what the model then says tells what the state holds. Same prompt, layer and position:
-nothing changes.
-
-Axes: ``prompt state pos`` with ``state`` 0 … L; ``rank`` counts from 1. Source: nostalgebraist 2020 (logit lens);
-Ghandeharioun et al. 2024 (arXiv 2401.06102, patchscopes); word alignment and text-only ranks are this project's.
+Axes: ``prompt state pos`` with ``state`` 0 … L (0 is the embedding, l what leaves block l − 1); ``rank`` counts from 1.
+Source: nostalgebraist 2020; text-only ranks and word alignment are this project's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,7 +104,7 @@ def _state(name: str, state: int, n_layers: int) -> int:
 
 def _ranks(logits: Tensor, column: Mapping[int, int], targets: Sequence[int | None]) -> np.ndarray:
     """Rank ``[pos]`` of each position's target among its logits ``[pos column]``, from 1, the worst one among ties; NaN
-    without a target. `column` tells the column of each id."""
+    without a target. `column` holds the column of each id."""
     where = [-1 if target is None else column.get(target, -1) for target in targets]
     chosen = torch.tensor([max(index, 0) for index in where], device=logits.device)
     values = logits.gather(1, chosen[:, None])

@@ -2,7 +2,7 @@
 
 The hash reads the settings and every value of every parameter and buffer, each time it is asked for: weights that were
 edited in the session, by whatever way, have another. It is taken on all cores at about a gigabyte per second and core
-(the embedded model: 0.03 s). Hooks are a user's own functions; they are told by where they sit, their code and the
+(the embedded model: 0.03 s). Hooks are a user's own functions; they are known by where they sit, their code and the
 values that it reads.
 """
 

@@ -120,15 +120,15 @@ class _Turns:
 
     def take(self, context: PlacedHooks) -> None:
         """Enter a context, once no other thread has a living one."""
-        began, told = time.monotonic(), False
+        began, warned = time.monotonic(), False
         while (other := self._entered(context)) is not None:
-            if not told and time.monotonic() - began > PATIENCE_S:
+            if not warned and time.monotonic() - began > PATIENCE_S:
                 warn(
                     f"still waiting for a model after {PATIENCE_S:g} s: the thread '{other.name}' holds hooks on it or "
                     "runs it, and a model serves one thread at a time; close its lens.backend.hooked(...), or give "
                     "each thread a lens of its own"
                 )
-                told = True
+                warned = True
             time.sleep(POLL_S)
 
     def _entered(self, context: PlacedHooks) -> threading.Thread | None:

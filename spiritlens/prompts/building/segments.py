@@ -1,4 +1,4 @@
-"""Segments: the parts that a prompt is made of, each read or heard.
+"""Segments: the parts that a prompt is made of, each written or spoken.
 
 All times of a spoken segment are seconds of its own audio; a prompt of several recordings has several clocks.
 """
@@ -21,7 +21,7 @@ FRAMES_LOST = 0.1
 
 @dataclass(frozen=True)
 class TextSegment:
-    """A part of a prompt that is read."""
+    """A written part of a prompt."""
 
     text: str
 
@@ -31,7 +31,7 @@ class TextSegment:
 
 @dataclass(frozen=True, eq=False)
 class SpeechSegment:
-    """A part of a prompt that is heard: its units, its words with times, and the sound where it is at hand.
+    """A spoken part of a prompt: its units, its words with times, and the sound where it is at hand.
 
     ``streams`` holds the further unit streams of expressive families by name (``pitch``, ``style``); ``word_rule`` says
     which word a unit belongs to. ``text`` is what was spoken, as it was written: where it is known, and is said in
@@ -50,17 +50,19 @@ class SpeechSegment:
             if not isinstance(units, UnitStream):
                 raise ValueError(f"{name}={shown(units)} ({type(units).__name__}): expected a UnitStream")
         if not isinstance(self.waveform, Waveform | None):
-            raise ValueError(f"waveform={shown(self.waveform)}: expected a Waveform, as spiritlens.read_waveform gives")
+            raise ValueError(
+                f"waveform={shown(self.waveform)}: expected a Waveform, as spiritlens.speech.read_waveform gives"
+            )
         object.__setattr__(self, "words", listed("words", self.words, of=WordInterval))
         if not isinstance(self.word_rule, WordRule):
             raise ValueError(f"word_rule={shown(self.word_rule)}: expected a WordRule, such as WordRule('overlap')")
         if len(self.units) == 0:
             raise ValueError("the speech has no units; give audio of at least one encoder frame (40 ms at 25 Hz)")
-        heard = float(self.units.ends[-1]) + FRAMES_LOST
-        check_words(self.words, max(heard, self.waveform.duration) if self.waveform else heard)
+        spoken = float(self.units.ends[-1]) + FRAMES_LOST
+        check_words(self.words, max(spoken, self.waveform.duration) if self.waveform else spoken)
 
     def part(self, phrase: str, occurrence: int | None = None) -> "SpeechSegment":
-        """The segment of some of its words, as for a prompt in which the subject alone is heard.
+        """The segment of some of its words, as for a prompt in which the subject alone is spoken.
 
         Times and the sound stay those of the whole audio.
         """

@@ -64,7 +64,7 @@ ENGINES: tuple[Engine, ...] = (
 
 @dataclass(frozen=True)
 class VoiceInfo:
-    """A voice of `voices()`: name, engine, the engine's version, whether it is available here, and how to get it."""
+    """A voice of `available_voices`: name, engine, its version, whether it is available here, and how to get it."""
 
     name: str
     engine: str
@@ -104,7 +104,7 @@ def why_unspeakable(text: str, speaker: Voice) -> str:
 
 
 @told_keywords
-def voices() -> tuple[VoiceInfo, ...]:
+def available_voices() -> tuple[VoiceInfo, ...]:
     """The voices that this package knows of, whether they are available here, and how to get those that are not."""
     return tuple(info for engine in ENGINES for info in _infos(engine))
 

@@ -9,6 +9,7 @@ import torch
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.attribution.path_integration import TOLERATED, nearest_singularity, nodes, path_nodes
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.analysis.paths.paths import Paths
 from spiritlens.runs.corruptions.knock_out import KnockOut
@@ -72,7 +73,7 @@ def test_one_step_is_the_base_and_nodes_are_exact_in_float64(lens):
 @pytest.mark.parametrize("kind", ["zero", "mean", "resample"])
 def test_a_knock_out_is_attributed_whole(lens, kind, direction):
     prompt = text_prompt()
-    settings = {"components": ("resid_pre",), "direction": direction, **QUIET}
+    settings = {"grid": Grid(("resid_pre",), direction=direction), **QUIET}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = attribution_patch(lens, [prompt], KnockOut(kind), steps=64, **settings)

@@ -13,7 +13,6 @@ from spiritlens.analysis.paths.path_patching import path_patch
 from spiritlens.analysis.paths.paths import Paths
 from spiritlens.effects.paths import path_change
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.foils import runner_up
 from spiritlens.runs.metrics import Metric
 
 
@@ -140,13 +139,6 @@ def test_counterfactuals_must_fit(circuits):
         path_patch(circuit.lens, prompts, others[:1], progress="none")
     with pytest.raises(ValueError, match="must be equally long"):
         path_patch(circuit.lens, prompts, others[::-1], progress="none")
-
-
-def test_a_prompt_without_a_foil_is_compared_with_the_runner_up(circuits):
-    circuit = circuits["fact machine"]
-    bare = circuit.lens.text("the colour of marlo is", "marlo", "red", marker="final")
-    found = path_patch(circuit.lens, [bare], Noise(), Paths([Sender("mlp_out", 2)]), progress="none")
-    assert found["foil"].values.tolist() == [runner_up(circuit.lens, bare).foil] != [""]
 
 
 def test_a_metric_of_ones_own_gives_what_the_same_built_in_one_gives(circuits):

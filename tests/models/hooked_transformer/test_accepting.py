@@ -60,7 +60,9 @@ def test_a_text_model_traces_patches_and_goes_on(lens, model):
     assert patched.sizes["prompt"] == 1
     assert isinstance(lens.generate(SENTENCE, 3), str)
     with pytest.raises(ValueError, match="no speech"):
-        lens.prompt([sl.SpeechSegment(sl.UnitStream.from_frames([1, 2], 25.0), [sl.WordInterval("a", 0, 0.08)])])
+        lens.prompt(
+            [sl.SpeechSegment(sl.speech.UnitStream.from_frames([1, 2], 25.0), [sl.speech.WordInterval("a", 0, 0.08)])]
+        )
 
 
 def test_processed_weights_give_the_same_effects(lens, model, tokenizer):

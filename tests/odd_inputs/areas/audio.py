@@ -38,7 +38,7 @@ class Signs:
 
     name, rate, n_units, digest = "signs", 25.0, 2, ""
 
-    def encode(self, waveform: sl.Waveform) -> UnitStream:
+    def encode(self, waveform: sl.speech.Waveform) -> UnitStream:
         return UnitStream.from_frames((waveform.samples[: len(waveform) // 640 * 640 : 640] > 0).astype(int))
 
 
@@ -67,12 +67,12 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _units(bench)
 
 
-def _same(found: sl.Waveform, tolerance: float = 5e-5) -> bool:
+def _same(found: sl.speech.Waveform, tolerance: float = 5e-5) -> bool:
     return len(found) == len(TONE) and bool(np.abs(found.samples - TONE).max() <= tolerance)
 
 
 def _sources(bench: Bench) -> Iterator[Odd]:
-    read, wav = sl.read_waveform, encoded()
+    read, wav = sl.speech.read_waveform, encoded()
     path = bench.file("tone.wav", wav)
     for value in (None, 3, 1.5, object(), {1, 2}):
         yield error("read_waveform", f"{type(value).__name__}", lambda value=value: read(value), "expected a path")
@@ -94,7 +94,9 @@ def _sources(bench: Bench) -> Iterator[Odd]:
     yield error("read_waveform", "an open SoundFile", lambda: read(soundfile.SoundFile(path)), "not bytes", "Waveform(")
     yield error("read_waveform", "another resampler", lambda: read(wav, "linear"), "resampler='linear'", "soxr")
     yield error("read_waveform", "no resampler", lambda: read(wav, None), "resampler=None", "windowed sinc")
-    yield result("read_waveform", "a Waveform at 8 kHz", lambda: read(sl.Waveform(TONE[::2], 8000)), _sounds_as_tone)
+    yield result(
+        "read_waveform", "a Waveform at 8 kHz", lambda: read(sl.speech.Waveform(TONE[::2], 8000)), _sounds_as_tone
+    )
 
 
 def _closed(data: bytes) -> io.BytesIO:
@@ -109,17 +111,19 @@ def _at_end(data: bytes) -> io.BytesIO:
     return file
 
 
-def _sounds_as_tone(found: sl.Waveform) -> bool:
+def _sounds_as_tone(found: sl.speech.Waveform) -> bool:
     return len(found) == 16000 and bool(np.abs(found.samples - TONE)[500:-500].max() < 1e-2)
 
 
 def _arrays() -> Iterator[Odd]:
     def row(array: Any, rate: Any = 16000) -> Any:
-        return lambda: sl.read_waveform({"path": None, "array": array, "sampling_rate": rate})
+        return lambda: sl.speech.read_waveform({"path": None, "array": array, "sampling_rate": rate})
 
     given = "Waveform(samples, rate)"
     for value in (TONE, torch.tensor(TONE), TONE.tolist(), (TONE, 16000)):
-        yield error("read_waveform", type(value).__name__, lambda value=value: sl.read_waveform(value), "rate", given)
+        yield error(
+            "read_waveform", type(value).__name__, lambda value=value: sl.speech.read_waveform(value), "rate", given
+        )
     steps = np.round(TONE * 32767).astype(np.int16)
     yield result("read_waveform", "an array with its rate", row(TONE), _same)
     yield result("read_waveform", "a tensor with its rate", row(torch.tensor(TONE)), _same)
@@ -145,20 +149,26 @@ def _arrays() -> Iterator[Odd]:
     yield error("read_waveform", "silence", row(np.zeros(16000)), "silence")
     yield error("read_waveform", "no rate", row(TONE, None), "sampling_rate", given)
     yield error("read_waveform", "a rate as text", row(TONE, "16000"), "'16000'", "768000")
-    yield error("read_waveform", "another mapping", lambda: sl.read_waveform({"audio": 1}), "audio: 1", "sampling_rate")
     yield error(
-        "read_waveform", "no path and no bytes", lambda: sl.read_waveform({"bytes": None, "path": None}), "path"
+        "read_waveform", "another mapping", lambda: sl.speech.read_waveform({"audio": 1}), "audio: 1", "sampling_rate"
     )
-    yield result("read_waveform", "a decoder", lambda: sl.read_waveform(Decoder(torch.tensor(stereo), 16000)), _same)
     yield error(
-        "read_waveform", "a decoder that fails", lambda: sl.read_waveform(Decoder(None, 1)), "Decoder", "stream"
+        "read_waveform", "no path and no bytes", lambda: sl.speech.read_waveform({"bytes": None, "path": None}), "path"
     )
-    yield error("read_waveform", "a decoder at 0 Hz", lambda: sl.read_waveform(Decoder(TONE, 0)), "rate is 0", "1000")
+    yield result(
+        "read_waveform", "a decoder", lambda: sl.speech.read_waveform(Decoder(torch.tensor(stereo), 16000)), _same
+    )
+    yield error(
+        "read_waveform", "a decoder that fails", lambda: sl.speech.read_waveform(Decoder(None, 1)), "Decoder", "stream"
+    )
+    yield error(
+        "read_waveform", "a decoder at 0 Hz", lambda: sl.speech.read_waveform(Decoder(TONE, 0)), "rate is 0", "1000"
+    )
 
 
 def _broken_files() -> Iterator[Odd]:
     def bad(what: str, data: bytes, *names: str) -> Odd:
-        return error("read_waveform", what, lambda: sl.read_waveform(data), *names)
+        return error("read_waveform", what, lambda: sl.speech.read_waveform(data), *names)
 
     for kind in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU", "SVX", "NIST"):
         whole = encoded(kind=kind)
@@ -205,7 +215,7 @@ def _broken_files() -> Iterator[Odd]:
 
 def _whole_files() -> Iterator[Odd]:
     def good(what: str, data: bytes, length: int = 16000) -> Odd:
-        return result("read_waveform", what, lambda: sl.read_waveform(data), lambda found: len(found) == length)
+        return result("read_waveform", what, lambda: sl.speech.read_waveform(data), lambda found: len(found) == length)
 
     wav, flac, ogg = encoded(), encoded(kind="FLAC"), encoded(kind="OGG")
     unknown = b"\xff" * 4
@@ -231,28 +241,34 @@ def _whole_files() -> Iterator[Odd]:
 
 def _waveforms(bench: Bench) -> Iterator[Odd]:
     for value in (float("nan"), float("inf"), True, 16000.5, 16000.0, "16000", None, 0, -16000, 1, 2**31 - 1):
-        yield error("Waveform", f"rate {value!r}", lambda value=value: sl.Waveform(TONE, value), "rate is", "768000")
-    yield result("Waveform", "numpy's rate", lambda: sl.Waveform(TONE, np.int64(8000)), lambda w: type(w.rate) is int)
-    yield error("Waveform", "two axes", lambda: sl.Waveform(TONE[None]), "(1, 16000)", "one axis")
-    yield error("Waveform", "None", lambda: sl.Waveform(None), "object", "floats in [-1, 1]")
-    yield error("Waveform", "complex", lambda: sl.Waveform(TONE.astype(complex)), "complex", "floats")
-    yield error("Waveform", "too large for float32", lambda: sl.Waveform(np.array([1e300])), "infinity")
-    yield error("Waveform", "clipped", lambda: sl.Waveform(3 * TONE), "1.5", "Divide")
-    yield error("Waveform", "a source that is a path", lambda: sl.Waveform(TONE, 16000, Path("a")), "source", "text")
+        yield error(
+            "Waveform", f"rate {value!r}", lambda value=value: sl.speech.Waveform(TONE, value), "rate is", "768000"
+        )
+    yield result(
+        "Waveform", "numpy's rate", lambda: sl.speech.Waveform(TONE, np.int64(8000)), lambda w: type(w.rate) is int
+    )
+    yield error("Waveform", "two axes", lambda: sl.speech.Waveform(TONE[None]), "(1, 16000)", "one axis")
+    yield error("Waveform", "None", lambda: sl.speech.Waveform(None), "object", "floats in [-1, 1]")
+    yield error("Waveform", "complex", lambda: sl.speech.Waveform(TONE.astype(complex)), "complex", "floats")
+    yield error("Waveform", "too large for float32", lambda: sl.speech.Waveform(np.array([1e300])), "infinity")
+    yield error("Waveform", "clipped", lambda: sl.speech.Waveform(3 * TONE), "1.5", "Divide")
+    yield error(
+        "Waveform", "a source that is a path", lambda: sl.speech.Waveform(TONE, 16000, Path("a")), "source", "text"
+    )
     yield result("Waveform", "an array that is changed later", _changed_later, lambda found: found == (0.0, True))
-    wave = sl.Waveform(TONE)
+    wave = sl.speech.Waveform(TONE)
     for start, end in ((0.5, 0.5), (-1, 0.5), (0.5, 9)):
         yield error("Waveform.slice", f"{start}-{end}", lambda s=start, e=end: wave.slice(s, e), "lies outside")
     for start in (float("nan"), "0", None):
         yield error("Waveform.slice", f"{start!r}", lambda start=start: wave.slice(start, 1), "start=", "number")
     yield error("Waveform.write", "as mp3", lambda: wave.write(bench.folder() / "a.mp3"), "a.mp3", "a.wav")
     yield error("Waveform.write", "another subtype", lambda: wave.write("a.wav", "PCM_24"), "subtype='PCM_24'", "FLOAT")
-    yield error("Waveform.write", "no samples", lambda: sl.Waveform(TONE[:0]).write("a.wav"), "no samples")
+    yield error("Waveform.write", "no samples", lambda: sl.speech.Waveform(TONE[:0]).write("a.wav"), "no samples")
     folder = bench.folder()
     yield result(
         "Waveform.write",
         "float, read back",
-        lambda: sl.read_waveform(wave.write(folder / "a.wav", "FLOAT")),
+        lambda: sl.speech.read_waveform(wave.write(folder / "a.wav", "FLOAT")),
         lambda found: np.array_equal(found.samples, TONE),
     )
     yield error(
@@ -262,7 +278,7 @@ def _waveforms(bench: Bench) -> Iterator[Odd]:
 
 def _changed_later() -> tuple[float, bool]:
     given = np.zeros(3, np.float32)
-    wave = sl.Waveform(given)
+    wave = sl.speech.Waveform(given)
     given[0] = 0.5
     return float(wave.samples[0]), given.flags.writeable
 
@@ -273,20 +289,22 @@ def _hearing(bench: Bench) -> Iterator[Odd]:
     yield error("lens.audio", "an array", lambda: lens.audio(TONE, **said), "Waveform(samples, rate)")
     yield error("lens.audio", "None", lambda: lens.audio(None, **said), "expected a path")
     yield error("lens.audio", "a file that is missing", lambda: lens.audio("none.wav", **said), "none.wav", "no such")
-    yield error("lens.audio", "another rate", lambda: lens.audio(sl.Waveform(TONE, 8000), **said), "8000", "16000")
+    yield error(
+        "lens.audio", "another rate", lambda: lens.audio(sl.speech.Waveform(TONE, 8000), **said), "8000", "16000"
+    )
     array = {"array": TONE, "sampling_rate": 16000}
     yield result("lens.audio", "an array with its rate", lambda: lens.audio(array, **said), lambda p: p.kind == "S2T")
     yield error("lens.hear", "a list", lambda: lens.encode(TONE.tolist()), "Waveform(samples, rate)")
-    yield error("lens.hear", "10 ms", lambda: lens.encode(sl.Waveform(TONE[:160])), "10.0 ms", "longer")
-    yield error("lens.hear", "silence", lambda: lens.encode(sl.Waveform(np.zeros(16000))), "silence")
+    yield error("lens.hear", "10 ms", lambda: lens.encode(sl.speech.Waveform(TONE[:160])), "10.0 ms", "longer")
+    yield error("lens.hear", "silence", lambda: lens.encode(sl.speech.Waveform(np.zeros(16000))), "silence")
     yield result("lens.hear", "an open file", lambda: lens.encode(io.BytesIO(encoded())), lambda units: len(units) > 0)
     fast = UnitStream.from_frames(np.arange(50), 50.0)
-    segment = sl.SpeechSegment(fast, [sl.WordInterval("a", 0.1, 0.5)])
+    segment = sl.SpeechSegment(fast, [sl.speech.WordInterval("a", 0.1, 0.5)])
     yield error("lens.prompt", "units at 50 Hz", lambda: lens.prompt([segment], "a", "Paris"), "50 frames", "25")
 
 
 def _folders(bench: Bench) -> Iterator[Odd]:
-    read, wav = sl.recordings_of_folder, encoded()
+    read, wav = sl.speech.recordings_of_folder, encoded()
 
     def folder(**files: bytes | str) -> Path:
         made = bench.folder()
@@ -331,7 +349,7 @@ def _data_sets(bench: Bench) -> Iterator[Odd]:
     from datasets import Audio, Dataset, DatasetDict
 
     def of(data: Any, column: str = "audio") -> list[Recording]:
-        return list(sl.recordings_of_dataset(data, column))
+        return list(sl.speech.recordings_of_dataset(data, column))
 
     def lengths(data: Any) -> Any:
         return lambda: [len(recording.waveform()) for recording in of(data)]
@@ -366,7 +384,7 @@ def _encoding(bench: Bench) -> Iterator[Odd]:
     recordings = [Recording("a", encoded(), {}), Recording("b", None, {}), Recording("c", b"", {})]
 
     def run(given: Any = recordings, encoder: Any = None, **options: Any) -> Any:
-        return lambda: list(sl.encode_recordings(encoder or Signs(), given, **{"progress": "none", **options}))
+        return lambda: list(sl.speech.encode_recordings(encoder or Signs(), given, **{"progress": "none", **options}))
 
     yield result(
         "encode_recordings",
@@ -381,17 +399,17 @@ def _encoding(bench: Bench) -> Iterator[Odd]:
     yield error("encode_recordings", "None", run(None), "recordings=None")
     yield error("encode_recordings", "paths", run(["a.wav"]), "'a.wav'", "Recording(")
     yield error("encode_recordings", "no encoder", run(encoder="hubert"), "encoder='hubert'")
-    cached = sl.CachedEncoder(Signs(), bench.folder())
-    yield error("CachedEncoder", "no encoder", lambda: sl.CachedEncoder(None), "encoder=None")
-    yield error("CachedEncoder", "no folder", lambda: sl.CachedEncoder(Signs(), None), "folder=None")
+    cached = sl.speech.CachedEncoder(Signs(), bench.folder())
+    yield error("CachedEncoder", "no encoder", lambda: sl.speech.CachedEncoder(None), "encoder=None")
+    yield error("CachedEncoder", "no folder", lambda: sl.speech.CachedEncoder(Signs(), None), "folder=None")
     yield error("CachedEncoder", "a path to encode", lambda: cached.encode("a.wav"), "'a.wav'", "read_waveform")
     yield error("CachedEncoder", "an array to encode", lambda: cached.encode(TONE), "Waveform", "read_waveform")
     yield result("CachedEncoder", "a folder as text", lambda: _cached_in_text(bench), lambda found: found == (25, 25))
 
 
 def _cached_in_text(bench: Bench) -> tuple[int, int]:
-    cached = sl.CachedEncoder(Signs(), str(bench.folder()))  # type: ignore[arg-type]
-    return len(cached.encode(sl.Waveform(TONE))), len(cached.encode(sl.Waveform(TONE)))
+    cached = sl.speech.CachedEncoder(Signs(), str(bench.folder()))  # type: ignore[arg-type]
+    return len(cached.encode(sl.speech.Waveform(TONE))), len(cached.encode(sl.speech.Waveform(TONE)))
 
 
 def _units(bench: Bench) -> Iterator[Odd]:

@@ -23,7 +23,7 @@ POSITIONS: tuple[tuple[Any, tuple[int, ...]], ...] = (
     (range(1, 3), (1, 2)),
     ((place for place in (1, 4)), (1, 4)),
     ([np.uint8(1), -1], (1, -1)),
-    (sl.Span("word", (2, 3)), (2, 3)),
+    (sl.prompts.Span("word", (2, 3)), (2, 3)),
 )
 
 
@@ -40,26 +40,43 @@ def noises(bench: Bench) -> Iterator[Odd]:
     for value in NOT_SCALES:
         what = f"scale {value!r} ({type(value).__name__})"
         yield error("Noise", what, lambda value=value: sl.Noise(value), "noise scale", "not negative")
-        yield error("NoiseScale", what, lambda value=value: sl.NoiseScale(1.0, value), "speech", "not negative")
+        yield error(
+            "NoiseScale", what, lambda value=value: sl.corruptions.NoiseScale(1.0, value), "speech", "not negative"
+        )
     yield error("corrupt", "a nan scale", lambda: sl.corrupt(1, scale=float("nan")), "noise scale=nan", "finite")
-    yield error("NoiseScale", "None", lambda: sl.NoiseScale(None, 1.0), "noise scale for text=None", "number")
+    yield error(
+        "NoiseScale", "None", lambda: sl.corruptions.NoiseScale(None, 1.0), "noise scale for text=None", "number"
+    )
     yield result("Noise", "numpy's float", lambda: sl.Noise(np.float32(0.5)), lambda found: type(found.scale) is float)
     yield result("Noise", "zero", lambda: sl.Noise(0), lambda found: found.scale == 0)
     yield error("Noise", "a law in capitals", lambda: sl.Noise(law="Gaussian"), "noise law='Gaussian'", "student")
     yield error("Noise", "no law", lambda: sl.Noise(law=None), "noise law=None", "gaussian")
     yield error("Noise", "a list of modes", lambda: sl.Noise(mode=["add"]), "noise mode=['add']", "replace")
     yield error("Noise", "an unknown stream", lambda: sl.Noise(stream="ROME"), "noise stream='ROME'", "rome")
-    yield error("noise_scale", "no lens", lambda: sl.noise_scale(bench.planted, prompts), "Lens", ".lens")
-    yield error("noise_scale", "a bare model", lambda: sl.noise_scale(lens.model, prompts), "bare model", "Lens")
-    yield error("noise_scale", "one prompt", lambda: sl.noise_scale(lens, prompts[0]), "prompts", "[")
-    yield error("noise_scale", "texts", lambda: sl.noise_scale(lens, ["the colour"]), "prompts[0]", "Prompt")
-    yield error("noise_scale", "nothing", lambda: sl.noise_scale(lens, []), "prompts is empty", "at least one")
+    yield error("noise_scale", "no lens", lambda: sl.corruptions.noise_scale(bench.planted, prompts), "Lens", ".lens")
     yield error(
-        "noise_scale", "another model's prompt", lambda: sl.noise_scale(lens, [bench.written]), "vocabulary", "build"
+        "noise_scale", "a bare model", lambda: sl.corruptions.noise_scale(lens.model, prompts), "bare model", "Lens"
     )
-    same = sl.noise_scale(lens, prompts[:3])
+    yield error("noise_scale", "one prompt", lambda: sl.corruptions.noise_scale(lens, prompts[0]), "prompts", "[")
+    yield error(
+        "noise_scale", "texts", lambda: sl.corruptions.noise_scale(lens, ["the colour"]), "prompts[0]", "Prompt"
+    )
+    yield error(
+        "noise_scale", "nothing", lambda: sl.corruptions.noise_scale(lens, []), "prompts is empty", "at least one"
+    )
+    yield error(
+        "noise_scale",
+        "another model's prompt",
+        lambda: sl.corruptions.noise_scale(lens, [bench.written]),
+        "vocabulary",
+        "build",
+    )
+    same = sl.corruptions.noise_scale(lens, prompts[:3])
     yield result(
-        "noise_scale", "a generator", lambda: sl.noise_scale(lens, (one for one in prompts[:3])), lambda it: it == same
+        "noise_scale",
+        "a generator",
+        lambda: sl.corruptions.noise_scale(lens, (one for one in prompts[:3])),
+        lambda it: it == same,
     )
 
 
@@ -90,14 +107,14 @@ def replacements(bench: Bench) -> Iterator[Odd]:
     yield error("KnockOut", "an unknown kind", lambda: sl.KnockOut("noise"), "kind='noise'", "resample")
     yield error("KnockOut", "None", lambda: sl.KnockOut(None), "kind=None", "zero")
     yield error("KnockOut", "a number", lambda: sl.KnockOut(0), "kind=0", "mean")
-    yield error("control_span", "a text", lambda: sl.control_span("the colour"), "'the colour'", "Prompt")
-    yield error("control_span", "a float seed", lambda: sl.control_span(prompt, 1.0), "seed=1.0", "whole")
-    yield error("control_span", "a seed below 0", lambda: sl.control_span(prompt, -1), "seed=-1", "≥ 0")
+    yield error("control_span", "a text", lambda: sl.corruptions.control_span("the colour"), "'the colour'", "Prompt")
+    yield error("control_span", "a float seed", lambda: sl.corruptions.control_span(prompt, 1.0), "seed=1.0", "whole")
+    yield error("control_span", "a seed below 0", lambda: sl.corruptions.control_span(prompt, -1), "seed=-1", "≥ 0")
     yield result(
         "control_span",
         "numpy's seed",
-        lambda: sl.control_span(planted.prompts[12], np.int64(1)),
-        lambda found: found == sl.control_span(planted.prompts[12], 1),
+        lambda: sl.corruptions.control_span(planted.prompts[12], np.int64(1)),
+        lambda found: found == sl.corruptions.control_span(planted.prompts[12], 1),
     )
 
 
@@ -188,6 +205,35 @@ def verbs(bench: Bench) -> Iterator[Odd]:
     yield error("FromPrompt", "half positions", lambda: FromPrompt(other, (0.5,)), "position 0=0.5", "whole")
     yield error("FromRun", "None", lambda: FromRun(None), "run=None", "clean")
     yield error("Ablation", "an empty word", lambda: Ablation(""), "to=''", "zero")
+    width = lens.backend.d_model
+    for value in (None, 1.0, [0.0] * width, "zero", torch.ones(width, dtype=torch.int64), np.ones(width, dtype=bool)):
+        for name, verb in (("tensor", sl.replace_with), ("vector", sl.add)):
+            made = lambda value=value, verb=verb: verb("mlp_out", 1, 1, value)  # noqa: E731
+            yield error(verb.__name__, f"{type(value).__name__} {value!r:.20}", made, f"{name} is", "torch tensor")
+    for value in (torch.full((width,), float("nan")), torch.full((width,), float("inf"))):
+        yield error("add", f"{value[0]}", lambda value=value: sl.add("mlp_out", 1, 1, value), "vector", "not finite")
+    for shape in ((), (width + 1,), (2, width), (1, 1, 1, width)):
+        value = torch.ones(shape)
+        fitting = lambda value=value: sl.run(lens, prompt, sl.replace_with("mlp_out", 1, 1, value))  # noqa: E731
+        yield error("replace_with", f"the shape {shape}", fitting, str(shape), "wanted is", "width")
+    for value in (None, 2.0, "double", torch.ones(width)):
+        yield error(
+            "apply", f"{value!r:.20}", lambda value=value: sl.apply("mlp_out", 1, 1, value), "function=", "sl.apply"
+        )
+    for what, function in (
+        ("nothing", lambda here: None),
+        ("a number", lambda here: 1.0),
+        ("another shape", lambda here: here[0]),
+        ("nan", lambda here: here * float("nan")),
+    ):
+        made = lambda function=function: sl.run(lens, prompt, sl.apply("mlp_out", 1, 1, function))  # noqa: E731
+        yield error("apply", f"returns {what}", made, "the function returned", "apply")
+    yield result(
+        "add",
+        "numpy's vector",
+        lambda: sl.run(lens, prompt, sl.add("mlp_out", 1, 1, np.zeros(width))).effect,
+        (0.0).__eq__,
+    )
     wanted = sl.run(lens, prompt, sl.restore("resid_pre", 2, (1, 2))).logits
     for given in (np.array([1, 2]), {2, 1}, torch.tensor([1, 2]), (at for at in (1, 2))):
         yield result(
@@ -218,7 +264,7 @@ def budgets(bench: Bench) -> Iterator[Odd]:
         yield error(
             "causal_trace",
             f"memory_budget {value!r}",
-            lambda value=value: sl.causal_trace(lens, prompts, memory_budget=value, progress="none"),
+            lambda value=value: sl.causal_trace(replace(lens, memory_budget=value), prompts, progress="none"),
             "memory_budget=",
             "≥ 1",
         )

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 from frame import Bench, Odd, error, result
-from prompt_making import mixed_prompt, text_prompt
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
+from spiritlens.prompts.building.build import build_prompt
+from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.roles import token_parts, token_roles
 
 CLAIM = ("the colour of marlo is", "marlo", "blue")
@@ -30,7 +31,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
 
 
 def _families() -> Iterator[Odd]:
-    family = sl.FAMILIES["embedded"]
+    family = sl.prompts.FAMILIES["embedded"]
     for what, words in (
         ({"n_units": "501"}, ("n_units", "'501'")),
         ({"n_units": 1.5}, ("n_units", "1.5", "whole number")),
@@ -105,10 +106,15 @@ def _texts(bench: Bench) -> Iterator[Odd]:
     yield error("lens.text", "a foil without an answer", lambda: text(*CLAIM[:2], foil="red"), "foil='red'", "answer=")
     yield error("lens.text", "which of no subject", lambda: text(CLAIM[0], occurrence=0), "occurrence=0", "subject=")
     yield result("lens.text", "a text alone", lambda: text(CLAIM[0]), lambda found: found.answer_ids == ())
-    yield error("lens.text", "a vocabulary of None", lambda: text_prompt(None, *CLAIM), "vocabulary=None", "lens.vocab")
-    yield error(
-        "text_prompt", "the lens as vocabulary", lambda: text_prompt(lens, *CLAIM), "vocabulary=", "lens.vocabulary"
-    )
+    written = sl.TextSegment(CLAIM[0])
+    for what in (None, lens, "folder"):
+        yield error(
+            "build_prompt",
+            f"{what!r:.20} as vocabulary",
+            lambda what=what: build_prompt(what, [written], Question(*CLAIM[1:])),
+            "vocabulary=",
+            "lens.vocabulary",
+        )
     yield error("Lens", "no model", lambda: Lens(None, lens.vocabulary), "HookedTransformer", "load")
     yield error("Lens", "no vocabulary", lambda: Lens(lens.model, "words"), "Vocabulary", "load")
 
@@ -135,8 +141,8 @@ def _keywords(bench: Bench) -> Iterator[Odd]:
 def _segments(bench: Bench) -> Iterator[Odd]:
     lens = bench.planted.lens
     written = sl.TextSegment(CLAIM[0])
-    heard = sl.UnitStream.from_frames(np.arange(12), 25.0)
-    words = [sl.WordInterval("marlo", 0.0, 0.4)]
+    heard = sl.speech.UnitStream.from_frames(np.arange(12), 25.0)
+    words = [sl.speech.WordInterval("marlo", 0.0, 0.4)]
 
     def prompt(segments: Any, **about: Any) -> Any:
         return lens.prompt(segments, "marlo", "blue", **about)
@@ -162,9 +168,9 @@ def _segments(bench: Bench) -> Iterator[Odd]:
     )
     yield error("SpeechSegment", "one word", lambda: sl.SpeechSegment(heard, words[0]), "words=", "several")
     yield error("SpeechSegment", "no words", lambda: sl.SpeechSegment(heard, []), "words is empty", "WordInterval")
-    yield error("WordRule", "middle", lambda: sl.WordRule("middle"), "rule='middle'", "centre")
-    yield error("WordRule", "1.0", lambda: sl.WordRule(slack_units=1.0), "slack_units=1", "whole")
-    yield error("WordRule", "-1", lambda: sl.WordRule(slack_units=-1), "slack_units=-1", "≥ 0")
+    yield error("WordRule", "middle", lambda: sl.speech.WordRule("middle"), "rule='middle'", "centre")
+    yield error("WordRule", "1.0", lambda: sl.speech.WordRule(slack_units=1.0), "slack_units=1", "whole")
+    yield error("WordRule", "-1", lambda: sl.speech.WordRule(slack_units=-1), "slack_units=-1", "≥ 0")
     yield error("word_rule", "a name", lambda: sl.SpeechSegment(heard, words, word_rule="start"), "word_rule='start'")
     yield error(
         "SpeechSegment", "a path as sound", lambda: sl.SpeechSegment(heard, words, "a.wav"), "waveform=", "read"
@@ -175,12 +181,6 @@ def _segments(bench: Bench) -> Iterator[Odd]:
         "words from a generator are read once",
         lambda: sl.SpeechSegment(heard, (word for word in words)),
         lambda segment: segment.words == tuple(words),
-    )
-    yield error(
-        "mixed_prompt",
-        "a vocabulary's folder",
-        lambda: mixed_prompt("folder", [written], "marlo", "blue"),
-        "vocabulary=",
     )
 
 
@@ -214,13 +214,21 @@ def _spans(bench: Bench) -> Iterator[Odd]:
         )
     for positions in ("12", "ab", 3, None):
         yield error(
-            "Span", f"{positions!r}", lambda positions=positions: sl.Span("x", positions), "span 'x'", "expected"
+            "Span",
+            f"{positions!r}",
+            lambda positions=positions: sl.prompts.Span("x", positions),
+            "span 'x'",
+            "expected",
         )
     for positions in ([1.5], ["1"], [True], [None]):
-        yield error("Span", f"{positions!r}", lambda positions=positions: sl.Span("x", positions), "span 'x'", "whole")
-    yield error("Span", "a name of None", lambda: sl.Span(None, (1,)), "name of the span", "a text")
-    yield error("Span", "twice the same", lambda: sl.Span("x", (2, 2)), "(2, 2)", "unique")
-    yield result("Span", "numpy's positions", lambda: sl.Span("x", np.array([1, 3])), lambda s: s.positions == (1, 3))
+        yield error(
+            "Span", f"{positions!r}", lambda positions=positions: sl.prompts.Span("x", positions), "span 'x'", "whole"
+        )
+    yield error("Span", "a name of None", lambda: sl.prompts.Span(None, (1,)), "name of the span", "a text")
+    yield error("Span", "twice the same", lambda: sl.prompts.Span("x", (2, 2)), "(2, 2)", "unique")
+    yield result(
+        "Span", "numpy's positions", lambda: sl.prompts.Span("x", np.array([1, 3])), lambda s: s.positions == (1, 3)
+    )
 
 
 def _grown(bench: Bench) -> Iterator[Odd]:
@@ -234,7 +242,9 @@ def _grown(bench: Bench) -> Iterator[Odd]:
         "dilate", "by a huge number ends at once", lambda: prompt.dilate("subject", 10**15), lambda s: len(s) == 6
     )
     yield error("erode", "by a huge number", lambda: prompt.erode("subject", 10**30), "2 token(s)", "smaller")
-    yield error("dilate", "a span of a longer prompt", lambda: prompt.dilate(sl.Span("x", (99,))), "99", "tokens")
+    yield error(
+        "dilate", "a span of a longer prompt", lambda: prompt.dilate(sl.prompts.Span("x", (99,))), "99", "tokens"
+    )
     yield result("erode", "by numpy's 0", lambda: prompt.erode("subject", np.int64(0)), lambda s: len(s) == 2)
 
 
@@ -262,7 +272,7 @@ def _by_hand(bench: Bench) -> Iterator[Odd]:
     )
     yield result("Prompt", "a generator of labels", lambda: changed(labels=(x for x in prompt.labels)), prompt.__eq__)
     yield error("token_parts", "outside", lambda: token_parts(3, (5,)), "5", "3 tokens")
-    yield error("token_roles", "no subject", lambda: token_roles(["bos"], [-1], []), "subject", "no positions")
+    yield result("token_roles", "no subject", lambda: token_roles(["bos"], [-1], []), ("bos",).__eq__)
     yield error(
         "token_roles", "numbers that differ", lambda: token_roles(["bos"], [-1, 0], [0]), "1 families", "2 word"
     )

@@ -13,7 +13,7 @@ from frame import Bench, Odd, error, result
 import spiritlens as sl
 from spiritlens.studies.pairs import ask
 
-TINY = sl.StudySettings(n_facts=1, n_token_maps=0, samples=1, components=("resid_pre",))
+TINY = sl.studies.StudySettings(n_facts=1, n_token_maps=0, samples=1, components=("resid_pre",))
 
 
 def cases(bench: Bench) -> Iterator[Odd]:
@@ -28,7 +28,7 @@ def _settings(bench: Bench) -> Iterator[Odd]:
     """Without a model: nothing is looked at before the settings are right."""
 
     def study(**settings: Any) -> Any:
-        return sl.study(None, bench.folder(), sl.StudySettings(**settings))
+        return sl.study(None, bench.folder(), sl.studies.StudySettings(**settings))
 
     for name, value in (
         ("n_facts", 0), ("n_facts", -3), ("n_facts", 1.0), ("n_facts", "3"), ("n_facts", None), ("n_facts", True),
@@ -44,8 +44,8 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         )
     yield error("study", "no components", lambda: study(components=()), "components is empty", "str")
     yield error("study", "components of numbers", lambda: study(components=[1]), "components[0]", "str")
-    for value in ("sung", None, 0, ["first"]):
-        yield error("study", f"phrasing={value!r}", lambda value=value: study(phrasing=value), "phrasing", "held out")
+    for value in (None, 0, ["first"]):
+        yield error("study", f"phrasing={value!r}", lambda value=value: study(phrasing=value), "phrasing=", "a text")
     for value in ("en-us", "espeak:en-xx", "", None, 5, "espeak:"):
         yield error("study", f"voice={value!r}", lambda value=value: study(voice=value), "voice")
     for value in ("some", None, True):
@@ -53,7 +53,9 @@ def _settings(bench: Bench) -> Iterator[Odd]:
     yield error(
         "study", "sample=", lambda: sl.study(None, "runs", samples=3), "study has no argument samples=", "settings"
     )
-    yield error("study", "settings in a dict", lambda: sl.study(None, "runs", {"samples": 3}), "settings=", "sl.Study")
+    yield error(
+        "study", "settings in a dict", lambda: sl.study(None, "runs", {"samples": 3}), "settings=", "sl.studies.Study"
+    )
     yield error("study", "no folder", lambda: sl.study(None), "study", "out")
 
 
@@ -86,6 +88,7 @@ def _given(bench: Bench) -> Iterator[Odd]:
 
     yield error("study", "a Planted as lens", lambda: study(bench.planted), "Planted", ".lens")
     yield error("study", "a model as lens", lambda: study(bench.planted.lens.model), "vocabulary", "Lens")
+    yield error("study", "phrasing='sung'", lambda: study(bench.lens, phrasing="sung"), "phrasing 'sung'", "held out")
     yield error("study", "None as lens", lambda: study(None), "lens is None", "load")
     yield error("study", "a lens without ears", lambda: study(bench.planted.lens), "no speech encoder", "encoder=")
     fact = sl.load_facts()[0]
@@ -108,10 +111,10 @@ def _given(bench: Bench) -> Iterator[Odd]:
 
 
 def _costs(bench: Bench) -> Iterator[Odd]:
-    cost = sl.study_cost
+    cost = sl.studies.study_cost
     for value in (0, -1, "1", None, math.nan):
         yield error("study_cost", f"tflops={value!r}", lambda v=value: cost(bench.lens, tflops=v), "tflops=", "> 0")
-    yield error("study_cost", "n_facts=0", lambda: cost(None, sl.StudySettings(n_facts=0)), "n_facts=0", "≥ 1")
+    yield error("study_cost", "n_facts=0", lambda: cost(None, sl.studies.StudySettings(n_facts=0)), "n_facts=0", "≥ 1")
     yield error("study_cost", "a text", lambda: cost(bench.lens, facts="embedded"), "facts=", "expected several")
 
 

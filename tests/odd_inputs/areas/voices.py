@@ -9,7 +9,7 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.speech.voices.names import voice, voices
+from spiritlens.speech.voices.names import available_voices, voice
 
 NO_VOICES = (
     ("a variant that is none", "espeak:en-us+nobody", "nobody", "nearest"),
@@ -112,12 +112,15 @@ def _names() -> Iterator[Odd]:
     yield result(
         "voices",
         "each that is available",
-        lambda: [voice(info.name).name for info in voices() if info.available],
+        lambda: [voice(info.name).name for info in available_voices() if info.available],
         lambda found: len(found) == len(set(found)) > 20,
     )
     for name in ("flite:slt", "festival:ked_diphone", "espeak-debian:en-us"):
         yield result(
-            "voices", f"{name} tells how to get it", lambda: voices(), lambda found, name=name: name in _named(found)
+            "voices",
+            f"{name} tells how to get it",
+            lambda: available_voices(),
+            lambda found, name=name: name in _named(found),
         )
 
 
@@ -202,7 +205,7 @@ def _subjects(bench: Bench) -> Iterator[Odd]:
 
 def _tables(bench: Bench) -> Iterator[Odd]:
     def spoken(rows: Any, **options: Any) -> Any:
-        return sl.speak_texts(rows, bench.folder(), **{"progress": "none", **options})
+        return sl.speech.speak_texts(rows, bench.folder(), **{"progress": "none", **options})
 
     row = {"id": "a", "text": "rome"}
     for what, rows, *named in (
@@ -232,7 +235,7 @@ def _tables(bench: Bench) -> Iterator[Odd]:
     ):
         yield error("speak_texts", f"voices: {what}", lambda names=names: spoken([row], voices=names), *named)
     yield error("speak_texts", "progress", lambda: spoken([row], progress=True), "progress=True", "bar")
-    yield error("speak_texts", "out is None", lambda: sl.speak_texts([row], None), "out=None")
+    yield error("speak_texts", "out is None", lambda: sl.speech.speak_texts([row], None), "out=None")
     yield result(
         "speak_texts", "a generator", lambda: spoken(one for one in [row]), lambda path: len(_lines(path)) == 2
     )

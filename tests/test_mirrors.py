@@ -1,0 +1,111 @@
+"""Tests mirror modules: `spiritlens/a/b.py` is tested in `tests/a/test_b.py`, or in the file that is named here."""
+
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "spiritlens"
+
+NEED_NONE = (
+    "analysis/grid/results",  # columns and attributes that every method's own test reads
+    "corruptions",
+    "effects/measures",
+    "errors",
+    "heads",
+    "models/protocol",
+    "report/words",
+    "speech/alignment/levels",
+    "terms",
+)
+"""Tables, protocols and lists of names."""
+
+ELSEWHERE = {
+    "analysis/grid/cells": "analysis/patching/test_grid",
+    "analysis/grid/each_prompt": "analysis/tracing/test_traced_folder",
+    "analysis/grid/grid": "analysis/tracing/test_grid",
+    "analysis/grid/prompt_folder": "analysis/tracing/test_traced_folder",
+    "analysis/heads/references": "analysis/heads/test_head_knockout",
+    "effects/given": "odd_inputs/areas/statistics",
+    "effects/joining": "effects/test_round_trip",
+    "effects/making": "effects/test_schema",
+    "effects/netcdf": "effects/test_round_trip",
+    "files/weights": "models/checkpoints/test_checkpoint",
+    "models/checkpoints/weight_files": "models/checkpoints/test_checkpoint",
+    "models/hooked_transformer/generation": "runs/test_generate",
+    "models/loading": "models/checkpoints/test_checkpoint",
+    "models/planted/vocabulary": "models/planted/test_planted",
+    "models/planted/weights": "models/planted/test_planted",
+    "models/random_weights": "models/hooked_transformer/test_hooked",
+    "prompts/building/draft": "prompts/building/test_build",
+    "prompts/given": "analysis/test_prompts_without_questions",
+    "prompts/prompt_values": "prompts/test_prompt",
+    "prompts/subject_key": "analysis/patching/test_donors",
+    "prompts/vocabulary/given_tokenizer": "models/hooked_transformer/test_accepting",
+    "prompts/vocabulary/sentencepieces": "prompts/vocabulary/test_vocabulary",
+    "prompts/vocabulary/tokenizer_files": "prompts/vocabulary/test_vocabulary",
+    "report/figures/accuracy_table": "report/test_tables",
+    "report/figures/chosen": "report/figures/test_own_results",
+    "report/figures/figure": "report/figures/test_own_results",
+    "report/figures/head_measures": "report/figures/test_own_results",
+    "report/figures/heatmap": "report/figures/test_trace_map",
+    "report/figures/look": "report/figures/test_trace_map",
+    "report/figures/peak_layers": "report/test_tables",
+    "report/figures/total_effects": "report/test_tables",
+    "report/page/document": "report/page/test_dashboard",
+    "report/page/methods_text": "report/page/test_dashboard",
+    "runs/corruptions/knock_out": "runs/corruptions/test_corruption",
+    "runs/corruptions/replacement": "runs/corruptions/test_corruption",
+    "runs/corruptions/unit_sequences": "runs/corruptions/test_corruption",
+    "runs/interventions": "runs/test_run",
+    "runs/likeliest": "runs/test_run",
+    "runs/placing": "runs/test_run",
+    "runs/scoring": "runs/test_metrics",
+    "runs/sweep/cost": "analysis/tracing/test_cost",
+    "speech/alignment/sphinx": "speech/alignment/test_forced",
+    "speech/audio/contents": "speech/audio/test_sources",
+    "speech/audio/decoding": "speech/audio/test_waveform",
+    "speech/encoders/fairseq_files": "speech/encoders/test_loading",
+    "speech/encoders/hugging_face_files": "speech/encoders/test_loading",
+    "speech/encoders/quantizers": "speech/encoders/test_loading",
+    "speech/engines/answering": "speech/engines/test_process",
+    "speech/engines/assembling": "speech/voices/test_names",
+    "speech/engines/espeak_child": "speech/engines/test_espeak",
+    "speech/engines/festival": "speech/voices/test_names",
+    "speech/engines/flite_child": "speech/engines/test_flite",
+    "speech/engines/utterance": "speech/voices/test_names",
+    "speech/word_files/choice": "speech/word_files/test_sources",
+    "speech/word_files/cues": "speech/word_files/test_formats",
+    "speech/word_files/elan": "speech/word_files/test_formats",
+    "speech/word_files/labels": "speech/word_files/test_formats",
+    "speech/word_files/lines": "speech/word_files/test_formats",
+    "speech/word_files/tables": "speech/word_files/test_formats",
+    "speech/word_files/textgrids": "speech/word_files/test_formats",
+    "speech/word_files/transcripts": "speech/word_files/test_formats",
+    "speech/words": "speech/word_files/test_formats",
+    "studies/kept_answers": "studies/test_study",
+    "studies/pairs": "studies/test_study",
+    "studies/settings": "studies/test_study",
+    "text_tables": "runs/test_run",
+}
+"""Modules that are tested together with others, and where. A file of their own name is better."""
+
+
+def modules() -> list[str]:
+    found = (path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
+    return sorted(module.as_posix() for module in found if not module.name.startswith("__"))
+
+
+def has_its_own(module: str) -> bool:
+    path = TESTS / module
+    return path.with_name(f"test_{path.name}.py").exists()
+
+
+def test_every_module_has_its_tests() -> None:
+    untested = [module for module in modules() if not has_its_own(module) and module not in {*NEED_NONE, *ELSEWHERE}]
+    assert untested == [], "write tests/…/test_NAME.py for each"
+
+
+def test_what_is_tested_elsewhere_has_no_file_of_its_own_there() -> None:
+    listed = [*NEED_NONE, *ELSEWHERE]
+    assert [module for module in listed if module not in modules()] == [], "these modules are gone"
+    assert [module for module in listed if has_its_own(module)] == [], "these have a file of their own now"
+    assert [file for file in ELSEWHERE.values() if not (TESTS / f"{file}.py").exists()] == [], "no such test files"
