@@ -25,6 +25,7 @@ from spiritlens.analysis.patching.donors import Donors as Donors
 from spiritlens.analysis.paths.nodes import Receiver as Receiver
 from spiritlens.analysis.paths.nodes import Sender as Sender
 from spiritlens.analysis.paths.path_patching import path_patch as path_patch
+from spiritlens.analysis.paths.paths import Paths as Paths
 from spiritlens.analysis.tracing.causal_tracing import causal_trace as causal_trace
 from spiritlens.analysis.tracing.cost import estimate_cost as estimate_cost
 from spiritlens.analysis.tracing.dose import dose_curve as dose_curve

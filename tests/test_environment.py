@@ -97,10 +97,10 @@ METHODS: dict[str, Callable[[], Any]] = {
     ),
     "attribution_patch": lambda: sl.attribution_patch(LENS, [SPOKEN], sl.Noise(), ("z",), steps=3, **QUIET),
     "path_patch": lambda: sl.path_patch(
-        LENS, [WRITTEN], sl.Noise(), senders=[sl.Sender("mlp_out", 2), sl.Sender("z", 1, 0)], **QUIET
+        LENS, [WRITTEN], sl.Noise(), sl.Paths(senders=[sl.Sender("mlp_out", 2), sl.Sender("z", 1, 0)]), **QUIET
     ),
     "edge_attribution": lambda: sl.edge_attribution(
-        LENS, [WRITTEN], sl.KnockOut("mean"), senders=[sl.Sender("mlp_out", 2)], steps=2, **QUIET
+        LENS, [WRITTEN], sl.KnockOut("mean"), sl.Paths(senders=[sl.Sender("mlp_out", 2)]), steps=2, **QUIET
     ),
     "attention_knockout": lambda: sl.attention_knockout(LENS, [WRITTEN], **QUIET),
     "logit_lens": lambda: sl.logit_lens(LENS, [WRITTEN]),

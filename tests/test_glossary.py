@@ -234,7 +234,7 @@ def a_path_is_a_sender_a_receiver_and_what_is_frozen(machine, prompt):
     assert edge[0] == str(head)
     senders = (sl.Sender("z", head.layer, head.head), sl.Sender("mlp_out", 0))
     paths = sl.path_patch(
-        machine.lens, [prompt], [machine.counterfactual(prompt)], senders=senders, frozen="heads+mlps", **FOIL
+        machine.lens, [prompt], [machine.counterfactual(prompt)], sl.Paths(senders=senders, frozen="heads+mlps"), **FOIL
     )
     assert paths.attrs["frozen"] == "heads+mlps"
     change = (paths["patched"] - paths["base"]).squeeze()

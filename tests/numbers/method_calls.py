@@ -137,9 +137,10 @@ RECEIVERS = (
 HEADS = (sl.Receiver("q_input", 2, 0), sl.Receiver("v_input", 2, 1), sl.Receiver("mlp_in", 2))
 
 
-def through(bench: Bench, contrast: Any = None, **change: Any) -> Any:
-    settings = {"receivers": RECEIVERS, "metrics": BOTH, **QUIET, **change}
-    return sl.path_patch(bench.lens, bench.prompts, bench.others if contrast is None else contrast, **settings)
+def through(bench: Bench, contrast: Any = None, samples: int = 1, **change: Any) -> Any:
+    paths = sl.Paths(**{"receivers": RECEIVERS, **change})
+    contrast = bench.others if contrast is None else contrast
+    return sl.path_patch(bench.lens, bench.prompts, contrast, paths, BOTH, samples=samples, **QUIET)
 
 
 def attributed(
@@ -150,9 +151,9 @@ def attributed(
     return sl.attribution_patch(bench.lens, bench.prompts, contrast, sl.Grid(components, **grid or {}), **settings)
 
 
-def edges(bench: Bench, contrast: Any = None, **change: Any) -> Any:
-    settings = {"metrics": SMOOTH, **QUIET, **change}
-    return sl.edge_attribution(bench.lens, bench.prompts, bench.others if contrast is None else contrast, **settings)
+def edges(bench: Bench, contrast: Any = None, paths: Any = None, **change: Any) -> Any:
+    contrast = bench.others if contrast is None else contrast
+    return sl.edge_attribution(bench.lens, bench.prompts, contrast, paths, SMOOTH, **QUIET, **change)
 
 
 # ---- heads and lenses -----------------------------------------------------------------------------------------------
@@ -321,9 +322,9 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
         b, "resid_pre", contrast=sl.Noise(), samples=2, grid={"at": "role"}
     ),
     "edge_attribution": edges,
-    "edge_attribution, clean": lambda b: edges(b, base="clean", at=("subject", "last token")),
-    "edge_attribution, steps": lambda b: edges(b, receivers=RECEIVERS, steps=3),
-    "edge_attribution, noise": lambda b: edges(b, contrast=sl.Noise(), samples=2, receivers=RECEIVERS),
+    "edge_attribution, clean": lambda b: edges(b, paths=sl.Paths(base="clean", at=("subject", "last token"))),
+    "edge_attribution, steps": lambda b: edges(b, paths=sl.Paths(receivers=RECEIVERS), steps=3),
+    "edge_attribution, noise": lambda b: edges(b, contrast=sl.Noise(), samples=2, paths=sl.Paths(receivers=RECEIVERS)),
     "attention_knockout": cut,
     "attention_knockout, one layer": lambda b: cut(b, window=1, metrics=("logit", "kl")),
     "attention_mass": lambda b: sl.heads.attention_mass(b.lens, b.prompts),

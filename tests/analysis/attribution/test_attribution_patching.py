@@ -12,6 +12,7 @@ from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.paths.nodes import Sender
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.models.planted.planted import planted
 from spiritlens.runs.corruptions.noise import Noise
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt
@@ -82,7 +83,7 @@ def test_metrics_over_text_ids_have_slopes_too(lens):
     cell = (found["restored"] - found["corrupted"]).isel(prompt=0, sample=0, component=0, layer=1, pos=5)
     assert float(cell[0]) == pytest.approx(slope, abs=1e-5)
     assert float(cell[1]) == pytest.approx(np.exp(values[0]) * slope, abs=1e-5)
-    edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], metrics=metrics, **QUIET)
+    edges = edge_attribution(lens, [prompt], [other], Paths(senders=[Sender("embed")]), metrics=metrics, **QUIET)
     assert np.isfinite(edges["completeness_residual"]).all()
 
 

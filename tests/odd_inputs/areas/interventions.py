@@ -269,7 +269,10 @@ def budgets(bench: Bench) -> Iterator[Odd]:
             "≥ 1",
         )
     yield error(
-        "path_patch", "memory_budget 0", lambda: sl.path_patch(lens, prompts, sl.Noise(), memory_budget=0), "≥ 1"
+        "path_patch",
+        "memory_budget 0",
+        lambda: sl.path_patch(replace(lens, memory_budget=0), prompts, sl.Noise()),
+        "≥ 1",
     )
     yield error(
         "activation_patch",

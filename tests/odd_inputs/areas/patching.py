@@ -13,7 +13,6 @@ import spiritlens as sl
 
 NAN, INF = float("nan"), float("inf")
 BAD_SAMPLES = (0, 1.5, True, "2", None)
-BAD_SEEDS = (-1, "a", 1.0, None)
 LOGITS = (sl.Receiver("logits"),)
 GRID = sl.Grid(("resid_post",), at="role")
 GRIDDED = ("activation_patch", "back_patch", "attribution_patch")
@@ -48,8 +47,8 @@ def _patchers(lens: Any) -> dict[str, Any]:
         "activation_patch": partial(sl.activation_patch, lens, **stream),
         "back_patch": partial(sl.back_patch, lens, donors=sl.Donors(layers=(3,)), **quiet),
         "attribution_patch": partial(sl.attribution_patch, lens, **stream),
-        "path_patch": partial(sl.path_patch, lens, senders=(sl.Sender("mlp_out", 2),), **quiet),
-        "edge_attribution": partial(sl.edge_attribution, lens, receivers=LOGITS, **quiet),
+        "path_patch": partial(sl.path_patch, lens, paths=sl.Paths([sl.Sender("mlp_out", 2)]), **quiet),
+        "edge_attribution": partial(sl.edge_attribution, lens, paths=sl.Paths(receivers=LOGITS), **quiet),
     }
 
 
@@ -125,19 +124,14 @@ def _settings(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
         call = partial(patch, [prompt], [other])
         for value in BAD_SAMPLES[:: 1 if name == "activation_patch" else 3]:
             yield error(name, f"samples {value!r}", partial(call, samples=value), "samples=", "whole number ≥ 1")
-        for value in () if name in GRIDDED else BAD_SEEDS[:: 1 if name == "path_patch" else 3]:
-            yield error(name, f"seed {value!r}", partial(call, seed=value), "seed=", "whole number ≥ 0")
         yield error(name, "metrics a text", partial(call, metrics="logit"), "metrics='logit'", "['logit']")
         yield error(name, "metrics misspelt", partial(call, metrics=["logits"]), "'logits'", "logit_difference")
         yield error(name, "progress misspelt", partial(call, progress="x"), "progress='x'", "bar, none")
-        if name not in GRIDDED:
-            yield error(name, "no foil", partial(patch, [bare], sl.Noise()), bare.id, "foil=", "logit_difference")
-            continue
         yield result(
             name,
             "no foil",
             partial(patch, [bare], sl.Noise()),
-            lambda found: "runner-up" in found.attrs["config_json"] and found["foil"].item() != "",
+            lambda found: found["foil_rule"].item() == "runner-up" and found["foil"].item() != "",
         )
     for name in GRIDDED:
         call = partial(_patchers(lens)[name], [prompt], [other])
@@ -220,26 +214,34 @@ def _activation(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -
 
 
 def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
+    for value, names in (
+        ({"senders": sl.Sender("embed")}, ("senders=", "several")),
+        ({"senders": ["L2H1"]}, ("senders[0] is 'L2H1'", "Sender")),
+        ({"senders": []}, ("senders is empty",)),
+        ({"receivers": "logits"}, ("receivers='logits'", "several")),
+        ({"receivers": [sl.Sender("embed")]}, ("receivers[0]", "Receiver")),
+        ({"at": "subject"}, ("at='subject'", "['subject']")),
+        ({"base": "noised"}, ("base='noised'", "clean, corrupted")),
+        ({"frozen": "all"}, ("frozen='all'", "heads+mlps")),
+        ({"norms": True}, ("norms=True", "recomputed, frozen")),
+        ({"receive": "all"}, ("receive='all'", "each, together")),
+    ):
+        yield error("Paths", f"{value!r}", partial(sl.Paths, **value), *names)
     for name in ("path_patch", "edge_attribution"):
         call = partial(getattr(sl, name), lens, [prompt], [other], metrics=("logit_difference",), progress="none")
-        yield error(name, "one sender alone", partial(call, senders=sl.Sender("embed")), "senders=", "several")
-        yield error(name, "senders by name", partial(call, senders=["L2H1"]), "senders[0] is 'L2H1'", "Sender")
-        yield error(name, "no senders", partial(call, senders=[]), "senders is empty")
-        yield error(name, "receivers a text", partial(call, receivers="logits"), "receivers='logits'", "several")
-        yield error(
-            name, "senders as receivers", partial(call, receivers=[sl.Sender("embed")]), "receivers[0]", "Receiver"
-        )
-        yield error(name, "a layer too high", partial(call, senders=[sl.Sender("mlp_out", 99)]), "MLP99", "layers 0..7")
-        yield error(name, "a head too high", partial(call, receivers=[sl.Receiver("v_input", 0, 99)]), "L0H99", "heads")
-        yield error(name, "at a text", partial(call, at="subject"), "at='subject'", "['subject']")
-        yield error(name, "at misspelt", partial(call, at=["verb"]), "no span 'verb'")
-        yield error(name, "at nowhere", partial(call, at=["speech"]), prompt.id, "none of the spans", "speech")
-        yield error(name, "base misspelt", partial(call, base="noised"), "base='noised'", "clean, corrupted")
-    call = partial(_patchers(lens)["path_patch"], [prompt], [other])
-    yield error("path_patch", "frozen misspelt", partial(call, frozen="all"), "frozen='all'", "heads+mlps")
-    yield error("path_patch", "norms misspelt", partial(call, norms=True), "norms=True", "recomputed, frozen")
-    yield error("path_patch", "receive misspelt", partial(call, receive="all"), "receive='all'", "each, together")
-    yield error("path_patch", "memory_budget 0", partial(call, memory_budget=0), "memory_budget=0", "≥ 1")
+        for what, paths, names in (
+            ("a layer too high", sl.Paths([sl.Sender("mlp_out", 99)]), ("MLP99", "layers 0..7")),
+            ("a head too high", sl.Paths(receivers=[sl.Receiver("v_input", 0, 99)]), ("L0H99", "heads")),
+            ("at misspelt", sl.Paths(at=["verb"]), ("no span 'verb'",)),
+            ("at nowhere", sl.Paths(at=["speech"]), (prompt.id, "none of the spans", "speech")),
+            ("paths a list", LOGITS, ("paths=", "expected Paths")),
+            ("paths a grid", sl.Grid(), ("paths=", "expected Paths")),
+        ):
+            yield error(name, what, partial(call, paths=paths), *names)
+    attribute = partial(_patchers(lens)["edge_attribution"], [prompt], [other])
+    for field, value in {"receive": "together", "frozen": "nothing", "norms": "frozen"}.items():
+        paths = sl.Paths(**{field: value})
+        yield error("edge_attribution", f"paths with {field}", partial(attribute, paths=paths), field, "does not know")
     yield result(
         "path_patch",
         "generators of nodes and places",
@@ -247,9 +249,11 @@ def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
             _patchers(lens)["path_patch"],
             [prompt],
             [other],
-            senders=(sl.Sender("mlp_out", layer) for layer in (1, 2)),
-            receivers=iter(LOGITS),
-            at=(name for name in ("subject", "all")),
+            paths=sl.Paths(
+                (sl.Sender("mlp_out", layer) for layer in (1, 2)),
+                iter(LOGITS),
+                at=(name for name in ("subject", "all")),
+            ),
         ),
         lambda found: found["patched"].shape == (1, 1, 2, 1, 1, 1, 1, 2, 1),
     )

@@ -15,7 +15,7 @@ from spiritlens.report.figures import FIGURES
 
 QUIET = {"progress": "none"}
 FOIL = {**QUIET, "metrics": ("logit_difference",)}
-NODES = {"senders": (sl.Sender("mlp_out", 2), sl.Sender("z", 4, 0)), "receivers": (sl.Receiver("logits"),)}
+NODES = sl.Paths((sl.Sender("mlp_out", 2), sl.Sender("z", 4, 0)), (sl.Receiver("logits"),))
 SAMPLES = {"samples": 1, **QUIET}
 
 OF_COMPONENTS = ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "accuracy_table")
@@ -43,10 +43,10 @@ RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
         OF_COMPONENTS,
     ),
     "edge_attribution": (
-        lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), **NODES, **FOIL),
+        lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), NODES, **FOIL),
         ("path_map",),
     ),
-    "path_patch": (lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), **NODES, **FOIL), ("path_map",)),
+    "path_patch": (lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), NODES, **FOIL), ("path_map",)),
     "head_knockout": (lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET), OF_HEADS),
     "attention_knockout": (lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET), OF_COMPONENTS),
     "direct_logit_attribution": (lambda lens, prompts: sl.direct_logit_attribution(lens, prompts), ("head_map",)),
