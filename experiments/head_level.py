@@ -60,12 +60,10 @@ def main(
         kind: sl.head_knockout(
             lens,
             [p for p in test if p.kind == kind],
-            "mean",
+            sl.Ablation("mean", reference=[p for p in find if p.kind == kind], spans=("last token", EVERYWHERE)),
             groups=groups,
-            reference=[p for p in find if p.kind == kind],
-            spans=("last token", EVERYWHERE),
             metrics=("probability", METRIC),
-            seed=seed,
+            samples=sl.Draws(1, seed=seed),
         )
         for kind in sl.studies.pairs.KINDS
     }

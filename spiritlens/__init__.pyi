@@ -12,9 +12,10 @@ from spiritlens.analysis.attribution.edge_attribution import edge_attribution as
 from spiritlens.analysis.grid.grid import Draws as Draws
 from spiritlens.analysis.grid.grid import Grid as Grid
 from spiritlens.analysis.grid.grid import Screen as Screen
-from spiritlens.analysis.heads.attention_knockout import Edge as Edge
+from spiritlens.analysis.heads.attention_knockout import Blocked as Blocked
 from spiritlens.analysis.heads.attention_knockout import attention_knockout as attention_knockout
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
+from spiritlens.analysis.heads.head_knockout import Ablation as Ablation
 from spiritlens.analysis.heads.head_knockout import head_knockout as head_knockout
 from spiritlens.analysis.lenses.implicit_transcription import implicit_transcription as implicit_transcription
 from spiritlens.analysis.lenses.logit_lens import logit_lens as logit_lens

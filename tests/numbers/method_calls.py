@@ -159,12 +159,13 @@ def edges(bench: Bench, contrast: Any = None, paths: Any = None, **change: Any) 
 # ---- heads and lenses -----------------------------------------------------------------------------------------------
 
 
-def silenced(bench: Bench, kind: str, **change: Any) -> Any:
-    return sl.head_knockout(bench.lens, bench.facts, kind, **QUIET, **change)
+def silenced(bench: Bench, ablation: Any, **change: Any) -> Any:
+    return sl.head_knockout(bench.lens, bench.facts, ablation, **QUIET, **change)
 
 
 def cut(bench: Bench, **change: Any) -> Any:
-    edges = (sl.Edge("subject"), sl.Edge("before subject", "last token"), sl.Edge("subject", heads={1: (0, 2)}))
+    some_heads = sl.Blocked("subject", heads={1: (0, 2)})
+    edges = (sl.Blocked("subject"), sl.Blocked("before subject", "last token"), some_heads)
     return sl.attention_knockout(bench.lens, bench.prompts, edges, **QUIET, **change)
 
 
@@ -332,8 +333,10 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "head_detectors": lambda b: sl.heads.detectors(b.lens, b.prompts),
     "head_knockout": lambda b: silenced(b, "mean"),
     "head_knockout, zero, groups": lambda b: silenced(b, "zero", groups={"two": [(0, 1), (2, 3)], "one": [(1, 0)]}),
-    "head_knockout, resampled": lambda b: silenced(b, "resample", samples=2, spans=("subject", "last token")),
-    "head_knockout, other references": lambda b: silenced(b, "mean", reference=b.others, metrics=BOTH),
+    "head_knockout, resampled": lambda b: silenced(
+        b, sl.Ablation("resample", spans=("subject", "last token")), samples=2
+    ),
+    "head_knockout, other references": lambda b: silenced(b, sl.Ablation("mean", reference=b.others), metrics=BOTH),
     "direct_logit_attribution": lambda b: sl.direct_logit_attribution(b.lens, b.prompts),
     "direct_logit_attribution, mean": lambda b: sl.direct_logit_attribution(
         b.lens, b.prompts, against="mean", by="token"

@@ -58,7 +58,7 @@ def test_an_attribution_against_no_foil_is_told_before_anything_runs(machine, at
 
 
 def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine, at_rest):
-    with pytest.raises(ValueError, match=r"give reference=… prompts that have, or use kind='zero'"):
+    with pytest.raises(ValueError, match=r"give prompts that have: Ablation\(…, reference=…\), or use kind='zero'"):
         sl.head_knockout(machine.lens, machine.prompts[:1], progress="none")
 
 
@@ -73,7 +73,7 @@ def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine,
 )
 def test_an_edge_that_cuts_nothing_is_refused(machine, at_rest, edge, message):
     with pytest.raises(ValueError, match=message):
-        sl.attention_knockout(machine.lens, machine.prompts[:1], [sl.Edge("subject", **edge)], progress="none")
+        sl.attention_knockout(machine.lens, machine.prompts[:1], [sl.Blocked("subject", **edge)], progress="none")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_group_of_no_heads_is_refused(machine, at_rest, groups, message):
 
 def test_generators_give_what_lists_give(machine):
     lens, prompts = machine.lens, machine.prompts[:1]
-    edges = [sl.Edge("subject"), sl.Edge("relation")]
+    edges = [sl.Blocked("subject"), sl.Blocked("relation")]
     of_list, of_generator = (
         sl.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
     )

@@ -105,7 +105,7 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
     yield result(
         "attention_knockout",
         "edges from a generator",
-        lambda: sl.attention_knockout(lens, two, (edge for edge in [sl.Edge("subject")]), progress="none"),
+        lambda: sl.attention_knockout(lens, two, (edge for edge in [sl.Blocked("subject")]), progress="none"),
         lambda found: found.sizes.get("span", 0) > 0,
     )
     yield result(

@@ -296,23 +296,29 @@ def _knocked_heads(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any
     ):
         yield error("head_knockout", f"groups {value!r}", partial(call, groups=value), *names)
     yield error("head_knockout", "samples 0", partial(call, samples=0), "samples=0", "≥ 1")
-    yield error("head_knockout", "seed a text", partial(call, seed="1"), "seed='1'", "whole number")
-    yield error("head_knockout", "spans a text", partial(call, spans="subject"), "spans='subject'", "['subject']")
-    yield error("head_knockout", "spans misspelt", partial(call, spans=["verb"]), "no span 'verb'")
-    yield error("head_knockout", "spans nowhere", partial(call, spans=["speech"]), prompt.id, "none of the spans")
-    yield error("head_knockout", "metrics a text", partial(call, metrics="kl"), "metrics='kl'", "['kl']")
+    for value, names in (
+        ({"spans": "subject"}, ("spans='subject'", "['subject']")),
+        ({"reference": "x"}, ("reference='x'", "several")),
+        ({"reference": []}, ("reference is empty",)),
+        ({"kind": None}, ("kind=None", "zero, mean, resample")),
+    ):
+        yield error("Ablation", f"{value!r}", partial(sl.Ablation, **value), *names)
+    call = partial(sl.head_knockout, lens, [prompt], progress="none")
+    yield error("head_knockout", "spans misspelt", partial(call, sl.Ablation("zero", spans=["verb"])), "no span 'verb'")
+    nowhere = partial(call, sl.Ablation("zero", spans=["speech"]))
+    yield error("head_knockout", "spans nowhere", nowhere, prompt.id, "none of the spans")
+    yield error("head_knockout", "metrics a text", partial(call, "zero", metrics="kl"), "metrics='kl'", "['kl']")
     alone = partial(sl.head_knockout, lens, [prompt], progress="none")
     yield error("head_knockout", "one prompt alone", alone, prompt.id, "reference=", "kind='zero'")
-    yield error("head_knockout", "references of speech", partial(alone, reference=[spoken]), prompt.id, "reference=")
-    yield error("head_knockout", "no references", partial(alone, reference=[]), "reference is empty")
-    yield error("head_knockout", "reference a text", partial(alone, reference="x"), "reference='x'", "several")
-    yield error(
-        "head_knockout", "a foreign reference", partial(alone, reference=[foreign]), "reference[0]", "vocabulary"
-    )
+    spoken_only, elsewhere = sl.Ablation(reference=[spoken]), sl.Ablation(reference=[foreign])
+    yield error("head_knockout", "references of speech", partial(alone, spoken_only), prompt.id, "reference=")
+    yield error("head_knockout", "a foreign reference", partial(alone, elsewhere), "reference[0]", "vocabulary")
     yield result(
         "head_knockout",
         "generators of heads and references",
-        lambda: alone(reference=iter([other]), groups={"a": (head for head in [(1, np.int64(1)), (1, 1)])}),
+        lambda: alone(
+            sl.Ablation(reference=iter([other])), groups={"a": (head for head in [(1, np.int64(1)), (1, 1)])}
+        ),
         lambda found: found["component"].values.tolist() == ["a"],
     )
 
@@ -329,18 +335,19 @@ def _cut_edges(lens: Any, prompt: Any) -> Iterator[Odd]:
         ([0, 1], ("heads=[0, 1]", "layers with their heads")),
         ("all", ("heads='all'", "None for all heads")),
     ):
-        yield error("Edge", f"heads {value!r}", partial(sl.Edge, "subject", heads=value), *names)
+        yield error("Blocked", f"heads {value!r}", partial(sl.Blocked, "subject", heads=value), *names)
     for value in (None, "", 5, ["subject"]):
-        yield error("Edge", f"keys {value!r}", partial(sl.Edge, value), "keys=", "name of a span")
-    yield error("Edge", "queries positions", partial(sl.Edge, "subject", (1, 2)), "queries=(1, 2)", "name of a span")
+        yield error("Blocked", f"keys {value!r}", partial(sl.Blocked, value), "keys=", "name of a span")
+    positions = partial(sl.Blocked, "subject", (1, 2))
+    yield error("Blocked", "queries positions", positions, "queries=(1, 2)", "name of a span")
     cut = partial(sl.attention_knockout, lens, [prompt], progress="none")
     for heads, name in (({99: (0,)}, "L99H0"), ({0: (99,)}, "L0H99")):
-        edges = [sl.Edge("subject", heads=heads)]
+        edges = [sl.Blocked("subject", heads=heads)]
         yield error("attention_knockout", f"heads {heads}", partial(cut, edges), name, "8 layers", "4 heads")
     yield error("attention_knockout", "no edges", partial(cut, []), "edges is empty")
-    yield error("attention_knockout", "one edge alone", partial(cut, sl.Edge("subject")), "edges=", "several")
-    yield error("attention_knockout", "edges by name", partial(cut, ["subject"]), "edges[0] is 'subject'", "Edge")
-    yield error("attention_knockout", "keys misspelt", partial(cut, [sl.Edge("verb")]), "no span 'verb'")
+    yield error("attention_knockout", "one edge alone", partial(cut, sl.Blocked("subject")), "edges=", "several")
+    yield error("attention_knockout", "edges by name", partial(cut, ["subject"]), "edges[0] is 'subject'", "Blocked")
+    yield error("attention_knockout", "keys misspelt", partial(cut, [sl.Blocked("verb")]), "no span 'verb'")
     for value in (0, -2, 1.5, "3", True):
         yield error("attention_knockout", f"window {value!r}", partial(cut, window=value), "window=", "≥ 1")
     yield error("attention_knockout", "metrics empty", partial(cut, metrics=[]), "metrics is empty")
@@ -348,13 +355,13 @@ def _cut_edges(lens: Any, prompt: Any) -> Iterator[Odd]:
     yield result(
         "attention_knockout",
         "a generator of edges",
-        lambda: cut(sl.Edge(name) for name in ("subject", "relation")),
+        lambda: cut(sl.Blocked(name) for name in ("subject", "relation")),
         lambda found: found["span_name"].values.tolist() == [["subject → last token", "relation → last token"]],
     )
     yield result(
         "attention_knockout",
         "numpy's heads",
-        partial(cut, [sl.Edge("subject", heads={np.int64(0): np.array([1])})]),
+        partial(cut, [sl.Blocked("subject", heads={np.int64(0): np.array([1])})]),
         lambda found: '"heads": [{"0": [1]}]' in found.attrs["config_json"],
     )
 
