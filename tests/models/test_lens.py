@@ -147,10 +147,10 @@ def test_folding_leaves_a_loaded_model_and_a_tied_embedding_alone(small, tmp_pat
     assert raw.model.W_U.data_ptr() == raw.model.W_E.data_ptr()
     assert torch.equal(folded.model.W_E, raw.model.W_E)
     assert torch.allclose(folded.model(tokens), raw.model(tokens), atol=1e-4)
-    tied = LlamaForCausalLM.from_pretrained(folder)
-    expected = tied(tokens).logits
-    assert torch.allclose(load(tied, norms="folded").model(tokens), expected, atol=1e-4)
-    assert torch.equal(tied(tokens).logits, expected)
+    sharing = LlamaForCausalLM.from_pretrained(folder)
+    expected = sharing(tokens).logits
+    assert torch.allclose(load(sharing, norms="folded").model(tokens), expected, atol=1e-4)
+    assert torch.equal(sharing(tokens).logits, expected)
 
 
 def test_a_loaded_model_keeps_its_dtype_and_needs_a_tokenizer(small):
