@@ -34,6 +34,7 @@ import tyro
 from torch import Tensor
 from transformer_lens import ActivationCache, HookedTransformer, patching
 
+from spiritlens.analysis.grid import grid as grids
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.patching.grid import Patch
 from spiritlens.analysis.patching.patch_values import RunSpec, patch_values
@@ -254,8 +255,7 @@ def our_values(lens: Lens, prompt: Prompt, other: Prompt, grid: Grid) -> np.ndar
             lens,
             [prompt],
             [other],
-            (grid.component,),
-            heads="each" if grid.by_head else "together",
+            grids.Grid((grid.component,), heads="each" if grid.by_head else "together"),
             metrics=(METRIC,),
             progress="none",
         )

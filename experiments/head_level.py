@@ -47,7 +47,7 @@ def main(
     halves = known_halves(lens, n_facts, asked, seed, voice, phrasing)
     find, test = ([prompt for pair in half for prompt in pair.prompts] for half in halves)
     effects = sl.causal_trace(
-        lens, find, ("z",), at="role", samples=samples, seed=seed, metrics=(METRIC, "probability")
+        lens, find, sl.Grid(("z",), at="role"), samples=sl.Draws(samples, seed=seed), metrics=(METRIC, "probability")
     )
     sl.effects.save(effects, out / "head_effects.nc")
     measures = {

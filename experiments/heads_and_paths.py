@@ -28,7 +28,13 @@ def known_pairs(
 def estimated_heads(lens: sl.Lens, prompts: Sequence[sl.Prompt], kind: str, seed: int) -> xr.DataArray:
     """Attribution patching of every head's output at the read-out, mean over facts: ``[layer head]``."""
     effects = sl.attribution_patch(
-        lens, prompts, sl.Noise(), ("z",), at="role", steps=5, samples=1, seed=seed, metrics=(METRIC,)
+        lens,
+        prompts,
+        sl.Noise(),
+        sl.Grid(("z",), at="role"),
+        steps=5,
+        samples=sl.Draws(1, seed=seed),
+        metrics=(METRIC,),
     )
     mean = sl.effects.average(effects, facts="known")["mean"].isel(group=0)
     return mean.sel(component="z", metric=METRIC, role=READ_OUT[kind])

@@ -92,10 +92,9 @@ def patch(
             lens,
             prompts[kind],
             corruptions[kind],
-            receivers=receivers,
-            frozen=frozen,
+            sl.Paths(receivers=receivers, frozen=frozen),
             metrics=(METRIC,),
-            seed=seed,
+            samples=sl.Draws(1, seed=seed),
         )
         for kind in sl.studies.pairs.KINDS
     ]

@@ -9,6 +9,9 @@ from spiritlens import speech as speech
 from spiritlens import studies as studies
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch as attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution as edge_attribution
+from spiritlens.analysis.grid.grid import Draws as Draws
+from spiritlens.analysis.grid.grid import Grid as Grid
+from spiritlens.analysis.grid.grid import Screen as Screen
 from spiritlens.analysis.heads.attention_knockout import Edge as Edge
 from spiritlens.analysis.heads.attention_knockout import attention_knockout as attention_knockout
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
@@ -18,13 +21,16 @@ from spiritlens.analysis.lenses.logit_lens import logit_lens as logit_lens
 from spiritlens.analysis.lenses.patchscope import patchscope as patchscope
 from spiritlens.analysis.patching.activation_patching import activation_patch as activation_patch
 from spiritlens.analysis.patching.activation_patching import back_patch as back_patch
+from spiritlens.analysis.patching.donors import Donors as Donors
 from spiritlens.analysis.paths.nodes import Receiver as Receiver
 from spiritlens.analysis.paths.nodes import Sender as Sender
 from spiritlens.analysis.paths.path_patching import path_patch as path_patch
+from spiritlens.analysis.paths.paths import Paths as Paths
 from spiritlens.analysis.tracing.causal_tracing import causal_trace as causal_trace
 from spiritlens.analysis.tracing.cost import estimate_cost as estimate_cost
 from spiritlens.analysis.tracing.dose import dose_curve as dose_curve
 from spiritlens.analysis.tracing.dose import match_dose as match_dose
+from spiritlens.analysis.tracing.rome import rome as rome
 from spiritlens.analysis.tracing.screen import first_look as first_look
 from spiritlens.comparison.compare import compare as compare
 from spiritlens.components import hook_name as hook_name
@@ -60,6 +66,7 @@ from spiritlens.runs.interventions import freeze as freeze
 from spiritlens.runs.interventions import replace_with as replace_with
 from spiritlens.runs.interventions import restore as restore
 from spiritlens.runs.interventions import swap as swap
+from spiritlens.runs.metrics import Metric as Metric
 from spiritlens.runs.run import run as run
 from spiritlens.runs.sites import Site as Site
 

@@ -87,20 +87,20 @@ def corrupted_run() -> torch.Tensor:
 
 METHODS: dict[str, Callable[[], Any]] = {
     "run": corrupted_run,
-    "causal_trace": lambda: sl.causal_trace(LENS, [SPOKEN], ("mlp_out",), samples=2, at="role", **QUIET),
+    "causal_trace": lambda: sl.causal_trace(LENS, [SPOKEN], sl.Grid(("mlp_out",), at="role"), samples=2, **QUIET),
     "screened trace": lambda: sl.causal_trace(LENS, [WRITTEN], ("mlp_out",), samples=2, screen=0.2, **QUIET),
     "student noise": lambda: sl.causal_trace(
-        LENS, [WRITTEN], ("mlp_out",), samples=2, at="role", corruption=sl.Noise(law="student"), **QUIET
+        LENS, [WRITTEN], sl.Grid(("mlp_out",), at="role"), samples=2, corruption=sl.Noise(law="student"), **QUIET
     ),
     "activation_patch": lambda: sl.activation_patch(
-        LENS, [WRITTEN], [CIRCUIT.counterfactual(WRITTEN)], ("mlp_out",), at="role", **QUIET
+        LENS, [WRITTEN], [CIRCUIT.counterfactual(WRITTEN)], sl.Grid(("mlp_out",), at="role"), **QUIET
     ),
     "attribution_patch": lambda: sl.attribution_patch(LENS, [SPOKEN], sl.Noise(), ("z",), steps=3, **QUIET),
     "path_patch": lambda: sl.path_patch(
-        LENS, [WRITTEN], sl.Noise(), senders=[sl.Sender("mlp_out", 2), sl.Sender("z", 1, 0)], **QUIET
+        LENS, [WRITTEN], sl.Noise(), sl.Paths(senders=[sl.Sender("mlp_out", 2), sl.Sender("z", 1, 0)]), **QUIET
     ),
     "edge_attribution": lambda: sl.edge_attribution(
-        LENS, [WRITTEN], sl.KnockOut("mean"), senders=[sl.Sender("mlp_out", 2)], steps=2, **QUIET
+        LENS, [WRITTEN], sl.KnockOut("mean"), sl.Paths(senders=[sl.Sender("mlp_out", 2)]), steps=2, **QUIET
     ),
     "attention_knockout": lambda: sl.attention_knockout(LENS, [WRITTEN], **QUIET),
     "logit_lens": lambda: sl.logit_lens(LENS, [WRITTEN]),

@@ -17,17 +17,19 @@ GLOSSARY = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encodi
 FOIL = {"metrics": ("logit_difference",), "progress": "none"}
 CALLS = {
     "causal_trace": lambda lens, prompt, name: sl.causal_trace(
-        lens, [prompt], (name,), at="role", samples=1, progress="none"
+        lens, [prompt], sl.Grid((name,), at="role"), samples=1, progress="none"
     ),
-    "first_look": lambda lens, prompt, name: sl.first_look(lens, [prompt], (name,), at="role", samples=1, n_exact=1),
+    "first_look": lambda lens, prompt, name: sl.first_look(
+        lens, [prompt], sl.Grid((name,), at="role"), samples=1, n_exact=1
+    ),
     "activation_patch": lambda lens, prompt, name: sl.activation_patch(
-        lens, [prompt], sl.Noise(), (name,), at="role", **FOIL
+        lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), **FOIL
     ),
     "back_patch": lambda lens, prompt, name: sl.back_patch(
-        lens, [prompt], sl.Noise(), name, source_layers=(3,), at="role", **FOIL
+        lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), donors=sl.Donors(layers=(3,)), **FOIL
     ),
     "attribution_patch": lambda lens, prompt, name: sl.attribution_patch(
-        lens, [prompt], sl.Noise(), (name,), at="role", **FOIL
+        lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), **FOIL
     ),
     "restore": lambda lens, prompt, name: sl.run(
         lens,
@@ -116,7 +118,11 @@ def restoring_all_that_was_corrupted_gives_the_clean_run(machine, prompt):
 
 def patched(machine, prompt, direction):
     return sl.activation_patch(
-        machine.lens, [prompt], [machine.counterfactual(prompt)], ("resid_pre",), at="role", direction=direction, **FOIL
+        machine.lens,
+        [prompt],
+        [machine.counterfactual(prompt)],
+        sl.Grid(("resid_pre",), at="role", direction=direction),
+        **FOIL,
     ).sel(component="resid_pre", layer=0, role="subject")
 
 
@@ -148,7 +154,12 @@ def knock_out_puts_another_value_in_place(machine, prompt):
 @promise("window")
 def a_window_is_the_layers_around_its_centre_together(machine, prompt):
     trace = sl.causal_trace(
-        machine.lens, [prompt], ("mlp_out",), at="role", window=3, samples=1, metrics=("probability",), progress="none"
+        machine.lens,
+        [prompt],
+        sl.Grid(("mlp_out",), at="role", window=3),
+        samples=1,
+        metrics=("probability",),
+        progress="none",
     )
     wide = trace["restored"].sel(component="mlp_out", layer=2, role="subject").values.ravel()
     layers = [sl.restore("mlp_out", layer, prompt.subject) for layer in (1, 2, 3)]
@@ -161,9 +172,7 @@ def severing_holds_later_mlp_outputs_at_their_corrupted_values(machine, prompt):
     trace = sl.causal_trace(
         machine.lens,
         [prompt],
-        ("resid_pre",),
-        at="role",
-        sever="mlp",
+        sl.Grid(("resid_pre",), at="role", sever="mlp"),
         samples=1,
         metrics=("probability",),
         progress="none",
@@ -178,7 +187,7 @@ def severing_holds_later_mlp_outputs_at_their_corrupted_values(machine, prompt):
 @promise("span")
 def a_span_is_restored_together(machine, prompt):
     trace = sl.causal_trace(
-        machine.lens, [prompt], ("resid_pre",), at="role", samples=1, metrics=("probability",), progress="none"
+        machine.lens, [prompt], sl.Grid(("resid_pre",), at="role"), samples=1, metrics=("probability",), progress="none"
     )
     together = trace["restored"].sel(component="resid_pre", layer=2, role="subject").values.ravel()
     back = sl.restore("resid_pre", 2, prompt.subject)
@@ -225,7 +234,7 @@ def a_path_is_a_sender_a_receiver_and_what_is_frozen(machine, prompt):
     assert edge[0] == str(head)
     senders = (sl.Sender("z", head.layer, head.head), sl.Sender("mlp_out", 0))
     paths = sl.path_patch(
-        machine.lens, [prompt], [machine.counterfactual(prompt)], senders=senders, frozen="heads+mlps", **FOIL
+        machine.lens, [prompt], [machine.counterfactual(prompt)], sl.Paths(senders=senders, frozen="heads+mlps"), **FOIL
     )
     assert paths.attrs["frozen"] == "heads+mlps"
     change = (paths["patched"] - paths["base"]).squeeze()
@@ -244,7 +253,7 @@ def direct_logit_attribution_adds_up_to_the_logit_difference(machine, prompt):
 @promise("AtP, EAP, EAP-IG")
 def attributions_are_first_order_effects_of_nodes_and_edges(machine, prompt):
     other = [machine.counterfactual(prompt)]
-    nodes = sl.attribution_patch(machine.lens, [prompt], other, ("resid_pre",), at="role", steps=20, **FOIL)
+    nodes = sl.attribution_patch(machine.lens, [prompt], other, sl.Grid(("resid_pre",), at="role"), steps=20, **FOIL)
     embeddings = sl.effects.indirect(nodes).sel(component="resid_pre", layer=0).sum()
     missed = float(embeddings) - float(sl.effects.total(nodes).sum())
     np.testing.assert_allclose(missed, float(nodes["completeness_residual"].sum()), atol=1e-9)
@@ -291,8 +300,7 @@ def test_signs_are_those_of_the_glossary(machine):
     trace = sl.causal_trace(
         machine.lens,
         [machine.text(machine.subjects[0]), machine.text(machine.strangers[0])],
-        ("resid_pre",),
-        at="role",
+        sl.Grid(("resid_pre",), at="role"),
         samples=2,
         metrics=("probability", "rank", "kl"),
         progress="none",

@@ -9,7 +9,7 @@ CELLS = (
     'spoken = lens.speak("The capital of France is", subject="France", answer="Paris")\nspoken',
     "sl.run(lens, spoken).top(5)",
     'sl.run(lens, spoken, sl.corrupt(spoken.subject), sl.restore("resid_pre", layer=3, at=spoken.subject))',
-    'effects = sl.causal_trace(lens, [spoken], components=("resid_pre",), at="role", samples=2)\neffects',
+    'effects = sl.causal_trace(lens, [spoken], sl.Grid(("resid_pre",), at="role"), samples=2)\neffects',
     "sl.figures.trace_map(effects)",
     "spoken.waveform",
 )

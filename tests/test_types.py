@@ -16,7 +16,7 @@ import spiritlens as sl
 
 lens = sl.load()
 text = lens.text("The capital of France is", subject="France", answer="Paris")
-effects = sl.causal_trace(lens, [text], components=("resid_pre",), samples=2)
+effects = sl.causal_trace(lens, [text], sl.Grid(("resid_pre",)), samples=2)
 reveal_type(lens)
 reveal_type(text)
 reveal_type(effects)
@@ -36,7 +36,7 @@ def test_a_static_tool_completes_what_a_call_returns() -> None:
     script = jedi.Script("import spiritlens as sl\nlens = sl.load()\nlens.", project=jedi.Project(ROOT))
     assert {"text", "speak", "audio", "generate", "model"} <= {found.name for found in script.complete(3, 5)}
     call = jedi.Script("import spiritlens as sl\nsl.causal_trace(", project=jedi.Project(ROOT))
-    assert "components" in {parameter.name for parameter in call.get_signatures(2, 16)[0].params}
+    assert "corruption" in {parameter.name for parameter in call.get_signatures(2, 16)[0].params}
 
 
 def test_the_stub_names_each_public_name_once_and_as_itself() -> None:

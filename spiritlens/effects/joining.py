@@ -11,8 +11,10 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import listed
+from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import (
     LATER_ATTRIBUTES,
+    LATER_PROMPT_TEXTS,
     SCHEMA,
     SITE_COORDINATES,
     VERSIONS,
@@ -33,7 +35,7 @@ def join_effects(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     Components, layers, metrics, samples and attributes must agree, but for `created` and the versions that wrote the
     parts, which are all kept.
     """
-    parts = listed("parts", parts, empty=True)
+    parts = [_with_later(part) for part in listed("parts", parts, empty=True)]
     if not parts:
         raise ValueError("no parts to join: nothing has been traced yet")
     schemas = [schema_of(part, f"parts[{place}]") for place, part in enumerate(parts)]
@@ -87,6 +89,14 @@ def pad_sites(effects: xr.Dataset, length: int) -> xr.Dataset:
         variables[name] = variable
     coordinates = {name: variables.pop(name) for name in list(variables) if name in effects.coords}
     return xr.Dataset(variables, coordinates, effects.attrs)
+
+
+def _with_later(part: Any) -> Any:
+    """An effects dataset with the coordinates of prompts that the version which wrote it had not yet."""
+    if not isinstance(part, xr.Dataset) or part.attrs.get("schema") not in (SCHEMA, PATHS_SCHEMA):
+        return part
+    lacking = {name: before for name, before in LATER_PROMPT_TEXTS.items() if name not in part.coords}
+    return part.assign_coords({name: ("prompt", [before] * part.sizes["prompt"]) for name, before in lacking.items()})
 
 
 def _join_others(parts: Sequence[xr.Dataset], schema: str) -> xr.Dataset:

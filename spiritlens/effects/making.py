@@ -17,6 +17,7 @@ import xarray as xr
 from spiritlens.effects.schema import (
     ATTRIBUTE_DEFAULTS,
     LATER_ATTRIBUTES,
+    LATER_PROMPT_TEXTS,
     PROMPT_TEXTS,
     SCHEMA,
     SITE_AXIS,
@@ -123,14 +124,18 @@ def metric_coordinates(metrics: Sequence[MetricColumn]) -> dict[str, Any]:
 
 def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> dict[str, Any]:
     """Coordinates of the prompts by name, ready for xarray: what is left out becomes "", unknown names are refused."""
-    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, "known"})
+    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, "known"})
     if unknown:
         raise ValueError(f"unknown prompt coordinates {unknown}; the schema has {', '.join((*PROMPT_TEXTS, 'known'))}")
     for name in ("prompt_id", "modality", "known"):
         if name not in prompts:
             raise ValueError(f"prompts lacks {name!r}: one value per prompt")
     texts = {name: ("prompt", text_array(prompts.get(name, [""] * n_prompts))) for name in PROMPT_TEXTS}
-    return {**texts, "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8))}
+    later = {
+        name: ("prompt", text_array(prompts.get(name, [before] * n_prompts)))
+        for name, before in LATER_PROMPT_TEXTS.items()
+    }
+    return {**texts, **later, "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8))}
 
 
 def _site_coordinates(sites: Mapping[str, Any], site: str) -> dict[str, Any]:

@@ -41,6 +41,9 @@ PROMPT_TEXTS = (
 )
 """String coordinates of each prompt; `known` (0 or 1) is the one numeric one."""
 
+LATER_PROMPT_TEXTS: dict[str, str] = {"foil_rule": "own"}
+"""Coordinates of prompts that earlier versions did not write, and what held then; `foil_rule`: whose the foil is."""
+
 TOKEN_COORDINATES: dict[str, str] = {
     **dict.fromkeys(("token", "token_family", "token_modality", "role", "part", "word"), "text"),
     "word_index": "integer",

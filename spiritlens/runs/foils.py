@@ -3,8 +3,8 @@
 Metrics such as `logit_difference` compare the answer with a *foil*. A prompt's own foil is used as it is; facts are
 given one by seed from their relation's other answers (`spiritlens.prompts.facts.drawn_foils`). A prompt that has none
 is compared with the model's *runner-up*: the text token, other than the answer's first, that the clean run finds
-likeliest at the last position. It stands in the result's coordinate ``foil``, and the attribute ``foils`` names the
-prompts that were given one so.
+likeliest at the last position. It stands in the result's coordinate ``foil``, and ``foil_rule`` tells whose it is: the
+prompt's ``own``, or the ``runner-up``.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,6 @@ def with_foils(lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[Metric])
     if not any(metric.needs_foil for metric in metrics):
         return tuple(prompts)
     return tuple(prompt if prompt.foil_ids or not prompt.answer_ids else runner_up(lens, prompt) for prompt in prompts)
-
-
-def foils_given(prompts: Sequence[Prompt]) -> str:
-    """For the attribute ``foils``: which prompts have a runner-up as foil; "own" where none has."""
-    given = [prompt.id for prompt in prompts if prompt.foil_rule == "runner-up"]
-    return f"runner-up of the model: {', '.join(given)}" if given else "own"
 
 
 @plain_torch

@@ -34,6 +34,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -141,11 +142,9 @@ class Metric:
 
     @property
     def identity(self) -> str:
-        """What tells it from another function of the same name: a digest of its code ("" for metrics of this
-        module)."""
-        code = getattr(self.score, "__code__", None)
-        said = repr(type(self.score)) if code is None else repr((code.co_code, _plain(code.co_consts), code.co_names))
-        return hashlib.sha256(said.encode()).hexdigest()[:16]
+        """What tells it from another function of the same name: a digest of its code and of the numbers and texts that
+        it holds ("" for metrics of this module)."""
+        return hashlib.sha256(repr(_said(self.score)).encode()).hexdigest()[:16]
 
     def problem(self, answer: Sequence[int], foil: Sequence[int], text_ids: Set[int]) -> str | None:
         """Why a prompt with this answer and foil cannot be scored, and the remedy; None where it can."""
@@ -235,9 +234,22 @@ class _LogProbabilityDifference(_BuiltIn):
         return -readings.log_probability(readings.foil)
 
 
-def _plain(constants: Sequence[Any]) -> list[str]:
-    """Constants of a function's code, those of functions within it too; no memory addresses."""
-    return [repr(_plain(value.co_consts)) if hasattr(value, "co_consts") else repr(value) for value in constants]
+def _said(value: Any) -> object:
+    """A function as its code and what it closes over or takes by default, with no memory address in it; plain values as
+    they are, others as their kinds."""
+    if isinstance(value, partial):
+        return [_said(each) for each in (value.func, *value.args, *sorted(value.keywords.items()))]
+    if isinstance(value, (tuple, list)):
+        return [_said(each) for each in value]
+    if isinstance(value, frozenset):
+        return sorted(repr(_said(each)) for each in value)
+    code = value if hasattr(value, "co_consts") else getattr(value, "__code__", None)
+    if code is None:
+        return value if isinstance(value, (int, float, complex, str, bytes, type(None))) else repr(type(value))
+    held = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+    defaults = getattr(value, "__defaults__", None) or ()
+    by_name = sorted((getattr(value, "__kwdefaults__", None) or {}).items())
+    return [code.co_code, code.co_names, *(_said(each) for each in (code.co_consts, held, defaults, by_name))]
 
 
 METRICS: tuple[Metric, ...] = (

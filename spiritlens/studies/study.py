@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.cost import Cost, estimate_cost
-from spiritlens.analysis.tracing.grid import Grid, make_grid
+from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.arguments import number, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
@@ -36,7 +37,6 @@ from spiritlens.prompts.facts import Fact, check_phrasing, drawn_foils, load_fac
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
-from spiritlens.runs.sweep.cost import shape_of
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.pairs import (
     Asked,
@@ -98,14 +98,7 @@ def study(
 
     def trace(some: Sequence[Prompt], at: At, folder: Path) -> xr.Dataset:
         return causal_trace(
-            lens,
-            some,
-            settings.components,
-            at=at,
-            window=settings.window,
-            samples=settings.samples,
-            seed=settings.seed,
-            folder=folder,
+            lens, some, _grid(settings, at), samples=Draws(settings.samples, settings.seed), folder=folder
         )
 
     effects = trace(prompts, "role", out)
@@ -129,7 +122,7 @@ def study(
 
 def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     """Before anything is spoken: the model has what is asked for, and the folder was begun with the same settings."""
-    grid = _grid(lens, settings, "role")
+    grid = trace_grid(lens.backend, _grid(settings, "role"))
     wanted = {
         "model": lens.id,
         "components": list(grid.components),
@@ -159,8 +152,8 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     _write_json(path, wanted)
 
 
-def _grid(lens: Lens, settings: StudySettings, at: At) -> Grid:
-    return make_grid(lens.backend, settings.components, settings.window, at, "denoising", "none")
+def _grid(settings: StudySettings, at: At) -> Grid:
+    return Grid(settings.components, at=at, window=settings.window)
 
 
 def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers: Path) -> Asked:
@@ -190,8 +183,7 @@ def study_cost(
     prompts = _first_prompts(lens, load_facts() if facts is None else drawn_foils(facts, settings.seed), settings)
 
     def cost(some: Sequence[Prompt], at: At) -> Cost:
-        grid = _grid(lens, settings, at)
-        return estimate_cost(shape_of(lens.backend), some, grid, samples=settings.samples, tflops=tflops)
+        return estimate_cost(lens, some, _grid(settings, at), samples=settings.samples, tflops=tflops)
 
     maps = prompts[: 2 * settings.n_token_maps]
     return {"by role": cost(prompts, "role"), **({"by token": cost(maps, "token")} if maps else {})}

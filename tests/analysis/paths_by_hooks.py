@@ -3,6 +3,7 @@
 import torch
 
 from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.paths import Held
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 TOLERANCE = 1e-10
@@ -110,7 +111,7 @@ def values(llama, senders, groups, positions, frozen="heads+mlps", norms="recomp
     model = HookedLensModel(llama)
     recorded = record_pair(model, CLEAN, None, model.embed(CORRUPTED), groups, 1)
     found = path_values(
-        model, recorded, senders, groups, positions, frozen=frozen, norms=norms, score=score, memory_budget=budget
+        recorded, senders, groups, positions, held=Held(frozen, norms), score=score, memory_budget=budget
     )
     return found
 

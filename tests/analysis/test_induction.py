@@ -19,6 +19,7 @@ from spiritlens.analysis.heads.attention_mass import DETECTORS, attention_patter
 from spiritlens.analysis.heads.head_knockout import head_knockout
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.path_patching import path_patch
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.effects.paths import path_change
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.prompts.prompt import Prompt, Span
@@ -161,9 +162,7 @@ def test_previous_token_to_induction_key_is_the_dominant_edge_between_heads(lens
     found = verb(
         lens,
         *prompts,
-        senders=senders,
-        receivers=receivers,
-        base="clean",
+        Paths(senders, receivers, base="clean"),
         metrics=("logit_difference",),
         progress="none",
     )

@@ -10,20 +10,24 @@ import spiritlens as sl
 
 QUIET = {"progress": "none"}
 FOIL = {**QUIET, "metrics": ("logit_difference",)}
-NODES = {"senders": (sl.Sender("mlp_out", 2),), "receivers": (sl.Receiver("logits"),)}
+NODES = sl.Paths((sl.Sender("mlp_out", 2),), (sl.Receiver("logits"),))
 
 
 def traced(lens, prompts):
-    return sl.causal_trace(lens, prompts, ("resid_post",), at="role", samples=2, progress="none")
+    return sl.causal_trace(lens, prompts, sl.Grid(("resid_post",), at="role"), samples=2, progress="none")
 
 
 METHODS = {
     "causal_trace": traced,
-    "activation_patch": lambda lens, prompts: sl.activation_patch(lens, prompts, sl.Noise(), ("z",), at="role", **FOIL),
-    "back_patch": lambda lens, prompts: sl.back_patch(lens, prompts, sl.Noise(), source_layers=(3,), **FOIL),
-    "path_patch": lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), **NODES, **FOIL),
-    "attribution_patch": lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), at="role", **FOIL),
-    "edge_attribution": lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), **NODES, **FOIL),
+    "activation_patch": lambda lens, prompts: sl.activation_patch(
+        lens, prompts, sl.Noise(), sl.Grid(("z",), at="role"), **FOIL
+    ),
+    "back_patch": lambda lens, prompts: sl.back_patch(lens, prompts, sl.Noise(), donors=sl.Donors(layers=(3,)), **FOIL),
+    "path_patch": lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), NODES, **FOIL),
+    "attribution_patch": lambda lens, prompts: sl.attribution_patch(
+        lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL
+    ),
+    "edge_attribution": lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), NODES, **FOIL),
     "direct_logit_attribution": lambda lens, prompts: sl.direct_logit_attribution(lens, prompts),
     "head_knockout": lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET),
     "attention_knockout": lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET),

@@ -45,10 +45,13 @@ class TinyLens(Lens):
 
     id = name = "tiny"
 
-    def __init__(self, inside: HookedLensModel, vocabulary: TinyVocabulary | None = None) -> None:
+    def __init__(
+        self, inside: HookedLensModel, vocabulary: TinyVocabulary | None = None, memory_budget: int | None = None
+    ) -> None:
         object.__setattr__(self, "model", inside.model)
         object.__setattr__(self, "vocabulary", vocabulary or TinyVocabulary())
         object.__setattr__(self, "_inside", inside)
+        object.__setattr__(self, "memory_budget", memory_budget)
 
     @property
     def inside(self) -> HookedLensModel:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
@@ -16,8 +17,7 @@ def compared(name: str) -> Comparison:
         machine.lens,
         machine.prompts,
         contrast,
-        ("resid_pre", "mlp_out", "attn_out"),
-        at="role",
+        Grid(("resid_pre", "mlp_out", "attn_out"), at="role"),
         metrics=("probability",),
         progress="none",
     )

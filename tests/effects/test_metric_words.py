@@ -6,7 +6,7 @@ from effects_synthetic import role_effects
 
 import spiritlens as sl
 from spiritlens.effects.metric_words import BUILT_IN, has_shares, sign_of, unit_of, words_of
-from spiritlens.runs.metrics import SIGNS
+from spiritlens.runs.metrics import METRICS
 
 
 def told(effects: xr.Dataset) -> xr.Dataset:
@@ -31,7 +31,7 @@ def test_words_travel_into_averages_and_captions_escaped() -> None:
 
 
 def test_metrics_of_older_files_are_known_by_name() -> None:
-    assert set(BUILT_IN) == set(SIGNS)
+    assert {metric.name: (metric.unit, metric.words) for metric in METRICS} == BUILT_IN
     effects = role_effects(n_facts=2)
     assert (unit_of(effects, "probability"), unit_of(effects, "logit")) == ("probability", "logits")
     assert [has_shares(effects, name) for name in ("probability", "logit")] == [True, False]

@@ -45,7 +45,9 @@ class Killing:
 
     def trace(self, folder: Path, seed: int = 0) -> xr.Dataset:
         """The call that is killed."""
-        return sl.causal_trace(self.lens, self.prompts, samples=2, at="role", seed=seed, progress="none", folder=folder)
+        return sl.causal_trace(
+            self.lens, self.prompts, sl.Grid(at="role"), samples=sl.Draws(2, seed=seed), progress="none", folder=folder
+        )
 
     def kill_at(self, name: str, delay: float) -> bool:
         """Send a signal after a while, and take the folder up again; whether the trace was still running."""

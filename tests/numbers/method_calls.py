@@ -74,17 +74,21 @@ def _about(circuit: Any, lens: sl.Lens | None = None) -> Bench:
 # ---- tracing --------------------------------------------------------------------------------------------------------
 
 
-def traced(bench: Bench, *components: str, **change: Any) -> Any:
+def traced(bench: Bench, *components: str, grid: dict[str, Any] | None = None, **change: Any) -> Any:
     settings = {"samples": 2, "metrics": ("probability", "logit"), **QUIET, **change}
-    return sl.causal_trace(bench.lens, bench.prompts, components or ("resid_pre", "mlp_out", "attn_out"), **settings)
+    return sl.causal_trace(bench.lens, bench.prompts, sl.Grid(components or None, **grid or {}), **settings)
+
+
+def by_role(bench: Bench, *components: str, grid: dict[str, Any] | None = None, **change: Any) -> Any:
+    return traced(bench, *components, grid={"at": "role", **(grid or {})}, **change)
 
 
 def replaced(bench: Bench) -> Any:
-    return traced(bench, "resid_pre", at="role", corruption=sl.Replacement(donors=tuple(bench.facts)))
+    return by_role(bench, "resid_pre", corruption=sl.Replacement(donors=tuple(bench.facts)))
 
 
-def looked(bench: Bench, **change: Any) -> Any:
-    found = sl.first_look(bench.lens, bench.prompts, samples=2, **change)
+def looked(bench: Bench, **grid: Any) -> Any:
+    found = sl.first_look(bench.lens, bench.prompts, sl.Grid(**grid), samples=2)
     return {"estimates": found.estimates, "correlations": found.correlations, "overlaps": found.overlaps}
 
 
@@ -101,20 +105,24 @@ def scale(bench: Bench) -> Any:
 # ---- patching -------------------------------------------------------------------------------------------------------
 
 
-def patched(bench: Bench, *components: str, contrast: Any = None, **change: Any) -> Any:
+def patched(
+    bench: Bench, *components: str, contrast: Any = None, grid: dict[str, Any] | None = None, **change: Any
+) -> Any:
     settings = {"metrics": BOTH, **QUIET, **change}
     contrast = bench.others if contrast is None else contrast
-    return sl.activation_patch(bench.lens, bench.prompts, contrast, components, **settings)
+    return sl.activation_patch(bench.lens, bench.prompts, contrast, sl.Grid(components, **grid or {}), **settings)
 
 
-def carried(bench: Bench, pooling: str, **change: Any) -> Any:
+def carried(bench: Bench, pooling: str, control: str = "none") -> Any:
     """Values of written prompts in the spoken ones, whose subjects are drowned in noise."""
-    settings = {"at": "role", "pooling": pooling, "donors": bench.written[:2], "metrics": BOTH, **QUIET, **change}
-    return sl.activation_patch(bench.lens, bench.spoken[:2], sl.Noise(), ("resid_post", "v"), **settings)
+    donors = sl.Donors(bench.written[:2], pooling, control)
+    grid = sl.Grid(("resid_post", "v"), at="role")
+    return sl.activation_patch(bench.lens, bench.spoken[:2], sl.Noise(), grid, BOTH, donors=donors, **QUIET)
 
 
-def moved(bench: Bench, component: str, **change: Any) -> Any:
-    return sl.back_patch(bench.lens, bench.prompts, bench.others, component, metrics=BOTH, **QUIET, **change)
+def moved(bench: Bench, component: str, grid: dict[str, Any] | None = None, **change: Any) -> Any:
+    asked = sl.Grid((component,), **grid) if grid else (component,)
+    return sl.back_patch(bench.lens, bench.prompts, bench.others, asked, BOTH, **QUIET, **change)
 
 
 # ---- paths and attribution ------------------------------------------------------------------------------------------
@@ -129,20 +137,23 @@ RECEIVERS = (
 HEADS = (sl.Receiver("q_input", 2, 0), sl.Receiver("v_input", 2, 1), sl.Receiver("mlp_in", 2))
 
 
-def through(bench: Bench, contrast: Any = None, **change: Any) -> Any:
-    settings = {"receivers": RECEIVERS, "metrics": BOTH, **QUIET, **change}
-    return sl.path_patch(bench.lens, bench.prompts, bench.others if contrast is None else contrast, **settings)
+def through(bench: Bench, contrast: Any = None, samples: int = 1, **change: Any) -> Any:
+    paths = sl.Paths(**{"receivers": RECEIVERS, **change})
+    contrast = bench.others if contrast is None else contrast
+    return sl.path_patch(bench.lens, bench.prompts, contrast, paths, BOTH, samples=samples, **QUIET)
 
 
-def attributed(bench: Bench, *components: str, contrast: Any = None, **change: Any) -> Any:
+def attributed(
+    bench: Bench, *components: str, contrast: Any = None, grid: dict[str, Any] | None = None, **change: Any
+) -> Any:
     settings = {"metrics": SMOOTH, **QUIET, **change}
     contrast = bench.others if contrast is None else contrast
-    return sl.attribution_patch(bench.lens, bench.prompts, contrast, components, **settings)
+    return sl.attribution_patch(bench.lens, bench.prompts, contrast, sl.Grid(components, **grid or {}), **settings)
 
 
-def edges(bench: Bench, contrast: Any = None, **change: Any) -> Any:
-    settings = {"metrics": SMOOTH, **QUIET, **change}
-    return sl.edge_attribution(bench.lens, bench.prompts, bench.others if contrast is None else contrast, **settings)
+def edges(bench: Bench, contrast: Any = None, paths: Any = None, **change: Any) -> Any:
+    contrast = bench.others if contrast is None else contrast
+    return sl.edge_attribution(bench.lens, bench.prompts, contrast, paths, SMOOTH, **QUIET, **change)
 
 
 # ---- heads and lenses -----------------------------------------------------------------------------------------------
@@ -216,7 +227,7 @@ def intervened(bench: Bench) -> Any:
 
 def averaged(bench: Bench) -> Any:
     settings = {"samples": 2, "metrics": ("logit", "probability"), **QUIET}
-    effects = sl.causal_trace(bench.lens, bench.facts, ("resid_pre", "mlp_out"), at="role", **settings)
+    effects = sl.causal_trace(bench.lens, bench.facts, sl.Grid(("resid_pre", "mlp_out"), at="role"), **settings)
     return {
         "total": sl.effects.total(effects),
         "indirect": sl.effects.indirect(effects),
@@ -228,17 +239,13 @@ def averaged(bench: Bench) -> Any:
 
 
 def in_roles(bench: Bench) -> Any:
-    return sl.effects.by_role(traced(bench, "resid_pre", "attn_out", at="token"))
+    return sl.effects.by_role(traced(bench, "resid_pre", "attn_out"))
 
 
 def compared(bench: Bench) -> Any:
-    settings = {"at": "role", "metrics": ("logit_difference",), **QUIET}
-    contrast = sl.Noise()
-    found = sl.compare(
-        sl.activation_patch(bench.lens, bench.facts, contrast, ("resid_pre", "mlp_out"), **settings),
-        resamples=50,
-        permutations=50,
-    )
+    grid = sl.Grid(("resid_pre", "mlp_out"), at="role")
+    effects = sl.activation_patch(bench.lens, bench.facts, sl.Noise(), grid, ("logit_difference",), **QUIET)
+    found = sl.compare(effects, resamples=50, permutations=50)
     one = found.components[0]
     estimates = {"total": found.total[0], "difference": found.total_difference, "pearson": one.pearson}
     estimates |= {"centre": one.centre_shift}
@@ -250,39 +257,46 @@ def compared(bench: Bench) -> Any:
 
 METHODS: dict[str, Callable[[Bench], Any]] = {
     "causal_trace": traced,
-    "causal_trace, noising": lambda b: traced(b, direction="noising", at="role"),
-    "causal_trace, words and a window": lambda b: traced(b, "mlp_out", "resid_post", at="word", window=3),
-    "causal_trace, spans of heads": lambda b: traced(b, "z", at="span", spans=("subject", "subject +1", "last token")),
-    "causal_trace, queries": lambda b: traced(b, "q", at="role"),
-    "causal_trace, keys and values": lambda b: traced(b, "k", "v", at="role"),
-    "causal_trace, severed MLPs": lambda b: traced(b, "resid_pre", sever="mlp", at="role"),
-    "causal_trace, severed attention": lambda b: traced(b, "resid_pre", sever="attn", at="role"),
-    "causal_trace, replaced": replaced,
-    "causal_trace, knocked out": lambda b: traced(b, "resid_pre", at="role", corruption=sl.KnockOut("mean")),
-    "causal_trace, uniform noise in place": lambda b: traced(
-        b, "resid_pre", at="role", corruption=sl.Noise(0.5, "uniform", "replace")
+    "causal_trace, noising": lambda b: by_role(b, grid={"direction": "noising"}),
+    "causal_trace, words and a window": lambda b: traced(b, "mlp_out", "resid_post", grid={"at": "word", "window": 3}),
+    "causal_trace, spans of heads": lambda b: traced(
+        b, "z", grid={"at": "span", "spans": ("subject", "subject +1", "last token")}
     ),
-    "causal_trace, control span": lambda b: traced(b, "resid_pre", at="role", corrupted="control"),
+    "causal_trace, queries": lambda b: by_role(b, "q"),
+    "causal_trace, keys and values": lambda b: by_role(b, "k", "v"),
+    "causal_trace, severed MLPs": lambda b: by_role(b, "resid_pre", grid={"sever": "mlp"}),
+    "causal_trace, severed attention": lambda b: by_role(b, "resid_pre", grid={"sever": "attn"}),
+    "causal_trace, replaced": replaced,
+    "causal_trace, knocked out": lambda b: by_role(b, "resid_pre", corruption=sl.KnockOut("mean")),
+    "causal_trace, uniform noise in place": lambda b: by_role(
+        b, "resid_pre", corruption=sl.Noise(0.5, "uniform", "replace")
+    ),
+    "causal_trace, control span": lambda b: by_role(b, "resid_pre", grid={"corrupted": "control"}),
     "causal_trace, screened": lambda b: traced(b, screen=0.2, metrics=("logit",)),
-    "causal_trace, other metrics": lambda b: traced(
+    "causal_trace, other metrics": lambda b: by_role(
         b,
         "resid_pre",
-        at="role",
         metrics=("log_probability", "log_probability_difference", "kl", "leaked_mass", "text_probability", "text_kl"),
     ),
-    "causal_trace, rome": lambda b: sl.causal_trace(b.lens, b.prompts[:1], preset="rome", **QUIET),
+    "causal_trace, rome": lambda b: sl.causal_trace(b.lens, b.prompts[:1], **sl.rome(b.lens, b.prompts[:1]), **QUIET),
     "first_look": looked,
     "first_look, noising": lambda b: looked(b, direction="noising", at="role"),
     "dose_curve": lambda b: sl.dose_curve(b.lens, b.prompts, (0.5, 2.0), samples=2),
     "match_dose": matched,
     "noise_scale": scale,
     "activation_patch": lambda b: patched(b, "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
-    "activation_patch, noising": lambda b: patched(b, "resid_pre", "mlp_out", direction="noising", at="word"),
-    "activation_patch, heads": lambda b: patched(b, "q", "k", "v", "z", "pattern", "result", at="role", heads="each"),
-    "activation_patch, heads together": lambda b: patched(b, "q", "k", "v", "z", "pattern", at="role"),
-    "activation_patch, windows": lambda b: patched(b, "mlp_out", "attn_out", at="span", window=2),
-    "activation_patch, noise": lambda b: patched(b, "resid_mid", "v", at="role", contrast=sl.Noise(), samples=2),
-    "activation_patch, knocked out": lambda b: patched(b, "mlp_out", at="role", contrast=sl.KnockOut("zero")),
+    "activation_patch, noising": lambda b: patched(
+        b, "resid_pre", "mlp_out", grid={"direction": "noising", "at": "word"}
+    ),
+    "activation_patch, heads": lambda b: patched(
+        b, "q", "k", "v", "z", "pattern", "result", grid={"at": "role", "heads": "each"}
+    ),
+    "activation_patch, heads together": lambda b: patched(b, "q", "k", "v", "z", "pattern", grid={"at": "role"}),
+    "activation_patch, windows": lambda b: patched(b, "mlp_out", "attn_out", grid={"at": "span", "window": 2}),
+    "activation_patch, noise": lambda b: patched(
+        b, "resid_mid", "v", grid={"at": "role"}, contrast=sl.Noise(), samples=2
+    ),
+    "activation_patch, knocked out": lambda b: patched(b, "mlp_out", grid={"at": "role"}, contrast=sl.KnockOut("zero")),
     **{
         f"activation_patch, donors by {pooling}": lambda b, pooling=pooling: carried(b, pooling)
         for pooling in ("last", "mean", "broadcast", "norm_matched")
@@ -292,7 +306,9 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
         for control in ("other word", "other fact", "noise")
     },
     "back_patch": lambda b: moved(b, "resid_pre"),
-    "back_patch, noising": lambda b: moved(b, "mlp_out", direction="noising", source_layers=(0, 2), at="role"),
+    "back_patch, noising": lambda b: moved(
+        b, "mlp_out", {"direction": "noising", "at": "role"}, donors=sl.Donors(layers=(0, 2))
+    ),
     "path_patch": through,
     "path_patch, heads frozen": lambda b: through(b, frozen="heads"),
     "path_patch, nothing frozen": lambda b: through(b, frozen="nothing", base="corrupted"),
@@ -300,13 +316,15 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "path_patch, together": lambda b: through(b, receivers=HEADS, receive="together"),
     "path_patch, noise": lambda b: through(b, contrast=sl.Noise(), samples=2, at=("subject",)),
     "attribution_patch": lambda b: attributed(b, "resid_pre", "attn_out", "mlp_out"),
-    "attribution_patch, noising": lambda b: attributed(b, "z", at="role", direction="noising"),
-    "attribution_patch, steps": lambda b: attributed(b, "q", "k", "v", at="role", steps=4),
-    "attribution_patch, noise": lambda b: attributed(b, "resid_pre", contrast=sl.Noise(), samples=2, at="role"),
+    "attribution_patch, noising": lambda b: attributed(b, "z", grid={"at": "role", "direction": "noising"}),
+    "attribution_patch, steps": lambda b: attributed(b, "q", "k", "v", grid={"at": "role"}, steps=4),
+    "attribution_patch, noise": lambda b: attributed(
+        b, "resid_pre", contrast=sl.Noise(), samples=2, grid={"at": "role"}
+    ),
     "edge_attribution": edges,
-    "edge_attribution, clean": lambda b: edges(b, base="clean", at=("subject", "last token")),
-    "edge_attribution, steps": lambda b: edges(b, receivers=RECEIVERS, steps=3),
-    "edge_attribution, noise": lambda b: edges(b, contrast=sl.Noise(), samples=2, receivers=RECEIVERS),
+    "edge_attribution, clean": lambda b: edges(b, paths=sl.Paths(base="clean", at=("subject", "last token"))),
+    "edge_attribution, steps": lambda b: edges(b, paths=sl.Paths(receivers=RECEIVERS), steps=3),
+    "edge_attribution, noise": lambda b: edges(b, contrast=sl.Noise(), samples=2, paths=sl.Paths(receivers=RECEIVERS)),
     "attention_knockout": cut,
     "attention_knockout, one layer": lambda b: cut(b, window=1, metrics=("logit", "kl")),
     "attention_mass": lambda b: sl.heads.attention_mass(b.lens, b.prompts),

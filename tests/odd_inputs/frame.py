@@ -2,8 +2,8 @@
 
 An area is a module ``areas/<name>.py`` with a function ``cases(bench)`` that yields `Odd` values, made by
 
-    error("causal_trace", "seed is a float", lambda: sl.causal_trace(lens, prompts, seed=1.5), "seed", "1.5")
-    result("causal_trace", "numpy's seed", lambda: sl.causal_trace(lens, prompts, seed=np.int64(1)), lambda effects: …)
+    error("causal_trace", "samples are a float", lambda: sl.causal_trace(lens, prompts, samples=1.5), "samples", "1.5")
+    result("causal_trace", "numpy's samples", lambda: sl.causal_trace(lens, prompts, samples=np.int64(1)), lambda x: …)
 
 The verdicts:
 
@@ -99,7 +99,7 @@ class Bench:
     def effects(self) -> Any:
         """A trace by role of eight planted prompts, four in each modality."""
         prompts = [*self.planted.prompts[:4], *self.planted.prompts[12:16]]
-        return sl.causal_trace(self.planted.lens, prompts, samples=2, at="role", progress="none")
+        return sl.causal_trace(self.planted.lens, prompts, sl.Grid(at="role"), samples=2, progress="none")
 
     @cached_property
     def _folders(self) -> tempfile.TemporaryDirectory[str]:

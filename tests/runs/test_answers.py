@@ -4,6 +4,7 @@ import pytest
 import torch
 from tracing_lens import TinyLens, text_prompt, tiny_lens
 
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.runs.answers import given_answer, known_prompts, other_spacing
 
@@ -47,5 +48,5 @@ def test_the_other_spacing_is_told_and_warned_of(lens) -> None:
     assert other_spacing(lens, text_prompt((20,))) is None
     better, worse = (28, 29) if probabilities[28] < probabilities[29] else (29, 28)
     with pytest.warns(UserWarning, match="check the spaces"):
-        causal_trace(lens, [text_prompt((better,))], at="role", samples=1, progress="none")
+        causal_trace(lens, [text_prompt((better,))], Grid(at="role"), samples=1, progress="none")
     assert not given_answer(lens, text_prompt((worse,))).known

@@ -1,6 +1,7 @@
 """Metrics worked out by hand on logits whose softmax is simple."""
 
 import math
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -122,6 +123,22 @@ def test_another_function_of_the_same_name_is_another_metric() -> None:
         )
     )
     assert one.identity == same.identity != other.identity
+
+
+def test_a_function_is_told_by_what_it_holds_too() -> None:
+    def at(place: int) -> Any:
+        return lambda logits, prompt: logits[:, 0, place]
+
+    def scored(logits: Any, prompt: Any, place: int = 0, scale: float = 1.0) -> Any:
+        return scale * logits[:, 0, place]
+
+    for one, same, other in (
+        (at(0), at(0), at(1)),
+        (partial(scored, place=0), partial(scored, place=0), partial(scored, place=1)),
+        (partial(scored, scale=1.0), partial(scored, scale=1.0), scored),
+    ):
+        found = [Metric("m", score).identity for score in (one, same, other)]
+        assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize(

@@ -20,30 +20,31 @@ Sundararajan et al. 2017 (integrated gradients); Hanna et al. 2024 (arXiv 2403.1
 embeddings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.attribution.path_integration import Completeness, starts_singular, tell_missed
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
-from spiritlens.analysis.grid.each_prompt import Progress
-from spiritlens.analysis.grid.given import given_draws, given_metrics, given_names, given_spans
-from spiritlens.analysis.grid.results import array, model_attributes
-from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.arguments import check_choice, told_keywords, whole
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.given import given_names, given_scored, given_spans
+from spiritlens.analysis.grid.grid import Draws, Grid, drawn, given_grid
+from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
+from spiritlens.analysis.grid.sites import grid_sites
+from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import HEAD_COMPONENTS, hook_name, patched_by
-from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import known_prompts
+from spiritlens.runs.answers import given_answer
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
@@ -54,8 +55,11 @@ from spiritlens.runs.corruptions.contrasts import (
 )
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import METRICS, Metric
+from spiritlens.runs.metrics import given_metrics as metrics_of
 from spiritlens.runs.scoring import prompt_scorers
-from spiritlens.terms import At, Direction
+
+DEFAULT_COMPONENTS = ("resid_pre", "attn_out", "mlp_out")
+BY_HEAD = tuple(name for name in patched_by("attribute") if name in HEAD_COMPONENTS)
 
 
 @told_keywords
@@ -64,97 +68,137 @@ def attribution_patch(
     lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
-    components: Sequence[str] = ("resid_pre", "attn_out", "mlp_out"),
-    *,
-    at: At = "token",
-    spans: Sequence[str] = DEFAULT_SPANS,
-    direction: Direction = "denoising",
-    steps: int = 1,
+    grid: Grid | Sequence[str] | None = None,
     metrics: Sequence[str | Metric] = ("logit_difference",),
-    samples: int = 1,
-    seed: int = 0,
+    *,
+    steps: int = 1,
+    samples: int | Draws = 1,
+    folder: str | Path | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
-    """Estimate every activation patch of the components (whole, or by head: q, k, v, z) from gradients."""
+    """Estimate every activation patch of the grid from gradients.
+
+    `contrast`: one counterfactual prompt per prompt, or a corruption. `grid`: a `Grid`, or the names of its components:
+    whole outputs, or activations of heads (q, k, v, z), which are told apart unless it says heads="together". `steps`:
+    the nodes of the path whose gradients are averaged (1: the base run). `folder` keeps each finished prompt, and the
+    same call goes on where it stopped.
+
+    Returns an effects dataset ``[prompt component layer site (head) sample metric]`` with ``completeness_residual
+    [prompt metric]``. Raises ValueError for prompts without subject or answer, metrics without a useful gradient, a
+    contrast of another length, heads and whole outputs side by side, and fields of a grid that it does not know.
+    """
     chosen = given_prompts(given_lens(lens), prompts)
-    components = _given_components(components)
-    metrics, spans = given_smooth_metrics(lens, chosen, metrics), given_spans(chosen, at, spans)
-    steps, (samples, seed) = whole("steps", steps, at_least=1), given_draws(samples, seed)
-    check_choice("direction", direction, Direction)
-    check_choice("progress", progress, Progress)
+    asked = attributed_grid(given_grid(grid, DEFAULT_COMPONENTS, ("at", "spans", "heads", "direction")))
+    steps, draws = whole("steps", steps, at_least=1), drawn(samples)
     contrast = given_contrast(lens, chosen, contrast)
+    given_spans(chosen, asked.at, asked.spans)
+    chosen, scored = given_smooth_metrics(lens, chosen, metrics)
+    settings = AttributionSettings(asked, scored, draws, steps)
     others = contrasts_of(chosen, contrast)
-    known = known_prompts(lens, chosen)
-    config = {
-        "components": list(components),
-        "metrics": [metric.name for metric in metrics],
-        "steps": steps,
-        "spans": list(spans),
-        "contrast": contrast_settings(contrast),
-    }
-    attributes = {
-        **model_attributes(lens, seed, config),
-        **contrast_attributes(contrast),
-        "method": "attribution patching" if steps == 1 else f"integrated gradients, {steps} nodes",
-    }
-    parts: list[xr.Dataset] = []
-    complete: list[Completeness] = []
-    bar = tqdm(zip(chosen, others, known, strict=True), total=len(chosen), disable=progress == "none")
-    for prompt, other, knows in bar:
-        sites = grid_sites(prompt, at, spans)
-        found = _all_gradients(lens, prompt, other, components, metrics, direction, steps, samples, seed)
-        part = _dataset(
-            lens.backend, prompt, knows, sites, tuple(components), tuple(metrics), direction, found, attributes
-        )
-        complete.append(_completeness(lens.backend, found))
-        parts.append(part.assign(completeness_residual=(("prompt", "metric"), complete[-1].residual[None])))
-    tell_missed(complete, chosen, [metric.name for metric in metrics], steps, lens.backend.dtype)
-    return join_effects(parts)
+    attributes = _attributes(lens, contrast, settings)
+    told: list[tuple[Prompt, Completeness]] = []
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        found = _all_gradients(lens, chosen[place], others[place], settings)
+        complete = _completeness(lens.backend, found)
+        told.append((chosen[place], complete))
+        part = _dataset(lens, chosen[place], settings, found, attributes)
+        return part.assign(completeness_residual=(("prompt", "metric"), complete.residual[None]))
+
+    within = {"samples": draws.samples, "at": asked.at, "direction": asked.direction}
+    work = Work(chosen, measure, attributes, "attribution", settings=within)
+    effects = each_prompt(work, folder=folder, progress=progress)
+    names = [metric.name for metric in scored]
+    tell_missed([each for _, each in told], [prompt for prompt, _ in told], names, steps, lens.backend.dtype)
+    return effects
 
 
-def given_smooth_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
-    """Metrics that have a useful gradient and by which every prompt can be scored."""
-    found = given_metrics(lens, prompts, metrics)
+@dataclass(frozen=True)
+class AttributedGrid(Grid):
+    """A grid of whole outputs, or of heads, which are told apart or summed."""
+
+    components: tuple[str, ...] = DEFAULT_COMPONENTS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        heads = [name for name in self.components if name in HEAD_COMPONENTS]
+        if self.heads == "each" and len(heads) < len(self.components):
+            raise ValueError(f"heads='each' goes with {', '.join(BY_HEAD)}; found {self.components}")
+        if self.heads is None and 0 < len(heads) < len(self.components):
+            raise ValueError(
+                f"components {self.components} mix heads and whole outputs; ask for them in two calls, or with "
+                "heads='together'"
+            )
+
+    @property
+    def by_head(self) -> bool:
+        """Whether the result has a head axis."""
+        return self.heads != "together" and self.components[0] in HEAD_COMPONENTS
+
+
+def attributed_grid(asked: Grid) -> AttributedGrid:
+    """The grid with its components checked."""
+    components = given_names("components", asked.components or (), patched_by("attribute"))
+    return AttributedGrid(components, at=asked.at, spans=asked.spans, heads=asked.heads, direction=asked.direction)
+
+
+@dataclass(frozen=True)
+class AttributionSettings:
+    """What decides the numbers, prompts apart."""
+
+    grid: AttributedGrid
+    metrics: tuple[Metric, ...]
+    draws: Draws
+    steps: int
+
+
+def given_smooth_metrics(
+    lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str | Metric]
+) -> tuple[tuple[Prompt, ...], tuple[Metric, ...]]:
+    """Prompts, with foils where they need them, and metrics that have a useful gradient and score them all."""
+    found = metrics_of(metrics)
     rough = [metric.name for metric in found if not metric.smooth]
     if rough:
         smooth = ", ".join(metric.name for metric in METRICS if metric.smooth)
         raise ValueError(f"metric {rough[0]!r} has no useful gradient; use {smooth}")
-    return found
+    return given_scored(lens, prompts, found)
 
 
-def _given_components(components: Sequence[str]) -> tuple[str, ...]:
-    """Whole outputs, or activations by head: never both in one result."""
-    names = given_names("components", components, patched_by("attribute"))
-    if len({name in HEAD_COMPONENTS for name in names}) > 1:
-        raise ValueError(f"components {names} mix heads and whole outputs; ask for them in two calls")
-    return names
+def _attributes(lens: Lens, contrast: Contrast, settings: AttributionSettings) -> dict[str, str | int | float]:
+    """Global attributes of the result: what was done, with which model, and every setting as JSON."""
+    grid, steps = settings.grid, settings.steps
+    config = {
+        "components": list(grid.components),
+        **({} if grid.heads is None else {"heads": grid.heads}),
+        **metric_settings(settings.metrics),
+        "steps": steps,
+        "spans": list(grid.spans),
+        "contrast": contrast_settings(contrast),
+    }
+    return {
+        **model_attributes(lens, settings.draws.seed, config),
+        **contrast_attributes(contrast),
+        "method": "attribution patching" if steps == 1 else f"integrated gradients, {steps} nodes",
+    }
 
 
 def _all_gradients(
-    lens: Lens,
-    prompt: Prompt,
-    contrast: Prompt | Corruption,
-    components: Sequence[str],
-    metrics: Sequence[Metric],
-    direction: Direction,
-    steps: int,
-    samples: int,
-    seed: int,
+    lens: Lens, prompt: Prompt, contrast: Prompt | Corruption, settings: AttributionSettings
 ) -> list[list[Gradients]]:
     """Gradients by continuation and noise sample."""
-    model = lens.backend
-    names = [hook_name(component, layer) for component in components for layer in range(model.n_layers)]
+    model, grid, draws = lens.backend, settings.grid, settings.draws
+    names = [hook_name(component, layer) for component in grid.components for layer in range(model.n_layers)]
     names = list(dict.fromkeys([*names, hook_name("resid_pre", 0)]))
     found: list[list[Gradients]] = []
-    for scorer in prompt_scorers(lens, prompt, metrics):
+    for scorer in prompt_scorers(lens, prompt, settings.metrics):
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
         clean = model.embed(tokens)
-        other = contrast_embeddings(lens, prompt, contrast, samples, seed, scorer.forced)
+        other = contrast_embeddings(lens, prompt, contrast, draws.samples, draws.seed, scorer.forced)
         rows = []
         for sample in range(len(other)):
             pair = (other[sample : sample + 1], clean)
-            base, source = pair if direction == "denoising" else pair[::-1]
-            rows.append(path_gradients(model, tokens, base, source, names, scorer, steps))
+            base, source = pair if grid.direction == "denoising" else pair[::-1]
+            rows.append(path_gradients(model, tokens, base, source, names, scorer, settings.steps))
         found.append(rows)
     return found
 
@@ -191,30 +235,36 @@ def _completeness(model: LensModel, found: Sequence[Sequence[Gradients]]) -> Com
 
 
 def _dataset(
-    model: LensModel,
+    lens: Lens,
     prompt: Prompt,
-    known: bool,
-    sites: GridSites,
-    components: tuple[str, ...],
-    metrics: tuple[Metric, ...],
-    direction: Direction,
+    settings: AttributionSettings,
     found: Sequence[Sequence[Gradients]],
-    attributes: dict[str, Any],
+    attributes: Mapping[str, str | int | float],
 ) -> xr.Dataset:
-    by_head = components[0] in HEAD_COMPONENTS
+    """The prompt's effects: base score plus attribution in every cell."""
+    grid, metrics, layers = settings.grid, settings.metrics, range(lens.backend.n_layers)
+    sites = grid_sites(prompt, grid.at, grid.spans)
     base, source = _scores(found)
     places: list[Place] = []
     values: list[np.ndarray[Any, Any]] = []
-    for row, layer in np.ndindex(len(components), model.n_layers):
-        moved = _attributed(found, hook_name(components[row], layer), len(metrics))
+    for row, layer in np.ndindex(len(grid.components), len(layers)):
+        moved = _by_head(_attributed(found, hook_name(grid.components[row], layer), len(metrics)), grid)
         for column, span in enumerate(sites.spans):
             if span is not None:
                 total = moved[:, :, list(span.positions)].sum(2)
-                for head in range(total.shape[2]) if by_head else (0,):
+                for head in range(total.shape[2]):
                     places.append((row, layer, column, head))
-                    values.append(base + (total[:, :, head] if by_head else total))
-    shape = (len(components), model.n_layers, len(sites.spans), model.n_heads if by_head else 1)
-    clean, corrupted = (source, base) if direction == "denoising" else (base, source)
+                    values.append(base + total[:, :, head])
+    shape = (len(grid.components), len(layers), len(sites.spans), lens.backend.n_heads if grid.by_head else 1)
+    clean, corrupted = (source, base) if grid.direction == "denoising" else (base, source)
     runs = CellRuns(clean[:1], corrupted, np.stack(values).astype(np.float64), np.zeros(len(metrics)))
-    along = Along(components, range(model.n_layers), metrics, direction, attributes)
-    return effects_of(prompt, known, sites, Cells(tuple(places), shape, by_head), runs, along)
+    along = Along(grid.components, layers, metrics, grid.direction, attributes)
+    known = given_answer(lens, prompt).known
+    return effects_of(prompt, known, sites, Cells(tuple(places), shape, grid.by_head), runs, along)
+
+
+def _by_head(moved: np.ndarray[Any, Any], grid: AttributedGrid) -> np.ndarray[Any, Any]:
+    """Attributions ``[sample metric pos head]``, with one head where the grid has none; heads together are summed."""
+    if grid.by_head:
+        return moved
+    return (moved.sum(3) if moved.ndim > 3 else moved)[..., None]

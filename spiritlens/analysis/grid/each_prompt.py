@@ -26,7 +26,7 @@ from spiritlens.warn import warn
 
 Progress = Literal["bar", "none"]
 """bar: a progress bar on stderr; none: nothing is shown."""
-Advance = Callable[[float], object]
+Advance = Callable[[float], None]
 
 
 def _one(place: int) -> float:
@@ -37,9 +37,10 @@ def _one(place: int) -> float:
 class Work:
     """What a method does: `measure(place, advance)` gives the dataset of one prompt.
 
-    `attributes` are those of the result, the same for every prompt; with `settings`, what else decides the numbers.
-    `together` are the prompts whose numbers depend on each other. `size(place)` is how much there is to do for a
-    prompt, in the unit that `advance` counts; what is not counted is made up when the prompt is finished.
+    `attributes` are those of the result, the same for every prompt, and `settings` others that each prompt's dataset
+    has: all of them decide the numbers, and a folder with other ones is refused. `together` are the prompts whose
+    numbers depend on each other. `size(place)` is how much there is to do for a prompt, in the unit that `advance`
+    counts; what is not counted is made up when the prompt is finished.
     """
 
     prompts: tuple[Prompt, ...]

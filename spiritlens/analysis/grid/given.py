@@ -3,7 +3,6 @@
     metrics = given_metrics(lens, prompts, metrics)             # metrics that every prompt can be scored by
     spans = given_spans(prompts, at, spans)                     # how sites are cut, and names that the prompts know
     components = given_names("components", components, allowed)
-    donors = given_each(lens, donors, "donors")                 # prompts of this lens; one may come twice
     corruption = given_corruption(lens, corruption, prompts[0])  # resolved; makes the same embeddings twice
 
 Lists are read once, so that generators serve; a single text where several are due is refused, never spelt out as
@@ -16,7 +15,6 @@ import torch
 
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.arguments import check_choice, listed, shown, whole
-from spiritlens.models.given import given_each, given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.foils import with_foils
@@ -74,13 +72,3 @@ def given_spans(prompts: Sequence[Prompt], at: At, spans: Iterable[str]) -> tupl
 def given_draws(samples: int, seed: int) -> tuple[int, int]:
     """How many noise samples, and the seed that they are drawn from."""
     return whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)
-
-
-def given_donors(lens: Lens, prompts: Sequence[Prompt], donors: Iterable[Prompt] | None) -> tuple[Prompt | None, ...]:
-    """One donor for each prompt, or none for any."""
-    if donors is None:
-        return (None,) * len(prompts)
-    found = given_each(given_lens(lens), donors, "donors")
-    if len(found) != len(prompts):
-        raise ValueError(f"{len(found)} donors for {len(prompts)} prompts; give one for each")
-    return found

@@ -7,7 +7,7 @@
 None, where a field has it, is the method's own choice. A method refuses what it cannot serve.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -88,22 +88,21 @@ def given_grid(grid: Grid | Sequence[str] | None, components: Sequence[str], ser
 
     A field that the method does not read, and that is not left as it is, is refused.
     """
-    if grid is None or isinstance(grid, (str, list, tuple)):
-        grid = Grid(grid)
-    if not isinstance(grid, Grid):
+    if grid is not None and not isinstance(grid, (Grid, Iterable)):
         raise ValueError(
             f"grid={shown(grid)} ({type(grid).__name__}): expected a Grid, or the names of components such as "
             f"{tuple(components)}"
         )
+    asked = grid if isinstance(grid, Grid) else Grid(grid)
     plain = Grid()
     for field in fields(Grid):
-        value = getattr(grid, field.name)
+        value = getattr(asked, field.name)
         if field.name not in ("components", *serves) and value != getattr(plain, field.name):
             raise ValueError(
                 f"grid has {field.name}={shown(value)}, which this method does not know; it reads "
                 f"{', '.join(('components', *serves))}"
             )
-    return grid if grid.components is not None else replace(grid, components=tuple(components))
+    return asked if asked.components is not None else replace(asked, components=tuple(components))
 
 
 def drawn(samples: Any) -> Draws:

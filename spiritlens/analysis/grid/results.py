@@ -10,9 +10,10 @@ from torch import Tensor
 
 import spiritlens
 from spiritlens.effects.run_directory import version
-from spiritlens.effects.schema import PROMPT_TEXTS
+from spiritlens.effects.schema import LATER_PROMPT_TEXTS, PROMPT_TEXTS
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.metrics import Metric
 
 LIBRARIES = ("torch", "transformer-lens")
 """What runs the model: their versions are written into results."""
@@ -20,7 +21,9 @@ LIBRARIES = ("torch", "transformer-lens")
 
 def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str, list[Any]]:
     """The coordinates of the prompt axis that both schemas want, one value per prompt."""
-    columns: dict[str, list[Any]] = {name: [getattr(prompt, name, "") for prompt in prompts] for name in PROMPT_TEXTS}
+    columns: dict[str, list[Any]] = {
+        name: [getattr(prompt, name, "") for prompt in prompts] for name in (*PROMPT_TEXTS, *LATER_PROMPT_TEXTS)
+    }
     return columns | {
         "prompt_id": [prompt.id for prompt in prompts],
         "modality": [prompt.kind for prompt in prompts],
@@ -45,6 +48,16 @@ def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[s
         "seed": seed,
         "config_json": json.dumps(dict(config), sort_keys=True),
     }
+
+
+def metric_settings(metrics: Sequence[Metric]) -> dict[str, Any]:
+    """The metrics for the settings of a call: their names, and what tells own ones from others of the same name."""
+    own = {
+        metric.name: {"code": metric.identity, "sign": metric.sign, "unit": metric.unit, "words": metric.words}
+        for metric in metrics
+        if metric.identity
+    }
+    return {"metrics": [metric.name for metric in metrics], **({"own_metrics": own} if own else {})}
 
 
 def array(values: Tensor) -> np.ndarray[Any, Any]:

@@ -31,8 +31,7 @@ from spiritlens.analysis.grid.each_prompt import Progress
 from spiritlens.analysis.grid.given import given_metrics
 from spiritlens.analysis.grid.results import array, model_attributes
 from spiritlens.analysis.grid.sites import GridSites
-from spiritlens.analysis.grid.windows import window_around
-from spiritlens.analysis.tracing.grid import given_window
+from spiritlens.analysis.grid.windows import given_window, window_around
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 from spiritlens.components import CUT_ATTENTION, hook_name
 from spiritlens.effects.joining import join_effects

@@ -9,6 +9,9 @@
    pooling rule.
 4. `back_patch` takes them from another layer: a late state put in early tells whether it is read too late.
 
+    effects = sl.activation_patch(lens, prompts, others, sl.Grid(("z",), at="role", heads="each"))
+    crossed = sl.activation_patch(lens, spoken, sl.Noise(), donors=sl.Donors(written, pooling="last"))
+
 Components: ``resid_pre resid_mid resid_post attn_out mlp_out`` and, by head, ``q k v z pattern result`` (k, v:
 key-value heads; ``result``, a head's output z · W_O, is patched through z, with equal values; ``pattern``: rows of
 the site's queries, equal lengths).
@@ -21,53 +24,40 @@ Source: Zhang & Nanda 2023 (arXiv 2309.16042); Heimersheim & Nanda 2024 (arXiv 2
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from pathlib import Path
 
-import numpy as np
-import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.cells import Along, CellRuns, effects_of
-from spiritlens.analysis.grid.each_prompt import Progress
-from spiritlens.analysis.grid.given import given_donors, given_draws, given_metrics, given_names, given_spans
-from spiritlens.analysis.grid.results import array, model_attributes
-from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.analysis.patching.donors import Control, Pooling, other_facts
-from spiritlens.analysis.patching.grid import (
-    PATCHED_COMPONENTS,
-    Heads,
-    PatchCells,
-    PatchSettings,
-    given_source_layers,
-    grid_cells,
-)
-from spiritlens.analysis.patching.patch_values import PatchValues, RunSpec, alignable, patch_values
-from spiritlens.arguments import check_choice, listed, told_keywords, whole
-from spiritlens.components import patched_by
-from spiritlens.effects.joining import join_effects
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.given import given_scored, given_spans
+from spiritlens.analysis.grid.grid import Draws, Grid, drawn, given_grid
+from spiritlens.analysis.grid.results import metric_settings, model_attributes
+from spiritlens.analysis.patching.donors import Donors, Transfer, given_donors
+from spiritlens.analysis.patching.grid import PatchGrid, PatchSettings, patch_grid
+from spiritlens.analysis.patching.one_prompt import Asked, patch_prompt
+from spiritlens.arguments import told_keywords
+from spiritlens.components import hook_name, patched_by
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
-from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import known_prompts
+from spiritlens.runs.answers import given_answer
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
-    contrast_embeddings,
     contrast_settings,
     contrasts_of,
     given_contrast,
 )
-from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
-from spiritlens.runs.scoring import Scorer, prompt_scorers
-from spiritlens.runs.sweep.recorded import record
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
-from spiritlens.terms import At, Direction
+
+DEFAULT_COMPONENTS = ("resid_pre", "attn_out", "mlp_out")
+DEFAULT_METRICS = ("probability", "logit_difference")
+BACK_SPANS = ("subject", "last token")
+"""Where `back_patch` looks when it is not told: a state per source layer and layer is many."""
 
 
 @told_keywords
@@ -76,42 +66,39 @@ def activation_patch(
     lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
-    components: Sequence[str] = ("resid_pre", "attn_out", "mlp_out"),
+    grid: Grid | Sequence[str] | None = None,
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     *,
-    donors: Sequence[Prompt] | None = None,
-    at: At = "token",
-    spans: Sequence[str] = DEFAULT_SPANS,
-    heads: Heads = "together",
-    direction: Direction = "denoising",
-    window: int = 1,
-    pooling: Pooling = "position",
-    control: Control = "none",
-    metrics: Sequence[str | Metric] = ("probability", "logit_difference"),
-    samples: int = 1,
-    seed: int = 0,
-    memory_budget: int | None = None,
+    donors: Donors | Sequence[Prompt] | None = None,
+    samples: int | Draws = 1,
+    folder: str | Path | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Patch every component, layer, site (and head) between the clean and the corrupted run of each prompt.
 
-    `contrast`: one counterfactual prompt per prompt, or a corruption. `donors` (None: the clean prompts, or with
-    direction="noising" the corrupted runs): one prompt per prompt from whose clean run the values are taken.
+    `contrast`: one counterfactual prompt per prompt, or a corruption. `grid`: a `Grid` (heads together and single
+    layers where it says nothing), or the names of its components. `donors`: `Donors`, or one prompt per prompt from
+    whose clean run the values are taken (None: the clean prompts, or with direction="noising" the corrupted runs).
+    `folder` keeps each finished prompt, and the same call goes on where it stopped.
+
+    Returns an effects dataset ``[prompt component layer site (head) sample metric]``. Raises ValueError for prompts
+    without subject or answer, a contrast or donors that do not fit them, and fields of a grid that patching does not
+    know.
     """
+    asked = patch_grid(given_grid(grid, DEFAULT_COMPONENTS, ("at", "spans", "heads", "window", "direction")))
     chosen = given_prompts(given_lens(lens), prompts)
-    settings = PatchSettings(
-        given_names("components", components, PATCHED_COMPONENTS),
-        at,
-        listed("spans", spans, of=str, empty=True),
-        heads,
-        direction,
-        whole("window", window, at_least=1),
-        pooling,
-        control,
-        given_metrics(lens, chosen, metrics),
-        *given_draws(samples, seed),
-        memory_budget=resolved_memory_budget(lens.backend.device, memory_budget),
-    )
-    return _patched(_given(lens, chosen, contrast, donors, settings), progress)
+    found = given_donors(donors)
+    if found.layers is not None:
+        raise ValueError(f"donors have layers={found.layers}: every layer gets its own values here; use back_patch")
+    call = _given(lens, chosen, contrast, asked, metrics, found, samples)
+    attributes = _attributes(call)
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        known = given_answer(lens, call.asked[place].prompt).known
+        return patch_prompt(lens, call.asked[place], call.settings, known=known, attributes=attributes)
+
+    work = Work(call.prompts, measure, attributes, "patching", settings=call.within)
+    return each_prompt(work, folder=folder, progress=progress)
 
 
 @told_keywords
@@ -120,226 +107,131 @@ def back_patch(
     lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
-    component: str = "resid_pre",
+    grid: Grid | Sequence[str] | None = None,
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     *,
-    donors: Sequence[Prompt] | None = None,
-    source_layers: Sequence[int] | None = None,
-    at: At = "span",
-    spans: Sequence[str] = ("subject", "last token"),
-    direction: Direction = "denoising",
-    pooling: Pooling = "position",
-    metrics: Sequence[str | Metric] = ("probability", "logit_difference"),
-    samples: int = 1,
-    seed: int = 0,
+    donors: Donors | Sequence[Prompt] | None = None,
+    samples: int | Draws = 1,
+    folder: str | Path | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
-    """Patch values of every source layer into every layer: component ``resid_pre from 5`` holds the cells whose value
-    is layer 5's."""
+    """Patch values of every source layer into every layer.
+
+    `grid` names the one component that is moved (None: resid_pre); without a `Grid`, it is moved at the subject and at
+    the last token. ``donors.layers`` are the source layers (None: all). The rest is as in `activation_patch`.
+
+    Returns an effects dataset ``[prompt component layer site sample metric]`` whose component ``resid_pre from 5``
+    holds the cells whose value is layer 5's. Raises ValueError as `activation_patch` does, for more than one component,
+    and for one that belongs to its own layer (pattern, result).
+    """
+    named = given_grid(grid, ("resid_pre",), ("at", "spans", "direction"))
+    asked = patch_grid(named if isinstance(grid, Grid) else replace(named, at="span", spans=BACK_SPANS))
+    component = _moved_component(asked)
     chosen = given_prompts(given_lens(lens), prompts)
-    layers = given_source_layers(source_layers, lens.backend.n_layers)
-    (component,) = given_names("component", [component], PATCHED_COMPONENTS)
-    if component not in patched_by("sweep"):
-        raise ValueError(
-            f"component={component!r} cannot be moved between layers: a pattern belongs to its layer's keys, and a "
-            "result would pass through the W_O of the layer that it is put into; back-patch q, k, v, z, attn_out or "
-            "the residual stream"
+    found = given_donors(donors)
+    layers = _source_layers(found, lens.backend.n_layers)
+    call = _given(lens, chosen, contrast, asked, metrics, found, samples)
+    attributes = _attributes(call, {"source_layers": layers})
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        known = given_answer(lens, call.asked[place].prompt).known
+        parts = []
+        for layer in layers:
+            moved = replace(call.settings.transfer, source_hook=hook_name(component, layer))
+            settings = replace(call.settings, transfer=moved)
+            part = patch_prompt(lens, call.asked[place], settings, known=known, attributes=attributes)
+            parts.append(part.assign_coords(component=[f"{component} from {layer}"]))
+            advance(1 / len(layers))
+        return xr.concat(
+            parts, dim="component", data_vars="minimal", coords="minimal", compat="override", join="override"
         )
-    names = given_metrics(lens, chosen, metrics), listed("spans", spans, of=str, empty=True)
-    settings = PatchSettings(
-        (component,),
-        at,
-        names[1],
-        "together",
-        direction,
-        1,
-        pooling,
-        "none",
-        names[0],
-        *given_draws(samples, seed),
-        memory_budget=resolved_memory_budget(lens.backend.device),
-    )
-    given = _given(lens, chosen, contrast, donors, settings)
-    parts = []
-    for layer in layers:
-        part = _patched(replace(given, settings=replace(settings, source_layer=layer)), progress)
-        parts.append(part.assign_coords(component=[f"{component} from {layer}"]))
-    joined = xr.concat(
-        parts, dim="component", data_vars="minimal", coords="minimal", compat="override", join="override"
-    )
-    return joined.assign_attrs(
-        config_json=json.dumps(json.loads(parts[0].attrs["config_json"]) | {"source_layers": layers})
-    )
+
+    work = Work(call.prompts, measure, attributes, "back-patching", settings=call.within)
+    return each_prompt(work, folder=folder, progress=progress)
 
 
 @dataclass(frozen=True, eq=False)
-class _Given:
+class _Call:
     """What a call was given: each prompt with its contrast and its donor, and the settings."""
 
     lens: Lens
-    prompts: tuple[Prompt, ...]
+    asked: tuple[Asked, ...]
     contrast: Contrast
-    donors: tuple[Prompt | None, ...]
     settings: PatchSettings
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        return tuple(each.prompt for each in self.asked)
+
+    @property
+    def within(self) -> dict[str, str | int]:
+        """What decides the numbers beside the attributes that are written for every method."""
+        grid = self.settings.grid
+        return {"samples": self.settings.draws.samples, "at": grid.at, "direction": grid.direction}
 
 
 def _given(
     lens: Lens,
     prompts: tuple[Prompt, ...],
     contrast: Contrast,
-    donors: Iterable[Prompt] | None,
-    settings: PatchSettings,
-) -> _Given:
-    """The call with its contrast and donors checked; nothing is run."""
-    contrast = given_contrast(lens, prompts, contrast)
-    found = given_donors(lens, prompts, donors)
-    if settings.control == "other fact":
-        found = other_facts([donor or prompt for donor, prompt in zip(found, prompts, strict=True)])
-    patched = contrast if settings.direction == "denoising" and isinstance(contrast, Sequence) else prompts
-    given_spans(patched, settings.at, settings.spans)
-    return _Given(lens, prompts, contrast, found, settings)
+    grid: PatchGrid,
+    metrics: Sequence[str | Metric],
+    donors: Donors,
+    samples: int | Draws,
+) -> _Call:
+    """The call with its contrast, donors, spans and metrics checked; the model runs for missing foils only."""
+    draws, contrast = drawn(samples), given_contrast(lens, prompts, contrast)
+    given = donors.each(lens, prompts)
+    patched = contrast if grid.direction == "denoising" and isinstance(contrast, Sequence) else prompts
+    given_spans(patched, grid.at, grid.spans)
+    prompts, scored = given_scored(lens, prompts, metrics)
+    transfer = Transfer(donors.pooling, donors.control, seed=draws.seed)
+    asked = map(Asked, prompts, contrasts_of(prompts, contrast), given)
+    return _Call(lens, tuple(asked), contrast, PatchSettings(grid, scored, draws, transfer))
 
 
-def _patched(given: _Given, progress: Progress) -> xr.Dataset:
-    check_choice("progress", progress, Progress)
-    lens, chosen, settings = given.lens, given.prompts, given.settings
-    known = known_prompts(lens, chosen)
-    attributes = _attributes(lens, settings, given.contrast, given.donors)
-    others = contrasts_of(chosen, given.contrast)
-    parts = []
-    with tqdm(total=len(chosen), desc="patching", unit="prompt", disable=progress == "none") as bar:
-        for prompt, other, donor, knows in zip(chosen, others, given.donors, known, strict=True):
-            parts.append(_one_prompt(lens, prompt, other, donor, settings, knows, attributes))
-            bar.update(1)
-    return join_effects(parts)
+def _moved_component(grid: PatchGrid) -> str:
+    """The one component of a grid, which can stand in another layer."""
+    if len(grid.components) != 1:
+        raise ValueError(f"components {grid.components}: back-patching moves one component; give it alone")
+    (component,) = grid.components
+    if component not in patched_by("sweep"):
+        raise ValueError(
+            f"component={component!r} cannot be moved between layers: a pattern belongs to its layer's keys, and a "
+            "result would pass through the W_O of the layer that it is put into; back-patch q, k, v, z, attn_out or "
+            "the residual stream"
+        )
+    return component
 
 
-def _one_prompt(
-    lens: Lens,
-    prompt: Prompt,
-    contrast: Prompt | Corruption,
-    donor: Prompt | None,
-    settings: PatchSettings,
-    known: bool,
-    attributes: dict[str, str | int | float],
-) -> xr.Dataset:
-    model = lens.backend
-    patched_prompt = contrast if settings.direction == "denoising" and isinstance(contrast, Prompt) else prompt
-    sites = grid_sites(patched_prompt, settings.at, settings.spans)
-    parts = prompt_scorers(lens, prompt, settings.metrics)
-    cells: PatchCells | None = None
-    totals: list[PatchValues] = []
-    both: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for scorer in parts:
-        clean, corrupted = _specs(lens, prompt, contrast, settings, scorer)
-        base, source = (corrupted, clean) if settings.direction == "denoising" else (clean, corrupted)
-        source = source if donor is None else RunSpec(donor)
-        if cells is None:
-            reached = alignable(base, source, settings.transfer)
-            cells = grid_cells(model, settings, sites, reached)
-        found = _values(model, base, source, clean, cells, scorer, settings)
-        totals.append(found)
-        if settings.direction == "denoising":
-            both.append((found.clean, found.base))
-        elif donor is None:
-            both.append((found.clean, found.source))
-        else:
-            scored = scorer.with_clean(_logits(model, clean, scorer))
-            both.append((found.clean, scored(_logits(model, corrupted, scorer))))
-    if cells is None:
-        raise ValueError(f"prompt {prompt.id} has nothing to score")
-    return _dataset(prompt, known, sites, settings, cells, totals, both, attributes)
+def _source_layers(donors: Donors, n_layers: int) -> tuple[int, ...]:
+    """The donors' layers, all of the model's where none are named."""
+    layers = tuple(range(n_layers)) if donors.layers is None else tuple(donors.layers)
+    beyond = [layer for layer in layers if layer >= n_layers]
+    if beyond:
+        raise ValueError(f"layers {layers}: the model has {n_layers}, of which the last is {n_layers - 1}")
+    return layers
 
 
-def _specs(
-    lens: Lens, prompt: Prompt, contrast: Prompt | Corruption, settings: PatchSettings, scorer: Scorer
-) -> tuple[RunSpec, RunSpec]:
-    """The clean and the corrupted run."""
-    if isinstance(contrast, Prompt):
-        return RunSpec(prompt), RunSpec(contrast)
-    embeddings = contrast_embeddings(lens, prompt, contrast, settings.samples, settings.seed, scorer.forced)
-    return RunSpec(prompt), RunSpec(prompt, embeddings)
-
-
-def _values(
-    model: LensModel,
-    base: RunSpec,
-    source: RunSpec,
-    clean: RunSpec,
-    cells: PatchCells,
-    scorer: Scorer,
-    settings: PatchSettings,
-) -> PatchValues:
-    """The cells' values; the clean run is one of the two where it can be, else it is run by itself."""
-    named: Literal["base", "source"] = "base" if base is clean else "source"
-    return patch_values(
-        model,
-        base,
-        source,
-        cells.patches,
-        scorer,
-        clean=named if clean in (base, source) else _logits(model, clean, scorer),
-        transfer=settings.transfer,
-        memory_budget=settings.memory_budget,
-    )
-
-
-@torch.no_grad()
-def _logits(model: LensModel, spec: RunSpec, scorer: Scorer) -> torch.Tensor:
-    """Logits ``[sample readout d_vocab]`` of a run as it is."""
-    return record(model, spec.tokens(scorer.forced, model.device), spec.embeddings, [], scorer.n_readouts).logits
-
-
-def _dataset(
-    prompt: Prompt,
-    known: bool,
-    sites: GridSites,
-    settings: PatchSettings,
-    cells: PatchCells,
-    totals: Sequence[PatchValues],
-    both: Sequence[tuple[torch.Tensor, torch.Tensor]],
-    attributes: dict[str, str | int | float],
-) -> xr.Dataset:
-    """The prompt's effects, continuations of answer and foil added up."""
-    values = array(sum((total.values for total in totals[1:]), totals[0].values))
-    clean, corrupted = (array(sum((pair[side] for pair in both[1:]), both[0][side])) for side in (0, 1))
-    samples = max(values.shape[1], len(corrupted))  # a donor's one value in the clean run stands in every sample
-    runs = CellRuns(
-        clean[:1],
-        np.broadcast_to(corrupted, (samples, corrupted.shape[-1])),
-        np.broadcast_to(values, (len(values), samples, values.shape[-1])),
-        array(sum((total.noise_floor for total in totals[1:]), totals[0].noise_floor)),
-        exact=frozenset.intersection(*(total.unmoved for total in totals)),
-    )
-    along = Along(settings.components, range(cells.shape[1]), settings.metrics, settings.direction, attributes)
-    return effects_of(prompt, known, sites, cells, runs, along)
-
-
-def _attributes(
-    lens: Lens, settings: PatchSettings, contrast: Contrast, donors: Sequence[Prompt | None]
-) -> dict[str, Any]:
-    n_layers = lens.backend.n_layers
-    windows = {
-        name: {
-            str(layer): [settings.layers(name, layer, n_layers)[0], settings.layers(name, layer, n_layers)[-1]]
-            for layer in range(n_layers)
-        }
-        for name in settings.components
-    }
+def _attributes(call: _Call, more: Mapping[str, Sequence[int]] | None = None) -> dict[str, str | int | float]:
+    """Global attributes of the result: what was done, with which model, and every setting as JSON."""
+    lens, grid, transfer = call.lens, call.settings.grid, call.settings.transfer
     config = {
-        "components": settings.components,
-        "spans": settings.spans if settings.at == "span" else [],
-        "heads": settings.heads,
-        "pooling": settings.pooling,
-        "control": settings.control,
-        "metrics": [metric.name for metric in settings.metrics],
-        "contrast": contrast_settings(contrast),
-        "donors": [donor.id for donor in donors if donor is not None] or None,
-        "memory_budget": settings.memory_budget,
+        "components": grid.components,
+        "spans": grid.spans if grid.at == "span" else [],
+        "heads": grid.heads,
+        "pooling": transfer.pooling,
+        "control": transfer.control,
+        **metric_settings(call.settings.metrics),
+        "contrast": contrast_settings(call.contrast),
+        "donors": [each.donor.id for each in call.asked if each.donor is not None] or None,
+        "memory_budget": resolved_memory_budget(lens.backend.device, lens.memory_budget),
+        **(more or {}),
     }
     return {
-        **model_attributes(lens, settings.seed, config),
-        **contrast_attributes(contrast),
-        "window": settings.window,
-        "window_layers": json.dumps(windows),
+        **model_attributes(lens, call.settings.draws.seed, config),
+        **contrast_attributes(call.contrast),
+        "window": grid.window,
+        "window_layers": json.dumps(grid.window_layers(lens.backend.n_layers)),
         "method": "activation patching",
     }

@@ -18,7 +18,7 @@ noise, all with the same pooling; noise has the norm of the value that it stands
 Axes: weights ``[pos donor_pos]``, rows that sum to 1, or to 0 where nothing aligns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spiritlens.arguments import check_choice, listed, whole
+from spiritlens.models.given import given_each
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.subject_key import subject_key
 from spiritlens.runs.corruptions.noise import draw, generator
@@ -34,6 +37,45 @@ from spiritlens.shapes import checked
 Pooling = Literal["position", "last", "mean", "broadcast", "norm_matched"]
 Control = Literal["none", "other word", "other fact", "noise"]
 Group = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Donors:
+    """Whose values are put in, and how they come to a prompt.
+
+    `prompts`: one donor for each prompt, from whose clean run they are taken (None: from the other run of the
+    comparison). `pooling` brings the values of a word of another length here; `control` takes such as should not
+    matter. `layers` are those that `back_patch` takes values from (None: all).
+    """
+
+    prompts: Sequence[Prompt] | None = None
+    pooling: Pooling = "position"
+    control: Control = "none"
+    layers: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("pooling", self.pooling, Pooling)
+        check_choice("control", self.control, Control)
+        if self.prompts is not None:
+            object.__setattr__(self, "prompts", listed("donors", self.prompts, of=Prompt))
+        if self.layers is not None:
+            object.__setattr__(self, "layers", _each_once(self.layers))
+
+    def each(self, lens: Lens, prompts: Sequence[Prompt]) -> tuple[Prompt | None, ...]:
+        """The donor of each prompt; None where the values are the other run's."""
+        found: tuple[Prompt | None, ...] = (None,) * len(prompts)
+        if self.prompts is not None:
+            found = given_each(lens, self.prompts, "donors")
+        if len(found) != len(prompts):
+            raise ValueError(f"{len(found)} donors for {len(prompts)} prompts; give one for each")
+        if self.control == "other fact":
+            return other_facts([donor or prompt for donor, prompt in zip(found, prompts, strict=True)])
+        return found
+
+
+def given_donors(donors: Donors | Sequence[Prompt] | None) -> Donors:
+    """Donors as they are, or prompts (None: none) that are pooled position by position."""
+    return donors if isinstance(donors, Donors) else Donors(donors)
 
 
 @dataclass(frozen=True)
@@ -148,6 +190,13 @@ def other_facts(donors: Sequence[Prompt]) -> tuple[Prompt, ...]:
             )
         found.append(fitting[0])
     return tuple(found)
+
+
+def _each_once(layers: Iterable[int]) -> tuple[int, ...]:
+    found = tuple(whole(f"layers[{place}]", layer, at_least=0) for place, layer in enumerate(listed("layers", layers)))
+    if len(set(found)) != len(found):
+        raise ValueError(f"layers {found} names a layer twice; give each once")
+    return found
 
 
 def _groups(prompt: Prompt) -> dict[tuple[str, int], Group]:

@@ -6,82 +6,69 @@ the prompt lacks the site, where the donor has no value for any of its tokens, a
 patched.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from spiritlens.analysis.grid.cells import Cells, Place
+from spiritlens.analysis.grid.given import given_names
+from spiritlens.analysis.grid.grid import Draws, Grid, Heads
 from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.grid.windows import window_around
-from spiritlens.analysis.patching.donors import Control, Pooling, Transfer
-from spiritlens.arguments import check_choice, listed, whole
-from spiritlens.components import HEAD_COMPONENTS, WINDOWED, head_count, hook_name, patched_by
+from spiritlens.analysis.patching.donors import Transfer
+from spiritlens.components import HEAD_COMPONENTS, WINDOWED, head_count, patched_by
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.terms import At, Direction
 
 PATCHED_COMPONENTS = patched_by("patch")
 """All that activation patching knows."""
-Heads = Literal["together", "each"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchGrid(Grid):
+    """A grid as it is patched: components, heads and window are there."""
+
+    components: tuple[str, ...]
+    heads: Heads = "together"
+    window: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
+            by_head = ", ".join(name for name in PATCHED_COMPONENTS if name in HEAD_COMPONENTS)
+            raise ValueError(f"heads='each' goes with {by_head}; found {self.components}")
+
+    def layers(self, component: str, layer: int, n_layers: int) -> range:
+        """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""
+        return window_around(layer, self.window if component in WINDOWED else 1, n_layers)
+
+    def window_layers(self, n_layers: int) -> dict[str, dict[str, list[int]]]:
+        """Component → layer → [first, last] patched layer."""
+        return {
+            name: {
+                str(layer): [(found := self.layers(name, layer, n_layers))[0], found[-1]] for layer in range(n_layers)
+            }
+            for name in self.components
+        }
+
+
+def patch_grid(asked: Grid) -> PatchGrid:
+    """The grid with its components checked; heads together and single layers where nothing is said."""
+    given = {field.name: getattr(asked, field.name) for field in fields(Grid)}
+    given = {name: value for name, value in given.items() if value is not None}
+    return PatchGrid(**{**given, "components": given_names("components", given["components"], PATCHED_COMPONENTS)})
 
 
 @dataclass(frozen=True)
 class PatchSettings:
     """What decides the numbers, prompts apart."""
 
-    components: tuple[str, ...]
-    at: At
-    spans: tuple[str, ...]
-    heads: Heads
-    direction: Direction
-    window: int
-    pooling: Pooling
-    control: Control
+    grid: PatchGrid
     metrics: tuple[Metric, ...]
-    samples: int
-    seed: int
-    source_layer: int | None = None
-    """The layer that the values of the one component are taken from (back-patching); None: each cell's own."""
-    memory_budget: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.heads == "each" and not set(self.components) <= set(HEAD_COMPONENTS):
-            by_head = ", ".join(name for name in PATCHED_COMPONENTS if name in HEAD_COMPONENTS)
-            raise ValueError(f"heads='each' goes with {by_head}; found {self.components}")
-        for name, value, allowed in (
-            ("heads", self.heads, Heads),
-            ("direction", self.direction, Direction),
-            ("pooling", self.pooling, Pooling),
-            ("control", self.control, Control),
-        ):
-            check_choice(name, value, allowed)
-
-    @property
-    def transfer(self) -> Transfer:
-        """How values come from the donor."""
-        hook = None if self.source_layer is None else hook_name(self.components[0], self.source_layer)
-        return Transfer(self.pooling, self.control, hook, self.seed)
-
-    def layers(self, component: str, layer: int, n_layers: int) -> tuple[int, ...]:
-        """Layers that a cell patches: a window around its layer for attn_out and mlp_out, cut off at the ends."""
-        width = self.window if component in WINDOWED else 1
-        return tuple(window_around(layer, width, n_layers))
-
-
-def given_source_layers(layers: Iterable[int] | None, n_layers: int) -> tuple[int, ...]:
-    """Layers of the model, each once; None: all."""
-    if layers is None:
-        return tuple(range(n_layers))
-    given = listed("source_layers", layers)
-    found = tuple(
-        whole(f"source_layers[{place}]", layer, at_least=0, at_most=n_layers - 1) for place, layer in enumerate(given)
-    )
-    if len(set(found)) != len(found):
-        raise ValueError(f"source_layers {found} names a layer twice; give each once")
-    return found
+    draws: Draws
+    transfer: Transfer
 
 
 @dataclass(frozen=True)
@@ -106,21 +93,21 @@ class PatchCells(Cells):
     patches: tuple[Patch, ...] = ()
 
 
-def grid_cells(model: LensModel, settings: PatchSettings, sites: GridSites, reached: Sequence[bool]) -> PatchCells:
+def grid_cells(model: LensModel, grid: PatchGrid, sites: GridSites, reached: Sequence[bool]) -> PatchCells:
     """All cells of the grid that exist: the span is there, the source has values for it, the component has the head."""
-    n_heads = model.n_heads if settings.heads == "each" else 1
-    shape = (len(settings.components), model.n_layers, len(sites.spans), n_heads)
+    by_head = grid.heads == "each"
+    shape = (len(grid.components), model.n_layers, len(sites.spans), model.n_heads if by_head else 1)
     patches: list[Patch] = []
     places: list[Place] = []
     for place in np.ndindex(*shape):
-        component, span = settings.components[place[0]], sites.spans[place[2]]
+        component, span = grid.components[place[0]], sites.spans[place[2]]
         positions = () if span is None else tuple(position for position in span if reached[position])
         if not positions:
             continue
-        head = place[3] if settings.heads == "each" else None
+        head = place[3] if by_head else None
         if head is not None and head >= head_count(component, model.n_heads, model.n_kv_heads):
             continue
-        layers = settings.layers(component, place[1], model.n_layers)
+        layers = tuple(grid.layers(component, place[1], model.n_layers))
         patches.append(Patch(component, layers, positions, head))
         places.append((place[0], place[1], place[2], place[3]))
-    return PatchCells(tuple(places), shape, settings.heads == "each", patches=tuple(patches))
+    return PatchCells(tuple(places), shape, by_head, patches=tuple(patches))

@@ -127,11 +127,11 @@ def _check_patterns(base: RunSpec, source: RunSpec, patches: Sequence[Patch], tr
         )
 
 
-def alignable(base: RunSpec, source: RunSpec, transfer: Transfer) -> tuple[bool, ...]:
-    """For every position of the base's prompt, whether the source has a value for it."""
-    if transfer.same_places(base.prompt, source.prompt):
-        return (True,) * len(base.prompt)
-    return tuple(bool(row.sum() > 0) for row in transfer.weights(base.prompt, source.prompt))
+def alignable(prompt: Prompt, donor: Prompt, transfer: Transfer) -> tuple[bool, ...]:
+    """For every position of the prompt, whether the donor has a value for it."""
+    if transfer.same_places(prompt, donor):
+        return (True,) * len(prompt)
+    return tuple(bool(row.sum() > 0) for row in transfer.weights(prompt, donor))
 
 
 def _first_changed(model: LensModel, base: RunSpec, source: RunSpec, scorer: Scorer, transfer: Transfer) -> int:

@@ -1,6 +1,6 @@
 """The settings of a path study, and its dataset in the schema ``spiritlens.paths/1``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +8,16 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.grid.cells import metric_columns
-from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
+from spiritlens.analysis.grid.grid import Draws
+from spiritlens.analysis.grid.results import array, metric_settings, model_attributes, prompt_columns
 from spiritlens.analysis.paths.nodes import Sender
-from spiritlens.analysis.paths.path_values import Group, PathValues, no_path
-from spiritlens.arguments import check_choice
-from spiritlens.effects.paths import BaseRun, Frozen, Norms, PathArrays, PathAxes, new_paths
+from spiritlens.analysis.paths.path_values import PathValues, no_path
+from spiritlens.analysis.paths.paths import Group, Held
+from spiritlens.effects.paths import BaseRun, PathArrays, PathAxes, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions.contrasts import (
-    Contrast,
-    contrast_attributes,
-    contrast_settings,
-)
+from spiritlens.runs.corruptions.contrasts import Contrast, contrast_attributes, contrast_settings
 from spiritlens.runs.metrics import Metric
 
 
@@ -32,68 +29,73 @@ class PathSettings:
     groups: tuple[Group, ...]
     at: tuple[str, ...]
     base: BaseRun
-    frozen: Frozen
-    norms: Norms
+    held: Held
     metrics: tuple[Metric, ...]
-    samples: int
-    seed: int
-    memory_budget: int | None = None
+    draws: Draws
 
-    def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("base", self.base, BaseRun),
-            ("frozen", self.frozen, Frozen),
-            ("norms", self.norms, Norms),
-        ):
-            check_choice(name, value, allowed)
+    @property
+    def rules(self) -> dict[str, str]:
+        """The attributes by which edges of two studies are the same thing."""
+        return {"base_run": self.base, "frozen": self.held.frozen, "norms": self.held.norms}
+
+
+def path_attributes(
+    lens: Lens, settings: PathSettings, contrast: Contrast, method: str, memory_budget: int | None = None
+) -> dict[str, str | int | float]:
+    """Global attributes of the result: what was done, with which model, and every setting as JSON."""
+    config = {
+        "senders": [str(sender) for sender in settings.senders],
+        "receivers": [_group_key(group)[0] if len(group) > 1 else str(group[0]) for group in settings.groups],
+        "at": settings.at,
+        "samples": settings.draws.samples,
+        **metric_settings(settings.metrics),
+        "contrast": contrast_settings(contrast),
+        "memory_budget": memory_budget,
+    }
+    return {
+        **model_attributes(lens, settings.draws.seed, config),
+        **contrast_attributes(contrast),
+        "method": method,
+    }
 
 
 def paths_dataset(
     lens: Lens,
-    prompts: Sequence[Prompt],
-    known: Sequence[bool],
-    found: Sequence[Sequence[PathValues | None]],
+    prompt: Prompt,
+    known: bool,
+    found: Sequence[PathValues | None],
     settings: PathSettings,
-    contrast: Contrast,
-    method: str,
+    attributes: Mapping[str, str | int | float],
 ) -> xr.Dataset:
-    """Spread the edges over the dense axes of `spiritlens.paths/1`."""
+    """Spread one prompt's edges, by span, over the dense axes of `spiritlens.paths/1`."""
     senders = _Axes([(sender.component, sender.layer, sender.head) for sender in settings.senders])
     receivers = _Axes([_group_key(group) for group in settings.groups])
-    shape = (len(prompts), *senders.shape, *receivers.shape, len(settings.at))
+    shape = (1, *senders.shape, *receivers.shape, len(settings.at))
     patched = np.full((*shape, len(settings.metrics)), np.nan)
     status = np.full(shape, int(Status.ABSENT), dtype=np.int8)
     absent = array(no_path(settings.senders, settings.groups, lens.backend.n_layers))
-    for row, spans in enumerate(found):
-        for column, edges in enumerate(spans):
-            if edges is None:
-                continue
-            values, exact = array(edges.values), array(edges.exact)
-            for group, sender in np.argwhere(~absent):
-                cell = (row, *senders.places[sender], *receivers.places[group], column)
-                patched[cell] = values[group, sender]
-                status[cell] = int(Status.EXACT if exact[group, sender] else Status.MEASURED)
-    some = [next(edges for edges in spans if edges is not None) for spans in found]
-    config = {
-        "samples": settings.samples,
-        "metrics": [metric.name for metric in settings.metrics],
-        "contrast": contrast_settings(contrast),
-        "memory_budget": settings.memory_budget,
-    }
-    floors = np.stack([array(edges.noise_floor) for edges in some])
-    columns = metric_columns(settings.metrics)
+    for column, edges in enumerate(found):
+        if edges is None:
+            continue
+        values, exact = array(edges.values), array(edges.exact)
+        for group, sender in np.argwhere(~absent):
+            cell = (0, *senders.places[sender], *receivers.places[group], column)
+            patched[cell] = values[group, sender]
+            status[cell] = int(Status.EXACT if exact[group, sender] else Status.MEASURED)
+    some = next(edges for edges in found if edges is not None)
     return new_paths(
-        PathArrays(np.stack([array(edges.base) for edges in some]), patched, status, floors),
-        PathAxes(senders.coordinates, receivers.coordinates, settings.at, columns, prompt_columns(prompts, known)),
+        PathArrays(array(some.base)[None], patched, status, array(some.noise_floor)[None]),
+        PathAxes(
+            senders.coordinates,
+            receivers.coordinates,
+            settings.at,
+            metric_columns(settings.metrics),
+            prompt_columns([prompt], [known]),
+        ),
         base_run=settings.base,
-        frozen=settings.frozen,
-        norms=settings.norms,
-        attributes={
-            **model_attributes(lens, settings.seed, config),
-            **contrast_attributes(contrast),
-            "method": method,
-            "source_metric": float(np.mean([array(edges.source)[0] for edges in some])),
-        },
+        frozen=settings.held.frozen,
+        norms=settings.held.norms,
+        attributes=attributes,
     )
 
 

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from spiritlens.analysis.paths.changes import sender_hooks
 from spiritlens.analysis.paths.nodes import Receiver, Sender
+from spiritlens.analysis.paths.paths import Held
 from spiritlens.analysis.paths.readings import READ
 from spiritlens.components import hook_name, scale_hook_name
-from spiritlens.effects.paths import Frozen, Norms
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
 
@@ -37,15 +37,14 @@ def hooked_readings(
     senders: Sequence[Sender],
     positions: Sequence[int],
     receivers: Sequence[Receiver],
-    frozen: Frozen,
-    norms: Norms,
+    held: Held,
     n_readouts: int,
 ) -> dict[str, Tensor]:
     """What the receivers make of their input when each sender is patched at `positions`, with the logits under
     `LOGITS`."""
     by_norm: dict[str, list[Receiver]] = {}
     for receiver in receivers:
-        by_norm.setdefault(_norm(receiver) if norms == "frozen" else "", []).append(receiver)
+        by_norm.setdefault(_norm(receiver) if held.norms == "frozen" else "", []).append(receiver)
     scales = record(model, base.tokens, base.embeddings, [name for name in by_norm if name], n_readouts).values
     found: dict[str, Tensor] = {}
     for norm, reading in by_norm.items():
@@ -53,9 +52,9 @@ def hooked_readings(
         hooks: list[tuple[str, HookFunction]] = [(name, _keep(found, name)) for name in dict.fromkeys(names)]
         if norm:
             hooks.append((norm, _held(scales[norm])))
-        if frozen != "nothing":
-            held = ("z",) if frozen == "heads" else ("z", "mlp_out")
-            nodes = [hook_name(component, layer) for layer in range(model.n_layers) for component in held]
+        if held.frozen != "nothing":
+            frozen = ("z",) if held.frozen == "heads" else ("z", "mlp_out")
+            nodes = [hook_name(component, layer) for layer in range(model.n_layers) for component in frozen]
             hooks += [(name, _held(base.values[name])) for name in nodes]
         hooks += sender_hooks(source, senders, positions)
         embeddings = None if base.embeddings is None else base.embeddings.expand(len(senders), -1, -1)

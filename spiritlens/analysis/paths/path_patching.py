@@ -20,27 +20,28 @@ receiver.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from pathlib import Path
 
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
-from spiritlens.analysis.grid.each_prompt import Progress
-from spiritlens.analysis.grid.given import given_draws, given_metrics
-from spiritlens.analysis.paths.dataset import PathSettings, paths_dataset
-from spiritlens.analysis.paths.nodes import Receiver, Sender, all_senders, check_nodes
-from spiritlens.analysis.paths.path_values import Group, PathValues, check_groups, path_values, record_pair
-from spiritlens.arguments import check_choice, listed, told_keywords
-from spiritlens.effects.paths import BaseRun, Frozen, Norms
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.given import given_scored
+from spiritlens.analysis.grid.grid import Draws, drawn
+from spiritlens.analysis.paths.dataset import PathSettings, path_attributes, paths_dataset
+from spiritlens.analysis.paths.nodes import Receiver
+from spiritlens.analysis.paths.path_values import PathValues, path_values, record_pair
+from spiritlens.analysis.paths.paths import Held, Paths, check_places, given_nodes, given_paths
+from spiritlens.arguments import told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.spans import EVERY_TOKEN, find_span
-from spiritlens.runs.answers import known_prompts
+from spiritlens.prompts.spans import find_span
+from spiritlens.runs.answers import given_answer
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
+    check_length,
     contrast_embeddings,
     contrasts_of,
     given_contrast,
@@ -50,8 +51,7 @@ from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 
-Receive = Literal["each", "together"]
-"""each: every receiver is patched alone; together: all receivers are patched at once."""
+DEFAULT_METRICS = ("logit_difference", "probability")
 
 
 @told_keywords
@@ -60,69 +60,60 @@ def path_patch(
     lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
+    paths: Paths | None = None,
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     *,
-    senders: Sequence[Sender] | None = None,
-    receivers: Sequence[Receiver] = (Receiver("logits"),),
-    receive: Receive = "each",
-    at: Sequence[str] = (EVERY_TOKEN,),
-    base: BaseRun = "clean",
-    frozen: Frozen = "heads+mlps",
-    norms: Norms = "recomputed",
-    metrics: Sequence[str | Metric] = ("logit_difference", "probability"),
-    samples: int = 1,
-    seed: int = 0,
-    memory_budget: int | None = None,
+    samples: int | Draws = 1,
+    folder: str | Path | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
-    """Patch every path from the senders (None: all) to the receivers, each alone or all receivers together.
+    """Patch every path of `paths` (None: from every sender straight to the logits, in the clean run).
 
     `contrast`: one counterfactual prompt of equal length per prompt, or a corruption; with several noise samples the
-    metric is averaged over them. `at` names the spans at which the sender is patched
-    (`spiritlens.prompts.spans`).
+    metric is averaged over them. `folder` keeps each finished prompt, and the same call goes on where it stopped;
+    without it, Ctrl-C returns what is finished.
+
+    Returns an edges dataset, ``patched [prompt sender_component sender_layer sender_head receiver_component
+    receiver_layer receiver_head pos metric]``. Raises ValueError for nodes that the model lacks, spans that no prompt
+    knows, a counterfactual of another length, and a folder of other settings.
     """
-    chosen = given_prompts(given_lens(lens), prompts)
-    model = lens.backend
-    nodes = all_senders(model) if senders is None else listed("senders", senders, of=Sender)
-    readers = listed("receivers", receivers, of=Receiver)
-    check_nodes(model, nodes, readers)
-    check_choice("progress", progress, Progress)
-    groups, at, metrics = _groups(readers, receive), given_places(chosen, at), given_metrics(lens, chosen, metrics)
-    draws, budget = given_draws(samples, seed), resolved_memory_budget(model.device, memory_budget)
-    settings = PathSettings(nodes, groups, at, base, frozen, norms, metrics, *draws, budget)
-    contrast = given_contrast(lens, chosen, contrast)
-    others = contrasts_of(chosen, contrast)
-    known = known_prompts(lens, chosen)
-    total = len(chosen) * len(settings.at) * len(nodes) * len(groups)
-    with tqdm(total=total, desc="paths", unit="edge", disable=progress == "none") as bar:
-        found = [_one_prompt(lens, *pair, settings, bar.update) for pair in zip(chosen, others, strict=True)]
-    return paths_dataset(lens, chosen, known, found, settings, contrast, "path patching")
+    prompts = given_prompts(given_lens(lens), prompts)
+    asked = given_paths(paths, "path_patch")
+    senders, groups = given_nodes(lens.backend, asked, (Receiver("logits"),))
+    check_places(prompts, asked.at)
+    draws, contrast = drawn(samples), given_contrast(lens, prompts, contrast)
+    others = contrasts_of(prompts, contrast)
+    for prompt, other in zip(prompts, others, strict=True):
+        check_length(prompt, other)
+    budget = resolved_memory_budget(lens.backend.device, lens.memory_budget)
+    prompts, metrics = given_scored(lens, prompts, metrics)
+    held = Held(asked.frozen, asked.norms)
+    settings = PathSettings(senders, groups, tuple(asked.at), asked.base or "clean", held, metrics, draws)
+    attributes = path_attributes(lens, settings, contrast, "path patching", budget)
 
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        prompt = prompts[place]
+        found = _one_prompt(lens, prompt, others[place], settings, advance)
+        return paths_dataset(lens, prompt, given_answer(lens, prompt).known, found, settings, attributes)
 
-def _groups(receivers: Sequence[Receiver], receive: Receive) -> tuple[Group, ...]:
-    """The receivers that are patched together."""
-    check_choice("receive", receive, Receive)
-    groups: tuple[Group, ...] = tuple((receiver,) for receiver in receivers)
-    if receive == "together":
-        groups = (tuple(receivers),)
-    check_groups(groups)
-    return groups
+    def edges(place: int) -> int:
+        return len(senders) * len(groups) * sum(find_span(prompts[place], name) is not None for name in settings.at)
+
+    work = Work(prompts, measure, attributes, "paths", "edge", edges, settings.rules)
+    return each_prompt(work, folder=folder, progress=progress)
 
 
 def _one_prompt(
-    lens: Lens,
-    prompt: Prompt,
-    contrast: Prompt | Corruption,
-    settings: PathSettings,
-    advance: Callable[[float], object],
+    lens: Lens, prompt: Prompt, contrast: Prompt | Corruption, settings: PathSettings, advance: Advance
 ) -> list[PathValues | None]:
     """One result per span (None: the prompt lacks it), summed over continuations and averaged over noise samples."""
-    model = lens.backend
+    model, draws = lens.backend, settings.draws
     parts = prompt_scorers(lens, prompt, settings.metrics)
     spans = [find_span(prompt, name) for name in settings.at]
     sums: list[PathValues | None] = [None] * len(spans)
     for scorer in parts:
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
-        other = contrast_embeddings(lens, prompt, contrast, settings.samples, settings.seed, scorer.forced)
+        other = contrast_embeddings(lens, prompt, contrast, draws.samples, draws.seed, scorer.forced)
         scored = _with_clean(lens, tokens, scorer)
         for sample in range(len(other)):
             pair = (None, other[sample : sample + 1])
@@ -132,15 +123,13 @@ def _one_prompt(
                 if span is None:
                     continue
                 edges = path_values(
-                    model,
                     recorded,
                     settings.senders,
                     settings.groups,
                     span.positions,
-                    frozen=settings.frozen,
-                    norms=settings.norms,
+                    held=settings.held,
                     score=scored,
-                    memory_budget=settings.memory_budget,
+                    memory_budget=lens.memory_budget,
                     advance=_in_shares(advance, len(parts) * len(other)),
                 )
                 done = sums[index]
@@ -160,12 +149,3 @@ def _in_shares(advance: Callable[[float], object], shares: int) -> Callable[[int
 def _with_clean(lens: Lens, tokens: torch.Tensor, scorer: Scorer) -> Scorer:
     with torch.no_grad():
         return scorer.with_clean(lens.backend.forward(tokens)[:, -scorer.n_readouts :])
-
-
-def given_places(prompts: Sequence[Prompt], at: Sequence[str]) -> tuple[str, ...]:
-    """Names of spans, of which every prompt has at least one."""
-    names = listed("at", at, of=str)
-    for prompt in prompts:
-        if all(find_span(prompt, name) is None for name in names):
-            raise ValueError(f"prompt {prompt.id} has none of the spans at={names}; give a span that all prompts have")
-    return names

@@ -25,16 +25,15 @@ from torch import Tensor
 
 from spiritlens.analysis.paths.changes import residual_changes
 from spiritlens.analysis.paths.full_length import LOGITS, hooked_readings
-from spiritlens.analysis.paths.nodes import Receiver, Sender
+from spiritlens.analysis.paths.nodes import Sender
+from spiritlens.analysis.paths.paths import Group, Held
 from spiritlens.analysis.paths.readings import READ, received
 from spiritlens.components import hook_name
-from spiritlens.effects.paths import Frozen, Norms
+from spiritlens.effects.paths import Norms
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, record
 from spiritlens.runs.sweep.sweep import plan_sweep, resolved_memory_budget
-
-Group = tuple[Receiver, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +44,11 @@ class PathValues:
     values: Tensor
     exact: Tensor
     base: Tensor
-    source: Tensor
     noise_floor: Tensor
 
     def scaled(self, share: float) -> "PathValues":
         """These values times a share: one noise sample's part of a mean."""
-        return PathValues(self.values * share, self.exact, self.base * share, self.source * share, self.noise_floor)
+        return PathValues(self.values * share, self.exact, self.base * share, self.noise_floor)
 
     def plus(self, other: "PathValues", share: float) -> "PathValues":
         """The sum with a share of another sample's (or continuation's) values; exact where both are."""
@@ -59,15 +57,15 @@ class PathValues:
             self.values + part.values,
             self.exact & part.exact,
             self.base + part.base,
-            self.source + part.source,
             torch.maximum(self.noise_floor, part.noise_floor),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """The base and the source run of a prompt, with what paths read of them."""
+    """The base and the source run of a prompt by a model, with what paths read of them."""
 
+    model: LensModel
     base: RecordedRun
     source: RecordedRun
     n_readouts: int
@@ -92,26 +90,25 @@ def record_pair(
     swept = plan_sweep(model, [program for program in programs if program], n_positions, 0, n_readouts).names
     base_run = record(model, tokens, base, [*nodes, *swept["base"]], n_readouts)
     source_run = record(model, tokens, source, [hook_name("resid_pre", 0), *writes], n_readouts)
-    return Recorded(base_run, source_run, n_readouts)
+    return Recorded(model, base_run, source_run, n_readouts)
 
 
 @torch.no_grad()
 def path_values(
-    model: LensModel,
     recorded: Recorded,
     senders: Sequence[Sender],
     groups: Sequence[Group],
     positions: Sequence[int],
     *,
-    frozen: Frozen,
-    norms: Norms,
+    held: Held,
     score: Score,
     memory_budget: int | None = None,
     advance: Callable[[int], None] = lambda edges: None,
 ) -> PathValues:
     """Values of every group for every sender patched at `positions`; `advance` is told how many edges are finished."""
+    model = recorded.model
     budget = resolved_memory_budget(model.device, memory_budget)
-    paths = _Paths(model, recorded, tuple(groups), tuple(positions), frozen, norms, score, budget, advance)
+    paths = _Paths(recorded, tuple(groups), tuple(positions), held, score, budget, advance)
     values, exact = paths.unmoved(len(senders))
     size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))
     floor = torch.zeros_like(paths.base_score)
@@ -124,7 +121,7 @@ def path_values(
     absent = no_path(senders, groups, model.n_layers)
     values[exact] = paths.base_score
     values[absent] = torch.nan
-    return PathValues(values, exact & ~absent, paths.base_score, score(recorded.source.logits)[0], floor)
+    return PathValues(values, exact & ~absent, paths.base_score, floor)
 
 
 def no_path(senders: Sequence[Sender], groups: Sequence[Group], n_layers: int) -> Tensor:
@@ -134,25 +131,14 @@ def no_path(senders: Sequence[Sender], groups: Sequence[Group], n_layers: int) -
     return written[None, :] >= read[:, None]
 
 
-def check_groups(groups: Sequence[Group]) -> None:
-    """Logits stand alone: nothing that is patched beside them could change what they receive."""
-    for group in groups:
-        if not group:
-            raise ValueError("a group of receivers is empty; give at least one receiver")
-        if len(group) > 1 and any(receiver.component == "logits" for receiver in group):
-            raise ValueError("logits cannot be patched together with other receivers; ask for them apart")
-
-
 @dataclass(frozen=True, eq=False)
 class _Paths:
     """What all senders have in common: the runs, the receivers, the positions and the rules."""
 
-    model: LensModel
     recorded: Recorded
     groups: tuple[Group, ...]
     positions: tuple[int, ...]
-    frozen: Frozen
-    norms: Norms
+    held: Held
     score: Score
     budget: int
     advance: Callable[[int], None]
@@ -179,22 +165,24 @@ class _Paths:
 
     def values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor]:
         """Values ``[group sender metric]``, which are provably the base's, and the noise floor ``[metric]``."""
-        model, recorded, n_layers = self.model, self.recorded, self.model.n_layers
+        recorded, model, n_layers = self.recorded, self.recorded.model, self.recorded.model.n_layers
         base, receivers = recorded.base, [receiver for index in self.inner for receiver in self.groups[index]]
         stages = sorted({receiver.stage(n_layers) for group in self.groups for receiver in group})
-        changed, changes = residual_changes(model, base, recorded.source, senders, self.positions, stages, self.frozen)
+        changed, changes = residual_changes(
+            model, base, recorded.source, senders, self.positions, stages, self.held.frozen
+        )
         if any(len(group) > 1 for group in self.groups):
             changed, changes = _on_suffix(changed, changes, base.tokens.shape[1])
         values, exact = self.unmoved(len(senders))
         for index in self.outer:
             values[index], exact[index] = _at_logits(
-                model, recorded, changed, changes[2 * n_layers], self.norms, self.score
+                recorded, changed, changes[2 * n_layers], self.held.norms, self.score
             )
             self.advance(len(senders))
-        floor = (self.score(model.logits(_read_outs(model, recorded))) - self.base_score).abs().amax(0)
+        floor = (self.score(model.logits(_read_outs(recorded))) - self.base_score).abs().amax(0)
         if receivers:
             values[self.inner], unmoved = self.swept(
-                changed, received(model, base, receivers, changed, changes, self.norms)
+                changed, received(model, base, receivers, changed, changes, self.held.norms)
             )
             exact[[self.inner[cell] for cell in unmoved]] = True
         return values, exact, floor
@@ -204,21 +192,20 @@ class _Paths:
         recorded, base = self.recorded, self.recorded.base
         receivers = [receiver for group in self.groups for receiver in group]
         readings = hooked_readings(
-            self.model, base, recorded.source, senders, self.positions, receivers, self.frozen, self.norms,
-            recorded.n_readouts,
-        )  # fmt: skip
+            recorded.model, base, recorded.source, senders, self.positions, receivers, self.held, recorded.n_readouts
+        )
         values, exact = self.unmoved(len(senders))
         for index in self.outer:
             values[index] = self.score(readings[LOGITS])
             self.advance(len(senders))
         if self.inner:
             values[self.inner], _ = self.swept(range(base.tokens.shape[1]), readings)
-        again = record(self.model, base.tokens, base.embeddings, [], recorded.n_readouts)
+        again = record(recorded.model, base.tokens, base.embeddings, [], recorded.n_readouts)
         return values, exact, (self.score(again.logits)[0] - self.base_score).abs()
 
     def swept(self, positions: Sequence[int], readings: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, ...]]:
         """Values ``[inner group, sender, metric]`` of the base run with the received values, and which cannot move."""
-        model, base, n_senders = self.model, self.recorded.base, len(next(iter(readings.values())))
+        model, base, n_senders = self.recorded.model, self.recorded.base, len(next(iter(readings.values())))
         rows = torch.zeros(n_senders, 1, 1, dtype=model.dtype, device=model.device)
         programs = [_program(self.groups[index], positions, model.n_layers) for index in self.inner]
         sweep = plan_sweep(model, programs, base.tokens.shape[1], min(positions), self.recorded.n_readouts)
@@ -253,16 +240,17 @@ def _program(group: Group, positions: Sequence[int], n_layers: int) -> Program:
     return dict(sorted(actions.items()))
 
 
-def _read_outs(model: LensModel, recorded: Recorded) -> Tensor:
+def _read_outs(recorded: Recorded) -> Tensor:
     """The base run's residual stream at the read-outs, ``[1 readout d_model]``."""
-    return recorded.base.values[hook_name("resid_post", model.n_layers - 1)][:, -recorded.n_readouts :]
+    return recorded.base.values[hook_name("resid_post", recorded.model.n_layers - 1)][:, -recorded.n_readouts :]
 
 
 def _at_logits(
-    model: LensModel, recorded: Recorded, positions: Sequence[int], change: Tensor, norms: Norms, score: Score
+    recorded: Recorded, positions: Sequence[int], change: Tensor, norms: Norms, score: Score
 ) -> tuple[Tensor, Tensor]:
     """Values ``[sender metric]`` where the change goes straight to the logits, and which of them are exact."""
-    final = _read_outs(model, recorded).expand(len(change), -1, -1).clone()
+    model = recorded.model
+    final = _read_outs(recorded).expand(len(change), -1, -1).clone()
     n_positions = recorded.base.tokens.shape[1]
     for column, position in enumerate(positions):
         readout = position - (n_positions - recorded.n_readouts)
@@ -270,7 +258,7 @@ def _at_logits(
             final[:, readout] += change[:, column]
     logits = model.logits(final)
     if norms == "frozen":
-        ratio = model.norm_scale(final) / model.norm_scale(_read_outs(model, recorded))
+        ratio = model.norm_scale(final) / model.norm_scale(_read_outs(recorded))
         offset = model.logits(torch.zeros_like(final[:1, :1]))
         logits = offset + ratio * (logits - offset)
     reached = max(positions) >= n_positions - recorded.n_readouts

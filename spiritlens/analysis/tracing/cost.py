@@ -1,8 +1,8 @@
 """What a trace will cost, told before anything runs (`spiritlens trace --dry-run`).
 
-The plan of every prompt's grid is made without the model's weights, so cells, rows and token-layers are exact counts of
-the whole grid with the subject corrupted. Not counted: the row of the noise floor, the second continuation that a
-foil of several tokens needs, and what a screen leaves out.
+The plan of every prompt's grid is made without running the model, so cells, rows and token-layers are exact counts of
+the whole grid. Not counted: the row of the noise floor, the second continuation that a foil of several tokens needs,
+and what a screen leaves out.
 
 FLOPs: one multiply-add is two. A token through a block costs ``2 · (attention + MLP parameters)`` and its attention
 ``4 · heads · d_head · length``; a token through an MLP alone ``6 · d_model · d_mlp``; a read-out ``2 · d_model ·
@@ -16,13 +16,15 @@ from math import inf
 
 import numpy as np
 
-from spiritlens.analysis.grid.given import given_spans
-from spiritlens.analysis.grid.sites import DEFAULT_SPANS, grid_sites
-from spiritlens.analysis.tracing.grid import Grid
+from spiritlens.analysis.grid.grid import Draws, Grid, drawn
+from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.analysis.tracing.one_prompt import cells_of
-from spiritlens.arguments import listed, number, shown, told_keywords, whole
+from spiritlens.analysis.tracing.settings import TraceSettings
+from spiritlens.arguments import number, told_keywords
+from spiritlens.models.given import given_lens, given_prompts
+from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.sweep.cost import ModelShape, plan_flops
+from spiritlens.runs.sweep.cost import ModelShape, plan_flops, shape_of
 from spiritlens.runs.sweep.plan import Plan, make_plan
 
 
@@ -62,28 +64,20 @@ class Cost:
 
 @told_keywords
 def estimate_cost(
-    shape: ModelShape,
+    lens: Lens,
     prompts: Sequence[Prompt],
-    grid: Grid,
+    grid: Grid | Sequence[str] | None = None,
     *,
-    samples: int = 10,
-    spans: Sequence[str] = DEFAULT_SPANS,
+    samples: int | Draws = 10,
     tflops: float = 1.0,
 ) -> Cost:
-    """Price a trace of these prompts; `tflops` is the rate in 10¹² FLOP per second that the machine sustains."""
-    if not isinstance(shape, ModelShape):
-        raise ValueError(
-            f"shape={shown(shape, 40)} ({type(shape).__name__}): expected a ModelShape; write shape_of(lens.backend)"
-        )
-    if not isinstance(grid, Grid):
-        raise ValueError(
-            f"grid={shown(grid)} ({type(grid).__name__}): expected a Grid; write make_grid(lens.backend, ...)"
-        )
-    chosen = listed("prompts", prompts, of=Prompt)
-    names = given_spans(chosen, grid.at, spans)
-    samples = whole("samples", samples, at_least=1)
+    """Price a trace by `causal_trace` of the same prompts, grid and samples; `tflops` is the rate in 10¹² FLOP per
+    second that the machine sustains."""
+    prompts = given_prompts(given_lens(lens), prompts)
+    settings = TraceSettings(trace_grid(lens.backend, grid), draws=drawn(samples))
     tflops = number("tflops", tflops, above=0, below=inf)
-    each = [_cost_of(shape, prompt, grid, samples, names, tflops) for prompt in chosen]
+    shape = shape_of(lens.backend)
+    each = [_cost_of(shape, prompt, settings, tflops) for prompt in prompts]
     sums = {
         name: sum(getattr(cost, name) for cost in each)
         for name in ("prompts", "cells", "exact_cells", "token_layers", "flops", "naive_flops")
@@ -92,20 +86,20 @@ def estimate_cost(
     return Cost(**sums, **largest, tflops=tflops)
 
 
-def plan_of(prompt: Prompt, grid: Grid, spans: Sequence[str] = DEFAULT_SPANS) -> Plan:
+def plan_of(prompt: Prompt, settings: TraceSettings) -> Plan:
     """The rows that one prompt's grid runs."""
     n_readouts = len(prompt.answer_ids)
     return make_plan(
-        cells_of(grid, grid_sites(prompt, grid.at, spans)).programs,
-        n_layers=grid.n_layers,
+        cells_of(settings.grid, settings.sites(prompt)).programs,
+        n_layers=settings.grid.n_layers,
         n_positions=len(prompt.ids) + n_readouts - 1,
-        first_changed=min(prompt.subject.positions),
+        first_changed=min(settings.positions(prompt)),
         n_readouts=n_readouts,
     )
 
 
-def _cost_of(shape: ModelShape, prompt: Prompt, grid: Grid, samples: int, spans: Sequence[str], tflops: float) -> Cost:
-    plan, n_readouts = plan_of(prompt, grid, spans), len(prompt.answer_ids)
+def _cost_of(shape: ModelShape, prompt: Prompt, settings: TraceSettings, tflops: float) -> Cost:
+    plan, n_readouts, samples = plan_of(prompt, settings), len(prompt.answer_ids), settings.draws.samples
     n_cells, positions = len(plan.programs), plan.n_positions
     one_pass = positions * shape.n_layers * shape.block_flops((positions + 1) / 2) + n_readouts * shape.readout_flops
     per_token = 4 * shape.d_model + 2 * shape.n_kv_heads * shape.d_head

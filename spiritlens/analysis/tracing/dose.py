@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from spiritlens.analysis.grid.given import given_draws
+from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.arguments import check_choice, listed, number, told_keywords
 from spiritlens.effects.measures import DOSES_SCHEMA
 from spiritlens.environment import plain_torch
@@ -66,8 +66,7 @@ def dose_curve(
     prompts: Sequence[Prompt],
     multiples: Iterable[float] = DEFAULT_MULTIPLES,
     *,
-    samples: int = 10,
-    seed: int = 0,
+    samples: int | Draws = 10,
     law: Law = "gaussian",
 ) -> xr.Dataset:
     """Normalised total effect of every prompt at multiples of its modality's default noise scale.
@@ -78,11 +77,11 @@ def dose_curve(
     prompts = given_prompts(given_lens(lens), prompts)
     given = listed("multiples", multiples)
     multiples = [number(f"multiples[{place}]", value, at_least=0, below=inf) for place, value in enumerate(given)]
-    samples, seed = given_draws(samples, seed)
+    draws = drawn(samples)
     check_choice("law", law, Law)
     default = default_scale(lens)
     values = [
-        [normalised_total_effect(lens, prompt, _scaled(default, multiple), samples, seed, law) for prompt in prompts]
+        [dose_of(lens, prompt, Noise(_scaled(default, multiple), law), draws) for prompt in prompts]
         for multiple in multiples
     ]
     scales = [[default.of(modality) * multiple for multiple in multiples] for modality in ("text", "speech")]
@@ -100,7 +99,13 @@ def dose_curve(
             "answer": ("prompt", [prompt.answer for prompt in prompts]),
             "subject_modality": ("prompt", [subject_modality(prompt) for prompt in prompts]),
         },
-        attrs={"schema": DOSES_SCHEMA, "samples": samples, "seed": seed, "noise_law": law, "model_id": lens.id},
+        attrs={
+            "schema": DOSES_SCHEMA,
+            "samples": draws.samples,
+            "seed": draws.seed,
+            "noise_law": law,
+            "model_id": lens.id,
+        },
     )
 
 
@@ -111,8 +116,7 @@ def match_dose(
     prompts: Sequence[Prompt],
     target: float | None = None,
     *,
-    samples: int = 10,
-    seed: int = 0,
+    samples: int | Draws = 10,
     law: Law = "gaussian",
     tolerance: float = 0.005,
 ) -> DoseMatch:
@@ -122,7 +126,7 @@ def match_dose(
     more than by default.
     """
     prompts = given_prompts(given_lens(lens), prompts)
-    samples, seed = given_draws(samples, seed)
+    draws = drawn(samples)
     check_choice("law", law, Law)
     tolerance = number("tolerance", tolerance, above=0, below=inf)
     if target is not None:
@@ -134,9 +138,8 @@ def match_dose(
     default = default_scale(lens)
 
     def mean_effect(modality: str, multiple: float) -> float:
-        scale = _scaled(default, multiple)
-        found = [normalised_total_effect(lens, prompt, scale, samples, seed, law) for prompt in by_modality[modality]]
-        return float(np.mean(found))
+        noise = Noise(_scaled(default, multiple), law)
+        return float(np.mean([dose_of(lens, prompt, noise, draws) for prompt in by_modality[modality]]))
 
     if target is None:
         target = min(mean_effect(modality, 1.0) for modality in by_modality)
@@ -152,13 +155,11 @@ def match_dose(
 
 
 @plain_torch
-def normalised_total_effect(
-    lens: Lens, prompt: Prompt, scale: NoiseScale, samples: int = 10, seed: int = 0, law: Law = "gaussian"
-) -> float:
+def dose_of(lens: Lens, prompt: Prompt, noise: Noise, draws: Draws) -> float:
     """(probability(clean) − mean probability(corrupted)) / probability(clean) of one prompt."""
     scorer = prompt_scorers(lens, prompt, ["probability"])[0]
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
-    embeddings = corrupted_embeddings(lens, prompt, Noise(scale, law), samples=samples, seed=seed, forced=scorer.forced)
+    embeddings = corrupted_embeddings(lens, prompt, noise, samples=draws.samples, seed=draws.seed, forced=scorer.forced)
     clean = float(scorer(record(lens.backend, tokens, None, [], scorer.n_readouts).logits))
     corrupted = float(scorer(record(lens.backend, tokens, embeddings, [], scorer.n_readouts).logits).mean())
     return (clean - corrupted) / clean

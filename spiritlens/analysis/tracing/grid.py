@@ -1,50 +1,44 @@
-"""The grid of a causal trace: settings, and the program of each cell.
+"""The grid of a causal trace: a `Grid` for one model, and the program of each cell.
 
 *Window*: a cell of `attn_out` or `mlp_out` at layer l patches ``width`` layers around l, [l − width//2, l − width//2 +
 width), cut off at the model's ends; for width 10 these are the five below and, with l itself, the five from l on, as in
 the reference code. *Severing*: after the first patched site, every later MLP (or attention) output of the patched
-positions is held at the base run's value. *Heads*: z, q by query head and k, v by key-value head.
+positions is held at the base run's value. *Heads*: z, q by query head and k, v by key-value head, each by itself.
 
 Source: Meng et al. 2022 (arXiv 2202.05262), sections 2.2 and 2.3.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
 
 from spiritlens.analysis.grid.given import given_names
-from spiritlens.analysis.grid.windows import DEFAULT_WINDOW_SHARE, window_around
-from spiritlens.arguments import check_choice, whole
+from spiritlens.analysis.grid.grid import Grid, given_grid
+from spiritlens.analysis.grid.windows import given_window, window_around
 from spiritlens.components import COMPONENTS, HEAD_COMPONENTS, STAGE, WINDOWED, head_count, patched_by
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.terms import At, Direction
 
-Sever = Literal["none", "mlp", "attn"]
+DEFAULT_COMPONENTS = ("resid_pre", "mlp_out", "attn_out")
 SEVERED = {row.sever: row.name for row in COMPONENTS if row.sever}
 TRACED_COMPONENTS = patched_by("sweep")
+SERVED = ("at", "spans", "window", "direction", "sever", "corrupted")
+"""Fields of a grid that a trace reads."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """What is patched: components × layers × sites (× heads)."""
+@dataclass(frozen=True, kw_only=True)
+class TraceGrid(Grid):
+    """A grid for a model: components and window are there, and the numbers of layers and heads."""
 
     components: tuple[str, ...]
+    window: int
     n_layers: int
     n_heads: int
     n_kv_heads: int
-    window: int
-    at: At = "token"
-    direction: Direction = "denoising"
-    sever: Sever = "none"
 
     def __post_init__(self) -> None:
-        given_names("components", self.components, TRACED_COMPONENTS)
+        super().__post_init__()
         if self.has_heads and not set(self.components) <= set(HEAD_COMPONENTS):
             raise ValueError(f"components {self.components} mix heads and whole outputs; trace them in two calls")
-        check_choice("at", self.at, At)
-        check_choice("direction", self.direction, Direction)
-        check_choice("sever", self.sever, Sever)
         cut = [name for name in self.components if SEVERED.get(self.sever) in (name, _inside(name))]
         if cut:
             raise ValueError(
@@ -97,18 +91,13 @@ class Grid:
         }
 
 
-def make_grid(
-    model: LensModel, components: Sequence[str], window: int | None, at: At, direction: Direction, sever: Sever
-) -> Grid:
-    """A grid for a model; `window` None is max(1, round(0.3 · layers))."""
-    names, width = given_names("components", components, TRACED_COMPONENTS), given_window(window, model.n_layers)
-    return Grid(names, model.n_layers, model.n_heads, model.n_kv_heads, width, at, direction, sever)
-
-
-def given_window(window: int | None, n_layers: int) -> int:
-    """The number of layers that are patched together; None is max(1, round(0.3 · layers))."""
-    share = max(1, round(DEFAULT_WINDOW_SHARE * n_layers))
-    return share if window is None else whole("window", window, at_least=1)
+def trace_grid(model: LensModel, grid: Grid | Sequence[str] | None = None) -> TraceGrid:
+    """The grid that a trace of this model is asked for."""
+    asked = given_grid(grid, DEFAULT_COMPONENTS, SERVED)
+    given = {field.name: getattr(asked, field.name) for field in fields(Grid)}
+    given["components"] = given_names("components", given["components"], TRACED_COMPONENTS)
+    given["window"] = given_window(asked.window, model.n_layers)
+    return TraceGrid(**given, n_layers=model.n_layers, n_heads=model.n_heads, n_kv_heads=model.n_kv_heads)
 
 
 def _inside(component: str) -> str:

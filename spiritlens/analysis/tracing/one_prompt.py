@@ -5,8 +5,7 @@ Answer and foil of several tokens may need two teacher-forced continuations; eac
 numerical noise floor.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,39 +13,17 @@ import torch
 import xarray as xr
 
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
+from spiritlens.analysis.grid.each_prompt import Advance
 from spiritlens.analysis.grid.results import array
-from spiritlens.analysis.grid.sites import DEFAULT_SPANS, GridSites, grid_sites
-from spiritlens.analysis.tracing.grid import Grid
+from spiritlens.analysis.grid.sites import GridSites
+from spiritlens.analysis.tracing.grid import TraceGrid
+from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
-from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import BY_NAME, Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RunPair
 from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
-
-
-@dataclass(frozen=True)
-class TraceSettings:
-    """Everything that decides the numbers of a trace, the prompts apart."""
-
-    grid: Grid
-    corruption: Corruption = field(default_factory=Noise)
-    samples: int = 10
-    seed: int = 0
-    metrics: tuple[Metric, ...] = tuple(BY_NAME[name] for name in ("probability", "logit"))
-    spans: tuple[str, ...] = DEFAULT_SPANS
-    memory_budget: int | None = None
-
-    def corrupted(
-        self, lens: Lens, prompt: Prompt, positions: Sequence[int] | None, forced: Sequence[int]
-    ) -> torch.Tensor:
-        """Embeddings ``[sample pos d_model]`` of the corrupted run; `positions` None: the subject's."""
-        return corrupted_embeddings(
-            lens, prompt, self.corruption, positions=positions, samples=self.samples, seed=self.seed, forced=forced
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +33,7 @@ class TraceCells(Cells):
     programs: tuple[Program, ...] = ()
 
 
-def cells_of(grid: Grid, sites: GridSites, chosen: np.ndarray[Any, Any] | None = None) -> TraceCells:
+def cells_of(grid: TraceGrid, sites: GridSites, chosen: np.ndarray[Any, Any] | None = None) -> TraceCells:
     """All cells whose site and head exist; with `chosen` ``[component layer site head]`` only those marked there."""
     shape = (len(grid.components), grid.n_layers, len(sites.spans), len(grid.head_axis))
     run: list[Place] = []
@@ -84,18 +61,16 @@ def trace_prompt(
     prompt: Prompt,
     settings: TraceSettings,
     *,
-    positions: Sequence[int] | None = None,
     chosen: np.ndarray[Any, Any] | None = None,
     known: bool = True,
     attributes: dict[str, str | int | float] | None = None,
-    advance: Callable[[int], None] = lambda token_layers: None,
+    advance: Advance = lambda runs: None,
 ) -> xr.Dataset:
-    """Trace one prompt; `positions` are corrupted instead of the subject, cells outside `chosen` are screened out."""
-    grid = settings.grid
-    sites = grid_sites(prompt, grid.at, settings.spans)
+    """Trace one prompt; cells outside `chosen` are screened out."""
+    grid, sites = settings.grid, settings.sites(prompt)
     cells = cells_of(grid, sites, chosen)
     parts = prompt_scorers(lens, prompt, settings.metrics)
-    results = [_swept(lens, prompt, settings, cells, scorer, positions, advance) for scorer in parts]
+    results = [_swept(lens, prompt, settings, cells, scorer, advance) for scorer in parts]
     base, source = (sum(getattr(found, name) for found in results) for name in ("base", "source"))
     values = array(torch.stack([found.values for found in results]).sum(0))
     denoising = grid.direction == "denoising"
@@ -112,25 +87,18 @@ def trace_prompt(
 
 
 def _swept(
-    lens: Lens,
-    prompt: Prompt,
-    settings: TraceSettings,
-    cells: TraceCells,
-    scorer: Scorer,
-    positions: Sequence[int] | None,
-    advance: Callable[[int], None],
+    lens: Lens, prompt: Prompt, settings: TraceSettings, cells: TraceCells, scorer: Scorer, advance: Advance
 ) -> SweepResult:
     """Sweep the cells under one continuation."""
     model = lens.backend
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
-    embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
+    embeddings = settings.corrupted(lens, prompt, scorer.forced)
     denoising = settings.grid.direction == "denoising"
-    corrupted_at = prompt.subject.positions if positions is None else positions
-    suffix = tuple(range(min(corrupted_at), len(prompt.ids)))
+    suffix = tuple(range(min(settings.positions(prompt)), len(prompt.ids)))
     nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
     pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
     programs, first = [*cells.programs, nothing], pair.first_changed(model)
     sweep = plan_sweep(model, programs, tokens.shape[1], first, scorer.n_readouts, always=(len(cells.programs),))
     runs = pair.record(model, sweep.names, sweep.n_readouts)
     scored = scorer.with_clean(runs["source" if denoising else "base"].logits)
-    return sweep.run(model, runs, scored, memory_budget=settings.memory_budget, advance=advance)
+    return sweep.run(model, runs, scored, memory_budget=lens.memory_budget, advance=advance)

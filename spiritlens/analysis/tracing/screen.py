@@ -11,18 +11,19 @@ agrees with exact cells of a sample, and `causal_trace(..., screen=0.1)` runs th
 Source: Nanda 2023, "Attribution patching"; Kramár et al. 2024 (arXiv 2403.00745) on its failures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.grid.given import given_draws, given_metrics, given_spans
-from spiritlens.analysis.grid.sites import grid_sites
-from spiritlens.analysis.tracing.grid import make_grid
-from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
+from spiritlens.analysis.grid.given import given_scored
+from spiritlens.analysis.grid.grid import Draws, Grid
+from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
+from spiritlens.analysis.tracing.settings import TraceSettings, check_screenable, given_settings
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
 from spiritlens.effects.quantities import indirect
@@ -31,54 +32,40 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.corruptions.given import given_corruption
-from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import METRICS, Metric
+from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.full_length import read_names
 from spiritlens.runs.sweep.plan import Program
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
-from spiritlens.terms import At, Direction
-
-Keep = Literal["each", "common"]
-"""each: every prompt keeps its own best cells; common: all prompts keep the same cells, which averages need."""
 
 
 @plain_torch
-def attribution_patching(
-    lens: Lens, prompt: Prompt, settings: TraceSettings, positions: Sequence[int] | None = None
-) -> np.ndarray[Any, Any]:
+def attribution_patching(lens: Lens, prompt: Prompt, settings: TraceSettings) -> np.ndarray[Any, Any]:
     """Estimated effects ``[component layer site head]`` on the first metric of the settings; NaN where no cell is.
 
-    `positions` are corrupted instead of the subject. Axes as in `spiritlens.analysis.tracing.one_prompt.Cells`; the
-    head axis has length 1 where there are no heads.
+    The head axis has length 1 where there are no heads.
     """
     check_screenable(settings)
     metric = settings.metrics[0]
-    cells = cells_of(settings.grid, grid_sites(prompt, settings.grid.at, settings.spans))
+    cells = cells_of(settings.grid, settings.sites(prompt))
     sign = metric.sign * (1 if settings.grid.direction == "denoising" else -1)
     estimates = np.full(cells.shape, np.nan)
     for index in cells.places:
         estimates[index] = 0.0
     for scorer in prompt_scorers(lens, prompt, [metric]):  # answer and foil may be two continuations, which add up
-        terms = _terms(lens, prompt, settings, positions, read_names(cells.programs)["source"], scorer)
+        terms = _terms(lens, prompt, settings, read_names(cells.programs)["source"], scorer)
         for index, program in zip(cells.places, cells.programs, strict=True):
             estimates[index] += sign * _of_program(program, terms)
     return estimates
 
 
 def _terms(
-    lens: Lens,
-    prompt: Prompt,
-    settings: TraceSettings,
-    positions: Sequence[int] | None,
-    names: Sequence[str],
-    scorer: Scorer,
+    lens: Lens, prompt: Prompt, settings: TraceSettings, names: Sequence[str], scorer: Scorer
 ) -> dict[str, Tensor]:
     """By hook name, what each position (and head) adds to the metric under one continuation."""
     model = lens.backend
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
-    embeddings = settings.corrupted(lens, prompt, positions, scorer.forced)
+    embeddings = settings.corrupted(lens, prompt, scorer.forced)
     clean = record(model, tokens, None, names, scorer.n_readouts)
     corrupted = record(model, tokens, embeddings, names, scorer.n_readouts)
     base, source = (corrupted, clean) if settings.grid.direction == "denoising" else (clean, corrupted)
@@ -100,44 +87,37 @@ def _of_program(program: Program, terms: Mapping[str, Tensor]) -> float:
     return total
 
 
-def check_screenable(settings: TraceSettings) -> None:
-    """Nothing is severed, and the first metric has a gradient to screen by."""
-    metric, sever = settings.metrics[0], settings.grid.sever
-    if sever != "none":
-        raise ValueError(f"sever={sever!r}: attribution patching does not know severing; screen with sever='none'")
-    if not metric.smooth:
-        smooth = ", ".join(other.name for other in METRICS if other.smooth)
-        raise ValueError(
-            f"cells are screened by the gradient of the first metric, and {metric.name!r} has no useful one; put one "
-            f"of {smooth} first"
-        )
-
-
 def _per_position(gradient: Tensor, difference: Tensor) -> Tensor:
     """Gradient × difference summed over entries, mean over samples: ``[pos]`` or ``[pos head]``, float32 or better."""
     precise = torch.promote_types(gradient.dtype, torch.float32)
     return (gradient.to(precise) * difference.to(precise)).sum(-1).mean(0)
 
 
-def kept_cells(
-    lens: Lens,
-    prompts: Sequence[Prompt],
-    settings: TraceSettings,
-    fraction: float,
-    keep: Keep = "each",
-    corrupted: Sequence[Sequence[int] | None] | None = None,
-) -> list[np.ndarray[Any, Any]]:
-    """For each prompt, which cells ``[component layer site head]`` to run: the fraction with the largest estimates.
+def chosen_cells(
+    lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings
+) -> Callable[[Prompt], np.ndarray[Any, Any] | None]:
+    """Which cells of a prompt the screen of the settings leaves (None: all); common ones are chosen once, when first
+    asked for."""
+    screen = settings.screen
+    if screen is None:
+        return lambda prompt: None
+    if screen.keep == "each":
+        return lambda prompt: kept_cells(lens, prompt, settings, screen.fraction)
+    common = cache(partial(common_cells, lens, prompts, settings, screen.fraction))
+    return lambda prompt: common()
 
-    `corrupted` gives each prompt's corrupted positions (None: the subject's).
-    """
-    spans = [None] * len(prompts) if corrupted is None else corrupted
-    sizes = [
-        np.abs(attribution_patching(lens, prompt, settings, positions))
-        for prompt, positions in zip(prompts, spans, strict=True)
-    ]
-    if keep == "each":
-        return [_largest(size, fraction) for size in sizes]
+
+def kept_cells(lens: Lens, prompt: Prompt, settings: TraceSettings, fraction: float) -> np.ndarray[Any, Any]:
+    """Which cells ``[component layer site head]`` of a prompt to run: the fraction with the largest estimates."""
+    return _largest(np.abs(attribution_patching(lens, prompt, settings)), fraction)
+
+
+def common_cells(
+    lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings, fraction: float
+) -> np.ndarray[Any, Any]:
+    """Which cells of all prompts to run: the fraction whose estimates are largest on average, each prompt's being
+    shares of its own largest."""
+    sizes = [np.abs(attribution_patching(lens, prompt, settings)) for prompt in prompts]
     if len({size.shape for size in sizes}) > 1:
         raise ValueError(
             f"keep='common' needs the same sites in all prompts, found {sorted({size.shape[2] for size in sizes})}: "
@@ -146,7 +126,7 @@ def kept_cells(
     shares = [size / max(float(np.nanmax(size)), 1e-30) for size in sizes]
     counts = np.sum([~np.isnan(share) for share in shares], axis=0)
     mean = np.where(counts > 0, np.nansum(shares, axis=0) / np.maximum(counts, 1), np.nan)
-    return [_largest(mean, fraction)] * len(prompts)
+    return _largest(mean, fraction)
 
 
 def _largest(size: np.ndarray[Any, Any], fraction: float) -> np.ndarray[Any, Any]:
@@ -186,30 +166,22 @@ class FirstLook:
 def first_look(
     lens: Lens,
     prompts: Sequence[Prompt],
-    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out"),
-    *,
-    at: At = "token",
-    window: int | None = None,
-    samples: int = 3,
-    seed: int = 0,
-    metric: str | Metric = "logit",
+    grid: Grid | Sequence[str] | None = None,
     corruption: Corruption | None = None,
-    direction: Direction = "denoising",
+    metric: str | Metric = "logit",
+    *,
+    samples: int | Draws = 3,
     n_exact: int = 2,
     top_k: int = 20,
 ) -> FirstLook:
     """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates."""
-    prompts = given_prompts(given_lens(lens), prompts)
+    prompts, scored = given_scored(lens, given_prompts(given_lens(lens), prompts), (metric,))
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
-    samples, seed = given_draws(samples, seed)
-    grid = make_grid(lens.backend, components, window, at, direction, "none")
-    noise = given_corruption(lens, Noise() if corruption is None else corruption, prompts[0])
-    settings = TraceSettings(grid, noise, samples, seed, given_metrics(lens, prompts, (metric,)))
+    settings = given_settings(lens, prompts, grid, corruption, scored, samples)
     check_screenable(settings)
-    given_spans(prompts, at, settings.spans)
     estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
-    drawn = np.random.default_rng(seed).permutation(len(prompts))[:n_exact]
-    pairs = [(_exact(lens, prompts[int(index)], settings), estimates[int(index)]) for index in drawn]
+    some = np.random.default_rng(settings.draws.seed).permutation(len(prompts))[:n_exact]
+    pairs = [(_exact(lens, prompts[int(index)], settings), estimates[int(index)]) for index in some]
     return FirstLook(
         estimates,
         tuple(_correlation(exact, estimate) for exact, estimate in pairs),

@@ -28,13 +28,18 @@ def contrast_embeddings(
     """Embeddings ``[sample pos d_model]`` of the other run, with the forced tokens of the answer after it."""
     if not isinstance(contrast, Prompt):
         return corrupted_embeddings(lens, prompt, contrast, samples=samples, seed=seed, forced=forced)
-    if len(contrast) != len(prompt):
+    check_length(prompt, contrast)
+    tokens = torch.tensor([[*contrast.ids, *forced]], device=lens.backend.device)
+    return lens.backend.embed(tokens)
+
+
+def check_length(prompt: Prompt, contrast: Prompt | Corruption) -> None:
+    """Refuse a counterfactual prompt of another length."""
+    if isinstance(contrast, Prompt) and len(contrast) != len(prompt):
         raise ValueError(
             f"prompt {prompt.id} has {len(prompt)} tokens and its counterfactual {contrast.id} has {len(contrast)}; "
             "they must be equally long here: use another counterfactual, or Replacement(donors=…), which fits units"
         )
-    tokens = torch.tensor([[*contrast.ids, *forced]], device=lens.backend.device)
-    return lens.backend.embed(tokens)
 
 
 def given_contrast(lens: Lens, prompts: Sequence[Prompt], contrast: Any) -> Contrast:

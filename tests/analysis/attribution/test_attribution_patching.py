@@ -9,8 +9,10 @@ from patching_by_hooks import L, other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.paths.nodes import Sender
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.models.planted.planted import planted
 from spiritlens.runs.corruptions.noise import Noise
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt
@@ -81,17 +83,17 @@ def test_metrics_over_text_ids_have_slopes_too(lens):
     cell = (found["restored"] - found["corrupted"]).isel(prompt=0, sample=0, component=0, layer=1, pos=5)
     assert float(cell[0]) == pytest.approx(slope, abs=1e-5)
     assert float(cell[1]) == pytest.approx(np.exp(values[0]) * slope, abs=1e-5)
-    edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], metrics=metrics, **QUIET)
+    edges = edge_attribution(lens, [prompt], [other], Paths(senders=[Sender("embed")]), metrics=metrics, **QUIET)
     assert np.isfinite(edges["completeness_residual"]).all()
 
 
 def test_sites_sum_their_positions_and_noising_turns_the_direction(lens):
     prompt, other = text_prompt(), other_prompt()
     tokens = attribution_patch(lens, [prompt], [other], ("mlp_out",), **QUIET)
-    roles = attribution_patch(lens, [prompt], [other], ("mlp_out",), at="role", **QUIET)
+    roles = attribution_patch(lens, [prompt], [other], Grid(("mlp_out",), at="role"), **QUIET)
     subject = attributions(tokens).isel(pos=[4, 5]).sum("pos")
     assert np.allclose(attributions(roles).sel(role="subject"), subject, atol=1e-12)
-    noised = attribution_patch(lens, [prompt], [other], ("mlp_out",), direction="noising", **QUIET)
+    noised = attribution_patch(lens, [prompt], [other], Grid(("mlp_out",), direction="noising"), **QUIET)
     assert np.allclose(noised["clean"], tokens["clean"])
     assert not np.allclose(noised["restored"] - noised["clean"], tokens["restored"] - tokens["corrupted"], atol=1e-6)
 
@@ -101,7 +103,7 @@ def test_integrated_gradients_of_the_embeddings_are_complete(lens, direction):
     """Gauss–Legendre nodes converge faster than any power of 1/steps; in float64 nothing but rounding is left."""
     prompt, other = text_prompt(), other_prompt()
     runs = [
-        attribution_patch(lens, [prompt], [other], ("resid_pre",), direction=direction, steps=steps, **QUIET)
+        attribution_patch(lens, [prompt], [other], Grid(("resid_pre",), direction=direction), steps=steps, **QUIET)
         for steps in (6, 12, 24, 96)
     ]
     residuals = [abs(run["completeness_residual"].item()) for run in runs]
@@ -112,6 +114,19 @@ def test_integrated_gradients_of_the_embeddings_are_complete(lens, direction):
     base = "corrupted" if direction == "denoising" else "clean"
     embedded = (runs[3]["restored"] - runs[3][base]).isel(prompt=0, sample=0, metric=0).sel(layer=0).sum()
     assert float(embedded) == pytest.approx(gap, abs=1e-10)
+
+
+def test_heads_together_are_the_sum_of_each(lens):
+    """And stand beside whole outputs: all of z is attn_out, to first order too."""
+    settings = {"contrast": [other_prompt()], "metrics": ("logit_difference", "probability"), **QUIET}
+    each = attribution_patch(lens, [text_prompt()], grid=("k", "z"), **settings)
+    together = attribution_patch(lens, [text_prompt()], grid=Grid(("k", "z", "attn_out"), heads="together"), **settings)
+    assert "head" not in together.dims
+    base = together["corrupted"]
+    summed = (each["restored"] - base).sum("head")
+    for component, same in (("k", "k"), ("z", "z"), ("attn_out", "z")):
+        one = together["restored"].sel(component=component) - base
+        assert np.allclose(one, summed.sel(component=same).transpose(*one.dims), atol=1e-12)
 
 
 def test_several_noise_samples_are_attributed_each_by_itself(lens):
@@ -126,9 +141,9 @@ def test_attribution_finds_the_planted_fact_mlp_and_movers():
     circuit = planted("fact machine")
     prompts = [circuit.prompts[0], circuit.prompts[16]]
     others = [circuit.counterfactual(prompt) for prompt in prompts]
-    estimated = attribution_patch(circuit.lens, prompts, others, ("z",), at="role", steps=20, **QUIET)
+    estimated = attribution_patch(circuit.lens, prompts, others, Grid(("z",), at="role"), steps=20, **QUIET)
     exact = activation_patch(
-        circuit.lens, prompts, others, ("z",), at="role", heads="each", metrics=("logit_difference",), **QUIET
+        circuit.lens, prompts, others, Grid(("z",), at="role", heads="each"), metrics=("logit_difference",), **QUIET
     )
     for row in range(2):
         end = (
@@ -143,11 +158,12 @@ def test_attribution_finds_the_planted_fact_mlp_and_movers():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": ("pattern",)}, "components \\('pattern',\\)"),
-        ({"components": ("z", "mlp_out")}, "mix heads and whole outputs"),
+        ({"grid": ("pattern",)}, "components \\('pattern',\\)"),
+        ({"grid": ("z", "mlp_out")}, "mix heads and whole outputs"),
+        ({"grid": Grid(("resid_pre",), heads="each")}, "heads='each' goes with q, k, v, z"),
+        ({"grid": Grid(window=3)}, "window=3, which this method does not know"),
         ({"metrics": ("rank",)}, "metric 'rank' has no useful gradient"),
         ({"steps": 0}, "steps=0: expected a whole number ≥ 1"),
-        ({"direction": "up"}, "direction='up'"),
     ],
 )
 def test_bad_settings_are_refused(lens, change, message):

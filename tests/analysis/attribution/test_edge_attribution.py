@@ -1,16 +1,23 @@
 """Edges to first order: sums over receivers, slopes of paths, what the path misses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from patching_by_hooks import other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_senders
 from spiritlens.analysis.paths.path_patching import path_patch
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.effects.paths import path_change
+from spiritlens.models.planted.planted import planted
+from spiritlens.prompts.prompt import Span
+from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise
-from tests.analysis.tracing_lens import text_prompt
+from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt
 
 QUIET = {"progress": "none"}
 
@@ -23,7 +30,7 @@ def test_edges_report_what_their_path_misses(lens):
     """The residual of edges is that of nodes: all edges of the embedding together, minus the whole difference."""
     prompt, other = text_prompt(), other_prompt()
     for steps in (3, 8):
-        edges = edge_attribution(lens, [prompt], [other], senders=[Sender("embed")], steps=steps, **QUIET)
+        edges = edge_attribution(lens, [prompt], [other], Paths(senders=[Sender("embed")]), steps=steps, **QUIET)
         nodes = attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET)
         assert np.allclose(edges["completeness_residual"], nodes["completeness_residual"], atol=1e-10)
         gap = nodes["clean"].item() - nodes["corrupted"].item()
@@ -64,11 +71,12 @@ def test_an_edge_is_the_slope_of_its_path(lens):
     contrast."""
     prompt = text_prompt()
     size = 1e-6
-    settings = {"base": "clean", "metrics": ("logit_difference",), "seed": 5, **QUIET}
+    settings = {"metrics": ("logit_difference",), "samples": Draws(1, seed=5), **QUIET}
     receivers = [Receiver("q_input", 1, 2), Receiver("v_input", 2, 0), Receiver("mlp_in", 1), Receiver("logits")]
     senders = [Sender("embed"), Sender("z", 0, 1), Sender("mlp_out", 0)]
-    exact = path_patch(lens, [prompt], Noise(size), senders=senders, receivers=receivers, **settings)
-    estimated = edge_attribution(lens, [prompt], Noise(size), senders=senders, receivers=receivers, **settings)
+    paths = Paths(senders, receivers, base="clean")
+    exact = path_patch(lens, [prompt], Noise(size), paths, **settings)
+    estimated = edge_attribution(lens, [prompt], Noise(size), paths, **settings)
     one, other = path_change(exact).values, path_change(estimated).values
     assert np.array_equal(np.isnan(one), np.isnan(other))
     assert np.nanmax(np.abs(one)) > 1e-8
@@ -80,8 +88,7 @@ def test_backward_edges_are_absent(lens):
         lens,
         [text_prompt()],
         [other_prompt()],
-        senders=[Sender("z", 2, 0)],
-        receivers=[Receiver("q_input", 1, 0)],
+        Paths(senders=[Sender("z", 2, 0)], receivers=[Receiver("q_input", 1, 0)]),
         **QUIET,
     )
     assert (found["status"] == 3).all()
@@ -93,8 +100,92 @@ def test_backward_edges_are_absent(lens):
     [
         ({"metrics": ("kl",)}, "metric 'kl' has no useful gradient"),
         ({"steps": 0}, "steps=0: expected a whole number ≥ 1"),
+        (
+            {"paths": Paths(frozen="heads")},
+            "paths has frozen='heads', which edge_attribution does not know",
+        ),
+        ({"paths": Paths(norms="frozen")}, "paths has norms='frozen'"),
+        ({"paths": Paths(receive="together")}, "paths has receive='together'"),
     ],
 )
 def test_bad_edge_settings_are_refused(lens, change, message):
     with pytest.raises(ValueError, match=message):
         edge_attribution(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
+
+
+def longer_prompt():
+    """The other prompt, its second word of two tokens."""
+    return make_prompt((1, 30, 7, 21, 22, 19, 5, 24, 13), (-1, -1, 0, 1, 1, 2, 2, 3, 4), (5, 6), (12,), (6,))
+
+
+@pytest.mark.parametrize(
+    ("base", "places"), [("clean", [0, 1, 2, 3, 5, 6, 7, 8]), ("corrupted", [0, 1, 2, 3, 3, 4, 5, 6, 7])]
+)
+def test_values_of_a_pair_of_unequal_length_meet_through_their_words(lens, base, places):
+    """Both prompts run as they are; a longer word's first token stands for the shorter's only one. Edges of a sender
+    add up to its change times the gradient of its own write."""
+    prompt, other = text_prompt(), longer_prompt()
+    edges = edge_attribution(lens, [prompt], [other], Paths(base=base, at=("all", "subject")), **QUIET)
+    here, there = (prompt, other) if base == "clean" else (other, prompt)
+    names = [f"blocks.{layer}.{part}" for layer in range(3) for part in ("attn.hook_z", "hook_mlp_out")]
+    model = lens.backend
+    own, foreign = (model.cache(side.tokens, names) for side in (here, there))
+    felt = model.gradients(here.tokens, names, lambda logits: (logits[:, -1, 11] - logits[:, -1, 4]).sum())
+    summed = path_change(edges).sum(["receiver_component", "receiver_layer", "receiver_head"]).isel(prompt=0, metric=0)
+    for name in names:
+        products = (foreign[name][0, places] - own[name][0]) * felt[name][0]
+        component = "z" if "hook_z" in name else "mlp_out"
+        cells = summed.sel(sender_component=component, sender_layer=int(name.split(".")[1]))
+        cells = cells.sel(sender_head=range(4)) if component == "z" else cells.sel(sender_head=[-1])
+        for column, positions in enumerate([range(len(here)), here.subject.positions]):
+            wanted = products[list(positions)].sum((0, -1)) if component == "z" else products[list(positions)].sum()
+            assert np.allclose(cells.isel(pos=column), wanted, atol=1e-10), name
+
+
+def stretched(prompt, at):
+    """The prompt with the token at a position written twice, in the same word."""
+
+    def twice(values):
+        return (*values[: at + 1], *values[at:])
+
+    names = ("ids", "labels", "families", "modalities", "word_index", "roles", "parts", "starts", "ends")
+    subject = Span(prompt.subject.name, tuple(place + (place >= at) for place in prompt.subject))
+    return replace(prompt, **{name: twice(getattr(prompt, name)) for name in names}, subject=subject)
+
+
+@pytest.mark.parametrize("base", ["clean", "corrupted"])
+@pytest.mark.parametrize("spoken", [False, True])
+def test_a_pair_of_unequal_length_has_the_planted_edges(spoken, base):
+    """A longer word before the subject moves everything after it, and changes nothing of what the circuit reads."""
+    circuit = planted("fact machine")
+    prompt = circuit.prompts[15 if spoken else 0]
+    other = circuit.counterfactual(prompt)
+    equal, unequal = (
+        edge_attribution(circuit.lens, [prompt], [contrast], Paths(base=base), steps=2, **QUIET)
+        for contrast in (other, stretched(other, 3))
+    )
+    change = path_change(unequal).isel(prompt=0, pos=0, metric=0)
+    assert np.allclose(change, path_change(equal).isel(prompt=0, pos=0, metric=0), atol=1e-6, equal_nan=True)
+    size = abs(change).stack(edge=change.dims).dropna("edge")
+    lit = size[size > 0.2 * float(size.max())]["edge"].values
+    nodes = {(str(Sender(*map(plain, edge[:3]))), str(Receiver(*map(plain, edge[3:])))) for edge in lit}
+    decoy = str(circuit.truth.decoy)
+    assert nodes == {edge for edge in circuit.truth.edges if not edge[1].startswith(decoy)}
+
+
+def plain(value):
+    return value.item() if hasattr(value, "item") else value
+
+
+def test_prompts_of_other_wording_do_not_meet(lens, monkeypatch):
+    other = make_prompt((1, 30, 7, 19, 5, 24, 13), (-1, -1, 0, 1, 1, 2, 3), (3, 4), (12,), (6,))
+    monkeypatch.setattr(type(lens.backend), "cache", None)  # told before anything runs
+    with pytest.raises(ValueError, match=r"has 1 words before its subject and prompt .* has 2; align prompts of"):
+        edge_attribution(lens, [text_prompt()], [other], **QUIET)
+
+
+def test_what_the_path_misses_is_told_once_for_all_prompts(lens):
+    prompts = [text_prompt(), spoken_prompt()]
+    with pytest.warns(UserWarning, match="2 of 2 are off") as told:
+        edge_attribution(lens, prompts, KnockOut("zero"), Paths([Sender("embed")]), steps=2, **QUIET)
+    assert len([warning for warning in told if "off the total effect" in str(warning.message)]) == 1

@@ -9,6 +9,7 @@ from spiritlens.analysis.attribution.attribution_patching import attribution_pat
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.paths.nodes import Receiver, Sender
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.runs.scoring import scorers
 from tests.analysis.tracing_lens import text_prompt, tiny_lens
 
@@ -38,7 +39,7 @@ def test_gradients_along_a_path_are_averaged_in_float32():
     assert gradients.gradients[0][names[0]].dtype == torch.float32
     assert found["restored"].dtype == np.float64
     edges = edge_attribution(
-        lens, [prompt], [other], senders=[Sender("z", 1, 2)], receivers=[Receiver("logits")], **QUIET
+        lens, [prompt], [other], Paths(senders=[Sender("z", 1, 2)], receivers=[Receiver("logits")]), **QUIET
     )
     assert np.isfinite(edges["patched"]).all()
 

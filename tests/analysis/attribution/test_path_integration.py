@@ -9,7 +9,9 @@ import torch
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
 from spiritlens.analysis.attribution.edge_attribution import edge_attribution
 from spiritlens.analysis.attribution.path_integration import TOLERATED, nearest_singularity, nodes, path_nodes
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.paths.nodes import Sender
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise
 from tests.analysis.tracing_lens import text_prompt, tiny_lens
@@ -71,7 +73,7 @@ def test_one_step_is_the_base_and_nodes_are_exact_in_float64(lens):
 @pytest.mark.parametrize("kind", ["zero", "mean", "resample"])
 def test_a_knock_out_is_attributed_whole(lens, kind, direction):
     prompt = text_prompt()
-    settings = {"components": ("resid_pre",), "direction": direction, **QUIET}
+    settings = {"grid": Grid(("resid_pre",), direction=direction), **QUIET}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = attribution_patch(lens, [prompt], KnockOut(kind), steps=64, **settings)
@@ -86,7 +88,7 @@ def test_more_than_a_hundredth_is_told_with_its_number(lens):
     with pytest.warns(UserWarning, match=r"off the total effect of .* by .*%\) in the prompt .*2 steps miss it"):
         nodes_found = attribution_patch(lens, [prompt], KnockOut("zero"), ("resid_pre",), steps=2, **QUIET)
     with pytest.warns(UserWarning, match="take more steps"):
-        edges = edge_attribution(lens, [prompt], KnockOut("zero"), senders=[Sender("embed")], steps=2, **QUIET)
+        edges = edge_attribution(lens, [prompt], KnockOut("zero"), Paths(senders=[Sender("embed")]), steps=2, **QUIET)
     assert np.allclose(edges["completeness_residual"], nodes_found["completeness_residual"], atol=1e-10)
     total = abs((nodes_found["clean"] - nodes_found["corrupted"]).item())
     assert abs(nodes_found["completeness_residual"].item()) > TOLERATED * total

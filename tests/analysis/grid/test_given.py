@@ -6,6 +6,7 @@ import pytest
 import spiritlens as sl
 from spiritlens.analysis.grid.given import given_draws, given_names
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.runs.foils import runner_up
 
 NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "edge_attribution")
 
@@ -42,13 +43,12 @@ def test_numbers_of_numpy_become_pythons():
 
 
 @pytest.mark.parametrize("name", NEED_FOIL)
-def test_a_missing_foil_is_told_before_anything_runs(machine, at_rest, name):
-    """The README's prompts have none: what to add is said at once."""
+def test_a_prompt_without_a_foil_gets_the_runner_up_and_the_result_says_so(machine, name):
+    """The README's prompts have none."""
     bare = machine.lens.text("the colour of marlo is", "marlo", "red")
-    with pytest.raises(
-        ValueError, match=rf"prompt {bare.id} cannot be scored .* give the prompt foil=… or drop the metric"
-    ):
-        getattr(sl, name)(machine.lens, [machine.prompts[0], bare], sl.Noise(), progress="none")
+    found = getattr(sl, name)(machine.lens, [machine.prompts[0], bare], sl.Noise(), progress="none")
+    assert found["foil_rule"].values.tolist() == ["own", "runner-up"]
+    assert found["foil"].values.tolist() == [machine.prompts[0].foil, runner_up(machine.lens, bare).foil]
 
 
 def test_an_attribution_against_no_foil_is_told_before_anything_runs(machine, at_rest):
@@ -92,7 +92,9 @@ def test_generators_give_what_lists_give(machine):
         sl.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
     )
     assert of_generator.drop_attrs().identical(of_list.drop_attrs())
-    effects = sl.causal_trace(lens, [prompts[0], machine.prompts[12]], ("resid_post",), at="role", progress="none")
+    effects = sl.causal_trace(
+        lens, [prompts[0], machine.prompts[12]], sl.Grid(("resid_post",), at="role"), progress="none"
+    )
     averages = [sl.effects.average(effects, by=by, resamples=5) for by in (["modality"], iter(["modality"]))]
     assert averages[0].identical(averages[1])
     assert averages[1]["modality"].values.tolist() == ["T2T", "S2T"]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 from patching_by_hooks import HOOKS, QUIET, TOLERANCE, L, measured, other_prompt
 
 import spiritlens as sl
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch, back_patch
+from spiritlens.analysis.patching.donors import Donors
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import Noise
 from tests.analysis.tracing_lens import text_prompt
@@ -18,8 +21,9 @@ from tests.analysis.tracing_lens import text_prompt
 @pytest.mark.parametrize("component", ["resid_pre", "resid_post", "mlp_out", "k"])
 def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens, component):
     prompt, other = text_prompt(), other_prompt()
-    grid = back_patch(lens, [prompt], [other], component, spans=("subject",), **QUIET)
-    plain = activation_patch(lens, [prompt], [other], (component,), at="span", spans=("subject",), **QUIET)
+    grid = Grid((component,), at="span", spans=("subject",))
+    moved = back_patch(lens, [prompt], [other], grid, **QUIET)
+    plain = activation_patch(lens, [prompt], [other], grid, **QUIET)
     model = lens.backend.model
     _, taken = model.run_with_cache(prompt.tokens)
     for source, target in itertools.product(range(L), range(L)):
@@ -32,7 +36,7 @@ def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens,
 
         with torch.no_grad():
             logits = model.run_with_hooks(other.tokens, fwd_hooks=[(HOOKS[component].format(target), put)])
-        cell = grid["restored"].sel(component=f"{component} from {source}", layer=target).values[0, 0, 0]
+        cell = moved["restored"].sel(component=f"{component} from {source}", layer=target).values[0, 0, 0]
         assert np.allclose(cell, measured(lens, prompt, logits), atol=TOLERANCE)
         if source == target:
             assert np.allclose(cell, plain["restored"].values[0, 0, target, 0, 0], atol=TOLERANCE)
@@ -41,13 +45,35 @@ def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens,
 @pytest.mark.parametrize("component", ["pattern", "result"])
 def test_what_belongs_to_its_own_layer_is_not_back_patched(lens, component):
     with pytest.raises(ValueError, match=f"component='{component}' cannot be moved between layers"):
-        back_patch(lens, [text_prompt()], [other_prompt()], component, **QUIET)
+        back_patch(lens, [text_prompt()], [other_prompt()], (component,), **QUIET)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"grid": ("q", "k")}, "back-patching moves one component"),
+        ({"grid": Grid(("resid_pre",), window=2)}, "window=2, which this method does not know"),
+        ({"donors": Donors(layers=(0, 9))}, r"layers \(0, 9\): the model has 3, of which the last is 2"),
+    ],
+)
+def test_what_cannot_be_moved_between_layers_is_refused(lens, change, message):
+    with pytest.raises(ValueError, match=message):
+        back_patch(lens, [text_prompt()], [other_prompt()], **change, **QUIET)
+
+
+def test_a_component_by_name_is_moved_where_nothing_else_is_said(lens):
+    """At the subject and the last token, with and without a name; a grid says its own sites."""
+    by_name, by_default = (back_patch(lens, [text_prompt()], [other_prompt()], grid, **QUIET) for grid in (["k"], None))
+    for found in (by_name, by_default):
+        assert found["span_name"].values.tolist() == [["subject", "last token"]]
+    assert by_default["component"].values.tolist() == [f"resid_pre from {layer}" for layer in range(L)]
+    assert "pos" in back_patch(lens, [text_prompt()], [other_prompt()], Grid(["k"]), **QUIET).dims
 
 
 def test_the_donors_that_were_used_are_stored(lens):
     prompt, second = text_prompt(), other_prompt()
-    settings = {"components": ("resid_pre",), "at": "role", **QUIET}
-    found = activation_patch(lens, [prompt, second], Noise(0.5), control="other fact", **settings)
+    settings = {"grid": Grid(("resid_pre",), at="role"), **QUIET}
+    found = activation_patch(lens, [prompt, second], Noise(0.5), donors=Donors(control="other fact"), **settings)
     assert json.loads(found.attrs["config_json"])["donors"] == [second.id, prompt.id]
     plain = activation_patch(lens, [prompt, second], Noise(0.5), **settings)
     assert json.loads(plain.attrs["config_json"])["donors"] is None
@@ -69,10 +95,7 @@ def test_heads_of_or_and_and_pairs_are_told_apart_by_direction(circuits):
                 circuit.lens,
                 prompts,
                 others,
-                ("z",),
-                at="role",
-                heads="each",
-                direction=direction,
+                Grid(("z",), at="role", heads="each", direction=direction),
                 metrics=("probability",),
                 progress="none",
             )
@@ -89,46 +112,28 @@ def test_a_written_fact_moves_into_the_spoken_prompt_and_back_and_controls_do_no
     written, spoken = ([build(subject) for subject in subjects] for build in (circuit.text, circuit.speech))
     for receivers, donors in ((spoken, written), (written, spoken)):
         others = [circuit.counterfactual(prompt) for prompt in receivers]
-        settings = {
-            "at": "span",
-            "spans": ("subject last", "last token"),
-            "metrics": ("probability",),
-            "progress": "none",
-        }
-        found = activation_patch(
-            circuit.lens, receivers, others, ("resid_post",), donors=donors, pooling="last", **settings
-        )
+        grid = Grid(("resid_post",), at="span", spans=("subject last", "last token"))
+        call = partial(activation_patch, circuit.lens, receivers, others, grid, ("probability",), progress="none")
+        found = call(donors=Donors(donors, "last"))
         recovered = found["restored"].isel(component=0, sample=0, metric=0)
         assert np.allclose(recovered.sel(layer=slice(2, 5)).isel(span=0), 1, atol=1e-3)
         assert np.allclose(recovered.sel(layer=[0, 6, 7]).isel(span=0), 0, atol=1e-3)
         assert np.allclose(recovered.sel(layer=slice(6, 7)).isel(span=1), 1, atol=1e-3)
         for control in ("other word", "other fact", "noise"):
-            none = activation_patch(
-                circuit.lens,
-                receivers,
-                others,
-                ("resid_post",),
-                donors=donors,
-                pooling="last",
-                control=control,
-                **settings,
-            )
+            none = call(donors=Donors(donors, "last", control))
             assert float(none["restored"].sel(layer=slice(2, 5)).isel(span=0).max()) < 0.5
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": ("resid",)}, "components \\('resid',\\): no 'resid' here; name one or more"),
-        ({"components": ("resid_pre",), "heads": "each"}, "heads='each' goes with q, k, v"),
-        ({"heads": "some"}, "heads='some'"),
-        ({"direction": "sideways"}, "direction='sideways'"),
-        ({"control": "placebo"}, "control='placebo'"),
-        ({"pooling": "first"}, "pooling='first': expected one of position, last"),
-        ({"window": 0}, "window=0: expected a whole number ≥ 1"),
+        ({"grid": ("resid",)}, "components \\('resid',\\): no 'resid' here; name one or more"),
+        ({"grid": Grid(("resid_pre",), heads="each")}, "heads='each' goes with q, k, v"),
+        ({"grid": Grid(sever="mlp")}, "sever='mlp', which this method does not know"),
         ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
         ({"donors": []}, "donors is empty"),
-        ({"control": "other fact"}, "finds no other subject"),
+        ({"donors": Donors(layers=(1,))}, r"layers=\(1,\): every layer gets its own values here; use back_patch"),
+        ({"donors": Donors(control="other fact")}, "finds no other subject"),
     ],
 )
 def test_bad_settings_are_refused(lens, change, message):

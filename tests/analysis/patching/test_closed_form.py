@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from patching_by_hooks import HOOKS, QUIET, TOLERANCE, L, measured, other_prompt
 
+from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
@@ -24,7 +25,7 @@ def test_all_heads_together_are_the_attention_output(lens):
 def test_noise_samples_of_every_component_equal_one_hooked_pass_each(lens):
     prompt, samples = text_prompt(), 2
     components = ("resid_mid", "attn_out", "mlp_out", "q", "v", "z", "pattern")
-    found = activation_patch(lens, [prompt], Noise(0.5), components, samples=samples, seed=4, **QUIET)
+    found = activation_patch(lens, [prompt], Noise(0.5), components, samples=Draws(samples, seed=4), **QUIET)
     model = lens.backend.model
     embeddings = corrupted_embeddings(lens, prompt, Noise(0.5), samples=samples, seed=4)
     _, taken = model.run_with_cache(prompt.tokens)
@@ -67,7 +68,7 @@ def test_queries_keys_and_values_of_a_layer_together_are_its_attention_output(le
 
 def test_a_single_head_is_the_attention_output():
     lens = one_head_lens()
-    found = activation_patch(lens, [text_prompt()], [other_prompt()], ("z", "result"), heads="each", **QUIET)
+    found = activation_patch(lens, [text_prompt()], [other_prompt()], Grid(("z", "result"), heads="each"), **QUIET)
     whole = activation_patch(lens, [text_prompt()], [other_prompt()], ("attn_out",), **QUIET)
     assert found.sizes["head"] == 1
     for component in ("z", "result"):

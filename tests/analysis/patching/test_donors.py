@@ -7,8 +7,9 @@ import pytest
 import torch
 from patching_by_hooks import QUIET, TOLERANCE, L, measured, other_prompt, spoken_like_text
 
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch
-from spiritlens.analysis.patching.donors import aligned_groups, noise_like, other_facts, pooled, pooling_weights
+from spiritlens.analysis.patching.donors import Donors, aligned_groups, noise_like, other_facts, pooled, pooling_weights
 from spiritlens.models.planted.planted import planted
 from spiritlens.prompts.prompt import Span
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
@@ -172,7 +173,7 @@ def test_values_of_a_written_word_enter_the_spoken_word_as_the_pooling_rule_says
     written, spoken = text_prompt(), spoken_like_text()
     counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
     found = activation_patch(
-        lens, [spoken], [counterfactual], ("resid_post",), donors=[written], at="role", pooling=pooling, **QUIET
+        lens, [spoken], [counterfactual], Grid(("resid_post",), at="role"), donors=Donors([written], pooling), **QUIET
     )
     model = lens.backend.model
     _, taken = model.run_with_cache(written.tokens)
@@ -209,7 +210,7 @@ def test_a_prompt_as_its_own_donor_through_the_alignment_is_the_ordinary_patch(l
     counterfactual = make_prompt((*spoken.ids[:6], 42, 34, 42, 34, *spoken.ids[10:]), spoken.word_index, (6, 7, 8, 9))
     plain = activation_patch(lens, [spoken], [counterfactual], ("resid_pre", "z"), **QUIET)
     through = activation_patch(
-        lens, [spoken], [counterfactual], ("resid_pre", "z"), donors=[spoken], pooling="broadcast", **QUIET
+        lens, [spoken], [counterfactual], ("resid_pre", "z"), donors=Donors([spoken], "broadcast"), **QUIET
     )
     assert np.allclose(plain["restored"], through["restored"], atol=TOLERANCE, equal_nan=True)
 
@@ -218,10 +219,10 @@ def test_a_pause_keeps_its_own_value_and_is_absent_by_itself(lens):
     """The donor has no pause: a role that holds one is patched at its words, the pause alone is no cell."""
     words = (-1, -1, 0, -1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, -1)
     spoken = make_prompt(spoken_like_text().ids, words, (6, 7, 8, 9))
-    settings = {"donors": [text_prompt()], "pooling": "mean", **QUIET}
+    settings = {"donors": Donors([text_prompt()], "mean"), **QUIET}
     tokens = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), **settings)
     assert (tokens["status"].isel(pos=3) == 3).all()
-    roles = activation_patch(lens, [spoken], Noise(0.5), ("resid_post",), at="role", **settings)
+    roles = activation_patch(lens, [spoken], Noise(0.5), Grid(("resid_post",), at="role"), **settings)
     model = lens.backend.model
     _, taken = model.run_with_cache(text_prompt().tokens)
     embeddings = corrupted_embeddings(lens, spoken, Noise(0.5), samples=1, seed=0)
@@ -247,11 +248,8 @@ def test_controls_take_other_values_and_noise_keeps_the_norm(lens):
             lens,
             [spoken],
             [counterfactual],
-            ("resid_post",),
-            donors=[written],
-            at="role",
-            pooling="mean",
-            control=control,
+            Grid(("resid_post",), at="role"),
+            donors=Donors([written], "mean", control),
             **QUIET,
         )["restored"].sel(role="subject")
         for control in ("none", "other word", "noise")
@@ -260,10 +258,25 @@ def test_controls_take_other_values_and_noise_keeps_the_norm(lens):
     assert not np.allclose(runs["none"], runs["noise"], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"control": "placebo"}, "control='placebo'"),
+        ({"pooling": "first"}, "pooling='first': expected one of position, last"),
+        ({"prompts": ()}, "donors is empty"),
+        ({"layers": (1, 1)}, r"layers \(1, 1\) names a layer twice"),
+        ({"layers": ("1",)}, r"layers\[0\]='1': expected a whole number"),
+    ],
+)
+def test_donors_that_mean_nothing_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Donors(**change)
+
+
 def test_patterns_need_equal_lengths(lens):
     with pytest.raises(ValueError, match="patterns are taken between prompts of equal length"):
         activation_patch(
-            lens, [spoken_like_text()], Noise(0.1), ("pattern",), donors=[text_prompt()], pooling="mean", **QUIET
+            lens, [spoken_like_text()], Noise(0.1), ("pattern",), donors=Donors([text_prompt()], "mean"), **QUIET
         )
 
 
@@ -272,7 +285,7 @@ def test_patterns_need_equal_lengths(lens):
 )
 def test_patterns_are_neither_pooled_nor_drawn(lens, change):
     with pytest.raises(ValueError, match="a pattern is taken row by row"):
-        activation_patch(lens, [text_prompt()], [other_prompt()], ("pattern",), **QUIET, **change)
+        activation_patch(lens, [text_prompt()], [other_prompt()], ("pattern",), donors=Donors(**change), **QUIET)
 
 
 def test_position_pooling_refuses_words_of_other_size(lens):
@@ -282,4 +295,4 @@ def test_position_pooling_refuses_words_of_other_size(lens):
 
 def test_prompts_of_another_phrasing_do_not_align(lens):
     with pytest.raises(ValueError, match="align prompts of one phrasing"):
-        activation_patch(lens, [spoken_prompt()], Noise(0.1), donors=[text_prompt()], pooling="mean", **QUIET)
+        activation_patch(lens, [spoken_prompt()], Noise(0.1), donors=Donors([text_prompt()], "mean"), **QUIET)

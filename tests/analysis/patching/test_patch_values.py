@@ -1,26 +1,29 @@
 """The engine of activation patching against one plain hooked pass per cell, samples, donors and users' own hooks."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 import torch
 from patching_by_hooks import QUIET, TOLERANCE, L, measured, naive, other_prompt
 
+from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch, back_patch
+from spiritlens.analysis.patching.donors import Donors
 from spiritlens.analysis.patching.grid import Patch
 from spiritlens.analysis.patching.patch_values import RunSpec, patch_values
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.scoring import scorers
-from tests.analysis.tracing_lens import text_prompt
+from tests.analysis.tracing_lens import TinyLens, text_prompt
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
 def test_every_component_layer_and_position_equals_one_hooked_pass(lens, direction):
     prompt, other = text_prompt(), other_prompt()
     components = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern")
-    found = activation_patch(lens, [prompt], [other], components, direction=direction, **QUIET)
+    found = activation_patch(lens, [prompt], [other], Grid(components, direction=direction), **QUIET)
     base, source = (other, prompt) if direction == "denoising" else (prompt, other)
     for (row, component), layer, position in itertools.product(enumerate(components), range(L), (3, 4, 5, 7)):
         slow = naive(lens, prompt, base, source, component, [layer], [position])
@@ -38,7 +41,7 @@ def test_every_component_layer_and_position_equals_one_hooked_pass(lens, directi
 def test_every_head_equals_one_hooked_pass_and_missing_key_value_heads_are_absent(lens):
     prompt, other = text_prompt(), other_prompt()
     components = ("q", "k", "v", "z", "pattern", "result")
-    found = activation_patch(lens, [prompt], [other], components, at="role", heads="each", **QUIET)
+    found = activation_patch(lens, [prompt], [other], Grid(components, at="role", heads="each"), **QUIET)
     roles = {str(role): place for place, role in enumerate(found["role"].values)}
     for role, (row, component), layer, head in itertools.product(
         ("subject", "last word"), enumerate(components), range(L), range(4)
@@ -69,7 +72,7 @@ def test_restoring_the_residual_stream_everywhere_gives_the_clean_run(lens):
         for component, layer in itertools.product(("resid_pre", "resid_mid", "resid_post"), range(L))
     ]
     assert np.allclose(cell_values(lens, prompt, other, prompt, *streams), clean, atol=TOLERANCE)
-    last = activation_patch(lens, [prompt], [other], ("resid_post",), at="role", **QUIET)
+    last = activation_patch(lens, [prompt], [other], Grid(("resid_post",), at="role"), **QUIET)
     final = last["restored"].sel(component="resid_post", layer=L - 1, role="last word").values[0, 0]
     assert np.allclose(final, last["clean"].values[0], atol=TOLERANCE)
 
@@ -90,7 +93,7 @@ def test_noising_a_whole_layer_is_denoising_of_the_rest(lens):
         rest = cell_values(lens, prompt, other, prompt, Patch(component, (layer,), (0, 1, 2, 3, 5, 6)))
         assert np.allclose(noised, rest, atol=TOLERANCE)
     by_span = activation_patch(
-        lens, [prompt], [other], ("resid_pre",), at="span", spans=("position 4",), direction="noising", **QUIET
+        lens, [prompt], [other], Grid(("resid_pre",), at="span", spans=("position 4",), direction="noising"), **QUIET
     )
     alone = cell_values(lens, prompt, prompt, other, Patch("resid_pre", (1,), (4,)))
     assert np.allclose(by_span["restored"].values[0, 0, 1, 0], alone, atol=TOLERANCE)
@@ -98,7 +101,7 @@ def test_noising_a_whole_layer_is_denoising_of_the_rest(lens):
 
 def test_noise_samples_are_runs_of_their_own(lens):
     prompt = text_prompt()
-    found = activation_patch(lens, [prompt], Noise(0.5), ("resid_pre",), samples=3, at="role", **QUIET)
+    found = activation_patch(lens, [prompt], Noise(0.5), Grid(("resid_pre",), at="role"), samples=3, **QUIET)
     assert found.sizes["sample"] == 3
     whole = found["restored"].sel(component="resid_pre", layer=0, role="subject").values[0]
     assert np.allclose(whole, found["clean"].values, atol=TOLERANCE)
@@ -108,8 +111,9 @@ def test_noise_samples_are_runs_of_their_own(lens):
 def test_a_donors_value_stands_in_every_noise_sample(lens):
     """Noising: the clean run gets the donor's one value, whatever the samples of the corrupted run are."""
     prompt, donor, noise = text_prompt(), other_prompt(), Noise(0.4)
-    settings = {"donors": [donor], "direction": "noising", "samples": 3, "seed": 2, **QUIET}
-    found = activation_patch(lens, [prompt], noise, ("resid_pre", "z"), **settings)
+    grid = Grid(("resid_pre", "z"), direction="noising")
+    settings = {"donors": [donor], **QUIET}
+    found = activation_patch(lens, [prompt], noise, grid, samples=Draws(3, seed=2), **settings)
     assert found["restored"].dims[-2:] == ("sample", "metric")
     for (row, component), layer, position in itertools.product(enumerate(("resid_pre", "z")), range(L), (4, 5, 7)):
         slow = naive(lens, prompt, prompt, donor, component, [layer], [position])
@@ -120,15 +124,16 @@ def test_a_donors_value_stands_in_every_noise_sample(lens):
         put = [("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1])]
         logits = lens.backend.model.run_with_hooks(prompt.tokens, fwd_hooks=put)
         assert np.allclose(found["corrupted"].values[0, sample], measured(lens, prompt, logits), atol=TOLERANCE)
-    one = activation_patch(lens, [prompt], noise, ("resid_pre", "z"), **{**settings, "samples": 1})
+    one = activation_patch(lens, [prompt], noise, grid, samples=Draws(1, seed=2), **settings)
     assert np.array_equal(found["restored"].isel(sample=0), one["restored"].isel(sample=0))
 
 
 def test_a_donors_value_of_another_layer_stands_in_every_noise_sample(lens):
     prompt, donor = text_prompt(), other_prompt()
-    settings = {"donors": [donor], "direction": "noising", "samples": 2, "at": "span", "spans": ("subject",), **QUIET}
-    found = back_patch(lens, [prompt], Noise(0.4), source_layers=(0, 2), **settings)
-    with_counterfactual = back_patch(lens, [prompt], [donor], source_layers=(0, 2), **{**settings, "samples": 1})
+    grid = Grid(("resid_pre",), at="span", spans=("subject",), direction="noising")
+    settings = {"donors": Donors([donor], layers=(0, 2)), **QUIET}
+    found = back_patch(lens, [prompt], Noise(0.4), grid, samples=2, **settings)
+    with_counterfactual = back_patch(lens, [prompt], [donor], grid, **settings)
     for sample in range(2):
         assert np.allclose(
             found["restored"].isel(sample=sample), with_counterfactual["restored"].isel(sample=0), atol=TOLERANCE
@@ -138,12 +143,14 @@ def test_a_donors_value_of_another_layer_stands_in_every_noise_sample(lens):
 def test_samples_and_memory_budgets_change_nothing(lens):
     """Every component over noise samples: with little memory, and each component alone."""
     components = ("resid_mid", "attn_out", "mlp_out", "q", "k", "z", "pattern")
-    settings = {"contrast": Noise(0.5), "samples": 2, "at": "role", **QUIET}
-    together = activation_patch(lens, [text_prompt()], components=components, **settings)
-    small = activation_patch(lens, [text_prompt()], components=components, memory_budget=1, **settings)
+    contrast, settings = Noise(0.5), {"samples": 2, **QUIET}
+    together = activation_patch(lens, [text_prompt()], contrast, Grid(components, at="role"), **settings)
+    little = TinyLens(lens.backend, memory_budget=1)
+    small = activation_patch(little, [text_prompt()], contrast, Grid(components, at="role"), **settings)
+    assert json.loads(small.attrs["config_json"])["memory_budget"] == 1
     assert np.allclose(together["restored"], small["restored"], atol=TOLERANCE, rtol=0, equal_nan=True)
     for component in components:
-        alone = activation_patch(lens, [text_prompt()], components=(component,), **settings)
+        alone = activation_patch(lens, [text_prompt()], contrast, Grid((component,), at="role"), **settings)
         both = together.sel(component=[component])
         assert np.allclose(both["restored"], alone["restored"], atol=TOLERANCE, rtol=0, equal_nan=True)
         assert np.array_equal(both["status"], alone["status"])
@@ -166,7 +173,7 @@ def test_a_users_own_hook_takes_effect_in_every_cell(lens):
         model.add_hook(name, bend)
     try:
         found = activation_patch(lens, [prompt], [other], components, **QUIET)
-        by_head = activation_patch(lens, [prompt], [other], ("z", "pattern", "q"), heads="each", **QUIET)
+        by_head = activation_patch(lens, [prompt], [other], Grid(("z", "pattern", "q"), heads="each"), **QUIET)
         for (row, component), layer, position in itertools.product(enumerate(components), range(L), (1, 4, 6, 7)):
             slow = naive(lens, prompt, other, prompt, component, [layer], [position])
             cell = found["restored"].values[0, row, layer, position, 0]

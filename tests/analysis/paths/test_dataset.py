@@ -5,6 +5,7 @@ from paths_by_hooks import pick
 
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.path_patching import path_patch
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.effects.paths import check_paths
 
 
@@ -15,8 +16,7 @@ def test_backward_edges_are_absent_and_never_zero(circuits):
         circuit.lens,
         prompts,
         others,
-        senders=[Sender("z", 6, 1), Sender("embed")],
-        receivers=[Receiver("v_input", 6, 1), Receiver("logits")],
+        Paths(senders=[Sender("z", 6, 1), Sender("embed")], receivers=[Receiver("v_input", 6, 1), Receiver("logits")]),
         progress="none",
     )
     cell = {

@@ -1,13 +1,19 @@
 """Path patching as it is called, on planted circuits."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from paths_by_hooks import pick
 
+from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers
 from spiritlens.analysis.paths.path_patching import path_patch
+from spiritlens.analysis.paths.paths import Paths
 from spiritlens.effects.paths import path_change
 from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.runs.metrics import Metric
 
 
 def lit_edges(dataset, metric, least):
@@ -38,8 +44,9 @@ def test_path_patching_lights_exactly_the_planted_edges(circuits, name, spoken, 
         circuit.lens,
         [prompt],
         [circuit.counterfactual(prompt)],
-        receivers=all_receivers(circuit.lens.backend),
-        base="corrupted" if circuit.truth.rule == "or" else "clean",
+        Paths(
+            receivers=all_receivers(circuit.lens.backend), base="corrupted" if circuit.truth.rule == "or" else "clean"
+        ),
         metrics=(metric,),
         progress="none",
     )
@@ -61,9 +68,11 @@ def test_queries_and_keys_of_the_mover_carry_nothing_and_its_value_everything(ci
         circuit.lens,
         prompts,
         others,
-        senders=[Sender("mlp_out", fact)],
-        receivers=[Receiver(name, mover.layer, mover.head) for name in inputs],
-        at=("subject last", "last token"),
+        Paths(
+            senders=[Sender("mlp_out", fact)],
+            receivers=[Receiver(name, mover.layer, mover.head) for name in inputs],
+            at=("subject last", "last token"),
+        ),
         metrics=("probability",),
         progress="none",
     )
@@ -79,9 +88,10 @@ def test_receivers_of_an_or_pair_carry_the_fact_together_but_neither_alone(circu
     circuit = circuits["or pair"]
     prompts, others = pick(circuit)
     movers = [Receiver("v_input", mover.layer, mover.head) for mover in circuit.truth.movers]
-    settings = {"senders": [Sender("mlp_out", 2)], "metrics": ("probability",), "progress": "none"}
-    together = path_patch(circuit.lens, prompts, others, receivers=movers, receive="together", **settings)
-    each = path_patch(circuit.lens, prompts, others, receivers=movers, **settings)
+    settings = {"metrics": ("probability",), "progress": "none"}
+    paths = Paths([Sender("mlp_out", 2)], movers)
+    together = path_patch(circuit.lens, prompts, others, replace(paths, receive="together"), **settings)
+    each = path_patch(circuit.lens, prompts, others, paths, **settings)
     assert np.allclose(path_change(together), -1, atol=1e-3)
     assert np.allclose(path_change(each), 0, atol=1e-3)
     assert str(together.receiver_component.values[0]) == "L6H1.v + L6H3.v"
@@ -91,9 +101,9 @@ def test_noise_as_contrast_is_reproducible_and_averaged(circuits):
     circuit = circuits["fact machine"]
     prompts, _ = pick(circuit)
 
-    head = {"receivers": [Receiver("v_input", 6, 1)], "senders": [Sender("mlp_out", 2)], "metrics": ("logit",)}
+    paths = Paths([Sender("mlp_out", 2)], [Receiver("v_input", 6, 1)])
     runs = [
-        path_patch(circuit.lens, prompts, Noise(), samples=count, seed=3, progress="none", **head)
+        path_patch(circuit.lens, prompts, Noise(), paths, ("logit",), samples=Draws(count, seed=3), progress="none")
         for count in (1, 2, 2)
     ]
     assert np.array_equal(runs[1]["patched"], runs[2]["patched"])
@@ -104,19 +114,15 @@ def test_noise_as_contrast_is_reproducible_and_averaged(circuits):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"senders": [Sender("z", 9, 0)]}, "outside the model's layers 0..7"),
-        ({"senders": [Sender("z", 1, 7)]}, "outside the model's 4 heads"),
+        ({"paths": Paths([Sender("z", 9, 0)])}, "outside the model's layers 0..7"),
+        ({"paths": Paths([Sender("z", 1, 7)])}, "outside the model's 4 heads"),
         (
-            {"receivers": [Receiver("logits"), Receiver("mlp_in", 1)], "receive": "together"},
+            {"paths": Paths(receivers=[Receiver("logits"), Receiver("mlp_in", 1)], receive="together")},
             "logits cannot be patched together",
         ),
-        ({"frozen": "mlps"}, "frozen='mlps': expected one of heads"),
-        ({"base": "noised"}, "base='noised'"),
-        ({"norms": "folded"}, "norms='folded'"),
-        ({"receive": "group"}, "receive='group': expected one of each, together"),
+        ({"paths": [Sender("embed")]}, r"paths=\[.* \(list\): expected Paths, such as Paths\(receivers="),
         ({"samples": 0}, "samples=0: expected a whole number ≥ 1"),
-        ({"senders": []}, "senders is empty"),
-        ({"at": ["no such span"]}, "no span 'no such span'"),
+        ({"paths": Paths(at=["no such span"])}, "no span 'no such span'"),
     ],
 )
 def test_bad_settings_are_refused(circuits, change, message):
@@ -133,3 +139,15 @@ def test_counterfactuals_must_fit(circuits):
         path_patch(circuit.lens, prompts, others[:1], progress="none")
     with pytest.raises(ValueError, match="must be equally long"):
         path_patch(circuit.lens, prompts, others[::-1], progress="none")
+
+
+def test_a_metric_of_ones_own_gives_what_the_same_built_in_one_gives(circuits):
+    circuit = circuits["fact machine"]
+    prompts, others = pick(circuit)
+    own = Metric("own logit", lambda logits, prompt: logits[:, 0, prompt.answer_ids[0]], unit="logits")
+    found = path_patch(circuit.lens, prompts, others, metrics=("logit", own), progress="none")
+    assert np.array_equal(
+        found["patched"].sel(metric="own logit"), found["patched"].sel(metric="logit"), equal_nan=True
+    )
+    assert found["metric_unit"].values.tolist() == ["logits", "logits"]
+    assert json.loads(found.attrs["config_json"])["own_metrics"].keys() == {"own logit"}

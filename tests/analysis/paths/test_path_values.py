@@ -8,6 +8,7 @@ from paths_by_hooks import CLEAN, CORRUPTED, TOLERANCE, L, four_passes, norm_sca
 
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders
 from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.paths import Held
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 
@@ -79,9 +80,7 @@ def test_patching_a_sender_with_its_own_value_changes_nothing(llama):
     groups = [(receiver,) for receiver in all_receivers(model)]
     recorded = record_pair(model, CLEAN, None, None, groups, 1)
     for frozen in ("heads", "heads+mlps", "nothing"):
-        found = path_values(
-            model, recorded, all_senders(model), groups, range(8), frozen=frozen, norms="recomputed", score=score
-        )
+        found = path_values(recorded, all_senders(model), groups, range(8), held=Held(frozen), score=score)
         change = (found.values - found.base).nan_to_num()
         assert change.abs().max() < TOLERANCE
         assert found.noise_floor.max() < TOLERANCE

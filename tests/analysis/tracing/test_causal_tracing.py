@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 from tracing_by_hooks import HOOKS, SAMPLES, TOLERANCE, both_runs, naive_cell, sites_of, window_of
-from tracing_lens import text_prompt
+from tracing_lens import TinyLens, text_prompt
 
+from spiritlens.analysis.grid.grid import Grid, Screen
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
+from spiritlens.analysis.tracing.rome import rome
 from spiritlens.effects.schema import Status
-from spiritlens.runs.corruptions.knock_out import KnockOut
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
@@ -17,11 +18,9 @@ def test_equals_one_pass_per_cell(lens, prompts, at, direction) -> None:
     effects = causal_trace(
         lens,
         prompts,
-        at=at,
-        window=2,
+        Grid(at=at, window=2, direction=direction),
         samples=SAMPLES,
         metrics=("probability", "logit"),
-        direction=direction,
         progress="none",
     )
     checked = 0
@@ -45,22 +44,21 @@ def test_equals_one_pass_per_cell(lens, prompts, at, direction) -> None:
 
 
 def test_prompts_together_equal_prompts_alone(lens, prompts) -> None:
-    together = causal_trace(lens, prompts, at="role", samples=SAMPLES, progress="none")
-    reversed_order = causal_trace(
-        lens, prompts[::-1], at="role", samples=SAMPLES, progress="none", memory_budget=50_000
-    )
+    together = causal_trace(lens, prompts, Grid(at="role"), samples=SAMPLES, progress="none")
+    small = TinyLens(lens.backend, memory_budget=50_000)
+    reversed_order = causal_trace(small, prompts[::-1], Grid(at="role"), samples=SAMPLES, progress="none")
     assert np.nanmax(np.abs(together.restored.values - reversed_order.restored.values[::-1])) < TOLERANCE
     assert (together.prompt_id.values == reversed_order.prompt_id.values[::-1]).all()
 
 
 def test_more_samples_keep_the_first_ones(lens, prompts) -> None:
-    few = causal_trace(lens, prompts[:1], at="role", samples=1, progress="none")
-    many = causal_trace(lens, prompts[:1], at="role", samples=3, progress="none")
+    few = causal_trace(lens, prompts[:1], Grid(at="role"), samples=1, progress="none")
+    many = causal_trace(lens, prompts[:1], Grid(at="role"), samples=3, progress="none")
     assert np.nanmax(np.abs(few.restored.values[..., 0, :] - many.restored.values[..., 0, :])) < TOLERANCE
 
 
 def test_control_span_spares_the_subject(lens, prompts) -> None:
-    effects = causal_trace(lens, prompts, ("resid_pre",), samples=1, corrupted="control", progress="none")
+    effects = causal_trace(lens, prompts, Grid(("resid_pre",), corrupted="control"), samples=1, progress="none")
     restored = effects.restored.sel(layer=0, component="resid_pre").isel(sample=0, metric=0)
     for number, prompt in enumerate(prompts):
         changed = np.flatnonzero(np.abs(restored[number] - float(effects.corrupted[number, 0, 0])).values > 1e-9)
@@ -73,10 +71,10 @@ def test_a_users_hook_takes_effect(lens, prompts) -> None:
         return torch.cat([x[:, :6], 2 * x[:, 6:]], dim=1)
 
     model = lens.backend.model
-    plain = causal_trace(lens, prompts[:1], at="role", samples=1, progress="none")
+    plain = causal_trace(lens, prompts[:1], Grid(at="role"), samples=1, progress="none")
     both_runs.cache_clear()
     with model.hooks(fwd_hooks=[("blocks.1.hook_mlp_out", double)]):
-        hooked = causal_trace(lens, prompts[:1], at="role", window=1, samples=1, progress="none")
+        hooked = causal_trace(lens, prompts[:1], Grid(at="role", window=1), samples=1, progress="none")
         patches = [(HOOKS["resid_pre"].format(1), position, None) for position in (4, 5)]
         expected = naive_cell(lens, prompts[0], 0, patches)[-1].softmax(-1)[11]
     both_runs.cache_clear()
@@ -87,19 +85,11 @@ def test_a_users_hook_takes_effect(lens, prompts) -> None:
     assert np.nanmax(np.abs(plain.restored.values - hooked.restored.values)) > 1e-4
 
 
-def test_a_preset_replaces_nothing_that_was_given(lens):
-    prompt = text_prompt()
-    for given in ({"samples": 3}, {"window": 2}, {"metrics": ("logit",)}, {"corruption": KnockOut("zero")}):
-        (name,) = given
-        with pytest.raises(ValueError, match=f"preset='rome' sets .* and {name} was given too"):
-            causal_trace(lens, [prompt], preset="rome", progress="none", **given)
-
-
-def test_rome_preset_is_the_reference_algorithm(lens) -> None:
+def test_rome_is_the_reference_algorithm(lens) -> None:
     """Eleven rows, row 0 clean; one stream of noise of seed 1; clean states copied across rows inside the same pass."""
     argmax = int(lens.backend.model(text_prompt().tokens)[0, -1, :46].argmax())
     prompt = text_prompt(answer_ids=(argmax,))
-    effects = causal_trace(lens, [prompt], preset="rome", progress="none")
+    effects = causal_trace(lens, [prompt], **rome(lens, [prompt]), progress="none")
     assert effects.component.values.tolist() == ["resid_post", "mlp_out", "attn_out"]
     model, subject = lens.backend.model, list(prompt.subject.positions)
     scale = 3 * float(model.embed.W_E[[prompt.ids[p] for p in subject]].std())
@@ -134,7 +124,7 @@ def test_rome_severing_reimposes_the_corrupted_outputs_of_the_token(lens) -> Non
     """Two passes: record the corrupted run, then restore a block's output while the token's MLPs stay corrupted."""
     argmax = int(lens.backend.model(text_prompt().tokens)[0, -1, :46].argmax())
     prompt = text_prompt(answer_ids=(argmax,))
-    effects = causal_trace(lens, [prompt], preset="rome", sever="mlp", progress="none")
+    effects = causal_trace(lens, [prompt], **rome(lens, [prompt], sever="mlp"), progress="none")
     model, subject = lens.backend.model, list(prompt.subject.positions)
     scale = 3 * float(model.embed.W_E[[prompt.ids[p] for p in subject]].std())
     noise = scale * torch.from_numpy(np.random.RandomState(1).randn(10, len(subject), 24))
@@ -177,34 +167,34 @@ def test_ctrl_c_returns_what_is_finished(lens, prompts, monkeypatch) -> None:
 
     monkeypatch.setattr(module, "trace_prompt", interrupted)
     with pytest.warns(UserWarning, match="1 finished of 2"):
-        effects = causal_trace(lens, prompts, at="role", samples=1, progress="none")
+        effects = causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none")
     assert effects.prompt_id.values.tolist() == [prompts[0].id]
 
 
 BAD_INPUT = {
-    "samples=0: expected a whole number ≥ 1": {"samples": 0},
-    "window=0: expected a whole number ≥ 1": {"window": 0},
-    "no 'mlp' here; name one or more of": {"components": ("resid_pre", "mlp")},
-    "mix heads": {"components": ("resid_pre", "z")},
-    "contradict": {"components": ("mlp_out",), "sever": "mlp"},
-    "contradict each other": {"components": ("z",), "sever": "attn"},
-    "at='unit': expected one of token, word": {"at": "unit"},
-    "direction": {"direction": "restoring"},
-    "metrics": {"metrics": ("perplexity",)},
-    "no span 'predicate'": {"at": "span", "spans": ("predicate",)},
-    "screen=0: expected a number > 0 and ≤ 1": {"screen": 0},
-    "preset": {"preset": "memit"},
-    "corrupted='controls'": {"corrupted": "controls"},
-    "keep='all'": {"keep": "all"},
-    "'rank' has none": {"metrics": ("rank", "probability"), "screen": 0.5},
-    "facts='some': expected one of all, known": {"facts": "some"},
+    "samples=0: expected a whole number ≥ 1": lambda: {"samples": 0},
+    "window=0: expected a whole number ≥ 1": lambda: {"grid": Grid(window=0)},
+    "no 'mlp' here; name one or more of": lambda: {"grid": ("resid_pre", "mlp")},
+    "mix heads": lambda: {"grid": ("resid_pre", "z")},
+    "contradict": lambda: {"grid": Grid(("mlp_out",), sever="mlp")},
+    "contradict each other": lambda: {"grid": Grid(("z",), sever="attn")},
+    "at='unit': expected one of token, word": lambda: {"grid": Grid(at="unit")},
+    "direction": lambda: {"grid": Grid(direction="restoring")},
+    "corrupted='controls'": lambda: {"grid": Grid(corrupted="controls")},
+    "grid has heads='together', which this method does not know": lambda: {"grid": Grid(heads="together")},
+    "no span 'predicate'": lambda: {"grid": Grid(at="span", spans=("predicate",))},
+    "expected a Grid, or the names of components": lambda: {"grid": 5},
+    "metric 'perplexity' is unknown": lambda: {"metrics": ("perplexity",)},
+    "screen=0: expected a number > 0 and ≤ 1": lambda: {"screen": 0},
+    "keep='all'": lambda: {"screen": Screen(0.5, keep="all")},
+    "'rank' has no": lambda: {"metrics": ("rank", "probability"), "screen": 0.5},
 }
 
 
 @pytest.mark.parametrize("message", BAD_INPUT)
 def test_bad_input_gets_one_clear_error(lens, prompts, message) -> None:
     with pytest.raises(ValueError, match=message):
-        causal_trace(lens, prompts, progress="none", **{"samples": 1, **BAD_INPUT[message]})
+        causal_trace(lens, prompts, progress="none", **{"samples": 1, **BAD_INPUT[message]()})
 
 
 def test_unknown_answers_are_refused_or_marked(lens) -> None:
@@ -213,8 +203,8 @@ def test_unknown_answers_are_refused_or_marked(lens) -> None:
     )
     prompt = text_prompt(answer_ids=(wrong,))
     with pytest.raises(ValueError, match="does not know"):
-        causal_trace(lens, [prompt], facts="known", samples=1, progress="none")
-    assert causal_trace(lens, [prompt], at="role", samples=1, progress="none").known.values.tolist() == [0]
+        rome(lens, [prompt])
+    assert causal_trace(lens, [prompt], Grid(at="role"), samples=1, progress="none").known.values.tolist() == [0]
 
 
 def test_prompts_must_be_several_and_different(lens, prompts) -> None:
@@ -224,5 +214,3 @@ def test_prompts_must_be_several_and_different(lens, prompts) -> None:
         causal_trace(lens, [prompts[0], prompts[0]], progress="none")
     with pytest.raises(ValueError, match=r"expected several; write"):
         causal_trace(lens, prompts[0], progress="none")
-    with pytest.raises(ValueError, match="foil"):
-        causal_trace(lens, [text_prompt(foil_ids=())], metrics=("logit_difference",), progress="none")

@@ -5,10 +5,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
+from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.analysis.tracing.cost import estimate_cost, plan_of
-from spiritlens.analysis.tracing.grid import make_grid
-from spiritlens.analysis.tracing.one_prompt import TraceSettings, cells_of, trace_prompt
+from spiritlens.analysis.tracing.grid import trace_grid
+from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
+from spiritlens.analysis.tracing.settings import TraceSettings
+from spiritlens.runs.corruptions.control_span import control_span
 from spiritlens.runs.sweep.cost import ModelShape, shape_of
 
 
@@ -29,10 +32,10 @@ def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
 
         return call
 
-    prompt, grid = spoken_prompt(), make_grid(inside, components, 2, "token", "denoising", "none")
-    plan = plan_of(prompt, grid)
+    settings = TraceSettings(trace_grid(inside, Grid(components, window=2)), draws=Draws(3))
+    prompt, plan = spoken_prompt(), plan_of(spoken_prompt(), settings)
     monkeypatch.setattr(inside, "attention", counting(inside.attention))
-    trace_prompt(lens, prompt, TraceSettings(grid, samples=3))
+    trace_prompt(lens, prompt, settings)
     floor_row = 3 * (len(prompt) - 4) * 3  # the noise floor: one row from the subject on through three layers
     assert counted[0] == plan.token_layers(3) + floor_row
 
@@ -41,16 +44,25 @@ def test_sizes_and_counts(lens) -> None:
     shape = shape_of(lens.backend)
     assert shape.block_parameters == 24 * (24 + 24 + 12 + 12) + 3 * 24 * 40
     assert shape.itemsize == 8
-    grid = make_grid(lens.backend, ("resid_pre",), None, "token", "denoising", "none")
-    cost = estimate_cost(shape, [text_prompt(), spoken_prompt()], grid, samples=3, tflops=2.0)
+    cost = estimate_cost(lens, [text_prompt(), spoken_prompt()], ("resid_pre",), samples=Draws(3), tflops=2.0)
     assert cost.cells == 3 * (8 + 14)
     assert cost.exact_cells == 3 * (4 + 4)
     assert cost.token_layers == 3 * (1 + 2 + 3) * (sum(range(1, 5)) + sum(range(1, 11)))
     assert cost.hours == cost.flops / 2e12 / 3600
     assert "22 prompts" not in repr(cost)
     assert "66 cells, of which 24 need no run" in repr(cost)
-    cells = cells_of(grid, grid_sites(text_prompt(), "token"))
+    cells = cells_of(trace_grid(lens.backend, ("resid_pre",)), grid_sites(text_prompt(), "token"))
     assert len(cells.programs) == 24
+
+
+def test_a_control_is_priced_where_it_is_corrupted(lens) -> None:
+    """The control of the written prompt (tokens 2 and 3) stands before its subject: fewer cells are spared."""
+    subject, control = (
+        estimate_cost(lens, [text_prompt()], Grid(("resid_pre",), corrupted=who)) for who in ("subject", "control")
+    )
+    first = min(control_span(text_prompt()).positions)
+    assert (subject.exact_cells, control.exact_cells) == (3 * 4, 3 * first)
+    assert first < 4
 
 
 def test_block_flops_are_torchs(lens) -> None:
@@ -68,10 +80,9 @@ def test_a_sevens_worth_of_layers_costs_hours() -> None:
 
 
 def test_refusals(lens) -> None:
-    grid = make_grid(lens.backend, ("resid_pre",), None, "token", "denoising", "none")
     with pytest.raises(ValueError, match="tflops=0: expected a number > 0"):
-        estimate_cost(shape_of(lens.backend), [text_prompt()], grid, tflops=0)
+        estimate_cost(lens, [text_prompt()], tflops=0)
     with pytest.raises(ValueError, match="prompts is empty"):
-        estimate_cost(shape_of(lens.backend), [], grid)
+        estimate_cost(lens, [])
     with pytest.raises(ValueError, match="samples=0: expected a whole number ≥ 1"):
-        estimate_cost(shape_of(lens.backend), [text_prompt()], grid, samples=0)
+        estimate_cost(lens, [text_prompt()], samples=0)

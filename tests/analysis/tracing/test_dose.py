@@ -7,7 +7,9 @@ import pytest
 import torch
 from tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
-from spiritlens.analysis.tracing.dose import dose_curve, match_dose, normalised_total_effect
+from spiritlens.analysis.grid.grid import Draws
+from spiritlens.analysis.tracing.dose import dose_curve, dose_of, match_dose
+from spiritlens.runs.corruptions.corruption import CorruptionRequest
 from spiritlens.runs.corruptions.noise import Noise, NoiseScale, default_scale
 
 
@@ -30,16 +32,17 @@ def prompts(lens):
     return found
 
 
-def test_normalised_total_effect_by_hand(lens, prompts) -> None:
+def test_a_dose_by_hand(lens, prompts) -> None:
     prompt, model = prompts[0], lens.backend.model
     scale = NoiseScale(0.7, 0.1)
-    embeddings = Noise(scale).embeddings(lens, prompt, (4, 5), model.embed(prompt.tokens), 5, 3)
+    request = CorruptionRequest(lens, prompt, (4, 5), model.embed(prompt.tokens), samples=5, seed=3)
+    embeddings = Noise(scale).embeddings(request)
     corrupted = model.run_with_hooks(
         prompt.tokens.expand(5, -1), fwd_hooks=[("hook_embed", lambda x, hook: embeddings)]
     )
     clean = float(model(prompt.tokens)[0, -1].softmax(-1)[prompt.answer_ids[0]])
     expected = (clean - float(corrupted[:, -1].softmax(-1)[:, prompt.answer_ids[0]].mean())) / clean
-    assert normalised_total_effect(lens, prompt, scale, samples=5, seed=3) == pytest.approx(expected, abs=1e-10)
+    assert dose_of(lens, prompt, Noise(scale), Draws(5, seed=3)) == pytest.approx(expected, abs=1e-10)
 
 
 def test_curve_starts_at_nothing_and_holds_each_prompts_effect(lens, prompts) -> None:
@@ -47,7 +50,7 @@ def test_curve_starts_at_nothing_and_holds_each_prompts_effect(lens, prompts) ->
     values = curve.normalised_total_effect.values
     assert np.abs(values[0]).max() < 1e-10
     for number, prompt in enumerate(prompts):
-        assert values[1, number] == pytest.approx(normalised_total_effect(lens, prompt, default_scale(lens), samples=3))
+        assert values[1, number] == pytest.approx(dose_of(lens, prompt, Noise(default_scale(lens)), Draws(3)))
     assert curve.subject_modality.values.tolist() == ["text", "text", "speech"]
     assert curve.scale.sel(modality="speech", multiple=1.0) == default_scale(lens).speech
 
@@ -56,14 +59,14 @@ def test_matched_scales_reach_the_target_in_both_modalities(lens, prompts) -> No
     match = match_dose(lens, prompts, 0.1, samples=20, tolerance=0.01)
     assert match.reached["text"] == pytest.approx(0.1, abs=0.01)
     assert match.reached["speech"] == pytest.approx(0.1, abs=0.01)
-    by_hand = np.mean([normalised_total_effect(lens, prompt, match.scale, samples=20) for prompt in prompts[:2]])
+    by_hand = np.mean([dose_of(lens, prompt, Noise(match.scale), Draws(20)) for prompt in prompts[:2]])
     assert match.reached["text"] == pytest.approx(by_hand)
     assert "Dose matched at" in repr(match)
 
 
 def test_default_target_is_the_smaller_effect(lens, prompts) -> None:
     default = default_scale(lens)
-    effects = [normalised_total_effect(lens, prompt, default, samples=4) for prompt in prompts]
+    effects = [dose_of(lens, prompt, Noise(default), Draws(4)) for prompt in prompts]
     smaller = min(np.mean(effects[:2]), effects[2])
     assert match_dose(lens, prompts, samples=4).target == pytest.approx(smaller)
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tracing_by_hooks import HOOKS, TOLERANCE, naive_cell, noisy_embeddings
 
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.effects.schema import Status
 from spiritlens.terms import ROLES
@@ -27,7 +28,7 @@ def test_heads(lens, prompts, component) -> None:
 def test_severing_holds_later_outputs_of_the_patched_tokens(lens, prompts, sever) -> None:
     prompt, held = prompts[1], {"mlp": "mlp_out", "attn": "attn_out"}[sever]
     effects = causal_trace(
-        lens, [prompt], ("resid_pre",), at="role", samples=1, metrics=("logit",), sever=sever, progress="none"
+        lens, [prompt], Grid(("resid_pre",), at="role", sever=sever), samples=1, metrics=("logit",), progress="none"
     )
     model, tokens = lens.backend.model, prompt.tokens
     noise = [("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, 0))]
@@ -48,7 +49,7 @@ def test_severing_holds_later_outputs_of_the_patched_tokens(lens, prompts, sever
 
 def test_spans_with_eroded_and_dilated_subject(lens, prompts) -> None:
     spans = ("subject", "subject +1", "subject -1", "subject middle", "last token")
-    effects = causal_trace(lens, prompts, ("resid_pre",), at="span", spans=spans, samples=1, progress="none")
+    effects = causal_trace(lens, prompts, Grid(("resid_pre",), at="span", spans=spans), samples=1, progress="none")
     assert effects.n_tokens.values.tolist() == [[2, 4, 0, 0, 1], [4, 6, 2, 2, 1]]
     assert (effects.status[0, 0, :, 2:4] == Status.ABSENT).all()
     patches = [(HOOKS["resid_pre"].format(1), position, None) for position in (5, 6)]

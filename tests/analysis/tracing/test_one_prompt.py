@@ -9,6 +9,7 @@ from tracing_by_hooks import HOOKS, SAMPLES, TOLERANCE, naive_cell, window_of
 from tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 import spiritlens as sl
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.effects.schema import Status
 from spiritlens.runs.corruptions.knock_out import KnockOut
@@ -54,7 +55,7 @@ def test_resid_post_is_the_next_resid_pre(lens, prompts) -> None:
 def test_answers_of_several_tokens_are_teacher_forced(lens) -> None:
     prompt = text_prompt(answer_ids=(11, 6, 25), foil_ids=(11, 8))
     metrics = ("log_probability", "log_probability_difference", "probability", "logit")
-    effects = causal_trace(lens, [prompt], window=2, samples=1, metrics=metrics, progress="none")
+    effects = causal_trace(lens, [prompt], Grid(window=2), samples=1, metrics=metrics, progress="none")
     for component, layer, position in [("resid_pre", 1, 4), ("mlp_out", 1, 7), ("attn_out", 2, 7), ("resid_pre", 2, 5)]:
         layers = window_of(layer, 2) if component != "resid_pre" else [layer]
         patches = [(HOOKS[component].format(at_layer), position, None) for at_layer in layers]
@@ -84,7 +85,7 @@ def test_zero_noise_has_no_effect(lens, prompts) -> None:
 
 
 def test_whole_subject_restored_before_block_zero_is_the_clean_run(lens, prompts) -> None:
-    effects = causal_trace(lens, prompts, ("resid_pre",), at="role", samples=SAMPLES, progress="none")
+    effects = causal_trace(lens, prompts, Grid(("resid_pre",), at="role"), samples=SAMPLES, progress="none")
     subject = effects.restored.sel(layer=0, role="subject", component="resid_pre")
     assert float(np.abs(subject - effects.clean).max()) < TOLERANCE
 
@@ -92,6 +93,7 @@ def test_whole_subject_restored_before_block_zero_is_the_clean_run(lens, prompts
 def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(lens, monkeypatch) -> None:
     """The first of the subject's units may stay in its place: the row that patches nothing must still be run."""
     import spiritlens.analysis.tracing.one_prompt as module
+    import spiritlens.analysis.tracing.settings as settings_module
 
     def half(lens, prompt, corruption, **settings):
         embeddings = lens.backend.embed(prompt.tokens).clone()
@@ -99,15 +101,15 @@ def test_the_noise_floor_is_measured_where_a_corruption_spares_the_first_token(l
         return embeddings
 
     ran: list[tuple[int, ...]] = []
-    original = module.sweep
+    original = module.plan_sweep
 
     def watched(*args, **settings):
-        result = original(*args, **settings)
-        ran.append(result.unmoved)
-        return result
+        sweep = original(*args, **settings)
+        ran.append(tuple(sweep.unmoved))
+        return sweep
 
-    monkeypatch.setattr(module, "corrupted_embeddings", half)
-    monkeypatch.setattr(module, "sweep", watched)
+    monkeypatch.setattr(settings_module, "corrupted_embeddings", half)
+    monkeypatch.setattr(module, "plan_sweep", watched)
     prompt = text_prompt()
     causal_trace(lens, [prompt], ("resid_pre",), samples=1, progress="none")
     assert 3 * len(prompt) not in ran[0], "the last cell patches nothing and is run"
@@ -138,8 +140,7 @@ def test_shuffled_units_corrupt_speech_without_noise(lens) -> None:
     effects = causal_trace(
         lens,
         [spoken_prompt()],
-        ("resid_pre",),
-        at="role",
+        Grid(("resid_pre",), at="role"),
         samples=3,
         corruption=Replacement("shuffle"),
         progress="none",

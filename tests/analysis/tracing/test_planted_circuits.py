@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.models.planted.planted import planted
 from spiritlens.runs.corruptions.replacement import Replacement
@@ -15,15 +16,15 @@ def chosen(circuit):
     return [next(prompt for prompt in circuit.prompts if prompt.kind == kind) for kind in ("T2T", "S2T")]
 
 
-def trace(circuit, prompt, components, **settings):
+def trace(circuit, prompt, components, **grid):
     """Shares of the total effect, ``[component layer role (head)]``: the subject swapped for another prompt's."""
     corruption = Replacement("symmetric", (circuit.counterfactual(prompt),))
     effects = causal_trace(
-        circuit.lens, [prompt], components, at="role", corruption=corruption, samples=1, progress="none", **settings
+        circuit.lens, [prompt], Grid(components, at="role", **grid), corruption=corruption, samples=1, progress="none"
     ).sel(prompt=0, metric="probability", sample=0)
     assert float(effects.clean) > 0.99
     assert float(effects.corrupted) < 0.01
-    noising = settings.get("direction") == "noising"
+    noising = grid.get("direction") == "noising"
     return effects.clean - effects.restored if noising else effects.restored - effects.corrupted
 
 

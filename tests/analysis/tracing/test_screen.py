@@ -1,6 +1,7 @@
 """Attribution patching: exact to first order, and judged by exact cells."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from tracing_by_hooks import TOLERANCE
 from tracing_lens import make_prompt, spoken_prompt, text_prompt
 
 import spiritlens as sl
+from spiritlens.analysis.grid.grid import Draws, Grid, Screen
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
-from spiritlens.analysis.tracing.grid import make_grid
-from spiritlens.analysis.tracing.one_prompt import TraceSettings, trace_prompt
-from spiritlens.analysis.tracing.screen import attribution_patching, first_look, kept_cells
+from spiritlens.analysis.tracing.grid import trace_grid
+from spiritlens.analysis.tracing.one_prompt import trace_prompt
+from spiritlens.analysis.tracing.screen import attribution_patching, chosen_cells, common_cells, first_look, kept_cells
+from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.effects.quantities import indirect
 from spiritlens.effects.schema import Status
 from spiritlens.runs.corruptions.noise import Noise
@@ -19,9 +22,8 @@ from spiritlens.runs.metrics import BY_NAME
 from spiritlens.runs.scoring import prompt_scorers
 
 
-def settings_of(lens, components, *, direction="denoising", scale=1e-4, at="token", samples=2):
-    grid = make_grid(lens.backend, components, 2, at, direction, "none")
-    return TraceSettings(grid, Noise(scale), samples=samples, metrics=(BY_NAME["logit"],))
+def settings_of(lens, grid, metric="logit", scale=1e-4):
+    return TraceSettings(trace_grid(lens.backend, grid), Noise(scale), Draws(2), (BY_NAME[metric],))
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
@@ -29,16 +31,14 @@ def settings_of(lens, components, *, direction="denoising", scale=1e-4, at="toke
 def test_estimates_are_exact_for_small_noise(lens, components, direction) -> None:
     """A window of several layers too: to first order its effect is the sum of its layers' only where they do not feed
     each other, so components with windows are compared at width one."""
-    grid = make_grid(lens.backend, components, 1, "token", direction, "none")
-    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=(BY_NAME["logit"],))
-    prompt = text_prompt()
+    settings, prompt = settings_of(lens, Grid(components, window=1, direction=direction)), text_prompt()
     estimate = attribution_patching(lens, prompt, settings)
     effects = trace_prompt(lens, prompt, settings).isel(prompt=0, metric=0)
     if direction == "denoising":
         exact = (effects.restored - effects.corrupted).mean("sample").values
     else:
         exact = (effects.clean - effects.restored).mean("sample").values
-    exact = exact if grid.has_heads else exact[..., None]
+    exact = exact if settings.grid.has_heads else exact[..., None]
     assert np.nanmax(np.abs(exact)) > 1e-6
     assert np.array_equal(np.isnan(exact), np.isnan(estimate))
     assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
@@ -48,8 +48,8 @@ def test_estimates_are_exact_for_small_noise(lens, components, direction) -> Non
 def test_answer_and_foil_of_other_leading_tokens_add_up(lens, direction) -> None:
     """They are two continuations, and the first one alone gives log P(answer), which ranks cells otherwise."""
     prompt = text_prompt(answer_ids=(11, 5), foil_ids=(4, 6))
-    grid = make_grid(lens.backend, ("resid_pre", "mlp_out"), 1, "token", direction, "none")
-    settings = TraceSettings(grid, Noise(1e-4), samples=2, metrics=(BY_NAME["log_probability_difference"],))
+    grid = Grid(("resid_pre", "mlp_out"), window=1, direction=direction)
+    settings = settings_of(lens, grid, "log_probability_difference")
     assert len(prompt_scorers(lens, prompt, settings.metrics)) == 2
     exact = indirect(trace_prompt(lens, prompt, settings)).isel(prompt=0, metric=0).values
     estimate = attribution_patching(lens, prompt, settings)[..., 0]
@@ -66,32 +66,40 @@ def test_first_look_prints_its_agreement(lens) -> None:
 
 
 def test_kept_cells_are_the_largest_estimates(lens) -> None:
-    settings = settings_of(lens, ("resid_pre", "mlp_out"), scale=None, at="role")
-    prompts = [text_prompt(), spoken_prompt()]
-    for prompt, kept in zip(prompts, kept_cells(lens, prompts, settings, 0.2), strict=True):
-        estimate = np.abs(attribution_patching(lens, prompt, settings))
+    settings = settings_of(lens, Grid(("resid_pre", "mlp_out"), at="role", window=2), scale=None)
+    for prompt in (text_prompt(), spoken_prompt()):
+        estimate, kept = np.abs(attribution_patching(lens, prompt, settings)), kept_cells(lens, prompt, settings, 0.2)
         assert kept.sum() == np.ceil(0.2 * np.count_nonzero(~np.isnan(estimate)))
         assert estimate[kept].min() >= np.nanmax(np.where(kept, np.nan, estimate))
-    first, second = kept_cells(lens, prompts, settings, 0.2, "common")
-    assert (first == second).all()
+
+
+def test_common_cells_are_chosen_once_for_all_prompts(lens) -> None:
+    grid = Grid(("resid_pre", "mlp_out"), at="role", window=2)
+    settings = replace(settings_of(lens, grid, scale=None), screen=Screen(0.2, keep="common"))
+    prompts = [text_prompt(), spoken_prompt()]
+    cells = chosen_cells(lens, prompts, settings)
+    assert cells(prompts[0]) is cells(prompts[1])
+    assert np.array_equal(cells(prompts[0]), common_cells(lens, prompts, settings, 0.2))
 
 
 def test_refusals(lens) -> None:
-    settings = settings_of(lens, ("resid_pre",))
     with pytest.raises(ValueError, match="the same sites"):
-        kept_cells(lens, [text_prompt(), spoken_prompt()], settings, 0.5, "common")
-    severed = TraceSettings(make_grid(lens.backend, ("resid_pre",), 2, "token", "denoising", "mlp"))
+        common_cells(lens, [text_prompt(), spoken_prompt()], settings_of(lens, ("resid_pre",)), 0.5)
+    severed = settings_of(lens, Grid(("resid_pre",), sever="mlp"))
     with pytest.raises(ValueError, match="severing"):
         attribution_patching(lens, text_prompt(), severed)
+    with pytest.raises(ValueError, match="severing"):
+        first_look(lens, [text_prompt()], Grid(("resid_pre",), sever="mlp"))
     with pytest.raises(ValueError, match="prompts is empty"):
         first_look(lens, [])
 
 
 def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
     """Before block 0 only the control's own tokens (2 and 3) can move, so that no screen keeps the subject's there."""
-    settings = {"samples": 1, "corrupted": "control", "metrics": ("logit",), "progress": "none"}
-    whole = causal_trace(lens, prompts[:1], ("resid_pre",), **settings)
-    screened = causal_trace(lens, prompts[:1], ("resid_pre",), screen=0.6, **settings)
+    settings = {"samples": 1, "metrics": ("logit",), "progress": "none"}
+    grid = Grid(("resid_pre",), corrupted="control")
+    whole = causal_trace(lens, prompts[:1], grid, **settings)
+    screened = causal_trace(lens, prompts[:1], grid, screen=0.6, **settings)
     before_block_0 = screened.status.values[0, 0, 0]
     assert before_block_0[[2, 3]].tolist() == [Status.MEASURED] * 2
     assert before_block_0[[4, 5]].tolist() == [Status.SCREENED] * 2
@@ -107,7 +115,7 @@ def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
     pair = [*spoken, other]
     whole = causal_trace(lens, pair, ("resid_pre",), samples=1, progress="none")
     each = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=0.25, progress="none")
-    common = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=0.25, keep="common", progress="none")
+    common = causal_trace(lens, pair, ("resid_pre",), samples=1, screen=Screen(0.25, keep="common"), progress="none")
     for effects in (each, common):
         kept = (effects.status.values == Status.MEASURED) | (effects.status.values == Status.EXACT)
         assert (kept.reshape(2, -1).sum(1) == 11).all()

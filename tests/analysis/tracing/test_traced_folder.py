@@ -14,6 +14,8 @@ import xarray as xr
 
 import spiritlens as sl
 import spiritlens.analysis.tracing.causal_tracing as tracing
+import spiritlens.analysis.tracing.screen as screening
+from spiritlens.analysis.grid.grid import Draws, Grid, Screen
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.models.planted.planted import Planted
@@ -24,11 +26,13 @@ def planted() -> Planted:
     return sl.planted()
 
 
+GRID = Grid(("resid_pre",), at="role")
+
+
 def trace(planted: Planted, folder: Path | None, prompts: Any = None, **settings: Any) -> xr.Dataset:
     chosen = planted.prompts[:2] if prompts is None else prompts
-    return causal_trace(
-        planted.lens, chosen, ("resid_pre",), samples=1, at="role", progress="none", folder=folder, **settings
-    )
+    asked = {"grid": GRID, "samples": 1, "progress": "none", **settings}
+    return causal_trace(planted.lens, chosen, folder=folder, **asked)
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
@@ -42,8 +46,9 @@ def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*arguments: object, **settings: object) -> None:
         raise AssertionError("the model was run")
 
-    for name in ("trace_prompt", "given_answer", "kept_cells"):
+    for name in ("trace_prompt", "given_answer"):
         monkeypatch.setattr(tracing, name, run)
+    monkeypatch.setattr(screening, "attribution_patching", run)
 
 
 def edit_by_data(planted: Planted) -> None:
@@ -112,12 +117,17 @@ def test_a_folder_is_judged_before_the_model_runs_and_a_finished_one_only_read(
     before = trace(planted, tmp_path / "run")
     (tmp_path / "file").write_text("in the way")
     request.getfixturevalue("no_runs")
-    for settings in ({"seed": 1}, {"window": 5}, {"screen": 0.5}):
+    for settings in (
+        {"samples": Draws(1, seed=1)},
+        {"grid": dataclasses.replace(GRID, window=5)},
+        {"grid": dataclasses.replace(GRID, direction="noising")},
+        {"screen": 0.5},
+    ):
         with pytest.raises(ValueError, match="begun with other settings"):
             trace(planted, tmp_path / "run", planted.prompts[:4], **settings)
     with pytest.raises(ValueError, match="is a file; name a folder"):
         trace(planted, tmp_path / "file")
-    with pytest.raises(ValueError, match="metrics"):
+    with pytest.raises(ValueError, match="metric 'guess' is unknown"):
         trace(planted, tmp_path / "new", metrics=["guess"])
     assert not (tmp_path / "new").exists()
     written = state(tmp_path / "run")
@@ -165,7 +175,9 @@ def test_damaged_parts_are_told_and_traced_again(planted: Planted, tmp_path: Pat
     content = bytearray(second.read_bytes())
     content[len(content) // 2] ^= 1
     second.write_bytes(content)
-    with pytest.warns(UserWarning, match=rf"2 parts are traced again: .*{first.name} holds the prompt.*{second.name}"):
+    with pytest.warns(
+        UserWarning, match=rf"2 parts are measured again: .*{first.name} holds the prompt.*{second.name}"
+    ):
         assert trace(planted, tmp_path).equals(before)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -181,27 +193,20 @@ def test_damaged_parts_of_other_calls_are_left_out_and_told(planted: Planted, tm
         found = trace(planted, tmp_path, [third])
     assert found["prompt_id"].values.tolist() == [third.id]
     assert sl.effects.load(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [second.id, third.id]
-    with pytest.warns(UserWarning, match="1 parts are traced again"):
+    with pytest.warns(UserWarning, match="1 parts are measured again"):
         trace(planted, tmp_path, [first])
     assert sl.effects.load(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [first.id, second.id, third.id]
 
 
 def test_cells_chosen_together_belong_to_their_prompts(planted: Planted, tmp_path: Path) -> None:
-    trace(planted, tmp_path, screen=0.5, keep="common")
+    trace(planted, tmp_path, screen=Screen(0.5, keep="common"))
     with pytest.raises(ValueError, match="screened together"):
-        trace(planted, tmp_path, planted.prompts[:3], screen=0.5, keep="common")
-
-
-def test_only_known_facts_are_taken_from_a_folder(planted: Planted, tmp_path: Path) -> None:
-    wrong = dataclasses.replace(planted.prompts[0], answer_ids=planted.prompts[1].answer_ids, answer="another")
-    trace(planted, tmp_path, [wrong])
-    with pytest.raises(ValueError, match=f"the model does not know prompt {wrong.id}"):
-        trace(planted, tmp_path, [wrong], facts="known")
+        trace(planted, tmp_path, planted.prompts[:3], screen=Screen(0.5, keep="common"))
 
 
 def test_one_folder_holds_the_units_of_one_speech_encoder(planted: Planted, tmp_path: Path) -> None:
     first, second = planted.prompts[12:14]
-    asked = {"samples": 1, "components": ("resid_pre",), "at": "role", "progress": "none", "folder": tmp_path / "run"}
+    asked = {"grid": GRID, "samples": 1, "progress": "none", "folder": tmp_path / "run"}
     sl.causal_trace(planted.lens, [dataclasses.replace(first, encoder="one"), planted.prompts[0]], **asked)
     with pytest.raises(ValueError, match=r"2 speech encoders \(one, other\)"):
         sl.causal_trace(planted.lens, [dataclasses.replace(second, encoder="other")], **asked)
@@ -218,7 +223,7 @@ def test_a_spoken_prompt_tells_its_encoder() -> None:
 def test_a_folder_resumes_after_an_interruption(lens, prompts, monkeypatch, tmp_path) -> None:
     import spiritlens.analysis.tracing.causal_tracing as module
 
-    whole = causal_trace(lens, prompts, at="role", samples=1, progress="none")
+    whole = causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none")
     original = module.trace_prompt
     traced: list[str] = []
 
@@ -230,10 +235,10 @@ def test_a_folder_resumes_after_an_interruption(lens, prompts, monkeypatch, tmp_
 
     monkeypatch.setattr(module, "trace_prompt", once)
     with pytest.raises(KeyboardInterrupt):
-        causal_trace(lens, prompts, at="role", samples=1, progress="none", folder=tmp_path)
+        causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none", folder=tmp_path)
     traced.clear()
-    effects = causal_trace(lens, prompts, at="role", samples=1, progress="none", folder=tmp_path)
+    effects = causal_trace(lens, prompts, Grid(at="role"), samples=1, progress="none", folder=tmp_path)
     assert traced == [prompts[1].id], "the first prompt was not traced again"
     assert np.array_equal(effects.restored.values, whole.restored.values, equal_nan=True)
     with pytest.raises(ValueError, match=r"other settings"):
-        causal_trace(lens, prompts, at="role", samples=1, seed=1, progress="none", folder=tmp_path)
+        causal_trace(lens, prompts, Grid(at="role"), samples=Draws(1, seed=1), progress="none", folder=tmp_path)

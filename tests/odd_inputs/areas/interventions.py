@@ -264,16 +264,19 @@ def budgets(bench: Bench) -> Iterator[Odd]:
         yield error(
             "causal_trace",
             f"memory_budget {value!r}",
-            lambda value=value: sl.causal_trace(lens, prompts, memory_budget=value, progress="none"),
+            lambda value=value: sl.causal_trace(replace(lens, memory_budget=value), prompts, progress="none"),
             "memory_budget=",
             "≥ 1",
         )
     yield error(
-        "path_patch", "memory_budget 0", lambda: sl.path_patch(lens, prompts, sl.Noise(), memory_budget=0), "≥ 1"
+        "path_patch",
+        "memory_budget 0",
+        lambda: sl.path_patch(replace(lens, memory_budget=0), prompts, sl.Noise()),
+        "≥ 1",
     )
     yield error(
         "activation_patch",
         "memory_budget 0",
-        lambda: sl.activation_patch(lens, prompts, sl.Noise(), memory_budget=0),
+        lambda: sl.activation_patch(replace(lens, memory_budget=0), prompts, sl.Noise(), progress="none"),
         "memory_budget=0",
     )

@@ -164,8 +164,8 @@ def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
     yield error("role_maps", "heads", partial(figures.role_maps, lost), "has heads", "isel(head=")
     for value in (99, -1, 1.5, "0"):
         yield error("trace_map", f"head {value!r}", partial(figures.trace_map, lost, head=value), "head")
-    nodes = {"senders": [sl.Sender("mlp_out", 2)], "metrics": ("logit_difference",), "progress": "none"}
-    paths = sl.path_patch(lens, prompts[:1], sl.Noise(), **nodes)
+    nodes = sl.Paths([sl.Sender("mlp_out", 2)])
+    paths = sl.path_patch(lens, prompts[:1], sl.Noise(), nodes, metrics=("logit_difference",), progress="none")
     for value in (1, -2, 0.5, "all", None):
         yield error("path_map", f"pos {value!r}", partial(figures.path_map, paths, pos=value), "pos=", "whole number")
     for value in (0, -1, 2.5, "all"):

@@ -1,6 +1,7 @@
 """Activation, path and attribution patching, knock-outs, attributions, attention and lenses."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,10 @@ import spiritlens as sl
 
 NAN, INF = float("nan"), float("inf")
 BAD_SAMPLES = (0, 1.5, True, "2", None)
-BAD_SEEDS = (-1, "a", 1.0, None)
 LOGITS = (sl.Receiver("logits"),)
+GRID = sl.Grid(("resid_post",), at="role")
+GRIDDED = ("activation_patch", "back_patch", "attribution_patch")
+"""Methods that take a grid and draws as values."""
 
 
 def cases(bench: Bench) -> Iterator[Odd]:
@@ -39,13 +42,13 @@ def cases(bench: Bench) -> Iterator[Odd]:
 def _patchers(lens: Any) -> dict[str, Any]:
     """Methods that are given prompts and a contrast."""
     quiet = {"progress": "none", "metrics": ("logit_difference",)}
-    stream = {"components": ("resid_post",), "at": "role", **quiet}
+    stream = {"grid": GRID, **quiet}
     return {
         "activation_patch": partial(sl.activation_patch, lens, **stream),
-        "back_patch": partial(sl.back_patch, lens, source_layers=(3,), **quiet),
+        "back_patch": partial(sl.back_patch, lens, donors=sl.Donors(layers=(3,)), **quiet),
         "attribution_patch": partial(sl.attribution_patch, lens, **stream),
-        "path_patch": partial(sl.path_patch, lens, senders=(sl.Sender("mlp_out", 2),), **quiet),
-        "edge_attribution": partial(sl.edge_attribution, lens, receivers=LOGITS, **quiet),
+        "path_patch": partial(sl.path_patch, lens, paths=sl.Paths([sl.Sender("mlp_out", 2)]), **quiet),
+        "edge_attribution": partial(sl.edge_attribution, lens, paths=sl.Paths(receivers=LOGITS), **quiet),
     }
 
 
@@ -121,25 +124,35 @@ def _settings(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
         call = partial(patch, [prompt], [other])
         for value in BAD_SAMPLES[:: 1 if name == "activation_patch" else 3]:
             yield error(name, f"samples {value!r}", partial(call, samples=value), "samples=", "whole number ≥ 1")
-        for value in BAD_SEEDS[:: 1 if name == "path_patch" else 3]:
-            yield error(name, f"seed {value!r}", partial(call, seed=value), "seed=", "whole number ≥ 0")
         yield error(name, "metrics a text", partial(call, metrics="logit"), "metrics='logit'", "['logit']")
         yield error(name, "metrics misspelt", partial(call, metrics=["logits"]), "'logits'", "logit_difference")
         yield error(name, "progress misspelt", partial(call, progress="x"), "progress='x'", "bar, none")
-        yield error(name, "no foil", partial(patch, [bare], sl.Noise()), bare.id, "foil=", "logit_difference")
-    for name in ("activation_patch", "back_patch", "attribution_patch"):
+        yield result(
+            name,
+            "no foil",
+            partial(patch, [bare], sl.Noise()),
+            lambda found: found["foil_rule"].item() == "runner-up" and found["foil"].item() != "",
+        )
+    for name in GRIDDED:
         call = partial(_patchers(lens)[name], [prompt], [other])
-        yield error(name, "spans a text", partial(call, at="span", spans="subject"), "spans='subject'", "['subject']")
-        yield error(name, "spans misspelt", partial(call, at="span", spans=["verb"]), "no span 'verb'", "subject")
-        yield error(name, "at misspelt", partial(call, at="tokens"), "at='tokens'", "token, word, span, role")
-        yield error(name, "direction misspelt", partial(call, direction="x"), "direction='x'", "denoising, noising")
+        spans = partial(sl.Grid, at="span")
+        yield error(name, "spans a text", lambda: sl.Grid(spans="subject"), "spans='subject'", "['subject']")
+        misspelt = partial(call, grid=spans(("resid_post",), spans=["verb"]))
+        yield error(name, "spans misspelt", misspelt, "no span 'verb'", "subject")
+        yield error(name, "grid a text", partial(call, grid="mlp_out"), "components='mlp_out'", "['mlp_out']")
+        for value in (5, sl.Draws(1)):
+            yield error(name, f"grid {value!r}", partial(call, grid=value), "grid=", "expected a Grid")
+        for field, value in {"sever": "mlp", "corrupted": "control"}.items():
+            grid = sl.Grid(("resid_post",), **{field: value})
+            yield error(
+                name, f"a grid with {field}", partial(call, grid=grid), field, "does not know", "components, at"
+            )
     for name in ("attribution_patch", "edge_attribution"):
         call = partial(_patchers(lens)[name], [prompt], [other])
         for value in (0, -1, 1.5, True, NAN):
             yield error(name, f"steps {value!r}", partial(call, steps=value), "steps=", "whole number ≥ 1")
         yield error(name, "a rough metric", partial(call, metrics=["kl"]), "'kl'", "no useful gradient", "logit")
     call = partial(sl.attribution_patch, lens, [prompt], [other], metrics=("logit_difference",), progress="none")
-    yield error("attribution_patch", "components a text", partial(call, "z"), "components='z'", "['z']")
     yield error("attribution_patch", "patterns", partial(call, ["pattern"]), "'pattern'", "resid_pre")
     yield error("attribution_patch", "heads and outputs", partial(call, ["z", "mlp_out"]), "mix heads", "two calls")
 
@@ -147,74 +160,88 @@ def _settings(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
 def _activation(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -> Iterator[Odd]:
     patch = _patchers(lens)["activation_patch"]
     call = partial(patch, [prompt], [other])
-    for name, allowed in {
-        "heads": "together, each",
-        "pooling": "position, last",
-        "control": "none, other word",
-    }.items():
-        yield error("activation_patch", f"{name} misspelt", partial(call, **{name: "x"}), f"{name}='x'", allowed)
-    for value in (0, 1.5, "1", True):
-        yield error("activation_patch", f"window {value!r}", partial(call, window=value), "window=", "≥ 1")
+    for name, allowed in {"pooling": "position, last", "control": "none, other word"}.items():
+        for value in ("x", None, 1, ["mean"]):
+            yield error("Donors", f"{name} {value!r}", partial(sl.Donors, **{name: value}), f"{name}=", allowed)
     for value in (0, -5, NAN, 2.5):
-        yield error(
-            "activation_patch", f"memory_budget {value!r}", partial(call, memory_budget=value), "memory_budget="
-        )
-    for value in ("mlp_out", ["mlps"], [], [None], ["z", "z"]):
-        yield error("activation_patch", f"components {value!r}", partial(call, components=value), "components")
-    yield error("activation_patch", "whole outputs by head", partial(call, heads="each"), "heads='each'", "resid_post")
+        little = partial(sl.activation_patch, replace(lens, memory_budget=value), [prompt], [other], progress="none")
+        yield error("activation_patch", f"memory_budget {value!r}", little, "memory_budget=")
+    for value in (["mlps"], [], [None], ["z", "z"]):
+        yield error("activation_patch", f"components {value!r}", partial(call, grid=value), "components")
+    by_head = partial(call, grid=sl.Grid(("resid_post",), heads="each"))
+    yield error("activation_patch", "whole outputs by head", by_head, "heads='each'", "resid_post")
     yield error("activation_patch", "donors a text", partial(call, donors="France"), "donors='France'", "several")
     yield error("activation_patch", "one donor alone", partial(call, donors=other), "donors=", "several")
     yield error("activation_patch", "no donors", partial(call, donors=[]), "donors is empty")
     yield error("activation_patch", "two donors", partial(call, donors=[other, spoken]), "2 donors for 1 prompts")
     yield error("activation_patch", "a foreign donor", partial(call, donors=[foreign]), "donors[0]", "vocabulary")
-    yield error("activation_patch", "no other fact", partial(call, control="other fact"), "no other subject", prompt.id)
+    yield error(
+        "activation_patch",
+        "no other fact",
+        partial(call, donors=sl.Donors(control="other fact")),
+        "no other subject",
+        prompt.id,
+    )
     yield result(
         "activation_patch",
         "donors, noising, several samples",
-        partial(patch, [prompt], sl.Noise(), donors=[other], direction="noising", samples=3),
+        partial(patch, [prompt], sl.Noise(), grid=replace(GRID, direction="noising"), donors=[other], samples=3),
         lambda found: found.sizes["sample"] == 3 and not bool(found["corrupted"].isnull().any()),
     )
     yield result(
         "activation_patch",
         "numpy's numbers",
-        partial(call, samples=np.int32(1), seed=np.uint16(3), window=torch.tensor(1)),
+        lambda: call(grid=replace(GRID, window=torch.tensor(1)), samples=sl.Draws(np.int32(1), np.uint16(3))),
         lambda found: type(found.attrs["seed"]) is int and type(found.attrs["window"]) is int,
     )
     back = _patchers(lens)["back_patch"]
     call = partial(back, [prompt], [other])
     for value in ("12", [1.5], [99], [-1], [], [True], 3, [1, 1]):
-        yield error("back_patch", f"source_layers {value!r}", partial(call, source_layers=value), "source_layers")
-    for value in (["resid_pre"], "resid", None, "pattern"):
-        yield error("back_patch", f"component {value!r}", partial(call, component=value), "component")
+        yield error("Donors", f"layers {value!r}", lambda value=value: call(donors=sl.Donors(layers=value)), "layers")
+    for value in (["resid"], [], ["pattern"], ["q", "k"]):
+        yield error("back_patch", f"component {value!r}", partial(call, grid=value), "component")
+    heads = sl.Grid(("z",), heads="each")
+    yield error("back_patch", "heads apart", partial(call, grid=heads), "heads='each'", "does not know")
+    yield error("Grid", "heads misspelt", lambda: sl.Grid(heads="x"), "heads='x'", "together, each")
+    layers = partial(patch, [prompt], [other], donors=sl.Donors(layers=[1]))
+    yield error("activation_patch", "layers", layers, "layers=(1,)", "use back_patch")
     yield result(
         "back_patch",
         "an array of layers",
-        partial(call, source_layers=np.array([0, 3])),
+        partial(call, donors=sl.Donors(layers=np.array([0, 3]))),
         lambda found: found["component"].values.tolist() == ["resid_pre from 0", "resid_pre from 3"],
     )
 
 
 def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
+    for value, names in (
+        ({"senders": sl.Sender("embed")}, ("senders=", "several")),
+        ({"senders": ["L2H1"]}, ("senders[0] is 'L2H1'", "Sender")),
+        ({"senders": []}, ("senders is empty",)),
+        ({"receivers": "logits"}, ("receivers='logits'", "several")),
+        ({"receivers": [sl.Sender("embed")]}, ("receivers[0]", "Receiver")),
+        ({"at": "subject"}, ("at='subject'", "['subject']")),
+        ({"base": "noised"}, ("base='noised'", "clean, corrupted")),
+        ({"frozen": "all"}, ("frozen='all'", "heads+mlps")),
+        ({"norms": True}, ("norms=True", "recomputed, frozen")),
+        ({"receive": "all"}, ("receive='all'", "each, together")),
+    ):
+        yield error("Paths", f"{value!r}", partial(sl.Paths, **value), *names)
     for name in ("path_patch", "edge_attribution"):
         call = partial(getattr(sl, name), lens, [prompt], [other], metrics=("logit_difference",), progress="none")
-        yield error(name, "one sender alone", partial(call, senders=sl.Sender("embed")), "senders=", "several")
-        yield error(name, "senders by name", partial(call, senders=["L2H1"]), "senders[0] is 'L2H1'", "Sender")
-        yield error(name, "no senders", partial(call, senders=[]), "senders is empty")
-        yield error(name, "receivers a text", partial(call, receivers="logits"), "receivers='logits'", "several")
-        yield error(
-            name, "senders as receivers", partial(call, receivers=[sl.Sender("embed")]), "receivers[0]", "Receiver"
-        )
-        yield error(name, "a layer too high", partial(call, senders=[sl.Sender("mlp_out", 99)]), "MLP99", "layers 0..7")
-        yield error(name, "a head too high", partial(call, receivers=[sl.Receiver("v_input", 0, 99)]), "L0H99", "heads")
-        yield error(name, "at a text", partial(call, at="subject"), "at='subject'", "['subject']")
-        yield error(name, "at misspelt", partial(call, at=["verb"]), "no span 'verb'")
-        yield error(name, "at nowhere", partial(call, at=["speech"]), prompt.id, "none of the spans", "speech")
-        yield error(name, "base misspelt", partial(call, base="noised"), "base='noised'", "clean, corrupted")
-    call = partial(_patchers(lens)["path_patch"], [prompt], [other])
-    yield error("path_patch", "frozen misspelt", partial(call, frozen="all"), "frozen='all'", "heads+mlps")
-    yield error("path_patch", "norms misspelt", partial(call, norms=True), "norms=True", "recomputed, frozen")
-    yield error("path_patch", "receive misspelt", partial(call, receive="all"), "receive='all'", "each, together")
-    yield error("path_patch", "memory_budget 0", partial(call, memory_budget=0), "memory_budget=0", "≥ 1")
+        for what, paths, names in (
+            ("a layer too high", sl.Paths([sl.Sender("mlp_out", 99)]), ("MLP99", "layers 0..7")),
+            ("a head too high", sl.Paths(receivers=[sl.Receiver("v_input", 0, 99)]), ("L0H99", "heads")),
+            ("at misspelt", sl.Paths(at=["verb"]), ("no span 'verb'",)),
+            ("at nowhere", sl.Paths(at=["speech"]), (prompt.id, "none of the spans", "speech")),
+            ("paths a list", LOGITS, ("paths=", "expected Paths")),
+            ("paths a grid", sl.Grid(), ("paths=", "expected Paths")),
+        ):
+            yield error(name, what, partial(call, paths=paths), *names)
+    attribute = partial(_patchers(lens)["edge_attribution"], [prompt], [other])
+    for field, value in {"receive": "together", "frozen": "nothing", "norms": "frozen"}.items():
+        paths = sl.Paths(**{field: value})
+        yield error("edge_attribution", f"paths with {field}", partial(attribute, paths=paths), field, "does not know")
     yield result(
         "path_patch",
         "generators of nodes and places",
@@ -222,9 +249,11 @@ def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
             _patchers(lens)["path_patch"],
             [prompt],
             [other],
-            senders=(sl.Sender("mlp_out", layer) for layer in (1, 2)),
-            receivers=iter(LOGITS),
-            at=(name for name in ("subject", "all")),
+            paths=sl.Paths(
+                (sl.Sender("mlp_out", layer) for layer in (1, 2)),
+                iter(LOGITS),
+                at=(name for name in ("subject", "all")),
+            ),
         ),
         lambda found: found["patched"].shape == (1, 1, 2, 1, 1, 1, 1, 2, 1),
     )

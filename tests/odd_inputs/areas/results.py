@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,9 @@ KINDS_OF_DAMAGE = (
 NOT_PATHS = (None, 5, "", ["a.nc"], "a\0.nc")
 
 
+GRID = sl.Grid(("resid_pre",), at="role")
+
+
 class Traced:
     """A finished run of two planted prompts, copied for each case."""
 
@@ -121,10 +125,8 @@ class Traced:
         self.trace(self.master)
 
     def trace(self, folder: Any, prompts: Any = None, **settings: Any) -> xr.Dataset:
-        given = {"samples": 1, "at": "role", "progress": "none"} | settings
-        return sl.causal_trace(
-            self.lens, self.prompts if prompts is None else prompts, ("resid_pre",), folder=folder, **given
-        )
+        given = {"grid": GRID, "samples": 1, "progress": "none"} | settings
+        return sl.causal_trace(self.lens, self.prompts if prompts is None else prompts, folder=folder, **given)
 
     def copy(self, change: Callable[[Path], object] = lambda folder: None) -> Path:
         folder = self.bench.folder() / "run"
@@ -321,13 +323,13 @@ def resuming(traced: Traced) -> Iterator[Odd]:
         folder = copy(lambda f, name=name: (f / name).unlink())
         yield result("causal_trace", f"{name} missing", lambda folder=folder: trace(folder), traced.same)
     for settings, word in (
-        ({"seed": 1}, "seed"),
+        ({"samples": sl.Draws(1, seed=1)}, "seed"),
         ({"samples": 2}, "samples"),
-        ({"window": 3}, "window"),
+        ({"grid": replace(GRID, window=3)}, "window"),
         ({"metrics": ["probability"]}, "metrics"),
-        ({"direction": "noising"}, "direction"),
-        ({"at": "token"}, "at"),
-        ({"corrupted": "control"}, "corrupted"),
+        ({"grid": replace(GRID, direction="noising")}, "direction"),
+        ({"grid": replace(GRID, at="token")}, "at"),
+        ({"grid": replace(GRID, corrupted="control")}, "corrupted"),
     ):
         folder = copy()
         yield error(
@@ -348,7 +350,7 @@ def resuming(traced: Traced) -> Iterator[Odd]:
     )
     foreign = copy()
     traced_otherwise = traced.bench.folder() / "otherwise"
-    trace(traced_otherwise, seed=5)
+    trace(traced_otherwise, samples=sl.Draws(1, seed=5))
     shutil.copy(first(traced_otherwise), first(foreign))
     yield error(
         "causal_trace", "a part of another seed", lambda: trace(foreign), "another study", "seed", "take them out"

@@ -1,6 +1,7 @@
 """Causal tracing, its price, its doses and its fast first look."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,11 +10,10 @@ import torch
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.analysis.tracing.grid import make_grid
-from spiritlens.runs.sweep.cost import shape_of
 
 NAN, INF = float("nan"), float("inf")
-QUICK = {"components": ("resid_post",), "at": "role", "samples": 1, "progress": "none"}
+GRID = sl.Grid(("resid_post",), at="role")
+QUICK = {"grid": GRID, "samples": 1, "progress": "none"}
 BAD_COUNTS = (0, -1, 1.0, 1.5, True, "2", NAN, [1])
 BAD_SEEDS = (-1, None, "a", 1.0, True, np.float64(1), 2**0.5)
 
@@ -34,6 +34,8 @@ def _first(lens: Any, text: Any) -> Iterator[Odd]:
         "dose_curve": sl.dose_curve,
         "match_dose": sl.match_dose,
         "first_look": sl.first_look,
+        "estimate_cost": sl.estimate_cost,
+        "rome": sl.rome,
         "known_prompts": sl.known_prompts,
     }
     for name, function in functions.items():
@@ -51,51 +53,59 @@ def _traces(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     def bad(what: str, change: dict[str, Any], *names: str) -> Odd:
         return error("causal_trace", what, trace(**change), *names)
 
+    def bad_grid(what: str, fields: dict[str, Any], *names: str) -> Odd:
+        return error("Grid", what, lambda: trace(grid=replace(GRID, **fields))(), *names)
+
     for value in BAD_COUNTS:
         yield bad(f"samples {value!r}", {"samples": value}, "samples=", "whole number")
     for value in BAD_SEEDS:
-        yield bad(f"seed {value!r}", {"seed": value}, "seed=", "whole number")
+        yield error("Draws", f"seed {value!r}", lambda value=value: sl.Draws(1, value), "seed=", "whole number")
     for value in (0, -3, 1.5, "2", True):
-        yield bad(f"window {value!r}", {"window": value}, "window=", "whole number ≥ 1")
+        yield bad_grid(f"window {value!r}", {"window": value}, "window=", "whole number ≥ 1")
     for value in (0, -0.5, 1.5, NAN, INF, "0.1", True):
         yield bad(f"screen {value!r}", {"screen": value}, "screen=", "> 0 and ≤ 1")
-    for value in (0, -1, NAN, 1.5, "1GB"):
-        yield bad(f"memory_budget {value!r}", {"memory_budget": value}, "memory_budget=", "whole number ≥ 1")
     for name, allowed in {
         "at": "token, word, span, role",
-        "facts": "all, known",
-        "progress": "bar, none",
         "direction": "denoising, noising",
         "sever": "none, mlp, attn",
         "corrupted": "subject, control",
-        "keep": "each, common",
-        "preset": "none, rome",
     }.items():
-        yield bad(f"{name} misspelt", {name: "x"}, f"{name}='x'", allowed)
-        yield bad(f"{name} None", {name: None}, f"{name}=None", allowed)
-    yield bad("components a text", {"components": "mlp_out"}, "components='mlp_out'", "['mlp_out']")
-    yield bad("components misspelt", {"components": ["mlp"]}, "'mlp'", "mlp_out")
-    yield bad("components twice", {"components": ["z", "z"]}, "'z' is given twice")
-    yield bad("components none", {"components": ()}, "components is empty")
-    yield bad("components a number", {"components": [5]}, "components[0] is 5")
-    yield bad("patterns are not traced", {"components": ["pattern"]}, "'pattern'", "attn_out")
+        yield bad_grid(f"{name} misspelt", {name: "x"}, f"{name}='x'", allowed)
+        yield bad_grid(f"{name} None", {name: None}, f"{name}=None", allowed)
+    for value in ("x", None):
+        yield bad(f"progress {value!r}", {"progress": value}, "progress=", "bar, none")
+        made = partial(sl.Screen, 0.5, value)
+        yield error("Screen", f"keep {value!r}", made, "keep=", "each, common")
+        yield error("rome", f"sever {value!r}", partial(sl.rome, lens, [text], value), "sever=", "none, mlp, attn")
+    wrong = replace(text, answer_ids=text.foil_ids, answer=text.foil)
+    yield error("rome", "a fact that is not known", partial(sl.rome, lens, [wrong]), wrong.id, "does not know")
+    yield bad("grid a text", {"grid": "mlp_out"}, "components='mlp_out'", "['mlp_out']")
+    yield bad("grid a number", {"grid": 5}, "grid=5", "expected a Grid")
+    yield bad("grid a corruption", {"grid": sl.Noise()}, "grid=Noise", "expected a Grid")
+    yield bad_grid("heads of a trace", {"heads": "together"}, "heads='together'", "does not know")
+    yield bad_grid("components a text", {"components": "mlp_out"}, "components='mlp_out'", "['mlp_out']")
+    yield bad_grid("components misspelt", {"components": ["mlp"]}, "'mlp'", "mlp_out")
+    yield bad_grid("components twice", {"components": ["z", "z"]}, "'z' is given twice")
+    yield bad_grid("components none", {"components": ()}, "components is empty")
+    yield bad_grid("components a number", {"components": [5]}, "components[0] is 5")
+    yield bad_grid("patterns are not traced", {"components": ["pattern"]}, "'pattern'", "attn_out")
     yield bad("metrics a text", {"metrics": "probability"}, "metrics='probability'", "['probability']")
     yield bad("metrics misspelt", {"metrics": ["prob"]}, "'prob'", "probability")
     yield bad("metrics None", {"metrics": None}, "metrics=None", "list")
-    yield bad("spans a text", {"at": "span", "spans": "subject"}, "spans='subject'", "['subject']")
-    yield bad("spans misspelt", {"at": "span", "spans": ["subjekt"]}, "no span 'subjekt'", "subject")
-    yield bad("spans numbers", {"at": "span", "spans": [5]}, "spans[0] is 5")
-    yield bad("spans none", {"at": "span", "spans": []}, "needs spans")
-    yield bad("a wide span", {"at": "span", "spans": ["subject +99999999999"]}, "no span 'subject +99999999999'")
-    yield bad("a far position", {"at": "span", "spans": [f"position {10**40}"]}, "no span 'position 1")
+    yield bad_grid("spans a text", {"at": "span", "spans": "subject"}, "spans='subject'", "['subject']")
+    yield bad_grid("spans misspelt", {"at": "span", "spans": ["subjekt"]}, "no span 'subjekt'", "subject")
+    yield bad_grid("spans numbers", {"at": "span", "spans": [5]}, "spans[0] is 5")
+    yield bad_grid("spans none", {"at": "span", "spans": []}, "needs spans")
+    yield bad_grid("a wide span", {"at": "span", "spans": ["subject +99999999999"]}, "no span 'subject +99999999999'")
+    yield bad_grid("a far position", {"at": "span", "spans": [f"position {10**40}"]}, "no span 'position 1")
     for value in ("noise", 3.0, sl.Noise, ["noise"]):
         yield bad(f"corruption {value!r}", {"corruption": value}, "corruption=", "expected a corruption", "sl.Noise()")
     yield error(
         "causal_trace", "donors that are texts", lambda: sl.Replacement(donors=("France",)), "donors[0] is 'France'"
     )
     rank = {"metrics": ["rank"], "screen": 0.5}
-    yield bad("screened by a metric without a gradient", rank, "'rank' has none", "probability")
-    yield bad("screened and severed", {"sever": "mlp", "screen": 0.5, "components": ["resid_pre"]}, "sever='mlp'")
+    yield bad("screened by a metric without a gradient", rank, "'rank' has no", "probability")
+    yield bad("screened and severed", {"grid": sl.Grid(["resid_pre"], sever="mlp"), "screen": 0.5}, "sever='mlp'")
     bare = lens.text("the colour of marlo is", "marlo", "red")
     yield error(
         "causal_trace",
@@ -117,14 +127,20 @@ def _traces(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
         return np.allclose(effects["restored"], plain["restored"], atol=1e-4, equal_nan=True)
 
     for what, change in {
-        "numpy's counts": {"samples": np.int64(1), "seed": np.uint8(0)},
-        "torch's counts": {"samples": torch.tensor(1), "window": torch.tensor(3)},
-        "a generator of components": {"components": (name for name in ["resid_post"])},
-        "components as an array": {"components": np.array(["resid_post"])},
-        "a budget of one byte": {"memory_budget": 1},
+        "numpy's counts": {"samples": sl.Draws(np.int64(1), np.uint8(0))},
+        "torch's counts": {"samples": torch.tensor(1), "grid": replace(GRID, window=torch.tensor(3))},
+        "a generator of components": {"grid": sl.Grid((name for name in ["resid_post"]), at="role")},
+        "components as an array": {"grid": sl.Grid(np.array(["resid_post"]), at="role")},
     }.items():
-        check = equal if "byte" not in what else close
-        yield result("causal_trace", what, trace(**change), check)
+        yield result("causal_trace", what, trace(**change), equal)
+    yield result(
+        "causal_trace",
+        "a generator for a grid",
+        lambda: sl.causal_trace(lens, [text], (name for name in ["resid_post"]), samples=1, progress="none"),
+        lambda effects: effects["component"].values.tolist() == ["resid_post"],
+    )
+    small = replace(lens, memory_budget=1)
+    yield result("causal_trace", "a budget of one byte", partial(sl.causal_trace, small, [text], **QUICK), close)
     yield result("causal_trace", "prompts of a generator", lambda: sl.causal_trace(lens, iter([text]), **QUICK), equal)
     yield result(
         "causal_trace",
@@ -139,7 +155,6 @@ def _doses(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     for value in ("124", (), [-1.0], [NAN], [INF], [None], ["1"], 2.0):
         yield error("dose_curve", f"multiples {value!r}", partial(curve, multiples=value), "multiples")
     yield error("dose_curve", "law misspelt", partial(curve, law="gauss"), "law='gauss'", "gaussian, uniform, student")
-    yield error("dose_curve", "seed below 0", partial(curve, seed=-1), "seed=-1", "≥ 0")
     yield result(
         "dose_curve",
         "a generator of multiples",
@@ -156,16 +171,17 @@ def _doses(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
 
 
 def _looks(lens: Any, text: Any) -> Iterator[Odd]:
-    look = partial(sl.first_look, lens, [text], ("resid_post",), at="role", samples=1)
+    look = partial(sl.first_look, lens, [text], GRID, samples=1)
     for name in ("top_k", "n_exact"):
         for value in (0, -3, 1.5, "3"):
             yield error("first_look", f"{name} {value!r}", partial(look, **{name: value}), f"{name}=", "≥ 1")
-    for value in ("rank", ["logit"], None):
-        yield error("first_look", f"metric {value!r}", partial(look, metric=value), "metric=", "logit_difference")
+    for value, words in (("rank", "logit_difference"), (["logit"], "the name of a metric"), (None, "a Metric(")):
+        yield error("first_look", f"metric {value!r}", partial(look, metric=value), repr(value), words)
     yield error(
         "first_look", "corruption a text", partial(look, corruption="noise"), "corruption='noise'", "sl.Noise()"
     )
-    yield error("first_look", "spans without a name", partial(look, at="spans"), "at='spans'", "span")
+    severed = partial(sl.first_look, lens, [text], sl.Grid(("resid_pre",), sever="mlp"))
+    yield error("first_look", "a severed grid", severed, "sever='mlp'", "sever='none'")
     yield result(
         "first_look",
         "more exact ones than prompts",
@@ -175,20 +191,17 @@ def _looks(lens: Any, text: Any) -> Iterator[Odd]:
 
 
 def _prices(lens: Any, text: Any) -> Iterator[Odd]:
-    shape, grid = shape_of(lens.backend), make_grid(lens.backend, ("resid_pre",), None, "token", "denoising", "none")
-    price = sl.estimate_cost
-    yield error("estimate_cost", "a lens for its shape", partial(price, lens, [text], grid), "shape=", "shape_of")
-    yield error("estimate_cost", "components for a grid", partial(price, shape, [text], "z"), "grid='z'", "make_grid")
-    yield error("estimate_cost", "one prompt", partial(price, shape, text, grid), "prompts=", "several")
-    yield error("estimate_cost", "no prompts", partial(price, shape, [], grid), "prompts is empty")
+    price = partial(sl.estimate_cost, lens, [text])
+    yield error("estimate_cost", "a number for a grid", partial(price, 5), "grid=5", "expected a Grid")
+    yield error("estimate_cost", "components misspelt", partial(price, ["mlp"]), "'mlp'", "mlp_out")
     for value in (0, -1, NAN, INF, "1"):
-        yield error("estimate_cost", f"tflops {value!r}", partial(price, shape, [text], grid, tflops=value), "tflops=")
+        yield error("estimate_cost", f"tflops {value!r}", partial(price, tflops=value), "tflops=")
     for value in (0, 2.5, "10"):
-        asked = partial(price, shape, [text], grid, samples=value)
-        yield error("estimate_cost", f"samples {value!r}", asked, "samples=", "≥ 1")
-    yield error("estimate_cost", "spans a text", partial(price, shape, [text], grid, spans="subject"), "['subject']")
+        yield error("estimate_cost", f"samples {value!r}", partial(price, samples=value), "samples=", "≥ 1")
+    unknown = partial(price, sl.Grid(at="span", spans=["subjekt"]))
+    yield error("estimate_cost", "a span misspelt", unknown, "no span 'subjekt'")
     yield result(
-        "estimate_cost", "a generator", lambda: price(shape, iter([text]), grid), lambda cost: cost.prompts == 1
+        "estimate_cost", "a generator", lambda: sl.estimate_cost(lens, iter([text])), lambda cost: cost.prompts == 1
     )
 
 

@@ -15,7 +15,7 @@ from spiritlens.report.figures import FIGURES
 
 QUIET = {"progress": "none"}
 FOIL = {**QUIET, "metrics": ("logit_difference",)}
-NODES = {"senders": (sl.Sender("mlp_out", 2), sl.Sender("z", 4, 0)), "receivers": (sl.Receiver("logits"),)}
+NODES = sl.Paths((sl.Sender("mlp_out", 2), sl.Sender("z", 4, 0)), (sl.Receiver("logits"),))
 SAMPLES = {"samples": 1, **QUIET}
 
 OF_COMPONENTS = ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "accuracy_table")
@@ -24,27 +24,29 @@ OF_HEADS = ("trace_map", "total_effects", "head_map", "accuracy_table")
 RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
     "causal_trace": (lambda lens, prompts: sl.causal_trace(lens, prompts, ("resid_pre",), **SAMPLES), OF_COMPONENTS),
     "causal_trace, heads": (
-        lambda lens, prompts: sl.causal_trace(lens, prompts, ("z",), at="role", **SAMPLES),
+        lambda lens, prompts: sl.causal_trace(lens, prompts, sl.Grid(("z",), at="role"), **SAMPLES),
         OF_HEADS,
     ),
     "activation_patch": (lambda lens, prompts: sl.activation_patch(lens, prompts, sl.Noise(), **FOIL), OF_COMPONENTS),
     "activation_patch, heads": (
-        lambda lens, prompts: sl.activation_patch(lens, prompts, sl.Noise(), ("z",), at="role", heads="each", **FOIL),
+        lambda lens, prompts: sl.activation_patch(
+            lens, prompts, sl.Noise(), sl.Grid(("z",), at="role", heads="each"), **FOIL
+        ),
         OF_HEADS,
     ),
     "back_patch": (
-        lambda lens, prompts: sl.back_patch(lens, prompts, sl.Noise(), source_layers=(3,), **FOIL),
+        lambda lens, prompts: sl.back_patch(lens, prompts, sl.Noise(), donors=sl.Donors(layers=(3,)), **FOIL),
         OF_COMPONENTS,
     ),
     "attribution_patch": (
-        lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), at="role", **FOIL),
+        lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL),
         OF_COMPONENTS,
     ),
     "edge_attribution": (
-        lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), **NODES, **FOIL),
+        lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), NODES, **FOIL),
         ("path_map",),
     ),
-    "path_patch": (lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), **NODES, **FOIL), ("path_map",)),
+    "path_patch": (lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), NODES, **FOIL), ("path_map",)),
     "head_knockout": (lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET), OF_HEADS),
     "attention_knockout": (lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET), OF_COMPONENTS),
     "direct_logit_attribution": (lambda lens, prompts: sl.direct_logit_attribution(lens, prompts), ("head_map",)),
@@ -93,6 +95,6 @@ def test_a_methods_own_result_is_drawn_without_options(machine: Planted, name: s
 @pytest.mark.parametrize("figure", [figure for figure in FIGURES if "averages" in figure.of], ids=lambda one: one.name)
 def test_figures_of_averages_draw_averages_as_they_draw_effects(machine: Planted, figure: Any) -> None:
     prompts = [machine.prompts[0], machine.prompts[12]]
-    effects = sl.causal_trace(machine.lens, prompts, ("mlp_out",), at="role", **SAMPLES)
+    effects = sl.causal_trace(machine.lens, prompts, sl.Grid(("mlp_out",), at="role"), **SAMPLES)
     average = sl.effects.average if figure.of == "averages" else sl.effects.average_total
     assert figure.draw(average(effects)).to_json() == figure.draw(effects).to_json()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import spiritlens as sl
+from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.tracing.screen import first_look
 from spiritlens.report.page.methods_text import methods_sentences
 from spiritlens.runs.corruptions.corruption import CorruptionRequest, corrupted_embeddings
@@ -81,7 +82,9 @@ def test_defaults_are_the_fields_and_their_words() -> None:
 
 
 def test_it_traces_and_its_words_are_on_the_page(lens, prompt) -> None:
-    traced = sl.causal_trace(lens, [prompt], ("resid_pre",), corruption=Rotated(5), at="role", samples=2, **QUIET)
+    traced = sl.causal_trace(
+        lens, [prompt], sl.Grid(("resid_pre",), at="role"), corruption=Rotated(5), samples=2, **QUIET
+    )
     assert traced.attrs["corruption"] == "Rotated (by 5) of the subject"
     assert json.loads(traced.attrs["config_json"])["corruption"] == {"by": 5}
     assert traced.attrs["noise_law"] == ""
@@ -90,22 +93,24 @@ def test_it_traces_and_its_words_are_on_the_page(lens, prompt) -> None:
     )
     run = sl.run(lens, prompt, sl.corrupt("subject", by=Rotated(5)), samples=1)
     assert float(traced["corrupted"][0, 0, 0]) == pytest.approx(run.metric("probability"), abs=1e-9)
-    assert first_look(lens, [prompt], ("resid_pre",), at="role", corruption=Rotated(), n_exact=1).estimates
+    assert first_look(lens, [prompt], Grid(("resid_pre",), at="role"), corruption=Rotated(), n_exact=1).estimates
 
 
 @pytest.mark.parametrize("corruption", [Rotated(5), Shuffled()])
 @pytest.mark.parametrize("verb", [sl.activation_patch, sl.attribution_patch])
 def test_it_is_a_contrast(lens, prompt, verb, corruption) -> None:
-    found = verb(lens, [prompt], corruption, ("resid_pre",), at="role", samples=2, **QUIET)
+    found = verb(lens, [prompt], corruption, sl.Grid(("resid_pre",), at="role"), samples=2, **QUIET)
     assert found.attrs["corruption"] == corruption.describe()
     assert json.loads(found.attrs["config_json"])["contrast"] == corruption.settings()
     assert float(abs(found["clean"] - found["corrupted"]).max()) > 1e-6
 
 
 def test_it_is_a_contrast_of_paths(lens, prompt) -> None:
-    found = sl.path_patch(lens, [prompt], Rotated(5), senders=[sl.Sender("embed")], metrics=("logit",), **QUIET)
+    found = sl.path_patch(
+        lens, [prompt], Rotated(5), sl.Paths(senders=[sl.Sender("embed")]), metrics=("logit",), **QUIET
+    )
     assert found.attrs["corruption"] == "Rotated (by 5)"
-    assert abs(found.attrs["source_metric"] - float(found["base"][0, 0])) > 1e-6
+    assert float(abs(found["patched"] - found["base"]).max()) > 1e-6
 
 
 def test_a_folder_knows_it_again_and_not_another(lens, prompt, tmp_path) -> None:
@@ -113,9 +118,8 @@ def test_a_folder_knows_it_again_and_not_another(lens, prompt, tmp_path) -> None
         return sl.causal_trace(
             lens,
             [prompt],
-            ("resid_pre",),
+            sl.Grid(("resid_pre",), at="role"),
             corruption=corruption,
-            at="role",
             samples=1,
             folder=tmp_path,
             **QUIET,
@@ -138,7 +142,7 @@ def test_noise_keeps_its_scale_and_law_as_attributes(lens, prompt) -> None:
 
     for noise, stored in ((sl.Noise(0.25, law="uniform"), (0.25, 0.25, "uniform")), (Laplace(), (0.5, 1, "laplace"))):
         attributes = sl.causal_trace(
-            lens, [prompt], ("resid_pre",), corruption=noise, at="role", samples=1, **QUIET
+            lens, [prompt], sl.Grid(("resid_pre",), at="role"), corruption=noise, samples=1, **QUIET
         ).attrs
         found = tuple(attributes[name] for name in ("noise_scale_text", "noise_scale_speech", "noise_law"))
         assert found == stored

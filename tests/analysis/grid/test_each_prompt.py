@@ -1,0 +1,140 @@
+"""Every method goes prompt by prompt: with a folder it goes on where it stopped, and Ctrl-C keeps what is finished."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+import spiritlens as sl
+from spiritlens.analysis.grid import each_prompt
+from spiritlens.effects.joining import join_effects
+from spiritlens.effects.run_directory import RunDirectory
+from spiritlens.effects.schema import Status
+from spiritlens.models.planted.planted import Planted
+from spiritlens.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method asked about some prompts of a circuit; `other` are arguments that make it another study, and `word` is
+    what the refusal names of them."""
+
+    ask: Callable[..., xr.Dataset]
+    other: Mapping[str, Any]
+    word: str
+
+
+def traced(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    return sl.causal_trace(circuit.lens, prompts, **{"grid": sl.Grid(("resid_pre",), at="role"), "samples": 1, **more})
+
+
+CALLS: dict[str, Call] = {
+    "causal_trace": Call(traced, {"samples": 2}, "samples"),
+    "causal_trace, screened": Call(
+        lambda circuit, prompts, **more: traced(circuit, prompts, **{"screen": 0.3, **more}), {"screen": 0.4}, "screen"
+    ),
+    "causal_trace, screened together": Call(
+        lambda circuit, prompts, **more: traced(circuit, prompts, screen=sl.Screen(0.3, keep="common"), **more),
+        {"corruption": sl.KnockOut("zero")},
+        "corruption",
+    ),
+}
+"""Each method of the loop, in each way that decides otherwise what a prompt's numbers depend on. `ask` takes the
+circuit, its prompts, and the arguments of the method that a test changes (``folder``, ``progress``, those of
+`other`)."""
+
+
+@pytest.fixture(scope="module")
+def circuit() -> Planted:
+    return sl.planted()
+
+
+@pytest.fixture(scope="module")
+def prompts(circuit: Planted) -> list[Prompt]:
+    """A written prompt and a spoken one, of other length."""
+    return [circuit.prompts[0], circuit.prompts[13]]
+
+
+class Measured:
+    """The loop's work, stopped by Ctrl-C at the second prompt while it is `stopped`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.places: list[int] = []
+        self.stopped = True
+        measure = each_prompt._measured
+
+        def measured(work: Any, place: int, advance: Any) -> xr.Dataset:
+            if self.stopped and self.places:
+                raise KeyboardInterrupt
+            self.places.append(place)
+            return measure(work, place, advance)
+
+        monkeypatch.setattr(each_prompt, "_measured", measured)
+
+
+def identical(one: xr.Dataset, other: xr.Dataset) -> None:
+    """Equal in all but when they were made."""
+    one, other = (found.assign_attrs(created="") for found in (one, other))
+    xr.testing.assert_identical(one, other)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_it_goes_on_where_it_stopped_and_keeps_what_is_finished(
+    circuit: Planted, prompts: list[Prompt], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = CALLS[name]
+    whole = call.ask(circuit, prompts, progress="none")
+    measured = Measured(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        call.ask(circuit, prompts, progress="none", folder=tmp_path)
+    assert measured.places == [0]
+    measured.places.clear()
+    with pytest.warns(UserWarning, match="1 finished of 2"):
+        kept = call.ask(circuit, prompts, progress="none")
+    identical(kept, join_effects([RunDirectory(tmp_path).read_prompt(prompts[0].id)]))
+
+    with pytest.raises(ValueError, match=f"other settings.*{call.word}"):
+        call.ask(circuit, prompts, **{"progress": "none", "folder": tmp_path, **call.other})
+    measured.places.clear()
+    measured.stopped = False
+    identical(call.ask(circuit, prompts, progress="none", folder=tmp_path), whole)
+    assert measured.places == [1], "the first prompt was not measured again"
+
+
+def test_the_bar_moves_by_what_there_is_to_do(
+    circuit: Planted, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By restored runs: cells × samples, of which a screen leaves a share; the second continuation counts nothing."""
+    bars: list[Any] = []
+
+    class Bar:
+        def __init__(self, total: float, **settings: Any) -> None:
+            self.total, self.moved = total, 0.0
+            bars.append(self)
+
+        def __enter__(self) -> "Bar":
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+
+        def update(self, step: float) -> None:
+            self.moved += step
+
+    monkeypatch.setattr(each_prompt, "tqdm", Bar)
+    metrics = ("log_probability_difference",)
+    effects = traced(circuit, prompts, metrics=metrics, samples=2)
+    traced(circuit, prompts, metrics=metrics, samples=2, screen=0.25)
+    cells = (effects["status"] != Status.ABSENT).sum(("component", "layer", "role")).values
+    whole, screened = bars
+    assert whole.total == whole.moved == 2 * cells.sum()
+    assert screened.total == screened.moved == 2 * sum(-(-count // 4) for count in cells)
+
+
+def test_a_bar_or_none(circuit: Planted, prompts: list[Prompt], capsys: pytest.CaptureFixture[str]) -> None:
+    traced(circuit, prompts[:1], progress="none")
+    assert capsys.readouterr().err == ""
+    traced(circuit, prompts[:1])
+    assert "tracing: 100%" in capsys.readouterr().err
