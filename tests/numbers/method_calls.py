@@ -53,7 +53,7 @@ def embedded_bench() -> Bench:
 
     def made(build: Callable[..., sl.Prompt], country: str, **more: str) -> sl.Prompt:
         answer, foil = about[country]
-        return build(f"The capital of {country} is", country, answer, foil, fact_id=country, **more)
+        return build(f"The capital of {country} is", country, answer, foil, origin=sl.Origin(fact_id=country), **more)
 
     written = [made(partial(lens.text, marker="final"), country) for country in about]
     spoken = [made(lens.speak, country) for country in about]
