@@ -31,6 +31,19 @@ def traced(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
     return sl.causal_trace(circuit.lens, prompts, **{"grid": sl.Grid(("resid_pre",), at="role"), "samples": 1, **more})
 
 
+def patched(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    others = [circuit.counterfactual(prompt) for prompt in prompts]
+    return sl.activation_patch(circuit.lens, prompts, others, sl.Grid(("resid_post", "z"), at="role"), **more)
+
+
+def moved(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    return sl.back_patch(circuit.lens, prompts, sl.Noise(), **{"donors": sl.Donors(layers=(1, 3)), **more})
+
+
+def attributed(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    return sl.attribution_patch(circuit.lens, prompts, sl.Noise(), sl.Grid(("z",), at="role"), **more)
+
+
 CALLS: dict[str, Call] = {
     "causal_trace": Call(traced, {"samples": 2}, "samples"),
     "causal_trace, screened": Call(
@@ -41,6 +54,14 @@ CALLS: dict[str, Call] = {
         {"corruption": sl.KnockOut("zero")},
         "corruption",
     ),
+    "activation_patch": Call(patched, {"donors": sl.Donors(control="noise")}, "control"),
+    "activation_patch, donors": Call(
+        lambda circuit, prompts, **more: patched(circuit, prompts, **{"donors": prompts, **more}),
+        {"donors": None},
+        "donors",
+    ),
+    "back_patch": Call(moved, {"donors": sl.Donors(layers=(1, 2))}, "source_layers"),
+    "attribution_patch": Call(attributed, {"steps": 2}, "steps"),
 }
 """Each method of the loop, in each way that decides otherwise what a prompt's numbers depend on. `ask` takes the
 circuit, its prompts, and the arguments of the method that a test changes (``folder``, ``progress``, those of
