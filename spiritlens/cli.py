@@ -38,14 +38,14 @@ def trace(
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
     from spiritlens.arguments import number
-    from spiritlens.prompts.facts import load_facts
+    from spiritlens.prompts.facts import check_phrasing, load_facts
     from spiritlens.studies.settings import given_folder
 
     settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = load_facts(facts)
-    check_phrasing(phrasing, chosen)
+    check_phrasing(settings.phrasing, chosen)
     lens = _load(model, dtype, device)
 
     from spiritlens.studies.study import study, study_cost
