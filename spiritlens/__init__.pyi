@@ -60,6 +60,7 @@ from spiritlens.runs.interventions import freeze as freeze
 from spiritlens.runs.interventions import replace_with as replace_with
 from spiritlens.runs.interventions import restore as restore
 from spiritlens.runs.interventions import swap as swap
+from spiritlens.runs.metrics import Metric as Metric
 from spiritlens.runs.run import run as run
 from spiritlens.runs.sites import Site as Site
 

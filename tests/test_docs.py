@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXTENDING = ROOT / "docs" / "extending.md"
-INTO_A_FILE = re.compile(r"# (spiritlens/[\w/]+\.py)\n")
+INTO_A_FILE = re.compile(r"# (spiritlens/[\w/]+\.pyi?)\n")
+PLACE = re.compile(r"^# (in|above) (.*)\n", re.MULTILINE)
 AFTERWARDS = "# afterwards\n"
 RECORDING = ROOT / "tests" / "data" / "docs" / "me.wav"
 
@@ -34,7 +36,7 @@ def python_blocks(page: Path) -> list[str]:
 
 def recipes(page: Path) -> dict[str, list[str]]:
     """Heading -> files of the package that its blocks write to."""
-    sections = re.split(r"^## (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    sections = re.split(r"^##+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     blocks = {
         title: re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
         for title, text in zip(sections[::2], sections[1::2], strict=True)
@@ -45,15 +47,49 @@ def recipes(page: Path) -> dict[str, list[str]]:
     }
 
 
+def with_block(there: str, block: str) -> str:
+    """A file with a block in it: imports below the file's own, what follows ``# in NAME`` at the end of that table, what
+    follows ``# above LINE`` above the line that begins so, and anything else at the end."""
+    imports = "".join(re.findall(r"^(?:from|import) .*\n", block, re.MULTILINE))
+    plain, *rest = PLACE.split(re.sub(r"^(?:from|import) .*\n", "", block, flags=re.MULTILINE))
+    own = [node for node in ast.parse(there).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    lines, added = there.splitlines(keepends=True), {max((node.end_lineno or 0 for node in own), default=0): [imports]}
+    for where, name, code in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        at = (end_of_table if where == "in" else line_beginning)(there, name)
+        indent = "    " if where == "in" else re.match(" *", lines[at])[0]
+        added.setdefault(at, []).append(textwrap.indent(code.strip("\n") + "\n", indent))
+    for at in sorted(added, reverse=True):
+        lines[at:at] = added[at]
+    return "".join(lines) + ("\n\n" + plain if plain.strip() else "")
+
+
+def end_of_table(source: str, name: str) -> int:
+    """Number of the line before which a further row of a table goes."""
+    for node in ast.parse(source).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == name:
+            table = next(part for part in ast.walk(node.value) if isinstance(part, ast.Tuple | ast.List | ast.Dict))
+            return table.end_lineno - source.splitlines()[table.end_lineno - 1].strip().startswith((")", "]", "}"))
+    raise ValueError(f"no table {name}")
+
+
+def line_beginning(source: str, text: str) -> int:
+    """Number of the line that begins so, blanks and line breaks aside."""
+    lines, wanted = source.splitlines(), "".join(text.split())
+    return next(at for at in range(len(lines)) if "".join(" ".join(lines[at : at + 3]).split()).startswith(wanted))
+
+
 def copy_of_package(page: Path, folder: Path) -> None:
-    """The package with the page's blocks written into its files: new ones whole, at the end of those that are there."""
+    """The package with the page's blocks written into its files (`with_block`), and new files whole."""
     shutil.copytree(ROOT / "spiritlens", folder / "spiritlens", ignore=shutil.ignore_patterns("assets", "__pycache__"))
     (folder / "spiritlens" / "assets").symlink_to(ROOT / "spiritlens" / "assets", target_is_directory=True)
     for block in code_blocks(page, "python"):
         if match := INTO_A_FILE.match(block):
-            path = folder / match[1]
-            there = path.read_text(encoding="utf-8") + "\n\n" if path.exists() else ""
-            path.write_text(there + block[match.end() :], encoding="utf-8")
+            path, code = folder / match[1], block[match.end() :]
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(
+                with_block(path.read_text(encoding="utf-8"), code) if path.exists() else code, encoding="utf-8"
+            )
 
 
 def commands(page: Path) -> list[str]:

@@ -274,6 +274,6 @@ def budgets(bench: Bench) -> Iterator[Odd]:
     yield error(
         "activation_patch",
         "memory_budget 0",
-        lambda: sl.activation_patch(lens, prompts, sl.Noise(), memory_budget=0),
+        lambda: sl.activation_patch(replace(lens, memory_budget=0), prompts, sl.Noise(), progress="none"),
         "memory_budget=0",
     )

@@ -183,13 +183,18 @@ def _activation(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -
     back = _patchers(lens)["back_patch"]
     call = partial(back, [prompt], [other])
     for value in ("12", [1.5], [99], [-1], [], [True], 3, [1, 1]):
-        yield error("back_patch", f"source_layers {value!r}", partial(call, source_layers=value), "source_layers")
-    for value in (["resid_pre"], "resid", None, "pattern"):
-        yield error("back_patch", f"component {value!r}", partial(call, component=value), "component")
+        yield error("Donors", f"layers {value!r}", lambda value=value: call(donors=sl.Donors(layers=value)), "layers")
+    for value in (["resid"], [], ["pattern"], ["q", "k"]):
+        yield error("back_patch", f"component {value!r}", partial(call, grid=value), "component")
+    heads = sl.Grid(("z",), heads="each")
+    yield error("back_patch", "heads apart", partial(call, grid=heads), "heads='each'", "does not know")
+    yield error("Grid", "heads misspelt", lambda: sl.Grid(heads="x"), "heads='x'", "together, each")
+    layers = partial(patch, [prompt], [other], donors=sl.Donors(layers=[1]))
+    yield error("activation_patch", "layers", layers, "layers=(1,)", "use back_patch")
     yield result(
         "back_patch",
         "an array of layers",
-        partial(call, source_layers=np.array([0, 3])),
+        partial(call, donors=sl.Donors(layers=np.array([0, 3]))),
         lambda found: found["component"].values.tolist() == ["resid_pre from 0", "resid_pre from 3"],
     )
 
