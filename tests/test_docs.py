@@ -48,19 +48,23 @@ def recipes(page: Path) -> dict[str, list[str]]:
 
 
 def with_block(there: str, block: str) -> str:
-    """A file with a block in it: imports below the file's own, what follows ``# in NAME`` at the end of that table, what
-    follows ``# above LINE`` above the line that begins so, and anything else at the end."""
+    """A file with a block in it: imports below the file's own; what follows ``# in NAME`` as the last row of that
+    table; what follows ``# above LINE``, code or a row, above the line that begins so.
+    """
     imports = "".join(re.findall(r"^(?:from|import) .*\n", block, re.MULTILINE))
-    plain, *rest = PLACE.split(re.sub(r"^(?:from|import) .*\n", "", block, flags=re.MULTILINE))
+    above, *rest = PLACE.split(re.sub(r"^(?:from|import) .*\n", "", block, flags=re.MULTILINE))
+    assert not above.strip(), f"the recipe does not say where this goes: {above}"
+    lines = there.splitlines(keepends=True)
     own = [node for node in ast.parse(there).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    lines, added = there.splitlines(keepends=True), {max((node.end_lineno or 0 for node in own), default=0): [imports]}
+    added = {own[-1].end_lineno: imports} if own else {0: imports}
     for where, name, code in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
-        at = (end_of_table if where == "in" else line_beginning)(there, name)
-        indent = "    " if where == "in" else re.match(" *", lines[at])[0]
-        added.setdefault(at, []).append(textwrap.indent(code.strip("\n") + "\n", indent))
+        at = end_of_table(there, name) if where == "in" else line_beginning(there, name)
+        indent = 4 if where == "in" else len(lines[at]) - len(lines[at].lstrip())
+        is_row = isinstance(ast.parse(code).body[0], ast.Expr)
+        added[at] = added.get(at, "") + textwrap.indent(code.strip() + (",\n" if is_row else "\n"), " " * indent)
     for at in sorted(added, reverse=True):
-        lines[at:at] = added[at]
-    return "".join(lines) + ("\n\n" + plain if plain.strip() else "")
+        lines.insert(at, added[at])
+    return "".join(lines)
 
 
 def end_of_table(source: str, name: str) -> int:
@@ -68,15 +72,16 @@ def end_of_table(source: str, name: str) -> int:
     for node in ast.parse(source).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id == name:
-            table = next(part for part in ast.walk(node.value) if isinstance(part, ast.Tuple | ast.List | ast.Dict))
-            return table.end_lineno - source.splitlines()[table.end_lineno - 1].strip().startswith((")", "]", "}"))
+            table = next(part for part in ast.walk(node.value) if isinstance(part, ast.Tuple))
+            return table.end_lineno - source.splitlines()[table.end_lineno - 1].strip().startswith(")")
     raise ValueError(f"no table {name}")
 
 
 def line_beginning(source: str, text: str) -> int:
     """Number of the line that begins so, blanks and line breaks aside."""
     lines, wanted = source.splitlines(), "".join(text.split())
-    return next(at for at in range(len(lines)) if "".join(" ".join(lines[at : at + 3]).split()).startswith(wanted))
+    beginnings = ("".join(" ".join(lines[at : at + 3]).split()) for at in range(len(lines)))
+    return next(at for at, beginning in enumerate(beginnings) if lines[at].strip() and beginning.startswith(wanted))
 
 
 def copy_of_package(page: Path, folder: Path) -> None:
@@ -139,10 +144,15 @@ def test_recipes_that_change_the_package_work_in_a_copy_of_it(tmp_path: Path) ->
 
 
 def test_no_recipe_names_more_than_two_files() -> None:
-    assert max(len(files) for files in recipes(EXTENDING).values()) <= 2
-    rows = re.findall(r"^\| an? [^|]*\|[^|]*\|([^|]*)\|$", EXTENDING.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(rows) == 10
-    assert all(len(row.split(",")) <= 2 for row in rows)
+    found = {title: files for title, files in recipes(EXTENDING).items() if files}
+    assert max(len(files) for files in found.values()) <= 2
+    rows = re.findall(r"^\| (an? [^|]*) \|[^|]*\|([^|]*)\|$", EXTENDING.read_text(encoding="utf-8"), re.MULTILINE)
+    promised = {title.capitalize(): re.findall("`([^`]+)`", files) for title, files in rows}
+    assert [title for title, files in promised.items() if files] == list(found)
+    for title, files in found.items():
+        patterns = [f"spiritlens/{re.escape(name).replace('NAME', '[a-z_]+')}" for name in promised[title]]
+        assert len(patterns) == len(files)
+        assert all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in files), title
 
 
 def test_the_page_of_the_command_line_shows_every_verb() -> None:
