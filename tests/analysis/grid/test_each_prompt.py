@@ -51,7 +51,7 @@ CALLS: dict[str, Call] = {
     ),
     "causal_trace, screened together": Call(
         lambda circuit, prompts, **more: traced(circuit, prompts, screen=sl.Screen(0.3, keep="common"), **more),
-        {"corruption": sl.KnockOut("zero")},
+        {"corruption": sl.corruptions.KnockOut("zero")},
         "corruption",
     ),
     "activation_patch": Call(patched, {"donors": sl.Donors(control="noise")}, "control"),

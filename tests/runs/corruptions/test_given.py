@@ -107,7 +107,7 @@ def test_it_is_a_contrast(lens, prompt, verb, corruption) -> None:
 
 def test_it_is_a_contrast_of_paths(lens, prompt) -> None:
     found = sl.path_patch(
-        lens, [prompt], Rotated(5), sl.Paths(senders=[sl.Sender("embed")]), metrics=("logit",), **QUIET
+        lens, [prompt], Rotated(5), sl.paths.Paths(senders=[sl.paths.Sender("embed")]), metrics=("logit",), **QUIET
     )
     assert found.attrs["corruption"] == "Rotated (by 5)"
     assert float(abs(found["patched"] - found["base"]).max()) > 1e-6
