@@ -496,8 +496,12 @@ def test_what_is_wrong_is_told_before_anything_is_spoken(hearing, settings, mess
 
 
 def test_a_lens_is_a_model_and_its_vocabulary(lens):
-    with pytest.raises(ValueError, match=r"expected a HookedTransformer and its Vocabulary; spiritlens.load"):
+    with pytest.raises(
+        ValueError, match=r"vocabulary=HookedTransformer.*: expected the model's Vocabulary; spiritlens"
+    ):
         Lens(lens.vocabulary, lens.model)
+    with pytest.raises(ValueError, match=r"model=.*: expected a HookedTransformer; spiritlens.load"):
+        Lens(lens.vocabulary, lens.vocabulary)
 
 
 # Identity

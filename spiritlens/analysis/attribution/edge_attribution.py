@@ -81,7 +81,7 @@ def edge_attribution(
 
     Returns an edges dataset, ``patched [prompt sender_component … receiver_head pos metric]``, with
     ``completeness_residual [prompt metric]``. Raises ValueError for a metric without a gradient, what no gradient knows
-    (`receive`, `frozen`, `norms`), a counterfactual of other wording, hooks of your own, and a folder of other settings.
+    (`receive`, `frozen`, `norms`), a counterfactual of other wording, hooks of your own, a folder of other settings.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     if lens.backend.has_user_hooks():

@@ -56,7 +56,7 @@ def test_its_attributions_are_slopes_of_the_patch(lens):
 
 def test_its_integrated_gradients_are_complete(lens):
     found = attribution_patch(lens, [text_prompt()], [other_prompt()], ("resid_pre",), (ROOT,), steps=64, **QUIET)
-    assert abs(float(found["clean"] - found["corrupted"])) > 1e-4
+    assert abs((found["clean"] - found["corrupted"]).item()) > 1e-4
     assert abs(found["completeness_residual"].item()) < 1e-9
 
 

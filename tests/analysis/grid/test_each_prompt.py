@@ -54,6 +54,20 @@ def silenced(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset
 
 PATHS = sl.Paths([sl.Sender("mlp_out", 2)], [sl.Receiver("v_input", 6, 1), sl.Receiver("logits")])
 
+
+def patched(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    others = [circuit.counterfactual(prompt) for prompt in prompts]
+    return sl.activation_patch(circuit.lens, prompts, others, sl.Grid(("resid_post", "z"), at="role"), **more)
+
+
+def moved(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    return sl.back_patch(circuit.lens, prompts, sl.Noise(), **{"donors": sl.Donors(layers=(1, 3)), **more})
+
+
+def attributed(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    return sl.attribution_patch(circuit.lens, prompts, sl.Noise(), sl.Grid(("z",), at="role"), **more)
+
+
 CALLS: dict[str, Call] = {
     "causal_trace": Call(traced, {"samples": 2}, "samples"),
     "causal_trace, screened": Call(
@@ -82,6 +96,14 @@ CALLS: dict[str, Call] = {
     "attention_mass": Call(read(sl.heads.attention_mass), {"by": "modality"}, "by"),
     "direct_logit_attribution": Call(read(sl.direct_logit_attribution, by="token"), {"against": "mean"}, "against"),
     "logit_lens": Call(read(sl.logit_lens), {"top": 3}, "top"),
+    "activation_patch": Call(patched, {"donors": sl.Donors(control="noise")}, "control"),
+    "activation_patch, donors": Call(
+        lambda circuit, prompts, **more: patched(circuit, prompts, **{"donors": prompts, **more}),
+        {"donors": None},
+        "donors",
+    ),
+    "back_patch": Call(moved, {"donors": sl.Donors(layers=(1, 2))}, "source_layers"),
+    "attribution_patch": Call(attributed, {"steps": 2}, "steps"),
 }
 """Each method of the loop, in each way that decides otherwise what a prompt's numbers depend on. `ask` takes the
 circuit, its prompts, and the arguments of the method that a test changes (``folder``, ``progress``, those of

@@ -7,10 +7,10 @@ import pytest
 import torch
 from patching_by_hooks import HOOKS, TOLERANCE, L, other_prompt
 
+import spiritlens as sl
 from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch, back_patch
 from spiritlens.analysis.patching.donors import Donors
-from spiritlens.effects.quantities import indirect_effect
 from spiritlens.runs.metrics import Metric
 from tests.analysis.tracing_lens import text_prompt
 
@@ -35,7 +35,7 @@ MARGIN = Metric("margin", margin, sign=-1, unit="nats")
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
 def test_every_cell_is_the_metric_of_a_hooked_pass(lens, direction):
     prompt, other, model = text_prompt(), other_prompt(), lens.backend.model
-    components = ("resid_pre", "mlp_out", "z")
+    components = ("resid_pre", "z")
     found = activation_patch(lens, [prompt], [other], Grid(components, direction=direction), (MARGIN,), **QUIET)
     base, source = (other, prompt) if direction == "denoising" else (prompt, other)
     _, taken = model.run_with_cache(source.tokens)
@@ -53,7 +53,7 @@ def test_every_cell_is_the_metric_of_a_hooked_pass(lens, direction):
         assert cell == pytest.approx(slow, abs=TOLERANCE), (component, layer, position)
     sign = -1 if direction == "denoising" else 1
     expected = sign * (found["restored"] - found["corrupted" if direction == "denoising" else "clean"])
-    assert np.allclose(indirect_effect(found), expected, atol=TOLERANCE)
+    assert np.allclose(sl.effects.indirect(found), expected.mean("sample"), atol=TOLERANCE)
 
 
 def test_one_of_the_whole_answer_is_the_toolkits(lens):

@@ -144,9 +144,7 @@ def _settings(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
             yield error(name, f"grid {value!r}", partial(call, grid=value), "grid=", "expected a Grid")
         for field, value in {"sever": "mlp", "corrupted": "control"}.items():
             grid = sl.Grid(("resid_post",), **{field: value})
-            yield error(
-                name, f"a grid with {field}", partial(call, grid=grid), field, "does not know", "components, at"
-            )
+            yield error(name, f"a grid with {field}", partial(call, grid=grid), field, "not know", "it reads")
     for name in ("attribution_patch", "edge_attribution"):
         call = partial(_patchers(lens)[name], [prompt], [other])
         for value in (0, -1, 1.5, True, NAN):
