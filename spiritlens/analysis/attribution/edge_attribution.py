@@ -79,10 +79,9 @@ def attribute_edges(
     `contrast`: one counterfactual prompt per prompt, or a corruption. `folder` keeps each finished prompt, and the same
     call goes on where it stopped; without it, Ctrl-C returns what is finished.
 
-    Returns an edges dataset, ``patched [prompt sender_component sender_layer sender_head receiver_component
-    receiver_layer receiver_head pos metric]``, with ``completeness_residual [prompt metric]``. Raises ValueError for a
-    metric without a gradient, what no gradient knows (`receive`, `frozen`, `norms`), a counterfactual of other wording,
-    hooks of your own, and a folder of other settings.
+    Returns an edges dataset, ``patched [prompt sender_component … receiver_head pos metric]``, with
+    ``completeness_residual [prompt metric]``. Raises ValueError for a metric without a gradient, what no gradient knows
+    (`receive`, `frozen`, `norms`), a counterfactual of other wording, hooks of your own, a folder of other settings.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     if lens.backend.has_user_hooks():

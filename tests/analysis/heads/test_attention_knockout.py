@@ -8,6 +8,8 @@ import torch
 
 from spiritlens.analysis.heads.attention_knockout import Blocked, attention_knockout
 from spiritlens.models.planted.planted import planted
+from spiritlens.runs.foils import runner_up
+from spiritlens.runs.metrics import Metric
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10
@@ -156,3 +158,17 @@ def test_a_prompt_without_the_role_has_no_such_cell(lens):
 def test_bad_requests_are_refused(lens, edges, change, message):
     with pytest.raises(ValueError, match=message):
         attention_knockout(lens, [text_prompt()], edges, **{**QUIET, **change})
+
+
+def test_a_metric_of_ones_own_is_measured_as_the_built_in_one(lens):
+    own = Metric("own logit", lambda logits, prompt: logits[:, 0, prompt.answer_ids[0]], unit="logits")
+    found = attention_knockout(lens, [text_prompt()], metrics=("logit", own), progress="none")
+    one, other = (found["restored"].sel(metric=name) for name in ("logit", "own logit"))
+    assert np.array_equal(one, other, equal_nan=True)
+    assert json.loads(found.attrs["config_json"])["own_metrics"].keys() == {"own logit"}
+
+
+def test_a_prompt_without_a_foil_is_compared_with_the_runner_up(lens):
+    found = attention_knockout(lens, [text_prompt(foil_ids=())], metrics=("logit_difference",), progress="none")
+    assert found["foil_rule"].item() == "runner-up"
+    assert found["foil"].item() == runner_up(lens, text_prompt(foil_ids=())).foil

@@ -10,6 +10,7 @@ import torch
 from spiritlens.analysis.heads.head_knockout import Ablation, Reference, head_knockout
 from spiritlens.models.planted.planted import planted
 from spiritlens.prompts.spans import EVERYWHERE
+from spiritlens.runs.metrics import Metric
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10
@@ -106,12 +107,13 @@ def test_a_prompt_alone_has_nothing_to_take_values_from(lens):
 
 def test_written_and_spoken_tokens_do_not_stand_in_for_each_other(lens):
     prompt, written, spoken = text_prompt(), about_another_subject(), spoken_prompt()
-    settings = {"spans": ("subject",), **QUIET}
-    alone = head_knockout(lens, [prompt], Ablation("mean", reference=[written]), **settings)
-    mixed = head_knockout(lens, [prompt], Ablation("mean", reference=[written, spoken]), **settings)
-    assert np.allclose(alone["restored"], mixed["restored"], atol=TOLERANCE)
+
+    def by(*references):
+        return head_knockout(lens, [prompt], Ablation("mean", references, spans=("subject",)), **QUIET)
+
+    assert np.allclose(by(written)["restored"], by(written, spoken)["restored"], atol=TOLERANCE)
     with pytest.raises(ValueError, match="no reference prompt has tokens of that modality; give prompts"):
-        head_knockout(lens, [prompt], Ablation("mean", reference=[spoken]), **settings)
+        by(spoken)
 
 
 def test_a_role_that_no_reference_has_takes_all_tokens_of_its_modality(lens):
@@ -164,3 +166,18 @@ def test_one_mover_of_an_or_pair_can_be_spared_but_not_both():
 def test_bad_requests_are_refused(lens, change, message):
     with pytest.raises(ValueError, match=message):
         head_knockout(lens, [text_prompt()], **{**QUIET, **change})
+
+
+def test_one_prompt_is_enough_without_a_reference(lens):
+    """Zero needs no other prompt; what a mean needs is said before anything runs."""
+    assert head_knockout(lens, [text_prompt()], "zero", **QUIET).sizes["prompt"] == 1
+    with pytest.raises(ValueError, match=r"give prompts that have: Ablation\(…, reference=…\), or use kind='zero'"):
+        head_knockout(lens, [text_prompt()], **QUIET)
+
+
+def test_a_metric_of_ones_own_is_measured_as_the_built_in_one(lens):
+    own = Metric("own logit", lambda logits, prompt: logits[:, 0, prompt.answer_ids[0]], unit="logits")
+    found = head_knockout(lens, [text_prompt()], "zero", ("logit", own), progress="none")
+    one, other = (found["restored"].sel(metric=name) for name in ("logit", "own logit"))
+    assert np.array_equal(one, other)
+    assert json.loads(found.attrs["config_json"])["own_metrics"].keys() == {"own logit"}
