@@ -87,10 +87,10 @@ CALLS: dict[str, Call] = {
         "rece",
     ),
     "edge_attribution": Call(
-        counterfactual(sl.edge_attribution, paths=PATHS), {"paths": replace(PATHS, base="clean")}, "base_run"
+        counterfactual(sl.attribute_edges, paths=PATHS), {"paths": replace(PATHS, base="clean")}, "base_run"
     ),
     "edge_attribution, steps": Call(
-        counterfactual(sl.edge_attribution, paths=PATHS, steps=60), {"samples": sl.Draws(1, seed=3)}, "seed"
+        counterfactual(sl.attribute_edges, paths=PATHS, steps=60), {"samples": sl.Draws(1, seed=3)}, "seed"
     ),
     "head_knockout": Call(silenced, {"metrics": ("logit",)}, "metrics"),
     "head_knockout, zero": Call(

@@ -51,15 +51,6 @@ def test_a_prompt_without_a_foil_gets_the_runner_up_and_the_result_says_so(machi
     assert found["foil"].values.tolist() == [machine.prompts[0].foil, runner_up(machine.lens, bare).foil]
 
 
-<<<<<<< HEAD
-def test_an_attribution_against_no_foil_is_told_before_anything_runs(machine, at_rest):
-    bare = machine.lens.text("the colour of marlo is", "marlo", "red")
-    with pytest.raises(ValueError, match=rf"prompt {bare.id} has no foil .* \(foil=…\), or ask with against='nothing'"):
-        sl.heads.direct_logit_attribution(machine.lens, [machine.prompts[0], bare])
-
-
-=======
->>>>>>> heads
 def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine, at_rest):
     with pytest.raises(ValueError, match=r"give prompts that have: Ablation\(…, reference=…\), or use kind='zero'"):
         sl.heads.head_knockout(machine.lens, machine.prompts[:1], progress="none")

@@ -388,16 +388,8 @@ def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
     yield result(
         "direct_logit_attribution",
         "no foil",
-<<<<<<< HEAD
-        partial(sl.heads.direct_logit_attribution, lens, [prompt, bare]),
-        bare.id,
-        "no foil",
-        "foil=",
-        "against='nothing'",
-=======
         partial(sl.heads.direct_logit_attribution, lens, [prompt, bare], progress="none"),
         lambda found: found["foil_rule"].values.tolist() == ["own", "runner-up"],
->>>>>>> heads
     )
     for value in ("word", None, ("role",), ["role"]):
         yield error(
