@@ -119,7 +119,9 @@ def _run(tree: Path, tests: Path, file: Path, benches: tuple[str, ...], n_facts:
         out = file.with_suffix(".demo")
         command = [sys.executable, "-W", "ignore", "experiments/demo.py", "--out", str(out)]
         command += ["--n-facts", str(n_facts), "--samples", str(samples)]
-        subprocess.run(command, check=True, env=environment, cwd=tree, stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, env=environment, cwd=tree, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"the demo fails in {tree.name}: {done.stderr}")
         arrays |= datasets(out)
     return arrays
 

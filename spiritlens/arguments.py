@@ -2,7 +2,7 @@
 
     seed = whole("seed", seed, at_least=0)             # int; 1.0, True, "1" are refused, numpy's integers taken
     alpha = number("alpha", alpha, above=0, below=1)   # float; nan, True and "0.05" are refused
-    edges = listed("edges", edges, of=Edge)            # tuple, read once; a text or a single Edge is refused
+    edges = listed("edges", edges, of=Blocked)         # tuple, read once; a text or a single Blocked is refused
     check_choice("over", over, Over)                   # a closed set, as a `Literal` alias
     text = written("text", text)                       # str; blanks only are refused unless blank="allowed"
 

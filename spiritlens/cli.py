@@ -142,12 +142,16 @@ DESCRIPTION = (
     "the version."
 )
 COMMANDS: dict[str, Callable[..., None]] = {
-    "trace": trace,
-    "check": check,
-    "align": align,
-    "voices": voices,
-    "rejoin": rejoin,
+    verb.__name__: verb
+    for verb in (
+        trace,
+        check,
+        align,
+        voices,
+        rejoin,
+    )
 }
+"""The verbs, in the order of the help; the names are those of the functions."""
 RESUMES = ("trace",)
 """Verbs whose same command goes on where it was interrupted."""
 

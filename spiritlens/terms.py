@@ -1,9 +1,11 @@
 """Closed words of the field that several rooms use: kinds of prompts, modalities, roles, parts, sites and directions.
 
 T2T: asked in writing; S2T: asked in speech, the answer in writing both times. *Roles* say what a token is to the fact,
-*parts* where it stands inside the subject; a single token is its *last* part.
+*parts* where it stands inside the subject; a single token is its *last* part. Every list of roles is made from the rows
+of `ROLE_TABLE`; which token has a role is said in `spiritlens.prompts.roles`.
 """
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 At = Literal["token", "word", "span", "role"]
@@ -25,7 +27,7 @@ Facts = Literal["known", "all"]
 
 
 Kind = Literal["T2T", "S2T", "mixed"]
-"""Told in writing (T2T), told in speech (S2T), or in both; the answer is asked for in writing each time."""
+"""Written (T2T), spoken (S2T), or both; the answer is asked for in writing each time."""
 
 
 StreamName = Literal["unit", "pitch", "style"]
@@ -43,17 +45,54 @@ FoilRule = Literal["own", "runner-up"]
 
 
 Role = Literal[
-    "bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker"
-]  # fmt: skip
+    "bos",
+    "modality marker",
+    "before subject",
+    "subject",
+    "after subject",
+    "last word",
+    "final marker",
+]
 
 
 Part = Literal["first", "middle", "last", "none"]
 
 
-ROLES: tuple[Role, ...] = get_args(Role)
-
-
 PARTS: tuple[Part, ...] = get_args(Part)
+
+SUBJECT_PARTS = tuple(f"subject {part}" for part in PARTS if part != "none")
+"""Names of the subject's parts, as of spans and of rows."""
+
+
+@dataclass(frozen=True)
+class RoleRow:
+    """One role. `of_words`: its tokens belong to words, by which two prompts are matched; others are, one by one, by
+    role. `curve`: figures draw its curve by default. `readout`: the answer may be read there, at the latest such role
+    that a prompt has.
+    """
+
+    name: Role
+    of_words: bool = True
+    curve: bool = False
+    readout: bool = False
+
+
+ROLE_TABLE: tuple[RoleRow, ...] = (
+    RoleRow("bos", of_words=False),
+    RoleRow("modality marker", of_words=False),
+    RoleRow("before subject"),
+    RoleRow("subject", curve=True),
+    RoleRow("after subject"),
+    RoleRow("last word", curve=True, readout=True),
+    RoleRow("final marker", of_words=False, curve=True, readout=True),
+)
+"""All roles, in the order in which figures show them."""
+
+ROLES: tuple[Role, ...] = tuple(row.name for row in ROLE_TABLE)
+
+READOUT = "read-out"
+"""The row of the position at which the answer is read: the first of `READOUT_ROLES` that a prompt has."""
+READOUT_ROLES: tuple[Role, ...] = tuple(row.name for row in reversed(ROLE_TABLE) if row.readout)
 
 
 DEFAULT_VOICE = "espeak:en-us"

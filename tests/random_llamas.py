@@ -2,6 +2,7 @@
 
 import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
+from transformers import LlamaConfig
 
 
 def random_llama(
@@ -38,3 +39,9 @@ def random_llama(
             elif not name.split(".")[-1].lstrip("_").startswith("b_"):
                 parameter.copy_(torch.randn_like(parameter) / parameter.shape[-2] ** 0.5 * 1.5)
     return model.eval().requires_grad_(False)
+
+
+def tied(config: LlamaConfig, share: bool = True) -> LlamaConfig:
+    """The configuration with one matrix for embedding and unembedding, or with two."""
+    config.tie_word_embeddings = share
+    return config

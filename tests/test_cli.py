@@ -53,7 +53,7 @@ def test_what_align_prints_is_read_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     words = (sl.speech.WordInterval("the", 0.0, 0.107), sl.speech.WordInterval("capital", 0.107, 1234.571))
-    monkeypatch.setattr(sl, "align", lambda audio, text: words)
+    monkeypatch.setattr(sl.speech, "align", lambda audio, text: words)
     cli.align(Path("me.wav"), "the capital")
     printed = tmp_path / "words.txt"
     printed.write_text(capsys.readouterr().out)

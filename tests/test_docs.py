@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 EXTENDING = ROOT / "docs" / "extending.md"
-INTO_A_FILE = re.compile(r"# (spiritlens/[\w/]+\.py)\n")
+INTO_A_FILE = re.compile(r"# (spiritlens/[\w/]+\.pyi?)\n")
+PLACE = re.compile(r"^# (in|above) (.*)\n", re.MULTILINE)
 AFTERWARDS = "# afterwards\n"
 RECORDING = ROOT / "tests" / "data" / "docs" / "me.wav"
 
@@ -34,7 +36,7 @@ def python_blocks(page: Path) -> list[str]:
 
 def recipes(page: Path) -> dict[str, list[str]]:
     """Heading -> files of the package that its blocks write to."""
-    sections = re.split(r"^## (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    sections = re.split(r"^##+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     blocks = {
         title: re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
         for title, text in zip(sections[::2], sections[1::2], strict=True)
@@ -45,15 +47,54 @@ def recipes(page: Path) -> dict[str, list[str]]:
     }
 
 
+def with_block(there: str, block: str) -> str:
+    """A file with a block in it: imports below the file's own; what follows ``# in NAME`` as the last row of that
+    table; what follows ``# above LINE``, code or a row, above the line that begins so.
+    """
+    imports = "".join(re.findall(r"^(?:from|import) .*\n", block, re.MULTILINE))
+    above, *rest = PLACE.split(re.sub(r"^(?:from|import) .*\n", "", block, flags=re.MULTILINE))
+    assert not above.strip(), f"the recipe does not say where this goes: {above}"
+    lines = there.splitlines(keepends=True)
+    own = [node for node in ast.parse(there).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    added = {own[-1].end_lineno: imports} if own else {0: imports}
+    for where, name, code in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        at = end_of_table(there, name) if where == "in" else line_beginning(there, name)
+        indent = 4 if where == "in" else len(lines[at]) - len(lines[at].lstrip())
+        is_row = isinstance(ast.parse(code).body[0], ast.Expr)
+        added[at] = added.get(at, "") + textwrap.indent(code.strip() + (",\n" if is_row else "\n"), " " * indent)
+    for at in sorted(added, reverse=True):
+        lines.insert(at, added[at])
+    return "".join(lines)
+
+
+def end_of_table(source: str, name: str) -> int:
+    """Number of the line before which a further row of a table goes."""
+    for node in ast.parse(source).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == name:
+            table = next(part for part in ast.walk(node.value) if isinstance(part, ast.Tuple))
+            return table.end_lineno - source.splitlines()[table.end_lineno - 1].strip().startswith(")")
+    raise ValueError(f"no table {name}")
+
+
+def line_beginning(source: str, text: str) -> int:
+    """Number of the line that begins so, blanks and line breaks aside."""
+    lines, wanted = source.splitlines(), "".join(text.split())
+    beginnings = ("".join(" ".join(lines[at : at + 3]).split()) for at in range(len(lines)))
+    return next(at for at, beginning in enumerate(beginnings) if lines[at].strip() and beginning.startswith(wanted))
+
+
 def copy_of_package(page: Path, folder: Path) -> None:
-    """The package with the page's blocks written into its files: new ones whole, at the end of those that are there."""
+    """The package with the page's blocks written into its files (`with_block`), and new files whole."""
     shutil.copytree(ROOT / "spiritlens", folder / "spiritlens", ignore=shutil.ignore_patterns("assets", "__pycache__"))
     (folder / "spiritlens" / "assets").symlink_to(ROOT / "spiritlens" / "assets", target_is_directory=True)
     for block in code_blocks(page, "python"):
         if match := INTO_A_FILE.match(block):
-            path = folder / match[1]
-            there = path.read_text(encoding="utf-8") + "\n\n" if path.exists() else ""
-            path.write_text(there + block[match.end() :], encoding="utf-8")
+            path, code = folder / match[1], block[match.end() :]
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(
+                with_block(path.read_text(encoding="utf-8"), code) if path.exists() else code, encoding="utf-8"
+            )
 
 
 def commands(page: Path) -> list[str]:
@@ -103,10 +144,15 @@ def test_recipes_that_change_the_package_work_in_a_copy_of_it(tmp_path: Path) ->
 
 
 def test_no_recipe_names_more_than_two_files() -> None:
-    assert max(len(files) for files in recipes(EXTENDING).values()) <= 2
-    rows = re.findall(r"^\| an? [^|]*\|[^|]*\|([^|]*)\|$", EXTENDING.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(rows) == 10
-    assert all(len(row.split(",")) <= 2 for row in rows)
+    found = {title: files for title, files in recipes(EXTENDING).items() if files}
+    assert max(len(files) for files in found.values()) <= 2
+    rows = re.findall(r"^\| (an? [^|]*) \|[^|]*\|([^|]*)\|$", EXTENDING.read_text(encoding="utf-8"), re.MULTILINE)
+    promised = {title.capitalize(): re.findall("`([^`]+)`", files) for title, files in rows}
+    assert [title for title, files in promised.items() if files] == list(found)
+    for title, files in found.items():
+        patterns = [f"spiritlens/{re.escape(name).replace('NAME', '[a-z_]+')}" for name in promised[title]]
+        assert len(patterns) == len(files)
+        assert all(any(re.fullmatch(pattern, name) for pattern in patterns) for name in files), title
 
 
 def test_the_page_of_the_command_line_shows_every_verb() -> None:

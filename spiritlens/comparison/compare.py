@@ -28,14 +28,14 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
 from spiritlens.comparison.result import Comparison
-from spiritlens.comparison.statistics import READOUT, Estimate, MapPair, compare_component
+from spiritlens.comparison.statistics import Estimate, MapPair, compare_component
 from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, max_t, weighted_means
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.metric_words import sign_of, words_of
 from spiritlens.effects.quantities import total
 from spiritlens.effects.role_effects import by_role, ordered_roles, role_runs
 from spiritlens.effects.statistics import fact_means, fact_names, given_resampling, subject_names
-from spiritlens.terms import MODALITIES
+from spiritlens.terms import MODALITIES, READOUT, READOUT_ROLES
 
 Last = Literal["read-out", "by role"]
 """read-out: where the answer is read (final marker, else last word) is one row; by role: names as they are."""
@@ -172,24 +172,26 @@ def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
 
 
 def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
-    """Effects of each prompt [prompt component layer role] with last word and final marker joined into the read-out
-    row; the last word before a marker keeps a row of its own, which the other modality may lack.
+    """Effects of each prompt [prompt component layer role] with the `READOUT_ROLES` joined into the read-out row, each
+    prompt's own; the last word before a marker keeps a row of its own, which the other modality may lack.
     """
     roles = ordered_roles(effect["role"].values.tolist())
     effect = effect.sel(role=roles).transpose("prompt", "component", "layer", "role")
-    if last == "by role" or "last word" not in roles:
+    if last == "by role" or READOUT_ROLES[-1] not in roles:
         return effect
-    values = effect.values
-    word = values[..., roles.index("last word")]
-    marker = values[..., roles.index("final marker")] if "final marker" in roles else np.full_like(word, np.nan)
-    ends_in_marker = ~np.isnan(marker).all(axis=(1, 2), keepdims=True)
-    before_marker = np.where(ends_in_marker, word, np.nan)
-    readout = np.where(ends_in_marker, marker, word)
-    kept = [role for role in roles if role not in ("last word", "final marker")]
-    columns = [values[..., roles.index(role)] for role in kept]
-    joined = np.stack([*columns, before_marker, readout], axis=-1)
+    columns = {role: effect.values[..., place] for place, role in enumerate(roles)}
+    readout = np.full(effect.shape[:-1], np.nan)
+    found = np.zeros((len(readout), 1, 1), dtype=bool)  # prompts whose read-out is a later role
+    for role in READOUT_ROLES:
+        own = columns.pop(role, np.full_like(readout, np.nan))
+        readout = np.where(found, readout, own)
+        if role != READOUT_ROLES[0]:
+            columns[role] = np.where(found, own, np.nan)
+        found |= ~np.isnan(own).all(axis=(1, 2), keepdims=True)
+    columns[READOUT] = readout
     about: dict[Any, Any] = {name: array for name, array in effect.coords.items() if "role" not in array.dims}
-    return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": [*kept, "last word", READOUT]})
+    joined = np.stack(list(columns.values()), axis=-1)
+    return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": list(columns)})
 
 
 def _maps(pairs: _Pairs, index: int, weights: Array, seed: int) -> MapPair:

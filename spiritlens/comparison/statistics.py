@@ -24,9 +24,8 @@ from spiritlens.comparison.map_statistics import (
     split_half_reliability,
 )
 from spiritlens.effects.bootstrap import Array
+from spiritlens.terms import READOUT, READOUT_ROLES
 
-READOUT = "read-out"
-"""The row of the position at which the answer is read: the final marker, else the last word."""
 SUBJECT = "subject"
 FEWEST_CELLS = 3
 """Maps with fewer shared cells are not correlated."""
@@ -100,7 +99,7 @@ class MapPair:
     @cached_property
     def handovers(self) -> tuple[Array, Array]:
         """Layer at which the read-out overtakes the subject [draw]."""
-        readout = self.curves(READOUT if READOUT in self.roles else "last word")
+        readout = self.curves(READOUT if READOUT in self.roles else READOUT_ROLES[-1])
         first, second = (
             self.in_layers(handovers(one, other)) for one, other in zip(self.curves(SUBJECT), readout, strict=True)
         )

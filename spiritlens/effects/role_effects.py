@@ -15,7 +15,7 @@ from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.quantities import Quantity, of_quantity
 from spiritlens.effects.schema import Status, site_axis
-from spiritlens.terms import PARTS, ROLES
+from spiritlens.terms import ROLES, SUBJECT_PARTS
 
 Split = Literal["role", "part"]
 """role: one row per role; part: the subject in its first, middle and last token ("subject first" …), others by role."""
@@ -26,7 +26,7 @@ def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
     known: list[str] = list(ROLES)
     if split == "part":
         place = known.index("subject")
-        known[place : place + 1] = [f"subject {part}" for part in PARTS if part != "none"]
+        known[place : place + 1] = SUBJECT_PARTS
     found = list(dict.fromkeys(name for name in names if name))
     return [name for name in known if name in found] + [name for name in found if name not in known]
 

@@ -31,10 +31,6 @@ SCHEMA = "spiritlens.effects/1"
 SITE_AXIS: dict[str, str] = {"token": "pos", "word": "span", "span": "span", "role": "role"}
 """The site axis that each `at` writes."""
 
-ROLES = ("bos", "modality marker", "before subject", "subject", "after subject", "last word", "final marker")
-"""Roles of words, in the order in which figures show them."""
-
-
 PROMPT_TEXTS = (
     *("prompt_id", "fact_id", "relation", "modality", "phrasing", "voice"),
     *("group", "subject", "answer", "foil", "audio", "text"),

@@ -61,10 +61,10 @@ class Lens:
     memory_budget: int | None = None
 
     def __post_init__(self) -> None:
-        if not hasattr(self.model, "hook_dict") or not isinstance(self.vocabulary, Vocabulary):
+        if not isinstance(self.vocabulary, Vocabulary):
             raise ValueError(
-                f"Lens({shown(self.model, 40)}, {shown(self.vocabulary, 40)}): expected a HookedTransformer and its "
-                "Vocabulary; spiritlens.load(...) makes both from a checkpoint"
+                f"vocabulary={shown(self.vocabulary, 40)}: expected the model's Vocabulary; spiritlens.load(...) makes "
+                "both from a checkpoint"
             )
         rows = self.backend.d_vocab
         if self.vocabulary.size != rows:
@@ -94,7 +94,7 @@ class Lens:
         """
         row = backend_of(model)
         vocabulary = vocabulary_of(tokenizer, family, row.opened(row.accepted(model)).d_vocab)
-        own = str(getattr(model.cfg, "model_name", "") or "")
+        own = str(getattr(getattr(model, "cfg", None), "model_name", "") or "")
         return cls(model, vocabulary, encoder, name or ("" if own == "custom" else own))
 
     @cached_property

@@ -24,7 +24,6 @@ def random_config(
     d_mlp: int = 48,
     d_vocab: int = 64,
     n_ctx: int = 256,
-    tied: bool = False,
     rope: dict[str, Any] | None = None,
 ) -> LlamaConfig:
     """A Llama configuration; ``n_kv_heads`` below ``n_heads`` gives grouped-query attention."""
@@ -37,7 +36,7 @@ def random_config(
         vocab_size=d_vocab,
         max_position_embeddings=n_ctx,
         rms_norm_eps=1e-5,
-        tie_word_embeddings=tied,
+        tie_word_embeddings=False,
         rope_parameters=rope or {"rope_type": "default", "rope_theta": 10000.0},
         bos_token_id=1,
         eos_token_id=2,

@@ -31,7 +31,7 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from spiritlens.arguments import listed, whole, written
-from spiritlens.terms import PARTS, ROLES
+from spiritlens.terms import ROLES, SUBJECT_PARTS
 
 EVERY_TOKEN = "all"
 EVERYWHERE = "all but the beginning"
@@ -160,7 +160,7 @@ def _fixed(prompt: SpannedTokens) -> dict[str, list[int]]:
         "last token": [len(prompt) - 1],
         **{role: [at for at in tokens if prompt.roles[at] == role] for role in ROLES},
         "subject": list(prompt.subject),
-        **{f"subject {part}": [at for at in tokens if prompt.parts[at] == part] for part in PARTS if part != "none"},
+        **{name: [at for at in tokens if name == f"subject {prompt.parts[at]}"] for name in SUBJECT_PARTS},
         "relation": [at for at in tokens if prompt.word_index[at] >= 0 and at not in prompt.subject],
         **{modality: [at for at in content if prompt.modalities[at] == modality] for modality in ("text", "speech")},
     }

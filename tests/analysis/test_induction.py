@@ -14,9 +14,9 @@ import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 import spiritlens as sl
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.heads.attention_mass import DETECTORS, attention_patterns, detector_scores
-from spiritlens.analysis.heads.head_knockout import head_knockout
+from spiritlens.analysis.heads.head_knockout import Ablation, head_knockout
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.path_patching import path_patch
 from spiritlens.analysis.paths.paths import Paths
@@ -158,7 +158,7 @@ def test_layer_one_heads_are_induction_heads(lens):
 def test_previous_token_to_induction_key_is_the_dominant_edge_between_heads(lens, prompts, previous_token_head, method):
     senders = [Sender("z", 0, head) for head in range(2)]
     receivers = [Receiver(f"{letter}_input", 1, head) for letter in "qkv" for head in range(2)]
-    verb = path_patch if method == "patched" else edge_attribution
+    verb = path_patch if method == "patched" else attribute_edges
     found = verb(
         lens,
         *prompts,
@@ -182,7 +182,11 @@ def test_previous_token_to_induction_key_is_the_dominant_edge_between_heads(lens
 
 def test_without_the_previous_token_head_the_answer_is_a_guess(lens, prompts, previous_token_head):
     found = head_knockout(
-        lens, prompts[0], "mean", reference=prompts[0], spans=(EVERYWHERE,), metrics=("probability",), progress="none"
+        lens,
+        prompts[0],
+        Ablation("mean", reference=prompts[0], spans=(EVERYWHERE,)),
+        metrics=("probability",),
+        progress="none",
     )
     kept = found["restored"].isel(component=0, span=0, sample=0, metric=0).mean("prompt")
     ranked = sl.heads.rank((found["clean"].mean() - kept).transpose("layer", "head"))

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from tracing_lens import TinyLens, make_prompt, text_prompt, tiny_lens
 
-from spiritlens.analysis.heads.attention_knockout import Edge, attention_knockout
+from spiritlens.analysis.heads.attention_knockout import Blocked, attention_knockout
 from spiritlens.analysis.heads.head_knockout import head_knockout
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.paths.path_patching import path_patch
@@ -30,7 +30,7 @@ ANALYSES: dict[str, Callable[[TinyLens, Prompt], xr.DataArray]] = {
     "causal_trace": lambda lens, prompt: causal_trace(lens, [prompt], ("resid_pre",), samples=1, **QUIET).clean,
     "activation_patch": lambda lens, prompt: activation_patch(lens, [prompt], [other_prompt()], **QUIET).clean,
     "head_knockout": lambda lens, prompt: head_knockout(lens, [prompt], "zero", **QUIET).clean,
-    "attention_knockout": lambda lens, prompt: attention_knockout(lens, [prompt], (Edge("subject"),), **QUIET).clean,
+    "attention_knockout": lambda lens, prompt: attention_knockout(lens, [prompt], (Blocked("subject"),), **QUIET).clean,
     "path_patch": lambda lens, prompt: path_patch(lens, [prompt], [other_prompt()], **QUIET).base,
 }
 

@@ -16,8 +16,9 @@ import spiritlens as sl
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
 from spiritlens.comparison.statistics import Estimate
-from spiritlens.effects.schema import ROLES, Status, check_effects
+from spiritlens.effects.schema import Status, check_effects
 from spiritlens.effects.statistics import fact_means
+from spiritlens.terms import ROLES
 
 MARKER_FREE = ["bos", "before subject", "subject", "after subject", "last word"]
 

@@ -6,7 +6,8 @@ import numpy as np
 import xarray as xr
 from made_datasets import made_effects
 
-from spiritlens.effects.schema import ROLES, Status
+from spiritlens.effects.schema import Status
+from spiritlens.terms import ROLES
 
 ANSWERS = ("paris", "rome", "oslo", "lima", "cairo", "tokyo", "delhi", "quito")
 SUBJECTS = ("france", "italy", "norway", "peru", "egypt", "japan", "india", "ecuador")

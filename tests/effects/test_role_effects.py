@@ -6,7 +6,8 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.effects.role_effects import ordered_roles
-from spiritlens.effects.schema import ROLES, Status, check_effects
+from spiritlens.effects.schema import Status, check_effects
+from spiritlens.terms import ROLES
 
 
 def named_spans(tokens: xr.Dataset, at: str) -> xr.Dataset:

@@ -17,8 +17,9 @@ from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import decoded, encoded, read_netcdf
 from spiritlens.effects.paths import EDGE_AXES
 from spiritlens.effects.run_directory import open_run
-from spiritlens.effects.schema import PROMPT_TEXTS, ROLES, SITE_COORDINATES, Status
+from spiritlens.effects.schema import PROMPT_TEXTS, SITE_COORDINATES, Status
 from spiritlens.prompts.prompt import Prompt, Span
+from spiritlens.terms import ROLES
 
 labels = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9) | st.sampled_from(
     ["", " ", "ends in blanks  ", "▁é", "東京", "e\u0301", "🎧", "a longer label than the others have", "nan", "None"]

@@ -8,7 +8,8 @@ import xarray as xr
 from effects_synthetic import prompt_columns
 from made_datasets import made_effects
 
-from spiritlens.effects.schema import ROLES, Status, check_effects, site_axis, window_of
+from spiritlens.effects.schema import Status, check_effects, site_axis, window_of
+from spiritlens.terms import ROLES
 
 
 def test_builds_what_it_checks(roles: xr.Dataset, tokens: xr.Dataset) -> None:

@@ -6,8 +6,9 @@ import xarray as xr
 from effects_synthetic import role_effects
 
 import spiritlens as sl
-from spiritlens.effects.schema import ROLES, Status
+from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import fact_means, fact_names, peak_layer, subject_names
+from spiritlens.terms import ROLES
 
 
 def test_screened_roles_are_averaged_only_where_all_prompts_kept_the_same(roles: xr.Dataset) -> None:

@@ -18,6 +18,7 @@ from checkpoint_folders import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from random_llamas import tied
 from tokenizer_folders import SMALL, write_byte_level_tokenizer
 from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
@@ -140,16 +141,16 @@ def test_folding_leaves_a_loaded_model_and_a_tied_embedding_alone(small, tmp_pat
     assert torch.equal(llama(tokens).logits, expected)
     assert torch.allclose(folded.model(tokens), expected, atol=1e-4)
 
-    config = random_config(d_model=64, d_vocab=2512, n_kv_heads=2, tied=True)
+    config = tied(random_config(d_model=64, d_vocab=2512, n_kv_heads=2))
     folder = write_checkpoint(tmp_path / "tied", config)
     raw, folded = load(folder, device="cpu"), load(folder, device="cpu", norms="folded")
     assert raw.model.W_U.data_ptr() == raw.model.W_E.data_ptr()
     assert torch.equal(folded.model.W_E, raw.model.W_E)
     assert torch.allclose(folded.model(tokens), raw.model(tokens), atol=1e-4)
-    tied = LlamaForCausalLM.from_pretrained(folder)
-    expected = tied(tokens).logits
-    assert torch.allclose(load(tied, norms="folded").model(tokens), expected, atol=1e-4)
-    assert torch.equal(tied(tokens).logits, expected)
+    sharing = LlamaForCausalLM.from_pretrained(folder)
+    expected = sharing(tokens).logits
+    assert torch.allclose(load(sharing, norms="folded").model(tokens), expected, atol=1e-4)
+    assert torch.equal(sharing(tokens).logits, expected)
 
 
 def test_a_loaded_model_keeps_its_dtype_and_needs_a_tokenizer(small):
@@ -205,10 +206,10 @@ def test_a_loaded_model_with_a_tokenizer_of_its_own_has_no_folder(small, tmp_pat
         },
     ],
 )
-@pytest.mark.parametrize("tied", [True, False])
-def test_plain_llama_folders_are_text_only_models(tmp_path, rope, tied):
+@pytest.mark.parametrize("share", [True, False])
+def test_plain_llama_folders_are_text_only_models(tmp_path, rope, share):
     rows = write_byte_level_tokenizer(tmp_path, [])
-    config = random_config(d_model=64, n_kv_heads=2, d_vocab=rows, tied=tied, rope=rope)
+    config = tied(random_config(d_model=64, n_kv_heads=2, d_vocab=rows, rope=rope), share)
     write_config(tmp_path, config)
     write_weights(tmp_path, random_weights(config), "safetensors")
     lens = load(tmp_path, device="cpu")
@@ -230,7 +231,7 @@ def test_a_llama_2_folder_is_a_text_only_model(tmp_path):
 def test_sims_llama_is_data(tmp_path):
     units = [*(f"<Un{number}>" for number in range(500)), "<speech>", "<text>"]
     rows = write_byte_level_tokenizer(tmp_path, units)
-    config = random_config(d_model=64, n_kv_heads=2, d_vocab=rows, tied=True)
+    config = tied(random_config(d_model=64, n_kv_heads=2, d_vocab=rows))
     base = config.to_dict() | {"vocab_size": rows - 502}
     wrapper = {"model_type": "speech_language_model", "vocab_size": rows, "base_config": base}
     (tmp_path / "config.json").write_text(json.dumps(wrapper))
@@ -495,8 +496,12 @@ def test_what_is_wrong_is_told_before_anything_is_spoken(hearing, settings, mess
 
 
 def test_a_lens_is_a_model_and_its_vocabulary(lens):
-    with pytest.raises(ValueError, match=r"expected a HookedTransformer and its Vocabulary; spiritlens.load"):
+    with pytest.raises(
+        ValueError, match=r"vocabulary=HookedTransformer.*: expected the model's Vocabulary; spiritlens"
+    ):
         Lens(lens.vocabulary, lens.model)
+    with pytest.raises(ValueError, match=r"model=.*: expected a HookedTransformer; spiritlens.load"):
+        Lens(lens.vocabulary, lens.vocabulary)
 
 
 # Identity
@@ -627,7 +632,7 @@ def test_every_entrance_of_text_is_read_in_the_family_s_case(made):
     apart = lens.prompt([TextSegment(text.upper()[:11]), TextSegment(text[11:])], subject.upper(), answer, foil)
     assert apart.ids == small.ids
     assert lens.generate(text.upper(), 2) == sl.generate(lens, large, max_new_tokens=2) == lens.generate(small, 2)
-    scopes = [sl.patchscope(lens, small, 2, 1, target, 3) for target in (small, large)]
+    scopes = [sl.lenses.patchscope(lens, small, 2, 1, target, 3) for target in (small, large)]
     assert torch.equal(*scopes)
     vocabulary = lens.vocabulary
     assert vocabulary.encode_text(text.upper()) == vocabulary.encode_text(text)

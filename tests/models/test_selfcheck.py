@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from checkpoint_folders import spirit_config, write_checkpoint
+from random_llamas import tied
 from safetensors.torch import load_file, save_file
 
 from spiritlens.models.checkpoints.weight_files import CheckpointError
@@ -98,7 +99,7 @@ def test_names_that_wrappers_changed_are_read_alike_on_both_sides(copy, renamed,
 
 
 def test_a_bare_decoder_s_names_and_two_of_one_name(tmp_path):
-    config = random_config(tied=True, d_vocab=2503)
+    config = tied(random_config(d_vocab=2503))
     folder = write_checkpoint(tmp_path / "bare", config)
     weights = load_file(folder / "model.safetensors")
     save_file({name.removeprefix("model."): value for name, value in weights.items()}, folder / "model.safetensors")

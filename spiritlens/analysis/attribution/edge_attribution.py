@@ -62,7 +62,7 @@ from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddi
 
 @told_keywords
 @plain_torch
-def edge_attribution(
+def attribute_edges(
     lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
@@ -79,10 +79,9 @@ def edge_attribution(
     `contrast`: one counterfactual prompt per prompt, or a corruption. `folder` keeps each finished prompt, and the same
     call goes on where it stopped; without it, Ctrl-C returns what is finished.
 
-    Returns an edges dataset, ``patched [prompt sender_component sender_layer sender_head receiver_component
-    receiver_layer receiver_head pos metric]``, with ``completeness_residual [prompt metric]``. Raises ValueError for a
-    metric without a gradient, what no gradient knows (`receive`, `frozen`, `norms`), a counterfactual of other wording,
-    hooks of your own, and a folder of other settings.
+    Returns an edges dataset, ``patched [prompt sender_component … receiver_head pos metric]``, with
+    ``completeness_residual [prompt metric]``. Raises ValueError for a metric without a gradient, what no gradient knows
+    (`receive`, `frozen`, `norms`), a counterfactual of other wording, hooks of your own, a folder of other settings.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     if lens.backend.has_user_hooks():
@@ -90,7 +89,7 @@ def edge_attribution(
             "edge attribution differentiates each node by itself, where a hook of your own would not take effect; "
             "remove it (lens.model.reset_hooks()) or use path_patch"
         )
-    asked = given_paths(paths, "edge_attribution", unknown=("receive", "frozen", "norms"))
+    asked = given_paths(paths, "attribute_edges", unknown=("receive", "frozen", "norms"))
     senders, groups = given_nodes(lens.backend, asked, all_receivers(lens.backend))
     steps, draws, contrast = whole("steps", steps, at_least=1), drawn(samples), given_contrast(lens, prompts, contrast)
     others, base = contrasts_of(prompts, contrast), asked.base or "corrupted"

@@ -1,9 +1,11 @@
 """Attention knock-out: cut the flow of information between two sets of tokens, in a window of layers.
 
-An *edge* names who may no longer look at whom: queries (readers) and keys (where they would read), such as ``last
-token`` ↚ ``subject``. In every layer of a window the scores of these pairs are set to −∞ before the softmax, so that
-the rest of each row is renormalised, as if the keys were not there. A query always keeps its own key, so that no row is
-left without any.
+A *blocked* edge names who may no longer look at whom: queries (readers) and keys (where they would read), such as
+``last token`` ↚ ``subject``. In every layer of a window the scores of these pairs are set to −∞ before the softmax, so
+that the rest of each row is renormalised, as if the keys were not there. A query always keeps its own key, so that no
+row is left without any.
+
+    sl.heads.attention_knockout(lens, prompts, [sl.heads.Blocked("subject", "last token")], window=1)
 
 Result: an effects dataset with direction="noising". Component ``attention``; axis ``span``: one span per edge, named
 ``keys → queries``; axis ``layer``: the window's centre. ``corrupted`` is the run with all edges cut in all layers. An
@@ -18,30 +20,29 @@ Source: Geva et al. 2023 (arXiv 2304.14767), section 4.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, effects_of
-from spiritlens.analysis.grid.each_prompt import Progress
-from spiritlens.analysis.grid.given import given_metrics
-from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.given import given_scored
+from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
 from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.grid.windows import given_window, window_around
-from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.arguments import listed, shown, told_keywords, whole
 from spiritlens.components import CUT_ATTENTION, hook_name
-from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
-from spiritlens.runs.answers import known_prompts
+from spiritlens.runs.answers import given_answer
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
 
@@ -50,7 +51,7 @@ Couples = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
-class Edge:
+class Blocked:
     """Queries that may not look at keys; both are names of spans (`spiritlens.prompts.spans`):
     ``subject``, ``relation``, ``speech``, ``last token``, a role, a word, ``positions 3 4``. Keys that hold a query
     itself (``relation → last token`` in writing) leave the query its own key."""
@@ -90,7 +91,7 @@ def _given_heads(heads: Any) -> dict[int, tuple[int, ...]]:
     return found
 
 
-DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("speech", "final marker"))
+DEFAULT_EDGES = (Blocked("subject"), Blocked("relation"), Blocked("last word"), Blocked("speech", "final marker"))
 
 
 @told_keywords
@@ -98,25 +99,31 @@ DEFAULT_EDGES = (Edge("subject"), Edge("relation"), Edge("last word"), Edge("spe
 def attention_knockout(
     lens: Lens,
     prompts: Sequence[Prompt],
-    edges: Sequence[Edge] = DEFAULT_EDGES,
+    edges: Sequence[Blocked] = DEFAULT_EDGES,
+    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
     *,
     window: int | None = None,
-    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
+    folder: str | Path | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
-    """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers)))."""
-    chosen = given_prompts(given_lens(lens), prompts)
-    model = lens.backend
-    edges = listed("edges", edges, of=Edge)
-    _check_edges(model, chosen, edges)
-    metrics, width = given_metrics(lens, chosen, metrics), given_window(window, model.n_layers)
-    check_choice("progress", progress, Progress)
+    """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers))).
+
+    `folder` keeps each finished prompt, and the same call goes on where it stopped; without it, Ctrl-C returns what is
+    finished.
+
+    Returns an effects dataset, ``restored [prompt component layer span sample metric]``. Raises ValueError for names of
+    spans that no prompt knows, heads that the model lacks, and a folder of other settings.
+    """
+    prompts = given_prompts(given_lens(lens), prompts)
+    model, edges = lens.backend, listed("edges", edges, of=Blocked)
+    _check_edges(model, prompts, edges)
+    width = given_window(window, model.n_layers)
+    prompts, metrics = given_scored(lens, prompts, metrics)
     windows = [window_around(layer, width, model.n_layers) for layer in range(model.n_layers)]
-    known = known_prompts(lens, chosen)
     settings = {
         "edges": [edge.name for edge in edges],
         "heads": [None if edge.heads is None else dict(edge.heads) for edge in edges],
-        "metrics": [metric.name for metric in metrics],
+        **metric_settings(metrics),
     }
     attributes = {
         **model_attributes(lens, 0, settings),
@@ -126,13 +133,17 @@ def attention_knockout(
             {CUT_ATTENTION: {str(layer): [found.start, found.stop - 1] for layer, found in enumerate(windows)}}
         ),
     }
-    parts = []
-    for prompt, knows in zip(tqdm(chosen, desc="knock-out", disable=progress == "none"), known, strict=True):
-        parts.append(_one_prompt(lens, prompt, edges, windows, metrics, knows, attributes))
-    return join_effects(parts)
+    along = Along((CUT_ATTENTION,), range(model.n_layers), metrics, "noising", attributes)
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        return _one_prompt(lens, prompts[place], edges, windows, along)
+
+    within = {"samples": 1, "at": "span", "direction": along.direction}
+    work = Work(prompts, measure, attributes, "attention knock-out", settings=within)
+    return each_prompt(work, folder=folder, progress=progress)
 
 
-def _check_edges(model: LensModel, prompts: Sequence[Prompt], edges: Sequence[Edge]) -> None:
+def _check_edges(model: LensModel, prompts: Sequence[Prompt], edges: Sequence[Blocked]) -> None:
     """The prompts understand the edges' names, and the model has their heads."""
     for edge in edges:
         for prompt in prompts:
@@ -163,7 +174,7 @@ def cut_scores(couples: Sequence[Couples], heads: Sequence[Sequence[int] | None]
     return cut
 
 
-def _couples(prompt: Prompt, edge: Edge) -> Couples:
+def _couples(prompt: Prompt, edge: Blocked) -> Couples:
     """The edge's (query, key) positions; none where the prompt lacks either side."""
     queries, keys = (find_span(prompt, name) for name in (edge.queries, edge.keys))
     if queries is None or keys is None:
@@ -174,16 +185,14 @@ def _couples(prompt: Prompt, edge: Edge) -> Couples:
 def _one_prompt(
     lens: Lens,
     prompt: Prompt,
-    edges: tuple[Edge, ...],
+    edges: tuple[Blocked, ...],
     windows: Sequence[range],
-    metrics: tuple[Metric, ...],
-    known: bool,
-    attributes: Mapping[str, Any],
+    along: Along,
 ) -> xr.Dataset:
     model = lens.backend
     couples = [_couples(prompt, edge) for edge in edges]
     cells = [(layer, index) for layer in range(len(windows)) for index, chosen in enumerate(couples) if chosen]
-    parts = prompt_scorers(lens, prompt, metrics)
+    parts = prompt_scorers(lens, prompt, along.metrics)
     totals: dict[str, Tensor] = {}
     for scorer in parts:
         tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
@@ -203,11 +212,10 @@ def _one_prompt(
     )
     grid = Cells(tuple((0, layer, index, 0) for layer, index in cells), (1, len(windows), len(edges), 1), by_head=False)
     sites = GridSites("span", (), _edge_coordinates(prompt, edges, couples))
-    along = Along((CUT_ATTENTION,), range(len(windows)), metrics, "noising", attributes)
-    return effects_of(prompt, known, sites, grid, runs, along)
+    return effects_of(prompt, given_answer(lens, prompt).known, sites, grid, runs, along)
 
 
-def _edge_coordinates(prompt: Prompt, edges: Sequence[Edge], couples: Sequence[Couples]) -> dict[str, list[Any]]:
+def _edge_coordinates(prompt: Prompt, edges: Sequence[Blocked], couples: Sequence[Couples]) -> dict[str, list[Any]]:
     """Coordinates of the span axis; they tell of the keys that are cut."""
     keys = [sorted({key for _, key in chosen}) for chosen in couples]
     return {
@@ -222,7 +230,7 @@ def _edge_coordinates(prompt: Prompt, edges: Sequence[Edge], couples: Sequence[C
 def _cut_logits(
     model: LensModel,
     tokens: Tensor,
-    edges: Sequence[Edge],
+    edges: Sequence[Blocked],
     couples: Sequence[Couples],
     windows: Sequence[range],
     cells: Sequence[tuple[int, int]],
@@ -249,7 +257,7 @@ def _cut_logits(
     return torch.cat([*found, _logits(model, tokens, everything, n_readouts)])
 
 
-def _heads_of(edge: Edge, layer: int) -> tuple[int, ...] | None:
+def _heads_of(edge: Blocked, layer: int) -> tuple[int, ...] | None:
     return None if edge.heads is None else tuple(edge.heads.get(layer, ()))
 
 

@@ -20,8 +20,9 @@ qualifies. Source: Olsson et al. 2022 (In-context learning and induction heads) 
 are this project's.
 """
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
 from spiritlens.analysis.grid.results import model_attributes
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.components import hook_name
@@ -58,41 +60,73 @@ def attention_patterns(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[
 
 @told_keywords
 @plain_torch
-def attention_mass(lens: Lens, prompts: Sequence[Prompt], by: GroupBy = "role") -> xr.Dataset:
-    """Attention mass ``mass [prompt layer head query key]`` between roles or modalities."""
+def attention_mass(
+    lens: Lens,
+    prompts: Sequence[Prompt],
+    by: GroupBy = "role",
+    *,
+    folder: str | Path | None = None,
+    progress: Progress = "bar",
+) -> xr.Dataset:
+    """Attention mass between roles or modalities.
+
+    `folder` keeps each finished prompt, and the same call goes on where it stopped; without it, Ctrl-C returns what is
+    finished. Prompts need no subject and no answer.
+
+    Returns ``mass [prompt layer head query key]``, NaN where the prompt has no such query. Raises ValueError for
+    prompts of another vocabulary, and a folder of other settings.
+    """
     chosen = given_prompts(given_lens(lens), prompts, needs=())
     check_choice("by", by, GroupBy)
-    groups = GROUPS[by]
-    masses = []
-    for prompt in chosen:
+    groups, attributes = GROUPS[by], _attributes(lens, {"by": by})
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        prompt = chosen[place]
         patterns = attention_patterns(lens.backend, prompt.tokens)
         members = prompt.roles if by == "role" else prompt.modalities
         is_in = torch.tensor([[member == group for member in members] for group in groups], dtype=patterns.dtype)
         counts = is_in.sum(-1)
         mass = torch.einsum("aq,lhqk,bk->lhab", is_in / counts[:, None], patterns.cpu(), is_in)
         mass[..., counts == 0] = torch.nan
-        masses.append(mass.numpy())
-    return xr.Dataset(
-        {"mass": (("prompt", "layer", "head", "query", "key"), np.stack(masses))},
-        coords={**_coordinates(lens.backend, chosen), "query": list(groups), "key": list(groups)},
-        attrs={"schema": MASS_SCHEMA, **model_attributes(lens, 0, {"by": by})},
-    )
+        return xr.Dataset(
+            {"mass": (("prompt", "layer", "head", "query", "key"), mass.numpy()[None])},
+            coords={**_coordinates(lens.backend, prompt), "query": list(groups), "key": list(groups)},
+            attrs=attributes,
+        )
+
+    return each_prompt(Work(chosen, measure, attributes, "attention"), folder=folder, progress=progress)
 
 
 @told_keywords
 @plain_torch
-def detectors(lens: Lens, prompts: Sequence[Prompt]) -> xr.Dataset:
-    """Scores ``score [prompt layer head detector]`` of all detectors."""
+def detectors(
+    lens: Lens, prompts: Sequence[Prompt], *, folder: str | Path | None = None, progress: Progress = "bar"
+) -> xr.Dataset:
+    """Scores of all detectors.
+
+    `folder` keeps each finished prompt, and the same call goes on where it stopped; without it, Ctrl-C returns what is
+    finished. Prompts need no subject and no answer.
+
+    Returns ``score [prompt layer head detector]``, NaN where no token qualifies. Raises ValueError for prompts of
+    another vocabulary, and a folder of other settings.
+    """
     chosen = given_prompts(given_lens(lens), prompts, needs=())
-    scores = [
-        detector_scores(attention_patterns(lens.backend, prompt.tokens), prompt.ids, prompt.word_index).numpy()
-        for prompt in chosen
-    ]
-    return xr.Dataset(
-        {"score": (("prompt", "layer", "head", "detector"), np.stack(scores))},
-        coords={**_coordinates(lens.backend, chosen), "detector": list(DETECTORS)},
-        attrs={"schema": MASS_SCHEMA, **model_attributes(lens, 0, {"detectors": list(DETECTORS)})},
-    )
+    attributes = _attributes(lens, {"detectors": list(DETECTORS)})
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        prompt = chosen[place]
+        scores = detector_scores(attention_patterns(lens.backend, prompt.tokens), prompt.ids, prompt.word_index)
+        return xr.Dataset(
+            {"score": (("prompt", "layer", "head", "detector"), scores.numpy()[None])},
+            coords={**_coordinates(lens.backend, prompt), "detector": list(DETECTORS)},
+            attrs=attributes,
+        )
+
+    return each_prompt(Work(chosen, measure, attributes, "detectors"), folder=folder, progress=progress)
+
+
+def _attributes(lens: Lens, config: Mapping[str, Any]) -> dict[str, str | int | float]:
+    return {"schema": MASS_SCHEMA, **model_attributes(lens, 0, config)}
 
 
 @checked
@@ -142,11 +176,11 @@ def _wanted(detector: Detector, ids: list[int], words: list[int]) -> list[list[b
             return [[key == 0 and query > 0 for key in places] for query in places]
 
 
-def _coordinates(model: LensModel, prompts: Sequence[Prompt]) -> dict[str, object]:
+def _coordinates(model: LensModel, prompt: Prompt) -> dict[str, object]:
     return {
         "layer": np.arange(model.n_layers),
         "head": np.arange(model.n_heads),
-        "prompt_id": ("prompt", np.array([prompt.id for prompt in prompts])),
-        "modality": ("prompt", np.array([prompt.kind for prompt in prompts])),
-        "fact_id": ("prompt", np.array([prompt.fact_id for prompt in prompts])),
+        "prompt_id": ("prompt", np.array([prompt.id])),
+        "modality": ("prompt", np.array([prompt.kind])),
+        "fact_id": ("prompt", np.array([prompt.fact_id])),
     }

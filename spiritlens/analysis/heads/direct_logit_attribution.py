@@ -17,7 +17,8 @@ Source: Elhage et al. 2021 (A mathematical framework for transformer circuits); 
 section 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
 from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.components import hook_name
@@ -34,6 +36,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.foils import runner_up
 from spiritlens.terms import ROLES
 
 Against = Literal["foil", "nothing", "mean"]
@@ -46,57 +49,70 @@ MODALITY_AXIS = ("none", "text", "speech")
 @told_keywords
 @plain_torch
 def direct_logit_attribution(
-    lens: Lens, prompts: Sequence[Prompt], *, against: Against = "foil", by: Source = "none"
+    lens: Lens,
+    prompts: Sequence[Prompt],
+    *,
+    against: Against = "foil",
+    by: Source = "none",
+    folder: str | Path | None = None,
+    progress: Progress = "bar",
 ) -> xr.Dataset:
     """Parts of the answer's logit (difference) at the last position, by writer.
 
-    The dataset holds ``heads [prompt layer head]``, ``mlps [prompt layer]``, ``embedding``, ``remainder`` and
-    ``total`` ``[prompt]``; with `by`, also ``heads_by_source [prompt layer head pos|role|modality]`` (sums to
-    ``heads``; NaN: the prompt has no such source).
+    A prompt without a foil is compared with the model's runner-up (`spiritlens.runs.foils`). `folder` keeps each
+    finished prompt, and the same call goes on where it stopped; without it, Ctrl-C returns what is finished.
+
+    Returns ``heads [prompt layer head]``, ``mlps [prompt layer]``, ``embedding``, ``remainder`` and ``total``
+    ``[prompt]``; with `by`, also ``heads_by_source [prompt layer head pos|role|source_modality]`` (sums to ``heads``;
+    NaN: the prompt has no such source). Raises ValueError for a foil that begins as the answer does, and a folder of
+    other settings.
     """
     chosen = given_prompts(given_lens(lens), prompts)
     check_choice("against", against, Against)
     check_choice("by", by, Source)
     if against == "foil":
+        chosen = tuple(prompt if prompt.foil_ids else runner_up(lens, prompt) for prompt in chosen)
         _check_foils(chosen)
-    model = lens.backend
-    parts = [_one_prompt(model, prompt, _direction(model, prompt, against), by) for prompt in chosen]
-    dataset = xr.Dataset(
+    attributes = {
+        "schema": ATTRIBUTION_SCHEMA,
+        "method": "direct logit attribution, final norm scale of the run",
+        **model_attributes(lens, 0, {"against": against, "by": by}),
+    }
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        prompt = chosen[place]
+        parts = _parts(lens.backend, prompt, _direction(lens.backend, prompt, against), by)
+        found = _dataset(lens.backend, prompt, parts, attributes)
+        return found if by == "none" else found.merge(_by_source(prompt, parts["sources"], by))
+
+    work = Work(chosen, measure, attributes, "direct attribution")
+    return each_prompt(work, folder=folder, progress=progress)
+
+
+def _dataset(
+    model: LensModel, prompt: Prompt, parts: Mapping[str, np.ndarray], attributes: Mapping[str, str | int | float]
+) -> xr.Dataset:
+    """One prompt's parts, by writer."""
+    columns = prompt_columns([prompt], [False])
+    return xr.Dataset(
         {
-            "heads": (("prompt", "layer", "head"), np.stack([part["heads"] for part in parts])),
-            "mlps": (("prompt", "layer"), np.stack([part["mlps"] for part in parts])),
-            **{
-                name: ("prompt", np.array([part[name] for part in parts]))
-                for name in ("embedding", "remainder", "total")
-            },
+            "heads": (("prompt", "layer", "head"), parts["heads"][None]),
+            "mlps": (("prompt", "layer"), parts["mlps"][None]),
+            **{name: ("prompt", np.array([parts[name]])) for name in ("embedding", "remainder", "total")},
         },
         coords={
             "layer": np.arange(model.n_layers),
             "head": np.arange(model.n_heads),
-            "prompt": np.arange(len(chosen)),
-            **{
-                name: ("prompt", np.array(values))
-                for name, values in prompt_columns(chosen, [False] * len(chosen)).items()
-                if name != "known"
-            },
+            "prompt": np.arange(1),
+            **{name: ("prompt", np.array(values)) for name, values in columns.items() if name != "known"},
         },
-        attrs={
-            "schema": ATTRIBUTION_SCHEMA,
-            "method": "direct logit attribution, final norm scale of the run",
-            **model_attributes(lens, 0, {"against": against, "by": by}),
-        },
+        attrs=dict(attributes),
     )
-    return dataset if by == "none" else dataset.merge(_by_source(chosen, parts, by))
 
 
 def _check_foils(prompts: Sequence[Prompt]) -> None:
-    """Every prompt has a foil that differs from its answer where they begin."""
+    """Every foil differs from the answer where they begin."""
     for prompt in prompts:
-        if not prompt.foil_ids:
-            raise ValueError(
-                f"prompt {prompt.id} has no foil to compare its answer '{prompt.answer}' with; give it one when it is "
-                "built (foil=…), or ask with against='nothing' or against='mean'"
-            )
         if prompt.foil_ids[0] == prompt.answer_ids[0]:
             raise ValueError(
                 f"answer and foil of prompt {prompt.id} begin with the same token, so that every part would be 0; "
@@ -116,7 +132,7 @@ def _direction(model: LensModel, prompt: Prompt, against: Against) -> Tensor:
     return direction * model.norm_gain("ln_final").to(precise)
 
 
-def _one_prompt(model: LensModel, prompt: Prompt, direction: Tensor, by: Source) -> dict[str, np.ndarray]:
+def _parts(model: LensModel, prompt: Prompt, direction: Tensor, by: Source) -> dict[str, np.ndarray]:
     layers = range(model.n_layers)
     names = {
         (component, layer): hook_name(component, layer)
@@ -158,21 +174,18 @@ def _read_from(pattern: Tensor, values: Tensor, by_head: Tensor) -> Tensor:
     return pattern.to(by_head.dtype) * torch.einsum("phd,hd->hp", per_head, by_head)
 
 
-def _by_source(prompts: Sequence[Prompt], parts: Sequence[dict[str, np.ndarray]], by: Source) -> xr.Dataset:
-    """The dataset of ``heads_by_source``, tokens padded with NaN or summed by role or modality."""
-    n_layers, n_heads = parts[0]["sources"].shape[:2]
+def _by_source(prompt: Prompt, parts: np.ndarray, by: Source) -> xr.Dataset:
+    """The dataset of ``heads_by_source``, from parts ``[layer head pos]``: by token, or summed by role or modality."""
     axis = {"token": "pos", "role": "role", "modality": "source_modality"}[by]
-    names = {"token": range(max(map(len, prompts))), "role": ROLES, "modality": MODALITY_AXIS}[by]
-    result = np.full((len(prompts), n_layers, n_heads, len(names)), np.nan, dtype=parts[0]["sources"].dtype)
-    for row, (prompt, part) in enumerate(zip(prompts, parts, strict=True)):
-        groups = {"token": range(len(prompt)), "role": prompt.roles, "modality": prompt.modalities}[by]
-        for column, name in enumerate(names):
-            where = [position for position, group in enumerate(groups) if group == name]
-            if where:
-                result[row, :, :, column] = part["sources"][..., where].sum(-1)
+    names = {"token": range(len(prompt)), "role": ROLES, "modality": MODALITY_AXIS}[by]
+    groups = {"token": range(len(prompt)), "role": prompt.roles, "modality": prompt.modalities}[by]
+    result = np.full((1, *parts.shape[:2], len(names)), np.nan, dtype=parts.dtype)
+    for column, name in enumerate(names):
+        where = [position for position, group in enumerate(groups) if group == name]
+        if where:
+            result[0, :, :, column] = parts[..., where].sum(-1)
     coordinates: dict[str, Any] = {axis: np.array(list(names))}
     if by == "token":
-        labels = [list(prompt.labels) + [""] * (len(names) - len(prompt)) for prompt in prompts]
-        roles = [list(prompt.roles) + [""] * (len(names) - len(prompt)) for prompt in prompts]
-        coordinates |= {"token": (("prompt", "pos"), np.array(labels)), "role": (("prompt", "pos"), np.array(roles))}
+        texts = {"token": prompt.labels, "role": prompt.roles}
+        coordinates |= {name: (("prompt", "pos"), np.array([list(values)])) for name, values in texts.items()}
     return xr.Dataset({"heads_by_source": (("prompt", "layer", "head", axis), result)}, coords=coordinates)

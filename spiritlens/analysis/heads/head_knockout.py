@@ -17,39 +17,71 @@ Source: Wang et al. 2022 (arXiv 2211.00593), section 2.2 (mean ablation); Chan e
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
-from spiritlens.analysis.grid.each_prompt import Progress
-from spiritlens.analysis.grid.given import given_draws, given_metrics
-from spiritlens.analysis.grid.results import array, model_attributes
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.given import given_scored
+from spiritlens.analysis.grid.grid import Draws, drawn
+from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
 from spiritlens.analysis.grid.sites import GridSites, grid_sites
 from spiritlens.analysis.heads.references import LeaveOut, Reference, check_stand_ins
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 from spiritlens.components import hook_name
-from spiritlens.effects.joining import join_effects
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.spans import EVERYWHERE
-from spiritlens.runs.answers import known_prompts
+from spiritlens.runs.answers import given_answer
 from spiritlens.runs.corruptions.knock_out import KnockOutKind
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
-from spiritlens.runs.sweep.recorded import RecordedRun, record
-from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, record
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep, resolved_memory_budget
 
 HeadName = tuple[int, int]
 """Layer and head."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What is put in the place of a head's z, and where.
+
+    `kind`: zero, the mean over the `reference` prompts, or a value drawn from them in each sample (resample). Without
+    references, the prompts serve as each other's. `spans` are sites by name (`spiritlens.prompts.spans`), each knocked
+    out alone.
+    """
+
+    kind: KnockOutKind = "mean"
+    reference: Sequence[Prompt] | None = None
+    spans: Sequence[str] = (EVERYWHERE,)
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, KnockOutKind)
+        if self.reference is not None:
+            object.__setattr__(self, "reference", listed("reference", self.reference, of=Prompt))
+        object.__setattr__(self, "spans", listed("spans", self.spans, of=str))
+
+
+@dataclass(frozen=True, eq=False)
+class KnockOutSettings:
+    """What decides the numbers, prompts apart; without `groups`, each head is knocked out alone."""
+
+    kind: KnockOutKind
+    spans: tuple[str, ...]
+    groups: Mapping[str, Sequence[HeadName]] | None
+    metrics: tuple[Metric, ...]
+    draws: Draws
 
 
 @told_keywords
@@ -57,49 +89,68 @@ HeadName = tuple[int, int]
 def head_knockout(
     lens: Lens,
     prompts: Sequence[Prompt],
-    kind: KnockOutKind = "mean",
+    ablation: Ablation | KnockOutKind = "mean",
+    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
     *,
     groups: Mapping[str, Sequence[HeadName]] | None = None,
-    reference: Sequence[Prompt] | None = None,
-    spans: Sequence[str] = (EVERYWHERE,),
-    metrics: Sequence[str | Metric] = ("probability", "log_probability"),
-    samples: int = 1,
-    seed: int = 0,
+    samples: int | Draws = 1,
+    folder: str | Path | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
-    """Knock out every head (or each group of heads) of each prompt at each span; `samples` count for ``resample``
-    only."""
-    chosen = given_prompts(given_lens(lens), prompts)
-    check_choice("kind", kind, KnockOutKind)
-    check_choice("progress", progress, Progress)
+    """Knock out every head (or each group of heads) of each prompt at each span.
+
+    `ablation` is an `Ablation`, or its kind alone. `samples` count for ``resample`` only. `folder` keeps each finished
+    prompt, and the same call goes on where it stopped; without it, Ctrl-C returns what is finished.
+
+    Returns an effects dataset, ``restored [prompt component layer span (head) sample metric]``. Raises ValueError for
+    heads that the model lacks, spans that no prompt knows, tokens that nothing can stand in for (one prompt alone has
+    no mean: ``Ablation("mean", reference=…)``), and a folder of other settings.
+    """
+    prompts = given_prompts(given_lens(lens), prompts)
+    asked = ablation if isinstance(ablation, Ablation) else Ablation(ablation)
     groups = None if groups is None else given_groups(lens.backend, groups)
-    metrics, spans = given_metrics(lens, chosen, metrics), listed("spans", spans, of=str)
-    samples, seed = given_draws(samples, seed)
-    others = chosen if reference is None else given_each(lens, reference, "reference")
-    leave_out: LeaveOut = "same subject" if reference is None else "nothing"
-    for prompt in chosen:
-        positions = knocked_out(prompt, spans)
-        if kind != "zero":
+    draws = drawn(samples) if asked.kind == "resample" else Draws(1, drawn(samples).seed)
+    others = prompts if asked.reference is None else given_each(lens, asked.reference, "reference")
+    leave_out: LeaveOut = "same subject" if asked.reference is None else "nothing"
+    for prompt in prompts:
+        positions = knocked_out(prompt, tuple(asked.spans))
+        if asked.kind != "zero":
             check_stand_ins(prompt, positions, others, leave_out)
-    pool = None if kind == "zero" else Reference(lens.backend, others, kind, leave_out)
-    known = known_prompts(lens, chosen)
+    prompts, metrics = given_scored(lens, prompts, metrics)
+    settings = KnockOutSettings(asked.kind, tuple(asked.spans), groups, metrics, draws)
+    attributes = _attributes(lens, settings, others, leave_out)
+
+    @cache
+    def pool() -> Reference | None:
+        return None if settings.kind == "zero" else Reference(lens.backend, others, settings.kind, leave_out)
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        return _one_prompt(lens, prompts[place], pool(), settings, attributes)
+
+    within = {"samples": draws.samples, "at": "span", "direction": "noising"}
+    work = Work(prompts, measure, attributes, "head knock-out", settings=within)
+    return each_prompt(work, folder=folder, progress=progress)
+
+
+def _attributes(
+    lens: Lens, settings: KnockOutSettings, reference: Sequence[Prompt], leave_out: LeaveOut
+) -> dict[str, str | int | float]:
+    """Global attributes of the result: what was done, with which model, and every setting as JSON."""
+    kind = settings.kind
     config = {
         "kind": kind,
-        "groups": {name: list(heads) for name, heads in (groups or {}).items()},
-        "spans": spans,
-        "reference": [] if pool is None else [other.id for other in others],
+        "groups": {name: list(heads) for name, heads in (settings.groups or {}).items()},
+        "spans": settings.spans,
+        "reference": [] if kind == "zero" else [other.id for other in reference],
         "left_out": leave_out,
+        **metric_settings(settings.metrics),
+        "memory_budget": resolved_memory_budget(lens.backend.device, lens.memory_budget),
     }
-    attributes = {
-        **model_attributes(lens, seed, config),
+    return {
+        **model_attributes(lens, settings.draws.seed, config),
         "corruption": f"{kind} knock-out of all heads",
         "method": f"head knock-out ({kind})",
     }
-    count = samples if kind == "resample" else 1
-    parts = []
-    for prompt, knows in zip(tqdm(chosen, desc="knock-out", disable=progress == "none"), known, strict=True):
-        parts.append(_one_prompt(lens, prompt, pool, groups, spans, metrics, count, seed, knows, attributes))
-    return join_effects(parts)
 
 
 def given_groups(model: LensModel, groups: Mapping[str, Sequence[HeadName]]) -> dict[str, tuple[HeadName, ...]]:
@@ -148,23 +199,18 @@ def _one_prompt(
     lens: Lens,
     prompt: Prompt,
     pool: Reference | None,
-    groups: Mapping[str, Sequence[HeadName]] | None,
-    spans: tuple[str, ...],
-    metrics: tuple[Metric, ...],
-    samples: int,
-    seed: int,
-    known: bool,
-    attributes: dict[str, Any],
+    settings: KnockOutSettings,
+    attributes: Mapping[str, str | int | float],
 ) -> xr.Dataset:
-    model = lens.backend
-    sites = grid_sites(prompt, "span", spans)
+    model, draws, groups = lens.backend, settings.draws, settings.groups
+    sites = grid_sites(prompt, "span", settings.spans)
     programs, places, shape = _cells(model, groups, sites)
-    positions = knocked_out(prompt, spans)
-    parts = prompt_scorers(lens, prompt, metrics)
+    positions = knocked_out(prompt, settings.spans)
+    parts = prompt_scorers(lens, prompt, settings.metrics)
     nothing: Program = {0: (Action("z", (len(prompt) - 1,), None, "base"),)}
     programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing]
-    put_in = None if pool is None else pool.values(prompt, positions, samples, seed)
-    results = [_swept(model, prompt, positions, put_in, programs, scorer, samples) for scorer in parts]
+    put_in = None if pool is None else pool.values(prompt, positions, draws.samples, draws.seed)
+    results = [_swept(lens, prompt, positions, put_in, programs, scorer, draws.samples) for scorer in parts]
     values = array(sum((found.values for found in results[1:]), results[0].values))
     base = array(sum((found.base for found in results[1:]), results[0].base))
     runs = CellRuns(
@@ -175,9 +221,9 @@ def _one_prompt(
         exact=frozenset.intersection(*(frozenset(found.unmoved) for found in results)),
     )
     components, layers = (("z",), range(model.n_layers)) if groups is None else (tuple(groups), (-1,))
-    along = Along(components, layers, metrics, "noising", attributes)
+    along = Along(components, layers, settings.metrics, "noising", attributes)
     cells = Cells(tuple(places), shape, by_head=groups is None)
-    return effects_of(prompt, known, sites, cells, runs, along)
+    return effects_of(prompt, given_answer(lens, prompt).known, sites, cells, runs, along)
 
 
 def _cells(
@@ -214,7 +260,7 @@ def _program(heads: Sequence[HeadName], span: Span) -> Program:
 
 
 def _swept(
-    model: LensModel,
+    lens: Lens,
     prompt: Prompt,
     positions: Sequence[int],
     put_in: Tensor | None,
@@ -223,6 +269,7 @@ def _swept(
     samples: int,
 ) -> SweepResult:
     """All programs in one sweep; the last patches nothing and is run all the same."""
+    model = lens.backend
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     z_names = [hook_name("z", layer) for layer in range(model.n_layers)]
     sweep = plan_sweep(model, programs, tokens.shape[1], 0, scorer.n_readouts, always=(len(programs) - 1,))
@@ -230,7 +277,8 @@ def _swept(
     replaced = _replaced(base, z_names, positions, put_in, samples)
     marker = torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device) if samples > 1 else None
     source = RecordedRun(tokens, marker, replaced, base.logits)
-    return sweep.run(model, {"base": base, "source": source}, scorer.with_clean(base.logits))
+    runs: RecordedPair = {"base": base, "source": source}
+    return sweep.run(model, runs, scorer.with_clean(base.logits), memory_budget=lens.memory_budget)
 
 
 def _replaced(

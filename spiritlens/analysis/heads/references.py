@@ -84,8 +84,8 @@ def check_stand_ins(prompt: Prompt, positions: Sequence[int], reference: Sequenc
             about = "" if leave_out == "nothing" else " about another subject"
             raise ValueError(
                 f"nothing can stand in for the role '{role}' ({modality}) of prompt {prompt.id} about "
-                f"'{prompt.subject.name}': no reference prompt{about} has tokens of that modality; give reference=… "
-                "prompts that have, or use kind='zero'"
+                f"'{prompt.subject.name}': no reference prompt{about} has tokens of that modality; give prompts that "
+                "have: Ablation(…, reference=…), or use kind='zero'"
             )
 
 

@@ -8,6 +8,7 @@ Source: nostalgebraist 2020; text-only ranks and word alignment are this project
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
 from spiritlens.analysis.grid.results import model_attributes
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
@@ -37,32 +39,51 @@ def residual_states(model: LensModel, tokens: Int[Tensor, "1 pos"]) -> Float[Ten
 
 @told_keywords
 @plain_torch
-def logit_lens(lens: Lens, prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dataset:
+def logit_lens(
+    lens: Lens,
+    prompts: Sequence[Prompt],
+    *,
+    top: int = 5,
+    folder: str | Path | None = None,
+    progress: Progress = "bar",
+) -> xr.Dataset:
     """Top text tokens at every state and position, and the rank of the word that stands there.
 
-    ``top_token [prompt state pos top]``, ``top_probability`` (over text ids), ``rank [prompt state pos]`` of the
-    first text token of the position's own word, ``answer_rank [prompt state pos]``; NaN or "" where there is no word,
-    no answer or no token. Prompts need no subject and no answer.
+    `folder` keeps each finished prompt, and the same call goes on where it stopped; without it, Ctrl-C returns what is
+    finished. Prompts need no subject and no answer.
+
+    Returns ``top_token [prompt state pos top]``, ``top_probability`` (over text ids), ``rank [prompt state pos]`` of
+    the first text token of the position's own word, ``answer_rank [prompt state pos]``; NaN or "" where there is no
+    word, no answer or no token. Raises ValueError for more top tokens than there are text ids, and a folder of other
+    settings.
     """
     chosen = given_prompts(given_lens(lens), prompts, needs=())
+    top = whole("top", top, at_least=1, at_most=len(lens.vocabulary.text_ids))
+    attributes = {"schema": LENS_SCHEMA, **model_attributes(lens, 0, {"top": top})}
+
+    def measure(place: int, advance: Advance) -> xr.Dataset:
+        return _one_prompt(lens, chosen[place], top).assign_attrs(attributes)
+
+    return each_prompt(Work(chosen, measure, attributes, "logit lens"), folder=folder, progress=progress)
+
+
+def _one_prompt(lens: Lens, prompt: Prompt, top: int) -> xr.Dataset:
     model, vocabulary = lens.backend, lens.vocabulary
     ids = vocabulary.text_ids.tolist()
-    top = whole("top", top, at_least=1, at_most=len(ids))
     text_ids, column = torch.tensor(ids, device=model.device), {token: place for place, token in enumerate(ids)}
-    shape = (len(chosen), model.n_layers + 1, max(map(len, chosen)))
+    shape = (1, model.n_layers + 1, len(prompt))
     tokens = np.full((*shape, top), "", dtype="<U32")
     probabilities = np.full((*shape, top), np.nan)
     ranks, answers = np.full(shape, np.nan), np.full(shape, np.nan)
-    for row, prompt in enumerate(chosen):
-        targets = word_token_ids(lens, prompt)
-        for state, resid in enumerate(residual_states(model, prompt.tokens)):
-            logits = model.logits(resid)[:, text_ids]
-            best = logits.softmax(-1).topk(top)
-            here = (row, state, slice(0, len(prompt)))
-            probabilities[here] = best.values.cpu().numpy()
-            tokens[here] = [[vocabulary.label(ids[index]) for index in found] for found in best.indices.tolist()]
-            ranks[here] = _ranks(logits, column, targets)
-            answers[here] = _ranks(logits, column, list(prompt.answer_ids[:1] or (None,)) * len(prompt))
+    targets = word_token_ids(lens, prompt)
+    for state, resid in enumerate(residual_states(model, prompt.tokens)):
+        logits = model.logits(resid)[:, text_ids]
+        best = logits.softmax(-1).topk(top)
+        probabilities[0, state] = best.values.cpu().numpy()
+        tokens[0, state] = [[vocabulary.label(ids[index]) for index in found] for found in best.indices.tolist()]
+        ranks[0, state] = _ranks(logits, column, targets)
+        answers[0, state] = _ranks(logits, column, list(prompt.answer_ids[:1] or (None,)) * len(prompt))
+    texts = {"labels": prompt.labels, "roles": prompt.roles, "modalities": prompt.modalities}
     return xr.Dataset(
         {
             "top_token": (("prompt", "state", "pos", "top"), tokens),
@@ -72,14 +93,10 @@ def logit_lens(lens: Lens, prompts: Sequence[Prompt], *, top: int = 5) -> xr.Dat
         },
         coords={
             "state": np.arange(model.n_layers + 1),
-            "prompt_id": ("prompt", np.array([prompt.id for prompt in chosen])),
-            "modality": ("prompt", np.array([prompt.kind for prompt in chosen])),
-            **{
-                name: (("prompt", "pos"), np.array([_padded(prompt, name, shape[2]) for prompt in chosen]))
-                for name in ("labels", "roles", "modalities")
-            },
+            "prompt_id": ("prompt", np.array([prompt.id])),
+            "modality": ("prompt", np.array([prompt.kind])),
+            **{name: (("prompt", "pos"), np.array([list(values)])) for name, values in texts.items()},
         },
-        attrs={"schema": LENS_SCHEMA, **model_attributes(lens, 0, {"top": top})},
     )
 
 
@@ -111,8 +128,3 @@ def _ranks(logits: Tensor, column: Mapping[int, int], targets: Sequence[int | No
     ranks = (logits >= values).sum(-1).double().cpu().numpy()
     ranks[[index for index, found in enumerate(where) if found < 0]] = np.nan
     return np.asarray(ranks)
-
-
-def _padded(prompt: Prompt, name: str, length: int) -> list[str]:
-    values = list(getattr(prompt, name))
-    return values + [""] * (length - len(values))

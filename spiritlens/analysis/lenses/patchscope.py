@@ -30,9 +30,10 @@ def patchscope(
     target_state: int | None = None,
     read_position: int = -1,
 ) -> Float[Tensor, " d_vocab"]:
-    """Logits ``[d_vocab]`` at `read_position` of the target when one of its states is taken from the source prompt.
+    """Logits at `read_position` of the target when one of its states is taken from the source prompt.
 
-    States count as in `residual_states`; `target_state` None is the source's.
+    States count as in `residual_states`; `target_state` None is the source's. Returns logits ``[d_vocab]``. Raises
+    ValueError for positions outside the prompts and states outside the model.
     """
     model = given_lens(lens).backend
     given_prompt(lens, source, "source")

@@ -33,6 +33,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.subject_key import subject_key
 from spiritlens.runs.corruptions.noise import draw, generator
 from spiritlens.shapes import checked
+from spiritlens.terms import ROLE_TABLE
 
 Pooling = Literal["position", "last", "mean", "broadcast", "norm_matched"]
 Control = Literal["none", "other word", "other fact", "noise"]
@@ -203,7 +204,7 @@ def _groups(prompt: Prompt) -> dict[tuple[str, int], Group]:
     """Positions by (part of the sentence, number within it)."""
     found: dict[tuple[str, int], list[int]] = {}
     subject = prompt.subject
-    counts = {"bos": 0, "modality marker": 0, "final marker": 0}
+    counts = {row.name: 0 for row in ROLE_TABLE if not row.of_words}
     subject_words: list[int] = []
     order: dict[str, list[int]] = {"before": [], "after": []}
     for position, (role, word) in enumerate(zip(prompt.roles, prompt.word_index, strict=True)):

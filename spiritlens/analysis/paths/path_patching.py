@@ -73,9 +73,9 @@ def path_patch(
     metric is averaged over them. `folder` keeps each finished prompt, and the same call goes on where it stopped;
     without it, Ctrl-C returns what is finished.
 
-    Returns an edges dataset, ``patched [prompt sender_component sender_layer sender_head receiver_component
-    receiver_layer receiver_head pos metric]``. Raises ValueError for nodes that the model lacks, spans that no prompt
-    knows, a counterfactual of another length, and a folder of other settings.
+    Returns an edges dataset, ``patched [prompt sender_component … receiver_head pos metric]``. Raises ValueError for
+    nodes that the model lacks, spans that no prompt knows, a counterfactual of another length, and a folder of other
+    settings.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     asked = given_paths(paths, "path_patch")

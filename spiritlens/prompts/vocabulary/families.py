@@ -250,7 +250,15 @@ SPIRE = Family(
 
 FAMILIES: dict[str, Family] = {
     family.name: family
-    for family in (SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, EMBEDDED, SIMS_LLAMA, SPEECHGPT, SPIRE, TEXT_ONLY)
+    for family in (
+        SPIRITLM_BASE,
+        SPIRITLM_EXPRESSIVE,
+        EMBEDDED,
+        SIMS_LLAMA,
+        SPEECHGPT,
+        SPIRE,
+        TEXT_ONLY,
+    )
 }
 """The families that are known, by name; another model is another `Family` value, given as ``load(…, family=mine)``."""
 

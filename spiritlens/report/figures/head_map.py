@@ -23,10 +23,9 @@ from spiritlens.report.figures.head_measures import MEASURES, measured_heads
 from spiritlens.report.figures.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks, window_hover
 from spiritlens.report.figures.look import INK, apply_look, layer_ticks
 from spiritlens.report.words import component_words, patching_words, quantity_words, site_words
-from spiritlens.terms import Facts
+from spiritlens.terms import READOUT, READOUT_ROLES, Facts
 
-READOUT = "read-out"
-READOUT_NAMES = ("last token", "final marker", "last word")
+READOUT_NAMES = ("last token", *READOUT_ROLES)
 """Rows that may be the read-out, the first that a modality has."""
 HEAD_PIXELS = 20
 

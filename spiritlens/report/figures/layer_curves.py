@@ -35,9 +35,9 @@ from spiritlens.report.words import (
     site_words,
     window_words,
 )
-from spiritlens.terms import Facts
+from spiritlens.terms import ROLE_TABLE, Facts
 
-CURVE_ROLES = ("subject", "last word", "final marker")
+CURVE_ROLES = tuple(row.name for row in ROLE_TABLE if row.curve)
 """Roles drawn by default: where the subject is enriched, and where the answer is read out."""
 
 

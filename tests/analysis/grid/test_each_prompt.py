@@ -1,7 +1,7 @@
 """Every method goes prompt by prompt: with a folder it goes on where it stopped, and Ctrl-C keeps what is finished."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,32 @@ def traced(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
     return sl.causal_trace(circuit.lens, prompts, **{"grid": sl.Grid(("resid_pre",), at="role"), "samples": 1, **more})
 
 
+def counterfactual(method: Callable[..., xr.Dataset], **settings: Any) -> Callable[..., xr.Dataset]:
+    """A method that compares each prompt with the same about another subject."""
+
+    def ask(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+        others = [circuit.counterfactual(prompt) for prompt in prompts]
+        return method(circuit.lens, prompts, others, **{**settings, **more})
+
+    return ask
+
+
+def read(method: Callable[..., xr.Dataset], **settings: Any) -> Callable[..., xr.Dataset]:
+    """A method that asks about prompts alone."""
+    return lambda circuit, prompts, **more: method(circuit.lens, prompts, **{**settings, **more})
+
+
+def silenced(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
+    """Heads at the mean of prompts about other subjects."""
+    ablation = sl.heads.Ablation("mean", reference=[circuit.prompts[5], circuit.prompts[18]])
+    return sl.heads.head_knockout(circuit.lens, prompts, **{"ablation": ablation, "groups": {"one": [(6, 1)]}, **more})
+
+
+PATHS = sl.paths.Paths(
+    [sl.paths.Sender("mlp_out", 2)], [sl.paths.Receiver("v_input", 6, 1), sl.paths.Receiver("logits")]
+)
+
+
 def patched(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
     others = [circuit.counterfactual(prompt) for prompt in prompts]
     return sl.activation_patch(circuit.lens, prompts, others, sl.Grid(("resid_post", "z"), at="role"), **more)
@@ -51,9 +77,33 @@ CALLS: dict[str, Call] = {
     ),
     "causal_trace, screened together": Call(
         lambda circuit, prompts, **more: traced(circuit, prompts, screen=sl.Screen(0.3, keep="common"), **more),
-        {"corruption": sl.KnockOut("zero")},
+        {"corruption": sl.corruptions.KnockOut("zero")},
         "corruption",
     ),
+    "path_patch": Call(counterfactual(sl.path_patch, paths=PATHS), {"paths": replace(PATHS, frozen="heads")}, "frozen"),
+    "path_patch, other nodes": Call(
+        counterfactual(sl.path_patch, paths=PATHS),
+        {"paths": replace(PATHS, receivers=[sl.paths.Receiver("logits")])},
+        "rece",
+    ),
+    "edge_attribution": Call(
+        counterfactual(sl.attribute_edges, paths=PATHS), {"paths": replace(PATHS, base="clean")}, "base_run"
+    ),
+    "edge_attribution, steps": Call(
+        counterfactual(sl.attribute_edges, paths=PATHS, steps=60), {"samples": sl.Draws(1, seed=3)}, "seed"
+    ),
+    "head_knockout": Call(silenced, {"metrics": ("logit",)}, "metrics"),
+    "head_knockout, zero": Call(
+        read(sl.heads.head_knockout, ablation="zero"),
+        {"ablation": sl.heads.Ablation("zero", spans=("subject",))},
+        "spans",
+    ),
+    "attention_knockout": Call(read(sl.heads.attention_knockout), {"window": 1}, "window"),
+    "attention_mass": Call(read(sl.heads.attention_mass), {"by": "modality"}, "by"),
+    "direct_logit_attribution": Call(
+        read(sl.heads.direct_logit_attribution, by="token"), {"against": "mean"}, "against"
+    ),
+    "logit_lens": Call(read(sl.lenses.logit_lens), {"top": 3}, "top"),
     "activation_patch": Call(patched, {"donors": sl.Donors(control="noise")}, "control"),
     "activation_patch, donors": Call(
         lambda circuit, prompts, **more: patched(circuit, prompts, **{"donors": prompts, **more}),

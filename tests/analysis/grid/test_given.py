@@ -8,7 +8,7 @@ from spiritlens.analysis.grid.given import given_draws, given_names
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.foils import runner_up
 
-NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "edge_attribution")
+NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "attribute_edges")
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +51,9 @@ def test_a_prompt_without_a_foil_gets_the_runner_up_and_the_result_says_so(machi
     assert found["foil"].values.tolist() == [machine.prompts[0].foil, runner_up(machine.lens, bare).foil]
 
 
-def test_an_attribution_against_no_foil_is_told_before_anything_runs(machine, at_rest):
-    bare = machine.lens.text("the colour of marlo is", "marlo", "red")
-    with pytest.raises(ValueError, match=rf"prompt {bare.id} has no foil .* \(foil=…\), or ask with against='nothing'"):
-        sl.direct_logit_attribution(machine.lens, [machine.prompts[0], bare])
-
-
 def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine, at_rest):
-    with pytest.raises(ValueError, match=r"give reference=… prompts that have, or use kind='zero'"):
-        sl.head_knockout(machine.lens, machine.prompts[:1], progress="none")
+    with pytest.raises(ValueError, match=r"give prompts that have: Ablation\(…, reference=…\), or use kind='zero'"):
+        sl.heads.head_knockout(machine.lens, machine.prompts[:1], progress="none")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +67,9 @@ def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine,
 )
 def test_an_edge_that_cuts_nothing_is_refused(machine, at_rest, edge, message):
     with pytest.raises(ValueError, match=message):
-        sl.attention_knockout(machine.lens, machine.prompts[:1], [sl.Edge("subject", **edge)], progress="none")
+        sl.heads.attention_knockout(
+            machine.lens, machine.prompts[:1], [sl.heads.Blocked("subject", **edge)], progress="none"
+        )
 
 
 @pytest.mark.parametrize(
@@ -82,14 +78,14 @@ def test_an_edge_that_cuts_nothing_is_refused(machine, at_rest, edge, message):
 )
 def test_a_group_of_no_heads_is_refused(machine, at_rest, groups, message):
     with pytest.raises(ValueError, match=message):
-        sl.head_knockout(machine.lens, machine.prompts[:1], "zero", groups=groups, progress="none")
+        sl.heads.head_knockout(machine.lens, machine.prompts[:1], "zero", groups=groups, progress="none")
 
 
 def test_generators_give_what_lists_give(machine):
     lens, prompts = machine.lens, machine.prompts[:1]
-    edges = [sl.Edge("subject"), sl.Edge("relation")]
+    edges = [sl.heads.Blocked("subject"), sl.heads.Blocked("relation")]
     of_list, of_generator = (
-        sl.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
+        sl.heads.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
     )
     assert of_generator.drop_attrs().identical(of_list.drop_attrs())
     effects = sl.causal_trace(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from spiritlens.analysis.heads.attention_knockout import Edge, attention_knockout
+from spiritlens.analysis.heads.attention_knockout import Blocked, attention_knockout
 from spiritlens.models.planted.planted import planted
+from spiritlens.runs.foils import runner_up
+from spiritlens.runs.metrics import Metric
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
 TOLERANCE = 1e-10
@@ -42,7 +44,7 @@ def masked_run(lens, prompt, layers, queries, keys, heads=range(4)):
 @pytest.mark.parametrize("window", [1, 2])
 def test_each_window_equals_hiding_the_keys_by_hand(lens, window):
     prompt = spoken_prompt()
-    edges = (Edge("subject"), Edge("before subject", "subject"))
+    edges = (Blocked("subject"), Blocked("before subject", "subject"))
     found = attention_knockout(lens, [prompt], edges, window=window, **QUIET)
     for layer in range(3):
         layers = [at for at in range(layer - window // 2, layer - window // 2 + window) if 0 <= at < 3]
@@ -58,7 +60,7 @@ def test_hiding_a_position_from_everybody_everywhere_is_a_prompt_without_it(lens
     """Keys cut in all layers from all later tokens: as if the tokens were not there, for those after them (rotary
     turns aside)."""
     prompt = text_prompt()
-    tail = Edge("subject", "after subject"), Edge("subject", "last word")
+    tail = Blocked("subject", "after subject"), Blocked("subject", "last word")
     found = attention_knockout(lens, [prompt], tail, window=9, **QUIET)
     by_hand = masked_run(lens, prompt, range(3), (6, 7), (4, 5))
     assert np.allclose(found["corrupted"].values[0, 0], measured(prompt, by_hand), atol=TOLERANCE)
@@ -66,7 +68,7 @@ def test_hiding_a_position_from_everybody_everywhere_is_a_prompt_without_it(lens
 
 def test_single_heads_can_be_cut(lens):
     prompt = text_prompt()
-    edge = Edge("subject", "last token", heads={1: (2,)})
+    edge = Blocked("subject", "last token", heads={1: (2,)})
     found = attention_knockout(lens, [prompt], [edge], window=1, **QUIET)
     slow = measured(prompt, masked_run(lens, prompt, [1], (7,), (4, 5), heads=(2,)))
     assert np.allclose(found["restored"].values[0, 0, 1, 0, 0], slow, atol=TOLERANCE)
@@ -102,9 +104,8 @@ def test_cutting_the_end_from_the_subject_kills_the_planted_fact_at_the_mover_on
 
 def test_sets_of_tokens_leave_a_query_its_own_key(lens):
     prompt = text_prompt()  # words at 2 … 7, the subject at 4 and 5
-    found = attention_knockout(
-        lens, [prompt], [Edge("relation"), Edge("positions 3 -2", "last word"), Edge("text")], window=1, **QUIET
-    )
+    edges = [Blocked("relation"), Blocked("positions 3 -2", "last word"), Blocked("text")]
+    found = attention_knockout(lens, [prompt], edges, window=1, **QUIET)
     for column, keys in enumerate([(2, 3, 6), (3, 6), (2, 3, 4, 5, 6)]):
         slow = measured(prompt, masked_run(lens, prompt, [1], (7,), keys))
         assert np.allclose(found["restored"].values[0, 0, 1, column, 0], slow, atol=TOLERANCE), keys
@@ -113,8 +114,8 @@ def test_sets_of_tokens_leave_a_query_its_own_key(lens):
 def test_a_query_keeps_its_own_key_whatever_names_the_keys(lens):
     """A role, tokens by number; a last word of one token, read at that token, leaves nothing to cut."""
     prompt = text_prompt()
-    nothing_left = [Edge("last word"), Edge("bos", "bos")]
-    edges = [Edge("subject", "subject"), Edge("positions 5 6 7", "positions 6 7"), *nothing_left]
+    nothing_left = [Blocked("last word"), Blocked("bos", "bos")]
+    edges = [Blocked("subject", "subject"), Blocked("positions 5 6 7", "positions 6 7"), *nothing_left]
     found = attention_knockout(lens, [prompt], edges, window=1, **QUIET)
     slow = measured(prompt, masked_run(lens, prompt, [1], (5,), (4,)))
     assert np.allclose(found["restored"].values[0, 0, 1, 0, 0], slow, atol=TOLERANCE)
@@ -134,14 +135,14 @@ def test_a_query_keeps_its_own_key_whatever_names_the_keys(lens):
 
 def test_a_prompt_with_none_of_the_edges_has_absent_cells_only(lens):
     written, spoken = text_prompt(), spoken_prompt()
-    found = attention_knockout(lens, [written, spoken], [Edge("speech", "final marker")], **QUIET)
+    found = attention_knockout(lens, [written, spoken], [Blocked("speech", "final marker")], **QUIET)
     assert (found["status"].isel(prompt=0) == 3).all()
     assert (found["status"].isel(prompt=1) == 0).all()
     assert np.allclose(found["corrupted"].values[0, 0], found["clean"].values[0], atol=TOLERANCE)  # nothing was cut
 
 
 def test_a_prompt_without_the_role_has_no_such_cell(lens):
-    found = attention_knockout(lens, [text_prompt()], [Edge("subject"), Edge("subject", "final marker")], **QUIET)
+    found = attention_knockout(lens, [text_prompt()], [Blocked("subject"), Blocked("subject", "final marker")], **QUIET)
     assert (found["status"].isel(span=1) == 3).all()
     assert np.isnan(found["restored"].isel(span=1)).all()
 
@@ -150,10 +151,24 @@ def test_a_prompt_without_the_role_has_no_such_cell(lens):
     ("edges", "change", "message"),
     [
         ([], {}, "edges is empty"),
-        ([Edge("subject")], {"window": 0}, "window=0: expected a whole number ≥ 1"),
-        ([Edge("nowhere")], {}, "no span 'nowhere'"),
+        ([Blocked("subject")], {"window": 0}, "window=0: expected a whole number ≥ 1"),
+        ([Blocked("nowhere")], {}, "no span 'nowhere'"),
     ],
 )
 def test_bad_requests_are_refused(lens, edges, change, message):
     with pytest.raises(ValueError, match=message):
         attention_knockout(lens, [text_prompt()], edges, **{**QUIET, **change})
+
+
+def test_a_metric_of_ones_own_is_measured_as_the_built_in_one(lens):
+    own = Metric("own logit", lambda logits, prompt: logits[:, 0, prompt.answer_ids[0]], unit="logits")
+    found = attention_knockout(lens, [text_prompt()], metrics=("logit", own), progress="none")
+    one, other = (found["restored"].sel(metric=name) for name in ("logit", "own logit"))
+    assert np.array_equal(one, other, equal_nan=True)
+    assert json.loads(found.attrs["config_json"])["own_metrics"].keys() == {"own logit"}
+
+
+def test_a_prompt_without_a_foil_is_compared_with_the_runner_up(lens):
+    found = attention_knockout(lens, [text_prompt(foil_ids=())], metrics=("logit_difference",), progress="none")
+    assert found["foil_rule"].item() == "runner-up"
+    assert found["foil"].item() == runner_up(lens, text_prompt(foil_ids=())).foil

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution
+from spiritlens.runs.foils import runner_up
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt
 
 TOLERANCE = 1e-10
@@ -48,9 +49,15 @@ def test_only_the_planted_mover_writes_the_answer_and_it_reads_the_subject(machi
     assert np.allclose(read.sel(role="subject"), found["heads"].sel(layer=mover.layer, head=mover.head), atol=1e-3)
 
 
-def test_a_foil_is_needed_where_the_answer_is_compared_with_it(lens):
-    with pytest.raises(ValueError, match="has no foil"):
-        direct_logit_attribution(lens, [text_prompt(foil_ids=())])
+def test_a_prompt_without_a_foil_is_compared_with_the_runner_up(lens):
+    found = direct_logit_attribution(lens, [text_prompt(foil_ids=()), text_prompt()], progress="none")
+    other = runner_up(lens, text_prompt(foil_ids=()))
+    assert (found["foil_rule"].values.tolist(), found["foil"].values[0]) == (["runner-up", "own"], other.foil)
+    last = lens.backend.forward(other.tokens)[0, -1]
+    assert float(found["total"][0]) == pytest.approx(float(last[11] - last[other.foil_ids[0]]), abs=TOLERANCE)
+
+
+def test_bad_requests_are_refused(lens):
     with pytest.raises(ValueError, match="begin with the same token"):
         direct_logit_attribution(lens, [text_prompt(answer_ids=(11, 5), foil_ids=(11, 6))])
     with pytest.raises(ValueError, match="against='all'"):

@@ -1,6 +1,7 @@
 """Spoken words read out of the states that write them."""
 
 from spiritlens.analysis.lenses.implicit_transcription import implicit_transcription
+from spiritlens.analysis.lenses.logit_lens import logit_lens
 
 
 def test_a_word_is_transcribed_from_the_state_that_writes_it(machine):
@@ -27,3 +28,14 @@ def test_a_word_is_transcribed_from_the_state_that_writes_it(machine):
 
 def test_written_words_are_not_transcribed(machine):
     assert len(implicit_transcription(machine.lens, [machine.prompts[0]])) == 0
+
+
+def test_a_folder_of_the_logit_lens_serves_both(machine, tmp_path, monkeypatch):
+    prompts = [machine.prompts[13], machine.speech("marlo")]
+    table = implicit_transcription(machine.lens, prompts, top=3, progress="none")
+    states = logit_lens(machine.lens, prompts, top=3, folder=tmp_path, progress="none")
+    best = [states["rank"].values[0][:, list(where)].min() for where in table["positions"][:5]]
+    assert table["best_rank"].tolist()[:5] == best
+    monkeypatch.setattr(type(machine.lens.backend), "cache", None)  # nothing is run again
+    kept = implicit_transcription(machine.lens, prompts, top=3, folder=tmp_path, progress="none")
+    assert kept.equals(table)

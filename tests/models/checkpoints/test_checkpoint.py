@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from checkpoint_folders import LAYOUTS, spirit_config, write_checkpoint, write_config, write_weights
+from random_llamas import tied
 from safetensors.torch import load_file, save_file
 
 from spiritlens.models.checkpoints import checkpoint
@@ -147,7 +148,7 @@ def test_shards_are_written_and_read_back(tmp_path):
 
 
 def test_rotary_buffers_and_a_written_out_tied_unembedding_are_ignored(tmp_path):
-    config = random_config(tied=True)
+    config = tied(random_config())
     weights = random_weights(config)
     weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
     weights["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)

@@ -78,7 +78,7 @@ def test_processed_weights_give_the_same_effects(lens, model, tokenizer):
     def measured(one):
         traced = sl.causal_trace(one, [prompt], ("resid_pre", "mlp_out"), progress="none", **tracing)
         linear = sl.attribution_patch(one, [prompt], [asked(one, "zealand")], progress="none")
-        direct, read = sl.direct_logit_attribution(one, [prompt]), sl.logit_lens(one, [prompt])
+        direct, read = sl.heads.direct_logit_attribution(one, [prompt]), sl.lenses.logit_lens(one, [prompt])
         return traced["restored"], linear["restored"], direct["heads"], read["top_probability"]
 
     found = [measured(one) for one in (lens, other)]

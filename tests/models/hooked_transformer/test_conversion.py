@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+from random_llamas import tied
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from spiritlens.models.checkpoints.llama import UnsupportedModel, tensor_shapes
@@ -31,7 +32,7 @@ LLAMA3 = {
 CONFIGS = {
     "mha, 32512 rows": random_config(n_layers=2, d_model=64, n_heads=4, d_mlp=172, d_vocab=32512),
     "gqa, 32768 rows": random_config(n_layers=2, d_model=64, n_heads=4, n_kv_heads=2, d_mlp=172, d_vocab=32768),
-    "tied": random_config(n_heads=4, n_kv_heads=1, tied=True),
+    "tied": tied(random_config(n_heads=4, n_kv_heads=1)),
     "llama3 positions": random_config(n_kv_heads=2, rope=LLAMA3),
     "linear positions": random_config(rope={"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}),
 }

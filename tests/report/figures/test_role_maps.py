@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 
 import spiritlens as sl
-from spiritlens.effects.schema import ROLES
 from spiritlens.report.figures.role_maps import role_maps
+from spiritlens.terms import ROLES
 
 
 def maps(figure: go.Figure) -> list[go.Heatmap]:

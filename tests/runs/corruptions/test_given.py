@@ -106,9 +106,8 @@ def test_it_is_a_contrast(lens, prompt, verb, corruption) -> None:
 
 
 def test_it_is_a_contrast_of_paths(lens, prompt) -> None:
-    found = sl.path_patch(
-        lens, [prompt], Rotated(5), sl.Paths(senders=[sl.Sender("embed")]), metrics=("logit",), **QUIET
-    )
+    paths = sl.paths.Paths([sl.paths.Sender("embed")], [sl.paths.Receiver("mlp_in", 0)])
+    found = sl.path_patch(lens, [prompt], Rotated(5), paths, metrics=("logit",), **QUIET)
     assert found.attrs["corruption"] == "Rotated (by 5)"
     assert float(abs(found["patched"] - found["base"]).max()) > 1e-6
 
