@@ -112,6 +112,8 @@ def hook_name(component: str, layer: int) -> str:
     """TransformerLens's hook name of a component: ``hook_name("mlp_out", 3)`` is ``blocks.3.hook_mlp_out``.
 
     ``result`` is read and patched at ``z``.
+
+    Returns the name. Raises ValueError for an unknown component, or a layer that is no whole number.
     """
     if not isinstance(component, str) or component not in BY_NAME:
         raise ValueError(f"component {shown(component)} is unknown; the components are {', '.join(BY_NAME)}")

@@ -104,6 +104,8 @@ def drawn_foils(facts: Iterable[Fact], seed: int = 0) -> tuple[Fact, ...]:
 
     What is drawn depends on neither the order of the facts nor those of other relations. A fact whose relation has no
     other answer stays without.
+
+    Returns the facts in their order. Raises ValueError for what is no fact.
     """
     chosen, seed = given_facts(facts), whole("seed", seed, at_least=0)
     return tuple(fact if fact.foil else replace(fact, foil=_drawn_foil(fact, chosen, seed)) for fact in chosen)

@@ -77,7 +77,11 @@ def corrupt(
     at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.corruptions.noise`), or by another
-    corruption."""
+    corruption.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     if by is not None and (scale is not None or law != "gaussian"):
         raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
     corruption = Noise(scale, law) if by is None else checked_corruption(by, "by")
@@ -87,14 +91,22 @@ def corrupt(
 
 @told_keywords
 def restore(component: str, layer: int, at: At, head: int | None = None) -> Intervention:
-    """Put the clean run's value back."""
+    """Put the clean run's value back.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     return Intervention(site, FromRun("clean"), _label("restore", site, at))
 
 
 @told_keywords
 def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunName = "corrupted") -> Intervention:
-    """Hold the value that the corrupted (or the clean) run has there."""
+    """Hold the value that the corrupted (or the clean) run has there.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     return Intervention(site, FromRun(to), f"{_label('freeze', site, at)} to its {to} value")
 
@@ -104,7 +116,11 @@ def swap(
     component: str, layer: int, at: At, donor: Prompt, donor_at: At | None = None, head: int | None = None
 ) -> Intervention:
     """Put in the value of another prompt's clean run, at the same positions or, in order, at `donor_at`; a name means
-    the span that each of the two prompts has under it."""
+    the span that each of the two prompts has under it.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     taken = at if donor_at is None else donor_at
     value = FromPrompt(donor, donor.span(taken).positions if isinstance(taken, str) else positions_of(taken))
@@ -125,6 +141,9 @@ def ablate(
     """Knock a site out: zero it, or take the mean (or a random one) of the reference prompts' values of that component.
 
     Without a reference the prompt's own tokens serve.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
     """
     site = site_at(component, layer, at, head)
     return Intervention(
@@ -140,6 +159,9 @@ def replace_with(component: str, layer: int, at: At, tensor: Tensor, head: int |
 
     With a head named the width is d_head; without one, components with heads take ``[head d_head]``,
     ``[position head d_head]``. It is brought to the model's dtype and device.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
     """
     site = site_at(component, layer, at, head)
     return Intervention(site, FromTensor(tensor), f"{_label('replace', site, at)} with a tensor")
@@ -147,7 +169,11 @@ def replace_with(component: str, layer: int, at: At, tensor: Tensor, head: int |
 
 @told_keywords
 def add(component: str, layer: int, at: At, vector: Tensor, head: int | None = None) -> Intervention:
-    """Add a vector to what is there (steering), of the shapes that `replace_with` takes."""
+    """Add a vector to what is there (steering), of the shapes that `replace_with` takes.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     return Intervention(site, Addition(vector), _label("add", site, at, "a vector to "))
 
@@ -155,7 +181,11 @@ def add(component: str, layer: int, at: At, vector: Tensor, head: int | None = N
 @told_keywords
 def apply(component: str, layer: int, at: At, function: Change, head: int | None = None) -> Intervention:
     """Put in what a function makes of what is there: ``[sample position width]`` (``[sample position head width]``
-    where the component has heads and none is named) to a tensor of the same shape, finite."""
+    where the component has heads and none is named) to a tensor of the same shape, finite.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     name = getattr(function, "__name__", type(function).__name__)
     return Intervention(site, FromFunction(function), _label("apply", site, at, f"{name} to "))

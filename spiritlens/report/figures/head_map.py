@@ -55,6 +55,8 @@ def head_map(
     `effects` are those of a component with heads, or their averages; or what `direct_logit_attribution`,
     `attention_mass` or `detectors` returns, which has no component, metric or quantity. `role` None is the read-out
     where it was traced (of attention: the read-out to the subject), else the first row that has numbers.
+
+    Raises ValueError for a dataset without heads, or a choice that was not traced.
     """
     if isinstance(effects, xr.Dataset) and effects.attrs.get("schema") in MEASURES:
         heads = _of_measures(effects, {"component": component, "metric": metric, "quantity": quantity}, facts)

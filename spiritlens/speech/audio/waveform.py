@@ -133,6 +133,8 @@ def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Wavefor
 
     `source` is a path, a file's bytes, an open file, samples that carry their rate (`audio_sources`), or a `Waveform`.
     ``resampler="windowed sinc"`` changes the rate as SpiritLM's published code does (see `resampling`).
+
+    Returns the waveform. Raises AudioError for audio that is no sound, is cut, or is of a format that is not read.
     """
     check_choice("resampler", resampler, Resampler)
     if isinstance(source, Waveform):
