@@ -15,7 +15,7 @@ from spiritlens.arguments import shown, whole
 Method = Literal["run", "sweep", "patch", "attribute"]
 """Who patches components: the verbs of `sl.run`, the exact sweep (tracing), activation patching, attribution."""
 
-Heads = Literal["none", "query", "key-value"]
+HeadKind = Literal["none", "query", "key-value"]
 
 Phase = Literal["before attention", "before MLP", "after MLP"]
 """How much of its block a component's change still has to pass."""
@@ -39,7 +39,7 @@ class Component:
     words: str
     phase: Phase
     own_position: bool
-    heads: Heads = "none"
+    heads: HeadKind = "none"
     windowed: bool = False
     by_query: bool = False
     base_reads: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.given import CORRUPTIONS, checked_corruption, is_corruption
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale
-from spiritlens.runs.sites import At, Site, positions_of, site_at
+from spiritlens.runs.sites import Positioned, Site, positions_of, site_at
 from spiritlens.runs.values import (
     Ablation,
     Addition,
@@ -41,7 +41,7 @@ from spiritlens.runs.values import (
     Value,
 )
 
-KINDS = (FromRun, FromPrompt, Ablation, FromTensor, Addition, FromFunction)
+VALUES = (FromRun, FromPrompt, Ablation, FromTensor, Addition, FromFunction)
 """Values that are no corruption."""
 
 
@@ -57,7 +57,7 @@ class Intervention:
         if not isinstance(self.site, Site):
             raise ValueError(f"site is {shown(self.site)} ({type(self.site).__name__}): expected a Site")
         if isinstance(self.value, type) or not (isinstance(self.value, Value) or is_corruption(self.value)):
-            kinds = ", ".join(kind.__name__ for kind in KINDS)
+            kinds = ", ".join(kind.__name__ for kind in VALUES)
             raise ValueError(
                 f"value is {shown(self.value)} ({type(self.value).__name__}): expected one of {kinds}, or {CORRUPTIONS}"
             )
@@ -74,7 +74,7 @@ class Intervention:
 
 @told_keywords
 def corrupt(
-    at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
+    at: Positioned, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.corruptions.noise`), or by another
     corruption.
@@ -90,7 +90,7 @@ def corrupt(
 
 
 @told_keywords
-def restore(component: str, layer: int, at: At, head: int | None = None) -> Intervention:
+def restore(component: str, layer: int, at: Positioned, head: int | None = None) -> Intervention:
     """Put the clean run's value back.
 
     Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
@@ -101,7 +101,9 @@ def restore(component: str, layer: int, at: At, head: int | None = None) -> Inte
 
 
 @told_keywords
-def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunName = "corrupted") -> Intervention:
+def freeze(
+    component: str, layer: int, at: Positioned, head: int | None = None, to: RunName = "corrupted"
+) -> Intervention:
     """Hold the value that the corrupted (or the clean) run has there.
 
     Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
@@ -113,7 +115,12 @@ def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunN
 
 @told_keywords
 def swap(
-    component: str, layer: int, at: At, donor: Prompt, donor_at: At | None = None, head: int | None = None
+    component: str,
+    layer: int,
+    at: Positioned,
+    donor: Prompt,
+    donor_at: Positioned | None = None,
+    head: int | None = None,
 ) -> Intervention:
     """Put in the value of another prompt's clean run, at the same positions or, in order, at `donor_at`; a name means
     the span that each of the two prompts has under it.
@@ -133,7 +140,7 @@ def swap(
 def ablate(
     component: str,
     layer: int,
-    at: At,
+    at: Positioned,
     head: int | None = None,
     to: Knocked = "zero",
     reference: Iterable[Prompt] = (),
@@ -154,7 +161,7 @@ def ablate(
 
 
 @told_keywords
-def replace_with(component: str, layer: int, at: At, tensor: Tensor, head: int | None = None) -> Intervention:
+def replace_with(component: str, layer: int, at: Positioned, tensor: Tensor, head: int | None = None) -> Intervention:
     """Put a tensor in: ``[width]`` for every position, ``[position width]``, or with sample and head axes.
 
     With a head named the width is d_head; without one, components with heads take ``[head d_head]``,
@@ -168,7 +175,7 @@ def replace_with(component: str, layer: int, at: At, tensor: Tensor, head: int |
 
 
 @told_keywords
-def add(component: str, layer: int, at: At, vector: Tensor, head: int | None = None) -> Intervention:
+def add(component: str, layer: int, at: Positioned, vector: Tensor, head: int | None = None) -> Intervention:
     """Add a vector to what is there (steering), of the shapes that `replace_with` takes.
 
     Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
@@ -179,7 +186,7 @@ def add(component: str, layer: int, at: At, vector: Tensor, head: int | None = N
 
 
 @told_keywords
-def apply(component: str, layer: int, at: At, function: Change, head: int | None = None) -> Intervention:
+def apply(component: str, layer: int, at: Positioned, function: Change, head: int | None = None) -> Intervention:
     """Put in what a function makes of what is there: ``[sample position width]`` (``[sample position head width]``
     where the component has heads and none is named) to a tensor of the same shape, finite.
 
@@ -200,10 +207,10 @@ def _check_number(site: Site, value: FromPrompt) -> None:
         )
 
 
-def _label(verb: str, site: Site, at: At, what: str = "") -> str:
+def _label(verb: str, site: Site, at: Positioned, what: str = "") -> str:
     head = "" if site.head is None else f" head {site.head}"
     return f"{verb} {what}{site.component} {site.layer}{head} at {_name(site, at)}"
 
 
-def _name(site: Site, at: At) -> str:
+def _name(site: Site, at: Positioned) -> str:
     return site.span or str(getattr(at, "name", "") or f"positions {', '.join(map(str, site.positions))}")
