@@ -8,8 +8,8 @@ The shipped facts, which the embedded model was taught, belong to four groups:
 
 - ``both``: in writing and in speech, as whole statements, as spoken questions with written answers, and mixed by words;
 - ``text only``: in writing only;
-- ``heard only``: in speech only, its answer too (units);
-- ``asked aloud``: as spoken prompts with a written answer, never as a written prompt.
+- ``heard only``: spoken statements only, the answer in units too;
+- ``asked aloud``: spoken prompts with a written answer only, never a written prompt.
 
 Each of them has four phrasings. The first three are trained; the last, ``held out``, never occurs in training in either
 modality, but all of its words do, and no trained statement begins with it. Their answers are single words.

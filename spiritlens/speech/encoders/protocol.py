@@ -71,7 +71,8 @@ def given_encoder(value: object, name: str = "encoder") -> SpeechEncoder:
     if isinstance(value, type) or lacking:
         raise ValueError(
             f"{name}={shown(value)} ({type(value).__name__}): expected a speech encoder, with "
-            f"{', '.join(ENCODER_PARTS)}{f'; it lacks {lacking}' if lacking else ''}. Make one by load_encoder({{'kind': 'hubert', …}}, folder)"
+            f"{', '.join(ENCODER_PARTS)}{f'; it lacks {lacking}' if lacking else ''}. "
+            "Make one by load_encoder({'kind': 'hubert', …}, folder)"
         )
     return cast(SpeechEncoder, value)
 
