@@ -215,7 +215,7 @@ def _prices(lens: Any, text: Any) -> Iterator[Odd]:
 
 def _known(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     known = partial(sl.known_prompts, lens)
-    yield error("known_prompts", "over misspelt", partial(known, [text], over="all"), "over='all'", "text, full")
+    yield error("known_prompts", "over misspelt", partial(known, [text], over="all"), "over='all'", "full, text")
     yield error("known_prompts", "one prompt", partial(known, text), "prompts=", "several")
     yield result("known_prompts", "a generator", lambda: known(iter([text, spoken])), lambda found: len(found) == 2)
     yield result("known_prompts", "a prompt twice", partial(known, [text, text]), lambda found: len(found) == 2)
