@@ -47,7 +47,6 @@ MOVED = {
     "encode_recordings": "speech.encode_recordings",
     "established_words": "speech.established_words",
     "estimate_cost": "tracing.estimate_cost",
-    "facts": "prompts.facts",
     "first_look": "tracing.first_look",
     "head_detectors": "heads.detectors",
     "head_knockout": "heads.head_knockout",

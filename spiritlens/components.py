@@ -20,6 +20,8 @@ HeadKind = Literal["none", "query", "key-value"]
 Phase = Literal["before attention", "before MLP", "after MLP"]
 """How much of its block a component's change still has to pass."""
 
+__all__ = ["Component", "hook_name"]
+
 EVERY: tuple[Method, ...] = ("run", "sweep", "patch", "attribute")
 
 

@@ -11,10 +11,13 @@ NEED_NONE = (
     "effects/measures",
     "errors",
     "heads",
+    "lenses",
     "models/protocol",
+    "paths",
     "report/words",
     "speech/alignment/levels",
     "terms",
+    "tracing",
 )
 """Tables, protocols and lists of names."""
 

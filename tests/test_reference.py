@@ -70,17 +70,7 @@ def test_every_public_method_says_what_it_is(name: str) -> None:
     assert undocumented(CLASSES[name]) == []
 
 
-LATER = pytest.mark.xfail(strict=True, reason="methods whose arguments are about to change")
-LATER_ROOMS = ("spiritlens.analysis.tracing.",)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=LATER if function.__module__.startswith(LATER_ROOMS) else ())
-        for name, function in FUNCTIONS.items()
-    ],
-)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_public_function_says_what_it_returns_and_raises(name: str) -> None:
     assert lacks(FUNCTIONS[name]) == []
 

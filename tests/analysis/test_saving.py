@@ -46,7 +46,7 @@ def machine():
 
 
 def test_no_method_is_forgotten():
-    spaces = (sl, sl.effects, sl.heads)
+    spaces = (sl, sl.effects, sl.heads, sl.lenses, sl.tracing)
     public = {name: getattr(space, name) for space in spaces for name in space.__all__}
     returning = {
         name

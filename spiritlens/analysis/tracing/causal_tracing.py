@@ -7,7 +7,7 @@
 4. Metrics of all three are stored, per noise sample; effects are derived (`spiritlens.effects.statistics`).
 
     effects = sl.causal_trace(lens, prompts, sl.Grid(("resid_pre", "mlp_out"), at="role"), samples=20)
-    effects = sl.causal_trace(lens, prompts, **sl.tracing.rome(lens, prompts))      # as the reference code does it
+    settings = sl.tracing.rome(lens, prompts)                # as the reference code does it, by keyword arguments
 
 With direction="noising" the clean run gets the corrupted run's states instead: what is necessary, not what suffices.
 Axes: ``prompt component layer pos|span|role [head] sample metric`` (`spiritlens.effects.schema`). Signs: the metric's
@@ -69,6 +69,10 @@ def causal_trace(
     of the cells, chosen by attribution patching, and marks the others screened. `folder` keeps each finished prompt,
     and the same call goes on where it stopped; without it, Ctrl-C returns what is finished. Facts that the model does
     not know are traced too, and marked (`known`).
+
+    Returns ``[prompt component layer pos|span|role (head) sample metric]``. Raises ValueError for prompts without
+    subject or answer, for a grid, corruption or screen that they or the model cannot serve, and for a folder of other
+    settings.
     """
     prompts, scored = given_scored(lens, given_prompts(given_lens(lens), prompts), metrics)
     settings = given_settings(lens, prompts, grid, corruption, scored, samples, screen)

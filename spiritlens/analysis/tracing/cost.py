@@ -72,7 +72,11 @@ def estimate_cost(
     tflops: float = 1.0,
 ) -> Cost:
     """Price a trace by `causal_trace` of the same prompts, grid and samples; `tflops` is the rate in 10¹² FLOP per
-    second that the machine sustains."""
+    second that the machine sustains.
+
+    The count is this project's own. Returns cells, token-layers, FLOPs, bytes of memory and hours.
+    Raises ValueError for prompts, grids or rates that `causal_trace` would refuse.
+    """
     prompts = given_prompts(given_lens(lens), prompts)
     settings = TraceSettings(trace_grid(lens.backend, grid), draws=drawn(samples))
     tflops = number("tflops", tflops, above=0, below=inf)

@@ -73,6 +73,7 @@ def dose_curve(
 
     Variables: ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``; coordinates along
     ``prompt``: ``subject_modality``, ``prompt_id``, and what tells facts apart (``fact_id relation subject answer``).
+    Returns the dataset. Raises ValueError for prompts without subject or answer and multiples that are no numbers ≥ 0.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     given = listed("multiples", multiples)
@@ -123,7 +124,8 @@ def match_dose(
     """Scales at which both modalities lose the same share of their probability.
 
     `target` None is the smaller of the modalities' effects at their default scales, so that no modality is disturbed
-    more than by default.
+    more than by default. Returns the scale, what it reaches and the multiples. Raises ValueError for prompts without
+    subject or answer, and where no scale reaches the target.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     draws = drawn(samples)

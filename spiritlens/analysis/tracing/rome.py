@@ -1,4 +1,4 @@
-"""The reference code's causal trace, as arguments of `causal_trace`:
+"""The reference code's causal trace, as arguments of `causal_trace`::
 
     effects = sl.causal_trace(lens, prompts, **sl.tracing.rome(lens, prompts))
 
@@ -39,7 +39,8 @@ class RomeArguments(TypedDict):
 def rome(lens: Lens, prompts: Sequence[Prompt], sever: Sever = "none") -> RomeArguments:
     """The arguments by which `causal_trace` traces these prompts as the reference code does.
 
-    Prompts whose answer is not the likeliest of the full vocabulary are refused.
+    Returns ``grid, corruption, metrics, samples``. Raises ValueError for prompts whose answer is not the likeliest of
+    the full vocabulary.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     components = ("resid_post", "mlp_out", "attn_out") if sever == "none" else ("resid_post",)

@@ -174,7 +174,11 @@ def first_look(
     n_exact: int = 2,
     top_k: int = 20,
 ) -> FirstLook:
-    """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates."""
+    """Estimate all prompts' grids, and run `n_exact` of them (drawn by the seed) exactly to judge the estimates.
+
+    Returns the estimates with their agreement. Raises ValueError for a metric without a gradient, and for what
+    `causal_trace` would refuse.
+    """
     prompts, scored = given_scored(lens, given_prompts(given_lens(lens), prompts), (metric,))
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
     settings = given_settings(lens, prompts, grid, corruption, scored, samples)
