@@ -1,4 +1,6 @@
-"""The reference code's causal trace, as arguments of `causal_trace`::
+"""The reference code's causal trace, as arguments of `causal_trace`.
+
+They are keyword arguments::
 
     effects = sl.causal_trace(lens, prompts, **sl.tracing.rome(lens, prompts))
 
