@@ -22,6 +22,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import spiritlens
+from spiritlens.public_names import stub_names
 
 STUB = Path(spiritlens.__file__).with_suffix(".pyi")
 LOGGER = logging.getLogger(__name__)
@@ -70,8 +71,10 @@ def docstring(name: str, value: Any) -> str:
     """The docstring of a function or class, or the text below a constant's assignment."""
     if callable(value):
         return inspect.getdoc(value) or ""
-    analyzer = ModuleAnalyzer.for_module(homes()[name])
-    return "\n".join(analyzer.find_attr_docs().get(("", name), []))
+    namespace, _, member = name.rpartition(".")
+    stub = Path(getattr(spiritlens, namespace).__file__).with_suffix(".pyi") if namespace else STUB
+    analyzer = ModuleAnalyzer.for_module(stub_names(stub)[member][0])
+    return "\n".join(analyzer.find_attr_docs().get(("", member), []))
 
 
 def plain_bars(text: str) -> str:

@@ -57,10 +57,10 @@ def main(
     tables = ranking_tables(measures, top)
     groups = head_groups(lens, measures, top, random_sets, seed)
     knocked = {
-        kind: sl.head_knockout(
+        kind: sl.heads.head_knockout(
             lens,
             [p for p in test if p.kind == kind],
-            sl.Ablation("mean", reference=[p for p in find if p.kind == kind], spans=("last token", EVERYWHERE)),
+            sl.heads.Ablation("mean", reference=[p for p in find if p.kind == kind], spans=("last token", EVERYWHERE)),
             groups=groups,
             metrics=("probability", METRIC),
             samples=sl.Draws(1, seed=seed),
@@ -99,7 +99,7 @@ def measures_of(
     """Measures of every head ``[layer head]`` in one modality, means over facts."""
     restored = sl.effects.average(effects, facts="known").sel(component="z", metric=METRIC, role=READ_OUT[kind])
     group = int(np.flatnonzero(restored["modality"].values == kind)[0])
-    direct = sl.direct_logit_attribution(lens, prompts)["heads"].mean("prompt")
+    direct = sl.heads.direct_logit_attribution(lens, prompts)["heads"].mean("prompt")
     looked = sl.heads.attention_mass(lens, prompts)["mass"].sel(query=READ_OUT[kind], key="subject").mean("prompt")
     return {
         "restore": restored["mean"].isel(group=group),

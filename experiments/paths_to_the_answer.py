@@ -50,7 +50,9 @@ def main(
         for kind in sl.studies.pairs.KINDS
     }
     found = found_heads(lens, prompts, heads, top, seed)
-    corruptions = {kind: sl.Replacement("symmetric", tuple(prompts[kind])) for kind in sl.studies.pairs.KINDS}
+    corruptions = {
+        kind: sl.corruptions.Replacement("symmetric", tuple(prompts[kind])) for kind in sl.studies.pairs.KINDS
+    }
     fitting = {kind: fit(lens, prompts[kind], corruptions[kind], seed) for kind in sl.studies.pairs.KINDS}
     fits = [at for at in range(len(pairs)) if all(fitting[kind][at] for kind in sl.studies.pairs.KINDS)]
     if not fits or n_facts < 1:
@@ -60,9 +62,9 @@ def main(
         )
     both = fits[:n_facts]
     chosen = {kind: [prompts[kind][at] for at in both] for kind in sl.studies.pairs.KINDS}
-    outputs: list[sl.Receiver] = [
-        *(sl.Receiver("mlp_in", layer) for layer in range(lens.n_layers)),
-        sl.Receiver("logits"),
+    outputs: list[sl.paths.Receiver] = [
+        *(sl.paths.Receiver("mlp_in", layer) for layer in range(lens.n_layers)),
+        sl.paths.Receiver("logits"),
     ]
     maps = {
         "into heads": patch(lens, chosen, corruptions, inputs_of(lens, found), "heads", seed),
@@ -81,8 +83,8 @@ def main(
 def patch(
     lens: sl.Lens,
     prompts: dict[str, list[sl.Prompt]],
-    corruptions: dict[str, sl.Replacement],
-    receivers: Sequence[sl.Receiver],
+    corruptions: dict[str, sl.corruptions.Replacement],
+    receivers: Sequence[sl.paths.Receiver],
     frozen: Frozen,
     seed: int,
 ) -> xr.Dataset:
@@ -92,7 +94,7 @@ def patch(
             lens,
             prompts[kind],
             corruptions[kind],
-            sl.Paths(receivers=receivers, frozen=frozen),
+            sl.paths.Paths(receivers=receivers, frozen=frozen),
             metrics=(METRIC,),
             samples=sl.Draws(1, seed=seed),
         )
@@ -118,17 +120,17 @@ def found_heads(
     return found
 
 
-def inputs_of(lens: sl.Lens, found: dict[str, list[tuple[int, int]]]) -> list[sl.Receiver]:
+def inputs_of(lens: sl.Lens, found: dict[str, list[tuple[int, int]]]) -> list[sl.paths.Receiver]:
     """Query, key and value inputs of the found heads (key and value: of their key-value heads)."""
     each = lens.n_heads // lens.backend.n_kv_heads
-    nodes: list[sl.Receiver] = []
+    nodes: list[sl.paths.Receiver] = []
     for layer, head in sorted({head for heads in found.values() for head in heads}):
-        nodes.append(sl.Receiver("q_input", layer, head))
-        nodes += [sl.Receiver("k_input", layer, head // each), sl.Receiver("v_input", layer, head // each)]
+        nodes.append(sl.paths.Receiver("q_input", layer, head))
+        nodes += [sl.paths.Receiver("k_input", layer, head // each), sl.paths.Receiver("v_input", layer, head // each)]
     return list(dict.fromkeys(nodes))
 
 
-def fit(lens: sl.Lens, prompts: Sequence[sl.Prompt], corruption: sl.Replacement, seed: int) -> list[bool]:
+def fit(lens: sl.Lens, prompts: Sequence[sl.Prompt], corruption: sl.corruptions.Replacement, seed: int) -> list[bool]:
     """For every prompt, whether the donors have a subject that fits into its place."""
     fitting = []
     for prompt in prompts:

@@ -1,40 +1,27 @@
 """The public names and where they come from: type checkers read this file, and so does the loader."""
 
+from spiritlens import components as components
 from spiritlens import corruptions as corruptions
 from spiritlens import effects as effects
 from spiritlens import errors as errors
 from spiritlens import heads as heads
+from spiritlens import lenses as lenses
+from spiritlens import paths as paths
 from spiritlens import prompts as prompts
 from spiritlens import speech as speech
 from spiritlens import studies as studies
+from spiritlens import tracing as tracing
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch as attribution_patch
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution as edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges as attribute_edges
 from spiritlens.analysis.grid.grid import Draws as Draws
 from spiritlens.analysis.grid.grid import Grid as Grid
 from spiritlens.analysis.grid.grid import Screen as Screen
-from spiritlens.analysis.heads.attention_knockout import Blocked as Blocked
-from spiritlens.analysis.heads.attention_knockout import attention_knockout as attention_knockout
-from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
-from spiritlens.analysis.heads.head_knockout import Ablation as Ablation
-from spiritlens.analysis.heads.head_knockout import head_knockout as head_knockout
-from spiritlens.analysis.lenses.implicit_transcription import implicit_transcription as implicit_transcription
-from spiritlens.analysis.lenses.logit_lens import logit_lens as logit_lens
-from spiritlens.analysis.lenses.patchscope import patchscope as patchscope
 from spiritlens.analysis.patching.activation_patching import activation_patch as activation_patch
 from spiritlens.analysis.patching.activation_patching import back_patch as back_patch
 from spiritlens.analysis.patching.donors import Donors as Donors
-from spiritlens.analysis.paths.nodes import Receiver as Receiver
-from spiritlens.analysis.paths.nodes import Sender as Sender
 from spiritlens.analysis.paths.path_patching import path_patch as path_patch
-from spiritlens.analysis.paths.paths import Paths as Paths
 from spiritlens.analysis.tracing.causal_tracing import causal_trace as causal_trace
-from spiritlens.analysis.tracing.cost import estimate_cost as estimate_cost
-from spiritlens.analysis.tracing.dose import dose_curve as dose_curve
-from spiritlens.analysis.tracing.dose import match_dose as match_dose
-from spiritlens.analysis.tracing.rome import rome as rome
-from spiritlens.analysis.tracing.screen import first_look as first_look
 from spiritlens.comparison.compare import compare as compare
-from spiritlens.components import hook_name as hook_name
 from spiritlens.models.lens import Lens as Lens
 from spiritlens.models.loading import load as load
 from spiritlens.models.planted.planted import planted as planted
@@ -52,9 +39,7 @@ from spiritlens.report.page.dashboard import dashboard as dashboard
 # analysis, results, pages
 from spiritlens.runs.answers import known_prompts as known_prompts
 from spiritlens.runs.corruptions.corruption import Corruption as Corruption
-from spiritlens.runs.corruptions.knock_out import KnockOut as KnockOut
 from spiritlens.runs.corruptions.noise import Noise as Noise
-from spiritlens.runs.corruptions.replacement import Replacement as Replacement
 
 # runs
 from spiritlens.runs.generate import generate as generate

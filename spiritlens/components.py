@@ -15,7 +15,7 @@ from spiritlens.arguments import shown, whole
 Method = Literal["run", "sweep", "patch", "attribute"]
 """Who patches components: the verbs of `sl.run`, the exact sweep (tracing), activation patching, attribution."""
 
-Heads = Literal["none", "query", "key-value"]
+HeadKind = Literal["none", "query", "key-value"]
 
 Phase = Literal["before attention", "before MLP", "after MLP"]
 """How much of its block a component's change still has to pass."""
@@ -39,7 +39,7 @@ class Component:
     words: str
     phase: Phase
     own_position: bool
-    heads: Heads = "none"
+    heads: HeadKind = "none"
     windowed: bool = False
     by_query: bool = False
     base_reads: tuple[str, ...] = ()
@@ -112,6 +112,8 @@ def hook_name(component: str, layer: int) -> str:
     """TransformerLens's hook name of a component: ``hook_name("mlp_out", 3)`` is ``blocks.3.hook_mlp_out``.
 
     ``result`` is read and patched at ``z``.
+
+    Returns the name. Raises ValueError for an unknown component, or a layer that is no whole number.
     """
     if not isinstance(component, str) or component not in BY_NAME:
         raise ValueError(f"component {shown(component)} is unknown; the components are {', '.join(BY_NAME)}")

@@ -1,5 +1,10 @@
+from spiritlens.analysis.heads.attention_knockout import Blocked as Blocked
+from spiritlens.analysis.heads.attention_knockout import attention_knockout as attention_knockout
 from spiritlens.analysis.heads.attention_mass import attention_mass as attention_mass
 from spiritlens.analysis.heads.attention_mass import detectors as detectors
+from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
+from spiritlens.analysis.heads.head_knockout import Ablation as Ablation
+from spiritlens.analysis.heads.head_knockout import head_knockout as head_knockout
 from spiritlens.comparison.head_ranking import compare_rankings as compare_rankings
 from spiritlens.comparison.head_ranking import overlap as overlap
 from spiritlens.comparison.head_ranking import rank as rank

@@ -97,15 +97,24 @@ METHODS: dict[str, Callable[[], Any]] = {
     ),
     "attribution_patch": lambda: sl.attribution_patch(LENS, [SPOKEN], sl.Noise(), ("z",), steps=3, **QUIET),
     "path_patch": lambda: sl.path_patch(
-        LENS, [WRITTEN], sl.Noise(), sl.Paths(senders=[sl.Sender("mlp_out", 2), sl.Sender("z", 1, 0)]), **QUIET
+        LENS,
+        [WRITTEN],
+        sl.Noise(),
+        sl.paths.Paths(senders=[sl.paths.Sender("mlp_out", 2), sl.paths.Sender("z", 1, 0)]),
+        **QUIET,
     ),
-    "edge_attribution": lambda: sl.edge_attribution(
-        LENS, [WRITTEN], sl.KnockOut("mean"), sl.Paths(senders=[sl.Sender("mlp_out", 2)]), steps=2, **QUIET
+    "attribute_edges": lambda: sl.attribute_edges(
+        LENS,
+        [WRITTEN],
+        sl.corruptions.KnockOut("mean"),
+        sl.paths.Paths(senders=[sl.paths.Sender("mlp_out", 2)]),
+        steps=2,
+        **QUIET,
     ),
-    "attention_knockout": lambda: sl.attention_knockout(LENS, [WRITTEN], **QUIET),
-    "logit_lens": lambda: sl.logit_lens(LENS, [WRITTEN]),
+    "attention_knockout": lambda: sl.heads.attention_knockout(LENS, [WRITTEN], **QUIET),
+    "logit_lens": lambda: sl.lenses.logit_lens(LENS, [WRITTEN]),
     "detectors": lambda: sl.heads.detectors(LENS, [WRITTEN]),
-    "direct_logit_attribution": lambda: sl.direct_logit_attribution(LENS, [WRITTEN]),
+    "direct_logit_attribution": lambda: sl.heads.direct_logit_attribution(LENS, [WRITTEN]),
     "noise_scale": lambda: [
         sl.corruptions.noise_scale(LENS, [WRITTEN]).text,
         sl.corruptions.noise_scale(LENS, [SPOKEN]).speech,

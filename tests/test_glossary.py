@@ -19,7 +19,7 @@ CALLS = {
     "causal_trace": lambda lens, prompt, name: sl.causal_trace(
         lens, [prompt], sl.Grid((name,), at="role"), samples=1, progress="none"
     ),
-    "first_look": lambda lens, prompt, name: sl.first_look(
+    "first_look": lambda lens, prompt, name: sl.tracing.first_look(
         lens, [prompt], sl.Grid((name,), at="role"), samples=1, n_exact=1
     ),
     "activation_patch": lambda lens, prompt, name: sl.activation_patch(
@@ -232,9 +232,13 @@ def a_path_is_a_sender_a_receiver_and_what_is_frozen(machine, prompt):
     (edge,) = [edge for edge in machine.truth.edges if edge[1] == "logits"]
     head = machine.truth.movers[0]
     assert edge[0] == str(head)
-    senders = (sl.Sender("z", head.layer, head.head), sl.Sender("mlp_out", 0))
+    senders = (sl.paths.Sender("z", head.layer, head.head), sl.paths.Sender("mlp_out", 0))
     paths = sl.path_patch(
-        machine.lens, [prompt], [machine.counterfactual(prompt)], sl.Paths(senders=senders, frozen="heads+mlps"), **FOIL
+        machine.lens,
+        [prompt],
+        [machine.counterfactual(prompt)],
+        sl.paths.Paths(senders=senders, frozen="heads+mlps"),
+        **FOIL,
     )
     assert paths.attrs["frozen"] == "heads+mlps"
     change = (paths["patched"] - paths["base"]).squeeze()
@@ -244,7 +248,7 @@ def a_path_is_a_sender_a_receiver_and_what_is_frozen(machine, prompt):
 
 @promise("DLA")
 def direct_logit_attribution_adds_up_to_the_logit_difference(machine, prompt):
-    parts = sl.direct_logit_attribution(machine.lens, [prompt])
+    parts = sl.heads.direct_logit_attribution(machine.lens, [prompt])
     total = parts["heads"].sum() + parts["mlps"].sum() + parts["embedding"].sum() + parts["remainder"].sum()
     difference = sl.run(machine.lens, prompt).values["logit_difference"]
     np.testing.assert_allclose(float(total), float(difference), atol=1e-9)
@@ -257,7 +261,7 @@ def attributions_are_first_order_effects_of_nodes_and_edges(machine, prompt):
     embeddings = sl.effects.indirect(nodes).sel(component="resid_pre", layer=0).sum()
     missed = float(embeddings) - float(sl.effects.total(nodes).sum())
     np.testing.assert_allclose(missed, float(nodes["completeness_residual"].sum()), atol=1e-9)
-    edges = sl.edge_attribution(machine.lens, [prompt], other, steps=20, **FOIL)
+    edges = sl.attribute_edges(machine.lens, [prompt], other, steps=20, **FOIL)
     assert edges.attrs["schema"] == "spiritlens.paths/1"
     assert "integrated gradients" in edges.attrs["method"]
 
@@ -275,9 +279,9 @@ def test_components_are_transformer_lenses(machine):
     prompt = machine.prompts[0]
     _, cache = machine.lens.model.run_with_cache(prompt.tokens)
     for layer in range(machine.lens.n_layers - 1):
-        here, above = (sl.hook_name("resid_post", layer), sl.hook_name("resid_pre", layer + 1))
+        here, above = (sl.components.hook_name("resid_post", layer), sl.components.hook_name("resid_pre", layer + 1))
         assert torch.equal(cache[here], cache[above])
-    heads = {name: cache[sl.hook_name(name, 0)] for name in ("q", "k", "v", "z", "pattern")}
+    heads = {name: cache[sl.components.hook_name(name, 0)] for name in ("q", "k", "v", "z", "pattern")}
     assert {name: value.shape[1 if name == "pattern" else 2] for name, value in heads.items()} == dict.fromkeys(
         heads, machine.lens.n_heads
     )

@@ -20,9 +20,10 @@ NEED_NONE = (
 
 ELSEWHERE = {
     "analysis/grid/cells": "analysis/patching/test_grid",
-    "analysis/grid/each_prompt": "analysis/tracing/test_traced_folder",
     "analysis/grid/grid": "analysis/tracing/test_grid",
     "analysis/grid/prompt_folder": "analysis/tracing/test_traced_folder",
+    "analysis/patching/one_prompt": "analysis/patching/test_activation_patching",
+    "analysis/tracing/settings": "analysis/tracing/test_grid",
     "analysis/heads/references": "analysis/heads/test_head_knockout",
     "effects/given": "odd_inputs/areas/statistics",
     "effects/joining": "effects/test_round_trip",

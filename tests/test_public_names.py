@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import jedi
@@ -19,7 +20,14 @@ def test_namespaces_of_results_need_no_torch() -> None:
 
 
 def test_heads_list_their_names_and_refuse_others() -> None:
-    assert dir(sl.heads) == sl.heads.__all__ == ["attention_mass", "compare_rankings", "detectors", "overlap", "rank"]
+    assert (
+        dir(sl.heads)
+        == sl.heads.__all__
+        == [
+            *("Ablation", "Blocked", "attention_knockout", "attention_mass", "compare_rankings", "detectors"),
+            *("direct_logit_attribution", "head_knockout", "overlap", "rank"),
+        ]
+    )
     with pytest.raises(AttributeError, match=r"spiritlens\.heads has no public name 'rank_heads'; see dir"):
         _ = sl.heads.rank_heads
 
@@ -45,10 +53,10 @@ def test_a_static_tool_completes_namespaces(space: str, names: set[str]) -> None
 @pytest.mark.parametrize("name", sorted(sl.MOVED))
 def test_a_name_of_before_is_resolved_with_a_warning_that_says_where_it_is(name: str) -> None:
     assert name not in sl.__all__
-    space, new = sl.MOVED[name].split(".")
-    with pytest.warns(FutureWarning, match=rf"spiritlens\.{name} is spiritlens\.{space}\.{new} now"):
+    place = sl.MOVED[name]
+    with pytest.warns(FutureWarning, match=rf"spiritlens\.{name} is spiritlens\.{place} now"):
         found = getattr(sl, name)
-    assert found is getattr(getattr(sl, space), new)
+    assert found is attrgetter(place)(sl)
 
 
 def test_every_error_of_the_package_is_public() -> None:

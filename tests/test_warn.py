@@ -15,7 +15,7 @@ def test_a_warning_points_to_the_nearest_line_outside_of_the_toolkit():
         sl.attribution_patch(
             machine.lens,
             machine.prompts[:1],
-            sl.KnockOut("zero"),
+            sl.corruptions.KnockOut("zero"),
             metrics=("logit_difference",),
             steps=3,
             progress="none",

@@ -60,10 +60,10 @@ def sentences(facts: Sequence[Fact], voice: str, settings: CorpusSettings, rng: 
     for fact in facts:
         for phrasing in TRAINED_PHRASINGS:
             everywhere = fact.group != "both" or default
-            if fact.group in ("both", "heard only") and (everywhere or rng.random() < settings.told_share):
+            if fact.group in ("both", "heard only") and (everywhere or rng.random() < settings.spoken_share):
                 text = fact.statement(phrasing, _carrier(settings, rng))
                 yield Sentence("statement", text.lower(), fact.id, phrasing, rng.random() < settings.natural_share)
-            if fact.group in ("both", "asked aloud") and (everywhere or rng.random() < settings.told_share):
+            if fact.group in ("both", "asked aloud") and (everywhere or rng.random() < settings.spoken_share):
                 text = fact.statement(phrasing, _carrier(settings, rng)).rsplit(" ", 1)[0]
                 yield Sentence("prompt", text.lower(), fact.id, phrasing, rng.random() < settings.natural_share)
             if fact.group in ("both", "asked aloud") and default:

@@ -24,7 +24,7 @@ class CorpusSettings:
     held_out_voices: tuple[str, ...] = ("flite:awb", "espeak:en-gb+m7", "festival:ked_diphone")  # measured only
     monitor_voices: tuple[str, ...] = (DEFAULT_VOICE, "flite:slt", "flite:awb")
     monitored_facts: int = 525
-    told_share: float = 0.6  # of the (fact, phrasing) pairs of *both* that one voice speaks
+    spoken_share: float = 0.6  # of the (fact, phrasing) pairs of *both* that one voice speaks
     natural_share: float = 0.3  # utterances without any change of rate, pitch or sampling rate
     untrimmed_share: float = 0.5  # utterances that keep the silence at their ends, as a prompt of a user does
     carrier_share: float = 0.5  # statements and prompts behind "as you know" and the like
@@ -64,7 +64,7 @@ class StudentSettings:
     changed_share: float = 0.5  # windows at another speed
     largest_log_speed: float = 0.2
     log_gains: tuple[float, float] = (-1.2, 0.3)
-    teacher_floor: float = 1e-3  # power under which the teacher hears nothing; its own training used 1e-5
+    teacher_floor: float = 1e-3  # power that the teacher takes for silence; its own training used 1e-5
     favoured_engine: str = "flite"
 
 

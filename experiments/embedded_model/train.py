@@ -48,7 +48,7 @@ class Arguments:
     out: Annotated[Path, tyro.conf.arg(help="Folder of all results; give it again to resume.")]
     preset: Annotated[Literal["full", "smoke"], tyro.conf.arg(help="smoke: every stage in seconds.")] = "full"
     stages: Annotated[tuple[Stage, ...], tyro.conf.arg(help="Stages to run, in their order.")] = STAGES
-    workers: Annotated[int, tyro.conf.arg(help="Processes that speak, or hear, at the same time.")] = 2
+    workers: Annotated[int, tyro.conf.arg(help="Processes that speak, or encode, at the same time.")] = 2
     threads: Annotated[int, tyro.conf.arg(help="Threads of torch.")] = 2
     seed: Annotated[int, tyro.conf.arg(help="Seed of the whole recipe.")] = 0
 

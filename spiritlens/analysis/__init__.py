@@ -4,7 +4,7 @@
 folder                           asks
 ===============================  =====================================================================================
 `tracing`                        which activations bring the answer back when the subject is corrupted; with the dose,
-                                 a fast first look, and the price beforehand
+                                 a fast first look, and the cost beforehand
 `patching`                       what an activation of another prompt, modality or layer does here
 `paths`                          what reaches a receiver from a sender, with the paths in between held
 `attribution`                    the same by gradients, for activations and for edges
@@ -12,6 +12,6 @@ folder                           asks
 `lenses`                         what intermediate states say: logit lens, implicit transcription, patchscope
 ===============================  =====================================================================================
 
-They share `grid` and nothing else. How far reading and hearing agree is told by `spiritlens.comparison`. Signs and
+They share `grid` and nothing else. How far the two modalities agree is in `spiritlens.comparison`. Signs and
 words are those of `docs/glossary.md`; results are checked by `spiritlens.effects`.
 """

@@ -1,1 +1,1 @@
-"""Do reading and hearing agree? Statistics over facts, and the sentences that they bear. Opens without torch."""
+"""Do writing and speech agree? Statistics over facts, and the sentences that they bear. Opens without torch."""

@@ -22,7 +22,11 @@ By = Literal["value", "magnitude"]
 
 @told_keywords
 def rank(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.DataFrame:
-    """A table of heads with columns ``rank layer head name value`` from a measure with the axes ``layer head``."""
+    """A table of heads with columns ``rank layer head name value`` from a measure with the axes ``layer head``.
+
+    Returns it with the largest first, by value or by magnitude; a plain sort, this project's. Raises ValueError for
+    other axes.
+    """
     table = _flat(measure, "measure")
     check_choice("by", by, By)
     top = None if top is None else whole("top", top, at_least=1)
@@ -34,7 +38,11 @@ def rank(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.
 
 @told_keywords
 def overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "value") -> pd.Series:
-    """Agreement of two measures ``[layer head]``: shared heads among the first `top`, chance level, p, Spearman."""
+    """Agreement of two measures ``[layer head]``: shared heads among the first `top`, chance level, p, Spearman.
+
+    Returns a series of these numbers; the chance level is this project's, of random rankings. Raises ValueError for
+    measures of different heads.
+    """
     top = whole("top", top, at_least=1)
     both = _shared(first, second, ("_first", "_second"), by)
     n_heads, size = len(both), min(top, len(both))

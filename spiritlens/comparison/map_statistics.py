@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from spiritlens.effects.bootstrap import weighted_means
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
+from spiritlens.effects.bootstrap import Array, weighted_means
 
 
 def pearson(first: Array, second: Array) -> Array:

@@ -51,7 +51,11 @@ def average(
     resamples: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """AIE: mean over facts of the effects by role: `mean low high n_facts` [group component layer role …]."""
+    """AIE: mean over facts of the effects by role: `mean low high n_facts` [group component layer role …].
+
+    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, screened cells that
+    differ between prompts, or no fact that is known.
+    """
     groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
     per_fact = fact_means(by_role(effects, quantity=quantity, split=split), by=groups, facts=facts)
     means = average_facts(per_fact, groups, draws)
@@ -70,7 +74,11 @@ def average_total(
     resamples: int = 1000,
     seed: int = 0,
 ) -> xr.Dataset:
-    """ATE: mean over facts of TE, with intervals: `mean low high n_facts` [group metric]."""
+    """ATE: mean over facts of TE, with intervals: `mean low high n_facts` [group metric].
+
+    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, or no fact that is
+    known.
+    """
     groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
     means = average_facts(fact_means(total(effects), by=groups, facts=facts), groups, draws)
     return means.assign_attrs({**effects.attrs, **means.attrs, "quantity": "total", "facts": facts})

@@ -26,7 +26,10 @@ Quantity = Literal["indirect", "normalised"]
 
 @told_keywords
 def total(effects: xr.Dataset) -> xr.DataArray:
-    """TE of each prompt [prompt metric], mean over samples."""
+    """TE of each prompt [prompt metric], mean over samples.
+
+    Returns metric(clean) − metric(corrupted), signed. Raises ValueError for effects of another kind.
+    """
     effects = given_effects(effects)
     difference = (effects["clean"] - effects["corrupted"]) * effects["metric_sign"]
     return _named(difference.mean("sample"), "total_effect", "metric(clean) − metric(corrupted)")
@@ -56,7 +59,11 @@ def of_quantity(effects: xr.Dataset, quantity: Quantity) -> xr.DataArray:
 
 @told_keywords
 def normalised_indirect(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
-    """nIE = IE / TE of each prompt; NaN where |TE| < threshold, and the attribute `n_small` counts those prompts."""
+    """nIE = IE / TE of each prompt; NaN where |TE| < threshold, and the attribute `n_small` counts those prompts.
+
+    Returns the axes of the cells and metrics, without samples. Raises ValueError for effects of another kind, or a
+    threshold that is no positive number.
+    """
     threshold = number("threshold", threshold, above=0)  # at 0, ratios to a TE near 0 run away
     cost = total(effects)
     small = abs(cost) < threshold
@@ -73,7 +80,10 @@ def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFE
 
 @told_keywords
 def normalised_total(effects: xr.Dataset) -> xr.DataArray:
-    """nTE = TE / metric(clean) of each prompt, for metrics that are probabilities [prompt metric]."""
+    """nTE = TE / metric(clean) of each prompt, for metrics that are probabilities [prompt metric].
+
+    Returns these metrics only. Raises ValueError where there is none, and for effects of another kind.
+    """
     effects = given_effects(effects)
     names = [name for name in effects["metric"].values.tolist() if has_shares(effects, name)]
     if not names:

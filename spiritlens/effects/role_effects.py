@@ -33,7 +33,11 @@ def ordered_roles(names: Iterable[str], split: Split = "role") -> list[str]:
 
 @told_keywords
 def by_role(effects: xr.Dataset, *, quantity: Quantity = "indirect", split: Split = "role") -> xr.DataArray:
-    """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role."""
+    """Effects of each prompt [prompt component layer role (head) metric]; NaN where a prompt has no such role.
+
+    Returns [prompt component layer role metric], with [head] where there are heads. Raises ValueError for effects of
+    another kind, and where a mean would mix different cells.
+    """
     effects = given_traces(effects)
     effect = of_quantity(effects, quantity)
     check_choice("split", split, Split)

@@ -25,7 +25,7 @@ from spiritlens.prompts.vocabulary.given_tokenizer import refuse_unnamed_rows
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
 
-Norms: TypeAlias = Literal["raw", "folded"]
+NormForm: TypeAlias = Literal["raw", "folded"]
 """``raw``: norms keep their gains, hooks show what Hugging Face computes. ``folded``: gains multiplied into the
 matrices that read the norm, as circuit analyses like it; nothing is ever centred."""
 
@@ -36,7 +36,7 @@ def load(
     source: str | Path | LlamaForCausalLM | None = None,
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
-    norms: Norms = "raw",
+    norms: NormForm = "raw",
     *,
     tokenizer: str | Path | None = None,
     family: Family | None = None,
@@ -50,7 +50,7 @@ def load(
     own. Returns a `Lens`. Raises CheckpointError for files that are missing, damaged or differ from their config,
     UnsupportedModel for a model that a `HookedTransformer` cannot compute, ValueError for other arguments.
     """
-    check_choice("norms", norms, Norms)
+    check_choice("norms", norms, NormForm)
     given_family(family)
     if encoder is not None:
         given_encoder(encoder)
@@ -76,7 +76,7 @@ def _lens_of_llama(
     llama: LlamaForCausalLM,
     dtype: torch.dtype | str | None,
     device: torch.device | str | None,
-    norms: Norms,
+    norms: NormForm,
     tokenizer: str | Path | None,
     family: Family | None,
     encoder: SpeechEncoder | None,

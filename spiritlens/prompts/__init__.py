@@ -1,4 +1,4 @@
-"""Prompts: what a speech-text language model reads and hears, token by token, with words, roles, parts and times.
+"""Prompts: what a speech-text language model is given, token by token, with words, roles, parts and times.
 
 Words used here:
 
@@ -7,7 +7,7 @@ Words used here:
 - *vocabulary*: its tokenizer, with the ids of text, markers, units and padding
   (`spiritlens.prompts.vocabulary.vocabulary`);
 - *marker*: a token that says where text or speech begins or ends (``[Text]``, ``[Speech]``);
-- *segment*: a stretch of one modality; *T2T*: told in writing, *S2T*: told in speech, the answer in writing both times;
+- *segment*: a stretch of one modality; *T2T*: written, *S2T*: spoken, the answer in writing both times;
 - *prompt*: the tokens with their meaning (`spiritlens.prompts.prompt`), built from segments
   (`spiritlens.prompts.building.build`);
 - *role*: what a token is to the fact; *part*: its place inside the subject (`spiritlens.prompts.roles`);

@@ -1,3 +1,4 @@
+from spiritlens.prompts import facts as facts
 from spiritlens.prompts.building.question import Question as Question
 from spiritlens.prompts.facts import drawn_foils as drawn_foils
 from spiritlens.prompts.spans import Span as Span

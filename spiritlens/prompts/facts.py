@@ -8,8 +8,8 @@ The shipped facts, which the embedded model was taught, belong to four groups:
 
 - ``both``: in writing and in speech, as whole statements, as spoken questions with written answers, and mixed by words;
 - ``text only``: in writing only;
-- ``heard only``: in speech only, its answer too (units);
-- ``asked aloud``: as spoken prompts with a written answer, never as a written prompt.
+- ``heard only``: spoken statements only, the answer in units too;
+- ``asked aloud``: spoken prompts with a written answer only, never a written prompt.
 
 Each of them has four phrasings. The first three are trained; the last, ``held out``, never occurs in training in either
 modality, but all of its words do, and no trained statement begins with it. Their answers are single words.
@@ -104,6 +104,8 @@ def drawn_foils(facts: Iterable[Fact], seed: int = 0) -> tuple[Fact, ...]:
 
     What is drawn depends on neither the order of the facts nor those of other relations. A fact whose relation has no
     other answer stays without.
+
+    Returns the facts in their order. Raises ValueError for what is no fact.
     """
     chosen, seed = given_facts(facts), whole("seed", seed, at_least=0)
     return tuple(fact if fact.foil else replace(fact, foil=_drawn_foil(fact, chosen, seed)) for fact in chosen)

@@ -10,7 +10,6 @@ otherwise would look ignorant.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
@@ -20,12 +19,11 @@ from spiritlens.models.given import given_each, given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import BLANK
-
-Over = Literal["text", "full"]
+from spiritlens.runs.likeliest import Over
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenAnswer:
     """What the model says to a prompt: `answer` in pieces, and whether it is the prompt's own answer."""
 
     answer: str
@@ -42,7 +40,7 @@ class OtherSpacing:
 
 
 @plain_torch
-def given_answer(lens: Lens, prompt: Prompt, over: Over = "text") -> Given:
+def given_answer(lens: Lens, prompt: Prompt, over: Over = "text") -> GivenAnswer:
     """The arg-max continuation, as long as the prompt's answer and teacher-forced by it."""
     wanted = list(prompt.answer_ids)
     tokens = torch.tensor([[*prompt.ids, *wanted[:-1]]], device=lens.backend.device)
@@ -53,7 +51,7 @@ def given_answer(lens: Lens, prompt: Prompt, over: Over = "text") -> Given:
     else:
         trained = torch.tensor(lens.vocabulary.trained_ids.tolist(), device=logits.device)
         found = trained[logits[:, trained].argmax(-1)].tolist()
-    return Given(" ".join(lens.vocabulary.label(token) for token in found), found == wanted)
+    return GivenAnswer(" ".join(lens.vocabulary.label(token) for token in found), found == wanted)
 
 
 @told_keywords

@@ -35,7 +35,10 @@ def generate(
     temperature: float = 0.0,
     seed: int = 0,
 ) -> str:
-    """The model's continuation in one modality under interventions (see the module); without any, `Lens.generate`."""
+    """The model's continuation in one modality under interventions (see the module); without any, `Lens.generate`.
+
+    Returns the text. Raises ValueError for a prompt of another vocabulary, or interventions that do not fit it.
+    """
     lens = given_lens(lens)
     hooks = _hooks(lens, prompt, interventions, whole("seed", seed, at_least=0)) if interventions else []
     with lens.backend.hooked(hooks):

@@ -27,7 +27,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.given import CORRUPTIONS, checked_corruption, is_corruption
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale
-from spiritlens.runs.sites import At, Site, positions_of, site_at
+from spiritlens.runs.sites import Positioned, Site, positions_of, site_at
 from spiritlens.runs.values import (
     Ablation,
     Addition,
@@ -41,7 +41,7 @@ from spiritlens.runs.values import (
     Value,
 )
 
-KINDS = (FromRun, FromPrompt, Ablation, FromTensor, Addition, FromFunction)
+VALUES = (FromRun, FromPrompt, Ablation, FromTensor, Addition, FromFunction)
 """Values that are no corruption."""
 
 
@@ -57,7 +57,7 @@ class Intervention:
         if not isinstance(self.site, Site):
             raise ValueError(f"site is {shown(self.site)} ({type(self.site).__name__}): expected a Site")
         if isinstance(self.value, type) or not (isinstance(self.value, Value) or is_corruption(self.value)):
-            kinds = ", ".join(kind.__name__ for kind in KINDS)
+            kinds = ", ".join(kind.__name__ for kind in VALUES)
             raise ValueError(
                 f"value is {shown(self.value)} ({type(self.value).__name__}): expected one of {kinds}, or {CORRUPTIONS}"
             )
@@ -74,10 +74,14 @@ class Intervention:
 
 @told_keywords
 def corrupt(
-    at: At, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
+    at: Positioned, scale: float | NoiseScale | None = None, law: Law = "gaussian", by: Corruption | None = None
 ) -> Intervention:
     """Disturb the embeddings of a span: by noise (default scale: `spiritlens.runs.corruptions.noise`), or by another
-    corruption."""
+    corruption.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     if by is not None and (scale is not None or law != "gaussian"):
         raise ValueError("scale and law are those of noise; with by=… give them to the corruption itself: by=Noise(…)")
     corruption = Noise(scale, law) if by is None else checked_corruption(by, "by")
@@ -86,25 +90,44 @@ def corrupt(
 
 
 @told_keywords
-def restore(component: str, layer: int, at: At, head: int | None = None) -> Intervention:
-    """Put the clean run's value back."""
+def restore(component: str, layer: int, at: Positioned, head: int | None = None) -> Intervention:
+    """Put the clean run's value back.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     return Intervention(site, FromRun("clean"), _label("restore", site, at))
 
 
 @told_keywords
-def freeze(component: str, layer: int, at: At, head: int | None = None, to: RunName = "corrupted") -> Intervention:
-    """Hold the value that the corrupted (or the clean) run has there."""
+def freeze(
+    component: str, layer: int, at: Positioned, head: int | None = None, to: RunName = "corrupted"
+) -> Intervention:
+    """Hold the value that the corrupted (or the clean) run has there.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     return Intervention(site, FromRun(to), f"{_label('freeze', site, at)} to its {to} value")
 
 
 @told_keywords
 def swap(
-    component: str, layer: int, at: At, donor: Prompt, donor_at: At | None = None, head: int | None = None
+    component: str,
+    layer: int,
+    at: Positioned,
+    donor: Prompt,
+    donor_at: Positioned | None = None,
+    head: int | None = None,
 ) -> Intervention:
     """Put in the value of another prompt's clean run, at the same positions or, in order, at `donor_at`; a name means
-    the span that each of the two prompts has under it."""
+    the span that each of the two prompts has under it.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     taken = at if donor_at is None else donor_at
     value = FromPrompt(donor, donor.span(taken).positions if isinstance(taken, str) else positions_of(taken))
@@ -117,7 +140,7 @@ def swap(
 def ablate(
     component: str,
     layer: int,
-    at: At,
+    at: Positioned,
     head: int | None = None,
     to: Knocked = "zero",
     reference: Iterable[Prompt] = (),
@@ -125,6 +148,9 @@ def ablate(
     """Knock a site out: zero it, or take the mean (or a random one) of the reference prompts' values of that component.
 
     Without a reference the prompt's own tokens serve.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
     """
     site = site_at(component, layer, at, head)
     return Intervention(
@@ -135,27 +161,38 @@ def ablate(
 
 
 @told_keywords
-def replace_with(component: str, layer: int, at: At, tensor: Tensor, head: int | None = None) -> Intervention:
+def replace_with(component: str, layer: int, at: Positioned, tensor: Tensor, head: int | None = None) -> Intervention:
     """Put a tensor in: ``[width]`` for every position, ``[position width]``, or with sample and head axes.
 
     With a head named the width is d_head; without one, components with heads take ``[head d_head]``,
     ``[position head d_head]``. It is brought to the model's dtype and device.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
     """
     site = site_at(component, layer, at, head)
     return Intervention(site, FromTensor(tensor), f"{_label('replace', site, at)} with a tensor")
 
 
 @told_keywords
-def add(component: str, layer: int, at: At, vector: Tensor, head: int | None = None) -> Intervention:
-    """Add a vector to what is there (steering), of the shapes that `replace_with` takes."""
+def add(component: str, layer: int, at: Positioned, vector: Tensor, head: int | None = None) -> Intervention:
+    """Add a vector to what is there (steering), of the shapes that `replace_with` takes.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     return Intervention(site, Addition(vector), _label("add", site, at, "a vector to "))
 
 
 @told_keywords
-def apply(component: str, layer: int, at: At, function: Change, head: int | None = None) -> Intervention:
+def apply(component: str, layer: int, at: Positioned, function: Change, head: int | None = None) -> Intervention:
     """Put in what a function makes of what is there: ``[sample position width]`` (``[sample position head width]``
-    where the component has heads and none is named) to a tensor of the same shape, finite."""
+    where the component has heads and none is named) to a tensor of the same shape, finite.
+
+    Returns the intervention. Raises ValueError for a site or a value that no model has; what does not fit the prompt is
+    refused by `sl.run`.
+    """
     site = site_at(component, layer, at, head)
     name = getattr(function, "__name__", type(function).__name__)
     return Intervention(site, FromFunction(function), _label("apply", site, at, f"{name} to "))
@@ -170,10 +207,10 @@ def _check_number(site: Site, value: FromPrompt) -> None:
         )
 
 
-def _label(verb: str, site: Site, at: At, what: str = "") -> str:
+def _label(verb: str, site: Site, at: Positioned, what: str = "") -> str:
     head = "" if site.head is None else f" head {site.head}"
     return f"{verb} {what}{site.component} {site.layer}{head} at {_name(site, at)}"
 
 
-def _name(site: Site, at: At) -> str:
+def _name(site: Site, at: Positioned) -> str:
     return site.span or str(getattr(at, "name", "") or f"positions {', '.join(map(str, site.positions))}")

@@ -43,7 +43,7 @@ from torch import Tensor
 from spiritlens.arguments import listed, shown, written
 from spiritlens.prompts.prompt import Prompt
 
-Over: TypeAlias = Literal["all", "text"]
+IdSet: TypeAlias = Literal["all", "text"]
 ROWS_AT_ONCE = 8
 
 
@@ -67,14 +67,14 @@ class Readings:
     ) -> None:
         self.logits, self.answer, self.foil = logits, tuple(answer), tuple(foil)
         self.text_ids, self.trained_ids, self.clean, self.prompt = text_ids, trained_ids, clean, prompt
-        self._normalisers: dict[tuple[int, Over], Tensor] = {}
+        self._normalisers: dict[tuple[int, IdSet], Tensor] = {}
 
     @property
     def first(self) -> Tensor:
         """Logits ``[row d_vocab]`` of the first read-out."""
         return self.logits[:, 0]
 
-    def normaliser(self, readout: int, over: Over) -> Tensor:
+    def normaliser(self, readout: int, over: IdSet) -> Tensor:
         """log Σ exp(logit) ``[row]`` over all ids or text ids; a few rows at a time stay in the processor's cache."""
         if (readout, over) not in self._normalisers:
             here = self.logits[:, readout]
@@ -83,20 +83,20 @@ class Readings:
             self._normalisers[readout, over] = torch.cat([part.logsumexp(-1) for part in chosen])
         return self._normalisers[readout, over]
 
-    def log_probability(self, targets: Sequence[int], over: Over = "all") -> Tensor:
+    def log_probability(self, targets: Sequence[int], over: IdSet = "all") -> Tensor:
         """Summed log-probability ``[row]`` of the targets, one per read-out."""
         total = torch.zeros_like(self.logits[:, 0, 0])
         for readout, target in enumerate(targets):
             total = total + self.logits[:, readout, target] - self.normaliser(readout, over)
         return total
 
-    def rank(self, over: Over) -> Tensor:
+    def rank(self, over: IdSet) -> Tensor:
         """Place ``[row]`` of the answer's first token: rows that no token trained never win."""
         ranked = self.trained_ids if over == "all" else self.text_ids
         others = self.first if ranked is None else self.first[:, ranked]
         return 1 + (others > self.first[:, self.answer[0], None]).sum(-1).to(self.first.dtype)
 
-    def divergence(self, over: Over) -> Tensor:
+    def divergence(self, over: IdSet) -> Tensor:
         """Σ p log p − Σ p · logit + log-normaliser ``[row]``, with p the clean distribution."""
         if self.clean is None:
             return torch.zeros_like(self.first[:, 0])

@@ -94,18 +94,18 @@ class Site:
         return Site(self.component, self.layer, positions, self.head)
 
 
-At: TypeAlias = Positions | Iterable[int] | int | str
+Positioned: TypeAlias = Positions | Iterable[int] | int | str
 """A span or its name, token positions (negative ones count from the end), or one position."""
 
 
-def site_at(component: str, layer: int, at: At, head: int | None = None) -> Site:
+def site_at(component: str, layer: int, at: Positioned, head: int | None = None) -> Site:
     """The site at a span, at positions, or at a span's name, which is read when the prompt is known."""
     if isinstance(at, str):
         return Site(component, layer, (), head, at)
     return Site(component, layer, positions_of(at), head)
 
 
-def positions_of(at: At) -> tuple[int, ...]:
+def positions_of(at: Positioned) -> tuple[int, ...]:
     """Token positions out of a span, positions (also of numpy or torch, or a set) or one position.
 
     Names are read by the prompt, not here: ``prompt.span("subject")``.

@@ -84,6 +84,9 @@ def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
 
     Sound that cannot be read (``.m4a`` ...) is among them, so that it is reported; files that the table does not name
     are warned of.
+
+    Returns them in the order of the table. Raises FileNotFoundError without the folder, ValueError for one that holds
+    no recordings, or a table that cannot be read.
     """
     if not isinstance(folder, (str, Path)) or not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of recordings.")

@@ -14,7 +14,7 @@ import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 import spiritlens as sl
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.heads.attention_mass import DETECTORS, attention_patterns, detector_scores
 from spiritlens.analysis.heads.head_knockout import Ablation, head_knockout
 from spiritlens.analysis.paths.nodes import Receiver, Sender
@@ -158,7 +158,7 @@ def test_layer_one_heads_are_induction_heads(lens):
 def test_previous_token_to_induction_key_is_the_dominant_edge_between_heads(lens, prompts, previous_token_head, method):
     senders = [Sender("z", 0, head) for head in range(2)]
     receivers = [Receiver(f"{letter}_input", 1, head) for letter in "qkv" for head in range(2)]
-    verb = path_patch if method == "patched" else edge_attribution
+    verb = path_patch if method == "patched" else attribute_edges
     found = verb(
         lens,
         *prompts,

@@ -48,11 +48,11 @@ def test_it_survives_parquet(bare, asked, tmp_path):
 
 
 def test_lenses_read_it_like_any_other(machine, bare, asked):
-    plain, full = (sl.logit_lens(machine.lens, [prompt], top=2) for prompt in (bare, asked))
+    plain, full = (sl.lenses.logit_lens(machine.lens, [prompt], top=2) for prompt in (bare, asked))
     assert (plain["top_token"].values == full["top_token"].values).all()
     assert np.isnan(plain["answer_rank"].values).all()
     assert not np.isnan(full["answer_rank"].values).any()
-    logits = [sl.patchscope(machine.lens, prompt, 3, 2, prompt, 3) for prompt in (bare, asked)]
+    logits = [sl.lenses.patchscope(machine.lens, prompt, 3, 2, prompt, 3) for prompt in (bare, asked)]
     assert torch.equal(*logits)
 
 
@@ -65,7 +65,7 @@ def test_a_spoken_prompt_is_transcribed(machine):
     times = [sl.speech.WordInterval(word, n * seconds, (n + 1) * seconds) for n, word in enumerate(words)]
     bare = machine.lens.prompt([sl.SpeechSegment(stream, times)])
     assert bare.kind == "S2T"
-    assert sl.implicit_transcription(machine.lens, [bare])["word"].tolist() == words
+    assert sl.lenses.implicit_transcription(machine.lens, [bare])["word"].tolist() == words
 
 
 def test_attention_is_measured(machine, bare, asked):
@@ -104,8 +104,10 @@ def test_an_answer_without_a_subject_is_scored(machine, asked):
 METHODS = {
     "causal_trace": lambda lens, prompt: sl.causal_trace(lens, [prompt], ("resid_pre",), samples=1, progress="none"),
     "attribution_patch": lambda lens, prompt: sl.attribution_patch(lens, [prompt], sl.Noise(), progress="none"),
-    "direct_logit_attribution": lambda lens, prompt: sl.direct_logit_attribution(lens, [prompt], against="nothing"),
-    "head_knockout": lambda lens, prompt: sl.head_knockout(lens, [prompt], "zero", progress="none"),
+    "direct_logit_attribution": lambda lens, prompt: sl.heads.direct_logit_attribution(
+        lens, [prompt], against="nothing"
+    ),
+    "head_knockout": lambda lens, prompt: sl.heads.head_knockout(lens, [prompt], "zero", progress="none"),
     "known_prompts": lambda lens, prompt: sl.known_prompts(lens, [prompt]),
     "noise_scale": lambda lens, prompt: sl.corruptions.noise_scale(lens, [prompt]),
 }

@@ -10,7 +10,7 @@ import spiritlens as sl
 
 QUIET = {"progress": "none"}
 FOIL = {**QUIET, "metrics": ("logit_difference",)}
-NODES = sl.Paths((sl.Sender("mlp_out", 2),), (sl.Receiver("logits"),))
+NODES = sl.paths.Paths((sl.paths.Sender("mlp_out", 2),), (sl.paths.Receiver("logits"),))
 
 
 def traced(lens, prompts):
@@ -27,14 +27,14 @@ METHODS = {
     "attribution_patch": lambda lens, prompts: sl.attribution_patch(
         lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL
     ),
-    "edge_attribution": lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), NODES, **FOIL),
-    "direct_logit_attribution": lambda lens, prompts: sl.direct_logit_attribution(lens, prompts),
-    "head_knockout": lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET),
-    "attention_knockout": lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET),
+    "attribute_edges": lambda lens, prompts: sl.attribute_edges(lens, prompts, sl.Noise(), NODES, **FOIL),
+    "direct_logit_attribution": lambda lens, prompts: sl.heads.direct_logit_attribution(lens, prompts),
+    "head_knockout": lambda lens, prompts: sl.heads.head_knockout(lens, prompts, "zero", **QUIET),
+    "attention_knockout": lambda lens, prompts: sl.heads.attention_knockout(lens, prompts, **QUIET),
     "attention_mass": lambda lens, prompts: sl.heads.attention_mass(lens, prompts),
     "detectors": lambda lens, prompts: sl.heads.detectors(lens, prompts),
-    "logit_lens": lambda lens, prompts: sl.logit_lens(lens, prompts),
-    "dose_curve": lambda lens, prompts: sl.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
+    "logit_lens": lambda lens, prompts: sl.lenses.logit_lens(lens, prompts),
+    "dose_curve": lambda lens, prompts: sl.tracing.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
     "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
     "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
 }
@@ -65,7 +65,7 @@ def test_what_a_method_returns_is_read_back_as_it_was(machine, name, tmp_path):
 
 @pytest.mark.parametrize("by", ["token", "role", "modality"])
 def test_attributions_by_source_are_read_back(machine, by, tmp_path):
-    found = sl.direct_logit_attribution(machine.lens, machine.prompts[:2], by=by)
+    found = sl.heads.direct_logit_attribution(machine.lens, machine.prompts[:2], by=by)
     again = sl.effects.load(sl.effects.save(found, tmp_path / "found.nc"))
     xr.testing.assert_identical(again, found)
 

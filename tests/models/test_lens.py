@@ -632,7 +632,7 @@ def test_every_entrance_of_text_is_read_in_the_family_s_case(made):
     apart = lens.prompt([TextSegment(text.upper()[:11]), TextSegment(text[11:])], subject.upper(), answer, foil)
     assert apart.ids == small.ids
     assert lens.generate(text.upper(), 2) == sl.generate(lens, large, max_new_tokens=2) == lens.generate(small, 2)
-    scopes = [sl.patchscope(lens, small, 2, 1, target, 3) for target in (small, large)]
+    scopes = [sl.lenses.patchscope(lens, small, 2, 1, target, 3) for target in (small, large)]
     assert torch.equal(*scopes)
     vocabulary = lens.vocabulary
     assert vocabulary.encode_text(text.upper()) == vocabulary.encode_text(text)

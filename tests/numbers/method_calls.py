@@ -84,16 +84,18 @@ def by_role(bench: Bench, *components: str, grid: dict[str, Any] | None = None, 
 
 
 def replaced(bench: Bench) -> Any:
-    return by_role(bench, "resid_pre", corruption=sl.Replacement(donors=tuple(bench.facts)))
+    return by_role(bench, "resid_pre", corruption=sl.corruptions.Replacement(donors=tuple(bench.facts)))
 
 
 def looked(bench: Bench, **grid: Any) -> Any:
-    found = sl.first_look(bench.lens, bench.prompts, sl.Grid(**grid), samples=2)
+    found = sl.tracing.first_look(bench.lens, bench.prompts, sl.Grid(**grid), samples=2)
     return {"estimates": found.estimates, "correlations": found.correlations, "overlaps": found.overlaps}
 
 
 def matched(bench: Bench) -> Any:
-    found = sl.match_dose(bench.lens, [bench.written[0], bench.spoken[0]], target=0.2, samples=2, tolerance=0.01)
+    found = sl.tracing.match_dose(
+        bench.lens, [bench.written[0], bench.spoken[0]], target=0.2, samples=2, tolerance=0.01
+    )
     return {"scale": [found.scale.text, found.scale.speech], "reached": found.reached, "multiples": found.multiples}
 
 
@@ -128,17 +130,17 @@ def moved(bench: Bench, component: str, grid: dict[str, Any] | None = None, **ch
 # ---- paths and attribution ------------------------------------------------------------------------------------------
 
 RECEIVERS = (
-    sl.Receiver("q_input", 1, 2),
-    sl.Receiver("k_input", 1, 1),
-    sl.Receiver("v_input", 2, 1),
-    sl.Receiver("mlp_in", 1),
-    sl.Receiver("logits"),
+    sl.paths.Receiver("q_input", 1, 2),
+    sl.paths.Receiver("k_input", 1, 1),
+    sl.paths.Receiver("v_input", 2, 1),
+    sl.paths.Receiver("mlp_in", 1),
+    sl.paths.Receiver("logits"),
 )
-HEADS = (sl.Receiver("q_input", 2, 0), sl.Receiver("v_input", 2, 1), sl.Receiver("mlp_in", 2))
+HEADS = (sl.paths.Receiver("q_input", 2, 0), sl.paths.Receiver("v_input", 2, 1), sl.paths.Receiver("mlp_in", 2))
 
 
 def through(bench: Bench, contrast: Any = None, samples: int = 1, **change: Any) -> Any:
-    paths = sl.Paths(**{"receivers": RECEIVERS, **change})
+    paths = sl.paths.Paths(**{"receivers": RECEIVERS, **change})
     contrast = bench.others if contrast is None else contrast
     return sl.path_patch(bench.lens, bench.prompts, contrast, paths, BOTH, samples=samples, **QUIET)
 
@@ -153,29 +155,31 @@ def attributed(
 
 def edges(bench: Bench, contrast: Any = None, paths: Any = None, **change: Any) -> Any:
     contrast = bench.others if contrast is None else contrast
-    return sl.edge_attribution(bench.lens, bench.prompts, contrast, paths, SMOOTH, **QUIET, **change)
+    return sl.attribute_edges(bench.lens, bench.prompts, contrast, paths, SMOOTH, **QUIET, **change)
 
 
 # ---- heads and lenses -----------------------------------------------------------------------------------------------
 
 
 def silenced(bench: Bench, ablation: Any, **change: Any) -> Any:
-    return sl.head_knockout(bench.lens, bench.facts, ablation, **QUIET, **change)
+    return sl.heads.head_knockout(bench.lens, bench.facts, ablation, **QUIET, **change)
 
 
 def cut(bench: Bench, **change: Any) -> Any:
-    some_heads = sl.Blocked("subject", heads={1: (0, 2)})
-    edges = (sl.Blocked("subject"), sl.Blocked("before subject", "last token"), some_heads)
-    return sl.attention_knockout(bench.lens, bench.prompts, edges, **QUIET, **change)
+    some_heads = sl.heads.Blocked("subject", heads={1: (0, 2)})
+    edges = (sl.heads.Blocked("subject"), sl.heads.Blocked("before subject", "last token"), some_heads)
+    return sl.heads.attention_knockout(bench.lens, bench.prompts, edges, **QUIET, **change)
 
 
 def lensed(bench: Bench) -> Any:
-    return sl.logit_lens(bench.lens, bench.prompts, top=3).drop_vars("top_token")
+    return sl.lenses.logit_lens(bench.lens, bench.prompts, top=3).drop_vars("top_token")
 
 
 def scoped(bench: Bench) -> Any:
     target = bench.prompts[1]
-    return sl.patchscope(bench.lens, bench.prompts[0], bench.prompts[0].subject.last, 2, target, target.subject.last, 1)
+    return sl.lenses.patchscope(
+        bench.lens, bench.prompts[0], bench.prompts[0].subject.last, 2, target, target.subject.last, 1
+    )
 
 
 def ranked(bench: Bench) -> Any:
@@ -219,7 +223,7 @@ def intervened(bench: Bench) -> Any:
         "ablated": ran(
             bench, sl.ablate("z", 1, last, head=2), sl.ablate("attn_out", 2, last, to="mean", reference=bench.facts)
         ),
-        "replaced": ran(bench, sl.corrupt(prompt.subject, by=sl.Replacement(donors=tuple(bench.facts)))),
+        "replaced": ran(bench, sl.corrupt(prompt.subject, by=sl.corruptions.Replacement(donors=tuple(bench.facts)))),
     }
 
 
@@ -268,7 +272,7 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "causal_trace, severed MLPs": lambda b: by_role(b, "resid_pre", grid={"sever": "mlp"}),
     "causal_trace, severed attention": lambda b: by_role(b, "resid_pre", grid={"sever": "attn"}),
     "causal_trace, replaced": replaced,
-    "causal_trace, knocked out": lambda b: by_role(b, "resid_pre", corruption=sl.KnockOut("mean")),
+    "causal_trace, knocked out": lambda b: by_role(b, "resid_pre", corruption=sl.corruptions.KnockOut("mean")),
     "causal_trace, uniform noise in place": lambda b: by_role(
         b, "resid_pre", corruption=sl.Noise(0.5, "uniform", "replace")
     ),
@@ -279,10 +283,12 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
         "resid_pre",
         metrics=("log_probability", "log_probability_difference", "kl", "leaked_mass", "text_probability", "text_kl"),
     ),
-    "causal_trace, rome": lambda b: sl.causal_trace(b.lens, b.prompts[:1], **sl.rome(b.lens, b.prompts[:1]), **QUIET),
+    "causal_trace, rome": lambda b: sl.causal_trace(
+        b.lens, b.prompts[:1], **sl.tracing.rome(b.lens, b.prompts[:1]), **QUIET
+    ),
     "first_look": looked,
     "first_look, noising": lambda b: looked(b, direction="noising", at="role"),
-    "dose_curve": lambda b: sl.dose_curve(b.lens, b.prompts, (0.5, 2.0), samples=2),
+    "dose_curve": lambda b: sl.tracing.dose_curve(b.lens, b.prompts, (0.5, 2.0), samples=2),
     "match_dose": matched,
     "noise_scale": scale,
     "activation_patch": lambda b: patched(b, "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
@@ -297,7 +303,9 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "activation_patch, noise": lambda b: patched(
         b, "resid_mid", "v", grid={"at": "role"}, contrast=sl.Noise(), samples=2
     ),
-    "activation_patch, knocked out": lambda b: patched(b, "mlp_out", grid={"at": "role"}, contrast=sl.KnockOut("zero")),
+    "activation_patch, knocked out": lambda b: patched(
+        b, "mlp_out", grid={"at": "role"}, contrast=sl.corruptions.KnockOut("zero")
+    ),
     **{
         f"activation_patch, donors by {pooling}": lambda b, pooling=pooling: carried(b, pooling)
         for pooling in ("last", "mean", "broadcast", "norm_matched")
@@ -322,10 +330,12 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "attribution_patch, noise": lambda b: attributed(
         b, "resid_pre", contrast=sl.Noise(), samples=2, grid={"at": "role"}
     ),
-    "edge_attribution": edges,
-    "edge_attribution, clean": lambda b: edges(b, paths=sl.Paths(base="clean", at=("subject", "last token"))),
-    "edge_attribution, steps": lambda b: edges(b, paths=sl.Paths(receivers=RECEIVERS), steps=3),
-    "edge_attribution, noise": lambda b: edges(b, contrast=sl.Noise(), samples=2, paths=sl.Paths(receivers=RECEIVERS)),
+    "attribute_edges": edges,
+    "attribute_edges, clean": lambda b: edges(b, paths=sl.paths.Paths(base="clean", at=("subject", "last token"))),
+    "attribute_edges, steps": lambda b: edges(b, paths=sl.paths.Paths(receivers=RECEIVERS), steps=3),
+    "attribute_edges, noise": lambda b: edges(
+        b, contrast=sl.Noise(), samples=2, paths=sl.paths.Paths(receivers=RECEIVERS)
+    ),
     "attention_knockout": cut,
     "attention_knockout, one layer": lambda b: cut(b, window=1, metrics=("logit", "kl")),
     "attention_mass": lambda b: sl.heads.attention_mass(b.lens, b.prompts),
@@ -334,19 +344,21 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "head_knockout": lambda b: silenced(b, "mean"),
     "head_knockout, zero, groups": lambda b: silenced(b, "zero", groups={"two": [(0, 1), (2, 3)], "one": [(1, 0)]}),
     "head_knockout, resampled": lambda b: silenced(
-        b, sl.Ablation("resample", spans=("subject", "last token")), samples=2
+        b, sl.heads.Ablation("resample", spans=("subject", "last token")), samples=2
     ),
-    "head_knockout, other references": lambda b: silenced(b, sl.Ablation("mean", reference=b.others), metrics=BOTH),
-    "direct_logit_attribution": lambda b: sl.direct_logit_attribution(b.lens, b.prompts),
-    "direct_logit_attribution, mean": lambda b: sl.direct_logit_attribution(
+    "head_knockout, other references": lambda b: silenced(
+        b, sl.heads.Ablation("mean", reference=b.others), metrics=BOTH
+    ),
+    "direct_logit_attribution": lambda b: sl.heads.direct_logit_attribution(b.lens, b.prompts),
+    "direct_logit_attribution, mean": lambda b: sl.heads.direct_logit_attribution(
         b.lens, b.prompts, against="mean", by="token"
     ),
-    "direct_logit_attribution, roles": lambda b: sl.direct_logit_attribution(
+    "direct_logit_attribution, roles": lambda b: sl.heads.direct_logit_attribution(
         b.lens, b.prompts, against="nothing", by="role"
     ),
     "logit_lens": lensed,
     "patchscope": scoped,
-    "implicit_transcription": lambda b: sl.implicit_transcription(b.lens, b.prompts, top=3),
+    "implicit_transcription": lambda b: sl.lenses.implicit_transcription(b.lens, b.prompts, top=3),
     "rank_heads": ranked,
     "run": intervened,
     "averages": averaged,
@@ -364,7 +376,7 @@ PLANTED = (
     "activation_patch, donors by last",
     "path_patch",
     "attribution_patch",
-    "edge_attribution",
+    "attribute_edges",
     "attention_knockout",
     "head_knockout, zero, groups",
     "direct_logit_attribution",

@@ -62,7 +62,7 @@ from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddi
 
 @told_keywords
 @plain_torch
-def edge_attribution(
+def attribute_edges(
     lens: Lens,
     prompts: Sequence[Prompt],
     contrast: Contrast,
@@ -89,7 +89,7 @@ def edge_attribution(
             "edge attribution differentiates each node by itself, where a hook of your own would not take effect; "
             "remove it (lens.model.reset_hooks()) or use path_patch"
         )
-    asked = given_paths(paths, "edge_attribution", unknown=("receive", "frozen", "norms"))
+    asked = given_paths(paths, "attribute_edges", unknown=("receive", "frozen", "norms"))
     senders, groups = given_nodes(lens.backend, asked, all_receivers(lens.backend))
     steps, draws, contrast = whole("steps", steps, at_least=1), drawn(samples), given_contrast(lens, prompts, contrast)
     others, base = contrasts_of(prompts, contrast), asked.base or "corrupted"

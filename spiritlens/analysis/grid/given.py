@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from spiritlens.analysis.grid.sites import grid_sites
-from spiritlens.arguments import check_choice, listed, shown, whole
+from spiritlens.arguments import check_choice, listed, shown
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.foils import with_foils
@@ -67,8 +67,3 @@ def given_spans(prompts: Sequence[Prompt], at: At, spans: Iterable[str]) -> tupl
     for prompt in prompts:
         grid_sites(prompt, at, names)
     return names
-
-
-def given_draws(samples: int, seed: int) -> tuple[int, int]:
-    """How many noise samples, and the seed that they are drawn from."""
-    return whole("samples", samples, at_least=1), whole("seed", seed, at_least=0)

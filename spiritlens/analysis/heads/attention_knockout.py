@@ -5,7 +5,7 @@ A *blocked* edge names who may no longer look at whom: queries (readers) and key
 that the rest of each row is renormalised, as if the keys were not there. A query always keeps its own key, so that no
 row is left without any.
 
-    sl.attention_knockout(lens, prompts, [sl.Blocked("subject", "last token")], window=1)
+    sl.heads.attention_knockout(lens, prompts, [sl.heads.Blocked("subject", "last token")], window=1)
 
 Result: an effects dataset with direction="noising". Component ``attention``; axis ``span``: one span per edge, named
 ``keys → queries``; axis ``layer``: the window's centre. ``corrupted`` is the run with all edges cut in all layers. An

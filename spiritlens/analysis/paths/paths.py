@@ -1,6 +1,6 @@
 """Which paths are asked for, as one value.
 
-    paths = sl.Paths(receivers=[sl.Receiver("v_input", 6, 1)], at=("subject",), frozen="heads")
+    paths = sl.paths.Paths(receivers=[sl.paths.Receiver("v_input", 6, 1)], at=("subject",), frozen="heads")
     sl.path_patch(lens, prompts, contrast, paths)
 
 None, where a field has it, is the method's own choice: all senders; the logits as receiver, or for edge attribution

@@ -7,7 +7,7 @@
 4. Metrics of all three are stored, per noise sample; effects are derived (`spiritlens.effects.statistics`).
 
     effects = sl.causal_trace(lens, prompts, sl.Grid(("resid_pre", "mlp_out"), at="role"), samples=20)
-    effects = sl.causal_trace(lens, prompts, **sl.rome(lens, prompts))      # as the reference code does it
+    effects = sl.causal_trace(lens, prompts, **sl.tracing.rome(lens, prompts))      # as the reference code does it
 
 With direction="noising" the clean run gets the corrupted run's states instead: what is necessary, not what suffices.
 Axes: ``prompt component layer pos|span|role [head] sample metric`` (`spiritlens.effects.schema`). Signs: the metric's

@@ -1,6 +1,6 @@
 """The reference code's causal trace, as arguments of `causal_trace`:
 
-    effects = sl.causal_trace(lens, prompts, **sl.rome(lens, prompts))
+    effects = sl.causal_trace(lens, prompts, **sl.tracing.rome(lens, prompts))
 
 Block outputs (`resid_post`) and windows of 10 MLP or attention outputs (with `sever`: block outputs alone), its noise
 stream (the same numbers for every prompt of equal shape), 3 × the standard deviation of the prompts' subject rows

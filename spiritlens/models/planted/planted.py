@@ -28,11 +28,11 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.planted import weights as circuits
 from spiritlens.models.planted.vocabulary import (
     ANSWERS,
-    CARRIERS,
     FAMILY,
     FIRST_HALVES,
     FRAMES_PER_UNIT,
     KNOWN,
+    PHRASINGS,
     UNITS_PER_HALF,
     UNKNOWN,
     _all_codes,
@@ -196,9 +196,9 @@ def _answer(subject: str) -> str:
 
 
 def _carrier(phrasing: str) -> str:
-    if phrasing not in CARRIERS:
-        raise ValueError(f"no phrasing {phrasing!r}; there are {', '.join(CARRIERS)}")
-    return CARRIERS[phrasing]
+    if phrasing not in PHRASINGS:
+        raise ValueError(f"no phrasing {phrasing!r}; there are {', '.join(PHRASINGS)}")
+    return PHRASINGS[phrasing]
 
 
 def _units(word: str) -> list[int]:

@@ -19,7 +19,7 @@ ANSWERS = ("red", "blue", "green", "grey", "white", "black", "brown", "pink", "g
 UNKNOWN = "unknown"
 
 
-CARRIERS = {"plain": "the colour of {subject} is", "fronted": "everybody says that {subject} has the colour"}
+PHRASINGS = {"plain": "the colour of {subject} is", "fronted": "everybody says that {subject} has the colour"}
 """Phrasings by name."""
 
 
@@ -53,7 +53,7 @@ def _codes(subject: str) -> tuple[int, int]:
 
 
 def _carrier_words() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for text in CARRIERS.values() for word in text.split() if word != "{subject}"))
+    return tuple(dict.fromkeys(word for text in PHRASINGS.values() for word in text.split() if word != "{subject}"))
 
 
 def _half_units(half: int, code: int) -> list[int]:
@@ -104,5 +104,5 @@ def token_kinds(vocabulary: Vocabulary) -> TokenKinds:
     )
 
 
-def _piece(half: int, code: int, modality: circuits.Modality, place: str) -> SubjectPiece:
+def _piece(half: int, code: int, modality: circuits.FactModality, place: str) -> SubjectPiece:
     return SubjectPiece(1 if half else 0, code, modality, "end" if place == "end" else "open")

@@ -55,7 +55,7 @@ SHARPNESS = 40.0
 OUT_OF_REACH = 20.0
 """Threshold, in merged codes, of a fact neuron at the end of a subject in the modality that it does not serve."""
 
-Modality = Literal["text", "speech"]
+FactModality = Literal["text", "speech"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class SubjectPiece:
 
     half: Literal[0, 1]
     code: int
-    modality: Modality
+    modality: FactModality
     place: Literal["open", "end"]
 
 
@@ -239,7 +239,11 @@ def _write_values(
 
 
 def _write_fact_mlp(
-    weights: dict[str, Tensor], kinds: TokenKinds, directions: Directions, layer: int, modalities: tuple[Modality, ...]
+    weights: dict[str, Tensor],
+    kinds: TokenKinds,
+    directions: Directions,
+    layer: int,
+    modalities: tuple[FactModality, ...],
 ) -> None:
     """One neuron per known subject: gate = gain · (merged codes present − 1.5), closed at −gain/2, open at +gain/2;
     times END = 1.
@@ -253,7 +257,7 @@ def _write_fact_mlp(
     for neuron, ((first, last), answer) in enumerate(kinds.known.items()):
         for half, code in enumerate((first, last)):
             gate[start + half * kinds.n_codes + code, neuron] = gain / (factor * MERGED)
-        for modality in get_args(Modality):
+        for modality in get_args(FactModality):
             threshold = 1.5 if modality in modalities else OUT_OF_REACH
             gate[directions.flag(f"end {modality}"), neuron] = -gain * threshold / (factor * FLAG)
         for modality in modalities:

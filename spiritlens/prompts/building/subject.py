@@ -26,7 +26,7 @@ class SubjectError(ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Occurrence:
     """One occurrence, from ``first`` to before ``end``: characters of a text, or numbers of words of a speech."""
 
     segment: int
@@ -76,18 +76,18 @@ def _not_found(draft: Draft, words: list[DraftWord], segments: range, subject: s
     )
 
 
-def _places(draft: Draft, segment: int, subject: str) -> list[Place]:
+def _places(draft: Draft, segment: int, subject: str) -> list[Occurrence]:
     if segment in draft.texts:
         found = phrase_in_text(draft.texts[segment], draft.vocabulary.family.cased(subject))
         worded = [word.characters for word in draft.words if word.segment == segment]
         inside = [match for match in found if any(overlaps(characters, match) for characters in worded)]
-        return [Place(segment, *match) for match in inside]
+        return [Occurrence(segment, *match) for match in inside]
     numbers = [number for number, word in enumerate(draft.words) if word.segment == segment]
     if segment in draft.spoken_texts:
         found = _in_spoken_text(draft, segment, subject)[0]
     else:
         found = phrase_in_words([draft.words[number].word for number in numbers], subject)
-    return [Place(segment, numbers[0] + first, numbers[0] + end) for first, end in found]
+    return [Occurrence(segment, numbers[0] + first, numbers[0] + end) for first, end in found]
 
 
 def _in_spoken_text(draft: Draft, segment: int, subject: str) -> tuple[list[tuple[int, int]], list[str]]:
@@ -101,7 +101,7 @@ def _in_spoken_text(draft: Draft, segment: int, subject: str) -> tuple[list[tupl
     return spoken_members(text, characters, family.cased(subject))
 
 
-def _written(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
+def _written(draft: Draft, place: Occurrence) -> tuple[tuple[int, ...], str]:
     text = draft.texts[place.segment]
     start, end = place.first, place.end
     positions = []
@@ -134,7 +134,7 @@ def _is_blank(draft: Draft, position: int) -> bool:
     return not draft.texts[token.segment][slice(*token.characters)].strip()
 
 
-def _spoken(draft: Draft, place: Place) -> tuple[tuple[int, ...], str]:
+def _spoken(draft: Draft, place: Occurrence) -> tuple[tuple[int, ...], str]:
     words, members = draft.words, range(place.first, place.end)
     name = " ".join(words[number].word for number in members)
     intervals = {words[number].interval for number in members}

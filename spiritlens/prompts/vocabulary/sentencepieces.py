@@ -28,7 +28,7 @@ Spacing = Literal["whole", "chunks", "first", "saved"]
 """Where blanks are put before texts: see `spiritlens.prompts.vocabulary.vocabulary`."""
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
-KINDS = {1: "Unigram", 2: "BPE", 3: "WORD", 4: "CHAR"}
+PIECE_KINDS = {1: "Unigram", 2: "BPE", 3: "WORD", 4: "CHAR"}
 
 
 def read_pieces(path: Path) -> Any:
@@ -54,7 +54,7 @@ def read_pieces(path: Path) -> Any:
 def _check_reproducible(model: Any, path: Path) -> None:
     """Refuse by name what the backend cannot do as SentencePiece does it."""
     trainer, written = model.trainer_spec, model.normalizer_spec
-    kind = KINDS.get(trainer.model_type, str(trainer.model_type))
+    kind = PIECE_KINDS.get(trainer.model_type, str(trainer.model_type))
     unused = next((piece.piece for piece in model.pieces if piece.type == UNUSED), None)
     faults = {
         f"model_type {kind} (expected BPE or Unigram)": kind not in ("BPE", "Unigram"),

@@ -31,7 +31,7 @@ HEAD_PIXELS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Heads:
+class HeadMeans:
     """Means of heads [group role layer head], and how the figure speaks of them (escaped)."""
 
     means: xr.Dataset
@@ -55,6 +55,8 @@ def head_map(
     `effects` are those of a component with heads, or their averages; or what `direct_logit_attribution`,
     `attention_mass` or `detectors` returns, which has no component, metric or quantity. `role` None is the read-out
     where it was traced (of attention: the read-out to the subject), else the first row that has numbers.
+
+    Raises ValueError for a dataset without heads, or a choice that was not traced.
     """
     if isinstance(effects, xr.Dataset) and effects.attrs.get("schema") in MEASURES:
         heads = _of_measures(effects, {"component": component, "metric": metric, "quantity": quantity}, facts)
@@ -95,7 +97,7 @@ def default_role(means: xr.Dataset) -> str:
 
 def _of_effects(
     effects: xr.Dataset, component: str | None, metric: str | None, quantity: Quantity | None, facts: Facts | None
-) -> Heads:
+) -> HeadMeans:
     """Means of effects of one component."""
     average = averaged(effects, quantity, facts)
     if "head" not in average.dims:
@@ -106,17 +108,17 @@ def _of_effects(
     means = average.sel(component=component, metric=metric)
     colour = quantity_words(average, average.attrs["quantity"], metric)
     subtitle = f"{colour} · {patching_words(average)} · {site_words(average)}"
-    return Heads(means, f"Heads at the {{role}}: {component_words(component)}", subtitle, component)
+    return HeadMeans(means, f"Heads at the {{role}}: {component_words(component)}", subtitle, component)
 
 
-def _of_measures(dataset: xr.Dataset, options: dict[str, str | None], facts: Facts | None) -> Heads:
+def _of_measures(dataset: xr.Dataset, options: dict[str, str | None], facts: Facts | None) -> HeadMeans:
     """Means of a measure without a corrupted run."""
     given = {**options, "facts": facts}
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name}={shown(value)}: attributions and attention have none; leave it out")
     words = MEASURES[dataset.attrs["schema"]]
-    return Heads(measured_heads(dataset), words.title, words.subtitle)
+    return HeadMeans(measured_heads(dataset), words.title, words.subtitle)
 
 
 TO_SUBJECT = " → subject"

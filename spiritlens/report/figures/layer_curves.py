@@ -56,6 +56,8 @@ def layer_curves(
 
     `effects` are raw, or averages (`sl.effects.average`), whose `quantity` and `facts` then hold. `roles` None draws
     `CURVE_ROLES`, or all rows where none of those was traced (named spans).
+
+    Returns a plotly figure. Raises ValueError for a choice that was not traced.
     """
     check_choice("arrangement", arrangement, Arrangement)
     roles = None if roles is None else listed("roles", roles, of=str)

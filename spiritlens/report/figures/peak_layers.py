@@ -42,6 +42,8 @@ def peak_layers(
 
     `effects` are raw, or averages (`sl.effects.average`). `role` None is the subject, else the first row; `component`
     None the output of the MLPs, else the first that was traced.
+
+    Returns a plotly figure. Raises ValueError for a choice that was not traced.
     """
     average = without_heads(averaged(effects, facts=facts))
     if component is None and ENRICHED in average["component"].values:

@@ -46,6 +46,8 @@ def role_maps(
 
     `component` None draws every traced component, one row each; `quantity` None indirect effects of raw effects, and of
     `facts` None the known.
+
+    Returns a plotly figure. Raises ValueError for a choice that was not traced.
     """
     check_choice("arrangement", arrangement, Arrangement)
     average = without_heads(averaged(effects, quantity, facts))

@@ -29,7 +29,7 @@ UnitLabels = Literal["shown", "on hovering"]
 
 
 @dataclass(frozen=True)
-class Layout:
+class TimeLayout:
     """Where everything lies on the axis, in seconds."""
 
     times: dict[int, tuple[float, float]]
@@ -89,7 +89,7 @@ def _spoken_segments(prompt: Prompt) -> list[list[int]]:
     return segments
 
 
-def _layout(prompt: Prompt, segments: list[list[int]]) -> Layout:
+def _layout(prompt: Prompt, segments: list[list[int]]) -> TimeLayout:
     """The segments one after the other; the waveform, which is one segment's, at the one that lasts as long."""
     lengths = [max(prompt.ends[place] for place in segment) for segment in segments]
     sounding = 0
@@ -103,7 +103,7 @@ def _layout(prompt: Prompt, segments: list[list[int]]) -> Layout:
         for start, segment in zip(starts, segments, strict=False)
         for place in segment
     }
-    return Layout(times, starts[sounding], starts[-1])
+    return TimeLayout(times, starts[sounding], starts[-1])
 
 
 def _add_waveform(figure: go.Figure, samples: np.ndarray, rate: int, start: float) -> None:

@@ -25,6 +25,8 @@ def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Fact
     """Total effect of the corruption: each fact a point, the mean and its interval beside them, by modality.
 
     `effects` are raw, or averages of total effects (`sl.effects.average_total`).
+
+    Returns a plotly figure. Raises ValueError for a metric that was not traced.
     """
     average = averaged_total(effects, facts)
     metric = chosen(average, "metric", metric)

@@ -56,6 +56,8 @@ def trace_map(
 
     `prompt` is a place in the dataset or a prompt id; `component` and `metric` are by default the first traced, `head`
     (where there are heads) that of the largest effect.
+
+    Returns a plotly figure. Raises ValueError for a prompt, or a choice, that was not traced.
     """
     effects = given_traces(effects)
     component, metric = chosen(effects, "component", component), chosen(effects, "metric", metric)

@@ -70,6 +70,8 @@ def dashboard(
     title, and notes that are added to the methods (`sl.page.Texts`); `examples` how many facts are shown prompt by
     prompt; `figures` further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged.
     Datasets with heads are shown as maps of heads.
+
+    Raises ValueError for datasets of another kind or without a fact to show, OSError where it cannot be written.
     """
     path = _given_folder(folder) / "index.html"
     datasets = _given_datasets(effects)

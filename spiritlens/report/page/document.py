@@ -131,6 +131,8 @@ def write_page(
     """Render the page and write it in one step (a temporary name, then renamed).
 
     `lead` is a sentence below the title; `findings` and `methods` are sentences; `settings` the table at the end.
+
+    Returns the path. Raises OSError where it cannot be written.
     """
     plots = [plot for section in sections for plot in section.plots]
     plots += [plot for example in examples for plot in (example.speech, *example.maps.values()) if plot is not None]

@@ -12,7 +12,11 @@ from spiritlens.runs.corruptions.noise import choice, generator
 @told_keywords
 @plain_torch
 def control_span(prompt: Prompt, seed: int = 0) -> Span:
-    """A span as long as the subject, of the same modality, that neither touches the subject nor holds the read-out."""
+    """A span as long as the subject, of the same modality, that neither touches the subject nor holds the read-out.
+
+    Returns a span drawn by the seed and the prompt's id; this project's own control. Raises ValueError where the prompt
+    has no room for one.
+    """
     if not isinstance(prompt, Prompt):
         raise ValueError(
             f"prompt is {shown(prompt)} ({type(prompt).__name__}): expected a Prompt; make one by lens.text"

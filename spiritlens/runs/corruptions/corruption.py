@@ -27,7 +27,7 @@ from spiritlens.arguments import shown, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.sites import At, positions_of
+from spiritlens.runs.sites import Positioned, positions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def corrupted_embeddings(
     prompt: Prompt,
     corruption: Corruption,
     *,
-    positions: At | None = None,
+    positions: Positioned | None = None,
     samples: int = 10,
     seed: int = 0,
     forced: Sequence[int] = (),
@@ -130,7 +130,7 @@ def checked_embeddings(corruption: Corruption, request: CorruptionRequest, found
     return found
 
 
-def _inside(prompt: Prompt, positions: At) -> tuple[int, ...]:
+def _inside(prompt: Prompt, positions: Positioned) -> tuple[int, ...]:
     """The positions counted from the start; refused where the prompt has none."""
     if isinstance(positions, str):
         return prompt.span(positions).positions

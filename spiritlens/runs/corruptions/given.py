@@ -11,7 +11,10 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
 
-CORRUPTIONS = "a corruption (sl.Noise(), sl.Replacement(...), sl.KnockOut(...), or a sl.Corruption of your own)"
+CORRUPTIONS = (
+    "a corruption (sl.Noise(), sl.corruptions.Replacement(...), sl.corruptions.KnockOut(...), or a sl.Corruption of "
+    "your own)"
+)
 """What a corruption is, in words."""
 METHODS = ("embeddings", "describe", "settings", "resolved")
 

@@ -25,7 +25,7 @@ TOKENS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Engine:
+class ColumnRunner:
     """Runs columns against recorded runs."""
 
     model: LensModel

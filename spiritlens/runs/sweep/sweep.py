@@ -24,7 +24,7 @@ from torch import Tensor
 from spiritlens.arguments import whole
 from spiritlens.components import KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
-from spiritlens.runs.sweep.columns import Engine
+from spiritlens.runs.sweep.columns import ColumnRunner
 from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source
 from spiritlens.runs.sweep.plan import Plan, Program, Which, make_plan, split_column
 from spiritlens.runs.sweep.recorded import RecordedPair, Score, as_rows, n_samples
@@ -91,7 +91,9 @@ class Sweep:
             moved = {cell: program for cell, program in enumerate(self.programs) if cell not in set(self.unmoved)}
             pieces = full_length_cells(model, moved, runs, score, self.n_readouts, budget)
         else:
-            pieces = _swept_cells(Engine(model, runs, self.plan.n_positions, self.n_readouts), self.plan, score, budget)
+            pieces = _swept_cells(
+                ColumnRunner(model, runs, self.plan.n_positions, self.n_readouts), self.plan, score, budget
+            )
         for cells, of_samples, found in pieces:
             values[torch.tensor(cells)[:, None], of_samples[None, :].cpu()] = found.to(values.dtype)
             advance(len(cells) * len(of_samples))
@@ -167,7 +169,7 @@ def bytes_per_row(model: LensModel, suffix: int, n_positions: int, n_readouts: i
 
 
 def _swept_cells(
-    engine: Engine, plan: Plan, score: Score, budget: int
+    engine: ColumnRunner, plan: Plan, score: Score, budget: int
 ) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
     """Cells, noise samples and values ``[cell sample metric]`` of each piece that fits the budget."""
     device, samples = engine.model.device, n_samples(engine.runs)

@@ -26,7 +26,11 @@ LEAST_OVERLAP = 0.5
 
 @told_keywords
 def established_words(waveform: Waveform | str | Path | bytes | BinaryIO) -> tuple[WordInterval, ...]:
-    """The words that all recognitions and the alignment agree on, with the times of the alignment; possibly none."""
+    """The words that all recognitions and the alignment agree on, with the times of the alignment; possibly none.
+
+    Returns them in their order. Raises AudioError for audio that cannot be read, ImportError without the ``align``
+    extra.
+    """
     waveform = waveform_to_decode(waveform)
     recognised = [_recognised(waveform, floor) for floor in RECOGNITION_FLOORS]
     if not all(recognised):

@@ -1,8 +1,8 @@
 """Words in time, and which word each unit belongs to.
 
 A `WordInterval` is a spoken word with its start and end in seconds. Words that a source cannot separate ("in the",
-which espeak-ng runs together) share one interval: several `WordInterval`s with equal start and end. Otherwise intervals
-are sorted and do not overlap.
+which espeak-ng runs together) share one interval: several values with equal start and end. Otherwise intervals are
+sorted and do not overlap.
 
 `words_of_units` assigns each unit the index of its word, or -1 for silence. A unit that straddles two words goes by a
 named rule: ``centre`` (the word that holds the unit's centre; the default), ``overlap`` (the word that it shares most

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from spiritlens.speech.audio.contents import Contents, Part
+from spiritlens.speech.audio.contents import Contents, SoundPart
 
 LEAST_UNKNOWN_SIZE = 0x7FFF0000
 """Sizes from here on, and 0, are what streaming writers leave in a 32-bit field because they cannot seek back."""
@@ -25,7 +25,7 @@ SizesOf = Callable[[bytes], tuple[int, int | None]]
 
 
 @dataclass(frozen=True)
-class Layout:
+class ChunkLayout:
     """How a container of chunks is laid out; sizes in bytes."""
 
     magic: bytes
@@ -48,14 +48,14 @@ class Layout:
 
 W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 LAYOUTS = (
-    Layout(b"RIFF", 12, 4, 4, "little", (b"data",)),
-    Layout(b"RIFX", 12, 4, 4, "big", (b"data",)),
-    Layout(b"RF64", 12, 4, 4, "little", (b"data",)),
-    Layout(b"BW64", 12, 4, 4, "little", (b"data",)),
-    Layout(b"riff", 40, 16, 8, "little", (b"data" + W64_TAIL,), 8, counts_header=True, reads_on=True),
-    Layout(b"FORM", 12, 4, 4, "big", (b"BODY",), reads_on=True),  # 8SVX
-    Layout(b"FORM", 12, 4, 4, "big", (b"SSND",)),
-    Layout(b"caff", 8, 4, 8, "big", (b"data",), 1),
+    ChunkLayout(b"RIFF", 12, 4, 4, "little", (b"data",)),
+    ChunkLayout(b"RIFX", 12, 4, 4, "big", (b"data",)),
+    ChunkLayout(b"RF64", 12, 4, 4, "little", (b"data",)),
+    ChunkLayout(b"BW64", 12, 4, 4, "little", (b"data",)),
+    ChunkLayout(b"riff", 40, 16, 8, "little", (b"data" + W64_TAIL,), 8, counts_header=True, reads_on=True),
+    ChunkLayout(b"FORM", 12, 4, 4, "big", (b"BODY",), reads_on=True),  # 8SVX
+    ChunkLayout(b"FORM", 12, 4, 4, "big", (b"SSND",)),
+    ChunkLayout(b"caff", 8, 4, 8, "big", (b"data",), 1),
 )
 
 
@@ -82,12 +82,12 @@ def chunked_contents(data: bytes) -> Contents | None:
     return Contents.joined(found)
 
 
-def _is_of(data: bytes, layout: Layout) -> bool:
+def _is_of(data: bytes, layout: ChunkLayout) -> bool:
     vector = data[8:12] in (b"8SVX", b"16SV")
     return data.startswith(layout.magic) and (layout.magic != b"FORM" or vector == (layout.samples == (b"BODY",)))
 
 
-def _joined(data: bytes, layout: Layout) -> list[int]:
+def _joined(data: bytes, layout: ChunkLayout) -> list[int]:
     """Where further files of the same kind begin, put behind the first without being counted in it."""
     found: list[int] = []
     start = 0
@@ -100,7 +100,7 @@ def _joined(data: bytes, layout: Layout) -> list[int]:
         start = after
 
 
-def _chunks(data: bytes, layout: Layout, begin: int = 0) -> Iterator[Chunk]:
+def _chunks(data: bytes, layout: ChunkLayout, begin: int = 0) -> Iterator[Chunk]:
     """The chunks from a header at `begin` on, up to the next header, to what is no chunk, or to the end."""
     place, long_size = begin + layout.first, 0
     while place + layout.header <= len(data):
@@ -128,7 +128,7 @@ def _chunks(data: bytes, layout: Layout, begin: int = 0) -> Iterator[Chunk]:
             place = end  # the pad byte is left out
 
 
-def _one(data: bytes, layout: Layout) -> Contents:
+def _one(data: bytes, layout: ChunkLayout) -> Contents:
     chunks = list(_chunks(data, layout))
     samples = next((chunk for chunk in chunks if chunk.name in layout.samples), None)
     if samples is None:
@@ -140,7 +140,7 @@ def _one(data: bytes, layout: Layout) -> Contents:
     if samples.start + samples.size > len(data):
         return Contents.refused(_truncated(samples, data))
     sound = data[: samples.start + samples.size] if layout.reads_on else data
-    part = _wav_part(data, chunks) if layout.magic == b"RIFF" else Part(sound)
+    part = _wav_part(data, chunks) if layout.magic == b"RIFF" else SoundPart(sound)
     remark = _remainder(data, layout, chunks) or (
         _aiff_difference(data, chunks, samples) if layout.magic == b"FORM" else ""
     )
@@ -154,7 +154,7 @@ def _truncated(chunk: Chunk, data: bytes) -> str:
     )
 
 
-def _size_is_open(samples: Chunk, chunks: list[Chunk], layout: Layout, length: int) -> bool:
+def _size_is_open(samples: Chunk, chunks: list[Chunk], layout: ChunkLayout, length: int) -> bool:
     if layout.size_size == 8:
         return samples.size < 0 or samples.size >= 1 << 62
     if samples.size == 0:  # a file without samples may have further chunks; samples do not look like chunks
@@ -163,7 +163,7 @@ def _size_is_open(samples: Chunk, chunks: list[Chunk], layout: Layout, length: i
     return samples.size >= LEAST_UNKNOWN_SIZE and samples.start + samples.size > length
 
 
-def _filled_in(data: bytes, samples: Chunk, layout: Layout) -> Contents:
+def _filled_in(data: bytes, samples: Chunk, layout: ChunkLayout) -> Contents:
     """The same file with the sizes that its writer left open; an RF64 that has room becomes a plain RIFF."""
     size = len(data) - samples.start
     if layout.size_size == 4 and len(data) >= LEAST_UNKNOWN_SIZE:
@@ -180,17 +180,17 @@ def _filled_in(data: bytes, samples: Chunk, layout: Layout) -> Contents:
     return Contents.of(bytes(filled))
 
 
-def _wav_part(data: bytes, chunks: list[Chunk]) -> Part:
+def _wav_part(data: bytes, chunks: list[Chunk]) -> SoundPart:
     """A WAV; with its stated number of samples where it is made of coded blocks, the last of which is padded."""
     by_name = {chunk.name: chunk for chunk in chunks}
     form, fact = by_name.get(b"fmt "), by_name.get(b"fact")
     if form is None or fact is None or fact.size < 4:
-        return Part(data)
+        return SoundPart(data)
     coding, block = (int.from_bytes(data[form.start + at : form.start + at + 2], "little") for at in (0, 18))
     stated = int.from_bytes(data[fact.start : fact.start + 4], "little")
     if coding in (0x01, 0x03, 0x06, 0x07, 0xFFFE) or not 0 < stated < LEAST_UNKNOWN_SIZE:
-        return Part(data)  # PCM, float, A-law, mu-law and extensible need no block; bytes give their number
-    return Part(data, stated, padding=block if form.size >= 20 and block else LONGEST_BLOCK)
+        return SoundPart(data)  # PCM, float, A-law, mu-law and extensible need no block; bytes give their number
+    return SoundPart(data, stated, padding=block if form.size >= 20 and block else LONGEST_BLOCK)
 
 
 def _aiff_difference(data: bytes, chunks: list[Chunk], samples: Chunk) -> str:
@@ -207,7 +207,7 @@ def _aiff_difference(data: bytes, chunks: list[Chunk], samples: Chunk) -> str:
     return f"its COMM chunk promises {stated} samples, {(samples.size - 8) // frame} are there and read"
 
 
-def _remainder(data: bytes, layout: Layout, chunks: list[Chunk]) -> str:
+def _remainder(data: bytes, layout: ChunkLayout, chunks: list[Chunk]) -> str:
     """What of the file is not read though its samples are whole; "" where that is nothing."""
     last = chunks[-1]
     end = last.start + last.size
@@ -240,7 +240,7 @@ def _headed(data: bytes, sizes: SizesOf, magic: bytes) -> Contents:
         return Contents.joined([Contents.of(data[:end]), further])
     if rest.strip(b"\0"):
         remark = f"it ends at {end} bytes by its header, {len(data)} are there: the last {len(rest)} are not read"
-        return Contents((Part(data[:end]),), remark)
+        return Contents((SoundPart(data[:end]),), remark)
     return Contents.of(data[:end] if rest else data)  # libsndfile reads on
 
 

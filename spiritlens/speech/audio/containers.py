@@ -11,7 +11,7 @@ them is passed on as it is.
 from itertools import pairwise
 
 from spiritlens.speech.audio.chunked import chunked_contents
-from spiritlens.speech.audio.contents import Contents, Part
+from spiritlens.speech.audio.contents import Contents, SoundPart
 from spiritlens.speech.audio.mpeg import is_mpeg, mpeg_contents, tag_size
 from spiritlens.speech.audio.ogg import ogg_contents
 
@@ -95,13 +95,13 @@ def _flac_contents(data: bytes) -> Contents:
     return Contents(tuple(_flac_part(data[start:end]) for start, end in pairwise([*starts, len(data)])))
 
 
-def _flac_part(data: bytes) -> Part:
+def _flac_part(data: bytes) -> SoundPart:
     """A stream whose stated number of samples (36 bits of its first block) is left open, so that it is read on."""
     stated = int.from_bytes(data[21:26], "big") & FLAC_COUNT
     if not stated:
-        return Part(data)
+        return SoundPart(data)
     left_open = (int.from_bytes(data[21:26], "big") & ~FLAC_COUNT).to_bytes(5, "big")
-    return Part(data[:21] + left_open + data[26:], stated)
+    return SoundPart(data[:21] + left_open + data[26:], stated)
 
 
 def _looks_like_text(head: bytes) -> bool:

@@ -9,7 +9,7 @@ class AudioError(ValueError):
 
 
 @dataclass(frozen=True)
-class Part:
+class SoundPart:
     """Bytes that libsndfile decodes to their end.
 
     `n_samples` is their stated length where libsndfile does not give it, `padding` how many samples beyond it may be
@@ -26,14 +26,14 @@ class Part:
 class Contents:
     """`parts` in order; `remainder` says what else is there or was promised; `problem` why nothing is to be read."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[SoundPart, ...]
     remainder: str = ""
     problem: str = ""
 
     @classmethod
     def of(cls, data: bytes) -> "Contents":
         """One part that is all there is."""
-        return cls((Part(data),))
+        return cls((SoundPart(data),))
 
     @classmethod
     def refused(cls, problem: str) -> "Contents":

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from spiritlens.speech.audio.containers import contents_of
-from spiritlens.speech.audio.contents import AudioError, Part
+from spiritlens.speech.audio.contents import AudioError, SoundPart
 from spiritlens.speech.audio.resampling import check_rate
 
 BLOCK = 1 << 20
@@ -62,13 +62,13 @@ def decoded(data: bytes, name: str) -> Decoded:
     )
 
 
-def averaged(samples: np.ndarray) -> tuple[np.ndarray, float]:
+def mixed_down(samples: np.ndarray) -> tuple[np.ndarray, float]:
     """The mean of channels [time channel] and the largest magnitude in any (NaN where one sample is)."""
     mono = samples.mean(axis=1) if samples.shape[1] != 1 else samples[:, 0]
     return mono, float(np.abs(samples).max(initial=0.0))
 
 
-def _decoded_part(part: Part, name: str) -> Decoded:
+def _decoded_part(part: SoundPart, name: str) -> Decoded:
     try:
         with _Straight(io.BytesIO(part.data)) as file:
             rate, channels = check_rate(file.samplerate, name), file.channels
@@ -96,7 +96,9 @@ def _decoded_part(part: Part, name: str) -> Decoded:
     return Decoded(mono, rate, peak, "; ".join(remarks))
 
 
-def _blocks(file: _Straight, counted: int | None, part: Part, remarks: list[str]) -> Iterator[tuple[np.ndarray, float]]:
+def _blocks(
+    file: _Straight, counted: int | None, part: SoundPart, remarks: list[str]
+) -> Iterator[tuple[np.ndarray, float]]:
     """Mono samples and peak of each block up to libsndfile's number of samples, or to the end where it knows none.
 
     What follows the stated number of samples and is no audio is left out and remarked on.
@@ -114,7 +116,7 @@ def _blocks(file: _Straight, counted: int | None, part: Part, remarks: list[str]
             return
         if len(block):
             total += len(block)
-            yield averaged(block)
+            yield mixed_down(block)
         if len(block) < wanted:
             return
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from spiritlens.speech.audio.contents import Contents, Part
+from spiritlens.speech.audio.contents import Contents, SoundPart
 
 KBITS = {
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -64,7 +64,7 @@ def mpeg_contents(data: bytes) -> Contents:
     frames = _walk(data)
     if not frames.places:
         return Contents.of(data)
-    parts: list[Part] = []
+    parts: list[SoundPart] = []
     remarks: list[str] = []
     for first, last in pairwise([*_part_starts(data, frames), len(frames.places)]):
         content = _part(data, frames, first, last)
@@ -193,13 +193,15 @@ def _part(data: bytes, frames: Frames, first: int, last: int) -> Contents:
             return Contents.refused(f"is truncated: {remark}. Copy the file again.")
     pieces = _frames(data, frames, first, last)
     if header.kind[1] != 3:
-        return Contents((Part(pieces, there * header.samples),))
+        return Contents((SoundPart(pieces, there * header.samples),))
     if stated == there:
-        return Contents((Part(pieces),))
+        return Contents((SoundPart(pieces),))
     sound = pieces if stated is None else pieces[header.length :]
     silent = _silent_frame(sound)
     first_frame = _first_frame(silent, there + 1)
-    return Contents((Part(first_frame + silent + sound, there * header.samples, skip=header.samples - DELAY),), remark)
+    return Contents(
+        (SoundPart(first_frame + silent + sound, there * header.samples, skip=header.samples - DELAY),), remark
+    )
 
 
 def _frames(data: bytes, frames: Frames, first: int, last: int) -> bytes:

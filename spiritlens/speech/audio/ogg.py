@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from spiritlens.speech.audio.contents import Contents, Part
+from spiritlens.speech.audio.contents import Contents, SoundPart
 
 FIRST, LAST = 2, 4
 
@@ -44,7 +44,7 @@ def ogg_contents(data: bytes) -> Contents:
             part = f"holds {len(links)} recordings, of which number {number} " if len(links) > 1 else ""
             return Contents.refused(f"{part}{problem}. Copy the file again.")
         whole = len(links) == 1 and link[0].start == 0
-        found.append(Part(data if whole else data[link[0].start : link[-1].end]))
+        found.append(SoundPart(data if whole else data[link[0].start : link[-1].end]))
     foreign = len(data) - sum(page.end - page.start for page in pages)
     remark = f"{foreign} bytes of it are no Ogg pages and are not read" if data[pages[-1].end :].strip(b"\0") else ""
     return Contents(tuple(found), remark)

@@ -22,7 +22,7 @@ import soundfile
 from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio.contents import AudioError as AudioError
-from spiritlens.speech.audio.decoding import Decoded, averaged, decoded
+from spiritlens.speech.audio.decoding import Decoded, decoded, mixed_down
 from spiritlens.speech.audio.resampling import Resampler, check_rate, resample
 from spiritlens.speech.audio.sources import Encoded, RawSource, as_floats, opened
 from spiritlens.warn import warn
@@ -133,6 +133,8 @@ def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Wavefor
 
     `source` is a path, a file's bytes, an open file, samples that carry their rate (`audio_sources`), or a `Waveform`.
     ``resampler="windowed sinc"`` changes the rate as SpiritLM's published code does (see `resampling`).
+
+    Returns the waveform. Raises AudioError for audio that is no sound, is cut, or is of a format that is not read.
     """
     check_choice("resampler", resampler, Resampler)
     if isinstance(source, Waveform):
@@ -143,7 +145,7 @@ def read_waveform(source: AudioSource, resampler: Resampler = "soxr") -> Wavefor
     elif isinstance(found := opened(source), Encoded):
         audio, name = decoded(found.data, found.name), found.name
     else:
-        mono, peak = averaged(found.samples)
+        mono, peak = mixed_down(found.samples)
         audio, name = Decoded(mono, check_rate(found.rate, found.name), peak), found.name
     remarks = [audio.remark] if audio.remark else []
     if 1.0 < audio.peak <= LOUDEST_SCALED:

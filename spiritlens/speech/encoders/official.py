@@ -128,7 +128,11 @@ class EncoderComparison:
 
 @told_keywords
 def compare_encoders(first: SpeechEncoder, second: SpeechEncoder, waveform: Waveform) -> EncoderComparison:
-    """Encode `waveform` by both and compare frame by frame."""
+    """Encode `waveform` by both and compare frame by frame.
+
+    Returns how many frames agree, of how many, and where they differ. Raises ValueError for a waveform that either
+    cannot encode.
+    """
     given_encoder(first, "first")
     given_encoder(second, "second")
     if not isinstance(waveform, Waveform):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-PARTS = ("name", "rate", "n_units", "digest", "encode")
+ENCODER_PARTS = ("name", "rate", "n_units", "digest", "encode")
 """What every speech encoder has."""
 
 
@@ -65,11 +65,14 @@ def identity(encoder: SpeechEncoder) -> str:
 
 def given_encoder(value: object, name: str = "encoder") -> SpeechEncoder:
     """The speech encoder; what lacks an encoder's parts is refused with the remedy."""
-    lacking = ", ".join(part for part in PARTS if getattr_static(value, part, None) is None)  # computes no digest
+    lacking = ", ".join(
+        part for part in ENCODER_PARTS if getattr_static(value, part, None) is None
+    )  # computes no digest
     if isinstance(value, type) or lacking:
         raise ValueError(
-            f"{name}={shown(value)} ({type(value).__name__}): expected a speech encoder, with {', '.join(PARTS)}"
-            f"{f'; it lacks {lacking}' if lacking else ''}. Make one by load_encoder({{'kind': 'hubert', …}}, folder)"
+            f"{name}={shown(value)} ({type(value).__name__}): expected a speech encoder, with "
+            f"{', '.join(ENCODER_PARTS)}{f'; it lacks {lacking}' if lacking else ''}. "
+            "Make one by load_encoder({'kind': 'hubert', …}, folder)"
         )
     return cast(SpeechEncoder, value)
 

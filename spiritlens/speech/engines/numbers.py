@@ -1,9 +1,9 @@
 """Numbers in English words, as a voice says them.
 
 Whole numbers (a year from 1100 to 1999 in two halves), ordinals, decimals, decades, fractions, times of day, ranges
-and amounts of money. `number_words` gives None for a form that can be read in more than one way ("3-1", "9/11", "1,5"):
-what is not certain is not said. Own code rather than a library's, because these words are those with which the embedded
-model's speech was made ("one hundred five", without "and" and hyphens).
+and amounts of money. `spoken_number` gives None for a form that can be read in more than one way ("3-1", "9/11",
+"1,5"): what is not certain is not said. Own code rather than a library's, because these words are those with which the
+embedded model's speech was made ("one hundred five", without "and" and hyphens).
 """
 
 import re
@@ -27,12 +27,12 @@ CURRENCIES = {
 """One and several, and one and several of its hundredth ("": has none)."""
 LARGEST_PARTS = 10
 """``1/2`` to ``9/10`` are fractions; beyond, a slash may stand in a date or a rate."""
-GROUPS = r"\d{1,3}(?P<mark>[,\u00a0\u202f\u2009])\d{3}(?:(?P=mark)\d{3})*"
-PLAIN = rf"(?P<whole>{GROUPS}|\d+)(?:\.(?P<decimals>\d+))?"
+GROUPED_DIGITS = r"\d{1,3}(?P<mark>[,\u00a0\u202f\u2009])\d{3}(?:(?P=mark)\d{3})*"
+PLAIN = rf"(?P<whole>{GROUPED_DIGITS}|\d+)(?:\.(?P<decimals>\d+))?"
 ROMAN = re.compile(r"(X{0,3}|XL)(IX|IV|V?I{0,3})")
 
 
-def number_words(written: str) -> list[str] | None:
+def spoken_number(written: str) -> list[str] | None:
     """The words of a number without its sign, currency and unit; None where its form has no single reading."""
     if match := re.fullmatch(PLAIN + r"(?P<ordinal>st|nd|rd|th)", written, re.IGNORECASE):
         return None if match["decimals"] else _ordinal(_whole(match["whole"]))
@@ -53,7 +53,7 @@ def number_words(written: str) -> list[str] | None:
 
 def amount_words(sign: str, written: str, size: str = "") -> list[str] | None:
     """The words of an amount of money: ``$5.50`` five dollars and fifty cents, ``£2 million`` two million pounds."""
-    words = number_words(written)
+    words = spoken_number(written)
     if words is None:
         return None
     one, several, one_part, parts = CURRENCIES[sign]
@@ -153,7 +153,7 @@ def _range(written: str) -> list[str] | None:
     if match is None:
         return None
     years = re.fullmatch(r"1\d{3}|20\d\d", match[1]) and re.fullmatch(r"1\d{3}|20\d\d|\d\d", match[3])
-    first, last = number_words(match[1]), number_words(match[3])
+    first, last = spoken_number(match[1]), spoken_number(match[3])
     if first is None or last is None or not (years or (match[2] == "–" and _ascending(match[1], match[3]))):
         return None
     return [*first, "to", *last]

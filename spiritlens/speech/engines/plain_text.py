@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from spiritlens.arguments import shown
-from spiritlens.speech.engines.numbers import CURRENCIES, amount_words, cardinal, number_words, roman_value
+from spiritlens.speech.engines.numbers import CURRENCIES, amount_words, cardinal, roman_value, spoken_number
 
 ABBREVIATIONS = {
     "dr.": "doctor", "mr.": "mister", "mrs.": "missus", "ms.": "miz", "prof.": "professor", "vs.": "versus",
@@ -42,14 +42,14 @@ SILENT = PAUSES + CLOSERS + OPENERS + "¿¡…—―"
 SAME = str.maketrans(dict.fromkeys("’‘ʼʻ‛`´", "'") | dict.fromkeys("‐‑", "-"))
 """Other forms of the apostrophe and of the hyphen, one for one."""
 
-FORMATS = "\u00ad\u200b-\u200f\u2060\ufeff"
+FORMAT_CHARACTERS = "\u00ad\u200b-\u200f\u2060\ufeff"
 """Characters that have no sound: soft hyphens, zero-width blanks and joiners."""
-LETTERS = rf"(?:[^\W\d_¹²³¼-¾⁰-₟⅐-⅟↉①-⓿❶-➓][\u0300-\u036f{FORMATS}]*)+"
+LETTERS = rf"(?:[^\W\d_¹²³¼-¾⁰-₟⅐-⅟↉①-⓿❶-➓][\u0300-\u036f{FORMAT_CHARACTERS}]*)+"
 WORD = re.compile(rf"{LETTERS}(?:'{LETTERS})*")
 POSSESSIVE = re.compile(r"'s(?![^\W_])", re.IGNORECASE)
 NUMBER = r"(?:\d(?:[\d.,:/⁄'\u00a0\u202f\u2009–-]*\d)?|(?<![^\W_])\.\d+)"
 SUFFIX = r"(?:(?:st|nd|rd|th|s)(?![^\W_]))"
-FIGURES = re.compile(rf"({NUMBER})({SUFFIX}?)", re.IGNORECASE)
+NUMERALS = re.compile(rf"({NUMBER})({SUFFIX}?)", re.IGNORECASE)
 MONEY = "".join(CURRENCIES)
 AMOUNT = re.compile(
     rf"(?<![^\W_])([{MONEY}])\s?({NUMBER})(?:\s(thousand|million|billion|trillion))?(?![^\W_])"
@@ -133,7 +133,7 @@ class _Reading:
             return place + 1
         if match := AMOUNT.match(self.text, place):
             return self._say(self._amount(match), *match.span())
-        if match := FIGURES.match(self.text, place):
+        if match := NUMERALS.match(self.text, place):
             return self._number(match)
         if match := ABBREVIATION.match(self.text, place):
             self.points.add(match.end() - 1)
@@ -164,22 +164,22 @@ class _Reading:
         written, suffix = match[1], match[2].lower()
         if re.match(r"\d{3}(?!\d)", written) and re.search(r"(?<!\S)\d{1,3} $", self.text[: match.start()]):
             self._refuse_number(self.text[: match.end()].split(" ")[-2] + " " + written)  # 1 000: one number or two?
-        words = number_words(written + suffix)
+        words = spoken_number(written + suffix)
         if words is None and suffix == "s":  # "4s": a number and a letter
-            words, suffix = number_words(written), ""
+            words, suffix = spoken_number(written), ""
         if words is None and (blank := re.search(r"\s", written)):
-            words, suffix, written = number_words(written[: blank.start()]), "", written[: blank.start()]
+            words, suffix, written = spoken_number(written[: blank.start()]), "", written[: blank.start()]
         start = match.start()
         end = start + len(written) + len(suffix)
         if words and (dash := re.search(r"[–-]", written)):  # each end of a range can be a subject
             first, last = written[: dash.start()], written[dash.end() :]
-            self._say(number_words(first) or [], start, start + dash.start())
+            self._say(spoken_number(first) or [], start, start + dash.start())
             self._say(["to"], start + dash.start(), start + dash.end())
-            return self._say(number_words(last) or [], start + dash.end(), end)
+            return self._say(spoken_number(last) or [], start + dash.end(), end)
         return self._say(words or self._refuse_number(written), start, end)
 
     def _word(self, match: re.Match[str]) -> int:
-        letters = re.sub(f"[{FORMATS}]", "", match[0])
+        letters = re.sub(f"[{FORMAT_CHARACTERS}]", "", match[0])
         word = unicodedata.normalize("NFKC", letters)
         _check_letters(word, letters)
         core, end = (word[:-2], match.end() - 2) if word.lower().endswith("'s") else (word, match.end())
@@ -262,7 +262,7 @@ class _Reading:
         """A fraction in one character (½), or a lowered figure (CO₂)."""
         plain = unicodedata.normalize("NFKC", sign)
         lowered = unicodedata.decomposition(sign).startswith("<sub>")
-        words = number_words(plain) if "⁄" in plain or (lowered and plain.isdigit()) else None
+        words = spoken_number(plain) if "⁄" in plain or (lowered and plain.isdigit()) else None
         if words is None:
             return self._refuse(sign)
         return self._say([*(joined.split() if "⁄" in plain else []), *words], place, place + 1)

@@ -79,6 +79,8 @@ def voice(name: str = DEFAULT_VOICE, rate: float = 1.0, pitch: float = 1.0) -> V
 
     It speaks `rate` times as fast and with `pitch` times its own fundamental frequency, as far as its engine can. A
     name that is not one of the engine's own is refused here, never spoken as another voice.
+
+    Returns what speaks. Raises ValueError for an unknown name, EngineError where the engine is not on this machine.
     """
     if not isinstance(name, str):
         raise ValueError(f"voice={shown(name)}: expected a name such as {DEFAULT_VOICE!r}, a str")
@@ -105,7 +107,10 @@ def why_unspeakable(text: str, speaker: Voice) -> str:
 
 @told_keywords
 def available_voices() -> tuple[VoiceInfo, ...]:
-    """The voices that this package knows of, whether they are available here, and how to get those that are not."""
+    """The voices that this package knows of, whether they are available here, and how to get those that are not.
+
+    Returns one entry a voice, the engines in the order of `ENGINES`.
+    """
     return tuple(info for engine in ENGINES for info in _infos(engine))
 
 

@@ -21,7 +21,7 @@ BINARY = b"ooBinaryFile"
 CHRONOLOGICAL = "Praat chronological TextGrid text file"
 POINTS = "points, which have no end"
 
-Value = str | float
+LabelValue = str | float
 Tier = tuple[str, bool, list[TimedLabel]]
 """Its name, whether it holds intervals, its labels."""
 
@@ -125,7 +125,7 @@ def _speaker(tier: str) -> str:
     return speaker if sign and kind in ("words", "phones") else ""
 
 
-def _tokens(text: str) -> Iterator[Value]:
+def _tokens(text: str) -> Iterator[LabelValue]:
     for match in TOKEN.finditer(text):
         quoted, flag, _, word, stray = match.groups()
         if quoted is not None:
@@ -143,14 +143,14 @@ def _tokens(text: str) -> Iterator[Value]:
 class _Values:
     """The values of a text form in order; what is missing or of another kind is named."""
 
-    def __init__(self, values: Iterator[Value]) -> None:
+    def __init__(self, values: Iterator[LabelValue]) -> None:
         self._values = list(values)
         self._next = 0
 
     def done(self) -> bool:
         return self._next >= len(self._values)
 
-    def _take(self, kind: type, what: str) -> Value:
+    def _take(self, kind: type, what: str) -> LabelValue:
         if self.done():
             raise ValueError(f"it is cut or damaged: it ends before {what}.")
         value = self._values[self._next]

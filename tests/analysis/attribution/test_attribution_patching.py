@@ -8,7 +8,7 @@ import torch
 from patching_by_hooks import L, other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.paths.nodes import Sender
@@ -83,7 +83,7 @@ def test_metrics_over_text_ids_have_slopes_too(lens):
     cell = (found["restored"] - found["corrupted"]).isel(prompt=0, sample=0, component=0, layer=1, pos=5)
     assert float(cell[0]) == pytest.approx(slope, abs=1e-5)
     assert float(cell[1]) == pytest.approx(np.exp(values[0]) * slope, abs=1e-5)
-    edges = edge_attribution(lens, [prompt], [other], Paths(senders=[Sender("embed")]), metrics=metrics, **QUIET)
+    edges = attribute_edges(lens, [prompt], [other], Paths(senders=[Sender("embed")]), metrics=metrics, **QUIET)
     assert np.isfinite(edges["completeness_residual"]).all()
 
 

@@ -7,7 +7,7 @@ import pytest
 from patching_by_hooks import other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_senders
 from spiritlens.analysis.paths.path_patching import path_patch
@@ -30,7 +30,7 @@ def test_edges_report_what_their_path_misses(lens):
     """The residual of edges is that of nodes: all edges of the embedding together, minus the whole difference."""
     prompt, other = text_prompt(), other_prompt()
     for steps in (3, 8):
-        edges = edge_attribution(lens, [prompt], [other], Paths(senders=[Sender("embed")]), steps=steps, **QUIET)
+        edges = attribute_edges(lens, [prompt], [other], Paths(senders=[Sender("embed")]), steps=steps, **QUIET)
         nodes = attribution_patch(lens, [prompt], [other], ("resid_pre",), steps=steps, **QUIET)
         assert np.allclose(edges["completeness_residual"], nodes["completeness_residual"], atol=1e-10)
         gap = nodes["clean"].item() - nodes["corrupted"].item()
@@ -42,7 +42,7 @@ def test_edges_refuse_a_users_own_hook(lens):
     point.add_hook(lambda x, hook: x)
     try:
         with pytest.raises(ValueError, match="a hook of your own would not take effect"):
-            edge_attribution(lens, [text_prompt()], [other_prompt()], **QUIET)
+            attribute_edges(lens, [text_prompt()], [other_prompt()], **QUIET)
     finally:
         point.remove_hooks()
 
@@ -52,7 +52,7 @@ def test_edges_of_a_sender_add_up_to_the_node(lens):
     effect."""
     prompt, other = text_prompt(), other_prompt()
     senders = all_senders(lens.backend)
-    edges = path_change(edge_attribution(lens, [prompt], [other], **QUIET)).isel(prompt=0, pos=0, metric=0)
+    edges = path_change(attribute_edges(lens, [prompt], [other], **QUIET)).isel(prompt=0, pos=0, metric=0)
     summed = edges.sum(["receiver_component", "receiver_layer", "receiver_head"])
     heads = attributions(attribution_patch(lens, [prompt], [other], ("z",), **QUIET)).sum("pos")
     mlps = attributions(attribution_patch(lens, [prompt], [other], ("mlp_out", "resid_pre"), **QUIET)).sum("pos")
@@ -76,7 +76,7 @@ def test_an_edge_is_the_slope_of_its_path(lens):
     senders = [Sender("embed"), Sender("z", 0, 1), Sender("mlp_out", 0)]
     paths = Paths(senders, receivers, base="clean")
     exact = path_patch(lens, [prompt], Noise(size), paths, **settings)
-    estimated = edge_attribution(lens, [prompt], Noise(size), paths, **settings)
+    estimated = attribute_edges(lens, [prompt], Noise(size), paths, **settings)
     one, other = path_change(exact).values, path_change(estimated).values
     assert np.array_equal(np.isnan(one), np.isnan(other))
     assert np.nanmax(np.abs(one)) > 1e-8
@@ -84,7 +84,7 @@ def test_an_edge_is_the_slope_of_its_path(lens):
 
 
 def test_backward_edges_are_absent(lens):
-    found = edge_attribution(
+    found = attribute_edges(
         lens,
         [text_prompt()],
         [other_prompt()],
@@ -102,7 +102,7 @@ def test_backward_edges_are_absent(lens):
         ({"steps": 0}, "steps=0: expected a whole number ≥ 1"),
         (
             {"paths": Paths(frozen="heads")},
-            "paths has frozen='heads', which edge_attribution does not know",
+            "paths has frozen='heads', which attribute_edges does not know",
         ),
         ({"paths": Paths(norms="frozen")}, "paths has norms='frozen'"),
         ({"paths": Paths(receive="together")}, "paths has receive='together'"),
@@ -110,7 +110,7 @@ def test_backward_edges_are_absent(lens):
 )
 def test_bad_edge_settings_are_refused(lens, change, message):
     with pytest.raises(ValueError, match=message):
-        edge_attribution(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
+        attribute_edges(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
 
 
 def longer_prompt():
@@ -125,7 +125,7 @@ def test_values_of_a_pair_of_unequal_length_meet_through_their_words(lens, base,
     """Both prompts run as they are; a longer word's first token stands for the shorter's only one. Edges of a sender
     add up to its change times the gradient of its own write."""
     prompt, other = text_prompt(), longer_prompt()
-    edges = edge_attribution(lens, [prompt], [other], Paths(base=base, at=("all", "subject")), **QUIET)
+    edges = attribute_edges(lens, [prompt], [other], Paths(base=base, at=("all", "subject")), **QUIET)
     here, there = (prompt, other) if base == "clean" else (other, prompt)
     names = [f"blocks.{layer}.{part}" for layer in range(3) for part in ("attn.hook_z", "hook_mlp_out")]
     model = lens.backend
@@ -161,7 +161,7 @@ def test_a_pair_of_unequal_length_has_the_planted_edges(spoken, base):
     prompt = circuit.prompts[15 if spoken else 0]
     other = circuit.counterfactual(prompt)
     equal, unequal = (
-        edge_attribution(circuit.lens, [prompt], [contrast], Paths(base=base), steps=2, **QUIET)
+        attribute_edges(circuit.lens, [prompt], [contrast], Paths(base=base), steps=2, **QUIET)
         for contrast in (other, stretched(other, 3))
     )
     change = path_change(unequal).isel(prompt=0, pos=0, metric=0)
@@ -181,11 +181,11 @@ def test_prompts_of_other_wording_do_not_meet(lens, monkeypatch):
     other = make_prompt((1, 30, 7, 19, 5, 24, 13), (-1, -1, 0, 1, 1, 2, 3), (3, 4), (12,), (6,))
     monkeypatch.setattr(type(lens.backend), "cache", None)  # told before anything runs
     with pytest.raises(ValueError, match=r"has 1 words before its subject and prompt .* has 2; align prompts of"):
-        edge_attribution(lens, [text_prompt()], [other], **QUIET)
+        attribute_edges(lens, [text_prompt()], [other], **QUIET)
 
 
 def test_what_the_path_misses_is_told_once_for_all_prompts(lens):
     prompts = [text_prompt(), spoken_prompt()]
     with pytest.warns(UserWarning, match="2 of 2 are off") as told:
-        edge_attribution(lens, prompts, KnockOut("zero"), Paths([Sender("embed")]), steps=2, **QUIET)
+        attribute_edges(lens, prompts, KnockOut("zero"), Paths([Sender("embed")]), steps=2, **QUIET)
     assert len([warning for warning in told if "off the total effect" in str(warning.message)]) == 1

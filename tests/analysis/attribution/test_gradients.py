@@ -6,7 +6,7 @@ import torch
 from patching_by_hooks import other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.paths import Paths
@@ -38,7 +38,7 @@ def test_gradients_along_a_path_are_averaged_in_float32():
     gradients = path_gradients(model, prompt.tokens, *ends, names, scorer, steps=3)
     assert gradients.gradients[0][names[0]].dtype == torch.float32
     assert found["restored"].dtype == np.float64
-    edges = edge_attribution(
+    edges = attribute_edges(
         lens, [prompt], [other], Paths(senders=[Sender("z", 1, 2)], receivers=[Receiver("logits")]), **QUIET
     )
     assert np.isfinite(edges["patched"]).all()

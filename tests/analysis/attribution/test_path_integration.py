@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.attribution.path_integration import TOLERATED, nearest_singularity, nodes, path_nodes
 from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.paths.nodes import Sender
@@ -88,7 +88,7 @@ def test_more_than_a_hundredth_is_told_with_its_number(lens):
     with pytest.warns(UserWarning, match=r"off the total effect of .* by .*%\) in the prompt .*2 steps miss it"):
         nodes_found = attribution_patch(lens, [prompt], KnockOut("zero"), ("resid_pre",), steps=2, **QUIET)
     with pytest.warns(UserWarning, match="take more steps"):
-        edges = edge_attribution(lens, [prompt], KnockOut("zero"), Paths(senders=[Sender("embed")]), steps=2, **QUIET)
+        edges = attribute_edges(lens, [prompt], KnockOut("zero"), Paths(senders=[Sender("embed")]), steps=2, **QUIET)
     assert np.allclose(edges["completeness_residual"], nodes_found["completeness_residual"], atol=1e-10)
     total = abs((nodes_found["clean"] - nodes_found["corrupted"]).item())
     assert abs(nodes_found["completeness_residual"].item()) > TOLERATED * total

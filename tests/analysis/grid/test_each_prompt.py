@@ -48,11 +48,13 @@ def read(method: Callable[..., xr.Dataset], **settings: Any) -> Callable[..., xr
 
 def silenced(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
     """Heads at the mean of prompts about other subjects."""
-    ablation = sl.Ablation("mean", reference=[circuit.prompts[5], circuit.prompts[18]])
-    return sl.head_knockout(circuit.lens, prompts, **{"ablation": ablation, "groups": {"one": [(6, 1)]}, **more})
+    ablation = sl.heads.Ablation("mean", reference=[circuit.prompts[5], circuit.prompts[18]])
+    return sl.heads.head_knockout(circuit.lens, prompts, **{"ablation": ablation, "groups": {"one": [(6, 1)]}, **more})
 
 
-PATHS = sl.Paths([sl.Sender("mlp_out", 2)], [sl.Receiver("v_input", 6, 1), sl.Receiver("logits")])
+PATHS = sl.paths.Paths(
+    [sl.paths.Sender("mlp_out", 2)], [sl.paths.Receiver("v_input", 6, 1), sl.paths.Receiver("logits")]
+)
 
 
 def patched(circuit: Planted, prompts: list[Prompt], **more: Any) -> xr.Dataset:
@@ -75,27 +77,33 @@ CALLS: dict[str, Call] = {
     ),
     "causal_trace, screened together": Call(
         lambda circuit, prompts, **more: traced(circuit, prompts, screen=sl.Screen(0.3, keep="common"), **more),
-        {"corruption": sl.KnockOut("zero")},
+        {"corruption": sl.corruptions.KnockOut("zero")},
         "corruption",
     ),
     "path_patch": Call(counterfactual(sl.path_patch, paths=PATHS), {"paths": replace(PATHS, frozen="heads")}, "frozen"),
     "path_patch, other nodes": Call(
-        counterfactual(sl.path_patch, paths=PATHS), {"paths": replace(PATHS, receivers=[sl.Receiver("logits")])}, "rece"
+        counterfactual(sl.path_patch, paths=PATHS),
+        {"paths": replace(PATHS, receivers=[sl.paths.Receiver("logits")])},
+        "rece",
     ),
     "edge_attribution": Call(
-        counterfactual(sl.edge_attribution, paths=PATHS), {"paths": replace(PATHS, base="clean")}, "base_run"
+        counterfactual(sl.attribute_edges, paths=PATHS), {"paths": replace(PATHS, base="clean")}, "base_run"
     ),
     "edge_attribution, steps": Call(
-        counterfactual(sl.edge_attribution, paths=PATHS, steps=60), {"samples": sl.Draws(1, seed=3)}, "seed"
+        counterfactual(sl.attribute_edges, paths=PATHS, steps=60), {"samples": sl.Draws(1, seed=3)}, "seed"
     ),
     "head_knockout": Call(silenced, {"metrics": ("logit",)}, "metrics"),
     "head_knockout, zero": Call(
-        read(sl.head_knockout, ablation="zero"), {"ablation": sl.Ablation("zero", spans=("subject",))}, "spans"
+        read(sl.heads.head_knockout, ablation="zero"),
+        {"ablation": sl.heads.Ablation("zero", spans=("subject",))},
+        "spans",
     ),
-    "attention_knockout": Call(read(sl.attention_knockout), {"window": 1}, "window"),
+    "attention_knockout": Call(read(sl.heads.attention_knockout), {"window": 1}, "window"),
     "attention_mass": Call(read(sl.heads.attention_mass), {"by": "modality"}, "by"),
-    "direct_logit_attribution": Call(read(sl.direct_logit_attribution, by="token"), {"against": "mean"}, "against"),
-    "logit_lens": Call(read(sl.logit_lens), {"top": 3}, "top"),
+    "direct_logit_attribution": Call(
+        read(sl.heads.direct_logit_attribution, by="token"), {"against": "mean"}, "against"
+    ),
+    "logit_lens": Call(read(sl.lenses.logit_lens), {"top": 3}, "top"),
     "activation_patch": Call(patched, {"donors": sl.Donors(control="noise")}, "control"),
     "activation_patch, donors": Call(
         lambda circuit, prompts, **more: patched(circuit, prompts, **{"donors": prompts, **more}),

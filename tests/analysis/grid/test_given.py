@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import spiritlens as sl
-from spiritlens.analysis.grid.given import given_draws, given_names
+from spiritlens.analysis.grid.given import given_names
+from spiritlens.analysis.grid.grid import Draws
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.foils import runner_up
 
-NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "edge_attribution")
+NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "attribute_edges")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,8 @@ def test_names_come_from_a_closed_set_each_once():
 
 
 def test_numbers_of_numpy_become_pythons():
-    assert [type(value) for value in given_draws(np.int64(2), np.uint8(1))] == [int, int]
+    draws = Draws(np.int64(2), seed=np.uint8(1))
+    assert [type(value) for value in (draws.samples, draws.seed)] == [int, int]
 
 
 @pytest.mark.parametrize("name", NEED_FOIL)
@@ -53,7 +55,7 @@ def test_a_prompt_without_a_foil_gets_the_runner_up_and_the_result_says_so(machi
 
 def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine, at_rest):
     with pytest.raises(ValueError, match=r"give prompts that have: Ablation\(…, reference=…\), or use kind='zero'"):
-        sl.head_knockout(machine.lens, machine.prompts[:1], progress="none")
+        sl.heads.head_knockout(machine.lens, machine.prompts[:1], progress="none")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,9 @@ def test_a_knock_out_by_other_prompts_tells_at_once_that_there_are_none(machine,
 )
 def test_an_edge_that_cuts_nothing_is_refused(machine, at_rest, edge, message):
     with pytest.raises(ValueError, match=message):
-        sl.attention_knockout(machine.lens, machine.prompts[:1], [sl.Blocked("subject", **edge)], progress="none")
+        sl.heads.attention_knockout(
+            machine.lens, machine.prompts[:1], [sl.heads.Blocked("subject", **edge)], progress="none"
+        )
 
 
 @pytest.mark.parametrize(
@@ -76,14 +80,14 @@ def test_an_edge_that_cuts_nothing_is_refused(machine, at_rest, edge, message):
 )
 def test_a_group_of_no_heads_is_refused(machine, at_rest, groups, message):
     with pytest.raises(ValueError, match=message):
-        sl.head_knockout(machine.lens, machine.prompts[:1], "zero", groups=groups, progress="none")
+        sl.heads.head_knockout(machine.lens, machine.prompts[:1], "zero", groups=groups, progress="none")
 
 
 def test_generators_give_what_lists_give(machine):
     lens, prompts = machine.lens, machine.prompts[:1]
-    edges = [sl.Blocked("subject"), sl.Blocked("relation")]
+    edges = [sl.heads.Blocked("subject"), sl.heads.Blocked("relation")]
     of_list, of_generator = (
-        sl.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
+        sl.heads.attention_knockout(lens, prompts, some, progress="none") for some in (edges, iter(edges))
     )
     assert of_generator.drop_attrs().identical(of_list.drop_attrs())
     effects = sl.causal_trace(

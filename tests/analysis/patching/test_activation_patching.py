@@ -48,6 +48,18 @@ def test_what_belongs_to_its_own_layer_is_not_back_patched(lens, component):
         back_patch(lens, [text_prompt()], [other_prompt()], (component,), **QUIET)
 
 
+@pytest.mark.parametrize("control", ["other word", "noise"])
+def test_controls_of_back_patching_are_those_of_the_ordinary_patch_on_the_diagonal(lens, control):
+    grid = Grid(("resid_post",), at="span", spans=("subject",))
+    call = {"prompts": [text_prompt()], "contrast": [other_prompt()], "grid": grid, **QUIET}
+    plain = activation_patch(lens, donors=Donors(control=control, pooling="last"), **call)
+    moved = back_patch(lens, donors=Donors(control=control, pooling="last", layers=(1,)), **call)
+    uncontrolled = back_patch(lens, donors=Donors(pooling="last", layers=(1,)), **call)
+    same, other = (found["restored"].isel(component=0).sel(layer=1) for found in (moved, uncontrolled))
+    assert np.allclose(same, plain["restored"].isel(component=0).sel(layer=1), atol=TOLERANCE)
+    assert not np.allclose(same, other, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

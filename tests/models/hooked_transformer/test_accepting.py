@@ -53,7 +53,7 @@ def test_a_text_model_traces_patches_and_goes_on(lens, model):
     prompt = asked(lens)
     assert prompt.ids == tuple(lens.model.to_tokens(SENTENCE)[0].tolist())
     assert torch.allclose(sl.run(lens, prompt).logits[0], model(prompt.tokens)[0], atol=1e-10)
-    effects = sl.causal_trace(lens, [prompt], ("resid_pre",), samples=2, facts="all", progress="none")
+    effects = sl.causal_trace(lens, [prompt], ("resid_pre",), samples=2, progress="none")
     value = float(effects["restored"].sel(metric="probability").values.ravel()[0])
     assert 0 < value < 1
     patched = sl.activation_patch(lens, [prompt], [asked(lens, "zealand")], ("resid_post",), progress="none")
@@ -76,9 +76,9 @@ def test_processed_weights_give_the_same_effects(lens, model, tokenizer):
     tracing = {"corruption": sl.Noise(0.5), "metrics": ("probability", "logit_difference"), "samples": 2}
 
     def measured(one):
-        traced = sl.causal_trace(one, [prompt], ("resid_pre", "mlp_out"), facts="all", progress="none", **tracing)
+        traced = sl.causal_trace(one, [prompt], ("resid_pre", "mlp_out"), progress="none", **tracing)
         linear = sl.attribution_patch(one, [prompt], [asked(one, "zealand")], progress="none")
-        direct, read = sl.direct_logit_attribution(one, [prompt]), sl.logit_lens(one, [prompt])
+        direct, read = sl.heads.direct_logit_attribution(one, [prompt]), sl.lenses.logit_lens(one, [prompt])
         return traced["restored"], linear["restored"], direct["heads"], read["top_probability"]
 
     found = [measured(one) for one in (lens, other)]

@@ -163,8 +163,8 @@ def test_two_threads_get_what_one_gets(jobs):
     def job(number: int) -> list[np.ndarray]:
         ran = sl.run(lens, prompts[0], sl.corrupt(prompts[0].subject), samples=2, seed=number).logits.numpy()
         swapped = sl.run(lens, prompts[0], swap).logits.numpy()
-        lenses = sl.logit_lens(lens, prompts)
-        cut = sl.attention_knockout(lens, prompts[:1], progress="none")
+        lenses = sl.lenses.logit_lens(lens, prompts)
+        cut = sl.heads.attention_knockout(lens, prompts[:1], progress="none")
         arrays = [values.values for values in (*lenses.data_vars.values(), *cut.data_vars.values())]
         return [ran, swapped, *(values for values in arrays if values.dtype.kind == "f")]
 

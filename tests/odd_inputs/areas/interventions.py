@@ -83,17 +83,37 @@ def noises(bench: Bench) -> Iterator[Odd]:
 def replacements(bench: Bench) -> Iterator[Odd]:
     planted = bench.planted
     lens, prompt = planted.lens, planted.prompts[0]
-    yield error("Replacement", "a rule of no kind", lambda: sl.Replacement("reverse"), "rule='reverse'", "shuffle")
-    yield error("Replacement", "no donors", lambda: sl.Replacement(), "symmetric", "donors")
-    yield error("Replacement", "one donor alone", lambda: sl.Replacement(donors=prompt), "donors", "[")
-    yield error("Replacement", "a text", lambda: sl.Replacement(donors=("marlo",)), "donors[0] is 'marlo'", "Prompt")
-    yield error("Replacement", "None", lambda: sl.Replacement(donors=None), "donors=None", "list")
     yield error(
-        "Replacement", "silence in half units", lambda: sl.Replacement("silence", silence=(1.5,)), "1.5", "whole"
+        "Replacement", "a rule of no kind", lambda: sl.corruptions.Replacement("reverse"), "rule='reverse'", "shuffle"
     )
-    yield error("Replacement", "silence below 0", lambda: sl.Replacement("silence", silence=[-1]), "silence=-1", "≥ 0")
-    yield error("Replacement", "silence as text", lambda: sl.Replacement("silence", silence="12"), "silence='12'", "[")
-    foreign = sl.Replacement(donors=(bench.written,))
+    yield error("Replacement", "no donors", lambda: sl.corruptions.Replacement(), "symmetric", "donors")
+    yield error("Replacement", "one donor alone", lambda: sl.corruptions.Replacement(donors=prompt), "donors", "[")
+    yield error(
+        "Replacement", "a text", lambda: sl.corruptions.Replacement(donors=("marlo",)), "donors[0] is 'marlo'", "Prompt"
+    )
+    yield error("Replacement", "None", lambda: sl.corruptions.Replacement(donors=None), "donors=None", "list")
+    yield error(
+        "Replacement",
+        "silence in half units",
+        lambda: sl.corruptions.Replacement("silence", silence=(1.5,)),
+        "1.5",
+        "whole",
+    )
+    yield error(
+        "Replacement",
+        "silence below 0",
+        lambda: sl.corruptions.Replacement("silence", silence=[-1]),
+        "silence=-1",
+        "≥ 0",
+    )
+    yield error(
+        "Replacement",
+        "silence as text",
+        lambda: sl.corruptions.Replacement("silence", silence="12"),
+        "silence='12'",
+        "[",
+    )
+    foreign = sl.corruptions.Replacement(donors=(bench.written,))
     yield error(
         "Replacement",
         "a donor of another model",
@@ -101,12 +121,12 @@ def replacements(bench: Bench) -> Iterator[Odd]:
         "donor",
         "vocabulary",
     )
-    made = sl.Replacement(donors=[planted.counterfactual(prompt)])
+    made = sl.corruptions.Replacement(donors=[planted.counterfactual(prompt)])
     yield result("Replacement", "donors in a list", lambda: made, lambda found: isinstance(found.donors, tuple))
     yield result("Replacement", "it hashes", lambda: hash(made), lambda found: isinstance(found, int))
-    yield error("KnockOut", "an unknown kind", lambda: sl.KnockOut("noise"), "kind='noise'", "resample")
-    yield error("KnockOut", "None", lambda: sl.KnockOut(None), "kind=None", "zero")
-    yield error("KnockOut", "a number", lambda: sl.KnockOut(0), "kind=0", "mean")
+    yield error("KnockOut", "an unknown kind", lambda: sl.corruptions.KnockOut("noise"), "kind='noise'", "resample")
+    yield error("KnockOut", "None", lambda: sl.corruptions.KnockOut(None), "kind=None", "zero")
+    yield error("KnockOut", "a number", lambda: sl.corruptions.KnockOut(0), "kind=0", "mean")
     yield error("control_span", "a text", lambda: sl.corruptions.control_span("the colour"), "'the colour'", "Prompt")
     yield error("control_span", "a float seed", lambda: sl.corruptions.control_span(prompt, 1.0), "seed=1.0", "whole")
     yield error("control_span", "a seed below 0", lambda: sl.corruptions.control_span(prompt, -1), "seed=-1", "≥ 0")
@@ -138,11 +158,14 @@ def sites(bench: Bench) -> Iterator[Odd]:
     yield error("Site", "a head that is true", lambda: sl.Site("z", 0, 1, True), "head=True", "whole")
     yield error("Site", "heads of the residual", lambda: sl.Site("resid_pre", 0, 1, 2), "no head axis", "head=2")
     yield error("Site", "a component in a list", lambda: sl.Site(["z"], 0, 1), "component ['z']", "resid_pre")
-    yield error("hook_name", "layer −1", lambda: sl.hook_name("z", -1), "layer=-1", "≥ 0")
-    yield error("hook_name", "layer 1.0", lambda: sl.hook_name("z", 1.0), "layer=1.0", "whole")
-    yield error("hook_name", "no component", lambda: sl.hook_name(None, 0), "component None", "z")
+    yield error("hook_name", "layer −1", lambda: sl.components.hook_name("z", -1), "layer=-1", "≥ 0")
+    yield error("hook_name", "layer 1.0", lambda: sl.components.hook_name("z", 1.0), "layer=1.0", "whole")
+    yield error("hook_name", "no component", lambda: sl.components.hook_name(None, 0), "component None", "z")
     yield result(
-        "hook_name", "numpy's", lambda: sl.hook_name("z", np.int64(2)), lambda it: it == "blocks.2.attn.hook_z"
+        "hook_name",
+        "numpy's",
+        lambda: sl.components.hook_name("z", np.int64(2)),
+        lambda it: it == "blocks.2.attn.hook_z",
     )
 
 
@@ -172,8 +195,8 @@ def verbs(bench: Bench) -> Iterator[Odd]:
     yield error("Site", "positions and a span", lambda: sl.Site("z", 0, 1, span="subject"), "one of the two", "subject")
     yield error("Site", "a span that is no text", lambda: sl.Site("z", 0, span=3), "span=3", "a text")
     yield error("corrupt", "by a word", lambda: sl.corrupt(1, by="zero"), "by='zero'", "KnockOut")
-    yield error("corrupt", "by a class", lambda: sl.corrupt(1, by=sl.KnockOut), "by=", "KnockOut")
-    yield error("corrupt", "by and law", lambda: sl.corrupt(1, law="uniform", by=sl.KnockOut()), "by=Noise")
+    yield error("corrupt", "by a class", lambda: sl.corrupt(1, by=sl.corruptions.KnockOut), "by=", "KnockOut")
+    yield error("corrupt", "by and law", lambda: sl.corrupt(1, law="uniform", by=sl.corruptions.KnockOut()), "by=Noise")
     yield error("freeze", "to the dirty run", lambda: sl.freeze("z", 1, 1, to="dirty"), "run='dirty'", "corrupted")
     yield error("ablate", "to one", lambda: sl.ablate("z", 1, 1, to=1), "to=1", "mean")
     yield error("ablate", "one reference", lambda: sl.ablate("z", 1, 1, reference=prompt), "reference", "[")

@@ -80,13 +80,16 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
         lambda found: found == sl.corruptions.noise_scale(lens, list(two)),
     )
     yield result(
-        "logit_lens", "a generator", lambda: sl.logit_lens(lens, (p for p in two)), lambda d: d.sizes["prompt"] == 2
+        "logit_lens",
+        "a generator",
+        lambda: sl.lenses.logit_lens(lens, (p for p in two)),
+        lambda d: d.sizes["prompt"] == 2,
     )
-    yield error("logit_lens", "one prompt", lambda: sl.logit_lens(lens, two[0]), "prompts=", "several")
+    yield error("logit_lens", "one prompt", lambda: sl.lenses.logit_lens(lens, two[0]), "prompts=", "several")
     yield result(
         "direct_logit_attribution",
         "an iterator",
-        lambda: sl.direct_logit_attribution(lens, iter(two)),
+        lambda: sl.heads.direct_logit_attribution(lens, iter(two)),
         lambda found: found.sizes["prompt"] == 2,
     )
     yield result(
@@ -105,7 +108,9 @@ def _other_functions(bench: Bench, two: Any) -> Iterator[Odd]:
     yield result(
         "attention_knockout",
         "edges from a generator",
-        lambda: sl.attention_knockout(lens, two, (edge for edge in [sl.Blocked("subject")]), progress="none"),
+        lambda: sl.heads.attention_knockout(
+            lens, two, (edge for edge in [sl.heads.Blocked("subject")]), progress="none"
+        ),
         lambda found: found.sizes.get("span", 0) > 0,
     )
     yield result(

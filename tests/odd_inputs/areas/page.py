@@ -81,7 +81,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
 def _datasets(bench: Bench) -> Iterator[Odd]:
     """Each figure is given something else than what it draws."""
     effects, lens = bench.effects, bench.planted.lens
-    readings = sl.logit_lens(lens, bench.planted.prompts[:1])
+    readings = sl.lenses.logit_lens(lens, bench.planted.prompts[:1])
     drawn = {
         "spiritlens.effects/1": ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "head_map"),
         "spiritlens.paths/1": ("path_map",),
@@ -148,7 +148,7 @@ def _maps(bench: Bench) -> Iterator[Odd]:
 
 def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
     lens, prompts, figures = bench.planted.lens, bench.planted.prompts, sl.figures
-    lost = sl.head_knockout(lens, [prompts[0], prompts[12]], "zero", progress="none")
+    lost = sl.heads.head_knockout(lens, [prompts[0], prompts[12]], "zero", progress="none")
     yield result(
         "head_map", "a knock-out as it comes", partial(figures.head_map, lost), lambda figure: len(figure.data) >= 2
     )
@@ -164,7 +164,7 @@ def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
     yield error("role_maps", "heads", partial(figures.role_maps, lost), "has heads", "isel(head=")
     for value in (99, -1, 1.5, "0"):
         yield error("trace_map", f"head {value!r}", partial(figures.trace_map, lost, head=value), "head")
-    nodes = sl.Paths([sl.Sender("mlp_out", 2)])
+    nodes = sl.paths.Paths([sl.paths.Sender("mlp_out", 2)])
     paths = sl.path_patch(lens, prompts[:1], sl.Noise(), nodes, metrics=("logit_difference",), progress="none")
     for value in (1, -2, 0.5, "all", None):
         yield error("path_map", f"pos {value!r}", partial(figures.path_map, paths, pos=value), "pos=", "whole number")
@@ -177,14 +177,14 @@ def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
 
 def _others(bench: Bench) -> Iterator[Odd]:
     lens, prompts, figures = bench.planted.lens, bench.planted.prompts, sl.figures
-    readings = sl.logit_lens(lens, prompts[:1])
+    readings = sl.lenses.logit_lens(lens, prompts[:1])
     for value in (1, -2, 0.5, "0", None):
         yield error("lens_map", f"prompt {value!r}", partial(figures.lens_map, readings, value), "prompt=")
     for value in ("foil", None, 1):
         yield error(
             "lens_map", f"rank_of {value!r}", partial(figures.lens_map, readings, rank_of=value), "word, answer"
         )
-    doses = sl.dose_curve(lens, prompts[:2], (1.0,), samples=1)
+    doses = sl.tracing.dose_curve(lens, prompts[:2], (1.0,), samples=1)
     for value in (1.5, 0, NAN, "0.5"):
         yield error("dose_curves", f"target {value!r}", partial(figures.dose_curves, doses, value), "target=", "< 1")
     for value in ([], {"facts": 3}, "rows", [5], None):

@@ -13,7 +13,7 @@ import spiritlens as sl
 
 NAN, INF = float("nan"), float("inf")
 BAD_SAMPLES = (0, 1.5, True, "2", None)
-LOGITS = (sl.Receiver("logits"),)
+LOGITS = (sl.paths.Receiver("logits"),)
 GRID = sl.Grid(("resid_post",), at="role")
 GRIDDED = ("activation_patch", "back_patch", "attribution_patch")
 """Methods that take a grid and draws as values."""
@@ -47,8 +47,8 @@ def _patchers(lens: Any) -> dict[str, Any]:
         "activation_patch": partial(sl.activation_patch, lens, **stream),
         "back_patch": partial(sl.back_patch, lens, donors=sl.Donors(layers=(3,)), **quiet),
         "attribution_patch": partial(sl.attribution_patch, lens, **stream),
-        "path_patch": partial(sl.path_patch, lens, paths=sl.Paths([sl.Sender("mlp_out", 2)]), **quiet),
-        "edge_attribution": partial(sl.edge_attribution, lens, paths=sl.Paths(receivers=LOGITS), **quiet),
+        "path_patch": partial(sl.path_patch, lens, paths=sl.paths.Paths([sl.paths.Sender("mlp_out", 2)]), **quiet),
+        "attribute_edges": partial(sl.attribute_edges, lens, paths=sl.paths.Paths(receivers=LOGITS), **quiet),
     }
 
 
@@ -145,7 +145,7 @@ def _settings(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
         for field, value in {"sever": "mlp", "corrupted": "control"}.items():
             grid = sl.Grid(("resid_post",), **{field: value})
             yield error(name, f"a grid with {field}", partial(call, grid=grid), field, "not know", "it reads")
-    for name in ("attribution_patch", "edge_attribution"):
+    for name in ("attribution_patch", "attribute_edges"):
         call = partial(_patchers(lens)[name], [prompt], [other])
         for value in (0, -1, 1.5, True, NAN):
             yield error(name, f"steps {value!r}", partial(call, steps=value), "steps=", "whole number ≥ 1")
@@ -213,33 +213,33 @@ def _activation(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -
 
 def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
     for value, names in (
-        ({"senders": sl.Sender("embed")}, ("senders=", "several")),
+        ({"senders": sl.paths.Sender("embed")}, ("senders=", "several")),
         ({"senders": ["L2H1"]}, ("senders[0] is 'L2H1'", "Sender")),
         ({"senders": []}, ("senders is empty",)),
         ({"receivers": "logits"}, ("receivers='logits'", "several")),
-        ({"receivers": [sl.Sender("embed")]}, ("receivers[0]", "Receiver")),
+        ({"receivers": [sl.paths.Sender("embed")]}, ("receivers[0]", "Receiver")),
         ({"at": "subject"}, ("at='subject'", "['subject']")),
         ({"base": "noised"}, ("base='noised'", "clean, corrupted")),
         ({"frozen": "all"}, ("frozen='all'", "heads+mlps")),
         ({"norms": True}, ("norms=True", "recomputed, frozen")),
         ({"receive": "all"}, ("receive='all'", "each, together")),
     ):
-        yield error("Paths", f"{value!r}", partial(sl.Paths, **value), *names)
-    for name in ("path_patch", "edge_attribution"):
+        yield error("Paths", f"{value!r}", partial(sl.paths.Paths, **value), *names)
+    for name in ("path_patch", "attribute_edges"):
         call = partial(getattr(sl, name), lens, [prompt], [other], metrics=("logit_difference",), progress="none")
         for what, paths, names in (
-            ("a layer too high", sl.Paths([sl.Sender("mlp_out", 99)]), ("MLP99", "layers 0..7")),
-            ("a head too high", sl.Paths(receivers=[sl.Receiver("v_input", 0, 99)]), ("L0H99", "heads")),
-            ("at misspelt", sl.Paths(at=["verb"]), ("no span 'verb'",)),
-            ("at nowhere", sl.Paths(at=["speech"]), (prompt.id, "none of the spans", "speech")),
+            ("a layer too high", sl.paths.Paths([sl.paths.Sender("mlp_out", 99)]), ("MLP99", "layers 0..7")),
+            ("a head too high", sl.paths.Paths(receivers=[sl.paths.Receiver("v_input", 0, 99)]), ("L0H99", "heads")),
+            ("at misspelt", sl.paths.Paths(at=["verb"]), ("no span 'verb'",)),
+            ("at nowhere", sl.paths.Paths(at=["speech"]), (prompt.id, "none of the spans", "speech")),
             ("paths a list", LOGITS, ("paths=", "expected Paths")),
             ("paths a grid", sl.Grid(), ("paths=", "expected Paths")),
         ):
             yield error(name, what, partial(call, paths=paths), *names)
-    attribute = partial(_patchers(lens)["edge_attribution"], [prompt], [other])
+    attribute = partial(_patchers(lens)["attribute_edges"], [prompt], [other])
     for field, value in {"receive": "together", "frozen": "nothing", "norms": "frozen"}.items():
-        paths = sl.Paths(**{field: value})
-        yield error("edge_attribution", f"paths with {field}", partial(attribute, paths=paths), field, "does not know")
+        paths = sl.paths.Paths(**{field: value})
+        yield error("attribute_edges", f"paths with {field}", partial(attribute, paths=paths), field, "does not know")
     yield result(
         "path_patch",
         "generators of nodes and places",
@@ -247,8 +247,8 @@ def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
             _patchers(lens)["path_patch"],
             [prompt],
             [other],
-            paths=sl.Paths(
-                (sl.Sender("mlp_out", layer) for layer in (1, 2)),
+            paths=sl.paths.Paths(
+                (sl.paths.Sender("mlp_out", layer) for layer in (1, 2)),
                 iter(LOGITS),
                 at=(name for name in ("subject", "all")),
             ),
@@ -259,24 +259,32 @@ def _paths(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
 
 def _nodes() -> Iterator[Odd]:
     for value in ("attn", None, 5, ["z"], "q_input"):
-        yield error("Sender", f"component {value!r}", partial(sl.Sender, value, 1, 1), "sender component=", "embed, z")
+        yield error(
+            "Sender", f"component {value!r}", partial(sl.paths.Sender, value, 1, 1), "sender component=", "embed, z"
+        )
     for value in (1.0, "1", True, None, -2, NAN):
-        yield error("Sender", f"layer {value!r}", partial(sl.Sender, "z", value, 0), "layer of z=", "whole number")
+        yield error(
+            "Sender", f"layer {value!r}", partial(sl.paths.Sender, "z", value, 0), "layer of z=", "whole number"
+        )
     for value in ("head", 2.5, [0]):
-        yield error("Sender", f"head {value!r}", partial(sl.Sender, "z", 0, value), "head of z=", "whole number")
-    yield error("Sender", "no head", partial(sl.Sender, "z", 1), "z needs a head")
+        yield error("Sender", f"head {value!r}", partial(sl.paths.Sender, "z", 0, value), "head of z=", "whole number")
+    yield error("Sender", "no head", partial(sl.paths.Sender, "z", 1), "z needs a head")
     yield result(
-        "Sender", "numpy's", partial(sl.Sender, "z", np.int64(1), np.int8(0)), lambda node: str(node) == "L1H0"
+        "Sender", "numpy's", partial(sl.paths.Sender, "z", np.int64(1), np.int8(0)), lambda node: str(node) == "L1H0"
     )
     for value in ("logit", None, "mlp_out"):
-        yield error("Receiver", f"component {value!r}", partial(sl.Receiver, value), "receiver component=", "logits")
-    yield error("Receiver", "layer a text", partial(sl.Receiver, "mlp_in", "2"), "layer of mlp_in='2'", "whole number")
-    yield error("Receiver", "a layer of the logits", partial(sl.Receiver, "logits", 3), "logits has no layer")
+        yield error(
+            "Receiver", f"component {value!r}", partial(sl.paths.Receiver, value), "receiver component=", "logits"
+        )
+    yield error(
+        "Receiver", "layer a text", partial(sl.paths.Receiver, "mlp_in", "2"), "layer of mlp_in='2'", "whole number"
+    )
+    yield error("Receiver", "a layer of the logits", partial(sl.paths.Receiver, "logits", 3), "logits has no layer")
 
 
 def _knocked_heads(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any) -> Iterator[Odd]:
-    call = partial(sl.head_knockout, lens, [prompt], "zero", progress="none", groups={"a": [(1, 1)]})
-    misspelt = partial(sl.head_knockout, lens, [prompt], "ablate")
+    call = partial(sl.heads.head_knockout, lens, [prompt], "zero", progress="none", groups={"a": [(1, 1)]})
+    misspelt = partial(sl.heads.head_knockout, lens, [prompt], "ablate")
     yield error("head_knockout", "kind misspelt", misspelt, "kind='ablate'", "zero, mean, resample")
     for value, names in (
         ({}, ("groups is empty", "nothing would be knocked out")),
@@ -300,22 +308,24 @@ def _knocked_heads(lens: Any, prompt: Any, spoken: Any, other: Any, foreign: Any
         ({"reference": []}, ("reference is empty",)),
         ({"kind": None}, ("kind=None", "zero, mean, resample")),
     ):
-        yield error("Ablation", f"{value!r}", partial(sl.Ablation, **value), *names)
-    call = partial(sl.head_knockout, lens, [prompt], progress="none")
-    yield error("head_knockout", "spans misspelt", partial(call, sl.Ablation("zero", spans=["verb"])), "no span 'verb'")
-    nowhere = partial(call, sl.Ablation("zero", spans=["speech"]))
+        yield error("Ablation", f"{value!r}", partial(sl.heads.Ablation, **value), *names)
+    call = partial(sl.heads.head_knockout, lens, [prompt], progress="none")
+    yield error(
+        "head_knockout", "spans misspelt", partial(call, sl.heads.Ablation("zero", spans=["verb"])), "no span 'verb'"
+    )
+    nowhere = partial(call, sl.heads.Ablation("zero", spans=["speech"]))
     yield error("head_knockout", "spans nowhere", nowhere, prompt.id, "none of the spans")
     yield error("head_knockout", "metrics a text", partial(call, "zero", metrics="kl"), "metrics='kl'", "['kl']")
-    alone = partial(sl.head_knockout, lens, [prompt], progress="none")
+    alone = partial(sl.heads.head_knockout, lens, [prompt], progress="none")
     yield error("head_knockout", "one prompt alone", alone, prompt.id, "reference=", "kind='zero'")
-    spoken_only, elsewhere = sl.Ablation(reference=[spoken]), sl.Ablation(reference=[foreign])
+    spoken_only, elsewhere = sl.heads.Ablation(reference=[spoken]), sl.heads.Ablation(reference=[foreign])
     yield error("head_knockout", "references of speech", partial(alone, spoken_only), prompt.id, "reference=")
     yield error("head_knockout", "a foreign reference", partial(alone, elsewhere), "reference[0]", "vocabulary")
     yield result(
         "head_knockout",
         "generators of heads and references",
         lambda: alone(
-            sl.Ablation(reference=iter([other])), groups={"a": (head for head in [(1, np.int64(1)), (1, 1)])}
+            sl.heads.Ablation(reference=iter([other])), groups={"a": (head for head in [(1, np.int64(1)), (1, 1)])}
         ),
         lambda found: found["component"].values.tolist() == ["a"],
     )
@@ -333,19 +343,19 @@ def _cut_edges(lens: Any, prompt: Any) -> Iterator[Odd]:
         ([0, 1], ("heads=[0, 1]", "layers with their heads")),
         ("all", ("heads='all'", "None for all heads")),
     ):
-        yield error("Blocked", f"heads {value!r}", partial(sl.Blocked, "subject", heads=value), *names)
+        yield error("Blocked", f"heads {value!r}", partial(sl.heads.Blocked, "subject", heads=value), *names)
     for value in (None, "", 5, ["subject"]):
-        yield error("Blocked", f"keys {value!r}", partial(sl.Blocked, value), "keys=", "name of a span")
-    positions = partial(sl.Blocked, "subject", (1, 2))
+        yield error("Blocked", f"keys {value!r}", partial(sl.heads.Blocked, value), "keys=", "name of a span")
+    positions = partial(sl.heads.Blocked, "subject", (1, 2))
     yield error("Blocked", "queries positions", positions, "queries=(1, 2)", "name of a span")
-    cut = partial(sl.attention_knockout, lens, [prompt], progress="none")
+    cut = partial(sl.heads.attention_knockout, lens, [prompt], progress="none")
     for heads, name in (({99: (0,)}, "L99H0"), ({0: (99,)}, "L0H99")):
-        edges = [sl.Blocked("subject", heads=heads)]
+        edges = [sl.heads.Blocked("subject", heads=heads)]
         yield error("attention_knockout", f"heads {heads}", partial(cut, edges), name, "8 layers", "4 heads")
     yield error("attention_knockout", "no edges", partial(cut, []), "edges is empty")
-    yield error("attention_knockout", "one edge alone", partial(cut, sl.Blocked("subject")), "edges=", "several")
+    yield error("attention_knockout", "one edge alone", partial(cut, sl.heads.Blocked("subject")), "edges=", "several")
     yield error("attention_knockout", "edges by name", partial(cut, ["subject"]), "edges[0] is 'subject'", "Blocked")
-    yield error("attention_knockout", "keys misspelt", partial(cut, [sl.Blocked("verb")]), "no span 'verb'")
+    yield error("attention_knockout", "keys misspelt", partial(cut, [sl.heads.Blocked("verb")]), "no span 'verb'")
     for value in (0, -2, 1.5, "3", True):
         yield error("attention_knockout", f"window {value!r}", partial(cut, window=value), "window=", "≥ 1")
     yield error("attention_knockout", "metrics empty", partial(cut, metrics=[]), "metrics is empty")
@@ -353,19 +363,19 @@ def _cut_edges(lens: Any, prompt: Any) -> Iterator[Odd]:
     yield result(
         "attention_knockout",
         "a generator of edges",
-        lambda: cut(sl.Blocked(name) for name in ("subject", "relation")),
+        lambda: cut(sl.heads.Blocked(name) for name in ("subject", "relation")),
         lambda found: found["span_name"].values.tolist() == [["subject → last token", "relation → last token"]],
     )
     yield result(
         "attention_knockout",
         "numpy's heads",
-        partial(cut, [sl.Blocked("subject", heads={np.int64(0): np.array([1])})]),
+        partial(cut, [sl.heads.Blocked("subject", heads={np.int64(0): np.array([1])})]),
         lambda found: '"heads": [{"0": [1]}]' in found.attrs["config_json"],
     )
 
 
 def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
-    direct = partial(sl.direct_logit_attribution, lens, [prompt])
+    direct = partial(sl.heads.direct_logit_attribution, lens, [prompt])
     bare = lens.text("the colour of marlo is", "marlo", "red")
     for value in ("foils", None, 5):
         yield error(
@@ -378,7 +388,7 @@ def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
     yield result(
         "direct_logit_attribution",
         "no foil",
-        partial(sl.direct_logit_attribution, lens, [prompt, bare], progress="none"),
+        partial(sl.heads.direct_logit_attribution, lens, [prompt, bare], progress="none"),
         lambda found: found["foil_rule"].values.tolist() == ["own", "runner-up"],
     )
     for value in ("word", None, ("role",), ["role"]):
@@ -387,7 +397,7 @@ def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
         )
     yield error("detectors", "no prompts", partial(sl.heads.detectors, lens, []), "prompts is empty")
     yield error("detectors", "a prompt twice", partial(sl.heads.detectors, lens, [prompt, prompt]), "twice")
-    for function in (sl.heads.detectors, sl.heads.attention_mass, sl.direct_logit_attribution):
+    for function in (sl.heads.detectors, sl.heads.attention_mass, sl.heads.direct_logit_attribution):
         yield result(
             function.__name__,
             "a generator of prompts",
@@ -403,7 +413,7 @@ def _readings(lens: Any, prompt: Any, spoken: Any, foreign: Any) -> Iterator[Odd
         for value in (0, -1, 2.5, "5", None, True, size + 1):
             yield error(name, f"top {value!r}", partial(call, top=value), "top=", f"≥ 1 and ≤ {size}")
         yield result(name, "numpy's top", partial(call, top=np.int64(2)), lambda found: len(found) > 0)
-    scope = partial(sl.patchscope, lens)
+    scope = partial(sl.lenses.patchscope, lens)
     good = {
         "source": spoken,
         "source_position": 5,
@@ -421,7 +431,7 @@ def _readings(lens: Any, prompt: Any, spoken: Any, foreign: Any) -> Iterator[Odd
     for name in ("source", "target"):
         yield error("patchscope", f"{name} a text", partial(scope, **{**good, name: "a"}), f"{name} is 'a'", "Prompt")
         yield error("patchscope", f"{name} foreign", partial(scope, **{**good, name: foreign}), name, "vocabulary")
-    yield error("patchscope", "lens None", lambda: sl.patchscope(None, *good.values()), "lens is None", "Lens")
+    yield error("patchscope", "lens None", lambda: sl.lenses.patchscope(None, *good.values()), "lens is None", "Lens")
     yield result(
         "patchscope",
         "numpy's places",

@@ -128,7 +128,9 @@ def _interventions(bench: Bench) -> Iterator[Odd]:
     yield error(
         "corrupt",
         "donors of another vocabulary",
-        lambda: run(sl.corrupt(prompt.subject, by=sl.Replacement("symmetric", (planted.prompts[1], foreign)))),
+        lambda: run(
+            sl.corrupt(prompt.subject, by=sl.corruptions.Replacement("symmetric", (planted.prompts[1], foreign)))
+        ),
         "donors[1]",
         "other words",
     )

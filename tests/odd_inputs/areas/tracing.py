@@ -31,11 +31,11 @@ def _first(lens: Any, text: Any) -> Iterator[Odd]:
     """A lens and prompts, of every function alike."""
     functions = {
         "causal_trace": partial(sl.causal_trace, **QUICK),
-        "dose_curve": sl.dose_curve,
-        "match_dose": sl.match_dose,
-        "first_look": sl.first_look,
-        "estimate_cost": sl.estimate_cost,
-        "rome": sl.rome,
+        "dose_curve": sl.tracing.dose_curve,
+        "match_dose": sl.tracing.match_dose,
+        "first_look": sl.tracing.first_look,
+        "estimate_cost": sl.tracing.estimate_cost,
+        "rome": sl.tracing.rome,
         "known_prompts": sl.known_prompts,
     }
     for name, function in functions.items():
@@ -76,9 +76,11 @@ def _traces(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
         yield bad(f"progress {value!r}", {"progress": value}, "progress=", "bar, none")
         made = partial(sl.Screen, 0.5, value)
         yield error("Screen", f"keep {value!r}", made, "keep=", "each, common")
-        yield error("rome", f"sever {value!r}", partial(sl.rome, lens, [text], value), "sever=", "none, mlp, attn")
+        yield error(
+            "rome", f"sever {value!r}", partial(sl.tracing.rome, lens, [text], value), "sever=", "none, mlp, attn"
+        )
     wrong = replace(text, answer_ids=text.foil_ids, answer=text.foil)
-    yield error("rome", "a fact that is not known", partial(sl.rome, lens, [wrong]), wrong.id, "does not know")
+    yield error("rome", "a fact that is not known", partial(sl.tracing.rome, lens, [wrong]), wrong.id, "does not know")
     yield bad("grid a text", {"grid": "mlp_out"}, "components='mlp_out'", "['mlp_out']")
     yield bad("grid a number", {"grid": 5}, "grid=5", "expected a Grid")
     yield bad("grid a corruption", {"grid": sl.Noise()}, "grid=Noise", "expected a Grid")
@@ -101,7 +103,10 @@ def _traces(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     for value in ("noise", 3.0, sl.Noise, ["noise"]):
         yield bad(f"corruption {value!r}", {"corruption": value}, "corruption=", "expected a corruption", "sl.Noise()")
     yield error(
-        "causal_trace", "donors that are texts", lambda: sl.Replacement(donors=("France",)), "donors[0] is 'France'"
+        "causal_trace",
+        "donors that are texts",
+        lambda: sl.corruptions.Replacement(donors=("France",)),
+        "donors[0] is 'France'",
     )
     rank = {"metrics": ["rank"], "screen": 0.5}
     yield bad("screened by a metric without a gradient", rank, "'rank' has no", "probability")
@@ -151,7 +156,7 @@ def _traces(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
 
 
 def _doses(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
-    curve = partial(sl.dose_curve, lens, [text], samples=1)
+    curve = partial(sl.tracing.dose_curve, lens, [text], samples=1)
     for value in ("124", (), [-1.0], [NAN], [INF], [None], ["1"], 2.0):
         yield error("dose_curve", f"multiples {value!r}", partial(curve, multiples=value), "multiples")
     yield error("dose_curve", "law misspelt", partial(curve, law="gauss"), "law='gauss'", "gaussian, uniform, student")
@@ -161,17 +166,17 @@ def _doses(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
         partial(curve, multiples=(value for value in (np.float32(0.5), 1))),
         lambda found: found["multiple"].values.tolist() == [0.5, 1.0],
     )
-    match = partial(sl.match_dose, lens, [text, spoken], samples=1)
+    match = partial(sl.tracing.match_dose, lens, [text, spoken], samples=1)
     for value in (0, 1, -0.5, NAN, "0.5", True):
         yield error("match_dose", f"target {value!r}", partial(match, target=value), "target=", "> 0 and < 1")
     for value in (0, -1, NAN, None, "small"):
         yield error("match_dose", f"tolerance {value!r}", partial(match, tolerance=value), "tolerance=", "> 0")
-    yield error("match_dose", "one modality", lambda: sl.match_dose(lens, [text]), "subject in speech")
+    yield error("match_dose", "one modality", lambda: sl.tracing.match_dose(lens, [text]), "subject in speech")
     yield error("match_dose", "samples 0", partial(match, samples=0), "samples=0", "≥ 1")
 
 
 def _looks(lens: Any, text: Any) -> Iterator[Odd]:
-    look = partial(sl.first_look, lens, [text], GRID, samples=1)
+    look = partial(sl.tracing.first_look, lens, [text], GRID, samples=1)
     for name in ("top_k", "n_exact"):
         for value in (0, -3, 1.5, "3"):
             yield error("first_look", f"{name} {value!r}", partial(look, **{name: value}), f"{name}=", "≥ 1")
@@ -180,7 +185,7 @@ def _looks(lens: Any, text: Any) -> Iterator[Odd]:
     yield error(
         "first_look", "corruption a text", partial(look, corruption="noise"), "corruption='noise'", "sl.Noise()"
     )
-    severed = partial(sl.first_look, lens, [text], sl.Grid(("resid_pre",), sever="mlp"))
+    severed = partial(sl.tracing.first_look, lens, [text], sl.Grid(("resid_pre",), sever="mlp"))
     yield error("first_look", "a severed grid", severed, "sever='mlp'", "sever='none'")
     yield result(
         "first_look",
@@ -191,7 +196,7 @@ def _looks(lens: Any, text: Any) -> Iterator[Odd]:
 
 
 def _prices(lens: Any, text: Any) -> Iterator[Odd]:
-    price = partial(sl.estimate_cost, lens, [text])
+    price = partial(sl.tracing.estimate_cost, lens, [text])
     yield error("estimate_cost", "a number for a grid", partial(price, 5), "grid=5", "expected a Grid")
     yield error("estimate_cost", "components misspelt", partial(price, ["mlp"]), "'mlp'", "mlp_out")
     for value in (0, -1, NAN, INF, "1"):
@@ -201,13 +206,16 @@ def _prices(lens: Any, text: Any) -> Iterator[Odd]:
     unknown = partial(price, sl.Grid(at="span", spans=["subjekt"]))
     yield error("estimate_cost", "a span misspelt", unknown, "no span 'subjekt'")
     yield result(
-        "estimate_cost", "a generator", lambda: sl.estimate_cost(lens, iter([text])), lambda cost: cost.prompts == 1
+        "estimate_cost",
+        "a generator",
+        lambda: sl.tracing.estimate_cost(lens, iter([text])),
+        lambda cost: cost.prompts == 1,
     )
 
 
 def _known(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     known = partial(sl.known_prompts, lens)
-    yield error("known_prompts", "over misspelt", partial(known, [text], over="all"), "over='all'", "text, full")
+    yield error("known_prompts", "over misspelt", partial(known, [text], over="all"), "over='all'", "full, text")
     yield error("known_prompts", "one prompt", partial(known, text), "prompts=", "several")
     yield result("known_prompts", "a generator", lambda: known(iter([text, spoken])), lambda found: len(found) == 2)
     yield result("known_prompts", "a prompt twice", partial(known, [text, text]), lambda found: len(found) == 2)

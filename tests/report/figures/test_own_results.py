@@ -15,7 +15,7 @@ from spiritlens.report.figures import FIGURES
 
 QUIET = {"progress": "none"}
 FOIL = {**QUIET, "metrics": ("logit_difference",)}
-NODES = sl.Paths((sl.Sender("mlp_out", 2), sl.Sender("z", 4, 0)), (sl.Receiver("logits"),))
+NODES = sl.paths.Paths((sl.paths.Sender("mlp_out", 2), sl.paths.Sender("z", 4, 0)), (sl.paths.Receiver("logits"),))
 SAMPLES = {"samples": 1, **QUIET}
 
 OF_COMPONENTS = ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "accuracy_table")
@@ -42,22 +42,22 @@ RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
         lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL),
         OF_COMPONENTS,
     ),
-    "edge_attribution": (
-        lambda lens, prompts: sl.edge_attribution(lens, prompts, sl.Noise(), NODES, **FOIL),
+    "attribute_edges": (
+        lambda lens, prompts: sl.attribute_edges(lens, prompts, sl.Noise(), NODES, **FOIL),
         ("path_map",),
     ),
     "path_patch": (lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), NODES, **FOIL), ("path_map",)),
-    "head_knockout": (lambda lens, prompts: sl.head_knockout(lens, prompts, "zero", **QUIET), OF_HEADS),
-    "attention_knockout": (lambda lens, prompts: sl.attention_knockout(lens, prompts, **QUIET), OF_COMPONENTS),
-    "direct_logit_attribution": (lambda lens, prompts: sl.direct_logit_attribution(lens, prompts), ("head_map",)),
+    "head_knockout": (lambda lens, prompts: sl.heads.head_knockout(lens, prompts, "zero", **QUIET), OF_HEADS),
+    "attention_knockout": (lambda lens, prompts: sl.heads.attention_knockout(lens, prompts, **QUIET), OF_COMPONENTS),
+    "direct_logit_attribution": (lambda lens, prompts: sl.heads.direct_logit_attribution(lens, prompts), ("head_map",)),
     "attention_mass": (lambda lens, prompts: sl.heads.attention_mass(lens, prompts), ("head_map",)),
     "attention_mass, modalities": (
         lambda lens, prompts: sl.heads.attention_mass(lens, prompts, by="modality"),
         ("head_map",),
     ),
     "detectors": (lambda lens, prompts: sl.heads.detectors(lens, prompts), ("head_map",)),
-    "logit_lens": (lambda lens, prompts: sl.logit_lens(lens, prompts), ("lens_map",)),
-    "dose_curve": (lambda lens, prompts: sl.dose_curve(lens, prompts, (0.5, 1.0), samples=1), ("dose_curves",)),
+    "logit_lens": (lambda lens, prompts: sl.lenses.logit_lens(lens, prompts), ("lens_map",)),
+    "dose_curve": (lambda lens, prompts: sl.tracing.dose_curve(lens, prompts, (0.5, 1.0), samples=1), ("dose_curves",)),
 }
 """A call of each method, and the figures that suit what it returns."""
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
-from spiritlens.analysis.attribution.edge_attribution import edge_attribution
+from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.paths.path_patching import path_patch
@@ -68,7 +68,7 @@ def test_one_contrast_for_every_prompt(lens):
     assert "noise" in contrast_attributes(noise)["corruption"]
 
 
-@pytest.mark.parametrize("verb", [activation_patch, attribution_patch, path_patch, edge_attribution])
+@pytest.mark.parametrize("verb", [activation_patch, attribution_patch, path_patch, attribute_edges])
 def test_results_say_in_numbers_what_the_other_run_was(lens, verb):
     prompt = text_prompt()
     other = make_prompt((1, 30, 7, 21, 19, 5, 24, 13), (-1, -1, 0, 1, 2, 2, 3, 4), (4, 5))

@@ -106,7 +106,7 @@ def test_it_is_a_contrast(lens, prompt, verb, corruption) -> None:
 
 
 def test_it_is_a_contrast_of_paths(lens, prompt) -> None:
-    paths = sl.Paths([sl.Sender("embed")], [sl.Receiver("mlp_in", 0)])
+    paths = sl.paths.Paths([sl.paths.Sender("embed")], [sl.paths.Receiver("mlp_in", 0)])
     found = sl.path_patch(lens, [prompt], Rotated(5), paths, metrics=("logit",), **QUIET)
     assert found.attrs["corruption"] == "Rotated (by 5)"
     assert float(abs(found["patched"] - found["base"]).max()) > 1e-6

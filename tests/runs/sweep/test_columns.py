@@ -5,7 +5,7 @@ import torch
 
 from spiritlens.components import hook_name
 from spiritlens.models.random_weights import random_config, random_lens_model
-from spiritlens.runs.sweep.columns import Engine
+from spiritlens.runs.sweep.columns import ColumnRunner
 from spiritlens.runs.sweep.plan import Action, Column, LayerPlan
 from spiritlens.runs.sweep.recorded import RunPair
 from spiritlens.runs.sweep.sweep import plan_sweep
@@ -62,7 +62,7 @@ def test_rows_carry_on_fork_and_join(model, moved, n_readouts):
     pair = RunPair(TOKENS, moved, None)
     sweep = plan_sweep(model, cells, TOKENS.shape[1], START, n_readouts)
     runs = pair.record(model, sweep.names, n_readouts)
-    found = Engine(model, runs, TOKENS.shape[1], n_readouts).column(column, torch.arange(2))
+    found = ColumnRunner(model, runs, TOKENS.shape[1], n_readouts).column(column, torch.arange(2))
     places = [[("resid_pre", 0, START)], [("resid_pre", 0, START), ("attn_out", 1, 4)], [("z", 1, 3)]]
     slow = torch.stack([expected(model, moved, some, n_readouts) for some in places])
     assert found.shape == slow.shape
@@ -76,4 +76,4 @@ def test_rows_carry_on_fork_and_join(model, moved, n_readouts):
 def test_a_column_without_rows_is_refused(model, moved):
     runs = RunPair(TOKENS, moved, None).record(model, {"base": [], "source": []}, 1)
     with pytest.raises(ValueError, match="a column without rows cannot run"):
-        Engine(model, runs, TOKENS.shape[1], 1).column(Column(0, (), (), ()), torch.arange(2))
+        ColumnRunner(model, runs, TOKENS.shape[1], 1).column(Column(0, (), (), ()), torch.arange(2))

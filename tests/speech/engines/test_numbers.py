@@ -2,7 +2,7 @@
 
 import pytest
 
-from spiritlens.speech.engines.numbers import amount_words, cardinal, number_words, roman_value
+from spiritlens.speech.engines.numbers import amount_words, cardinal, roman_value, spoken_number
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ from spiritlens.speech.engines.numbers import amount_words, cardinal, number_wor
     ],
 )
 def test_words_of_numbers(written, words):
-    assert number_words(written) == words.split()
+    assert spoken_number(written) == words.split()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_words_of_numbers(written, words):
      "25:00", "10:61", "10:30:15", "5'10", "2023-11-05", "4s", "101s", "3.5th", "1,2,3"],
 )  # fmt: skip
 def test_forms_that_can_be_read_in_two_ways_have_no_words(written):
-    assert number_words(written) is None
+    assert spoken_number(written) is None
 
 
 @pytest.mark.parametrize(
