@@ -32,8 +32,9 @@ def patchscope(
 ) -> Float[Tensor, " d_vocab"]:
     """Logits at `read_position` of the target when one of its states is taken from the source prompt.
 
-    States count as in `residual_states`; `target_state` None is the source's. Returns logits ``[d_vocab]``.
-    Raises ValueError for positions outside the prompts and states outside the model.
+    States count as in `residual_states`; `target_state` None is the source's.
+
+    Returns logits ``[d_vocab]``. Raises ValueError for positions outside the prompts and states outside the model.
     """
     model = given_lens(lens).backend
     given_prompt(lens, source, "source")

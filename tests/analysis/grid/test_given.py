@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import spiritlens as sl
-from spiritlens.analysis.grid.given import given_draws, given_names
+from spiritlens.analysis.grid.given import given_names
+from spiritlens.analysis.grid.grid import Draws
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.foils import runner_up
 
@@ -39,7 +40,8 @@ def test_names_come_from_a_closed_set_each_once():
 
 
 def test_numbers_of_numpy_become_pythons():
-    assert [type(value) for value in given_draws(np.int64(2), np.uint8(1))] == [int, int]
+    draws = Draws(np.int64(2), seed=np.uint8(1))
+    assert [type(value) for value in (draws.samples, draws.seed)] == [int, int]
 
 
 @pytest.mark.parametrize("name", NEED_FOIL)
