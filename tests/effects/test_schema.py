@@ -8,6 +8,7 @@ import xarray as xr
 from effects_synthetic import prompt_columns
 from made_datasets import made_effects
 
+import spiritlens as sl
 from spiritlens.effects.schema import Status, check_effects, site_axis, window_of
 from spiritlens.terms import ROLES
 
@@ -19,6 +20,13 @@ def test_builds_what_it_checks(roles: xr.Dataset, tokens: xr.Dataset) -> None:
     assert roles["restored"].dims == ("prompt", "component", "layer", "role", "sample", "metric")
     assert roles["role"].values.tolist() == list(ROLES)
     assert tokens["role"].dims == ("prompt", "pos")
+
+
+def test_results_keep_the_roles_that_they_were_written_with(roles: xr.Dataset) -> None:
+    """A table with more roles, fewer or others than a file has does not touch the file."""
+    older = roles.isel(role=slice(1, None)).assign_coords(role=[f"old {role}" for role in ROLES[1:]])
+    assert check_effects(older) is older
+    assert sl.effects.average(older, resamples=20)["role"].values.tolist() == [f"old {role}" for role in ROLES[1:]]
 
 
 def test_heads_follow_the_site_axis() -> None:

@@ -1,9 +1,11 @@
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spiritlens.prompts.roles import token_parts, token_roles
-from spiritlens.terms import PARTS, ROLES
+from spiritlens.terms import PARTS, READOUT_ROLES, ROLES, Role
 
 
 def test_roles_of_a_spoken_prompt():
@@ -62,7 +64,8 @@ def test_a_subject_has_one_last_token_and_at_most_one_first(drawn):
 def test_role_and_part_names_are_the_design_s():
     assert ROLES[0] == "bos"
     assert ROLES[-1] == "final marker"
-    assert len(ROLES) == 7
+    assert get_args(Role) == ROLES
+    assert READOUT_ROLES == ("final marker", "last word")
     assert PARTS == ("first", "middle", "last", "none")
 
 
