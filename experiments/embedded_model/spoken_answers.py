@@ -1,16 +1,9 @@
 """Answers in speech: does the model go on from a spoken prompt with the units of the answer?
 
-<<<<<<< HEAD
 Facts of spoken statements only have no written answer, so they are asked for in units: after the prompt's units (its
 final pause left out) the model's likeliest units are taken one by one, up to a pause or the end. They are compared,
 by edit distance divided by the longer length, with the units of every answer of the relation, spoken alone by the
 same voice. The fact is recalled if its own answer is the nearest.
-=======
-Facts that are only spoken have no written answer, so they are asked for in units: after the prompt's units (its final
-pause left out) the model's likeliest units are taken one by one, up to a pause or the end. They are compared, by edit
-distance divided by the longer length, with the units of every answer of the relation, spoken alone by the same voice.
-The fact is recalled if its own answer is the nearest.
->>>>>>> recipes
 """
 
 from collections.abc import Sequence
