@@ -330,10 +330,10 @@ METHODS: dict[str, Callable[[Bench], Any]] = {
     "attribution_patch, noise": lambda b: attributed(
         b, "resid_pre", contrast=sl.Noise(), samples=2, grid={"at": "role"}
     ),
-    "attribute_edges": edges,
-    "attribute_edges, clean": lambda b: edges(b, paths=sl.paths.Paths(base="clean", at=("subject", "last token"))),
-    "attribute_edges, steps": lambda b: edges(b, paths=sl.paths.Paths(receivers=RECEIVERS), steps=3),
-    "attribute_edges, noise": lambda b: edges(
+    "edge_attribution": edges,
+    "edge_attribution, clean": lambda b: edges(b, paths=sl.paths.Paths(base="clean", at=("subject", "last token"))),
+    "edge_attribution, steps": lambda b: edges(b, paths=sl.paths.Paths(receivers=RECEIVERS), steps=3),
+    "edge_attribution, noise": lambda b: edges(
         b, contrast=sl.Noise(), samples=2, paths=sl.paths.Paths(receivers=RECEIVERS)
     ),
     "attention_knockout": cut,
@@ -376,7 +376,7 @@ PLANTED = (
     "activation_patch, donors by last",
     "path_patch",
     "attribution_patch",
-    "attribute_edges",
+    "edge_attribution",
     "attention_knockout",
     "head_knockout, zero, groups",
     "direct_logit_attribution",
