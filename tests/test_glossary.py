@@ -61,7 +61,7 @@ def promised() -> dict[str, tuple[str, ...]]:
     return {
         method: tuple(re.findall(r"\w+", components))
         for methods, components in rows
-        for method in re.findall(r"`sl\.(\w+)`", methods)
+        for method in re.findall(r"`sl\.(?:\w+\.)?(\w+)`", methods)
     }
 
 
