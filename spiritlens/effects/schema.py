@@ -56,7 +56,6 @@ SITE_COORDINATES = {"pos": TOKEN_COORDINATES, "span": SPAN_COORDINATES, "role": 
 
 ATTRIBUTE_DEFAULTS: dict[str, str | int | float] = {
     "spiritlens_version": "",
-    "model_id": "",
     "model_name": "",
     "model_hash": "",
     "dtype": "",

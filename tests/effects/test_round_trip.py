@@ -37,7 +37,7 @@ def attributes(draw: st.DrawFn) -> dict[str, str | int | float]:
         "model_name": draw(labels),
         "seed": draw(st.integers(0, 2**63 - 1)),
         "noise_scale_text": draw(st.floats()),
-        "model_id": draw(labels),
+        "model_hash": draw(labels),
     }
 
 

@@ -34,13 +34,11 @@ def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str
 
 def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[str, str | int | float]:
     """Attributes that say which model was asked, as it is now, and how: the call's settings as JSON."""
-    state = lens.id
     return {
         "spiritlens_version": spiritlens.__version__,
         "libraries": ", ".join(f"{package} {version(package)}" for package in LIBRARIES),
-        "model_id": state,
         "model_name": lens.name,
-        "model_hash": state,
+        "model_hash": lens.id,
         "vocabulary": lens.vocabulary.hash,
         "hooks": "; ".join(lens.hooks),
         "dtype": str(lens.backend.dtype).removeprefix("torch."),

@@ -105,7 +105,7 @@ def dose_curve(
             "samples": draws.samples,
             "seed": draws.seed,
             "noise_law": law,
-            "model_id": lens.id,
+            "model_hash": lens.id,
         },
     )
 

@@ -37,7 +37,7 @@ def methods_sentences(datasets: Mapping[str, xr.Dataset], facts: Facts = "known"
 
 def model_words(effects: xr.Dataset) -> str:
     """The model by its name."""
-    name = effects.attrs["model_name"] or effects.attrs["model_id"]
+    name = effects.attrs["model_name"] or effects.attrs["model_hash"]
     return f"the model ‘{name}’" if name else "a speech-text language model"
 
 
