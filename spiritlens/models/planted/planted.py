@@ -32,7 +32,7 @@ from spiritlens.models.planted.vocabulary import (
     FIRST_HALVES,
     FRAMES_PER_UNIT,
     KNOWN,
-    PHRASINGS,
+    TEMPLATES,
     UNITS_PER_HALF,
     UNKNOWN,
     _all_codes,
@@ -196,9 +196,9 @@ def _answer(subject: str) -> str:
 
 
 def _carrier(phrasing: str) -> str:
-    if phrasing not in PHRASINGS:
-        raise ValueError(f"no phrasing {phrasing!r}; there are {', '.join(PHRASINGS)}")
-    return PHRASINGS[phrasing]
+    if phrasing not in TEMPLATES:
+        raise ValueError(f"no phrasing {phrasing!r}; there are {', '.join(TEMPLATES)}")
+    return TEMPLATES[phrasing]
 
 
 def _units(word: str) -> list[int]:

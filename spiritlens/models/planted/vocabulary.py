@@ -19,7 +19,7 @@ ANSWERS = ("red", "blue", "green", "grey", "white", "black", "brown", "pink", "g
 UNKNOWN = "unknown"
 
 
-PHRASINGS = {"plain": "the colour of {subject} is", "fronted": "everybody says that {subject} has the colour"}
+TEMPLATES = {"plain": "the colour of {subject} is", "fronted": "everybody says that {subject} has the colour"}
 """Phrasings by name."""
 
 
@@ -53,7 +53,7 @@ def _codes(subject: str) -> tuple[int, int]:
 
 
 def _carrier_words() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for text in PHRASINGS.values() for word in text.split() if word != "{subject}"))
+    return tuple(dict.fromkeys(word for text in TEMPLATES.values() for word in text.split() if word != "{subject}"))
 
 
 def _half_units(half: int, code: int) -> list[int]:
