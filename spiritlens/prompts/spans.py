@@ -145,6 +145,8 @@ def find_span(prompt: SpannedTokens, name: str, occurrence: int | None = None) -
 def required_span(prompt: SpannedTokens, name: str, occurrence: int | None = None) -> Span:
     """The span of that name; refused where this prompt has no such tokens."""
     found = find_span(prompt, name, occurrence)
+    if found is None and name == "subject":
+        raise ValueError("the prompt has no subject; give subject=… when it is built")
     if found is None:
         raise ValueError(f"the prompt has no tokens of '{name}': {_there(prompt)}")
     return found

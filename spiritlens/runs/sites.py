@@ -102,7 +102,13 @@ def site_at(component: str, layer: int, at: Positioned, head: int | None = None)
     """The site at a span, at positions, or at a span's name, which is read when the prompt is known."""
     if isinstance(at, str):
         return Site(component, layer, (), head, at)
-    return Site(component, layer, positions_of(at), head)
+    found = positions_of(at)
+    if not found:
+        raise ValueError(
+            f"a site of {component} needs at least one position, and the span given is empty ({shown(at)}): give one "
+            "that has tokens of the prompt"
+        )
+    return Site(component, layer, found, head)
 
 
 def positions_of(at: Positioned) -> tuple[int, ...]:

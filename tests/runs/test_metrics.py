@@ -144,7 +144,7 @@ def test_a_function_is_told_by_what_it_holds_too() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Metric("", margin), "name="),
+        (lambda: Metric("", margin), "the name is empty"),
         (lambda: Metric("m", "margin"), "expected a function of logits"),
         (lambda: Metric("m", margin, sign=0), "expected 1"),
         (lambda: given_metrics([Metric("rank", margin), "rank"]), "'rank' is there twice"),

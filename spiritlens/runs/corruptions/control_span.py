@@ -21,6 +21,7 @@ def control_span(prompt: Prompt, seed: int = 0) -> Span:
         raise ValueError(
             f"prompt is {shown(prompt)} ({type(prompt).__name__}): expected a Prompt; make one by lens.text"
         )
+    prompt.span("subject")  # refused where there is none
     seed = whole("seed", seed, at_least=0)
     length, subject = len(prompt.subject.positions), set(prompt.subject.positions)
     modality = prompt.modalities[prompt.subject.positions[0]]
