@@ -230,7 +230,7 @@ def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looke
 
 def test_a_phrasing_that_the_facts_lack_is_refused_before_a_folder_is_begun(lens: sl.Lens, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="phrasing 'sung' is unknown to fact capital/france; choose one of first"):
-        sl.study(lens, tmp_path / "new", phrasing="sung")
+        sl.study(lens, tmp_path / "new", sl.studies.StudySettings(phrasing="sung"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -305,7 +305,9 @@ def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Pat
 
 @pytest.mark.parametrize("settings", [None, {"n_facts": 2}, ("facts",), sl.studies.StudySettings])
 def test_other_values_than_settings_are_refused_before_anything_is_looked_at(settings: object, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"settings=.*: expected StudySettings, such as sl\.StudySettings\(n_facts"):
+    with pytest.raises(
+        ValueError, match=r"settings=.*: expected StudySettings, such as sl\.studies\.StudySettings\(n_facts"
+    ):
         sl.study(None, tmp_path / "new", settings)
     with pytest.raises(ValueError, match=r"settings=.*: expected StudySettings"):
         sl.studies.study_cost(None, settings)
