@@ -91,7 +91,7 @@ class Fact:
 
 def check_phrasing(phrasing: object, facts: Iterable[Fact] = ()) -> None:
     """Refuse a phrasing that one of the facts lacks."""
-    name = written("phrasing", phrasing)
+    name = written("phrasing", phrasing, blank="allowed")
     lacking = next((fact for fact in facts if name not in fact.templates), None)
     if lacking is not None:
         raise ValueError(

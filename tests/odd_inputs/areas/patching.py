@@ -58,10 +58,10 @@ def _first(lens: Any, prompt: Any, foreign: Any) -> Iterator[Odd]:
     functions: dict[str, tuple[Any, tuple[Any, ...]]] = {
         **{name: (getattr(sl, name), noise) for name in _patchers(lens)},
         **{
-            name: (getattr(sl, name), ())
-            for name in (
-                *("head_knockout", "attention_knockout", "direct_logit_attribution"),
-                *("logit_lens", "implicit_transcription"),
+            function.__name__: (function, ())
+            for function in (
+                *(sl.heads.head_knockout, sl.heads.attention_knockout, sl.heads.direct_logit_attribution),
+                *(sl.lenses.logit_lens, sl.lenses.implicit_transcription),
             )
         },
         **{name: (getattr(sl.heads, name), ()) for name in ("attention_mass", "detectors")},
@@ -409,7 +409,7 @@ def _attributions(lens: Any, prompt: Any, spoken: Any) -> Iterator[Odd]:
 def _readings(lens: Any, prompt: Any, spoken: Any, foreign: Any) -> Iterator[Odd]:
     size = len(lens.vocabulary.text_ids)
     for name in ("logit_lens", "implicit_transcription"):
-        call = partial(getattr(sl, name), lens, [spoken])
+        call = partial(getattr(sl.lenses, name), lens, [spoken])
         for value in (0, -1, 2.5, "5", None, True, size + 1):
             yield error(name, f"top {value!r}", partial(call, top=value), "top=", f"≥ 1 and ≤ {size}")
         yield result(name, "numpy's top", partial(call, top=np.int64(2)), lambda found: len(found) > 0)

@@ -112,12 +112,11 @@ def _traces(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     yield bad("screened by a metric without a gradient", rank, "'rank' has no", "probability")
     yield bad("screened and severed", {"grid": sl.Grid(["resid_pre"], sever="mlp"), "screen": 0.5}, "sever='mlp'")
     bare = lens.text("the colour of marlo is", "marlo", "red")
-    yield error(
+    yield result(
         "causal_trace",
         "no foil to compare with",
         partial(sl.causal_trace, lens, [bare], metrics=["logit_difference"], **QUICK),
-        bare.id,
-        "foil=",
+        lambda found: found["foil_rule"].values.tolist() == ["runner-up"],
     )
     yield error(
         "causal_trace", "a prompt twice", partial(sl.causal_trace, lens, [text, text], **QUICK), text.id, "twice"

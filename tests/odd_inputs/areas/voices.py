@@ -86,7 +86,6 @@ NO_SUBJECTS = (
     ("half a spoken word", "L'Aurore was written by", "Aurore", "no units of its own", "L'Aurore"),
     ("another letter", "The mayor of São Paulo is", "Sao Paulo", "the nearest there is 'São Paulo'"),
     ("empty", "The capital of France is", " ", "subject is empty"),
-    ("None", "The capital of France is", None, "subject=None"),
     ("a number", "Apollo 11 landed on the", 11, "subject=11"),
 )
 
