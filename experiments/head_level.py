@@ -26,6 +26,7 @@ from heads_and_paths import METRIC, READ_OUT, estimated_heads, known_pairs, writ
 import spiritlens as sl
 from spiritlens.analysis.heads.head_knockout import EVERYWHERE, HeadName
 from spiritlens.report.page.document import Plot, Section, Table
+from spiritlens.studies.pairs import KINDS, PairedPrompts
 from spiritlens.terms import DEFAULT_VOICE
 
 
@@ -50,10 +51,7 @@ def main(
         lens, find, sl.Grid(("z",), at="role"), samples=sl.Draws(samples, seed=seed), metrics=(METRIC, "probability")
     )
     sl.effects.save(effects, out / "head_effects.nc")
-    measures = {
-        kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed)
-        for kind in sl.studies.pairs.KINDS
-    }
+    measures = {kind: measures_of(lens, [p for p in find if p.kind == kind], effects, kind, seed) for kind in KINDS}
     tables = ranking_tables(measures, top)
     groups = head_groups(lens, measures, top, random_sets, seed)
     knocked = {
@@ -65,7 +63,7 @@ def main(
             metrics=("probability", METRIC),
             samples=sl.Draws(1, seed=seed),
         )
-        for kind in sl.studies.pairs.KINDS
+        for kind in KINDS
     }
     for kind, dataset in knocked.items():
         sl.effects.save(dataset, out / f"knock_out_{kind}.nc")
@@ -73,16 +71,14 @@ def main(
     for name, table in tables.items():
         table.to_csv(out / f"{name.replace(' ', '_')}.csv", index=False)
         print(f"\n{name}\n{table.to_string(index=False, float_format=lambda value: f'{value:.3f}')}")
-    found = {
-        kind: [list(head) for head in best_heads(measures[kind]["restore"], top)] for kind in sl.studies.pairs.KINDS
-    }
+    found = {kind: [list(head) for head in best_heads(measures[kind]["restore"], top)] for kind in KINDS}
     (out / "heads.json").write_text(json.dumps({"heads": found, "seed": seed, "phrasing": phrasing}, indent=1))
     print(f"\nPage: {page(out, effects, tables, halves, samples).resolve()}")
 
 
 def known_halves(
     lens: sl.Lens, n_facts: int, asked: int, seed: int, voice: str, phrasing: str
-) -> tuple[tuple[sl.studies.pairs.PairedPrompts, ...], tuple[sl.studies.pairs.PairedPrompts, ...]]:
+) -> tuple[tuple[PairedPrompts, ...], tuple[PairedPrompts, ...]]:
     """Facts known in both modalities, split by subject: to find heads on, to test them on."""
     chosen = known_pairs(lens, n_facts, asked, seed, voice, phrasing)
     subjects = list(dict.fromkeys(pair.fact.subject for pair in chosen))
@@ -118,7 +114,7 @@ def ranking_tables(measures: dict[str, dict[str, xr.DataArray]], top: int) -> di
     """The best heads of either modality with all their measures, and how far the modalities agree, measure by
     measure."""
     table = sl.heads.compare_rankings(measures["T2T"]["restore"], measures["S2T"]["restore"], ("T2T", "S2T"), top)
-    for kind in sl.studies.pairs.KINDS:
+    for kind in KINDS:
         for name in ("direct", "attribution", "looks at subject"):
             values = measures[kind][name]
             places = zip(table["layer"], table["head"], strict=True)
@@ -136,7 +132,7 @@ def head_groups(
     lens: sl.Lens, measures: dict[str, dict[str, xr.DataArray]], top: int, random_sets: int, seed: int
 ) -> dict[str, tuple[HeadName, ...]]:
     """Groups to knock out: the best of each modality, and random ones that hold none of them."""
-    groups = {f"best in {kind}": best_heads(measures[kind]["restore"], top) for kind in sl.studies.pairs.KINDS}
+    groups = {f"best in {kind}": best_heads(measures[kind]["restore"], top) for kind in KINDS}
     taken = {head for heads in groups.values() for head in heads}
     others = [
         (layer, head) for layer in range(lens.n_layers) for head in range(lens.n_heads) if (layer, head) not in taken
@@ -183,7 +179,7 @@ def page(
     out: Path,
     effects: xr.Dataset,
     tables: dict[str, pd.DataFrame],
-    halves: tuple[tuple[sl.studies.pairs.PairedPrompts, ...], ...],
+    halves: tuple[tuple[PairedPrompts, ...], ...],
     samples: int,
 ) -> Path:
     """One offline page: maps of heads, rankings, agreement, knock-out."""

@@ -10,6 +10,7 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.report.page.document import Section, Table, write_page
+from spiritlens.studies.pairs import PairedPrompts, ask, choose_known
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}
@@ -17,12 +18,12 @@ READ_OUT = {"T2T": "last word", "S2T": "final marker"}
 
 def known_pairs(
     lens: sl.Lens, n_facts: int, asked: int, seed: int, voice: str, phrasing: str
-) -> tuple[sl.studies.pairs.PairedPrompts, ...]:
+) -> tuple[PairedPrompts, ...]:
     """Of `asked` facts that training wrote and spoke, drawn by the seed: `n_facts` known in both modalities."""
     facts = [fact for fact in sl.load_facts() if fact.group == "both"]
     order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    found = sl.studies.pairs.ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
-    return sl.studies.pairs.choose_known(found, n_facts, seed)
+    found = ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
+    return choose_known(found, n_facts, seed)
 
 
 def estimated_heads(lens: sl.Lens, prompts: Sequence[sl.Prompt], kind: str, seed: int) -> xr.DataArray:

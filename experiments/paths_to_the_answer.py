@@ -28,6 +28,7 @@ from spiritlens.effects.paths import Frozen, path_change
 from spiritlens.report.figures.path_map import node_name
 from spiritlens.report.page.document import Plot, Section, Table
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
+from spiritlens.studies.pairs import KINDS
 from spiritlens.terms import DEFAULT_VOICE
 
 
@@ -45,23 +46,18 @@ def main(
     lens = sl.load()
     out.mkdir(parents=True, exist_ok=True)
     pairs = known_pairs(lens, asked, asked, seed, voice, phrasing)
-    prompts = {
-        kind: [prompt for pair in pairs for prompt in pair.prompts if prompt.kind == kind]
-        for kind in sl.studies.pairs.KINDS
-    }
+    prompts = {kind: [prompt for pair in pairs for prompt in pair.prompts if prompt.kind == kind] for kind in KINDS}
     found = found_heads(lens, prompts, heads, top, seed)
-    corruptions = {
-        kind: sl.corruptions.Replacement("symmetric", tuple(prompts[kind])) for kind in sl.studies.pairs.KINDS
-    }
-    fitting = {kind: fit(lens, prompts[kind], corruptions[kind], seed) for kind in sl.studies.pairs.KINDS}
-    fits = [at for at in range(len(pairs)) if all(fitting[kind][at] for kind in sl.studies.pairs.KINDS)]
+    corruptions = {kind: sl.corruptions.Replacement("symmetric", tuple(prompts[kind])) for kind in KINDS}
+    fitting = {kind: fit(lens, prompts[kind], corruptions[kind], seed) for kind in KINDS}
+    fits = [at for at in range(len(pairs)) if all(fitting[kind][at] for kind in KINDS)]
     if not fits or n_facts < 1:
         raise ValueError(
             f"{len(fits)} of {len(pairs)} facts known in both modalities have donors that fit, n_facts={n_facts}: at "
             "least 1 is needed of each; ask more facts (--asked)"
         )
     both = fits[:n_facts]
-    chosen = {kind: [prompts[kind][at] for at in both] for kind in sl.studies.pairs.KINDS}
+    chosen = {kind: [prompts[kind][at] for at in both] for kind in KINDS}
     outputs: list[sl.paths.Receiver] = [
         *(sl.paths.Receiver("mlp_in", layer) for layer in range(lens.n_layers)),
         sl.paths.Receiver("logits"),
@@ -98,7 +94,7 @@ def patch(
             metrics=(METRIC,),
             samples=sl.Draws(1, seed=seed),
         )
-        for kind in sl.studies.pairs.KINDS
+        for kind in KINDS
     ]
     joined = xr.concat(
         parts, "prompt", data_vars="all", coords="minimal", compat="override", join="exact", combine_attrs="override"
@@ -112,9 +108,9 @@ def found_heads(
     """The heads of the file, or the best by attribution patching at the read-out."""
     if file.is_file():
         stored = json.loads(file.read_text())["heads"]
-        return {kind: [(layer, head) for layer, head in stored[kind]][:top] for kind in sl.studies.pairs.KINDS}
+        return {kind: [(layer, head) for layer, head in stored[kind]][:top] for kind in KINDS}
     found = {}
-    for kind in sl.studies.pairs.KINDS:
+    for kind in KINDS:
         table = sl.heads.rank(estimated_heads(lens, prompts[kind], kind, seed), top)
         found[kind] = list(table[["layer", "head"]].itertuples(index=False, name=None))
     return found
@@ -146,8 +142,7 @@ def edges(paths: xr.Dataset) -> pd.DataFrame:
     """Mean change of every measured edge over facts, one column per modality."""
     change = path_change(paths).sel(metric=METRIC).isel(pos=0)
     columns = {
-        kind: change.isel(prompt=np.flatnonzero(paths["modality"].values == kind)).mean("prompt")
-        for kind in sl.studies.pairs.KINDS
+        kind: change.isel(prompt=np.flatnonzero(paths["modality"].values == kind)).mean("prompt") for kind in KINDS
     }
     frame = pd.DataFrame({kind: values.to_series() for kind, values in columns.items()}).dropna()
     return frame
@@ -159,7 +154,7 @@ def strongest(paths: xr.Dataset, top: int) -> pd.DataFrame:
     frame = frame.loc[frame.abs().max(axis=1).sort_values(ascending=False).index].head(top)
     names = [(node_name(*index[:3]), node_name(*index[3:6])) for index in frame.index]
     return pd.DataFrame(names, columns=["sender", "receiver"]).assign(
-        **{kind: frame[kind].to_numpy() for kind in sl.studies.pairs.KINDS}
+        **{kind: frame[kind].to_numpy() for kind in KINDS}
     )
 
 
