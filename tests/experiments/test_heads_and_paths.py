@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import spiritlens as sl
+
 ROOT = Path(__file__).parents[2]
 
 
