@@ -4,7 +4,7 @@ An answer is teacher-forced: its tokens but the last follow the prompt. `log_pro
 continuation where answer and foil do not begin alike; values of the two are added.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -64,6 +64,10 @@ class Scorer:
         """Values of the logits at the read-outs."""
         readings = Readings(logits, self.answer, self.foil, self.text_ids, self.trained_ids, self.clean, self.prompt)
         return torch.stack([self._values(metric, readings) for metric in self.metrics], dim=-1)
+
+    def total(self, metric: int) -> Callable[[Tensor], Tensor]:
+        """What gradients are taken of: a metric, by its number, of logits ``[row pos d_vocab]``, summed over rows."""
+        return lambda logits: self(logits[:, -self.n_readouts :])[:, metric].sum()
 
     def _values(self, metric: Metric, readings: Readings) -> Tensor:
         if self.part == "foil":

@@ -249,11 +249,7 @@ def _changes_and_readings(
     with replaced_embeddings(model, nodes.embeddings):
         states = model.cache(batch, stream)
         for metric in range(len(scorer.metrics)):
-
-            def score(logits: Tensor, metric: int = metric) -> Tensor:
-                return scorer(logits[:, -scorer.n_readouts :])[:, metric].sum()
-
-            gradients = model.gradients(batch, [*made, entry, last], score)
+            gradients = model.gradients(batch, [*made, entry, last], scorer.total(metric))
             rows = [nodes.mean(_reading(model, group[0], states, gradients)) for group in settings.groups]
             readings.append(torch.stack(rows))
             embedded.append((moved[0] * nodes.mean(gradients[entry])).sum())

@@ -54,12 +54,8 @@ def path_gradients(
     batch = tokens.to(model.device).expand(len(nodes.embeddings), -1)
     gradients = []
     for metric in range(len(scorer.metrics)):
-
-        def score(logits: Tensor, metric: int = metric) -> Tensor:
-            return scorer(logits[:, -scorer.n_readouts :])[:, metric].sum()
-
         with replaced_embeddings(model, nodes.embeddings):
-            found = model.gradients(batch, names, score)
+            found = model.gradients(batch, names, scorer.total(metric))
         gradients.append({name: nodes.mean(value) for name, value in found.items()})
     scores = [scorer(end.logits)[0] for end in ends]
     return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])
