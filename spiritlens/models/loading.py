@@ -21,7 +21,8 @@ from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.vocabulary.families import Family, given_family
+from spiritlens.prompts.vocabulary.families import given_family
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.prompts.vocabulary.given_tokenizer import refuse_unnamed_rows
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder

@@ -9,7 +9,6 @@ Source: the behaviour of ``Spiritlm.generate`` of the official SpiritLM package 
 """
 
 import math
-import re
 
 import numpy as np
 import torch
@@ -95,9 +94,8 @@ def continue_prompt(
 def _refuse_unknown_units(vocabulary: Vocabulary, string: str) -> None:
     """A unit that the family lacks would be read as letters."""
     for stream in vocabulary.family.all_streams():
-        before, _, after = stream.template.partition("{}")
-        for unit in re.findall(rf"{re.escape(before)}(\d+){re.escape(after)}", string):
-            if not stream.offset <= int(unit) < stream.offset + stream.count:
+        for unit in stream.numbers(string):
+            if not stream.offset <= unit < stream.offset + stream.count:
                 raise ValueError(
                     f"prompt={shown(string)}: {stream.template.format(unit)} is none of the {stream.count} "
                     f"{stream.name}s of family {vocabulary.family.name}, and would be read as letters"
