@@ -11,6 +11,7 @@ import torch
 from checkpoint_folders import write_checkpoint, write_config, write_weights
 from random_llamas import tied
 from tokenizer_folders import QWEN_ADDED, QWEN_SPECIAL, write_llama3_tokenizer, write_qwen_tokenizer
+from transformers import AutoTokenizer
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
@@ -110,6 +111,30 @@ def test_sims_7b_is_traced_in_writing_and_in_units(sims_7b):
     probability = float(logits.softmax(-1)[spoken.answer_ids[0]])
     assert float(traced["clean"].sel(metric="probability")[1]) == pytest.approx(probability, rel=1e-9)
     assert cache["blocks.0.attn.hook_k"].shape[2] == 2
+
+
+@pytest.mark.parametrize("write", [write_qwen_tokenizer, write_llama3_tokenizer])
+def test_the_tokenizer_that_slamkit_makes_when_it_runs_is_taken_from_a_folder_of_its_own(tmp_path, write):
+    """The page's recipe: the base model's tokenizer, the added tokens, saved."""
+    base, saved, model = (tmp_path / name for name in ("base", "saved", "model"))
+    for folder in (base, model):
+        folder.mkdir()
+    write(base, [])
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.add_tokens(SIMS)
+    tokenizer.save_pretrained(saved)
+    config = random_config(
+        **SMALL, d_vocab=len(tokenizer), model_type="qwen2" if write is write_qwen_tokenizer else "llama"
+    )
+    write_config(model, config)
+    write_weights(model, random_weights(config), "safetensors")
+    with pytest.raises(ValueError, match=r"neither tokenizer.model nor tokenizer.json"):
+        load(model, device="cpu")
+    lens = load(model, device="cpu", tokenizer=saved)
+    assert lens.family.name == ("sims-qwen" if write is write_qwen_tokenizer else "sims-llama")
+    assert lens.vocabulary.unit_ids == range(len(tokenizer) - 502, len(tokenizer) - 2)
+    for string in ("<text> the capital of france is<speech><Un7><Un499><text>", "\u00e9te\u0301 the\n\nis"):
+        assert lens.vocabulary.encode(string) == tokenizer(string).input_ids
 
 
 def test_a_small_qwen_unembeds_by_its_embedding(tmp_path):

@@ -96,6 +96,10 @@ def test_logits_are_those_of_its_own_class(folder):
     with torch.no_grad():
         torch.testing.assert_close(lens.model(tokens), theirs(tokens).logits, atol=1e-4, rtol=0)
     assert selfcheck(lens).agrees
+    sharing = load(theirs, norms="raw")
+    assert torch.equal(sharing.model(tokens), lens.model(tokens))
+    assert sharing.model.W_E.data_ptr() == theirs.model.embed_tokens.weight.data_ptr()
+    torch.testing.assert_close(load(theirs, norms="folded").model(tokens), lens.model(tokens), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
