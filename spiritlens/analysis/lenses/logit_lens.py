@@ -16,7 +16,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.results import model_attributes
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
@@ -26,6 +26,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.terms import Progress
 
 
 @plain_torch
