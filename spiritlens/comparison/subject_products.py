@@ -102,10 +102,11 @@ def _sums(values: Array, member: Array, patterns: Array) -> _Sums:
 def _products(first: _Sums, second: _Sums) -> Array:
     """S of two modalities: of all data, then without each cluster [1 + cluster]."""
     n_cells = first.sums.shape[1]
-    same = _pairs(first.sums, second.sums, "k,k->k") / _pairs(first.counts, second.counts, "k,k->k")
-    crossed = _pairs(first.pattern_sums, second.pattern_sums, "k,l->kl") / _pairs(
-        first.pattern_counts, second.pattern_counts, "k,l->kl"
-    )
+    with np.errstate(invalid="ignore", divide="ignore"):  # one cluster left: no pairs, NaN
+        same = _pairs(first.sums, second.sums, "k,k->k") / _pairs(first.counts, second.counts, "k,k->k")
+        crossed = _pairs(first.pattern_sums, second.pattern_sums, "k,l->kl") / _pairs(
+            first.pattern_counts, second.pattern_counts, "k,l->kl"
+        )
     return np.asarray(same.sum(axis=1) / n_cells - crossed.sum(axis=(1, 2)) / n_cells**2)
 
 
