@@ -29,9 +29,10 @@ import numpy as np
 import scipy.stats
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.comparison.jackknife import FEWEST_CLUSTERS, Jackknifed, jackknifed
+from spiritlens.comparison.jackknife import Jackknifed, jackknifed
 from spiritlens.comparison.subject_products import Mask, PopulationMoments, population_moments, shared_cells
-from spiritlens.effects.bootstrap import Array
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 FEWEST_CELLS = 3
 """Maps of fewer cells are not correlated: two points always lie on a line."""

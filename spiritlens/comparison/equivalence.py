@@ -16,21 +16,22 @@ detectable difference far above δ says that more facts are needed, and how stro
 equivalent needs no adjustment, since it is said only where every single test at level α allows it (intersection-union
 test: Berger 1982). That one certain cell is equivalent is not said from a family.
 
-Intervals come from a function of ``(values [fact …], clusters, *, confidence)`` that returns mean, low and high, such
-as `cluster_t`.
+Intervals of means are those of `spiritlens.effects.intervals` (over clusters, corrected for skewness); those of other
+statistics come from a jackknife or a bootstrap.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import scipy.optimize
 import scipy.stats
 
-from spiritlens.comparison.jackknife import FEWEST_CLUSTERS, Jackknifed
-from spiritlens.effects.bootstrap import Array
+from spiritlens.comparison.jackknife import Jackknifed
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import FEWEST_CLUSTERS, MeanInterval, cluster_interval
 
 Verdict = Literal["different", "equivalent", "undecided"]
 """different: more than nothing and at least δ; equivalent: nothing as large as δ; undecided: the data allow both."""
@@ -39,16 +40,10 @@ POWER = 0.8
 """Probability with which the detectable difference would have been found."""
 
 
-class IntervalOf(Protocol):
-    """Mean over facts with its interval: (mean, low, high), each with the shape of one fact's cells."""
-
-    def __call__(self, values: Any, clusters: Any, *, confidence: float) -> tuple[Array, Array, Array]: ...
-
-
 @dataclass(frozen=True)
 class Judged:
     """A difference, its interval (`low`, `high`) at 1 − α, its margin, what is said of it, and the smallest difference
-    that would have been found with probability 0.8 (NaN where there is no interval)."""
+    that would have been found with probability 0.8; NaN where there is no interval, with the reason in `why`."""
 
     value: float
     low: float
@@ -56,6 +51,7 @@ class Judged:
     margin: float
     detectable: float
     verdict: Verdict
+    why: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,54 +68,26 @@ class JudgedCells:
     everywhere: Verdict
 
 
-def cluster_t(values: Any, clusters: Any, *, confidence: float = 0.95) -> tuple[Array, Array, Array]:
-    """Student's interval of a mean over facts whose clusters are drawn together: (mean, low, high).
-
-    NaN facts are left out; no interval below `FEWEST_CLUSTERS` clusters. Source: linearised ratio mean (Cochran 1977).
-    """
-    mean, error, counts = cluster_errors(values, clusters)
-    with np.errstate(invalid="ignore"):
-        reach = scipy.stats.t.ppf((1 + confidence) / 2, np.maximum(counts - 1, 1)) * error
-    reach = np.where(counts >= FEWEST_CLUSTERS, reach, np.nan)
-    return mean, mean - reach, mean + reach
-
-
-def cluster_errors(values: Any, clusters: Any) -> tuple[Array, Array, Array]:
-    """Mean over facts, its standard error, and the number of clusters that it rests on, of `values` [fact …].
-
-    With sums S_c and counts n_c of c clusters: error² = c/(c − 1) · Σ (S_c − n_c · mean)² / n².
-    """
-    values = np.asarray(values, dtype=np.float64)
-    flat = values.reshape(len(values), -1)
-    names, codes = np.unique(np.asarray(clusters), return_inverse=True)
-    member = (codes.reshape(-1) == np.arange(len(names))[:, None]).astype(np.float64)
-    present = ~np.isnan(flat)
-    sums, counts = member @ np.where(present, flat, 0.0), member @ present
-    n_clusters = (counts > 0).sum(axis=0).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums.sum(axis=0) / counts.sum(axis=0)
-        squares = ((sums - counts * mean) ** 2).sum(axis=0)
-        error = np.sqrt(n_clusters / (n_clusters - 1) * squares) / counts.sum(axis=0)
-    shape = values.shape[1:]
-    return mean.reshape(shape), error.reshape(shape), n_clusters.reshape(shape)
-
-
 def judge_mean(
-    differences: Any, clusters: Any, *, margin: float, alpha: float = 0.05, interval: IntervalOf = cluster_t
+    differences: Any, clusters: Any, *, margin: float, second: Any = None, alpha: float = 0.05, floor: float = 0.0
 ) -> Judged:
-    """A mean difference over facts, `differences` [fact], against 0 and against the margin."""
-    differences = np.asarray(differences, dtype=np.float64)
-    value, low, high = (float(one) for one in interval(differences, clusters, confidence=1 - alpha))
-    _, inner_low, inner_high = (float(one) for one in interval(differences, clusters, confidence=1 - 2 * alpha))
-    _, error, counts = cluster_errors(differences, clusters)
-    return _judged(value, (low, high), (inner_low, inner_high), margin, detectable(float(error), int(counts), alpha))
+    """A mean difference over facts, `differences` [fact], against 0 and against the margin.
+
+    `clusters`, `second` and `floor` as `cluster_interval` takes them. Where (nearly) all facts differ by the same there
+    is no interval, hence no verdict: what few facts would show may be missing from the sample.
+    """
+    wide, narrow = _intervals(differences, clusters, second, alpha, floor)
+    least = detectable(float(wide.se), float(wide.dof), alpha) if not str(wide.missing) else float("nan")
+    ends = [(float(one.low), float(one.high)) for one in (wide, narrow)]
+    return _judged(float(wide.mean), ends[0], ends[1], margin, least, str(wide.missing))
 
 
 def judge_jackknifed(difference: Jackknifed, *, margin: float, alpha: float = 0.05) -> Judged:
     """A difference of two statistics that are no means, such as two r, by its jackknife interval."""
     wide, narrow = difference.interval(1 - alpha), difference.interval(1 - 2 * alpha)
-    least = detectable(difference.error, difference.smallest, alpha)
-    return _judged(difference.value, wide, narrow, margin, least)
+    least = detectable(difference.error, difference.smallest - 1, alpha)
+    why = "" if difference.smallest >= FEWEST_CLUSTERS else "too few clusters"
+    return _judged(difference.value, wide, narrow, margin, least, why)
 
 
 def judge_intervals(
@@ -129,11 +97,11 @@ def judge_intervals(
 
     Its standard error is taken from the length of the wide one.
     """
-    usable = n_clusters >= FEWEST_CLUSTERS
-    nan = (float("nan"), float("nan"))
-    error = (wide[1] - wide[0]) / 2 / float(scipy.stats.t.ppf(0.975, n_clusters - 1)) if usable else float("nan")
-    least = detectable(error, n_clusters, 0.05)
-    return _judged(value, wide if usable else nan, narrow if usable else nan, margin, least)
+    if n_clusters < FEWEST_CLUSTERS:
+        nan = (float("nan"), float("nan"))
+        return _judged(value, nan, nan, margin, float("nan"), "too few clusters")
+    error = (wide[1] - wide[0]) / 2 / float(scipy.stats.t.ppf(0.975, n_clusters - 1))
+    return _judged(value, wide, narrow, margin, detectable(error, n_clusters - 1, 0.05), "")
 
 
 def judge_cells(
@@ -142,31 +110,30 @@ def judge_cells(
     p_values: Any,
     *,
     margin: float,
+    second: Any = None,
     alpha: float = 0.05,
-    interval: IntervalOf = cluster_t,
+    floor: float = 0.0,
 ) -> JudgedCells:
     """Mean differences of the cells of a map, `differences` [fact cell], with p adjusted for all cells [cell].
 
-    Cells whose p is NaN were not tested and are undecided; they keep the map from being called equivalent only where
-    they have values.
+    A cell whose p is NaN was not tested and is not different; a cell that no fact has does not count for `everywhere`.
     """
-    differences, p_values = np.asarray(differences, dtype=np.float64), np.asarray(p_values, dtype=np.float64)
-    value, low, high = interval(differences, clusters, confidence=1 - alpha)
-    _, inner_low, inner_high = interval(differences, clusters, confidence=1 - 2 * alpha)
+    wide, narrow = _intervals(differences, clusters, second, alpha, floor)
     with np.errstate(invalid="ignore"):
-        equivalent = (inner_low > -margin) & (inner_high < margin)
-        different = ~equivalent & (p_values <= alpha) & (np.abs(value) >= margin)
+        equivalent = (narrow.low > -margin) & (narrow.high < margin)
+        found = np.asarray(p_values, dtype=np.float64) <= alpha
+        different = ~equivalent & found & (np.abs(wide.mean) >= margin)
     verdict = np.where(equivalent, "equivalent", np.where(different, "different", "undecided"))
-    measured = ~np.isnan(value)
-    _, error, counts = cluster_errors(differences, clusters)
+    measured = wide.n_facts > 0
     share = alpha / max(1, int(measured.sum()))
-    least = np.array([detectable(float(e), int(n), share) for e, n in zip(error.flat, counts.flat, strict=True)])
+    errors = np.where(wide.missing == "", wide.se, np.nan)
+    least = [detectable(float(e), float(n), share) for e, n in zip(errors.flat, wide.dof.flat, strict=True)]
     return JudgedCells(
-        value=value,
-        low=low,
-        high=high,
+        value=wide.mean,
+        low=wide.low,
+        high=wide.high,
         margin=margin,
-        detectable=least.reshape(value.shape),
+        detectable=np.reshape(least, wide.mean.shape),
         verdict=verdict,
         everywhere=overall(verdict[measured].tolist()),
     )
@@ -180,15 +147,14 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     return "equivalent" if found == {"equivalent"} else "undecided"
 
 
-def detectable(error: float, n_clusters: int, alpha: float = 0.05, power: float = POWER) -> float:
-    """The smallest true difference that Student's two-sided test finds with probability `power`; NaN without error."""
-    if n_clusters < FEWEST_CLUSTERS or np.isnan(error):
-        return float("nan")
-    return error * _errors_needed(n_clusters - 1, alpha, power)
+def detectable(error: float, freedom: float, alpha: float = 0.05, power: float = POWER) -> float:
+    """The smallest true difference that Student's two-sided test with this standard error and so many degrees of
+    `freedom` finds with probability `power`; NaN without an error."""
+    return error * _errors_needed(round(freedom, 6), alpha, power) if error >= 0 else float("nan")
 
 
 @lru_cache(maxsize=4096)
-def _errors_needed(freedom: int, alpha: float, power: float) -> float:
+def _errors_needed(freedom: float, alpha: float, power: float) -> float:
     """The detectable difference in standard errors: where the noncentral t law reaches beyond the critical value."""
     critical = float(scipy.stats.t.ppf(1 - alpha / 2, freedom))
 
@@ -198,12 +164,22 @@ def _errors_needed(freedom: int, alpha: float, power: float) -> float:
     return float(scipy.optimize.brentq(missing, 0.0, 3 * critical + 10))
 
 
+def _intervals(
+    differences: Any, clusters: Any, second: Any, alpha: float, floor: float
+) -> tuple[MeanInterval, MeanInterval]:
+    """The interval at 1 − α, for what is different, and that at 1 − 2α, for what is equivalent."""
+    wide, narrow = (
+        cluster_interval(differences, clusters, second, confidence=1 - tails * alpha, floor=floor) for tails in (1, 2)
+    )
+    return wide, narrow
+
+
 def _judged(
-    value: float, wide: tuple[float, float], narrow: tuple[float, float], margin: float, least: float
+    value: float, wide: tuple[float, float], narrow: tuple[float, float], margin: float, least: float, why: str
 ) -> Judged:
     verdict: Verdict = "undecided"
     if narrow[0] > -margin and narrow[1] < margin:
         verdict = "equivalent"
     elif (wide[0] > 0 or wide[1] < 0) and abs(value) >= margin:
         verdict = "different"
-    return Judged(value, wide[0], wide[1], margin, least, verdict)
+    return Judged(value, wide[0], wide[1], margin, least, verdict, why)

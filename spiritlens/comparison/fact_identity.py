@@ -35,8 +35,8 @@ import numpy as np
 import scipy.stats
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.comparison.jackknife import FEWEST_CLUSTERS
-from spiritlens.effects.bootstrap import Array
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 CLOSE = 1e-12
 """Differences of D below this are rounding."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from spiritlens.effects.bootstrap import Array
+from spiritlens.effects.clusters import Array
 
 Names = np.ndarray[Any, np.dtype[np.str_]]
 

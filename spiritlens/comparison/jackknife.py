@@ -18,10 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-from spiritlens.effects.bootstrap import Array
-
-FEWEST_CLUSTERS = 6
-"""Below this many subjects no interval is given and no test made: with 5, no sign-flip p is below 0.05."""
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 
 @dataclass(frozen=True, eq=False)

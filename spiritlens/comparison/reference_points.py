@@ -36,7 +36,7 @@ import scipy.stats
 from spiritlens.comparison.agreement import Agreement, Strength, population_agreement
 from spiritlens.comparison.fact_maps import shifted_maps
 from spiritlens.comparison.jackknife import difference
-from spiritlens.effects.bootstrap import Array
+from spiritlens.effects.clusters import Array
 
 Part = Literal["measured", "ceiling", "floor", "shift", "twins"]
 """What a row of the table is; shift: the second map moved by some layers, of the same facts."""

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.comparison.jackknife import FEWEST_CLUSTERS
-from spiritlens.effects.bootstrap import Array
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 

@@ -21,7 +21,7 @@ def noisy(correlation: float, noise: float, facts: int, seed: int, shared: float
 
 def test_facts_that_are_all_alike_give_the_correlation_itself() -> None:
     first, second = np.array([1.0, 2.0, 3.0, 5.0]), np.array([1.0, 3.0, 2.0, 5.0])
-    found = population_agreement(fact_maps(np.tile(first, (6, 1)), np.tile(second, (6, 1)), "abcdef"))
+    found = population_agreement(fact_maps(np.tile(first, (6, 1)), np.tile(second, (6, 1)), list("abcdef")))
     expected = np.corrcoef(first, second)[0, 1]
     assert (found.value, found.low, found.high) == pytest.approx((expected, expected, expected))
     assert (found.reliability, found.halves.across) == (pytest.approx((1, 1)), pytest.approx(expected))

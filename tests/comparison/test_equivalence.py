@@ -5,8 +5,6 @@ import pytest
 import scipy.stats
 
 from spiritlens.comparison.equivalence import (
-    cluster_errors,
-    cluster_t,
     detectable,
     judge_cells,
     judge_intervals,
@@ -15,6 +13,7 @@ from spiritlens.comparison.equivalence import (
     overall,
 )
 from spiritlens.comparison.jackknife import jackknifed
+from spiritlens.effects.intervals import cluster_interval
 
 # mean 0.02; errors of ± 0.1 in eight facts: standard error 0.1 · √(8/7) / √8 = 0.0378
 EIGHT = 0.02 + 0.1 * np.array([1, -1, 1, -1, 1, -1, 1, -1.0])
@@ -33,44 +32,45 @@ def test_by_hand() -> None:
     assert judge_mean(EIGHT + 0.2, range(8), margin=0.3).verdict == "equivalent"  # not 0, but ruled out to matter
 
 
+def tost(values: np.ndarray, margin: float) -> float:
+    """The larger p of SciPy's two one-sided tests."""
+    below = scipy.stats.ttest_1samp(values, margin, alternative="less").pvalue
+    return max(below, scipy.stats.ttest_1samp(values, -margin, alternative="greater").pvalue)
+
+
 def test_equivalence_is_two_one_sided_tests() -> None:
-    rng = np.random.default_rng(0)
-    for values in rng.normal(0.1, 0.3, size=(60, 10)):
-        upper = scipy.stats.ttest_1samp(values, 0.3, alternative="less").pvalue
-        lower = scipy.stats.ttest_1samp(values, -0.3, alternative="greater").pvalue
-        said = judge_mean(values, range(10), margin=0.3).verdict == "equivalent"
-        assert said == (max(upper, lower) < 0.05)
+    said = 0
+    for half in np.random.default_rng(0).normal(0, 0.4, size=(60, 5)):
+        values = np.concatenate([0.1 + half, 0.1 - half])  # not skewed, so that nothing is corrected
+        equivalent = judge_mean(values, range(10), margin=0.3).verdict == "equivalent"
+        assert equivalent == (tost(values, 0.3) < 0.05)
+        said += equivalent
+    assert 0 < said < 60
 
 
-def test_an_interval_of_clusters_by_loops() -> None:
-    rng = np.random.default_rng(1)
-    values, clusters = rng.normal(size=(12, 2)), np.array([0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 7, 7])
-    values[0, 0], values[3, 1] = np.nan, np.nan
-    mean, error, counts = cluster_errors(values, clusters)
-    for cell in range(2):
-        expected = np.nanmean(values[:, cell])
-        squares, groups = 0.0, 0
-        for cluster in range(8):
-            own = values[clusters == cluster, cell]
-            own = own[~np.isnan(own)]
-            groups += len(own) > 0
-            squares += (own - expected).sum() ** 2
-        assert mean[cell] == pytest.approx(expected)
-        assert counts[cell] == groups
-        n = (~np.isnan(values[:, cell])).sum()
-        assert error[cell] == pytest.approx(np.sqrt(groups / (groups - 1) * squares) / n)
-    low = cluster_t(values, clusters, confidence=0.9)[1]
-    np.testing.assert_allclose(low, mean - scipy.stats.t.ppf(0.95, counts - 1) * error)
+def test_of_skewed_differences_less_is_said_never_more() -> None:
+    for values in np.random.default_rng(1).lognormal(-2, 1, size=(60, 10)):
+        if judge_mean(values, range(10), margin=0.3).verdict == "equivalent":
+            assert tost(values, 0.3) < 0.05
 
 
 def test_too_few_subjects_leave_all_undecided() -> None:
     found = judge_mean(np.zeros(10), np.repeat(range(5), 2), margin=0.1)
-    assert (found.verdict, np.isnan(found.low), np.isnan(found.detectable)) == ("undecided", True, True)
-    assert judge_intervals(0.0, (-0.01, 0.01), (-0.01, 0.01), margin=0.1, n_clusters=5).verdict == "undecided"
+    assert (found.verdict, found.why) == ("undecided", "too few clusters")
+    assert np.isnan([found.low, found.high, found.detectable]).all()
+    given = judge_intervals(0.0, (-0.01, 0.01), (-0.01, 0.01), margin=0.1, n_clusters=5)
+    assert (given.verdict, given.why) == ("undecided", "too few clusters")
+    five = judge_jackknifed(jackknifed(np.zeros(6), tuple("abcde")), margin=0.1)
+    assert (five.verdict, five.why) == ("undecided", "too few clusters")
+
+
+def test_of_facts_that_all_differ_by_the_same_nothing_follows() -> None:
+    found = judge_mean(np.full(10, 0.3), range(10), margin=0.1)
+    assert (found.value, found.verdict, found.why) == (pytest.approx(0.3), "undecided", "too few carry any effect")
 
 
 def test_what_would_have_been_found_is_found_four_times_in_five() -> None:
-    least = detectable(1 / np.sqrt(10), 10)
+    least = detectable(1 / np.sqrt(10), 9)
     values = np.random.default_rng(2).normal(least, 1, size=(4000, 10))
     assert (scipy.stats.ttest_1samp(values, 0, axis=1).pvalue <= 0.05).mean() == pytest.approx(0.8, abs=0.02)
     # for many subjects the normal law's 1.960 + 0.842
@@ -82,7 +82,8 @@ def test_statistics_that_are_no_means() -> None:
     found = judge_jackknifed(jackknifed(np.array([EIGHT.mean(), *without]), tuple("abcdefgh")), margin=0.1)
     of_mean = judge_mean(EIGHT, range(8), margin=0.1)
     assert (found.low, found.high, found.detectable) == pytest.approx((of_mean.low, of_mean.high, of_mean.detectable))
-    narrow = tuple(float(one) for one in cluster_t(EIGHT, range(8), confidence=0.9)[1:])
+    inner = cluster_interval(EIGHT, range(8), confidence=0.9)
+    narrow = (float(inner.low), float(inner.high))
     given = judge_intervals(0.02, (of_mean.low, of_mean.high), narrow, margin=0.1, n_clusters=8)
     assert given.verdict == found.verdict == "equivalent"
     assert given.detectable == pytest.approx(of_mean.detectable)
@@ -96,7 +97,7 @@ def test_a_map_is_equivalent_where_all_its_cells_are() -> None:
     # the same difference, whose p over all cells is not small
     assert judge_cells(values, range(8), [1.0, 0.2, np.nan], margin=0.1).everywhere == "undecided"
     assert judge_cells(values[:, [0, 2]], range(8), [1.0, np.nan], margin=0.1).everywhere == "equivalent"
-    assert cells.detectable[0] == pytest.approx(detectable(0.1 / np.sqrt(7), 8, alpha=0.025))
+    assert cells.detectable[0] == pytest.approx(detectable(0.1 / np.sqrt(7), 7, alpha=0.025))
     assert overall([]) == "undecided"
 
 

@@ -22,7 +22,8 @@ def similarities(maps: FactMaps, groups: np.ndarray) -> np.ndarray:
         np.stack([row - np.nanmean(values[groups == group], axis=0) for row, group in zip(values, groups, strict=True)])
         for values in (maps.first, maps.second)
     ]
-    return np.array([[np.corrcoef(one, other)[0, 1] for other in residual[1]] for one in residual[0]])
+    with np.errstate(invalid="ignore"):  # alone in its relation: no residual map
+        return np.array([[np.corrcoef(one, other)[0, 1] for other in residual[1]] for one in residual[0]])
 
 
 def test_the_same_by_loops_over_all_permutations() -> None:
@@ -130,11 +131,11 @@ def test_strangers_are_not_recognised_more_often_than_promised(per_subject: int)
 
 
 def test_what_would_have_been_found_is_found_four_times_in_five() -> None:
-    rng = np.random.default_rng(10)
-    tests = [fact_identity(own_maps(20, 0.43, int(seed)), permutations=299) for seed in rng.integers(1e6, size=150)]
+    seeds = np.random.default_rng(10).integers(1e6, size=150)
+    tests = [fact_identity(own_maps(20, 0.355, int(seed)), permutations=299) for seed in seeds]
     effect, least = np.mean([one.difference for one in tests]), np.mean([one.detectable for one in tests])
-    power = np.mean([one.p <= 0.05 for one in tests])
-    assert (effect > least) == (power > 0.8) or abs(power - 0.8) < 0.1
+    assert effect == pytest.approx(least, rel=0.06)  # facts as alike as just can be found
+    assert np.mean([one.p <= 0.05 for one in tests]) == pytest.approx(0.8, abs=0.1)
 
 
 def test_shares_of_each_facts_own_total_effect() -> None:
