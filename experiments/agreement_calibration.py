@@ -138,7 +138,7 @@ def rows(trials: int, seed: int = 0) -> Iterator[Row]:
         yield Row("identity of strangers", setting, 0.05, "at most", identity_found(trials, seed, shared=0.0, **law))
         yield Row("identity of a tenth", setting, 0.0, "at least", identity_found(trials, seed, shared=0.1, **law))
     for law in ("normal", "lognormal"):
-        for facts in (8, 24, 100):
+        for facts in (8, 16, 24, 100):
             setting, given = f"{facts} facts, {law}", {"facts": facts, "law": law}
             alike = judged(trials, seed, true=0.0, margin=1e-9, verdict="different", **given)
             yield Row("different, of no difference", setting, 0.05, "at most", alike)

@@ -103,9 +103,11 @@ def _beside_twins(own: pd.Series, twins: list[pd.Series]) -> pd.Series:
 
 
 def _given_twin(place: int, twin: Any) -> tuple[xr.DataArray, xr.DataArray]:
-    found = listed(f"twins[{place}]", twin, of=xr.DataArray)
+    found = (twin,) if isinstance(twin, xr.DataArray) else listed(f"twins[{place}]", twin)
     if len(found) != 2:
-        raise ValueError(f"twins[{place}] has {len(found)} measures: expected the two of one untrained model")
+        raise ValueError(
+            f"twins[{place}] has {len(found)} measures: expected the two of one untrained model, as [(first, second)]"
+        )
     return found[0], found[1]
 
 
