@@ -12,9 +12,10 @@ Each is an `Agreement` by the same statistic, so r is on one scale. What is said
 - *floor*: measured − floor by jackknife, subject by subject. **above** where its interval lies above 0; **no map**
   where the floor has no map that could agree; else **not above**.
 - *twins*: agreement of random models varies from model to model more than from fact to fact, so one of them tells
-  little. With k ≥ 3 twins: **above** where the lower end of the measured r lies above Student's one-sided 95 %
-  prediction bound for one more twin, mean + t(k − 1) · sd · √(1 + 1/k); below 3 **too few**. Twins that have no map
-  count as r = 0.
+  little. **above** where the lower end of the measured r lies above the one-sided 95 % prediction bound for one more
+  twin: from 19 twins on the ⌈0.95 (k + 1)⌉-th smallest r, whatever their law; of 3 to 18 Student's, mean + t(k − 1) ·
+  sd · √(1 + 1/k); of fewer there is no bound (**too few**). Twins without a map are left out, and where none of at
+  least 3 has one, that is said.
 - *ceiling*: **reached** where the interval of measured − ceiling lies above −margin (non-inferiority), else **below**
   where it lies below 0, else **undecided**.
 
@@ -47,12 +48,15 @@ Relation = Literal["", "above", "not above", "no map", "too few", "reached", "be
 FEWEST_TWINS = 3
 """Below this many twins their spread is not known; five or more make a bound that is not far above all of them."""
 
+RANKED_TWINS = 19
+"""From this many twins on the bound needs no law: one more exceeds the largest of 19 with probability 1/20."""
+
 
 @dataclass(frozen=True)
 class Reference:
     """A row: r with its interval, the difference measured − r with its interval, and what is said of it.
 
-    Of twins r is the mean, `high` the prediction bound, and `n` how many they are (else the number of facts).
+    Of twins r is the mean, `high` the prediction bound, and `n` how many have a map (else the number of facts).
     """
 
     part: Part
@@ -171,15 +175,25 @@ def _to_ceiling(ceiling: Agreement, low: float, high: float, margin: float) -> R
 
 def _of_twins(measured: Agreement, twins: Sequence[Agreement]) -> Reference:
     """The row of models that learnt nothing: their mean r, and the bound that one more would stay below."""
-    found = np.array([0.0 if one.moved is None else one.value for one in twins])
-    mean, count = float(found.mean()), len(found)
-    bound = float("nan")
-    if count >= FEWEST_TWINS:
-        reach = float(scipy.stats.t.ppf(0.95, count - 1)) * float(found.std(ddof=1)) * np.sqrt(1 + 1 / count)
-        bound = mean + float(reach)
-    relation: Relation = "too few" if count < FEWEST_TWINS else "above" if measured.low > bound else "not above"
+    found = np.array([one.value for one in twins if one.moved is not None])
+    bound, mean = _bound(found), float(found.mean()) if len(found) else float("nan")
+    relation: Relation = "above" if measured.low > bound else "not above"
+    if np.isnan(bound):
+        relation = "no map" if not len(found) and len(twins) >= FEWEST_TWINS else "too few"
     nan = float("nan")
-    return Reference("twins", f"{count} twins", mean, nan, bound, measured.value - mean, nan, nan, relation, count)
+    name = f"{len(twins)} twins"
+    return Reference("twins", name, mean, nan, bound, measured.value - mean, nan, nan, relation, len(found))
+
+
+def _bound(values: Array) -> float:
+    """One-sided 95 % prediction bound for one more value."""
+    count = len(values)
+    if count < FEWEST_TWINS:
+        return float("nan")
+    if count >= RANKED_TWINS:
+        return float(np.sort(values)[int(np.ceil(0.95 * (count + 1) - 1e-9)) - 1])
+    reach = float(scipy.stats.t.ppf(0.95, count - 1)) * float(values.std(ddof=1)) * float(np.sqrt(1 + 1 / count))
+    return float(values.mean()) + reach
 
 
 def _resolution(shifted: Mapping[int, Reference]) -> float:

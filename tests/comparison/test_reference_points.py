@@ -96,7 +96,16 @@ def test_the_bound_of_twins_by_hand() -> None:
     assert row.relation == "above"
     assert agreement_table(agreement(HERE, HERE), twins=twins[:2]).rows[-1].relation == "too few"
     empty = [agreement(0 * HERE, HERE, seed=seed) for seed in range(3)]
-    assert agreement_table(agreement(HERE, HERE, 0.05), twins=empty).rows[-1].high == 0.0
+    assert agreement_table(agreement(HERE, HERE), twins=empty).rows[-1].relation == "no map"
+    assert agreement_table(agreement(HERE, HERE), twins=empty[:2]).rows[-1].relation == "too few"
+    assert agreement_table(agreement(HERE, HERE, 0.05), twins=[*twins, *empty]).rows[-1].high == row.high
+
+
+def test_of_many_twins_the_bound_is_one_of_them() -> None:
+    twins = [agreement(HERE, HERE + 0.1 * k * ELSEWHERE, 0.05, seed=k) for k in range(1, 40)]
+    ordered = sorted(one.value for one in twins)
+    assert agreement_table(twins[0], twins=twins[-19:]).rows[-1].high == max(one.value for one in twins[-19:])
+    assert agreement_table(twins[0], twins=twins).rows[-1].high == ordered[37]  # 0.95 · 40 = 38th of 39
 
 
 def test_random_models_are_not_said_to_agree() -> None:
