@@ -16,10 +16,11 @@ detectable difference far above δ says that more facts are needed, and how stro
 equivalent needs no adjustment, since it is said only where every single test at level α allows it (intersection-union
 test: Berger 1982). That one certain cell is equivalent is not said from a family.
 
-**Errors.** Counted in ``experiments/agreement_calibration.py``: of no difference, *different* is said in 5 to 7 % of
-trials of normal differences and in 5 to 9 % of lognormal ones (9 with 8 subjects); of a difference of exactly δ,
-*equivalent* in 5 to 7 % of normal ones, and where a few facts carry the difference (lognormal) in 15, 10 and 6 % with
-8, 24 and 100 subjects: a sample may miss the few, so of skewed differences equivalence needs many subjects.
+**Errors.** Counted in ``experiments/agreement_calibration.py`` (400 trials a row, 8 to 100 subjects): of no difference,
+*different* is said in 3 to 7 % of normal differences and in 5 to 9 % of lognormal ones (9 with 8 subjects); of a
+difference of exactly δ, *equivalent* in 1 to 7 % of normal ones, and where a few facts carry it (lognormal) in 15, 11,
+10 and 6 % with 8, 16, 24 and 100 subjects: a sample may miss the few, so of skewed differences equivalence needs many
+subjects.
 
 Intervals of means are those of `spiritlens.effects.intervals` (over clusters, corrected for skewness); those of other
 statistics come from a jackknife or a bootstrap.
