@@ -105,7 +105,7 @@ def _measured(prompt: Prompt, part: SpokenPart, heard: Heard, name: str) -> Prom
         try:
             change = changed_units(prompt, part, moved)
             changed, share = float(change.n_changed), change.share
-        except ValueError:  # no word stands for the subject: there is no second span
+        except ValueError:  # no word stands for the subject alone: there is no second span
             pass
     return replace(
         prompt,

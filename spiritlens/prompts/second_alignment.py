@@ -42,7 +42,7 @@ def alignment_change(prompt: Prompt, words: Sequence[WordInterval]) -> Alignment
 
     `words` are those it found in the prompt's sound, in order, in seconds of that sound; they need not be spelt as the
     prompt's. Returns the positions by either. Raises ValueError for a prompt without sound or spoken subject, and
-    where no word stands for the subject.
+    where no word stands for the subject, or one stands for a word beside it as well.
     """
     if not isinstance(prompt, Prompt):
         raise ValueError(f"prompt={shown(prompt, 40)} ({type(prompt).__name__}): expected a Prompt")
@@ -60,9 +60,16 @@ def changed_units(prompt: Prompt, part: SpokenPart, words: Sequence[WordInterval
         raise ValueError("its subject is not spoken")
     own = tuple(place for place in part.units if place in set(prompt.subject.positions))
     said = tuple(prompt.words[number] for number in part.words)
-    found = WordErrors(said, tuple(word.word for word in words)).heard_for(within(part))
+    errors, subject = WordErrors(said, tuple(word.word for word in words)), within(part)
+    found = errors.heard_for(subject)
     if not found:
         raise ValueError(f"none of the second aligner's words stands for the subject '{prompt.subject.name}'")
+    around = {*errors.heard_for(range(subject.start)), *errors.heard_for(range(subject.stop, len(said)))}
+    if shared := sorted(around & set(found)):
+        raise ValueError(
+            f"the second aligner's word '{words[shared[0]].word}' stands for the subject '{prompt.subject.name}' and for "
+            "a word beside it"
+        )
     start = min(words[number].start for number in found)
     end = max(words[number].end for number in found)
     centres = {place: (prompt.starts[place] + prompt.ends[place]) / 2 for place in part.units}

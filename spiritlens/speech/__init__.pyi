@@ -13,7 +13,6 @@ from spiritlens.speech.engines.utterance import Utterance as Utterance
 from spiritlens.speech.engines.utterance import Voice as Voice
 from spiritlens.speech.recognition.cached import CachedRecogniser as CachedRecogniser
 from spiritlens.speech.recognition.heard import Heard as Heard
-from spiritlens.speech.recognition.heard import Recogniser as Recogniser
 from spiritlens.speech.recognition.whisper import Whisper as Whisper
 from spiritlens.speech.recognition.word_errors import WordErrors as WordErrors
 from spiritlens.speech.recordings import encode_recordings as encode_recordings

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from spiritlens.arguments import listed
 from spiritlens.speech.recognition.spoken_form import spoken_form
 
 StepKind = Literal["equal", "substitute", "delete", "insert"]
@@ -36,8 +37,12 @@ class Step:
 class WordErrors:
     """Said beside heard, each a list of words as they were given, which may be said as several words or as none."""
 
-    said: tuple[str, ...]
-    heard: tuple[str, ...]
+    said: Sequence[str]
+    heard: Sequence[str]
+
+    def __post_init__(self) -> None:
+        for name in ("said", "heard"):
+            object.__setattr__(self, name, listed(name, getattr(self, name), of=str, empty=True))
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -14,9 +14,11 @@ from spiritlens.speech.recognition.spoken_form import spoken_form
         ("$5 million", "five million dollars"),
         ("80%", "eighty per cent"),
         ("New York-based", "new york based"),
-        ("Curaçao’s", "curacaos"),
+        ("Curaçao’s", "curacao is"),
+        ("It isn't Canada's, and they won't", "it is not canada is and they will not"),
         ("O'Brien", "obrien"),
         ("Straße", "strasse"),
+        ("Colours of the Theatre", "colors of the theater"),
         ("It was 3-1.", "it was three one"),  # what can be read in two ways is read by its parts
         ("3-1 and 1917", "three one and nineteen seventeen"),
         ("北京 is", "北京 is"),  # what no voice says stands as it is

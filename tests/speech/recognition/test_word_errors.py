@@ -18,6 +18,7 @@ SUBJECT = range(3, 5)
     [
         ("the capital of new zealand is", 0, 0),
         ("The Capital, of New Zealand is...", 0, 0),
+        ("The capital of New Zealand's.", 0, 0),  # which sounds alike
         ("a capital of new zealand was", 2, 0),  # substitutions outside
         ("the capital of new sealand is", 1, 1),  # one in the subject
         ("the capital of you sea is", 2, 2),
