@@ -67,8 +67,8 @@ def changed_units(prompt: Prompt, part: SpokenPart, words: Sequence[WordInterval
     around = {*errors.heard_for(range(subject.start)), *errors.heard_for(range(subject.stop, len(said)))}
     if shared := sorted(around & set(found)):
         raise ValueError(
-            f"the second aligner's word '{words[shared[0]].word}' stands for the subject '{prompt.subject.name}' and for "
-            "a word beside it"
+            f"the second aligner's word '{words[shared[0]].word}' stands for the subject '{prompt.subject.name}' and a "
+            "word beside it"
         )
     start = min(words[number].start for number in found)
     end = max(words[number].end for number in found)

@@ -47,7 +47,11 @@ def test_what_cannot_be_aligned_is_refused(spoken: Prompt, spirit, units, words)
         (written, words, "no spoken part"),
         (speech_prompt(spirit, units, words), words, "no sound"),
         (speech_prompt(spirit, units, words, waveform=spoken.waveform), words, "subject is not spoken"),
-        (spoken, [WordInterval("New", 0.8, 1.0), WordInterval("Zealand's.", 1.0, 1.6)], "'Zealand's.' stands for"),
+        (
+            spoken,
+            [WordInterval("New", 0.8, 1.0), WordInterval("Zealand's.", 1.0, 1.6)],
+            "'Zealand's.' stands for the subject 'new zealand' and a",
+        ),
         (spoken, words[:3], "none of the second aligner's words stands for the subject 'new zealand'"),
     ):
         with pytest.raises(ValueError, match=f"prompt {prompt.id} cannot be aligned a second time: .*{reason}"):
