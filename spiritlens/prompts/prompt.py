@@ -51,7 +51,8 @@ class Prompt:
     ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are,
     ``encoder`` that of the speech encoder that made the units ("" where it is not known). A prompt without a subject
     has an empty span for it, one without an answer no ``answer_ids``. With the ``foil_rule`` "runner-up" the foil is
-    the model's (`spiritlens.runs.foils`). Prompts are equal when their ``id``, a hash of their content, is.
+    the model's (`spiritlens.runs.foils`). ``aliases`` are other names of the answer. Prompts are equal when their
+    ``id``, a hash of their content but for the aliases, is.
     """
 
     ids: tuple[int, ...]
@@ -80,6 +81,7 @@ class Prompt:
     vocabulary: str = ""
     encoder: str = ""
     foil_rule: FoilRule = "own"
+    aliases: tuple[str, ...] = ()
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -105,7 +107,7 @@ class Prompt:
         check_choice("foil_rule", self.foil_rule, FoilRule)
         if not isinstance(self.subject, Span):
             raise ValueError(f"subject={shown(self.subject)}: expected a Span of the subject's positions")
-        for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids"):
+        for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids", "aliases"):
             object.__setattr__(self, name, column_values(name, getattr(self, name)))
 
     @property
@@ -118,7 +120,7 @@ class Prompt:
     @property
     def origin(self) -> Origin:
         """Where it comes from, as `Lens.text` and its like take it; columns of their own in ``prompts.parquet``."""
-        return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio)
+        return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio, self.aliases)
 
     @property
     def id(self) -> str:
@@ -302,6 +304,8 @@ class Prompt:
         written_by_0_1 = is_missing(row.get("vocabulary"))
         for column in ("vocabulary", "encoder"):
             row[column] = "" if is_missing(row.get(column)) else row[column]
+        if is_missing(row.get("aliases")):
+            row["aliases"] = ()  # of a row that was written before answers had other names
         missing = [column for column in ("id", "subject_positions", *_stored()) if column not in row]
         if missing:
             raise ValueError(f"the row lacks {missing}; give a row that Prompt.to_dict wrote")

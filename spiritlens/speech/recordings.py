@@ -178,7 +178,7 @@ def speak_texts(
 
     Each utterance is ``NAME.wav`` with its words in ``NAME.json`` (see `word_sources`), NAME made of the row's ``id``
     (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached. A
-    text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
+    text that cannot be said ends it with an error that names the row; `prompts.facts.speaking` leaves such facts out.
     Raises ValueError for rows without a text, and EngineError where a voice is not on this machine.
     """
     check_choice("progress", progress, Progress)

@@ -8,17 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from spiritlens.prompts.facts import (
-    CARRIERS,
-    GROUPS,
-    HELD_OUT,
-    PHRASINGS,
-    TRAINED_PHRASINGS,
-    Fact,
-    commonest_answers,
-    drawn_foils,
-    load_facts,
-)
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.foils import drawn_foils
+from spiritlens.prompts.facts.guesses import commonest_answers
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.shipped import CARRIERS, GROUPS, HELD_OUT, PHRASINGS, TRAINED_PHRASINGS
 
 FACTS = load_facts()
 TEMPLATES = {
@@ -196,7 +190,7 @@ def test_the_shipped_list_is_checked_for_what_training_relies_on(
 ) -> None:
     broken = {"relations": {"c": {"templates": {"one": "{subject} is"}, "facts": [["a", "b", "c", "both"]]}}}
     (tmp_path / "facts.json").write_text(json.dumps(broken))
-    monkeypatch.setattr("spiritlens.prompts.facts.ASSETS", tmp_path)
+    monkeypatch.setattr("spiritlens.prompts.facts.loading.ASSETS", tmp_path)
     with pytest.raises(ValueError, match="the shipped fact c/a has the group 'both', the phrasings one"):
         load_facts()
     assert load_facts(tmp_path / "facts.json")[0].text() == "a is"
@@ -258,7 +252,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 def test_spoken_facts_are_read_back_with_their_columns(tmp_path: Path) -> None:
     from datasets import Audio, load_dataset
 
-    from spiritlens.prompts.facts import speak
+    from spiritlens.prompts.facts.speaking import speak
     from spiritlens.speech.recordings import recordings_of_folder
 
     facts = load_facts()[:2]
@@ -277,7 +271,7 @@ def test_spoken_facts_are_read_back_with_their_columns(tmp_path: Path) -> None:
 
 
 def test_an_unspeakable_fact_is_left_out_with_its_reason(tmp_path: Path) -> None:
-    from spiritlens.prompts.facts import speak
+    from spiritlens.prompts.facts.speaking import speak
     from spiritlens.speech.recordings import recordings_of_folder
 
     facts = [Fact(f"capital/{s}", "capital", s, "Rome", "Paris", TEMPLATES, "both") for s in ("Italy", "北京", "Peru*")]

@@ -9,7 +9,9 @@ import numpy as np
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.prompts.facts import commonest_answers, drawn_foils, given_facts
+from spiritlens.prompts.facts.fact import given_facts
+from spiritlens.prompts.facts.foils import drawn_foils
+from spiritlens.prompts.facts.guesses import commonest_answers
 
 TEXTS = ("The colour of {subject} is", "{subject} is", "{subject} has the colour", "I call {subject}")
 TEMPLATES = dict(zip(("first", "second", "third", "held out"), TEXTS, strict=True))
@@ -88,7 +90,7 @@ def _files(bench: Bench) -> Iterator[Odd]:
             "load_facts",
             f"{type(value).__name__} {value!r}",
             lambda value=value: load(value),
-            "name=",
+            "source=",
             "path of a JSON file",
         )
     for value in ("", "none.json", Path("none/none.json"), "a\0b", "x" * 5000, "Embedded"):
