@@ -1,7 +1,7 @@
 """Foils: a false answer for each fact that has none, by a seed.
 
-A foil is one of the relation's other answers. What the set itself says is true of the subject is none: the fact's answer
-and aliases, and those of other facts of the same relation and subject.
+A foil is one of the relation's other answers. What the set itself says is true of the subject is none: the fact's
+answer and aliases, and those of other facts of the same relation and subject.
 """
 
 import hashlib
