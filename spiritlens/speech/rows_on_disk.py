@@ -46,9 +46,18 @@ def rows_on_disk(dataset: Any, columns: Sequence[str]) -> Iterable[Mapping[str, 
     return _rows(rows, names) if names else rows
 
 
+def is_on_disk(dataset: Any) -> bool:
+    """Whether it is a `datasets.Dataset`: neither a streamed set nor a list of rows."""
+    if not hasattr(dataset, "cast_column"):
+        return False
+    from datasets import Dataset
+
+    return isinstance(dataset, Dataset)
+
+
 def _is_struct_of_file(rows: Any, column: str) -> bool:
-    """Whether it is a set on disk, not a streamed one, whose column keeps files as ``{bytes, path}``."""
-    if not (hasattr(rows, "cast_column") and hasattr(rows, "__getitem__")):
+    """Whether it is a set on disk whose column keeps files as ``{bytes, path}``."""
+    if not is_on_disk(rows):
         return False
     feature = rows.features.get(column)
     return type(feature).__name__ == "Audio" or (isinstance(feature, Mapping) and set(feature) == {"bytes", "path"})

@@ -17,6 +17,7 @@ from spiritlens.prompts.facts.sounds import FactSound
 from spiritlens.speech.audio_columns import looked_at
 from spiritlens.speech.recording_rows import table_rows, undecoded
 from spiritlens.speech.recordings import Recording, recordings_of_folder
+from spiritlens.speech.rows_on_disk import is_on_disk, rows_on_disk
 from spiritlens.speech.word_files.sets import recording_name, words_by_recording
 
 Unpaired = Literal["fact without sound", "sound without fact", "sound without id", "sound without audio", "sound twice"]
@@ -117,7 +118,7 @@ def _sounds(source: Any, chosen: Mapping[str, Any]) -> Iterator[tuple[str, FactS
     if isinstance(source, (list, tuple)) and source and all(isinstance(one, Recording) for one in source):
         yield from _of_recordings(source)
         return
-    yield from _of_rows(undecoded(source), getattr(source, "features", None), chosen, None)
+    yield from _of_rows(source, getattr(source, "features", None), chosen, None)
 
 
 def _of_recordings(recordings: Iterable[Recording]) -> Iterator[tuple[str, FactSound]]:
@@ -130,12 +131,12 @@ def _of_recordings(recordings: Iterable[Recording]) -> Iterator[tuple[str, FactS
 
 
 def _of_rows(
-    rows: Iterable[Mapping[str, Any]],
+    source: Any,
     features: Mapping[str, Any] | None,
     chosen: Mapping[str, Any],
     folder: Path | None,
 ) -> Iterator[tuple[str, FactSound]]:
-    first, rows = looked_at(rows)
+    first, rows = looked_at(undecoded(source))
     names = list(dict.fromkeys((*(features or {}), *(name for row in first for name in row))))
     columns: SoundColumns | None = sound_columns(first, features, chosen, folder)
     if columns is None:
@@ -145,6 +146,8 @@ def _of_rows(
         raise ValueError(
             f"there is no column {shown(id_column)} of ids; the columns are {', '.join(names)}: columns={{'id': …}}"
         )
+    if is_on_disk(source):
+        rows = iter(rows_on_disk(source, columns.audio))
     for number, row in enumerate(rows):
         name = row.get(id_column)
         for sound in columns.sounds(row, f"row {number}"):

@@ -118,8 +118,8 @@ def sound_columns(
         audio = (the_sound_column(names, found),)
     else:
         return None
-    others = [_usual(key, names) if key not in named else named[key] for key in USUAL]
-    return SoundColumns(audio, *others, tuple(named), folder)
+    others: dict[str, Any] = {key: named.get(key) or _usual(key, names) for key in USUAL}
+    return SoundColumns(audio, **others, named=tuple(named), folder=folder)
 
 
 def joined_sounds(facts: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -127,15 +127,14 @@ def joined_sounds(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
     Returns the facts in the order in which each id first comes; facts of one id that differ stay as they are.
     """
-    kept: dict[tuple[Any, ...], Fact] = {}
+    kept: dict[tuple[object, ...], Fact] = {}
     for fact in facts:
-        key = (fact.id, fact.relation, fact.subject, fact.answer, fact.foil, fact.aliases, fact.group)
+        key: tuple[object, ...] = (fact.id, fact.relation, fact.subject, fact.answer, fact.foil, fact.aliases)
         before = kept.get(key)
-        if before is None or not (before.sounds and fact.sounds):
-            key = key if before is None else (*key, len(kept))
-            kept[key] = fact
-        else:
+        if before is not None and before.sounds and fact.sounds:
             kept[key] = _with_sounds_of(before, fact)
+        else:
+            kept[key if before is None else (*key, len(kept))] = fact
     return tuple(kept.values())
 
 
