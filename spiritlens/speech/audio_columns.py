@@ -29,7 +29,8 @@ def holds_sound(value: object) -> bool:
         keys = set(map(str, value))
         return bool(keys) and (keys <= FILE or keys >= FILE or keys >= SAMPLES)
     if isinstance(value, (str, Path)):
-        return PurePosixPath(str(value)).suffix.lower() in AUDIO_ENDINGS + OTHER_SOUND_ENDINGS
+        first = str(value).partition("::")[0]  # "zip://a.wav::set.zip"
+        return PurePosixPath(first).suffix.lower() in AUDIO_ENDINGS + OTHER_SOUND_ENDINGS
     if isinstance(value, (bytes, bytearray, memoryview, Waveform)):
         return True
     return callable(getattr(value, "get_all_samples", None))
@@ -43,13 +44,13 @@ def sound_columns(rows: Iterable[Mapping[str, Any]], features: Mapping[str, Any]
 
 
 def the_sound_column(names: Sequence[str], found: Sequence[str]) -> str:
-    """The one column of sound, or of several the one that is called ``audio``; else the columns are named.
+    """The one column of sound, or of several or none the one that is called ``audio``; else the columns are named.
 
     `names` are all columns, `found` those that hold sound. Returns the name. Raises ValueError for none or several.
     """
     if len(found) == 1:
         return found[0]
-    if USUAL in found:
+    if USUAL in found or (not found and USUAL in names):
         return USUAL
     if not found:
         raise ValueError(
