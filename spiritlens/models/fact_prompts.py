@@ -3,16 +3,15 @@
 1. A fact's sounds are its own recordings, one for each voice and phrasing: each is read, encoded by the lens's speech
    encoder and joined with its words, whose times it brings or which are aligned (`speech.alignment`).
 2. The voice stays with the prompt, so that results have it as a coordinate: one fact in three voices is three prompts
-   of one fact.
+   of one fact, with one written twin.
 3. What cannot become a prompt is left out with its reason; the others go on.
 
 Units, aligned words and synthesised speech are cached by content: a second run encodes nothing.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from tqdm.auto import tqdm
 
@@ -21,76 +20,45 @@ from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.building.subject import SubjectError
 from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
+from spiritlens.prompts.facts.left_out import LeftOut, LeftOutRow, Reason
 from spiritlens.prompts.facts.sounds import FactSound
+from spiritlens.prompts.facts.writing import writable
 from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.speech.alignment.forced import AlignmentError
 from spiritlens.speech.audio.waveform import AudioError, Waveform
 from spiritlens.speech.encoders.cached import CachedEncoder
 from spiritlens.speech.words import WordInterval
+from spiritlens.terms import DEFAULT_VOICE
 
-Reason = Literal[
-    "no sound in this voice or phrasing",
-    "audio missing",
-    "audio broken",
-    "words do not fit the audio",
-    "subject not found in the words",
-    "too long for the model",
-    "no prompt",
-]
-"""Why a sound is left out. ``no prompt``: what else the model's vocabulary or family refuses, told in full."""
-
-REASONS_SHOWN = 3
+Progress: TypeAlias = Literal["bar", "none"]
 
 
 class SoundError(ValueError):
-    """A sound that cannot become a prompt; ``reason`` is one of `Reason`."""
+    """A sound that cannot become a prompt; ``reason`` is one of `left_out.Reason`."""
 
-    def __init__(self, reason: Reason, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
         self.reason = reason
-
-
-@dataclass(frozen=True)
-class LeftOutSound:
-    """A fact's sound that did not become a prompt: its reason, and the whole sentence."""
-
-    fact_id: str
-    voice: str
-    phrasing: str
-    reason: Reason
-    why: str
-
-    def __str__(self) -> str:
-        named = ", ".join(part for part in (self.fact_id, self.voice, self.phrasing) if part)
-        return f"{named}: {self.why}"
 
 
 @dataclass(frozen=True, eq=False)
 class FactPrompts:
-    """Spoken prompts, one for each sound; a written one for each fact and phrasing among them; what was left out."""
+    """Spoken prompts, one for each sound; a written one for each fact and phrasing; what was left out, by reason."""
 
     spoken: tuple[Prompt, ...]
     written: tuple[Prompt, ...]
-    left_out: tuple[LeftOutSound, ...]
+    left_out: LeftOut
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """The written prompts, then the spoken ones."""
         return (*self.written, *self.spoken)
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many sounds were left out, by reason."""
-        return dict(Counter(each.reason for each in self.left_out))
-
     def __str__(self) -> str:
-        """Counts of prompts and of what was left out, with the first of each reason."""
-        lines = [f"{len(self.spoken)} spoken prompts and {len(self.written)} written ones"]
-        for reason, count in self.counts.items():
-            of_reason = [str(each) for each in self.left_out if each.reason == reason]
-            more = "; …" if count > REASONS_SHOWN else ""
-            lines.append(f"  {count} × {reason}: {'; '.join(of_reason[:REASONS_SHOWN])}{more}")
-        return "\n".join(lines)
+        """The counts, and a table of reasons where sounds were left out."""
+        told = f"{len(self.spoken):,} spoken prompts, {len(self.written):,} written ones"
+        return f"{told}\n{self.left_out}" if self.left_out else told
 
 
 @told_keywords
@@ -100,39 +68,50 @@ def spoken_prompts(
     *,
     voices: Sequence[str] | None = None,
     phrasings: Sequence[str] | None = None,
-    progress: Literal["bar", "none"] = "bar",
+    progress: Progress = "bar",
 ) -> FactPrompts:
     """Every sound of every fact as a spoken prompt, with the written prompt of each fact and phrasing.
 
     `voices` and `phrasings` choose among the sounds (None: all). A fact without a foil or without a subject becomes a
-    prompt without.
+    prompt without. A prompt whose written twin the model cannot be asked is left out too.
 
-    Returns the prompts in the order of facts and sounds, and what was left out. Raises ValueError where no sound
-    becomes a prompt, with the first reason, and for a lens without a speech encoder.
+    Returns the prompts in the order of facts and sounds, and what was left out, by reason. Raises ValueError where no
+    sound becomes a prompt, with the first reason, and for a lens without a speech encoder.
     """
-    check_choice("progress", progress, Literal["bar", "none"])
-    lens, facts = with_cached_units(given_lens(lens)), given_facts(facts)
-    wanted = (_names("voices", voices), _names("phrasings", phrasings))
+    check_choice("progress", progress, Progress)
+    lens, given = with_cached_units(given_lens(lens)), given_facts(facts)
+    chosen = list(_chosen(given, _names("voices", voices), _names("phrasings", phrasings)))
+    left_out = [each for each in chosen if isinstance(each, LeftOutRow)]
+    sounds = [each for each in chosen if not isinstance(each, LeftOutRow)]
+    twins = _twins(lens, sounds, left_out)
     spoken: list[Prompt] = []
-    twins: dict[tuple[str, str], Prompt] = {}
-    left_out: list[LeftOutSound] = []
-    for fact in tqdm(facts, desc="encoding", unit="fact", disable=progress == "none"):
-        sounds = [sound for sound in fact.sounds if _is_wanted(fact, sound, *wanted)]
-        if not sounds:
-            left_out.append(LeftOutSound(fact.id, "", "", "no sound in this voice or phrasing", _lacking(fact)))
-        for sound in sounds:
-            phrasing = phrasing_of(fact, sound)
-            try:
-                prompt = sounded_prompt(lens, fact, sound)
-                if (fact.id, phrasing) not in twins:
-                    twins[fact.id, phrasing] = written_prompt(lens, fact, phrasing)
-            except SoundError as error:
-                left_out.append(LeftOutSound(fact.id, sound.voice, phrasing, error.reason, str(error)))
-            else:
-                spoken.append(prompt)
+    for fact, sound, phrasing in tqdm(sounds, desc="encoding", unit="sound", disable=progress == "none"):
+        if (fact.id, phrasing) not in twins:
+            continue
+        try:
+            spoken.append(sounded_prompt(lens, fact, sound))
+        except SoundError as error:
+            left_out.append(LeftOutRow(_called(fact, sound), error.reason, str(error)))
     if not spoken:
-        raise ValueError(f"none of the {len(facts)} facts becomes a spoken prompt; the first: {left_out[0]}")
-    return FactPrompts(tuple(spoken), tuple(twins.values()), tuple(left_out))
+        raise ValueError(f"none of the {len(given)} facts becomes a spoken prompt; the first: {left_out[0].detail}")
+    made = {(prompt.fact_id, prompt.phrasing) for prompt in spoken}
+    twins = {key: prompt for key, prompt in twins.items() if key in made}
+    return FactPrompts(tuple(spoken), tuple(twins.values()), LeftOut(tuple(left_out)))
+
+
+def spoken_prompt(lens: Lens, fact: Fact, *, voice: str | None = None, phrasing: str | None = None) -> Prompt:
+    """A fact as one spoken prompt: its own sound where it brings sounds, else spoken by a synthetic voice.
+
+    `voice` and `phrasing` name the sound (None: the fact's first), or the synthetic voice (None: the default one).
+
+    Returns the prompt. Raises SoundError, a ValueError, with the reason, and EngineError where a synthetic voice is not
+    on this machine.
+    """
+    if fact.sounds:
+        return sounded_prompt(lens, fact, own_sound(fact, voice, phrasing))
+    asked = (fact.text(phrasing), fact.subject or None, fact.answer, fact.foil or None)
+    origin = _origin(fact, phrasing or next(iter(fact.templates)))
+    return lens.speak(*asked, voice=voice or DEFAULT_VOICE, origin=origin)
 
 
 def sounded_prompt(lens: Lens, fact: Fact, sound: FactSound) -> Prompt:
@@ -144,25 +123,17 @@ def sounded_prompt(lens: Lens, fact: Fact, sound: FactSound) -> Prompt:
     phrasing = phrasing_of(fact, sound)
     waveform = _waveform(sound)
     words = _words(sound, waveform)
-    text = sound.text or fact.text(phrasing)
+    text = (sound.text or fact.text(phrasing)) if words is None else None
     origin = replace(_origin(fact, phrasing), voice=sound.voice, audio=sound.called)
-    given = {"words": words} if words is not None else {"text": text}
+    asked = (fact.subject or None, fact.answer, fact.foil or None)
     try:
-        prompt = lens.audio(waveform, fact.subject or None, fact.answer, fact.foil or None, origin=origin, **given)
-    except (ValueError, ImportError) as error:
-        raise SoundError(_reason(error), _sentence(error)) from error
-    return _short_enough(lens, prompt)
-
-
-def written_prompt(lens: Lens, fact: Fact, phrasing: str) -> Prompt:
-    """A fact's prompt in writing. Raises SoundError with the reason."""
-    try:
-        prompt = lens.text(
-            fact.text(phrasing), fact.subject or None, fact.answer, fact.foil or None, origin=_origin(fact, phrasing)
-        )
+        prompt = lens.audio(waveform, *asked, words=words, text=text, origin=origin)
     except ValueError as error:
         raise SoundError(_reason(error), _sentence(error)) from error
-    return _short_enough(lens, prompt)
+    read, room = len(prompt) + max(len(prompt.answer_ids), len(prompt.foil_ids)) - 1, lens.backend.n_ctx
+    if read > room:
+        raise SoundError("too long for the model", f"{read} tokens with the answer, and the model reads {room}")
+    return prompt
 
 
 def own_sound(fact: Fact, voice: str | None = None, phrasing: str | None = None) -> FactSound:
@@ -173,7 +144,7 @@ def own_sound(fact: Fact, voice: str | None = None, phrasing: str | None = None)
     for sound in fact.sounds:
         if voice in (None, sound.voice) and phrasing in (None, phrasing_of(fact, sound)):
             return sound
-    raise SoundError("no sound in this voice or phrasing", _lacking(fact))
+    raise SoundError("no sound", _lacking(fact))
 
 
 def phrasing_of(fact: Fact, sound: FactSound) -> str:
@@ -183,7 +154,7 @@ def phrasing_of(fact: Fact, sound: FactSound) -> str:
     try:
         check_phrasing(sound.phrasing, [fact])
     except ValueError as error:
-        raise SoundError("no sound in this voice or phrasing", str(error)) from error
+        raise SoundError("no prompt", str(error)) from error
     return sound.phrasing
 
 
@@ -193,13 +164,45 @@ def with_cached_units(lens: Lens) -> Lens:
     return lens if isinstance(encoder, CachedEncoder) else replace(lens, encoder=CachedEncoder(encoder))
 
 
+def _chosen(
+    facts: Sequence[Fact], voices: tuple[str, ...] | None, phrasings: tuple[str, ...] | None
+) -> Iterator[tuple[Fact, FactSound, str] | LeftOutRow]:
+    """Each wanted sound with its fact and phrasing; what is left out for want of one."""
+    for fact in facts:
+        found = 0
+        for sound in fact.sounds:
+            try:
+                phrasing = phrasing_of(fact, sound)
+            except SoundError as error:
+                yield LeftOutRow(_called(fact, sound), error.reason, str(error))
+                found += 1
+                continue
+            if (voices is None or sound.voice in voices) and (phrasings is None or phrasing in phrasings):
+                yield fact, sound, phrasing
+                found += 1
+        if not found:
+            yield LeftOutRow(fact.id, "no sound", _lacking(fact))
+
+
+def _twins(
+    lens: Lens, sounds: Sequence[tuple[Fact, FactSound, str]], left_out: list[LeftOutRow]
+) -> dict[tuple[str, str], Prompt]:
+    """The written prompts by fact and phrasing; facts that cannot be asked are left out, once each."""
+    by_phrasing: dict[str, dict[str, Fact]] = {}
+    for fact, _, phrasing in sounds:
+        by_phrasing.setdefault(phrasing, {})[fact.id] = fact
+    twins: dict[tuple[str, str], Prompt] = {}
+    for phrasing, facts in by_phrasing.items():
+        asked = writable(lens, facts.values(), phrasing)
+        twins |= {(fact.id, phrasing): prompt for fact, prompt in zip(asked.facts, asked.prompts, strict=True)}
+        left_out += asked.left_out.rows
+    return twins
+
+
 def _names(what: str, names: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(written(what, name) for name in listed(what, names, of=str))
-
-
-def _is_wanted(fact: Fact, sound: FactSound, voices: tuple[str, ...] | None, phrasings: tuple[str, ...] | None) -> bool:
-    phrasing = sound.phrasing or next(iter(fact.templates))
-    return (voices is None or sound.voice in voices) and (phrasings is None or phrasing in phrasings)
+    if names is None:
+        return None
+    return tuple(written(what, name, blank="allowed") for name in listed(what, names, of=str))
 
 
 def _lacking(fact: Fact) -> str:
@@ -209,44 +212,38 @@ def _lacking(fact: Fact) -> str:
     return f"the fact has no sound in this voice or phrasing; it has {', '.join(there)}"
 
 
+def _called(fact: Fact, sound: FactSound) -> str:
+    more = ", ".join(part for part in (sound.voice, sound.phrasing) if part)
+    return f"{fact.id} ({more})" if more else fact.id
+
+
 def _origin(fact: Fact, phrasing: str) -> Origin:
     return Origin(fact.id, fact.relation, phrasing, group=fact.group, aliases=fact.aliases)
 
 
 def _waveform(sound: FactSound) -> Waveform:
     if sound.audio is None:
-        raise SoundError("audio missing", f"{sound.called} has no audio")
+        raise SoundError("no sound", f"{sound.called} has no audio")
     try:
         return sound.waveform()
-    except FileNotFoundError as error:
-        raise SoundError("audio missing", _sentence(error)) from error
     except (ValueError, OSError) as error:
-        raise SoundError("audio broken", _sentence(error)) from error
+        raise SoundError("the sound cannot be read", _sentence(error)) from error
 
 
 def _words(sound: FactSound, waveform: Waveform) -> tuple[WordInterval, ...] | None:
     try:
         return sound.timed_words(waveform.duration)
     except (ValueError, OSError) as error:
-        raise SoundError("words do not fit the audio", _sentence(error)) from error
+        raise SoundError("the words do not fit the sound", _sentence(error)) from error
 
 
-def _reason(error: Exception) -> Reason:
-    from spiritlens.speech.alignment.forced import AlignmentError
-
+def _reason(error: ValueError) -> Reason:
     if isinstance(error, SubjectError):
-        return "subject not found in the words"
+        return "the subject is not in the prompt"
     if isinstance(error, AlignmentError):
-        return "words do not fit the audio"
-    return "audio broken" if isinstance(error, AudioError) else "no prompt"
+        return "the words do not fit the sound"
+    return "the sound cannot be read" if isinstance(error, AudioError) else "the prompt cannot be written"
 
 
 def _sentence(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-def _short_enough(lens: Lens, prompt: Prompt) -> Prompt:
-    needed, room = len(prompt.ids) + len(prompt.answer_ids) - 1, lens.backend.n_ctx
-    if needed > room:
-        raise SoundError("too long for the model", f"prompt and answer need {needed} tokens, the model reads {room}")
-    return prompt

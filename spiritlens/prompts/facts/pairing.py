@@ -4,43 +4,18 @@
 third question's. An id may have several sounds (voices, phrasings). What has no partner is reported with its reason.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from spiritlens.arguments import shown, told_keywords
 from spiritlens.prompts.facts.fact import Fact, given_facts
-from spiritlens.prompts.facts.sound_rows import KEYS, SoundColumns, sound_columns
+from spiritlens.prompts.facts.left_out import LeftOut, LeftOutRow, Refusal
+from spiritlens.prompts.facts.loaded import Facts
+from spiritlens.prompts.facts.sound_sets import sounds_of_set
 from spiritlens.prompts.facts.sounds import FactSound
-from spiritlens.speech.audio_columns import looked_at
-from spiritlens.speech.recording_rows import table_rows, undecoded
-from spiritlens.speech.recordings import Recording, recordings_of_folder
-from spiritlens.speech.rows_on_disk import is_on_disk, rows_on_disk
 from spiritlens.speech.word_files.sets import recording_name, words_by_recording
-
-Unpaired = Literal["fact without sound", "sound without fact", "sound without id", "sound without audio", "sound twice"]
-"""Why a fact or a sound is left out."""
-
-
-@dataclass(frozen=True, eq=False)
-class FactsWithSounds:
-    """The facts that have a sound, in their order, and what was left out: (id or row, why), in the order found."""
-
-    facts: tuple[Fact, ...]
-    left_out: tuple[tuple[str, Unpaired], ...]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many were left out, by reason."""
-        return dict(Counter(why for _, why in self.left_out))
-
-    def __str__(self) -> str:
-        """Facts and sounds that go together, and the counts of what is left out."""
-        n_sounds = sum(len(fact.sounds) for fact in self.facts)
-        counts = "".join(f"\n  {count} × {why}" for why, count in self.counts.items())
-        return f"{len(self.facts)} facts with {n_sounds} sounds{counts}"
 
 
 @told_keywords
@@ -49,106 +24,62 @@ def with_sounds(
     source: Any,
     *,
     columns: Mapping[str, Any] | None = None,
+    names: str | None = None,
     words: str | Path | None = None,
-) -> FactsWithSounds:
+    split: str | None = None,
+    config: str | None = None,
+) -> Facts:
     """The facts with the sounds of a set, paired by id.
 
-    `source` is a folder of sound (with ``metadata.csv`` or without), a data set of `datasets`, a pandas table, a list
-    of rows, or `Recording` values. The id is the column ``id``, or the one that ``columns={"id": …}`` names; in a
-    folder without a table it is the file's name without ending, and the voice the folder that it lies in. Other keys of
-    `columns` are those of `sound_rows` (audio, words, voice …). `words` is a folder of files of words that are named
-    like the sound, or one CTM or table of all; a row's own words come first.
+    `source` is a folder of sound (with ``metadata.csv`` or without), `Recording` values, or any source of `load_facts`
+    whose rows hold sound. The id is the column ``fact_id``, ``id``, ``question_id`` or ``uid``, or the one that
+    ``columns={"id": …}`` names; other keys of `columns` are those of a sound: ``audio words starts ends voice phrasing
+    spoken``. In a folder without a table it is a part of the file's name, which `names` describes
+    (``"{voice}/{id}"``). `words` is a folder of files of words that are named like the sound, or one CTM or table of
+    all; a row's own words come first.
 
-    Returns the facts that have sounds, and the report. Raises ValueError where no fact has one (it says what ids there
-    are), for a column that is missing, and for what is no set.
+    Returns the facts that have sounds, with what was left out (``left_out``). Raises ValueError where no sound belongs
+    to a fact (it shows an id of each), for a column that is missing, and for what is no set of sounds.
     """
-    facts = given_facts(facts)
-    chosen = _given_columns(columns)
+    given = given_facts(facts)
     timed = {} if words is None else words_by_recording(words)
-    left_out: list[tuple[str, Unpaired]] = []
-    by_id: dict[str, list[FactSound]] = {}
-    known = {fact.id for fact in facts}
+    left_out: list[LeftOutRow] = []
+    by_id: dict[str, list[FactSound]] = {fact.id: [] for fact in given}
     n_sounds, first_id = 0, ""
-    for name, sound in _sounds(source, chosen):
-        n_sounds += 1
-        first_id = first_id or name
-        before = by_id.get(name, [])
-        if not name or name not in known or sound.audio is None:
-            why: Unpaired = "sound without fact" if name and name not in known else "sound without audio"
-            left_out.append((name or sound.called, why if name else "sound without id"))
-        elif any((sound.voice, sound.phrasing) == (other.voice, other.phrasing) for other in before):
-            left_out.append((f"{name} ({sound.called})", "sound twice"))
+    for name, sound in sounds_of_set(source, columns, names, split, config):
+        n_sounds, first_id = n_sounds + 1, first_id or name
+        refusal = _refusal(name, sound, by_id)
+        if refusal is not None:
+            left_out.append(LeftOutRow(name or sound.called, refusal.reason, refusal.detail))
         else:
-            if sound.words is None:
-                sound = replace(sound, words=timed.get(recording_name(sound.called)))
-            by_id.setdefault(name, []).append(sound)
-    paired = tuple(replace(fact, sounds=(*fact.sounds, *by_id.get(fact.id, ()))) for fact in facts)
-    left_out += [(fact.id, "fact without sound") for fact in paired if not fact.sounds]
-    if not by_id:
+            own = sound.words is not None
+            by_id[name].append(sound if own else replace(sound, words=timed.get(recording_name(sound.called))))
+    if not any(by_id.values()):
         raise ValueError(
-            f"none of the {n_sounds} sounds belongs to one of the {len(facts)} facts: the first sound's id is "
-            f"{shown(first_id)}, the first fact's {shown(facts[0].id)}; name the column of ids: columns={{'id': …}}"
+            f"none of the {n_sounds} sounds goes with one of the {len(given)} facts: the first sound's id is "
+            f"{shown(first_id)}, the first fact's {shown(given[0].id)}; name the ids by columns={{'id': …}} or names="
         )
-    return FactsWithSounds(tuple(fact for fact in paired if fact.sounds), tuple(left_out))
+    paired = [replace(fact, sounds=(*fact.sounds, *by_id[fact.id])) for fact in given]
+    left_out += [LeftOutRow(fact.id, "no sound", "no sound has its id") for fact in paired if not fact.sounds]
+    layout = getattr(facts, "layout", "")
+    return Facts((fact for fact in paired if fact.sounds), _called(facts, source), layout, LeftOut(tuple(left_out)))
 
 
-def _given_columns(columns: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if columns is None:
-        return {}
-    if not isinstance(columns, Mapping):
-        raise ValueError(
-            f"columns={shown(columns)}: expected a mapping such as {{'audio': 'clip', 'id': 'question_id'}}"
-        )
-    for key in columns:
-        if key not in ("id", *KEYS):
-            raise ValueError(f"columns: {shown(key)} is nothing of a sound; expected {', '.join(('id', *KEYS))}")
-    return columns
+def _refusal(name: str, sound: FactSound, by_id: Mapping[str, list[FactSound]]) -> Refusal | None:
+    """Why a sound goes with no fact."""
+    if not name:
+        return Refusal("a sound of no fact", f"{sound.called} has no id")
+    if name not in by_id:
+        return Refusal("a sound of no fact", f"no fact has the id {name!r}")
+    if sound.audio is None:
+        return Refusal("no sound", f"{sound.called} has no audio")
+    same = [other for other in by_id[name] if (other.voice, other.phrasing) == (sound.voice, sound.phrasing)]
+    if same:
+        voice = f"in the voice {sound.voice!r}" if sound.voice else "and no voice is named"
+        return Refusal("a sound given twice", f"{same[0].called} and {sound.called} are both there {voice}")
+    return None
 
 
-def _sounds(source: Any, chosen: Mapping[str, Any]) -> Iterator[tuple[str, FactSound]]:
-    """Each sound of a set with its id (blank where the row has none)."""
-    if isinstance(source, (str, Path)):
-        folder = Path(source)
-        rows = table_rows(folder) if folder.is_dir() else None
-        if rows is None:
-            yield from _of_recordings(recordings_of_folder(folder))
-        else:
-            yield from _of_rows(rows, {"file_name": None}, {"audio": "file_name", **chosen}, folder)
-        return
-    if isinstance(source, (list, tuple)) and source and all(isinstance(one, Recording) for one in source):
-        yield from _of_recordings(source)
-        return
-    yield from _of_rows(source, getattr(source, "features", None), chosen, None)
-
-
-def _of_recordings(recordings: Iterable[Recording]) -> Iterator[tuple[str, FactSound]]:
-    for recording in recordings:
-        about = recording.columns
-        folder = str(Path(recording.name).parent) if not about else ""
-        voice = str(about.get("voice") or (folder if folder != "." else ""))
-        phrasing = str(about.get("phrasing") or "")
-        yield str(about.get("id") or recording_name(recording.name)), FactSound(voice, phrasing, recording)
-
-
-def _of_rows(
-    source: Any,
-    features: Mapping[str, Any] | None,
-    chosen: Mapping[str, Any],
-    folder: Path | None,
-) -> Iterator[tuple[str, FactSound]]:
-    first, rows = looked_at(undecoded(source))
-    names = list(dict.fromkeys((*(features or {}), *(name for row in first for name in row))))
-    columns: SoundColumns | None = sound_columns(first, features, chosen, folder)
-    if columns is None:
-        raise ValueError(f"no column holds sound; the columns are {', '.join(names) or 'none'}: columns={{'audio': …}}")
-    id_column = chosen.get("id", "id")
-    if id_column not in names:
-        raise ValueError(
-            f"there is no column {shown(id_column)} of ids; the columns are {', '.join(names)}: columns={{'id': …}}"
-        )
-    if is_on_disk(source):
-        rows = iter(rows_on_disk(source, columns.audio))
-    for number, row in enumerate(rows):
-        name = row.get(id_column)
-        for sound in columns.sounds(row, f"row {number}"):
-            yield "" if name is None else str(name).strip(), sound
+def _called(facts: Any, source: Any) -> str:
+    sounds = Path(source).name if isinstance(source, (str, Path)) else "a set of sounds"
+    return f"{getattr(facts, 'source', '') or 'facts'} with {sounds}"
