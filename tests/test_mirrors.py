@@ -42,6 +42,8 @@ ELSEWHERE = {
     "prompts/building/draft": "prompts/building/test_build",
     "prompts/given": "analysis/test_prompts_without_questions",
     "prompts/prompt_values": "prompts/test_prompt",
+    "prompts/facts/squad": "prompts/facts/test_spoken_sets",
+    "prompts/facts/triples": "prompts/facts/test_spoken_sets",
     "prompts/subject_key": "analysis/patching/test_donors",
     "prompts/vocabulary/given_tokenizer": "models/hooked_transformer/test_accepting",
     "prompts/vocabulary/sentencepieces": "prompts/vocabulary/test_vocabulary",

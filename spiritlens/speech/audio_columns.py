@@ -14,6 +14,7 @@ from typing import Any
 from spiritlens.arguments import shown
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.recording_rows import AUDIO_ENDINGS, OTHER_SOUND_ENDINGS
+from spiritlens.speech.rows_on_disk import RowAudio
 
 ROWS_LOOKED_AT = 20
 """So many first rows say what columns hold: a first row may lack its sound."""
@@ -33,7 +34,7 @@ def holds_sound(value: object) -> bool:
         return PurePosixPath(first).suffix.lower() in AUDIO_ENDINGS + OTHER_SOUND_ENDINGS
     if isinstance(value, (bytes, bytearray, memoryview, Waveform)):
         return True
-    return callable(getattr(value, "get_all_samples", None))
+    return isinstance(value, RowAudio) or callable(getattr(value, "get_all_samples", None))
 
 
 def sound_columns(rows: Iterable[Mapping[str, Any]], features: Mapping[str, Any] | None = None) -> tuple[str, ...]:

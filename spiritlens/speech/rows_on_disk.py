@@ -35,14 +35,16 @@ class RowAudio:
         return f"RowAudio({self.name})"
 
 
-def rows_on_disk(dataset: Any, columns: Sequence[str]) -> Iterable[Mapping[str, Any]]:
-    """The rows of a data set with a `RowAudio` (or None) in each of these columns of files.
+def rows_on_disk(dataset: Any) -> Iterable[Mapping[str, Any]]:
+    """The rows of a data set with a `RowAudio` (or None) in each column of files.
 
     Streamed sets, tables and lists of rows are given as they are, undecoded. Returns the rows. Raises ValueError for
     what is no data set.
     """
     rows = undecoded(dataset)
-    names = [name for name in columns if _is_struct_of_file(rows, name)]
+    if not is_on_disk(rows):
+        return rows
+    names = [name for name, feature in dataset.features.items() if _is_file(feature)]
     return _rows(rows, names) if names else rows
 
 
@@ -55,11 +57,8 @@ def is_on_disk(dataset: Any) -> bool:
     return isinstance(dataset, Dataset)
 
 
-def _is_struct_of_file(rows: Any, column: str) -> bool:
-    """Whether it is a set on disk whose column keeps files as ``{bytes, path}``."""
-    if not is_on_disk(rows):
-        return False
-    feature = rows.features.get(column)
+def _is_file(feature: Any) -> bool:
+    """Whether a column keeps files as ``{bytes, path}``."""
     return type(feature).__name__ == "Audio" or (isinstance(feature, Mapping) and set(feature) == {"bytes", "path"})
 
 

@@ -29,7 +29,7 @@ def lengths(rows):
 
 
 def test_rows_in_order_with_sound_that_is_read_when_asked_for(dataset):
-    rows = list(rows_on_disk(dataset, ["clip"]))
+    rows = list(rows_on_disk(dataset))
     assert [row["id"] for row in rows] == list("abcde")
     assert list(rows[0]) == ["id", "clip"]
     assert [type(row["clip"]) for row in rows] == [RowAudio, type(None), RowAudio, RowAudio, type(None)]
@@ -41,24 +41,24 @@ def test_rows_in_order_with_sound_that_is_read_when_asked_for(dataset):
 def test_chosen_and_shuffled_rows_keep_their_own_sound(dataset):
     from datasets import Audio
 
-    assert lengths(rows_on_disk(dataset.select([3, 1, 0]), ["clip"])) == [4000, None, 1000]
+    assert lengths(rows_on_disk(dataset.select([3, 1, 0]))) == [4000, None, 1000]
     declared = dataset.select([0, 3]).cast_column("clip", Audio())
-    assert lengths(rows_on_disk(declared, ["clip"])) == [1000, 4000]
+    assert lengths(rows_on_disk(declared)) == [1000, 4000]
     alone = dataset.select_columns(["clip"]).select([2])
-    assert lengths(rows_on_disk(alone, ["clip"])) == [3000]
+    assert lengths(rows_on_disk(alone)) == [3000]
 
 
 def test_other_sets_are_given_as_they_are(dataset):
     rows = [{"clip": "a.wav"}]
-    assert list(rows_on_disk(rows, ["clip"])) == rows
-    streamed = list(rows_on_disk(dataset.to_iterable_dataset(), ["clip"]))
+    assert list(rows_on_disk(rows)) == rows
+    streamed = list(rows_on_disk(dataset.to_iterable_dataset()))
     assert [type(row["clip"]).__name__ for row in streamed] == ["dict"] * 4 + ["NoneType"]
     with pytest.raises(ValueError, match="no data set"):
-        rows_on_disk(3, ["clip"])
+        rows_on_disk(3)
 
 
 def test_no_sound_is_held_in_memory(dataset, tone):
-    rows = list(rows_on_disk(dataset, ["clip"]))
+    rows = list(rows_on_disk(dataset))
     held = [
         thing for thing in gc.get_referents(*(row["clip"] for row in rows if row["clip"])) if isinstance(thing, bytes)
     ]

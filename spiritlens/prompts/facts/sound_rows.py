@@ -10,12 +10,11 @@ column that is called ``words`` but holds words alone is passed over, unless it 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spiritlens.arguments import shown
-from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.facts.sounds import FactSound
 
 USUAL = {
@@ -62,17 +61,15 @@ class SoundColumns:
             audio = source_of(row.get(column))
             if self.folder is not None and isinstance(audio, Path):
                 audio = self.folder / audio
-            held = row.get(column)
-            path = held.get("path") if isinstance(held, Mapping) else audio if isinstance(audio, (str, Path)) else None
-            name = str(path or place)
+            said, phrasing = _text(row, self.spoken), _text(row, self.phrasing)
             yield FactSound(
-                voice, _text(row, self.phrasing), audio, self._words(row, place), _text(row, self.spoken), name
+                voice, phrasing, audio or None, self._words(row, place), said, _name(row.get(column)) or place
             )
 
     def _words(self, row: Mapping[str, Any], place: str) -> Any:
         words = None if self.words is None else row.get(self.words)
-        if words is None or (hasattr(words, "__len__") and len(words) == 0):
-            return None
+        if words is None or isinstance(words, Path) or (hasattr(words, "__len__") and len(words) == 0):
+            return words if isinstance(words, Path) else None
         if self.starts is not None and self.ends is not None:
             starts, ends = row.get(self.starts), row.get(self.ends)
             if starts is not None and ends is not None:
@@ -122,27 +119,6 @@ def sound_columns(
     return SoundColumns(audio, **others, named=tuple(named), folder=folder)
 
 
-def joined_sounds(facts: Iterable[Fact]) -> tuple[Fact, ...]:
-    """Facts of one id that are alike but for their sounds as one fact with all of them: a row for each voice.
-
-    Returns the facts in the order in which each id first comes; facts of one id that differ stay as they are.
-    """
-    kept: dict[tuple[object, ...], Fact] = {}
-    for fact in facts:
-        key: tuple[object, ...] = (fact.id, fact.relation, fact.subject, fact.answer, fact.foil, fact.aliases)
-        before = kept.get(key)
-        if before is not None and before.sounds and fact.sounds:
-            kept[key] = _with_sounds_of(before, fact)
-        else:
-            kept[key if before is None else (*key, len(kept))] = fact
-    return tuple(kept.values())
-
-
-def _with_sounds_of(fact: Fact, other: Fact) -> Fact:
-    templates = {**other.templates, **fact.templates}
-    return replace(fact, sounds=(*fact.sounds, *other.sounds), templates=templates)
-
-
 def _each(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
 
@@ -157,6 +133,12 @@ def _check_column(key: str, name: object, names: Sequence[str]) -> None:
 def _usual(key: str, names: Sequence[str]) -> str | None:
     by_small = {name.casefold(): name for name in reversed(names)}
     return next((by_small[name] for name in USUAL[key] if name in by_small), None)
+
+
+def _name(audio: Any) -> str:
+    """The name of a cell's file."""
+    path = audio.get("path") if isinstance(audio, Mapping) else getattr(audio, "name", audio)
+    return str(path) if isinstance(path, (str, Path)) else ""
 
 
 def _text(row: Mapping[str, Any], column: str | None) -> str:

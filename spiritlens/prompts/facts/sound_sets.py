@@ -73,9 +73,7 @@ def _pattern(names: str) -> re.Pattern[str]:
     return re.compile("".join(PARTS.get(part, re.escape(part)) for part in parts))
 
 
-def _of_recordings(
-    recordings: Iterable[Recording], pattern: re.Pattern[str] | None
-) -> Iterator[tuple[str, FactSound]]:
+def _of_recordings(recordings: Iterable[Recording], pattern: re.Pattern[str] | None) -> Iterator[tuple[str, FactSound]]:
     for recording in recordings:
         found = {name: str(recording.columns.get(name) or "") for name in ("voice", "phrasing")}
         name = str(next((recording.columns[key] for key in IDS if recording.columns.get(key) is not None), ""))
@@ -92,8 +90,7 @@ def _of_recordings(
 
 
 def _of_table(table: Table, chosen: Mapping[str, Any]) -> Iterator[tuple[str, FactSound]]:
-    rows = (row for row in table.rows if not isinstance(row, Refusal))
-    first, rows = looked_at(rows)
+    first, rows = looked_at(row for row in table.rows if not isinstance(row, Refusal))
     names = list(dict.fromkeys((*(table.features or {}), *(name for row in first for name in row))))
     columns = sound_columns(first, table.features, chosen, table.folder)
     if columns is None:

@@ -9,7 +9,7 @@ is what is said, where that is not the fact's own prompt; ``phrasing`` "" is the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,8 +29,8 @@ class FactSound:
 
     voice: str
     phrasing: str
-    audio: "RawSource | Waveform | Recording | None"
-    words: "WordsSource | None" = None
+    audio: "RawSource | Waveform | Recording | None" = field(repr=False)
+    words: "WordsSource | None" = field(default=None, repr=False)
     text: str = ""
     name: str = ""
 

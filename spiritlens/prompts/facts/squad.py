@@ -1,4 +1,4 @@
-"""SQuAD's JSON, in which Spoken-SQuAD and HeySQuAD come too: articles of paragraphs of questions, as one row a question.
+"""SQuAD's JSON, in which Spoken-SQuAD comes too: articles of paragraphs of questions, as one row a question.
 
 A row has the columns ``id title context question answers`` and whatever else a question has (``is_impossible``).
 ``answers`` is a list of ``{text, answer_start}``. In Spoken-SQuAD contexts, questions or both are a recogniser's text.

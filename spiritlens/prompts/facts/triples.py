@@ -1,44 +1,34 @@
-"""Facts of a folder of triples: the beginning is the prompt, the right end the answer, the wrong one the foil.
+"""A folder of triples as a table: the beginning is the prompt, the right end the answer, the wrong one the foil.
 
 Slamkit's cross-modal sets (`speech.spoken_sets.triples`) thereby give the difference of logits directly: the written
 end follows the spoken beginning, or the written one. Such facts have no subject, and their answers are whole sentences.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from spiritlens.prompts.facts.fact import Fact
-from spiritlens.prompts.facts.sounds import FactSound
-from spiritlens.speech.spoken_sets.triples import SpokenTriple, spoken_triples
-
-PHRASING = "first"
+from spiritlens.prompts.facts.left_out import Refusal
+from spiritlens.speech.spoken_sets.triples import spoken_triples
 
 
-def facts_of_triples(folder: str | Path) -> tuple[tuple[Fact, ...], dict[str, str]]:
-    """A fact for each triple of a folder, and why others are left out, by name.
+def triple_rows(folder: Path) -> Iterator[Mapping[str, Any] | Refusal]:
+    """A row for each triple with the columns ``name part mutual correct incorrect sound words``.
 
-    The relation is the folder within the set, or the set's own name. Returns both. Raises FileNotFoundError without the
-    folder, ValueError where no triple is whole.
+    ``part`` is the folder within the set, or the set's own name. A triple that is not whole is a row that cannot be
+    read. Raises ValueError where none is whole.
     """
     found = spoken_triples(folder)
-    facts, left_out = [], dict(found.left_out)
     for triple in found:
-        try:
-            facts.append(_fact(triple, triple.part or Path(folder).resolve().name))
-        except ValueError as error:
-            left_out[triple.name] = str(error)
-    if not facts:
-        raise ValueError(f"{folder} gives no facts; the first triple, {': '.join(next(iter(left_out.items())))}")
-    return tuple(facts), left_out
-
-
-def _fact(triple: SpokenTriple, relation: str) -> Fact:
-    sound = FactSound("", PHRASING, triple.beginning.recording)
-    return Fact(
-        triple.name,
-        relation,
-        subject="",
-        answer=triple.right.text,
-        foil=triple.wrong.text,
-        templates={PHRASING: triple.beginning.text},
-        sounds=(sound,),
-    )
+        beginning = triple.beginning.recording
+        yield {
+            "name": triple.name,
+            "part": triple.part or folder.resolve().name,
+            "mutual": triple.beginning.text,
+            "correct": triple.right.text,
+            "incorrect": triple.wrong.text,
+            "sound": beginning.audio if beginning else None,
+            "words": beginning.words[0] if beginning and len(beginning.words) == 1 else None,
+        }
+    for name, why in found.left_out.items():
+        yield Refusal("the row cannot be read", f"the triple {name}: {why}")

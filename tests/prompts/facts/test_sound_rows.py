@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spiritlens.prompts.facts.fact import Fact
-from spiritlens.prompts.facts.sound_rows import joined_sounds, sound_columns
-from spiritlens.prompts.facts.sounds import FactSound
+from spiritlens.prompts.facts.sound_rows import sound_columns
 
 FILE = {"bytes": b"x", "path": "a.mp3"}
 
@@ -17,7 +15,13 @@ def made(row, chosen=None, folder=None):
 
 
 def test_found_by_what_they_hold_and_by_their_usual_names():
-    row = {"id": 1, "clip": FILE, "Speaker": "anna", "phrasing": "held out", "words": [{"word": "a", "start": 0, "end": 1}]}
+    row = {
+        "id": 1,
+        "clip": FILE,
+        "Speaker": "anna",
+        "phrasing": "held out",
+        "words": [{"word": "a", "start": 0, "end": 1}],
+    }
     (sound,) = made(row)
     assert (sound.voice, sound.phrasing, sound.audio, sound.name) == ("anna", "held out", b"x", "a.mp3")
     assert sound.timed_words(1.0)[0].word == "a"
@@ -43,7 +47,9 @@ def test_words_beside_columns_of_times():
         made({**row, "word_starts": [0.0]})
     lacking = {**row, "word_starts": None}
     assert made(lacking)[0].words is None, "words alone are no times"
-    assert made(lacking, {"words": "words"})[0].words == ["the", "cat"], "but what is named is taken, and refused when read"
+    assert made(lacking, {"words": "words"})[0].words == ["the", "cat"], (
+        "but what is named is taken, and refused when read"
+    )
 
 
 def test_paths_start_at_the_folder_of_the_table():
@@ -70,17 +76,3 @@ def test_columns_that_are_missing_or_many():
         made({"a": FILE, "b": FILE})
     with pytest.raises(ValueError, match=r"columns\['voice'\]=3: expected the name of a column"):
         made({"a": FILE}, {"voice": 3})
-
-
-def test_rows_of_one_fact_are_joined_and_others_are_not():
-    def fact(name, voice, answer="paris", phrasing="first"):
-        template = {phrasing: "The capital of {subject} is"}
-        return Fact(name, "capital", "france", answer, "", template, sounds=(FactSound(voice, phrasing, b"x"),))
-
-    joined = joined_sounds([fact("a", "anna"), fact("b", "anna"), fact("a", "ben"), fact("a", "anna", "rome"), fact("a", "c", phrasing="second")])
-    assert [(one.id, one.answer, [sound.voice for sound in one.sounds]) for one in joined] == [
-        ("a", "paris", ["anna", "ben", "c"]),
-        ("b", "paris", ["anna"]),
-        ("a", "rome", ["anna"]),
-    ]
-    assert list(joined[0].templates) == ["first", "second"]

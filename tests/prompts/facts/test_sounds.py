@@ -41,8 +41,11 @@ def test_audio_in_every_form_is_the_same_sound(path):
         assert sound.timed_words(2.0) is None
 
 
-@pytest.mark.parametrize(("ending", "rate"), [("mp3", 24000), ("mp3", 44100), ("mp3", 48000), ("opus", 24000), ("opus", 48000), ("flac", 24000), ("flac", 44100), ("flac", 48000)])  # fmt: skip
+@pytest.mark.parametrize("rate", [24000, 44100, 48000])
+@pytest.mark.parametrize("ending", ["mp3", "opus", "flac"])
 def test_formats_and_rates_of_published_sets(ending, rate):
+    if (ending, rate) == ("opus", 44100):
+        rate = 16000  # opus has no such rate
     sound = FactSound("", "", {"bytes": clip(TEXT, ending, rate), "path": None})
     read, whole = sound.waveform(), said(TEXT).waveform
     assert read.rate == 16000
