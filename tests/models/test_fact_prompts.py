@@ -112,7 +112,7 @@ def test_each_reason_is_told_and_the_others_go_on(lens, france, tmp_path):
     late = [(word, start + 9, end + 9) for word, start, end in timed(plain.text())]
     other = timed("The capital of Spain is")
     silent = np.zeros(16000, "float32")
-    foils = ("Rome", "Madrid", "Berlin", "Lisbon", "Vienna", "Athens", "Oslo", "Warsaw")  # each fact another prompt
+    foils = ("Prague", "Madrid", "Berlin", "Lisbon", "Vienna", "Athens", "Oslo", "Warsaw")  # each fact another prompt
     facts = [
         france,
         fact("Spain", "Madrid"),

@@ -35,8 +35,8 @@ class FactSound:
     name: str = ""
 
     def __post_init__(self) -> None:
-        for field in ("voice", "phrasing", "text", "name"):
-            written(f"{field} of a sound", getattr(self, field), blank="allowed")
+        for name in ("voice", "phrasing", "text", "name"):
+            written(f"{name} of a sound", getattr(self, name), blank="allowed")
         if type(self.audio).__name__ == "Recording":
             self._take_recording(self.audio)
         if self.words is not None and not isinstance(self.words, (str, Path)) and not hasattr(self.words, "__iter__"):
