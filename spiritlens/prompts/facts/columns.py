@@ -42,10 +42,10 @@ def chosen_columns(
             if one not in found:
                 raise ValueError(f"{name} has no column {one!r} (for {role}); its columns are {', '.join(found)}")
     layout = recognised(lambda column: column in found)
-    usual = {role: next((one for one in columns if one in found), None) for role, columns in layout.columns.items()}
-    named: dict[str, Any] = {**usual}
-    named.update(given)
-    of = {role: column for role, column in named.items() if isinstance(column, str)}
+    named: dict[str, Any] = {}
+    for role, usual in layout.columns.items():
+        named[role] = next((one for one in usual if one in found), None)
+    of = {role: column for role, column in {**named, **given}.items() if isinstance(column, str)}
     prompts = given["prompt"] if isinstance(given.get("prompt"), Mapping) else {FIRST: of.get("prompt")}
     kept = {phrasing: column for phrasing, column in prompts.items() if column}
     missing = ["answer"] if "answer" not in of else []

@@ -42,12 +42,12 @@ def without_subject(facts: Iterable[Fact], instead: Instead = "nothing") -> Fact
             made.append(replace(fact, subject="", templates=kept, sounds=()))
         else:
             left_out.append(LeftOutRow(fact.id, "no prompt", f"'{fact.text()}' has no words but the subject's"))
-    return Facts(made, f"{len(chosen)} facts without their subject", f"{instead} instead", LeftOut(tuple(left_out)))
+    return Facts(made, "facts without their subject", f"{instead} instead", LeftOut(tuple(left_out)))
 
 
 def _without(template: str, instead: Instead) -> str:
-    """The text without the subject: blanks made one, none before a sign, the first letter a capital as before."""
+    """The text without the subject: blanks made one, none before a sign, no sign first, and then a capital."""
     alone, possessive = WORDS[instead]
     text = PLACE.sub(lambda found: possessive if found[1] else alone, template)
-    text = re.sub(r"\s+([.,;:!?])", r"\1", " ".join(text.split()))
+    text = re.sub(r"\s+([.,;:!?])", r"\1", " ".join(text.split())).lstrip(" .,;:!?")
     return text[:1].upper() + text[1:]

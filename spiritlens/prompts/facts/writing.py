@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from spiritlens.arguments import shown, told_keywords, written
-from spiritlens.prompts.building.build import answers, build_prompt
+from spiritlens.arguments import check_choice, shown, told_keywords, written
+from spiritlens.prompts.building.build import FinalMarker, answers, build_prompt
 from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import TextSegment
 from spiritlens.prompts.building.subject import SubjectError
@@ -45,8 +45,12 @@ class WrittenFacts:
 
 
 @told_keywords
-def writable(lens: Reads | Vocabulary, facts: Iterable[Fact], phrasing: str | None = None) -> WrittenFacts:
+def writable(
+    lens: Reads | Vocabulary, facts: Iterable[Fact], phrasing: str | None = None, marker: FinalMarker = "none"
+) -> WrittenFacts:
     """The written prompt of each fact in one phrasing (None: its first) that the model can be asked.
+
+    ``marker="final"`` ends each with the text marker that a spoken prompt ends with.
 
     With a vocabulary instead of a lens no prompt is too long. Of facts with a subject the second of two that make the
     same prompt (words, subject and answer) is left out, since a trace takes each prompt once.
@@ -57,6 +61,7 @@ def writable(lens: Reads | Vocabulary, facts: Iterable[Fact], phrasing: str | No
     if not isinstance(vocabulary, Vocabulary):
         raise ValueError(f"lens={shown(lens, 40)} ({type(lens).__name__}): expected a Lens or its vocabulary")
     room = None if isinstance(lens, Vocabulary) else int(lens.backend.n_ctx)
+    check_choice("marker", marker, FinalMarker)
     if phrasing is not None:
         written("phrasing", phrasing)
     kept: dict[str, Fact] = {}
@@ -64,7 +69,9 @@ def writable(lens: Reads | Vocabulary, facts: Iterable[Fact], phrasing: str | No
     asked: list[Fact] = []
     left_out: list[LeftOutRow] = []
     for fact in given_facts(facts):
-        prompt = _prompt(vocabulary, fact, phrasing, room)
+        prompt = _prompt(vocabulary, fact, phrasing, marker)
+        if isinstance(prompt, Prompt) and room is not None:
+            prompt = _in_context(prompt, room)
         if isinstance(prompt, Prompt) and prompt.id in kept:
             prompt = Refusal("the prompt of another fact", f"its prompt is that of {kept[prompt.id].id}")
         if isinstance(prompt, Refusal):
@@ -77,7 +84,7 @@ def writable(lens: Reads | Vocabulary, facts: Iterable[Fact], phrasing: str | No
     return WrittenFacts(tuple(asked), tuple(made), LeftOut(tuple(left_out)))
 
 
-def _prompt(vocabulary: Vocabulary, fact: Fact, phrasing: str | None, room: int | None) -> Prompt | Refusal:
+def _prompt(vocabulary: Vocabulary, fact: Fact, phrasing: str | None, marker: FinalMarker) -> Prompt | Refusal:
     """The prompt of a fact, or the first thing that it lacks."""
     name = next(iter(fact.templates)) if phrasing is None else phrasing
     if name not in fact.templates:
@@ -93,12 +100,16 @@ def _prompt(vocabulary: Vocabulary, fact: Fact, phrasing: str | None, room: int 
         return Refusal("the foil cannot be written", str(error))
     origin = Origin(fact.id, fact.relation, name, group=fact.group, aliases=fact.aliases)
     try:
-        prompt = build_prompt(vocabulary, [TextSegment(fact.text(name))], question, origin)
+        return build_prompt(vocabulary, [TextSegment(fact.text(name))], question, origin, marker)
     except SubjectError as error:
         return Refusal("the subject is not in the prompt", str(error))
     except ValueError as error:
         return Refusal("the prompt cannot be written", str(error))
+
+
+def _in_context(prompt: Prompt, room: int) -> Prompt | Refusal:
+    """The prompt, refused where it is longer than the model reads."""
     read = len(prompt) + max(len(prompt.answer_ids), len(prompt.foil_ids)) - 1  # the last token is scored, not read
-    if room is not None and read > room:
+    if read > room:
         return Refusal("too long for the model", f"{read} tokens with the answer, and the model reads {room}")
     return prompt

@@ -7,6 +7,7 @@ import pytest
 
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.sounds import FactSound
 
 FACTS = load_facts()
 TEMPLATES = {
@@ -60,3 +61,35 @@ def test_a_fact_of_ones_own_has_any_phrasings_groups_and_answers(tmp_path: Path)
     path.write_text(json.dumps({"relations": {"P17": {"templates": ["{subject} is in"], "facts": rows}}}))
     with pytest.raises(ValueError, match=r"has 1 templates, 4 needed: first, .*or name them in an object"):
         load_facts(path)
+
+
+def test_aliases_tags_and_sounds_are_free() -> None:
+    sound = FactSound("anna", "first", "x.wav")
+    values = ("p17/1", "P17", "Perth", "Western Australia", "Ohio", {"first": "{subject} is in"}, "own")
+    fact = Fact(*values, aliases=["WA", "the West"], tags={"popularity": "3"}, sounds=[sound])
+    assert fact.accepted == ("Western Australia", "WA", "the West")
+    assert (fact.tags["popularity"], fact.sounds) == ("3", (sound,))
+    assert hash(fact) == hash(Fact(*values, aliases=["WA", "the West"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"aliases": "WA"}, "aliases of fact x='WA': expected several"),
+        ({"aliases": [" "]}, "alias of fact x is empty"),
+        ({"aliases": ["rome"]}, "the foil equals the answer 'Rome'"),
+        ({"tags": ["a"]}, "tags=.'a'.: expected a mapping"),
+        ({"tags": {"a": 5}}, "tag 'a' of fact x=5"),
+        ({"sounds": ["x.wav"]}, "expected a FactSound"),
+        ({"subject": ""}, "nowhere: the fact has no subject"),
+    ],
+)
+def test_what_belongs_to_a_fact_is_checked(change: dict[str, object], message: str) -> None:
+    values = {"id": "x", "relation": "capital", "subject": "France", "answer": "Paris", "foil": "Rome"}
+    with pytest.raises(ValueError, match=message):
+        Fact(**(values | {"templates": TEMPLATES} | change))
+
+
+def test_a_fact_may_have_no_subject() -> None:
+    fact = Fact("q", "any", "", "Paris", "", {"asked": "Where is the Louvre?"})
+    assert (fact.text(), fact.statement()) == ("Where is the Louvre?", "Where is the Louvre? Paris")
