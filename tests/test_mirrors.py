@@ -44,7 +44,6 @@ ELSEWHERE = {
     "prompts/facts/left_out": "prompts/facts/test_loading",
     "prompts/facts/loaded": "prompts/facts/test_loading",
     "prompts/facts/rows": "prompts/facts/test_loading",
-    "prompts/facts/sounds": "prompts/facts/test_fact",
     "prompts/facts/text_tables": "prompts/facts/test_loading",
     "prompts/given": "analysis/test_prompts_without_questions",
     "prompts/prompt_values": "prompts/test_prompt",

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from tqdm.auto import tqdm
 
-from spiritlens.arguments import check_choice, listed, told_keywords, written
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, written
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.building.subject import SubjectError
@@ -107,6 +107,9 @@ def spoken_prompt(lens: Lens, fact: Fact, *, voice: str | None = None, phrasing:
     Returns the prompt. Raises SoundError, a ValueError, with the reason, and EngineError where a synthetic voice is not
     on this machine.
     """
+    lens = given_lens(lens)
+    if not isinstance(fact, Fact):
+        raise ValueError(f"fact={shown(fact)} ({type(fact).__name__}): expected a Fact, such as load_facts()[0]")
     if fact.sounds:
         return sounded_prompt(lens, fact, own_sound(fact, voice, phrasing))
     asked = (fact.text(phrasing), fact.subject or None, fact.answer, fact.foil or None)
