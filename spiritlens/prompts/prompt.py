@@ -51,9 +51,9 @@ class Prompt:
     ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are,
     ``encoder`` that of the speech encoder that made the units ("" where it is not known). A prompt without a subject
     has an empty span for it, one without an answer no ``answer_ids``. With the ``foil_rule`` "runner-up" the foil is
-    the model's (`spiritlens.runs.foils`). What was ``heard`` by which ``recogniser``, the word errors and the units
-    that it would change are those of `spiritlens.recognise` (NaN: not measured). Prompts are equal when their ``id``, a
-    hash of their content, is.
+    the model's (`spiritlens.runs.foils`). ``aliases`` are other names of the answer. What was ``heard`` by which
+    ``recogniser``, the word errors and the units that it would change are those of `spiritlens.recognise` (NaN: not
+    measured). Prompts are equal when their ``id``, a hash of their content but for the aliases, is.
     """
 
     ids: tuple[int, ...]
@@ -88,6 +88,7 @@ class Prompt:
     subject_word_error: float = math.nan
     subject_units_changed: float = math.nan
     subject_share_changed: float = math.nan
+    aliases: tuple[str, ...] = ()
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -116,7 +117,7 @@ class Prompt:
         for name in HEARD_NUMBERS:
             value = getattr(self, name)
             object.__setattr__(self, name, math.nan if is_missing(value) else number(name, value, at_least=0))
-        for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids"):
+        for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids", "aliases"):
             object.__setattr__(self, name, column_values(name, getattr(self, name)))
 
     @property
@@ -129,7 +130,7 @@ class Prompt:
     @property
     def origin(self) -> Origin:
         """Where it comes from, as `Lens.text` and its like take it; columns of their own in ``prompts.parquet``."""
-        return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio)
+        return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio, self.aliases)
 
     @property
     def id(self) -> str:
