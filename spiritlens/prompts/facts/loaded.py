@@ -28,7 +28,9 @@ class Facts(tuple[Fact, ...]):
         """One line of counts, and a table of reasons where rows were left out."""
         relations = len({fact.relation for fact in self})
         rows = len(self) + len(self.left_out)
-        told = f"{len(self):,} of {rows:,} rows are facts, of {relations:,} relations: {self.source} ({self.layout})"
+        several = "" if relations == 1 else "s"
+        told = f"{len(self):,} of {rows:,} rows are facts, of {relations:,} relation{several}: {self.source}"
+        told += f" ({self.layout})"
         return f"{told}\n{self.left_out}" if self.left_out else told
 
     __repr__ = __str__

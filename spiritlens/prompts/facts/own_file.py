@@ -55,8 +55,14 @@ def _list(value: Any, name: str, what: str) -> list[Any]:
 
 def _templates(value: Any, name: str, what: str) -> dict[str, str]:
     """The templates by phrasing: of an object as they are, of a list of four by `PHRASINGS`."""
-    if isinstance(value, dict):
-        return value
+    found = value if isinstance(value, dict) and value else _by_phrasing(value, name, what)
+    for phrasing, template in found.items():
+        if not isinstance(template, str):
+            raise ValueError(f"{name}: {what}: template {phrasing!r}={shown(template)}: expected a text")
+    return found
+
+
+def _by_phrasing(value: Any, name: str, what: str) -> dict[str, Any]:
     found = _list(value, name, what)
     if len(found) != len(PHRASINGS):
         raise ValueError(

@@ -62,7 +62,7 @@ def open_table(source: Any, split: str | None = None, config: str | None = None)
 
 def _named(source: str | Path, split: str | None, config: str | None) -> Table:
     path = ASSETS / "facts.json" if source == "embedded" else Path(source)
-    if os.path.isdir(path):
+    if os.path.isdir(path) and str(source).strip():
         return _of_folder(path, split, config)
     if not os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
         if isinstance(source, str) and NAME.fullmatch(source) and path.suffix.lower() not in ENDINGS:

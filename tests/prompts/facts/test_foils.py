@@ -28,3 +28,21 @@ def test_missing_foils_are_other_answers_of_the_relation_by_the_seed() -> None:
         assert found.foil.lower() != found.answer.lower()
     assert len({tuple(found.foil for found in drawn_foils(facts, seed)) for seed in range(5)}) > 1
     assert drawn_foils(FACTS) == FACTS, "the shipped facts have foils of their own"
+
+
+def test_what_is_true_of_the_subject_is_no_foil() -> None:
+    """Neither an alias nor another answer of the same subject and relation, whatever the seed."""
+    facts = [
+        Fact("1", "borders", "France", "Spain", "", TEMPLATES, aliases=("España",)),
+        Fact("2", "borders", "france", "Italy", "", TEMPLATES),
+        Fact("3", "borders", "Portugal", "españa", "", TEMPLATES),
+        Fact("4", "borders", "Norway", "Sweden", "", TEMPLATES),
+    ]
+    drawn = [drawn_foils(facts, seed) for seed in range(12)]
+    assert {of_seed[0].foil for of_seed in drawn} == {of_seed[1].foil for of_seed in drawn} == {"Sweden"}
+    assert {of_seed[3].foil for of_seed in drawn} == {"Spain", "Italy", "españa"}
+
+
+def test_questions_without_subjects_share_none() -> None:
+    facts = [Fact(str(n), "any", "", answer, "", {"asked": f"Number {n}?"}) for n, answer in enumerate("ab")]
+    assert [fact.foil for fact in drawn_foils(facts)] == ["b", "a"]

@@ -62,7 +62,7 @@ def test_reasons_are_counted_and_shown_with_their_ids() -> None:
     found = load_facts(rows)
     assert found.left_out.counts == {"no answer": 5, "no subject": 1}
     first, head, most, least = str(found).splitlines()
-    assert first == "1 of 7 rows are facts, of 1 relations: the rows (table read by its columns' names)"
+    assert first == "1 of 7 rows are facts, of 1 relation: the rows (table read by its columns' names)"
     assert head.split() == ["left", "out", "reason", "ids", "the", "first"]
     assert most.split("  ")[0].strip() == "5"
     assert "row 2, row 3, row 4 and 2 more" in most

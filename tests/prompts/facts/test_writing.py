@@ -1,8 +1,10 @@
 """Facts as prompts of one model: what its tokens and its context hold, and why others are left out."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import spiritlens as sl
@@ -101,3 +103,12 @@ def test_other_values_are_refused(given: dict[str, Any], message: str, spirit: V
     values = {"lens": spirit, "facts": [FRANCE], **given}
     with pytest.raises(ValueError, match=message):
         sl.prompts.writable(**values)
+
+
+def test_aliases_are_kept_in_a_parquet_file(spirit: Vocabulary, tmp_path: Path) -> None:
+    facts = [FRANCE, replace(FRANCE, id="2", answer="London", aliases=())]
+    prompts = writable(spirit, facts).prompts
+    pd.DataFrame([prompt.to_dict() for prompt in prompts]).to_parquet(tmp_path / "prompts.parquet")
+    again = [Prompt.from_dict(row) for _, row in pd.read_parquet(tmp_path / "prompts.parquet").iterrows()]
+    assert [prompt.aliases for prompt in again] == [("the City of Light",), ()]
+    assert again == list(prompts)
