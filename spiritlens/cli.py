@@ -38,7 +38,8 @@ def trace(
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
     from spiritlens.arguments import number
-    from spiritlens.prompts.facts import check_phrasing, load_facts
+    from spiritlens.prompts.facts.fact import check_phrasing
+    from spiritlens.prompts.facts.loading import load_facts
     from spiritlens.studies.settings import given_folder
 
     settings = settings.checked()

@@ -25,7 +25,7 @@ from spiritlens.models.encoder_lookup import encode_streams, encoder_remedy
 from spiritlens.models.protocol import LensModel
 from spiritlens.models.speaking import aligned, spoken
 from spiritlens.prompts.building.build import FinalMarker, answers, build_prompt
-from spiritlens.prompts.building.given_units import UnitSource, UnitSubject, given_units, unit_segment, without_times
+from spiritlens.prompts.building.given_units import UnitSource, UnitSubject, given_units, unit_segment
 from spiritlens.prompts.building.question import Question, Transcript
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.building.streams import check_unit_rate
@@ -163,16 +163,8 @@ class Lens:
         ``occurrence`` says which one is meant, from 0, where the subject occurs several times; ``examples`` are solved
         (segment, answer) pairs that stand before; ``origin`` says where the prompt comes from.
         """
-        return self.prompt(
-            [TextSegment(text)],
-            subject,
-            answer,
-            foil,
-            marker=marker,
-            occurrence=occurrence,
-            examples=examples,
-            origin=origin,
-        )
+        question = Question(subject, answer, foil, occurrence, examples)
+        return build_prompt(self.vocabulary, [TextSegment(text)], question, origin, marker)
 
     @told_keywords
     @plain_torch
@@ -263,12 +255,10 @@ class Lens:
         (`spiritlens.prompts.building.given_units`). ``text`` is what was said, for a transcript that is forced.
         """
         given = given_units(self.vocabulary, units)
-        found = read_words(words, duration=float(given.stream.ends[-1])) if words is not None else ()
-        written("text", text, blank="allowed")
+        found = () if words is None else read_words(words, duration=float(given.stream.ends[-1]))
         segment, name = unit_segment(given, subject, found, text)
         question = Question(name, answer, foil, occurrence, transcript=transcript or self.transcript)
-        prompt = build_prompt(self.vocabulary, [segment], question, origin)
-        return prompt if given.timed else without_times(prompt)
+        return given.dated(build_prompt(self.vocabulary, [segment], question, origin))
 
     @told_keywords
     def prompt(

@@ -41,6 +41,6 @@ def spoken(text: str, voice: "str | Voice | None") -> "Utterance":
 
 def aligned(waveform: Waveform, text: str) -> Sequence[WordInterval]:
     """The words of a text in the sound, by forced alignment."""
-    from spiritlens.speech.alignment.forced import align
+    from spiritlens.speech.alignment.cached import cached_alignment
 
-    return align(waveform, text)
+    return cached_alignment(waveform, text)

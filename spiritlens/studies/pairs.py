@@ -23,7 +23,9 @@ from spiritlens.arguments import told_keywords, whole
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import GROUPS, Fact, check_phrasing, commonest_answers, given_facts
+from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
+from spiritlens.prompts.facts.guesses import commonest_answers
+from spiritlens.prompts.facts.shipped import GROUPS
 from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
@@ -125,7 +127,7 @@ def pair_prompts(lens: Lens, fact: Fact, voice: str, phrasing: str) -> tuple[Pro
     voice.
     """
     asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
-    origin = Origin(fact.id, fact.relation, phrasing, group=fact.group)
+    origin = Origin(fact.id, fact.relation, phrasing, group=fact.group, aliases=fact.aliases)
     return lens.text(*asked, origin=origin), lens.speak(*asked, voice=voice, origin=origin)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from spiritlens.arguments import check_choice, listed, shown, whole, written
-from spiritlens.prompts.facts import check_phrasing
+from spiritlens.prompts.facts.fact import check_phrasing
 from spiritlens.terms import DEFAULT_VOICE
 
 Ask: TypeAlias = Literal["enough", "all"]

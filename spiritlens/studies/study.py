@@ -33,7 +33,9 @@ from spiritlens.comparison.result import Comparison
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import Fact, check_phrasing, drawn_foils, load_facts
+from spiritlens.prompts.facts.fact import Fact, check_phrasing
+from spiritlens.prompts.facts.foils import drawn_foils
+from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts

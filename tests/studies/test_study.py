@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spiritlens as sl
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 from spiritlens.studies.pairs import (
     Asked,
     PairedPrompts,

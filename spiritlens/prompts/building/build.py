@@ -81,6 +81,7 @@ def build_prompt(
         group=origin.group,
         audio=origin.audio or (waveform.source if waveform is not None else ""),
         vocabulary=vocabulary.hash,
+        aliases=origin.aliases,
         waveform=waveform,
     )
 

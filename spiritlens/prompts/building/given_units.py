@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from spiritlens.arguments import shown, whole
+from spiritlens.arguments import shown, whole, written
 from spiritlens.prompts.building.segments import SpeechSegment
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import BLANK, Vocabulary
@@ -34,6 +34,11 @@ class GivenUnits:
 
     stream: UnitStream
     timed: bool
+
+    def dated(self, prompt: Prompt) -> Prompt:
+        """The prompt of these units; its tokens have no times where the units have none."""
+        nothing = (math.nan,) * len(prompt)
+        return prompt if self.timed else replace(prompt, starts=nothing, ends=nothing)
 
 
 def given_units(vocabulary: Vocabulary, units: Any) -> GivenUnits:
@@ -101,6 +106,7 @@ def unit_segment(
 
     Raises ValueError where the subject cannot be found: no span of the units, or a text without words.
     """
+    written("text", text, blank="allowed")
     if words and not given.timed:
         raise ValueError(
             "words= have times, but these units have none: runs of them were merged. Give a UnitStream, which holds "
@@ -130,9 +136,3 @@ def _spanned(stream: UnitStream, subject: Any) -> WordInterval:
     end = whole("subject's end, past its last unit", subject[-1], at_least=first + 1, at_most=len(stream))
     name = subject[0] if len(subject) == 3 else f"units {first}-{end - 1}"
     return WordInterval(name, float(stream.starts[first]), float(stream.ends[end - 1]))
-
-
-def without_times(prompt: Prompt) -> Prompt:
-    """The prompt of units that have no times."""
-    nothing = (math.nan,) * len(prompt)
-    return replace(prompt, starts=nothing, ends=nothing)

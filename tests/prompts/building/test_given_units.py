@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spiritlens.prompts.building.build import build_prompt
-from spiritlens.prompts.building.given_units import given_units, unit_segment, without_times
+from spiritlens.prompts.building.given_units import given_units, unit_segment
 from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.units import UnitStream
@@ -16,8 +16,7 @@ from spiritlens.speech.words import WordInterval
 def prompt_of(vocabulary, units, subject=None, words=(), text="", answer=None) -> Prompt:
     given = given_units(vocabulary, units)
     segment, name = unit_segment(given, subject, words, text)
-    prompt = build_prompt(vocabulary, [segment], Question(name, answer))
-    return prompt if given.timed else without_times(prompt)
+    return given.dated(build_prompt(vocabulary, [segment], Question(name, answer)))
 
 
 def units_of(prompt):
