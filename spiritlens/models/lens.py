@@ -29,6 +29,7 @@ from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.building.streams import check_unit_rate
 from spiritlens.prompts.given import prompt_of
+from spiritlens.prompts.knowing import EXACT, Knowing, given_knowing
 from spiritlens.prompts.origin import Origin, given_origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.families import Family
@@ -50,7 +51,8 @@ class Lens:
     """A speech-text model ready to be looked into.
 
     ``folder`` is where its checkpoint lies, where there is one. ``memory_budget`` is how many bytes of activations the
-    methods may keep at once (None: a share of what is free); ``dataclasses.replace(lens, memory_budget=…)`` sets it.
+    methods may keep at once (None: a share of what is free), ``knowing`` the rule by which results say whether a fact
+    is known (`spiritlens.prompts.knowing`); ``dataclasses.replace(lens, memory_budget=…)`` sets either.
     """
 
     model: HookedTransformer
@@ -59,6 +61,7 @@ class Lens:
     name: str = ""
     folder: Path | None = None
     memory_budget: int | None = None
+    knowing: Knowing = EXACT
 
     def __post_init__(self) -> None:
         if not isinstance(self.vocabulary, Vocabulary):
@@ -66,6 +69,7 @@ class Lens:
                 f"vocabulary={shown(self.vocabulary, 40)}: expected the model's Vocabulary; spiritlens.load(...) makes "
                 "both from a checkpoint"
             )
+        given_knowing(self.knowing)
         rows = self.backend.d_vocab
         if self.vocabulary.size != rows:
             raise ValueError(
@@ -277,8 +281,8 @@ class Lens:
         """
         if isinstance(prompt, Prompt):
             prompt_of(self.vocabulary, prompt)
-        answered = backend_of(self.model).continue_prompt
-        return answered(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
+        answered = backend_of(self.model).continue_prompts
+        return answered(self.model, self.vocabulary, (prompt,), max_new_tokens, modality, temperature, seed)[0]
 
     def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""

@@ -21,7 +21,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import given_answers
 from spiritlens.runs.corruptions.noise import Noise, noise_scale
 
 ROME_WINDOW = 10
@@ -41,14 +41,15 @@ class RomeArguments(TypedDict):
 def rome(lens: Lens, prompts: Sequence[Prompt], sever: Sever = "none") -> RomeArguments:
     """The arguments by which `causal_trace` traces these prompts as the reference code does.
 
-    Returns ``grid, corruption, metrics, samples``. Raises ValueError for prompts whose answer is not the likeliest of
-    the full vocabulary.
+    Returns ``grid, corruption, metrics, samples``. Raises ValueError for prompts that the model does not know: by the
+    rule ``exact``, those whose answer is not the likeliest of the full vocabulary, as in the reference code; by another
+    rule of the lens, as it says.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     components = ("resid_post", "mlp_out", "attn_out") if sever == "none" else ("resid_post",)
     grid = Grid(components, window=ROME_WINDOW, sever=sever)
     for prompt in prompts:
-        given = given_answer(lens, prompt, "full")
+        (given,) = given_answers(lens, (prompt,), lens.knowing, "full")
         if not given.known:
             raise ValueError(
                 f"the model does not know prompt {prompt.id} ({prompt.kind}): it answers '{given.answer}', not "
