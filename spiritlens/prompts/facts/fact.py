@@ -20,6 +20,9 @@ from spiritlens.prompts.facts.sounds import FactSound
 class Fact:
     """One fact; ``templates`` by the name of their phrasing, each with ``{subject}`` once. ``foil`` "" is none.
 
+    ``subject`` "" is none, as in a set of questions that does not say what each is about; its templates then hold no
+    ``{subject}``. Such a fact can be asked, but no method can corrupt its subject.
+
     ``aliases`` are other names of the answer, ``tags`` free texts by name, ``sounds`` recordings of its prompts.
     """
 
@@ -36,10 +39,17 @@ class Fact:
 
     def __post_init__(self) -> None:
         for name in ("id", "relation", "subject", "answer"):
-            written(f"{name} of fact {shown(self.id)}", getattr(self, name))
+            if name != "subject" or self.subject != "":
+                written(f"{name} of fact {shown(self.id)}", getattr(self, name))
         if self.foil != "":
             written(f"foil of fact {self.id}", self.foil)
         written(f"group of fact {self.id}", self.group, blank="allowed")
+        self._take_templates()
+        self._take_aliases_tags_and_sounds()
+        if same_text(self.foil) in map(same_text, self.accepted):
+            raise ValueError(f"fact {self.id}: the foil equals the answer {self.foil!r}; name a false answer")
+
+    def _take_templates(self) -> None:
         if not isinstance(self.templates, Mapping) or not self.templates:
             raise ValueError(
                 f"fact {self.id}: templates={shown(self.templates)}: expected a mapping of phrasings to templates, "
@@ -48,11 +58,11 @@ class Fact:
         object.__setattr__(self, "templates", dict(self.templates))
         for phrasing, template in self.templates.items():
             written(f"name of a phrasing of fact {self.id}", phrasing)
-            if written(f"template {phrasing!r} of fact {self.id}", template).count("{subject}") != 1:
-                raise ValueError(f"fact {self.id}: template {template!r} must hold '{{subject}}' exactly once")
-        self._take_aliases_tags_and_sounds()
-        if same_text(self.foil) in map(same_text, self.accepted):
-            raise ValueError(f"fact {self.id}: the foil equals the answer {self.foil!r}; name a false answer")
+            needed = 1 if self.subject else 0
+            count = written(f"template {phrasing!r} of fact {self.id}", template).count("{subject}")
+            if count != needed:
+                rule = "exactly once" if self.subject else "nowhere: the fact has no subject"
+                raise ValueError(f"fact {self.id}: template {template!r} must hold '{{subject}}' {rule}")
 
     def _take_aliases_tags_and_sounds(self) -> None:
         aliases = listed(f"aliases of fact {self.id}", self.aliases, of=str, empty=True)
