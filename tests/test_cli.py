@@ -154,3 +154,15 @@ def test_an_interrupt_is_one_line_and_130(
     monkeypatch.setitem(cli.COMMANDS, verb, interrupted)
     assert told(monkeypatch, verb) == 130
     assert capsys.readouterr().err.split("\n") == ["", f"spiritlens: {line}", ""]
+
+
+@pytest.mark.parametrize("text", ["surely", "top k", "generated -1"])
+def test_a_rule_that_is_none_is_told_by_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--knowing", text])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    told = " ".join([str(stopped.value), *capsys.readouterr()])
+    assert stopped.value.code != 0
+    assert "knowing" in told

@@ -84,8 +84,8 @@ class FourCells:
         for cell in self.cells:
             traced = (str(cell.traced[kind] or "not traced") for kind in KINDS)
             rows.append((cell.name, str(len(cell.facts)), f"{100 * cell.share:.0f} %", *traced, _names(cell.facts)))
-        known = " and ".join(f"{100 * share:.0f} % {kind}" for kind, share in self.accuracy.items())
-        title = f"Of {self.n_facts} facts, {known} are known: {self.knowing.words}"
+        known = " and ".join(f"{100 * share:.0f} % in {kind}" for kind, share in self.accuracy.items())
+        title = f"Of {self.n_facts} facts asked, {known} are known. A fact is known when {self.knowing.words}."
         return f"{title}\n{text_table(rows, right=(1, 2, 3, 4))}"
 
     def write(self, folder: Path) -> None:

@@ -10,7 +10,8 @@ the study's settings.
 Our own protocol restores all tokens of a role together, in facts known in both modalities. `beside` sets the two side
 by side: for each modality and component the facts, the average total effect (ATE) on the probability, and where the
 average indirect effect (AIE) is largest, by role (the subject in its first, middle and last token where tokens were
-restored one by one, as in Meng et al. 2022) and layer, with its 95 % interval over facts.
+restored one by one, as in Meng et al. 2022) and layer, with its 95 % interval over facts (none for a single subject).
+Cells that less than half of the facts have, such as the middle of a subject of three tokens, are passed over there.
 """
 
 import json
@@ -87,8 +88,9 @@ def beside(protocol: str, effects: xr.Dataset, split: Split) -> list[dict[str, A
 
 
 def _peak(maps: xr.Dataset) -> dict[str, Any]:
-    """Where a map [layer role] is largest."""
-    mean = maps["mean"].transpose("layer", "role")
+    """Where a map [layer role] is largest, among the cells that at least half of the facts have."""
+    counts = maps["n_facts"].transpose("layer", "role")
+    mean = maps["mean"].transpose("layer", "role").where(2 * counts >= counts.max())
     layer, role = np.unravel_index(int(np.nanargmax(mean.values)), mean.shape)
     cell = maps.isel(layer=int(layer), role=int(role))
     numbers = {"AIE": float(cell["mean"]), "low": float(cell["low"]), "high": float(cell["high"])}
@@ -96,6 +98,7 @@ def _peak(maps: xr.Dataset) -> dict[str, Any]:
 
 
 def _shown(row: Mapping[str, Any]) -> tuple[str, ...]:
-    effect = f"{row['AIE']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    interval = "" if np.isnan(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    effect = f"{row['AIE']:.3f}{interval}"
     words = (row["protocol"], row["modality"], row["component"], str(row["facts"]), f"{row['ATE']:.3f}", effect)
     return (*words, row["role"], str(row["layer"]))

@@ -33,7 +33,7 @@ class ChosenFact:
 
 
 def choose(asked: Asked, n_facts: int, seed: int, selection: Selection = "both") -> tuple[ChosenFact, ...]:
-    """A seeded sample of the facts that a rule selects, in random order.
+    """A seeded sample of the facts that a rule selects, in random order (those in speech alone after the others).
 
     Returns at most `n_facts` facts in each modality. Raises ValueError where there is none.
     """
@@ -52,7 +52,8 @@ def choose(asked: Asked, n_facts: int, seed: int, selection: Selection = "both")
             "rule of knowing"
         )
     found = [ChosenFact(pair, tuple(kind for kind in KINDS if pair in subsets[kind])) for pair in pairs]
-    return tuple(one for one in found if one.kinds)
+    traced = [one for one in found if one.kinds]
+    return tuple(sorted(traced, key=lambda one: KINDS.index(one.kinds[0])))  # writing comes first in every table
 
 
 def choose_known(asked: Asked, n_facts: int, seed: int) -> tuple[PairedPrompts, ...]:
