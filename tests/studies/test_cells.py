@@ -75,9 +75,7 @@ def test_a_cell_that_was_not_traced_says_so(effects: xr.Dataset) -> None:
     cells = four_cells(pairs_of(effects, "bbbbbbtt"), effects, sl.prompts.Knowing("top k"))
     assert cells["text only"].averages is None
     lines = repr(cells).splitlines()
-    assert lines[0].startswith(
-        "Of 8 facts asked, 100 % in T2T and 75 % in S2T are known. A fact is known when the first"
-    )
+    assert lines[0].startswith("Of 8 facts asked, 100 % in T2T and 75 % in S2T are known. A fact is known when")
     assert lines[3].split()[:7] == ["text", "only", "2", "25", "%", "not", "traced"]
     assert "asked/0, asked/1" in lines[3]
     assert "and 3 more" in lines[2]
