@@ -1,5 +1,12 @@
 from spiritlens.prompts.building.question import Question as Question
 from spiritlens.prompts.facts.foils import drawn_foils as drawn_foils
+from spiritlens.prompts.facts.guesses import commonest_answers as commonest_answers
+from spiritlens.prompts.facts.left_out import LeftOut as LeftOut
+from spiritlens.prompts.facts.loaded import Facts as Facts
+from spiritlens.prompts.facts.splits import split_facts as split_facts
+from spiritlens.prompts.facts.without_subject import without_subject as without_subject
+from spiritlens.prompts.facts.writing import WrittenFacts as WrittenFacts
+from spiritlens.prompts.facts.writing import writable as writable
 from spiritlens.prompts.knowing import Knowing as Knowing
 from spiritlens.prompts.spans import Span as Span
 from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES

@@ -1,32 +1,92 @@
-"""Reading facts."""
+"""Reading facts from anywhere: files, folders, data sets, frames and lists of rows.
 
-import os
+1. **Open.** The source becomes a table, of which rows are read one by one (`tables`).
+2. **Recognise.** The columns of its first rows say which layout it has (`layouts`); columns that are given by role
+   come before the layout's own (`columns`).
+3. **Read.** Each row becomes a fact, or falls out with its reason (`rows`). Where one id comes twice, or one subject of
+   a relation where there are no ids, the first row counts.
+
+A row that falls out never ends the reading; a source of which no row becomes a fact is refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
-from spiritlens.arguments import shown, told_keywords
-from spiritlens.prompts.facts.fact import Fact
-from spiritlens.prompts.facts.own_file import facts_of_file
-from spiritlens.prompts.facts.shipped import ASSETS, check_shipped
+from spiritlens.arguments import shown, told_keywords, written
+from spiritlens.prompts.facts.columns import Columns, chosen_columns
+from spiritlens.prompts.facts.fact import Fact, same_text
+from spiritlens.prompts.facts.left_out import LeftOut, LeftOutRow, Reason, Refusal
+from spiritlens.prompts.facts.loaded import Facts
+from spiritlens.prompts.facts.rows import Templates, fact_of_row, given_templates
+from spiritlens.prompts.facts.shipped import check_shipped
+from spiritlens.prompts.facts.tables import Table, open_table
+
+LOOKED_AT = 100
+"""Rows by whose columns a table's layout is recognised: of JSON lines the first may lack one."""
 
 
 @told_keywords
-def load_facts(source: str | Path = "embedded") -> tuple[Fact, ...]:
-    """Facts of the embedded model (``"embedded"``) or of a JSON file in the same form, in the file's order.
+def load_facts(
+    source: Any = "embedded",
+    columns: Mapping[str, Any] | None = None,
+    *,
+    templates: Mapping[str, Any] | None = None,
+    split: str | None = None,
+    config: str | None = None,
+) -> Facts:
+    """Facts of the embedded model (``"embedded"``), or of any other source, in its order.
 
-    Returns them as `Fact` values. Raises FileNotFoundError where there is no such file, ValueError where it has another
-    form, with the row (the file is described in the page on facts files).
+    ``source`` is a file (JSON, JSON lines, CSV, TSV, parquet, Arrow), the folder of a data set, its ``owner/name`` on
+    the hub (kept in the cache of `datasets`; ``split`` and ``config`` where it has several), a `Dataset` or
+    `IterableDataset`, a frame of pandas, or rows. The layouts of `spiritlens.prompts.facts.layouts` are recognised.
+    ``columns`` says which column holds what, by role (``id subject answer aliases foil relation group prompt``):
+    ``{"answer": "label"}``, ``outer.inner`` inside of a struct; ``{"prompt": {"cloze": "text", "asked": "question"}}``
+    for several phrasings, ``{"tags": ["popularity"]}`` for free tags, ``{"subject": None}`` for questions that do not
+    say what they are about. ``templates`` by phrasing, or by relation and phrasing, are for a table that has none.
+
+    Returns the facts as a tuple that names its layout and the rows left out, by reason. Raises FileNotFoundError where
+    there is no such source, ValueError for columns that are missing (it names those found) and where no row is a fact.
     """
-    if not isinstance(source, (str, Path)):
-        raise ValueError(
-            f"source={shown(source)} ({type(source).__name__}): expected 'embedded' or the path of a JSON file"
-        )
-    path = ASSETS / "facts.json" if source == "embedded" else Path(source)
-    if not os.path.isfile(path):  # unlike Path.is_file, False for a name that no file can have
-        raise FileNotFoundError(
-            f"no facts at {shown(str(path), 200)}; give 'embedded' or the path of a JSON file like "
-            f"{ASSETS / 'facts.json'}"
-        )
-    facts = facts_of_file(path)
-    if source == "embedded":
-        check_shipped(facts)
-    return facts
+    if columns is not None and not isinstance(columns, Mapping):
+        raise ValueError(f"columns={shown(columns)}: expected a mapping of roles, such as {{'answer': 'COLUMN'}}")
+    by_relation = given_templates(templates)
+    for name, value in (("split", split), ("config", config)):
+        if value is not None:
+            written(name, value)
+    table = open_table(source, split, config)
+    first = list(islice(table.rows, LOOKED_AT))
+    known = [row for row in first if not isinstance(row, Refusal)]
+    if not known:
+        why = next((f": {row.detail}" for row in first if isinstance(row, Refusal)), "; a row is needed for each fact")
+        raise ValueError(f"{table.name} holds no facts{why}")
+    chosen = chosen_columns(table.name, known, columns or {}, needs_prompt=not by_relation)
+    facts, left_out = _read(chain(first, table.rows), chosen, by_relation)
+    if not facts:
+        raise ValueError(f"{table.name} holds no facts: {left_out.rows[0].detail} ({left_out.told()})")
+    if isinstance(source, str) and source == "embedded":
+        check_shipped(facts, left_out)
+    return Facts(facts, _called(table, source), chosen.layout, left_out)
+
+
+def _called(table: Table, source: Any) -> str:
+    return Path(table.name).name if isinstance(source, (str, Path)) else table.name
+
+
+def _read(rows: Iterator[Any], columns: Columns, templates: Templates) -> tuple[list[Fact], LeftOut]:
+    facts: list[Fact] = []
+    left_out: list[LeftOutRow] = []
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 1):
+        place = f"row {number}"
+        made = row if isinstance(row, Refusal) else fact_of_row(row, columns, templates, place)
+        if isinstance(made, Fact) and same_text(made.id) in seen:
+            reason: Reason = "an id given twice" if "id" in columns.of else "a relation and subject given twice"
+            made = Refusal(reason, f"{made.id} is there twice; the first counts")
+        if isinstance(made, Fact):
+            seen.add(same_text(made.id))
+            facts.append(made)
+        else:
+            left_out.append(LeftOutRow(place, made.reason, made.detail))
+    return facts, LeftOut(tuple(left_out))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.left_out import LeftOut
 
 Group = Literal["both", "text only", "heard only", "asked aloud"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -28,8 +29,10 @@ CARRIERS = ("As you know", "We learned that", "It is known that", "I think that"
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
-def check_shipped(facts: Iterable[Fact]) -> None:
+def check_shipped(facts: Iterable[Fact], left_out: LeftOut) -> None:
     """What the embedded model's training and its measurements rely on."""
+    if left_out:
+        raise ValueError(f"the shipped facts were changed; install spiritlens again\n{left_out}")
     for fact in facts:
         if fact.group not in GROUPS or tuple(fact.templates) != PHRASINGS or len(fact.answer.split()) != 1:
             raise ValueError(
