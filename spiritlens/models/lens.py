@@ -341,6 +341,6 @@ def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
 
 
 def _aligned(waveform: Waveform, text: str | None) -> Sequence[WordInterval]:
-    from spiritlens.speech.alignment.forced import align
+    from spiritlens.speech.alignment.cached import cached_alignment
 
-    return align(waveform, text or "")
+    return cached_alignment(waveform, text or "")

@@ -1,8 +1,14 @@
+from spiritlens.models.fact_prompts import FactPrompts as FactPrompts
+from spiritlens.models.fact_prompts import spoken_prompt as spoken_prompt
+from spiritlens.models.fact_prompts import spoken_prompts as spoken_prompts
 from spiritlens.prompts.building.question import Question as Question
 from spiritlens.prompts.facts.foils import drawn_foils as drawn_foils
 from spiritlens.prompts.facts.guesses import commonest_answers as commonest_answers
 from spiritlens.prompts.facts.left_out import LeftOut as LeftOut
 from spiritlens.prompts.facts.loaded import Facts as Facts
+from spiritlens.prompts.facts.pairing import with_sounds as with_sounds
+from spiritlens.prompts.facts.sounds import FactSound as FactSound
+from spiritlens.prompts.facts.speaking import speak as speak
 from spiritlens.prompts.facts.splits import split_facts as split_facts
 from spiritlens.prompts.facts.without_subject import without_subject as without_subject
 from spiritlens.prompts.facts.writing import WrittenFacts as WrittenFacts

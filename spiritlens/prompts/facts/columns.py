@@ -7,6 +7,7 @@ from typing import Any
 from spiritlens.arguments import listed, shown
 from spiritlens.prompts.facts.cells import lookup
 from spiritlens.prompts.facts.layouts import ROLES, recognised
+from spiritlens.prompts.facts.sound_rows import KEYS as SOUND_KEYS
 
 FIRST = "first"
 """The phrasing of a set that has one text a row."""
@@ -48,7 +49,8 @@ def chosen_columns(
     prompts = given["prompt"] if isinstance(given.get("prompt"), Mapping) else {FIRST: of.get("prompt")}
     kept = {phrasing: column for phrasing, column in prompts.items() if column}
     missing = ["answer"] if "answer" not in of else []
-    missing += ["subject"] if "subject" not in of and "subject" not in given else []
+    unsaid = "subject" not in given and layout.columns.get("subject") != ()
+    missing += ["subject"] if "subject" not in of and unsaid else []
     missing += ["prompt"] if needs_prompt and not kept else []
     if missing:
         remedy = "".join(f"{role!r}: 'COLUMN', " for role in missing).rstrip(", ")
@@ -75,7 +77,9 @@ def column_names(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _given_names(role: str, column: Any) -> tuple[str, ...]:
     """The columns that are named for a role; refused where it is none, or these are no names."""
     if role not in KEYS:
-        raise ValueError(f"columns: {shown(role)} is nothing that a column holds; use {', '.join(KEYS)}")
+        raise ValueError(
+            f"columns: {shown(role)} is nothing that a column holds; use {', '.join((*KEYS, *SOUND_KEYS))}"
+        )
     if role == "subject" and column is None:
         return ()
     if role == "tags":

@@ -18,7 +18,10 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout: its name, the columns by which it is recognised, and for each role the columns to look in, in order."""
+    """A layout: its name, the columns by which it is recognised, and for each role the columns to look in, in order.
+
+    A role of no columns is one that the layout has not, and that need not be named.
+    """
 
     name: str
     has: tuple[str, ...]
@@ -103,11 +106,24 @@ POP_QA = Layout(
     },
 )
 
+TRIPLES = Layout(
+    "slamkit's triples",
+    ("mutual", "correct", "incorrect"),
+    {
+        "id": ("name",),
+        "subject": (),
+        "answer": ("correct",),
+        "foil": ("incorrect",),
+        "relation": ("part",),
+        "prompt": ("mutual",),
+    },
+)
+
 USUAL = Layout(
     "table read by its columns' names",
     (),
     {
-        "id": ("id", "fact_id", "uid", "uuid"),
+        "id": ("fact_id", "id", "question_id", "uid", "uuid"),
         "subject": ("subject", "subj", "sub_label"),
         "answer": ("answer", "answers", "object", "obj", "obj_label", "attribute", "target", "target_true"),
         "aliases": ("aliases", "answer_aliases", "possible_answers", "answers"),
@@ -118,7 +134,7 @@ USUAL = Layout(
     },
 )
 
-LAYOUTS = (OWN, KNOWN_1000, NESTED_COUNTERFACT, FLAT_COUNTERFACT, LAMA, POP_QA, USUAL)
+LAYOUTS = (OWN, KNOWN_1000, NESTED_COUNTERFACT, FLAT_COUNTERFACT, LAMA, POP_QA, TRIPLES, USUAL)
 """The layouts in the order in which they are tried; the last fits every table."""
 
 

@@ -3,8 +3,9 @@
 1. **Open.** The source becomes a table, of which rows are read one by one (`tables`).
 2. **Recognise.** The columns of its first rows say which layout it has (`layouts`); columns that are given by role
    come before the layout's own (`columns`).
-3. **Read.** Each row becomes a fact, or falls out with its reason (`rows`). Where one id comes twice, or one subject of
-   a relation where there are no ids, the first row counts.
+3. **Read.** Each row becomes a fact, or falls out with its reason (`rows`), with the sound that it brings
+   (`sound_rows`). Where one id comes twice, or one subject of a relation where there are no ids, the first row counts;
+   rows that differ in their sound alone are one fact with all of it.
 
 A row that falls out never ends the reading; a source of which no row becomes a fact is refused.
 """
@@ -21,6 +22,9 @@ from spiritlens.prompts.facts.left_out import LeftOut, LeftOutRow, Reason, Refus
 from spiritlens.prompts.facts.loaded import Facts
 from spiritlens.prompts.facts.rows import Templates, fact_of_row, given_templates
 from spiritlens.prompts.facts.shipped import check_shipped
+from spiritlens.prompts.facts.sound_rows import KEYS as SOUND_KEYS
+from spiritlens.prompts.facts.sound_rows import SoundColumns, sound_columns
+from spiritlens.prompts.facts.sounded import joined_sounds, sounded
 from spiritlens.prompts.facts.tables import Table, open_table
 
 LOOKED_AT = 100
@@ -44,7 +48,9 @@ def load_facts(
     ``columns`` says which column holds what, by role (``id subject answer aliases foil relation group prompt``):
     ``{"answer": "label"}``, ``outer.inner`` inside of a struct; ``{"prompt": {"cloze": "text", "asked": "question"}}``
     for several phrasings, ``{"tags": ["popularity"]}`` for free tags, ``{"subject": None}`` for questions that do not
-    say what they are about. ``templates`` by phrasing, or by relation and phrasing, are for a table that has none.
+    say what they are about; of rows that bring sound also ``audio words starts ends voice phrasing spoken``
+    (`spiritlens.prompts.facts.sound_rows`). ``templates`` by phrasing, or by relation and phrasing, are for a table
+    that has none.
 
     Returns the facts as a tuple that names its layout and the rows left out, by reason. Raises FileNotFoundError where
     there is no such source, ValueError for columns that are missing (it names those found) and where no row is a fact.
@@ -61,8 +67,11 @@ def load_facts(
     if not known:
         why = next((f": {row.detail}" for row in first if isinstance(row, Refusal)), "; a row is needed for each fact")
         raise ValueError(f"{table.name} holds no facts{why}")
-    chosen = chosen_columns(table.name, known, columns or {}, needs_prompt=not by_relation)
-    facts, left_out = _read(chain(first, table.rows), chosen, by_relation)
+    given = columns or {}
+    roles = {key: column for key, column in given.items() if key not in SOUND_KEYS}
+    chosen = chosen_columns(table.name, known, roles, needs_prompt=not by_relation)
+    sound = sound_columns(known, table.features, given, table.folder)
+    facts, left_out = _read(chain(first, table.rows), chosen, by_relation, sound)
     if not facts:
         raise ValueError(f"{table.name} holds no facts: {left_out.rows[0].detail} ({left_out.told()})")
     if isinstance(source, str) and source == "embedded":
@@ -74,19 +83,22 @@ def _called(table: Table, source: Any) -> str:
     return Path(table.name).name if isinstance(source, (str, Path)) else table.name
 
 
-def _read(rows: Iterator[Any], columns: Columns, templates: Templates) -> tuple[list[Fact], LeftOut]:
-    facts: list[Fact] = []
+def _read(
+    rows: Iterator[Any], columns: Columns, templates: Templates, sound: SoundColumns | None
+) -> tuple[list[Fact], LeftOut]:
+    facts: dict[str, Fact] = {}
     left_out: list[LeftOutRow] = []
-    seen: set[str] = set()
     for number, row in enumerate(rows, 1):
         place = f"row {number}"
         made = row if isinstance(row, Refusal) else fact_of_row(row, columns, templates, place)
-        if isinstance(made, Fact) and same_text(made.id) in seen:
+        if isinstance(made, Fact) and sound is not None:
+            made = sounded(made, sound, row, place)
+        if isinstance(made, Fact) and (before := facts.get(same_text(made.id))) is not None:
             reason: Reason = "an id given twice" if "id" in columns.of else "a relation and subject given twice"
-            made = Refusal(reason, f"{made.id} is there twice; the first counts")
+            twice = Refusal(reason, f"{made.id} is there twice; the first counts")
+            made = joined_sounds(before, made) or twice
         if isinstance(made, Fact):
-            seen.add(same_text(made.id))
-            facts.append(made)
+            facts[same_text(made.id)] = made
         else:
             left_out.append(LeftOutRow(place, made.reason, made.detail))
-    return facts, LeftOut(tuple(left_out))
+    return list(facts.values()), LeftOut(tuple(left_out))

@@ -1,26 +1,72 @@
 """The sound that a fact brings: a recording of one of its phrasings in one voice.
 
-Minimal for now: the readers of spoken sets fill in what audio and words may be.
+``audio`` is whatever `read_waveform` takes (a path, a file's bytes, ``{bytes, path}``, ``{array, sampling_rate}``, a
+`Waveform`), an address that `datasets` streams from, or a `Recording`; any rate and format, read by this package and
+not before it is asked for. A row of a set may lack its audio: then ``audio`` is None, and reading it is refused.
+
+``words`` are its words with times in any form of `read_words`; without them the text is aligned to the audio. ``text``
+is what is said, where that is not the fact's own prompt; ``phrasing`` "" is the fact's first one.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from spiritlens.arguments import written
+from spiritlens.arguments import shown, written
+
+if TYPE_CHECKING:
+    from spiritlens.speech.audio.sources import RawSource
+    from spiritlens.speech.audio.waveform import Waveform
+    from spiritlens.speech.recordings import Recording
+    from spiritlens.speech.word_files.sources import WordsSource
+    from spiritlens.speech.words import WordInterval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FactSound:
-    """One utterance of a fact: who speaks it, which phrasing, the audio (a path, bytes, an array), its words' times."""
+    """One utterance of a fact: who speaks it, which phrasing, its audio, its words' times, what is said, its name."""
 
     voice: str
     phrasing: str
-    audio: Any
-    words: tuple[Any, ...] = ()
+    audio: "RawSource | Waveform | Recording | None" = field(repr=False)
+    words: "WordsSource | None" = field(default=None, repr=False)
+    text: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
-        written("voice of a sound", self.voice, blank="allowed")
-        written("phrasing of a sound", self.phrasing, blank="allowed")
-        if self.audio is None:
-            raise ValueError("a sound without audio: give a path, the bytes of a file, or samples")
-        object.__setattr__(self, "words", tuple(self.words))
+        for name in ("voice", "phrasing", "text", "name"):
+            written(f"{name} of a sound", getattr(self, name), blank="allowed")
+        if type(self.audio).__name__ == "Recording":
+            self._take_recording(self.audio)
+        if self.words is not None and not isinstance(self.words, (str, Path)) and not hasattr(self.words, "__iter__"):
+            raise ValueError(f"words of a sound={shown(self.words)}: expected words with times, or a file of them")
+
+    def _take_recording(self, recording: Any) -> None:
+        """The audio, the name and the file of words of a recording."""
+        object.__setattr__(self, "audio", recording.audio)
+        object.__setattr__(self, "name", self.name or recording.name)
+        if self.words is None and recording.words:
+            object.__setattr__(self, "words", recording.words_file())
+
+    def waveform(self) -> "Waveform":
+        """The audio at 16 kHz. Raises AudioError or OSError where there is none or it cannot be read."""
+        from spiritlens.speech.recordings import Recording
+
+        return Recording(self.called, cast("RawSource | Waveform | None", self.audio), {}).waveform()
+
+    def timed_words(self, duration: float) -> "tuple[WordInterval, ...] | None":
+        """The words with their times in audio of so many seconds; None where it brings none.
+
+        Raises ValueError for words that are none or lie outside of the audio, FileNotFoundError without their file.
+        """
+        from spiritlens.speech.word_files.sources import read_words
+
+        return None if self.words is None else read_words(self.words, duration=duration)
+
+    @property
+    def called(self) -> str:
+        """Its name; without one its file's, or ``a sound``."""
+        audio = self.audio
+        path = audio.get("path") if isinstance(audio, Mapping) else audio if isinstance(audio, (str, Path)) else None
+        return self.name or str(path or getattr(audio, "source", "") or "a sound")

@@ -34,7 +34,7 @@ def speak(
     """Speak the facts' prompts in each voice and phrasing into the folder `out`.
 
     One wav and one file of word times per utterance; the table (``metadata.csv``) has the columns ``file_name voice
-    engine words id text subject answer foil relation group phrasing`` and is read back by `datasets` (see
+    engine words id fact_id text subject answer foil relation group phrasing`` and is read back by `datasets` (see
     `speech.recordings`). A text that one of the voices cannot say is left out in all of them, with the reason. Returns
     what was spoken and what was left out. Raises ValueError where no text can be spoken, EngineError where a voice is
     not on this machine.
@@ -62,6 +62,7 @@ def speak(
 def _spoken_row(fact: Fact, phrasing: str) -> dict[str, str]:
     return {
         "id": f"{fact.id}_{phrasing}".replace(" ", "-"),
+        "fact_id": fact.id,
         "text": fact.text(phrasing),
         "subject": fact.subject,
         "answer": fact.answer,

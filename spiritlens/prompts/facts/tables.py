@@ -16,6 +16,10 @@ from spiritlens.arguments import shown
 from spiritlens.prompts.facts.left_out import Refusal
 from spiritlens.prompts.facts.shipped import ASSETS
 from spiritlens.prompts.facts.text_tables import TEXT_ENDINGS, Row, text_rows
+from spiritlens.prompts.facts.triples import triple_rows
+from spiritlens.speech.recording_rows import table_rows
+from spiritlens.speech.rows_on_disk import rows_on_disk
+from spiritlens.speech.spoken_sets.triples import has_triples
 
 BINARY_ENDINGS = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
 ENDINGS = (*TEXT_ENDINGS, *BINARY_ENDINGS)
@@ -79,9 +83,14 @@ def _named(source: str | Path, split: str | None, config: str | None) -> Table:
 
 
 def _of_folder(path: Path, split: str | None, config: str | None) -> Table:
-    """The folder of a data set: what `save_to_disk` wrote, or files with or without a card."""
+    """The folder of a data set: what `save_to_disk` wrote, a table of sound, triples, or files."""
     from datasets import load_from_disk
 
+    rows: Iterable[Row] | None = triple_rows(path) if has_triples(path) else table_rows(path)
+    if rows is not None:
+        if split is not None:
+            raise ValueError(f"split={shown(split)}: {path} has no splits; leave it out")
+        return Table(str(path), iter(rows), folder=path)
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         found = load_from_disk(str(path))
     else:
@@ -125,12 +134,7 @@ def _one_split(found: Mapping[str, Any], split: str | None, name: str) -> Any:
 
 
 def _of_dataset(found: Any, name: str, folder: Path | None = None) -> Table:
-    from datasets import Audio
-
-    for column, feature in (found.features or {}).items():
-        if isinstance(feature, Audio):  # to decode needs torchcodec, and this package reads files itself
-            found = found.cast_column(column, Audio(decode=False))
-    return Table(name, _told(found, name), found.features, folder)
+    return Table(name, _told(rows_on_disk(found), name), found.features, folder)
 
 
 def _told(rows: Iterable[Any], name: str) -> Iterator[Row]:

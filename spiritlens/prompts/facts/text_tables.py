@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from spiritlens.arguments import once, shown
 from spiritlens.prompts.facts.left_out import Refusal
 from spiritlens.prompts.facts.own_file import FORM, own_rows
+from spiritlens.prompts.facts.squad import is_squad, squad_rows
 
 Row: TypeAlias = Mapping[str, Any] | Refusal
 """A row of a table, or why it cannot be read."""
@@ -40,7 +41,7 @@ def text_rows(path: Path) -> Iterator[Row]:
 
 
 def _json(path: Path) -> Iterator[Row]:
-    """A list of objects, our own object of relations, or, where it is several values, JSON lines after all."""
+    """A list of objects, SQuAD's articles, our own object of relations, or (several values) JSON lines after all."""
     text = path.read_bytes().decode("utf-8-sig")
     try:
         record = json.loads(text, object_pairs_hook=once)
@@ -51,6 +52,8 @@ def _json(path: Path) -> Iterator[Row]:
         raise ValueError(f"{path} is no facts file ({error}); {FORM}, or a list of objects") from error
     if isinstance(record, list) and record:
         yield from (_object(row) for row in record)
+    elif is_squad(record):
+        yield from squad_rows(record)
     else:
         yield from own_rows(record, str(path))
 
