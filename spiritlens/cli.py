@@ -32,7 +32,7 @@ def trace(
         settings: How facts are asked and traced.
         model: Checkpoint folder or name; the embedded model if left out.
         out: Folder of the results; the same command resumes an interrupted run.
-        facts: 'embedded', or a JSON file of facts.
+        facts: 'embedded', or a file, a data set's folder or its name on the hub, as `sl.load_facts` reads them.
         device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
         dtype: Precision of the weights; the checkpoint's if left out.
         dry_run: Only say cells, token-layers, FLOPs, memory and hours, before anything runs.
@@ -49,6 +49,8 @@ def trace(
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = load_facts(facts)
+    if chosen.left_out:
+        print(chosen)
     if settings.phrasing is not None:
         check_phrasing(settings.phrasing, chosen)
     lens = _load(model, dtype, device)

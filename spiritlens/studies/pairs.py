@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.files.atomic import write_whole
+from spiritlens.models.fact_prompts import spoken_prompt, with_cached_units
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
@@ -188,17 +189,27 @@ def asked_phrasing(fact: Fact, phrasing: str | None) -> str:
 
 
 def pair_prompts(lens: Lens, fact: Fact, voice: str, phrasing: str | None) -> Prompts:
-    """The T2T and the S2T prompt of a fact.
+    """The T2T and the S2T prompt of a fact: of its own sound where it brings one, else spoken by the voice.
 
-    Returns both. Raises ValueError for a subject or answer that the words or tokens lack, EngineError for a silent
-    voice.
+    Of several sounds it is the first in the phrasing, in the voice named where there is one of that name. Returns both.
+    Raises ValueError for a subject or answer that the words or tokens lack, EngineError for a silent voice.
     """
     if not fact.subject:
         raise ValueError("it has no subject, so that nothing of it can be corrupted")
+    if fact.sounds:
+        own = voice if any(sound.voice == voice for sound in fact.sounds) else None
+        heard = spoken_prompt(with_cached_units(lens), fact, voice=own, phrasing=phrasing)
+        return _written_twin(lens, fact, heard.phrasing), heard
     named = asked_phrasing(fact, phrasing)
-    asked = (fact.text(named), fact.subject, fact.answer, fact.foil)
-    origin = Origin(fact.id, fact.relation, named, group=fact.group, aliases=fact.aliases)
-    return lens.text(*asked, origin=origin), lens.speak(*asked, voice=voice, origin=origin)
+    written = _written_twin(lens, fact, named)
+    return written, lens.speak(
+        fact.text(named), fact.subject, fact.answer, fact.foil, voice=voice, origin=written.origin
+    )
+
+
+def _written_twin(lens: Lens, fact: Fact, phrasing: str) -> Prompt:
+    origin = Origin(fact.id, fact.relation, phrasing, group=fact.group, aliases=fact.aliases)
+    return lens.text(fact.text(phrasing), fact.subject, fact.answer, fact.foil, origin=origin)
 
 
 def _check_new(prompts: Prompts, seen: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """The protocol of the seed study, beside our own on the same asked facts.
 
-What is known of it, at second hand (arXiv 2605.22170; see the page on the seed study): the facts of each modality are
+What is known of it, at second hand (a reader's notes on arXiv 2605.22170): the facts of each modality are
 those that the model answers in *that* modality, two subsets and not their intersection; prompts are spoken by one
 voice; noise falls on the tokens of the subject; one token at a time is restored in layers, MLP and attention outputs;
 the effect is the difference of the answer's *probability* with and without the restored state, averaged over prompts.

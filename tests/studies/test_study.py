@@ -193,6 +193,29 @@ def test_facts_of_any_set_are_asked_in_their_own_phrasing(lens: "sl.Lens", facts
     assert [row["group"] for row in accuracy_rows(asked)] == ["all"]
 
 
+def test_a_fact_that_brings_its_sound_is_heard_in_it(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    fact = facts[0]
+    spoken = {name: lens.speak(fact.text(name), fact.subject, fact.answer) for name in ("first", "second")}
+    words = {
+        name: [
+            (word.word, word.start, word.end) for word in sl.speech.voice("espeak:en-us").speak(fact.text(name)).words
+        ]
+        for name in spoken
+    }
+    sounds = tuple(
+        sl.prompts.FactSound(voice, name, spoken[name].waveform, words[name])
+        for voice, name in (("anna", "second"), ("bert", "second"), ("bert", "first"))
+    )
+    own = replace(fact, sounds=sounds)
+    (pair,) = ask(lens, [own], voice="espeak:en-us").pairs
+    assert (pair.spoken.voice, pair.spoken.phrasing, pair.written.phrasing) == ("anna", "second", "second")
+    assert pair.spoken.ids == spoken["second"].ids
+    (pair,) = ask(lens, [own], voice="bert", phrasing="first").pairs
+    assert (pair.spoken.voice, pair.spoken.ids) == ("bert", spoken["first"].ids)
+    with pytest.raises(ValueError, match="the fact has no sound in this voice or phrasing"):
+        ask(lens, [own], voice="anna", phrasing="third")
+
+
 def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
     lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
 ) -> None:
