@@ -142,11 +142,14 @@ def sounded_prompt(lens: Lens, fact: Fact, sound: FactSound) -> Prompt:
 def own_sound(fact: Fact, voice: str | None = None, phrasing: str | None = None) -> FactSound:
     """The first of a fact's sounds in a voice and a phrasing (None: any).
 
-    Returns it. Raises SoundError where it has none, with the voices and phrasings that there are.
+    The default synthetic voice, where no sound is in it, is any voice: what is asked for without naming a voice is
+    asked in the fact's own. Returns the sound. Raises SoundError where it has none, with the voices and phrasings that
+    there are.
     """
-    for sound in fact.sounds:
-        if voice in (None, sound.voice) and phrasing in (None, phrasing_of(fact, sound)):
-            return sound
+    fitting = [sound for sound in fact.sounds if phrasing in (None, phrasing_of(fact, sound))]
+    named = [sound for sound in fitting if voice in (None, sound.voice)]
+    for sound in named or (fitting if voice == DEFAULT_VOICE else []):
+        return sound
     raise SoundError("no sound", _lacking(fact))
 
 

@@ -9,7 +9,7 @@ import html
 import numpy as np
 import xarray as xr
 
-from spiritlens.components import BY_NAME, CUT_ATTENTION
+from spiritlens.components import COMPONENT_NAMED, CUT_ATTENTION
 from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.schema import window_of
 
@@ -27,7 +27,7 @@ DIRECTION_WORDS = {
 
 def component_words(component: str) -> str:
     """A component in words, with its TransformerLens name."""
-    row = BY_NAME.get(component)
+    row = COMPONENT_NAMED.get(component)
     return f"{row.words} ({component})" if row else html.escape(component)
 
 

@@ -11,6 +11,10 @@ from spiritlens.speech.encoders.protocol import SpeechEncoder as SpeechEncoder
 from spiritlens.speech.encoders.protocol import StreamEncoder as StreamEncoder
 from spiritlens.speech.engines.utterance import Utterance as Utterance
 from spiritlens.speech.engines.utterance import Voice as Voice
+from spiritlens.speech.recognition.cached import CachedRecogniser as CachedRecogniser
+from spiritlens.speech.recognition.heard import Heard as Heard
+from spiritlens.speech.recognition.whisper import Whisper as Whisper
+from spiritlens.speech.recognition.word_errors import WordErrors as WordErrors
 from spiritlens.speech.recordings import encode_recordings as encode_recordings
 from spiritlens.speech.recordings import recordings_of_dataset as recordings_of_dataset
 from spiritlens.speech.recordings import recordings_of_folder as recordings_of_folder

@@ -37,9 +37,8 @@ from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
 from spiritlens.speech.voices.names import voice
 from spiritlens.speech.word_files.sources import words_beside
-from spiritlens.terms import DEFAULT_VOICE
+from spiritlens.terms import DEFAULT_VOICE, Progress
 
-Progress = Literal["bar", "none"]
 Broken = Literal["raise", "report"]
 """What becomes of audio that is refused: it ends the run, or is yielded with its problem."""
 

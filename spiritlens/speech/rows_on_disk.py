@@ -81,7 +81,7 @@ def _files(column: Any, name: str) -> Iterator[tuple[bool, str | None]]:
     import pyarrow.compute as arrow
 
     for table in column.with_format("arrow").iter(batch_size=BATCH_ROWS):
-        held = table.column(name).combine_chunks()
-        data = arrow.is_valid(arrow.struct_field(held, "bytes")).to_pylist()
-        paths = arrow.struct_field(held, "path").to_pylist()
-        yield from ((bool(there or path), path) for there, path in zip(data, paths, strict=True))
+        for held in table.column(name).chunks:  # joined, they would be copied
+            data = arrow.is_valid(arrow.struct_field(held, "bytes")).to_pylist()
+            paths = arrow.struct_field(held, "path").to_pylist()
+            yield from ((bool(there or path), path) for there, path in zip(data, paths, strict=True))

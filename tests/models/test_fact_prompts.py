@@ -164,6 +164,9 @@ def test_one_prompt_of_a_fact_for_a_study(lens, france):
     with pytest.raises(SoundError, match=r"no sound in this voice or phrasing; it has anna \(first\), ben \(first\)"):
         spoken_prompt(lens, france, voice="carla")
     assert own_sound(france, phrasing="second") is france.sounds[2]
+    assert own_sound(france, "espeak:en-us") is france.sounds[0], "no voice was meant but its own"
+    default = replace(france.sounds[1], voice="espeak:en-us")
+    assert own_sound(replace(france, sounds=(*france.sounds, default)), "espeak:en-us") is default
 
 
 def test_a_prompt_that_is_too_long_is_told(lens):

@@ -182,12 +182,15 @@ def scoped(bench: Bench) -> Any:
     )
 
 
+OF_OVERLAP = ["top", "shared", "chance", "jaccard", "p", "spearman", "heads"]
+
+
 def ranked(bench: Bench) -> Any:
     mass = sl.heads.attention_mass(bench.lens, bench.prompts)["mass"].sel(query="subject", key="subject")
     first, second = mass.isel(prompt=0, drop=True), mass.isel(prompt=1, drop=True)
     return {
         "rank_heads": sl.heads.rank(first, top=5)[["value"]],
-        "head_overlap": sl.heads.overlap(first, second, top=5).drop("names").astype(float).to_numpy(),
+        "head_overlap": sl.heads.overlap(first, second, top=5)[OF_OVERLAP].astype(float).to_numpy(),
         "compare_rankings": sl.heads.compare_rankings(first, second, ("one", "other"))[["value one", "value other"]],
     }
 

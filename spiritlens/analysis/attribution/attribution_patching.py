@@ -32,9 +32,9 @@ import xarray as xr
 from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.attribution.path_integration import Completeness, starts_singular, tell_missed
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_names, given_scored, given_spans
-from spiritlens.analysis.grid.grid import Draws, Grid, drawn, given_grid
+from spiritlens.analysis.grid.grid import DEFAULT_COMPONENTS, Draws, Grid, drawn, given_grid
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.arguments import told_keywords, whole
@@ -54,11 +54,10 @@ from spiritlens.runs.corruptions.contrasts import (
     given_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import METRICS, Metric
-from spiritlens.runs.metrics import given_metrics as metrics_of
+from spiritlens.runs.metrics import METRICS, Metric, given_metrics
 from spiritlens.runs.scoring import prompt_scorers
+from spiritlens.terms import Progress
 
-DEFAULT_COMPONENTS = ("resid_pre", "attn_out", "mlp_out")
 BY_HEAD = tuple(name for name in patched_by("attribute") if name in HEAD_COMPONENTS)
 
 
@@ -156,7 +155,7 @@ def given_smooth_metrics(
     lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str | Metric]
 ) -> tuple[tuple[Prompt, ...], tuple[Metric, ...]]:
     """Prompts, with foils where they need them, and metrics that have a useful gradient and score them all."""
-    found = metrics_of(metrics)
+    found = given_metrics(metrics)
     rough = [metric.name for metric in found if not metric.smooth]
     if rough:
         smooth = ", ".join(metric.name for metric in METRICS if metric.smooth)

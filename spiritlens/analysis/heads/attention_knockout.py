@@ -29,7 +29,7 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, effects_of
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
 from spiritlens.analysis.grid.sites import GridSites
@@ -45,6 +45,7 @@ from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import knows
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
+from spiritlens.terms import Progress
 
 Couples = tuple[tuple[int, int], ...]
 """Positions (query, key) that may not meet."""

@@ -27,7 +27,7 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
@@ -48,6 +48,7 @@ from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, record
 from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep, resolved_memory_budget
+from spiritlens.terms import Progress
 
 HeadName = tuple[int, int]
 """Layer and head."""
@@ -108,7 +109,7 @@ def head_knockout(
     """
     prompts = given_prompts(given_lens(lens), prompts)
     asked = ablation if isinstance(ablation, Ablation) else Ablation(ablation)
-    groups = None if groups is None else given_groups(lens.backend, groups)
+    groups = None if groups is None else given_head_groups(lens.backend, groups)
     draws = drawn(samples) if asked.kind == "resample" else Draws(1, drawn(samples).seed)
     others = prompts if asked.reference is None else given_each(lens, asked.reference, "reference")
     leave_out: LeaveOut = "same subject" if asked.reference is None else "nothing"
@@ -153,7 +154,7 @@ def _attributes(
     }
 
 
-def given_groups(model: LensModel, groups: Mapping[str, Sequence[HeadName]]) -> dict[str, tuple[HeadName, ...]]:
+def given_head_groups(model: LensModel, groups: Mapping[str, Sequence[HeadName]]) -> dict[str, tuple[HeadName, ...]]:
     """Groups of heads by name: at least one group, each of at least one (layer, head) that the model has."""
     if not isinstance(groups, Mapping):
         raise ValueError(f"groups={shown(groups)}: expected names with their heads, such as {{'movers': [(5, 1)]}}")

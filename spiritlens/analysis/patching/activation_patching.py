@@ -30,13 +30,13 @@ from pathlib import Path
 
 import xarray as xr
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored, given_spans
-from spiritlens.analysis.grid.grid import Draws, Grid, drawn, given_grid
+from spiritlens.analysis.grid.grid import DEFAULT_COMPONENTS, Draws, Grid, drawn, given_grid
 from spiritlens.analysis.grid.results import metric_settings, model_attributes
 from spiritlens.analysis.patching.donors import Donors, Transfer, given_donors
 from spiritlens.analysis.patching.grid import PatchGrid, PatchSettings, patch_grid
-from spiritlens.analysis.patching.one_prompt import Asked, patch_prompt
+from spiritlens.analysis.patching.one_prompt import PatchTask, patch_prompt
 from spiritlens.arguments import told_keywords
 from spiritlens.components import hook_name, patched_by
 from spiritlens.environment import plain_torch
@@ -53,8 +53,8 @@ from spiritlens.runs.corruptions.contrasts import (
 )
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
+from spiritlens.terms import Progress
 
-DEFAULT_COMPONENTS = ("resid_pre", "attn_out", "mlp_out")
 DEFAULT_METRICS = ("probability", "logit_difference")
 BACK_SPANS = ("subject", "last token")
 """Where `back_patch` looks when it is not told: a state per source layer and layer is many."""
@@ -155,7 +155,7 @@ class _Call:
     """What a call was given: each prompt with its contrast and its donor, and the settings."""
 
     lens: Lens
-    asked: tuple[Asked, ...]
+    asked: tuple[PatchTask, ...]
     contrast: Contrast
     settings: PatchSettings
 
@@ -186,7 +186,7 @@ def _given(
     given_spans(patched, grid.at, grid.spans)
     prompts, scored = given_scored(lens, prompts, metrics)
     transfer = Transfer(donors.pooling, donors.control, seed=draws.seed)
-    asked = map(Asked, prompts, contrasts_of(prompts, contrast), given)
+    asked = map(PatchTask, prompts, contrasts_of(prompts, contrast), given)
     return _Call(lens, tuple(asked), contrast, PatchSettings(grid, scored, draws, transfer))
 
 

@@ -12,7 +12,7 @@ from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes, prompt_columns
 from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.analysis.paths.path_values import PathValues, no_path
-from spiritlens.analysis.paths.paths import Group, Held
+from spiritlens.analysis.paths.paths import Held, ReceiverGroup
 from spiritlens.effects.paths import BaseRun, PathArrays, PathAxes, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.models.lens import Lens
@@ -26,7 +26,7 @@ class PathSettings:
     """What decides the numbers, prompts apart."""
 
     senders: tuple[Sender, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[ReceiverGroup, ...]
     at: tuple[str, ...]
     base: BaseRun
     held: Held
@@ -99,7 +99,7 @@ def paths_dataset(
     )
 
 
-def _group_key(group: Group) -> tuple[str, int, int]:
+def _group_key(group: ReceiverGroup) -> tuple[str, int, int]:
     if len(group) == 1:
         return group[0].component, group[0].layer, group[0].head
     return " + ".join(str(receiver) for receiver in group), -1, -1

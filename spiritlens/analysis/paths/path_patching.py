@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 import xarray as xr
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.paths.dataset import PathSettings, path_attributes, paths_dataset
@@ -50,6 +50,7 @@ from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
+from spiritlens.terms import Progress
 
 DEFAULT_METRICS = ("logit_difference", "probability")
 

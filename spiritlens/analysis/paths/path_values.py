@@ -26,7 +26,7 @@ from torch import Tensor
 from spiritlens.analysis.paths.changes import residual_changes
 from spiritlens.analysis.paths.full_length import LOGITS, hooked_readings
 from spiritlens.analysis.paths.nodes import Sender
-from spiritlens.analysis.paths.paths import Group, Held
+from spiritlens.analysis.paths.paths import Held, ReceiverGroup
 from spiritlens.analysis.paths.readings import READ, received
 from spiritlens.components import hook_name
 from spiritlens.effects.paths import Norms
@@ -76,7 +76,7 @@ def record_pair(
     tokens: Tensor,
     base: Tensor | None,
     source: Tensor | None,
-    groups: Sequence[Group],
+    groups: Sequence[ReceiverGroup],
     n_readouts: int,
 ) -> Recorded:
     """Record both runs, of tokens ``[1 pos]`` with embeddings ``[1 pos d_model]`` (None: the tokens' own)."""
@@ -97,7 +97,7 @@ def record_pair(
 def path_values(
     recorded: Recorded,
     senders: Sequence[Sender],
-    groups: Sequence[Group],
+    groups: Sequence[ReceiverGroup],
     positions: Sequence[int],
     *,
     held: Held,
@@ -124,7 +124,7 @@ def path_values(
     return PathValues(values, exact & ~absent, paths.base_score, floor)
 
 
-def no_path(senders: Sequence[Sender], groups: Sequence[Group], n_layers: int) -> Tensor:
+def no_path(senders: Sequence[Sender], groups: Sequence[ReceiverGroup], n_layers: int) -> Tensor:
     """Whether the sender writes after every receiver of the group has read, ``[group sender]``."""
     written = torch.tensor([sender.stage for sender in senders])
     read = torch.tensor([max(receiver.stage(n_layers) for receiver in group) for group in groups])
@@ -136,7 +136,7 @@ class _Paths:
     """What all senders have in common: the runs, the receivers, the positions and the rules."""
 
     recorded: Recorded
-    groups: tuple[Group, ...]
+    groups: tuple[ReceiverGroup, ...]
     positions: tuple[int, ...]
     held: Held
     score: Score
@@ -229,7 +229,7 @@ def _on_suffix(
     return tuple(suffix), widened
 
 
-def _program(group: Group, positions: Sequence[int], n_layers: int) -> Program:
+def _program(group: ReceiverGroup, positions: Sequence[int], n_layers: int) -> Program:
     """The group's patches as a cell of the sweep."""
     actions: dict[int, tuple[Action, ...]] = {}
     for receiver in group:

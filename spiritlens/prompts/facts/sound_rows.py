@@ -6,7 +6,8 @@ sound (``"audio": ["anna", "ben"]``) are several voices, called like the columns
 
 Words with times are one column (a list of structs, a struct of lists, whisper-like JSON, the content or the path of a
 TextGrid or CTM: all that `read_words` takes), or a column of words beside those of their starts and ends in seconds. A
-column that is called ``words`` but holds words alone is passed over, unless it is named.
+column that is called ``words`` but holds words alone is passed over, unless it is named. A sound that is a file may
+have a file of words of the same name beside it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spiritlens.arguments import shown
-from spiritlens.prompts.facts.sounds import FactSound
+from spiritlens.prompts.facts.sounds import FactSound, one_of
 
 USUAL = {
     "words": ("words", "word_times", "word_timestamps", "timestamps", "alignment", "alignments", "textgrid", "ctm"),
@@ -55,16 +56,18 @@ class SoundColumns:
 
     def _sounds(self, row: Mapping[str, Any], place: str) -> Iterator[FactSound]:
         from spiritlens.speech.recording_rows import source_of
+        from spiritlens.speech.word_files.sources import words_beside
 
         for column in self.audio:
             voice = _text(row, self.voice) or (column if len(self.audio) > 1 else "")
             audio = source_of(row.get(column))
             if self.folder is not None and isinstance(audio, Path):
                 audio = self.folder / audio
+            words = self._words(row, place)
+            if words is None and isinstance(audio, Path):
+                words = one_of(words_beside(audio))
             said, phrasing = _text(row, self.spoken), _text(row, self.phrasing)
-            yield FactSound(
-                voice, phrasing, audio or None, self._words(row, place), said, _name(row.get(column)) or place
-            )
+            yield FactSound(voice, phrasing, audio or None, words, said, _name(row.get(column)) or place)
 
     def _words(self, row: Mapping[str, Any], place: str) -> Any:
         words = None if self.words is None else row.get(self.words)

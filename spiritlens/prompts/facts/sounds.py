@@ -43,11 +43,11 @@ class FactSound:
             raise ValueError(f"words of a sound={shown(self.words)}: expected words with times, or a file of them")
 
     def _take_recording(self, recording: Any) -> None:
-        """The audio, the name and the file of words of a recording."""
+        """The audio, the name and the files of words of a recording."""
         object.__setattr__(self, "audio", recording.audio)
         object.__setattr__(self, "name", self.name or recording.name)
         if self.words is None and recording.words:
-            object.__setattr__(self, "words", recording.words_file())
+            object.__setattr__(self, "words", one_of(recording.words))
 
     def waveform(self) -> "Waveform":
         """The audio at 16 kHz. Raises AudioError or OSError where there is none or it cannot be read."""
@@ -58,10 +58,14 @@ class FactSound:
     def timed_words(self, duration: float) -> "tuple[WordInterval, ...] | None":
         """The words with their times in audio of so many seconds; None where it brings none.
 
-        Raises ValueError for words that are none or lie outside of the audio, FileNotFoundError without their file.
+        Raises ValueError for words that are none or lie outside of the audio, and for several files of them,
+        FileNotFoundError without their file.
         """
         from spiritlens.speech.word_files.sources import read_words
 
+        if isinstance(self.words, tuple) and all(isinstance(one, Path) for one in self.words):
+            files = ", ".join(path.name for path in self.words)
+            raise ValueError(f"{self.called} has several files of words: {files}; keep the one that is meant")
         return None if self.words is None else read_words(self.words, duration=duration)
 
     @property
@@ -70,3 +74,8 @@ class FactSound:
         audio = self.audio
         path = audio.get("path") if isinstance(audio, Mapping) else audio if isinstance(audio, (str, Path)) else None
         return self.name or str(path or getattr(audio, "source", "") or "a sound")
+
+
+def one_of(files: tuple[Path, ...]) -> Path | tuple[Path, ...] | None:
+    """The one file of words, several that are told when they are read, or None."""
+    return files[0] if len(files) == 1 else files or None

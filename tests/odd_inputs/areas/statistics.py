@@ -145,6 +145,28 @@ def _ranks(mass: Any) -> Iterator[Odd]:
         ("heads by name", measure.assign_coords(head=list("abcd")), ("heads <U1", "whole numbers")),
     ):
         yield error("rank", what, partial(sl.heads.rank, value), *names)
+    few = measure.isel(layer=[0])
+    for what, value, names in (
+        ("a measure", measure, ("twins[0] has 1 measures", "[(first, second)]")),
+        ("a path", "twins.nc", ("twins='twins.nc'", "write ['twins.nc']")),
+        ("a number", 3, ("twins=3", "expected a list")),
+        ("one measure each", [measure], ("twins[0] has 1 measures", "the two of one")),
+        ("texts", [("a", "b")], ("first='a'", "expected a DataArray")),
+        (
+            "three measures",
+            [(measure, measure, measure)],
+            ("twins[0] has 3 measures", "the two of one untrained model"),
+        ),
+        ("another shape", [(few, few)], ("a twin has 4 heads measured, the model 32", "same shape")),
+        ("nothing measured", [(measure, measure * NAN)], ("all values are NaN",)),
+    ):
+        yield error("overlap", f"twins: {what}", partial(overlap, twins=value), *names)
+    yield result(
+        "overlap",
+        "a generator of twins",
+        lambda: overlap(twins=((measure, measure) for _ in range(3))),
+        lambda found: (found["twins"], found["p_twins"]) == (3, 1.0),
+    )
     other = measure.assign_coords(layer=measure["layer"] + 100)
     yield error("overlap", "no head in common", partial(sl.heads.overlap, measure, other), "share 0 heads")
     yield error("overlap", "a Dataset", partial(sl.heads.overlap, measure, mass), "second=", "choose one of its")

@@ -79,6 +79,9 @@ def test_a_recording_brings_its_name_and_its_words(path, tmp_path):
     sound = FactSound("anna", "", Recording("clips/a.flac", path, {}, (tmp_path / "a.json",)))
     assert (sound.called, sound.audio) == ("clips/a.flac", path)
     assert sound.timed_words(2.0)[0].word == "a"
+    two = FactSound("", "", Recording("a.flac", path, {}, (tmp_path / "a.json", tmp_path / "a.ctm")))
+    with pytest.raises(ValueError, match=r"a\.flac has several files of words: a\.json, a\.ctm; keep the one"):
+        two.timed_words(2.0)
 
 
 def test_what_is_missing_or_broken_is_refused_when_it_is_read(tmp_path):

@@ -7,7 +7,7 @@ Every fact that is loaded becomes a spoken prompt of the embedded model with its
 import json
 
 import pytest
-from clips import CAPITALS, clip, question, said
+from clips import CAPITALS, clip, question, said, timed
 
 import spiritlens as sl
 from spiritlens.models.fact_prompts import spoken_prompts
@@ -172,6 +172,55 @@ def test_voxeval_has_a_folder_for_each_voice(lens, tmp_path):
     assert [prompt.voice for prompt in made.spoken] == ["alloy", "noise", "alloy", "noise", "alloy"]
     assert len(made.written) == 3
     assert {prompt.subject.name for prompt in made.spoken} == set(COUNTRIES)
+
+
+def test_words_with_their_times_from_columns_and_files(lens, tmp_path):
+    from datasets import Dataset
+
+    structs = {
+        c: [dict(zip(("word", "start", "end"), one, strict=True)) for one in timed(question(c))] for c in COUNTRIES
+    }
+    rows = [
+        {
+            "subject": c,
+            "question": question(c),
+            "answer": CAPITALS[c],
+            "clip": audio(c, "flac", 48000),
+            "aligned": structs[c],
+            "tokens": [one["word"] for one in structs[c]],
+            "from": [one["start"] for one in structs[c]],
+            "to": [one["end"] for one in structs[c]],
+            "whisper": json.dumps({"segments": [{"words": structs[c]}]}),
+        }
+        for c in COUNTRIES
+    ]
+    data = Dataset.from_list(rows)
+    wanted = [lens.audio(said(question(c)).waveform, c, CAPITALS[c], words=timed(question(c))) for c in COUNTRIES]
+    for columns in ({"words": "aligned"}, {"words": "tokens", "starts": "from", "ends": "to"}, {"words": "whisper"}):
+        for source in (data, data.to_pandas(), rows):
+            made = spoken_prompts(lens, sl.load_facts(source, columns), progress="none")
+            assert made.left_out.counts == {}
+            assert [prompt.words for prompt in made.spoken] == [prompt.words for prompt in wanted]
+            assert [prompt.subject.name for prompt in made.spoken] == list(COUNTRIES)
+    for c in COUNTRIES:
+        (tmp_path / f"{c}.mp3").write_bytes(clip(question(c), "mp3", 44100))
+    ctm = "".join(
+        f"{c} 1 {w['start']:.2f} {w['end'] - w['start']:.2f} {w['word']}\n" for c in COUNTRIES for w in structs[c]
+    )
+    (tmp_path / "all.ctm").write_text(ctm)
+    facts = [
+        sl.Fact(c, "capital", c, CAPITALS[c], "", {"first": "What is the capital of {subject}"}) for c in COUNTRIES
+    ]
+    made = spoken_prompts(lens, sl.prompts.with_sounds(facts, tmp_path, words=tmp_path / "all.ctm"), progress="none")
+    assert [prompt.words for prompt in made.spoken] == [prompt.words for prompt in wanted]
+    (tmp_path / "France.ctm").write_text("".join(ctm.splitlines(True)[: len(structs["France"])]))
+    row = "France.mp3,France,Paris,What is the capital of France"
+    (tmp_path / "metadata.csv").write_text(f"file_name,subject,answer,question\n{row}\n")
+    (tmp_path / "Spain.mp3").unlink()
+    with pytest.warns(UserWarning, match=r"does not name 1 of the sound files"):
+        (fact,) = sl.load_facts(tmp_path)
+    assert fact.sounds[0].words == tmp_path / "France.ctm", "the file of words beside the sound"
+    assert spoken_prompts(lens, [fact], progress="none").spoken[0].words == wanted[0].words
 
 
 def test_cross_modal_triples(lens, tmp_path):
