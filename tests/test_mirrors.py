@@ -94,8 +94,10 @@ ELSEWHERE = {
     "speech/word_files/textgrids": "speech/word_files/test_formats",
     "speech/word_files/transcripts": "speech/word_files/test_formats",
     "speech/words": "speech/word_files/test_formats",
+    "studies/cell_figures": "studies/test_cells",
     "studies/kept_answers": "studies/test_study",
     "studies/pairs": "studies/test_study",
+    "studies/selection": "studies/test_study",
     "studies/settings": "studies/test_study",
     "text_tables": "runs/test_run",
 }

@@ -30,6 +30,7 @@ from spiritlens.prompts.building.question import Question, Transcript
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.building.streams import check_unit_rate
 from spiritlens.prompts.given import prompt_of
+from spiritlens.prompts.knowing import EXACT, Knowing, given_knowing
 from spiritlens.prompts.origin import Origin, given_origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.family import Family
@@ -51,9 +52,9 @@ class Lens:
     """A speech-text model ready to be looked into.
 
     ``folder`` is where its checkpoint lies, where there is one. ``memory_budget`` is how many bytes of activations the
-    methods may keep at once (None: a share of what is free). ``transcript`` is how spoken prompts are built where the
-    call does not say it: ``forced`` for models that write a transcript before they answer.
-    ``dataclasses.replace(lens, memory_budget=…)`` sets one of them.
+    methods may keep at once (None: a share of what is free), ``knowing`` the rule by which results say whether a fact
+    is known (`spiritlens.prompts.knowing`), ``transcript`` how spoken prompts are built where the call does not say it:
+    ``forced`` for models that write one first. ``dataclasses.replace(lens, memory_budget=…)`` sets one of them.
     """
 
     model: HookedTransformer
@@ -62,6 +63,7 @@ class Lens:
     name: str = ""
     folder: Path | None = None
     memory_budget: int | None = None
+    knowing: Knowing = EXACT
     transcript: Transcript = "none"
 
     def __post_init__(self) -> None:
@@ -70,6 +72,7 @@ class Lens:
                 f"vocabulary={shown(self.vocabulary, 40)}: expected the model's Vocabulary; spiritlens.load(...) makes "
                 "both from a checkpoint"
             )
+        given_knowing(self.knowing)
         check_choice("transcript", self.transcript, Transcript)
         rows = self.backend.d_vocab
         if self.vocabulary.size != rows:
@@ -307,8 +310,8 @@ class Lens:
         """
         if isinstance(prompt, Prompt):
             prompt_of(self.vocabulary, prompt)
-        answered = backend_of(self.model).continue_prompt
-        return answered(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
+        answered = backend_of(self.model).continue_prompts
+        return answered(self.model, self.vocabulary, (prompt,), max_new_tokens, modality, temperature, seed)[0]
 
     def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""

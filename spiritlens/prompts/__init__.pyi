@@ -13,6 +13,7 @@ from spiritlens.prompts.facts.splits import split_facts as split_facts
 from spiritlens.prompts.facts.without_subject import without_subject as without_subject
 from spiritlens.prompts.facts.writing import WrittenFacts as WrittenFacts
 from spiritlens.prompts.facts.writing import writable as writable
+from spiritlens.prompts.knowing import Knowing as Knowing
 from spiritlens.prompts.second_alignment import AlignmentChange as AlignmentChange
 from spiritlens.prompts.second_alignment import alignment_change as alignment_change
 from spiritlens.prompts.spans import Span as Span

@@ -11,6 +11,7 @@ import xarray as xr
 from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.quantities import SMALL_TOTAL_EFFECT, small_total_effects
 from spiritlens.effects.statistics import fact_names
+from spiritlens.prompts.knowing import EXACT, Knowing
 from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words
 from spiritlens.terms import Facts
 
@@ -47,11 +48,21 @@ def unknown_sentence(effects: xr.Dataset, facts: Facts = "known") -> str:
     known["fact"] = fact_names(effects)
     best = known.groupby(["modality", "fact"], sort=False)["known"].max().reset_index()
     counts = {str(kind): int((rows["known"] == 0).sum()) for kind, rows in best.groupby("modality", sort=False)}
+    knowing = knowing_of(effects)
+    rule = "" if knowing == EXACT else f" (a fact is known when {knowing.words})"
     if not any(counts.values()):
+        if rule:
+            return f"Every traced fact is known in each modality{rule}."
         return "Every traced fact is known: the answer is the likeliest text token of the clean run in each modality."
     words = ", ".join(f"{count} {MODALITY_WORDS[kind]} ({kind})" for kind, count in counts.items() if count)
     averages = "left out of averages" if facts == "known" else "averaged with the others"
-    return f"Not known, because another text token is likelier in the clean run, and {averages}: {words}."
+    why = f"{rule}," if rule else ", because another text token is likelier in the clean run,"
+    return f"Not known{why} and {averages}: {words}."
+
+
+def knowing_of(effects: xr.Dataset) -> Knowing:
+    """The rule by which the dataset says `known`."""
+    return Knowing.read(str(effects.attrs.get("knowing") or EXACT))
 
 
 def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
