@@ -53,5 +53,5 @@ def backend_of(model: Any) -> Backend:
     kinds = " or a ".join(row.model.__name__ for row in BACKENDS)
     raise ValueError(
         f"model={shown(model, 40)} ({type(model).__name__}): expected a {kinds}; spiritlens.load takes a checkpoint's "
-        "folder, a hub id or a LlamaForCausalLM"
+        "folder, a hub id or a loaded Llama, Qwen2 or Mistral"
     )
