@@ -116,7 +116,7 @@ GPT = {"normalization_type": "LN", "positional_embedding_type": "standard", "gat
         ({"positional_embedding_type": "standard"}, "positional_embedding_type='standard'"),
         ({"attention_dir": "bidirectional"}, "attention_dir='bidirectional'"),
         ({"parallel_attn_mlp": True}, "parallel_attn_mlp=True"),
-        ({"original_architecture": "Qwen2ForCausalLM"}, "original_architecture='Qwen2ForCausalLM'"),
+        ({"original_architecture": "GemmaForCausalLM"}, "original_architecture='GemmaForCausalLM'"),
         ({"rotary_dim": 4}, "rotary_dim=4: .* with all 6 dimensions of a head turned"),
         ({"attn_scores_soft_cap": 50.0}, "attn_scores_soft_cap=50.0: .* with no attn_scores_soft_cap"),
     ],
