@@ -4,16 +4,18 @@
    averaged, once each is aligned.
 2. **Align.** Roles are compared with roles. Where the answer is read out, the last word of a T2T prompt corresponds to
    the final marker of an S2T prompt: both become the row *read-out* (``last="read-out"``; ``last="by role"`` keeps
-   names). Left out are cells that any of the facts lacks in either modality (so that all cells are of the same facts)
-   and cells that were run for none of them, since they hold the baseline's value (before the corruption).
+   names). A cell is compared over the facts that have it in both modalities. Left out are cells that fewer than half of
+   the facts have, and cells that were run for none, since they hold the baseline's value (before the corruption).
 3. **Agreement.** Correlation of the mean maps over cells (Pearson, Spearman), beside its *ceiling*: what two noisy
    measurements of one true map would reach, from split halves of the subjects.
-4. **Where.** Shift of the peak layer, of the centre of mass, and of the *hand-over* (the layer at which the read-out
-   overtakes the subject); share of the effect by role.
-5. **Which cells.** Sign-flip max-T test of the paired differences, in units of each modality's mean total effect.
+4. **Where.** Shift of the peak layer (none on plateaus), of the signed centre of mass, and of the *hand-over* (the
+   layer at which the read-out overtakes the subject); share of the effect by role.
+5. **Which cells.** Sign-flip max-T test of the paired differences of *shares*: of each fact's own total effect, where
+   that is a number. `low` and `high` hold for all cells at once, so also for the one chosen for being largest.
 
 Signs: every difference is second − first (S2T − T2T by default), so a positive shift means *later in speech*. Units:
-layers, or shares of the total effect. Intervals: bootstrap over subjects, the same draws for both modalities.
+layers (the middle of a window), or shares of the total effect. Intervals: of means the skewness-corrected t over
+subjects, else a bootstrap over subjects with the same draws for both modalities; none below six subjects.
 
 Axes: ``component layer role``. Nothing here says that a fact is kept at a place: effects tell what takes part in
 recall.
@@ -28,26 +30,37 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
 from spiritlens.comparison.result import Comparison
+from spiritlens.comparison.shares import share_differences
+from spiritlens.comparison.shifts import window_centres
 from spiritlens.comparison.statistics import Estimate, MapPair, compare_component
-from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, max_t, weighted_means
+from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
+from spiritlens.effects.intervals import cluster_interval
 from spiritlens.effects.metric_words import sign_of, words_of
-from spiritlens.effects.quantities import total
+from spiritlens.effects.quantities import smallest_total_effect, total
 from spiritlens.effects.role_effects import by_role, ordered_roles, role_runs
+from spiritlens.effects.sign_flips import max_t, simultaneous_interval
 from spiritlens.effects.statistics import fact_means, fact_names, given_resampling, subject_names
 from spiritlens.terms import MODALITIES, READOUT, READOUT_ROLES
 
 Last = Literal["read-out", "by role"]
 """read-out: where the answer is read (final marker, else last word) is one row; by role: names as they are."""
 
+FEWEST_FACTS = 0.5
+"""Cells that fewer than this share of the facts have in both modalities are not compared."""
+FLOORS = 10
+"""Effects of no more than so many times the noise floor are rounding."""
 MOST_EMPTY_DRAWS = 0.2
 """Where more than this share of the bootstrap draws has no value (no peak, no hand-over), no interval is given."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Paired effects: `values` [modality fact component layer role], `totals` [modality fact], one subject per fact;
-    `cells` [component layer role] are those that are compared."""
+    """Paired effects: `values` [modality fact component layer role], NaN where the fact lacks the cell in either;
+    `totals` [modality fact], one subject per fact; `cells` [component layer role] are those that are compared;
+    `centres` [component layer] what each layer stands for; effects within `floor`, and total effects below `smallest`,
+    are none."""
 
     values: Array
     cells: np.ndarray[Any, np.dtype[np.bool_]]
@@ -56,6 +69,9 @@ class _Pairs:
     roles: tuple[str, ...]
     components: tuple[str, ...]
     layers: tuple[int, ...]
+    centres: Array
+    floor: float
+    smallest: float
     n_left_out: int
 
 
@@ -92,7 +108,7 @@ def compare(
     weights = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
     n_subjects = len(set(pairs.subjects.tolist()))
     estimate = partial(_estimate, n_subjects=n_subjects, confidence=confidence)
-    totals = [weighted_means(one, weights) for one in pairs.totals]
+    totals = [_mean(one, pairs, confidence) for one in (*pairs.totals, pairs.totals[1] - pairs.totals[0])]
     components = tuple(
         compare_component(name, _maps(pairs, index, weights, seed), estimate)
         for index, name in enumerate(pairs.components)
@@ -106,10 +122,10 @@ def compare(
         n_facts=len(pairs.subjects),
         n_subjects=n_subjects,
         n_left_out=pairs.n_left_out,
-        total=(estimate(totals[0]), estimate(totals[1])),
-        total_difference=estimate(totals[1] - totals[0]),
+        total=(totals[0], totals[1]),
+        total_difference=totals[2],
         components=components,
-        cells=_test_cells(pairs, permutations, seed),
+        cells=_test_cells(pairs, confidence, permutations, seed),
         confidence=confidence,
         alpha=alpha,
     )
@@ -152,16 +168,21 @@ def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
     rows = [[where[fact] for fact in shared] for where in places]
     everyone = {*places[0], *places[1]} | set(fact_names(effects).tolist())
     paired = np.stack([values[row] for row in rows])
+    paired = np.where(np.isnan(paired).any(axis=0), np.nan, paired)
+    metric = str(effects["metric"].values[0])
     ran = fact_means(_aligned(role_runs(effects), last), by=("modality",))
     ran_there = np.stack([ran.transpose("fact", "component", "layer", "role").values[row] for row in rows])
     return _Pairs(
         values=paired,
-        cells=~np.isnan(paired).any(axis=(0, 1)) & (np.nan_to_num(ran_there) > 0).any(axis=(0, 1)),
+        cells=((~np.isnan(paired[0])).mean(axis=0) >= FEWEST_FACTS) & (np.nan_to_num(ran_there) > 0).any(axis=(0, 1)),
         totals=np.stack([totals.values[row] for row in rows]),
         subjects=subject_names(per_fact)[rows[0]],
         roles=tuple(per_fact["role"].values.tolist()),
         components=tuple(effects["component"].values.tolist()),
         layers=tuple(int(layer) for layer in effects["layer"].values),
+        centres=np.stack([window_centres(effects, name) for name in effects["component"].values.tolist()]),
+        floor=FLOORS * float(np.nan_to_num(effects["noise_floor"]).max()),
+        smallest=smallest_total_effect(effects, metric),
         n_left_out=len(everyone) - len(shared),
     )
 
@@ -194,31 +215,44 @@ def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
     return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": list(columns)})
 
 
+def _mean(values: Array, pairs: _Pairs, confidence: float) -> Estimate:
+    """Mean over facts, with its interval over subjects [fact]."""
+    found = cluster_interval(values, pairs.subjects, confidence=confidence, floor=pairs.floor)
+    return Estimate(float(found.mean), float(found.low), float(found.high))
+
+
 def _maps(pairs: _Pairs, index: int, weights: Array, seed: int) -> MapPair:
     """The maps of one component, over facts and under each draw."""
     first, second = pairs.values[:, :, index].swapaxes(2, 3)  # [fact role layer]
     return MapPair(
-        maps=(weighted_means(first, weights), weighted_means(second, weights)),
         facts=(first, second),
+        weights=weights,
         cells=pairs.cells[index].T,
         roles=pairs.roles,
-        layers=np.asarray(pairs.layers, dtype=np.float64),
+        layers=pairs.centres[index],
         subjects=pairs.subjects,
         seed=seed,
+        floor=pairs.floor,
     )
 
 
-def _test_cells(pairs: _Pairs, permutations: int, seed: int) -> xr.Dataset:
-    """Paired differences in units of the mean total effects, and their sign-flip max-T test over all cells at once."""
-    scale = np.abs(pairs.totals.mean(axis=1))
-    scale = np.where(scale > 0, scale, np.nan)
-    difference = pairs.values[1] / scale[1] - pairs.values[0] / scale[0]
-    difference = np.where(pairs.cells, difference, np.nan)
-    statistic, p_value = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
+def _test_cells(pairs: _Pairs, confidence: float, permutations: int, seed: int) -> xr.Dataset:
+    """Paired differences of shares, their sign-flip max-T test over all cells, and intervals that hold for all."""
+    difference = np.full(pairs.values.shape[1:], np.nan)
+    compared = share_differences(pairs.values[:, :, pairs.cells], pairs.totals, pairs.smallest)
+    difference[:, pairs.cells] = compared
+    found = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
+    ends = simultaneous_interval(
+        difference, pairs.subjects, confidence=confidence, permutations=permutations, seed=seed
+    )
     arrays = {
         "difference": weighted_means(difference, np.ones((1, len(difference))))[0],
-        "statistic": statistic,
-        "p_value": p_value,
+        "low": ends[0],
+        "high": ends[1],
+        "statistic": found.statistic,
+        "p_value": found.p_value,
+        "smallest_p": found.smallest_p,
+        "n_facts": found.n_facts,
     }
     dims = ("component", "layer", "role")
     coords = {"component": list(pairs.components), "layer": list(pairs.layers), "role": list(pairs.roles)}

@@ -1,10 +1,11 @@
 """What two maps of one component have in common: a row for each statistic, and the values that they give.
 
-A `Statistic` takes a `MapPair` (the mean maps of two modalities under each bootstrap draw) and gives a number for each
-draw; the first draw is the estimate itself. All that a comparison holds, shows and says about one component is made
-from `STATISTICS`: a new statistic of two maps is one row here.
+A `Statistic` takes a `MapPair` (the maps of two modalities over facts, and the weights of each bootstrap draw) and
+gives a number for each draw; the first draw is the estimate itself. Means are taken of what a statistic asks for only.
+All that a comparison holds, shows and says about one component is made from `STATISTICS`: a new statistic of two maps
+is one row here.
 
-Every difference is second − first (S2T − T2T by default); shifts are in layers, shares in parts of the positive mass.
+Every difference is second − first (S2T − T2T by default); shifts are in layers, shares in parts of the whole effect.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from spiritlens.comparison.map_statistics import (
-    centres,
     handovers,
-    peaks,
     pearson,
     role_shares,
     spearman,
     split_half_reliability,
 )
-from spiritlens.effects.bootstrap import Array
+from spiritlens.comparison.shifts import centres, has_a_peak, peaks
+from spiritlens.effects.bootstrap import weighted_means
+from spiritlens.effects.clusters import Array
 from spiritlens.terms import READOUT, READOUT_ROLES
 
 SUBJECT = "subject"
@@ -52,27 +53,35 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class MapPair:
-    """The maps of one component in two modalities: `maps` [draw role layer] each, `facts` [fact role layer] each.
+    """The maps of one component in two modalities: `facts` [fact role layer] each, `weights` [draw fact].
 
-    `cells` [role layer] are those that are compared, `layers` the numbers of the layers, `subjects` [fact] what was
-    drawn together, `seed` that of split halves.
+    `cells` [role layer] are those that are compared, `layers` what each layer stands for (the middle of its window),
+    `subjects` [fact] what was drawn together, `seed` that of split halves; effects within `floor` of 0 are none.
     """
 
-    maps: tuple[Array, Array]
     facts: tuple[Array, Array]
+    weights: Array
     cells: np.ndarray[Any, np.dtype[np.bool_]]
     roles: tuple[str, ...]
     layers: Array
     subjects: np.ndarray[Any, np.dtype[np.str_]]
     seed: int
+    floor: float = 0.0
 
-    @property
+    @cached_property
+    def maps(self) -> tuple[Array, Array]:
+        """Mean maps of either modality [draw role layer]: all of them, where a statistic needs more than the others."""
+        first, second = (weighted_means(one, self.weights) for one in self.facts)
+        return first, second
+
+    @cached_property
     def compared(self) -> tuple[Array, Array]:
-        """Values of the compared cells [draw cell]; NaN where they are too few."""
+        """Mean values of the compared cells [draw cell]; NaN where they are too few."""
         if int(self.cells.sum()) < FEWEST_CELLS:
-            nothing = np.full((len(self.maps[0]), 1), np.nan)
+            nothing = np.full((len(self.weights), 1), np.nan)
             return nothing, nothing
-        return self.maps[0][:, self.cells], self.maps[1][:, self.cells]
+        first, second = (weighted_means(one[:, self.cells], self.weights) for one in self.facts)
+        return first, second
 
     @cached_property
     def reliability(self) -> tuple[float, float]:
@@ -85,12 +94,44 @@ class MapPair:
         return first, second
 
     def curves(self, role: str) -> tuple[Array, Array]:
-        """Curves of one role [draw layer]; NaN where it was not traced."""
+        """Mean curves of one role [draw layer]; NaN where it was not traced."""
+        if role not in self._curves:
+            self._curves[role] = self._curves_of(role)
+        return self._curves[role]
+
+    @cached_property
+    def _curves(self) -> dict[str, tuple[Array, Array]]:
+        """Curves that were asked for, by role."""
+        return {}
+
+    def _curves_of(self, role: str) -> tuple[Array, Array]:
         if role not in self.roles:
-            first, second = (np.full((len(one), one.shape[2]), np.nan) for one in self.maps)
+            nothing = np.full((len(self.weights), len(self.layers)), np.nan)
+            return nothing, nothing
+        place = self.roles.index(role)
+        if int(self.cells.sum()) >= FEWEST_CELLS and self.cells[place].all():  # they are there already
+            cells = np.zeros(self.cells.shape, dtype=bool)
+            cells[place] = True
+            first, second = (one[:, cells[self.cells]] for one in self.compared)
         else:
-            first, second = (one[:, self.roles.index(role)] for one in self.maps)
+            first, second = (weighted_means(one[:, place], self.weights) for one in self.facts)
         return first, second
+
+    @cached_property
+    def role_shares(self) -> tuple[Array, Array]:
+        """Share of the whole effect by role [draw role]: of sums over layers, which are as linear as means."""
+        first, second = (
+            role_shares(weighted_means(np.nansum(one, axis=2), self.weights)[:, :, None]) for one in self.facts
+        )
+        return first, second
+
+    @cached_property
+    def has_peaks(self) -> bool:
+        """Whether the subject's curve has a peak, and no plateau, in both modalities."""
+        if SUBJECT not in self.roles:
+            return False
+        place = self.roles.index(SUBJECT)
+        return all(has_a_peak(one[:, place], self.subjects, self.floor) for one in self.facts)
 
     def in_layers(self, places: Array) -> Array:
         """Places along the layer axis in units of layers: traced layers may be a subset."""
@@ -121,14 +162,18 @@ class Statistic:
     less: str = "less"
 
 
-def _shift_at_subject(place: Callable[[Array], Array]) -> Callable[[MapPair], Array]:
-    """How much later a place along the subject's curve lies in the second modality."""
+def _centre_shift(pair: MapPair) -> Array:
+    """How much later the centre of mass at the subject lies in the second modality [draw]."""
+    first, second = (centres(curve, pair.layers) for curve in pair.curves(SUBJECT))
+    return second - first
 
-    def shift(pair: MapPair) -> Array:
-        first, second = (pair.in_layers(place(curve)) for curve in pair.curves(SUBJECT))
-        return second - first
 
-    return shift
+def _peak_shift(pair: MapPair) -> Array:
+    """How much later the peak at the subject lies in the second modality [draw]; NaN where either has a plateau."""
+    if not pair.has_peaks:
+        return np.full(len(pair.weights), np.nan)
+    first, second = (peaks(curve, pair.layers) for curve in pair.curves(SUBJECT))
+    return second - first
 
 
 IN_LAYERS = {"unit": "layers", "more": "later", "less": "earlier"}
@@ -137,8 +182,8 @@ STATISTICS: tuple[Statistic, ...] = (
     Statistic("pearson", "r", lambda pair: pearson(*pair.compared)),
     Statistic("spearman", "rank r", lambda pair: spearman(*pair.compared)),
     Statistic("ceiling", "ceiling", lambda pair: np.sqrt(np.prod([pair.reliability], axis=1))),
-    Statistic("peak_shift", "peak shift at subject", _shift_at_subject(peaks), **IN_LAYERS),
-    Statistic("centre_shift", "centre shift at subject", _shift_at_subject(centres), **IN_LAYERS),
+    Statistic("peak_shift", "peak shift at subject", _peak_shift, **IN_LAYERS),
+    Statistic("centre_shift", "centre shift at subject", _centre_shift, **IN_LAYERS),
     Statistic("handover_shift", "hand-over shift", lambda pair: pair.handovers[1] - pair.handovers[0], **IN_LAYERS),
 )
 """Statistics of two maps, in the order of the table."""
@@ -176,7 +221,7 @@ class ComponentComparison:
 
 def compare_component(component: str, pair: MapPair, estimate: Callable[[Array], Estimate]) -> ComponentComparison:
     """All statistics of the two maps of a component, their intervals as `estimate` makes them of draws."""
-    first, second = (role_shares(one) for one in pair.maps)
+    first, second = pair.role_shares
     return ComponentComparison(
         component=component,
         n_cells=int(pair.cells.sum()),

@@ -27,7 +27,7 @@ t tests and confidence intervals for asymmetrical populations, J. Amer. Statist.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.stats
@@ -44,6 +44,7 @@ SAME = 1e-9
 
 Missing = Literal["", "no facts", "too few clusters", "too few carry any effect"]
 """Why a cell has no interval; "": it has one."""
+MISSING: tuple[Missing, ...] = get_args(Missing)
 
 
 @dataclass(frozen=True, eq=False)

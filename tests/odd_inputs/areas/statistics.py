@@ -54,7 +54,7 @@ def _given(effects: Any, mass: Any) -> Iterator[Odd]:
 
 
 def _shares(effects: Any) -> Iterator[Odd]:
-    for value in (0, -0.1, NAN, None, "0.05", True, 1j, [0.05]):
+    for value in (0, -0.1, NAN, "0.05", True, 1j, [0.05]):
         call = partial(sl.effects.normalised_indirect, effects, value)
         yield error("normalised_indirect", f"threshold {value!r}", call, "threshold=", "number > 0")
     logits = effects.sel(metric=["logit"])
