@@ -14,13 +14,15 @@
    that is a number. `low` and `high` hold for all cells at once, so also for the one chosen for being largest.
 
 Signs: every difference is second − first (S2T − T2T by default), so a positive shift means *later in speech*. Units:
-layers (the middle of a window), or shares of the total effect. Intervals: of means the skewness-corrected t over
-subjects, else a bootstrap over subjects with the same draws for both modalities; none below six subjects.
+layers (the middle of a window), or shares of the total effect. Intervals: the
+skewness-corrected t over subjects, and for layers that jump (peak, hand-over) a bootstrap over subjects with the same
+draws for both modalities; none below six subjects.
 
 Axes: ``component layer role``. Nothing here says that a fact is kept at a place: effects tell what takes part in
 recall.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -32,11 +34,11 @@ from spiritlens.arguments import check_choice, listed, number, told_keywords, wh
 from spiritlens.comparison.result import Comparison
 from spiritlens.comparison.shares import share_differences
 from spiritlens.comparison.shifts import window_centres
-from spiritlens.comparison.statistics import Estimate, MapPair, compare_component
+from spiritlens.comparison.statistics import Estimate, MapPair, Rows, compare_component
 from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
-from spiritlens.effects.intervals import cluster_interval
+from spiritlens.effects.intervals import cluster_interval, jackknife_interval, left_out_weights
 from spiritlens.effects.metric_words import sign_of, words_of
 from spiritlens.effects.quantities import smallest_total_effect, total
 from spiritlens.effects.role_effects import by_role, ordered_roles, role_runs
@@ -49,6 +51,8 @@ Last = Literal["read-out", "by role"]
 
 FEWEST_FACTS = 0.5
 """Cells that fewer than this share of the facts have in both modalities are not compared."""
+MOST_FLIPS = 2000
+"""More flips than that do not change the ends of an interval for all cells."""
 FLOORS = 10
 """Effects of no more than so many times the noise floor are rounding."""
 MOST_EMPTY_DRAWS = 0.2
@@ -105,12 +109,16 @@ def compare(
             f"metric={metric!r} was not traced; choose from {', '.join(effects['metric'].values.tolist())}"
         )
     pairs = _pair(effects.sel(metric=[metric]), kinds, last)
-    weights = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
-    n_subjects = len(set(pairs.subjects.tolist()))
-    estimate = partial(_estimate, n_subjects=n_subjects, confidence=confidence)
+    draws = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
+    left_out, sizes = left_out_weights(pairs.subjects)
+    rows: dict[Rows, Array] = {"left out": left_out, "draws": draws}
+    estimates: dict[Rows, Callable[[Array], Estimate]] = {
+        "left out": partial(_left_out, sizes=sizes, confidence=confidence),
+        "draws": partial(_drawn, n_subjects=len(sizes), confidence=confidence),
+    }
     totals = [_mean(one, pairs, confidence) for one in (*pairs.totals, pairs.totals[1] - pairs.totals[0])]
     components = tuple(
-        compare_component(name, _maps(pairs, index, weights, seed), estimate)
+        compare_component(name, {kind: _maps(pairs, index, rows[kind], seed) for kind in rows}, estimates)
         for index, name in enumerate(pairs.components)
     )
     return Comparison(
@@ -120,7 +128,7 @@ def compare(
         metric_words=words_of(effects, metric),
         direction=str(effects.attrs["direction"]),
         n_facts=len(pairs.subjects),
-        n_subjects=n_subjects,
+        n_subjects=len(sizes),
         n_left_out=pairs.n_left_out,
         total=(totals[0], totals[1]),
         total_difference=totals[2],
@@ -139,7 +147,15 @@ def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
+def _left_out(values: Array, sizes: Array, confidence: float) -> Estimate:
+    """Estimate from values whose first is of all facts, the others without each cluster."""
+    if len(values) == 1 or np.isnan(values).any():
+        return Estimate(float(values[0]))
+    low, high = jackknife_interval(values, sizes, confidence)
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def _drawn(draws: Array, n_subjects: int, confidence: float) -> Estimate:
     """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
     value = float(draws[0])
     if np.isnan(value) or len(draws) == 1 or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
@@ -189,7 +205,7 @@ def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
 
 def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
     chosen = np.nonzero(per_fact["modality"].values == kind)[0]
-    return {str(per_fact["fact_id"].values[place]): int(place) for place in chosen}
+    return {str(fact): int(place) for fact, place in zip(per_fact["fact_id"].values[chosen], chosen, strict=True)}
 
 
 def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
@@ -238,22 +254,23 @@ def _maps(pairs: _Pairs, index: int, weights: Array, seed: int) -> MapPair:
 
 def _test_cells(pairs: _Pairs, confidence: float, permutations: int, seed: int) -> xr.Dataset:
     """Paired differences of shares, their sign-flip max-T test over all cells, and intervals that hold for all."""
-    difference = np.full(pairs.values.shape[1:], np.nan)
-    compared = share_differences(pairs.values[:, :, pairs.cells], pairs.totals, pairs.smallest)
-    difference[:, pairs.cells] = compared
+    difference = share_differences(pairs.values[:, :, pairs.cells], pairs.totals, pairs.smallest)
     found = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
-    ends = simultaneous_interval(
-        difference, pairs.subjects, confidence=confidence, permutations=permutations, seed=seed
-    )
+    flips = min(permutations, MOST_FLIPS)
+    low, high = simultaneous_interval(difference, pairs.subjects, confidence=confidence, permutations=flips, seed=seed)
     arrays = {
         "difference": weighted_means(difference, np.ones((1, len(difference))))[0],
-        "low": ends[0],
-        "high": ends[1],
+        "low": low,
+        "high": high,
         "statistic": found.statistic,
         "p_value": found.p_value,
         "smallest_p": found.smallest_p,
-        "n_facts": found.n_facts,
     }
     dims = ("component", "layer", "role")
     coords = {"component": list(pairs.components), "layer": list(pairs.layers), "role": list(pairs.roles)}
-    return xr.Dataset({name: (dims, array) for name, array in arrays.items()}, coords=coords)
+    placed: dict[str, Any] = {"n_facts": (dims, np.zeros(pairs.cells.shape, dtype=np.int64))}
+    placed["n_facts"][1][pairs.cells] = found.n_facts
+    for name, array in arrays.items():
+        placed[name] = (dims, np.full(pairs.cells.shape, np.nan))
+        placed[name][1][pairs.cells] = array
+    return xr.Dataset(placed, coords=coords)

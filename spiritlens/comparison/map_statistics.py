@@ -48,8 +48,8 @@ def ranks(values: Array) -> Array:
     order = np.argsort(values, axis=1)
     places = np.empty(values.shape)
     np.put_along_axis(places, order, np.arange(1.0, values.shape[1] + 1)[None], axis=1)
-    ordered = np.take_along_axis(values, order, axis=1)
-    equal = ~(np.diff(ordered, axis=1) > 0).all(axis=1)  # or NaN
+    ordered = np.sort(values, axis=1)  # sooner than by the order
+    equal = ~(ordered[:, 1:] > ordered[:, :-1]).all(axis=1)  # or NaN
     if equal.any():
         places[equal] = scipy.stats.rankdata(values[equal], axis=1, nan_policy="propagate")
     return places

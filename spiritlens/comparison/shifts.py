@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spiritlens.effects.clusters import Array
-from spiritlens.effects.intervals import cluster_interval
+from spiritlens.effects.clusters import Array, cluster_codes, cluster_sums
+from spiritlens.effects.intervals import cluster_moments
 from spiritlens.effects.schema import window_of
 
 
@@ -47,14 +47,14 @@ def as_high_as_the_peak(values: Array, clusters: Any, floor: float = 0.0) -> np.
 
     That is: the mean of (value at the peak − value there) over facts is at most `floor`, or its standard error.
     """
-    found = cluster_interval(values, clusters)
-    if np.isnan(found.mean).all():
+    codes, n = cluster_codes(clusters)
+    means = cluster_sums(values, codes, n).means
+    if np.isnan(means).all():
         return np.zeros(values.shape[1], dtype=bool)
-    peak = int(np.nan_to_num(found.mean, nan=-np.inf).argmax())
-    below = cluster_interval(values[:, [peak]] - values, clusters)
-    reach = np.maximum(np.nan_to_num(below.se), floor)
+    below = cluster_sums(values[:, [int(np.nanargmax(means))]] - values, codes, n)
+    reach = np.maximum(np.sqrt(np.nan_to_num(cluster_moments(below).variance)), floor)
     with np.errstate(invalid="ignore"):
-        return np.asarray(below.mean <= reach)
+        return np.asarray(below.means <= reach)
 
 
 def has_a_peak(values: Array, clusters: Any, floor: float = 0.0) -> bool:
@@ -62,10 +62,10 @@ def has_a_peak(values: Array, clusters: Any, floor: float = 0.0) -> bool:
 
     `values` [fact layer]; `clusters` labels [fact]. False on a plateau, and where nothing is above the floor.
     """
-    mean = cluster_interval(values, clusters).mean
-    if not (np.nan_to_num(mean, nan=-np.inf) > floor).any():
+    means = cluster_sums(values, *cluster_codes(clusters)).means
+    if not (np.nan_to_num(means, nan=-np.inf) > floor).any():
         return False
-    peak = int(np.nan_to_num(mean, nan=-np.inf).argmax())
+    peak = int(np.nanargmax(means))
     high = np.flatnonzero(as_high_as_the_peak(values, clusters, floor))
     return bool((np.abs(high - peak) <= 1).all())
 

@@ -11,7 +11,8 @@ Every difference is second − first (S2T − T2T by default); shifts are in lay
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import inf
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -26,6 +27,10 @@ from spiritlens.comparison.shifts import centres, has_a_peak, peaks
 from spiritlens.effects.bootstrap import weighted_means
 from spiritlens.effects.clusters import Array
 from spiritlens.terms import READOUT, READOUT_ROLES
+
+Rows = Literal["left out", "draws"]
+"""left out: the maps without each cluster of facts, for what is smooth in the means, whose interval is that of a mean,
+corrected for skewness; draws: bootstrap draws, for what jumps, such as the layer of a peak."""
 
 SUBJECT = "subject"
 FEWEST_CELLS = 3
@@ -53,7 +58,8 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class MapPair:
-    """The maps of one component in two modalities: `facts` [fact role layer] each, `weights` [draw fact].
+    """The maps of one component in two modalities: `facts` [fact role layer] each, `weights` [draw fact] of all facts
+    in row 0, then of draws, or of what is left without each cluster.
 
     `cells` [role layer] are those that are compared, `layers` what each layer stands for (the middle of its window),
     `subjects` [fact] what was drawn together, `seed` that of split halves; effects within `floor` of 0 are none.
@@ -109,12 +115,7 @@ class MapPair:
             nothing = np.full((len(self.weights), len(self.layers)), np.nan)
             return nothing, nothing
         place = self.roles.index(role)
-        if int(self.cells.sum()) >= FEWEST_CELLS and self.cells[place].all():  # they are there already
-            cells = np.zeros(self.cells.shape, dtype=bool)
-            cells[place] = True
-            first, second = (one[:, cells[self.cells]] for one in self.compared)
-        else:
-            first, second = (weighted_means(one[:, place], self.weights) for one in self.facts)
+        first, second = (weighted_means(one[:, place], self.weights) for one in self.facts)
         return first, second
 
     @cached_property
@@ -147,11 +148,20 @@ class MapPair:
         return first, second
 
 
+class InLayers(TypedDict):
+    """Words of what is measured in layers."""
+
+    unit: str
+    more: str
+    less: str
+
+
 @dataclass(frozen=True)
 class Statistic:
-    """A number of two maps: `of` gives it for each draw [draw]; one value alone has no interval.
+    """A number of two maps: `of` gives it for each draw [draw]; one value alone has no interval, which lies `within`.
 
-    `words` head its column of the table ("": it has none); a difference is said in its `unit`, as `more` or `less`.
+    `rows`: what its interval is made of. `words` head its column of the table ("": it has none); a difference is said
+    in its `unit`, as `more` or `less`.
     """
 
     name: str
@@ -160,6 +170,8 @@ class Statistic:
     unit: str = ""
     more: str = "more"
     less: str = "less"
+    rows: Rows = "left out"
+    within: tuple[float, float] = (-inf, inf)
 
 
 def _centre_shift(pair: MapPair) -> Array:
@@ -176,15 +188,21 @@ def _peak_shift(pair: MapPair) -> Array:
     return second - first
 
 
-IN_LAYERS = {"unit": "layers", "more": "later", "less": "earlier"}
+def _handover_shift(pair: MapPair) -> Array:
+    """How much later the read-out overtakes the subject in the second modality [draw]."""
+    first, second = pair.handovers
+    return second - first
+
+
+IN_LAYERS: InLayers = {"unit": "layers", "more": "later", "less": "earlier"}
 
 STATISTICS: tuple[Statistic, ...] = (
-    Statistic("pearson", "r", lambda pair: pearson(*pair.compared)),
-    Statistic("spearman", "rank r", lambda pair: spearman(*pair.compared)),
+    Statistic("pearson", "r", lambda pair: pearson(*pair.compared), within=(-1, 1)),
+    Statistic("spearman", "rank r", lambda pair: spearman(*pair.compared), within=(-1, 1)),
     Statistic("ceiling", "ceiling", lambda pair: np.sqrt(np.prod([pair.reliability], axis=1))),
-    Statistic("peak_shift", "peak shift at subject", _peak_shift, **IN_LAYERS),
+    Statistic("peak_shift", "peak shift at subject", _peak_shift, **IN_LAYERS, rows="draws"),
     Statistic("centre_shift", "centre shift at subject", _centre_shift, **IN_LAYERS),
-    Statistic("handover_shift", "hand-over shift", lambda pair: pair.handovers[1] - pair.handovers[0], **IN_LAYERS),
+    Statistic("handover_shift", "hand-over shift", _handover_shift, **IN_LAYERS, rows="draws"),
 )
 """Statistics of two maps, in the order of the table."""
 
@@ -219,17 +237,29 @@ class ComponentComparison:
         return self.estimates["ceiling"].value
 
 
-def compare_component(component: str, pair: MapPair, estimate: Callable[[Array], Estimate]) -> ComponentComparison:
-    """All statistics of the two maps of a component, their intervals as `estimate` makes them of draws."""
-    first, second = pair.role_shares
+def compare_component(
+    component: str, pairs: Mapping[Rows, MapPair], estimate: Mapping[Rows, Callable[[Array], Estimate]]
+) -> ComponentComparison:
+    """All statistics of the two maps of a component, each from its rows, and intervals as `estimate` makes them."""
+    smooth, drawn = pairs["left out"], pairs["draws"]
+    first, second = smooth.role_shares
+    of_mean, of_draws = estimate["left out"], estimate["draws"]
     return ComponentComparison(
         component=component,
-        n_cells=int(pair.cells.sum()),
-        estimates={each.name: estimate(each.of(pair)) for each in STATISTICS},
-        reliability=pair.reliability,
-        handover=(estimate(pair.handovers[0]), estimate(pair.handovers[1])),
+        n_cells=int(smooth.cells.sum()),
+        estimates={
+            each.name: _within(estimate[each.rows](each.of(pairs[each.rows])), each.within) for each in STATISTICS
+        },
+        reliability=smooth.reliability,
+        handover=(of_draws(drawn.handovers[0]), of_draws(drawn.handovers[1])),
         shares={
-            role: (estimate(a), estimate(b), estimate(b - a))
-            for role, a, b in zip(pair.roles, first.T, second.T, strict=True)
+            role: (of_mean(a), of_mean(b), of_mean(b - a))
+            for role, a, b in zip(smooth.roles, first.T, second.T, strict=True)
         },
     )
+
+
+def _within(estimate: Estimate, bounds: tuple[float, float]) -> Estimate:
+    """The estimate with an interval that does not leave what is possible."""
+    low, high = (float(np.clip(end, *bounds)) for end in (estimate.low, estimate.high))
+    return Estimate(estimate.value, low, high)
