@@ -226,7 +226,7 @@ def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
             columns[role] = np.where(found, own, np.nan)
         found |= ~np.isnan(own).all(axis=(1, 2), keepdims=True)
     columns[READOUT] = readout
-    about: dict[Any, Any] = {name: array for name, array in effect.coords.items() if "role" not in array.dims}
+    about: dict[Any, Any] = {name: one for name, one in effect.coords.variables.items() if "role" not in one.dims}
     joined = np.stack(list(columns.values()), axis=-1)
     return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": list(columns)})
 

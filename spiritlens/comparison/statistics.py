@@ -99,24 +99,27 @@ class MapPair:
         )
         return first, second
 
-    def curves(self, role: str) -> tuple[Array, Array]:
-        """Mean curves of one role [draw layer]; NaN where it was not traced."""
-        if role not in self._curves:
-            self._curves[role] = self._curves_of(role)
-        return self._curves[role]
+    @cached_property
+    def subject(self) -> tuple[Array, Array]:
+        """Mean curves at the subject [draw layer]; NaN where it was not traced."""
+        return self._curves[0], self._curves[1]
 
     @cached_property
-    def _curves(self) -> dict[str, tuple[Array, Array]]:
-        """Curves that were asked for, by role."""
-        return {}
+    def readout(self) -> tuple[Array, Array]:
+        """Mean curves at the read-out [draw layer]; NaN where it was not traced."""
+        return self._curves[2], self._curves[3]
 
-    def _curves_of(self, role: str) -> tuple[Array, Array]:
-        if role not in self.roles:
-            nothing = np.full((len(self.weights), len(self.layers)), np.nan)
-            return nothing, nothing
-        place = self.roles.index(role)
-        first, second = (weighted_means(one[:, place], self.weights) for one in self.facts)
-        return first, second
+    @cached_property
+    def _curves(self) -> Array:
+        """Curves of both roles in both modalities [curve draw layer], by one product."""
+        readout = READOUT if READOUT in self.roles else READOUT_ROLES[-1]
+        missing = np.full((len(self.subjects), len(self.layers)), np.nan)
+        curves = [
+            one[:, self.roles.index(role)] if role in self.roles else missing
+            for role in (SUBJECT, readout)
+            for one in self.facts
+        ]
+        return weighted_means(np.stack(curves, axis=1), self.weights).swapaxes(0, 1)
 
     @cached_property
     def role_shares(self) -> tuple[Array, Array]:
@@ -141,9 +144,8 @@ class MapPair:
     @cached_property
     def handovers(self) -> tuple[Array, Array]:
         """Layer at which the read-out overtakes the subject [draw]."""
-        readout = self.curves(READOUT if READOUT in self.roles else READOUT_ROLES[-1])
         first, second = (
-            self.in_layers(handovers(one, other)) for one, other in zip(self.curves(SUBJECT), readout, strict=True)
+            self.in_layers(handovers(one, other)) for one, other in zip(self.subject, self.readout, strict=True)
         )
         return first, second
 
@@ -176,7 +178,7 @@ class Statistic:
 
 def _centre_shift(pair: MapPair) -> Array:
     """How much later the centre of mass at the subject lies in the second modality [draw]."""
-    first, second = (centres(curve, pair.layers) for curve in pair.curves(SUBJECT))
+    first, second = (centres(curve, pair.layers) for curve in pair.subject)
     return second - first
 
 
@@ -184,7 +186,7 @@ def _peak_shift(pair: MapPair) -> Array:
     """How much later the peak at the subject lies in the second modality [draw]; NaN where either has a plateau."""
     if not pair.has_peaks:
         return np.full(len(pair.weights), np.nan)
-    first, second = (peaks(curve, pair.layers) for curve in pair.curves(SUBJECT))
+    first, second = (peaks(curve, pair.layers) for curve in pair.subject)
     return second - first
 
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from spiritlens.arguments import number
 from spiritlens.effects.clusters import Array, ClusterSums, Whole, cluster_codes, cluster_sums, given_values, pairs_of
@@ -93,7 +93,7 @@ def cluster_interval(
     moments = cluster_moments(sums[0]) if second is None else _both_ways(*(cluster_moments(each) for each in sums))
     se = np.sqrt(moments.variance)
     skewness = np.clip(moments.third / np.where(se > 0, se, np.inf) ** 3, -1, 1)
-    tail = scipy.stats.t.ppf(0.5 + confidence / 2, np.where(moments.dof > 0, moments.dof, np.nan))
+    tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
     low, high = hall_ends(sums[0].means, se, skewness, tail)
     counts = np.min([one.n_clusters for one in sums], axis=0)
     carriers = np.min([n_carriers(one, floor) for one in sums], axis=0)
@@ -141,7 +141,7 @@ def jackknife_interval(values: Any, sizes: Array, confidence: float = 0.95) -> t
     dof = _satterthwaite(share, (shrink * share / (1 - share)) ** 2)
     se = np.sqrt((moved**2).sum(axis=0))
     skewness = np.clip(_fisher(dof) * (moved**3).sum(axis=0) / np.where(se > 0, se, np.inf) ** 3, -1, 1)
-    low, high = hall_ends(flat[0], se, skewness, scipy.stats.t.ppf(0.5 + confidence / 2, dof))
+    low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
     return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
 
 
