@@ -20,15 +20,10 @@ OF_EFFECTS = (
 def cases(bench: Bench) -> Iterator[Odd]:
     effects = bench.effects
     mass = sl.heads.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
-    for part in (
-        _given(effects, mass),
-        _shares(effects),
-        _limits(effects),
-        _averages(effects),
-        _comparisons(effects),
-        _ranks(mass),
-    ):
-        yield from part
+    yield from _given(effects, mass)
+    for part in (_shares, _limits, _averages, _comparisons):
+        yield from part(effects)
+    yield from _ranks(mass)
 
 
 def _function(name: str) -> Any:
