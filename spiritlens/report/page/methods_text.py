@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from spiritlens.effects.metric_words import words_of
-from spiritlens.effects.quantities import SMALL_TOTAL_EFFECT, small_total_effects
+from spiritlens.effects.quantities import small_total_effects, smallest_total_effect
 from spiritlens.effects.statistics import fact_names
 from spiritlens.prompts.knowing import EXACT, Knowing
 from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words
@@ -141,11 +141,11 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
     small = small_total_effects(effects)
     name = str(effects["metric"].values[0])
     count = int(small.sel(metric=name))
+    smallest = f"{smallest_total_effect(effects, name):.3g} ({count} of {effects.sizes['prompt']}"
     return (
         "Metrics are averaged over noise samples, then over the phrasings and voices of a fact, then over facts, which "
-        "weigh equally; intervals are bootstrapped over subjects. Effects ÷ total effect leave out prompts with a "
-        f"total effect below {SMALL_TOTAL_EFFECT} ({count} of {effects.sizes['prompt']} for the "
-        f"{words_of(effects, name)})."
+        "weigh equally; intervals are Student's over subjects, corrected for skewness. Effects ÷ total effect leave "
+        f"out prompts with a total effect below {smallest} for the {words_of(effects, name)})."
     )
 
 
