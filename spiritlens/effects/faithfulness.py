@@ -1,0 +1,189 @@
+"""Faithfulness: how much of the recall is left when only the first parts of a ranking are kept, and areas under it.
+
+1. **Curve.** f(k) = (m(C_k) − m(∅)) / (m(N) − m(∅)): m is the metric's mean over facts, N the model, ∅ the model
+   without any part, C_k the first k parts of the ranking. f is 0 without any and 1 with all; it may leave this range.
+2. **Areas** over k / number of parts, by trapezoids: CPR = area under f (how soon the recall is back; the larger the
+   better the ranking), CMD = area under |1 − f| (how far the kept part of the model is from the whole; the smaller the
+   better).
+3. **Beside it** stand the same ranking reversed (its first parts removed: f of the reversed ranking at all − k) and
+   orders of chance (the mean of their f, CPR and CMD), and for a ranking that was found in the other modality that
+   modality's own: what it misses of it is what the two do not share.
+4. **Intervals** are over facts, in clusters by subject (`spiritlens.effects.intervals`). f is a ratio of means, so a
+   fact's share in it is its influence (n − f d) / mean(d) + f, with n = m(C_k) − m(∅) and d = m(N) − m(∅) of that fact:
+   its mean is f, and its spread that of the ratio. Rankings are taken as they are: the interval does not say how
+   another half of facts would have ranked.
+5. **None** where there is no recall to keep: m(N) − m(∅) is not above ten times the noise floor, or its interval holds
+   0.
+
+Directions are written ``T2T→S2T``: ranked in writing, kept in speech. Every fact counts once, whatever its prompts.
+
+Source: Hanna et al. 2024 (arXiv 2403.17806), section 3; Mueller et al. 2025, MIB (arXiv 2504.13151), section 3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from spiritlens.arguments import number, told_keywords
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.given import given_dataset
+from spiritlens.effects.interchange import FOUND_IN, INTERCHANGE_SCHEMA, RANDOM, REVERSED, check_interchange
+from spiritlens.effects.intervals import MeanInterval, cluster_interval
+from spiritlens.effects.making import new_attributes, text_array
+from spiritlens.effects.measures import FAITHFULNESS_SCHEMA
+from spiritlens.effects.statistics import fact_names, subject_names
+
+RANKINGS = ("ranked", "reversed", "random")
+FLOORS = 10
+"""A total that is not so many times the noise floor is none."""
+NO_RECALL = "no recall to keep"
+DIRECTIONS = tuple(f"{found}→{kept}" for found in FOUND_IN for kept in (found, *(k for k in FOUND_IN if k != found)))
+
+
+@dataclass(frozen=True, eq=False)
+class OfFacts:
+    """One modality's facts: `gained` ``[fact ranking size]`` and `total` ``[fact]`` above the model without any part,
+    signed; their subjects, and why there is no faithfulness ("": there is)."""
+
+    gained: Array
+    total: Array
+    subjects: Any
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Areas:
+    """CPR and CMD with the share of every fact in them ``[fact]``."""
+
+    cpr: Array
+    cmd: Array
+
+
+@told_keywords
+def faithfulness(interchanged: xr.Dataset, confidence: float = 0.95) -> xr.Dataset:
+    """Faithfulness curves of an interchange, with intervals over facts.
+
+    Returns ``f low high [direction ranking size]`` (schema ``spiritlens.faithfulness/1``), the rankings being
+    ``ranked``, ``reversed`` and ``random``; ``why [direction]`` says why there is none. Raises ValueError for what
+    `interchange` did not return. Source: see `spiritlens.effects.faithfulness`.
+    """
+    dataset = _given(interchanged)
+    confidence = number("confidence", confidence, above=0, below=1)
+    facts = {kind: _of_facts(dataset, kind, confidence) for kind in FOUND_IN}
+    names = dataset["ranking"].values.tolist()
+    shape = (len(DIRECTIONS), len(RANKINGS), dataset.sizes["size"])
+    f, low, high = (np.full(shape, np.nan) for _ in range(3))
+    for row, direction in enumerate(DIRECTIONS):
+        found, kept = direction.split("→")
+        if facts[kept].why:
+            continue
+        for column, ranking in enumerate(RANKINGS):
+            shares = _shares(facts[kept], _chosen(names, found, ranking)).mean(axis=1)
+            interval = cluster_interval(shares, facts[kept].subjects, confidence=confidence)
+            f[row, column], low[row, column], high[row, column] = shares.mean(axis=0), interval.low, interval.high
+    axes = ("direction", "ranking", "size")
+    kept_in = [direction.split("→")[1] for direction in DIRECTIONS]
+    return xr.Dataset(
+        {"f": (axes, f), "low": (axes, low), "high": (axes, high)},
+        coords={
+            "direction": text_array(DIRECTIONS),
+            "ranking": text_array(RANKINGS),
+            "size": dataset["size"].values,
+            "n_facts": ("direction", np.array([len(facts[kind].total) for kind in kept_in])),
+            "why": ("direction", text_array([facts[kind].why for kind in kept_in])),
+        },
+        attrs=new_attributes(FAITHFULNESS_SCHEMA, {**dataset.attrs, "schema": FAITHFULNESS_SCHEMA}),
+    )
+
+
+@told_keywords
+def faithfulness_areas(interchanged: xr.Dataset, confidence: float = 0.95) -> pd.DataFrame:
+    """A table of areas, one row for each direction and ranking (``ranked``, ``reversed``, ``random``).
+
+    Returns columns ``direction ranking facts``, then ``CPR CMD``, each with ``low`` and ``high`` over facts; for
+    ``ranked`` rows also ``CPR above random`` and ``CPR below own`` (what the other modality's ranking misses of the own
+    one's area, on the same facts), and ``why`` there is none. Raises ValueError for what `interchange` did not return.
+    Source: see `spiritlens.effects.faithfulness`.
+    """
+    dataset = _given(interchanged)
+    confidence = number("confidence", confidence, above=0, below=1)
+    facts = {kind: _of_facts(dataset, kind, confidence) for kind in FOUND_IN}
+    names, sizes = dataset["ranking"].values.tolist(), dataset["size"].values / dataset.sizes["part"]
+    rows = []
+    for direction in DIRECTIONS:
+        found, kept = direction.split("→")
+        of = facts[kept]
+        areas = {which: _areas(_shares(of, _chosen(names, found, which)), sizes) for which in RANKINGS}
+        own = _areas(_shares(of, _chosen(names, kept, "ranked")), sizes)
+        for which in RANKINGS:
+            values = {"CPR": areas[which].cpr, "CMD": areas[which].cmd}
+            if which == "ranked":
+                values["CPR above random"] = areas[which].cpr - areas["random"].cpr
+            if which == "ranked" and found != kept:
+                values["CPR below own"] = own.cpr - areas[which].cpr
+            rows.append(
+                {"direction": direction, "ranking": which, "facts": len(of.total)}
+                | _with_intervals(values, of, confidence)
+                | {"why": of.why}
+            )
+    return pd.DataFrame(rows)
+
+
+def _with_intervals(values: Mapping[str, Array], of: OfFacts, confidence: float) -> dict[str, float]:
+    """Each mean over facts with its interval; NaN where there is no recall."""
+    cells: dict[str, float] = {}
+    for name, shares in values.items():
+        interval: MeanInterval = cluster_interval(shares, of.subjects, confidence=confidence)
+        found = (shares.mean(), interval.low, interval.high)
+        for column, value in zip((name, f"{name} low", f"{name} high"), found, strict=True):
+            cells[column] = np.nan if of.why else float(value)
+    return cells
+
+
+def _given(interchanged: xr.Dataset) -> xr.Dataset:
+    return check_interchange(given_dataset(interchanged, INTERCHANGE_SCHEMA, "interchanged"))
+
+
+def _chosen(names: list[str], found: str, ranking: str) -> list[int]:
+    """Numbers of the rankings that are meant: one, or those of chance."""
+    if ranking == "random":
+        return [number for number, name in enumerate(names) if name.startswith(RANDOM)]
+    return [names.index(found + (REVERSED if ranking == "reversed" else ""))]
+
+
+def _of_facts(dataset: xr.Dataset, kind: str, confidence: float) -> OfFacts:
+    """Means over the prompts of each fact, above the model without any part."""
+    chosen = dataset.isel(prompt=dataset["modality"].values == kind)
+    sign = int(dataset.attrs["metric_sign"])
+    names, subjects = fact_names(chosen), subject_names(chosen)
+    facts, first = np.unique(names, return_index=True)
+    if not len(facts):
+        raise ValueError(f"interchanged holds no {kind} prompt: pass it as interchange returned it")
+    member = (names == facts[:, None]).astype(float)
+    member /= member.sum(axis=1, keepdims=True)
+    gained = np.tensordot(member, sign * (chosen["kept"] - chosen["empty"]).values, axes=1)
+    total = member @ (sign * (chosen["clean"] - chosen["empty"]).values)
+    of_total = cluster_interval(total, subjects[first], confidence=confidence)
+    nothing = total.mean() <= FLOORS * float(chosen["noise_floor"].max()) or bool(of_total.low <= 0)
+    return OfFacts(gained, total, subjects[first], NO_RECALL if nothing else "")
+
+
+def _shares(of: OfFacts, rankings: list[int]) -> Array:
+    """The share of every fact in f ``[fact ranking size]``; their mean over facts is f."""
+    gained, mean = of.gained[:, rankings], of.total.mean()
+    f = gained.mean(axis=0) / (mean or 1.0)
+    return np.asarray(f + (gained - f * of.total[:, None, None]) / (mean or 1.0))
+
+
+def _areas(shares: Array, sizes: Array) -> Areas:
+    """Areas of shares ``[fact ranking size]`` over shares of the parts `sizes` ``[size]``, means over rankings.
+
+    |1 − f| bends where f is 1; a fact's share in it goes with the side that f is on.
+    """
+    f = shares.mean(axis=0)
+    away = np.abs(1 - f) - np.sign(1 - f) * (shares - f)
+    return Areas(*(np.trapezoid(values, sizes, axis=-1).mean(axis=1) for values in (shares, away)))
