@@ -5,14 +5,16 @@
 2. **Areas** over k / number of parts, by trapezoids: CPR = area under f (how soon the recall is back; the larger the
    better the ranking), CMD = area under |1 − f| (how far the kept part of the model is from the whole; the smaller the
    better).
-3. **Beside it** stand the same ranking reversed (its first parts removed: f of the reversed ranking at all − k) and
+3. **Where the own ranking suffices.** Areas weigh all sizes alike, though a circuit is small: k* is the smallest size
+   at which the ranking of the modality that is tested reaches f ≥ 0.8, and f(k*) is told for every ranking.
+4. **Beside it** stand the same ranking reversed (its first parts removed: f of the reversed ranking at all − k) and
    orders of chance (the mean of their f, CPR and CMD), and for a ranking that was found in the other modality that
    modality's own: what it misses of it is what the two do not share.
-4. **Intervals** are over facts, in clusters by subject (`spiritlens.effects.intervals`). f is a ratio of means, so a
+5. **Intervals** are over facts, in clusters by subject (`spiritlens.effects.intervals`). f is a ratio of means, so a
    fact's share in it is its influence (n − f d) / mean(d) + f, with n = m(C_k) − m(∅) and d = m(N) − m(∅) of that fact:
    its mean is f, and its spread that of the ratio. Rankings are taken as they are: the interval does not say how
-   another half of facts would have ranked.
-5. **None** where there is no recall to keep: m(N) − m(∅) is not above ten times the noise floor, or its interval holds
+   another half of facts would have ranked, and k* is taken from the facts that it is told of.
+6. **None** where there is no recall to keep: m(N) − m(∅) is not above ten times the noise floor, or its interval holds
    0.
 
 Directions are written ``T2T→S2T``: ranked in writing, kept in speech. Every fact counts once, whatever its prompts.
@@ -38,6 +40,11 @@ from spiritlens.effects.measures import FAITHFULNESS_SCHEMA
 from spiritlens.effects.statistics import fact_names, subject_names
 
 RANKINGS = ("ranked", "reversed", "random")
+ENOUGH = 0.8
+"""A ranking that reaches this faithfulness suffices."""
+AT_ENOUGH = "f(k*)"
+SIGNED = ("CPR", AT_ENOUGH)
+"""Measures of which more is better: those that rankings are compared by."""
 FLOORS = 10
 """A total that is not so many times the noise floor is none."""
 NO_RECALL = "no recall to keep"
@@ -53,14 +60,6 @@ class OfFacts:
     total: Array
     subjects: Any
     why: str
-
-
-@dataclass(frozen=True, eq=False)
-class Areas:
-    """CPR and CMD with the share of every fact in them ``[fact]``."""
-
-    cpr: Array
-    cmd: Array
 
 
 @told_keywords
@@ -104,32 +103,31 @@ def faithfulness(interchanged: xr.Dataset, confidence: float = 0.95) -> xr.Datas
 def faithfulness_areas(interchanged: xr.Dataset, confidence: float = 0.95) -> pd.DataFrame:
     """A table of areas, one row for each direction and ranking (``ranked``, ``reversed``, ``random``).
 
-    Returns columns ``direction ranking facts``, then ``CPR CMD``, each with ``low`` and ``high`` over facts; for
-    ``ranked`` rows also ``CPR above random`` and ``CPR below own`` (what the other modality's ranking misses of the own
-    one's area, on the same facts), and ``why`` there is none. Raises ValueError for what `interchange` did not return.
-    Source: see `spiritlens.effects.faithfulness`.
+    Returns columns ``direction ranking facts``, ``k*`` (how many parts suffice by the own ranking), then ``CPR``,
+    ``CMD`` and ``f(k*)``, each with ``low`` and ``high`` over facts; for ``ranked`` rows also what they are above
+    random (``CPR above random``, ``f(k*) above random``) and, for the other modality's ranking, below the own one on
+    the same facts (``… below own``); and ``why`` there is none. Raises ValueError for what `interchange` did not
+    return. Source: see `spiritlens.effects.faithfulness`.
     """
     dataset = _given(interchanged)
     confidence = number("confidence", confidence, above=0, below=1)
     facts = {kind: _of_facts(dataset, kind, confidence) for kind in FOUND_IN}
-    names, sizes = dataset["ranking"].values.tolist(), dataset["size"].values / dataset.sizes["part"]
+    names, shares = dataset["ranking"].values.tolist(), dataset["size"].values / dataset.sizes["part"]
     rows = []
     for direction in DIRECTIONS:
         found, kept = direction.split("→")
         of = facts[kept]
-        areas = {which: _areas(_shares(of, _chosen(names, found, which)), sizes) for which in RANKINGS}
-        own = _areas(_shares(of, _chosen(names, kept, "ranked")), sizes)
-        for which in RANKINGS:
-            values = {"CPR": areas[which].cpr, "CMD": areas[which].cmd}
+        by_own = _shares(of, _chosen(names, kept, "ranked"))
+        enough = int(np.argmax(by_own.mean(axis=(0, 1)) >= ENOUGH))  # all parts reach it
+        own = _measures(by_own, shares, enough)
+        found_by = {which: _measures(_shares(of, _chosen(names, found, which)), shares, enough) for which in RANKINGS}
+        for which, values in found_by.items():
             if which == "ranked":
-                values["CPR above random"] = areas[which].cpr - areas["random"].cpr
+                values = values | {f"{name} above random": values[name] - found_by["random"][name] for name in SIGNED}
             if which == "ranked" and found != kept:
-                values["CPR below own"] = own.cpr - areas[which].cpr
-            rows.append(
-                {"direction": direction, "ranking": which, "facts": len(of.total)}
-                | _with_intervals(values, of, confidence)
-                | {"why": of.why}
-            )
+                values = values | {f"{name} below own": own[name] - values[name] for name in SIGNED}
+            row = {"direction": direction, "ranking": which, "facts": len(of.total), "k*": int(dataset["size"][enough])}
+            rows.append(row | _with_intervals(values, of, confidence) | {"why": of.why})
     return pd.DataFrame(rows)
 
 
@@ -179,11 +177,15 @@ def _shares(of: OfFacts, rankings: list[int]) -> Array:
     return np.asarray(f + (gained - f * of.total[:, None, None]) / (mean or 1.0))
 
 
-def _areas(shares: Array, sizes: Array) -> Areas:
-    """Areas of shares ``[fact ranking size]`` over shares of the parts `sizes` ``[size]``, means over rankings.
+def _measures(shares: Array, kept: Array, enough: int) -> dict[str, Array]:
+    """Every fact's share in CPR, CMD and f(k*) ``[fact]``, means over rankings, of shares in f ``[fact ranking size]``
+    at these shares of the parts ``[size]``; k* is the size at place `enough`.
 
     |1 − f| bends where f is 1; a fact's share in it goes with the side that f is on.
     """
     f = shares.mean(axis=0)
     away = np.abs(1 - f) - np.sign(1 - f) * (shares - f)
-    return Areas(*(np.trapezoid(values, sizes, axis=-1).mean(axis=1) for values in (shares, away)))
+    areas = {
+        name: np.trapezoid(values, kept, axis=-1).mean(axis=1) for name, values in (("CPR", shares), ("CMD", away))
+    }
+    return areas | {AT_ENOUGH: shares[:, :, enough].mean(axis=1)}
