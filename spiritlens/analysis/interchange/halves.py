@@ -48,7 +48,7 @@ def halves(prompts: Sequence[Prompt], seed: int) -> Mapping[str, int]:
     names = [sorted(relations)[place] for place in draw.permutation(len(relations))]
     counts: dict[str, list[int]] = {relation: [0, 0] for _, relation, _ in facts}
     total, found = [0, 0], {}
-    for name in sorted(names, key=lambda subject: -len(relations[subject])):
+    for name in sorted(names, key=lambda subject: (-len(relations[subject]), relations[subject])):
         lead = sum(counts[relation][0] - counts[relation][1] for relation in relations[name])
         lead = lead or total[0] - total[1]
         half = int(draw.integers(2)) if lead == 0 else int(lead > 0)
