@@ -3,10 +3,11 @@
 1. **Curve.** f(k) = (m(C_k) − m(∅)) / (m(N) − m(∅)): m is the metric's mean over facts, N the model, ∅ the model
    without any part, C_k the first k parts of the ranking. f is 0 without any and 1 with all; it may leave this range.
 2. **Areas** over k / number of parts, by trapezoids: CPR = area under f (how soon the recall is back; the larger the
-   better the ranking), CMD = area under |1 − f| (how far the kept part of the model is from the whole; the smaller the
-   better).
-3. **Where the own ranking suffices.** Areas weigh all sizes alike, though a circuit is small: k* is the smallest size
-   at which the ranking of the modality that is tested reaches f ≥ 0.8, and f(k*) is told for every ranking.
+   better the ranking), CMD = area under ``|1 − f|`` (how far the kept part of the model is from the whole; the smaller
+   the better).
+3. **Where the own ranking suffices.** Areas weigh all sizes alike, and two heads of 32 that only one modality has
+   hardly show in them: k* is the smallest size at which the ranking of the modality that is tested reaches f ≥ 0.8, and
+   f(k*) is told for every ranking.
 4. **Beside it** stand the same ranking reversed (its first parts removed: f of the reversed ranking at all − k) and
    orders of chance (the mean of their f, CPR and CMD), and for a ranking that was found in the other modality that
    modality's own: what it misses of it is what the two do not share.
@@ -24,7 +25,7 @@ Source: Hanna et al. 2024 (arXiv 2403.17806), section 3; Mueller et al. 2025, MI
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -43,8 +44,8 @@ RANKINGS = ("ranked", "reversed", "random")
 ENOUGH = 0.8
 """A ranking that reaches this faithfulness suffices."""
 AT_ENOUGH = "f(k*)"
-SIGNED = ("CPR", AT_ENOUGH)
-"""Measures of which more is better: those that rankings are compared by."""
+BETTER = {"CPR": 1, "CMD": -1, AT_ENOUGH: 1}
+"""+1 where more of a measure is better, −1 where less is: rankings are compared by how much better they are."""
 FLOORS = 10
 """A total that is not so many times the noise floor is none."""
 NO_RECALL = "no recall to keep"
@@ -104,10 +105,11 @@ def faithfulness_areas(interchanged: xr.Dataset, confidence: float = 0.95) -> pd
     """A table of areas, one row for each direction and ranking (``ranked``, ``reversed``, ``random``).
 
     Returns columns ``direction ranking facts``, ``k*`` (how many parts suffice by the own ranking), then ``CPR``,
-    ``CMD`` and ``f(k*)``, each with ``low`` and ``high`` over facts; for ``ranked`` rows also what they are above
-    random (``CPR above random``, ``f(k*) above random``) and, for the other modality's ranking, below the own one on
-    the same facts (``… below own``); and ``why`` there is none. Raises ValueError for what `interchange` did not
-    return. Source: see `spiritlens.effects.faithfulness`.
+    ``CMD`` and ``f(k*)``, each with ``low`` and ``high`` over facts. ``ranked`` rows also tell how much better they are
+    than random (``CPR above random``, ``CMD below random``, ``f(k*) above random``) and, where the ranking is the other
+    modality's, worse than the own one on the same facts (``CPR below own``, ``CMD above own``, ``f(k*) below own``).
+    ``why`` says why there is none. Raises ValueError for what `interchange` did not return. Source: see
+    `spiritlens.effects.faithfulness`.
     """
     dataset = _given(interchanged)
     confidence = number("confidence", confidence, above=0, below=1)
@@ -123,12 +125,24 @@ def faithfulness_areas(interchanged: xr.Dataset, confidence: float = 0.95) -> pd
         found_by = {which: _measures(_shares(of, _chosen(names, found, which)), shares, enough) for which in RANKINGS}
         for which, values in found_by.items():
             if which == "ranked":
-                values = values | {f"{name} above random": values[name] - found_by["random"][name] for name in SIGNED}
+                values = values | _compared(values, found_by["random"], "random")
             if which == "ranked" and found != kept:
-                values = values | {f"{name} below own": own[name] - values[name] for name in SIGNED}
+                values = values | _compared(own, values, "own")
             row = {"direction": direction, "ranking": which, "facts": len(of.total), "k*": int(dataset["size"][enough])}
             rows.append(row | _with_intervals(values, of, confidence) | {"why": of.why})
     return pd.DataFrame(rows)
+
+
+def _compared(
+    better: Mapping[str, Array], worse: Mapping[str, Array], beside: Literal["random", "own"]
+) -> dict[str, Array]:
+    """How much better the one is than the other: ``CPR above random``, ``CMD above own`` …, each ≥ 0 if it is."""
+    upward = "above" if beside == "random" else "below"
+    downward = "below" if beside == "random" else "above"
+    return {
+        f"{name} {upward if sign > 0 else downward} {beside}": sign * (better[name] - worse[name])
+        for name, sign in BETTER.items()
+    }
 
 
 def _with_intervals(values: Mapping[str, Array], of: OfFacts, confidence: float) -> dict[str, float]:
@@ -181,7 +195,7 @@ def _measures(shares: Array, kept: Array, enough: int) -> dict[str, Array]:
     """Every fact's share in CPR, CMD and f(k*) ``[fact]``, means over rankings, of shares in f ``[fact ranking size]``
     at these shares of the parts ``[size]``; k* is the size at place `enough`.
 
-    |1 − f| bends where f is 1; a fact's share in it goes with the side that f is on.
+    ``|1 − f|`` bends where f is 1; a fact's share in it goes with the side that f is on.
     """
     f = shares.mean(axis=0)
     away = np.abs(1 - f) - np.sign(1 - f) * (shares - f)

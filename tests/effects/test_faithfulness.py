@@ -39,6 +39,8 @@ def test_areas_are_trapezoids_over_the_share_of_parts() -> None:
     random = areas.loc["T2T→T2T", "random"]
     assert random["CPR"] == pytest.approx((0 + 1 / 16 + 3 / 8 + 1 / 16 + 1 / 4 + 5 / 8) / 2)
     assert random["CMD"] == pytest.approx((1 / 4 + 3 / 16 + 1 / 8 + 3 / 16 + 1 / 8 + 1 / 8) / 2)
+    assert own["CMD below random"] == pytest.approx(random["CMD"] - own["CMD"])
+    assert cross["CMD above own"] == pytest.approx(cross["CMD"] - own["CMD"])
     assert own["CPR above random"] == pytest.approx(own["CPR"] - random["CPR"])
     assert areas.loc["T2T→S2T", "ranked"]["k*"] == 2  # as speech's own ranking, which reaches 0.5 with one
     assert np.isnan(areas.loc["T2T→T2T", "ranked"]["CPR below own"])
@@ -79,17 +81,17 @@ def test_few_facts_have_no_interval() -> None:
     assert not np.isnan(found["f"]).any()
 
 
-@pytest.mark.parametrize("name", ["CPR", "CMD", "f(k*)"])
-def test_intervals_hold_the_truth(name: str) -> None:
-    """Of 200 studies of 16 facts with totals of their own, at least 90 of a hundred; a ratio of means, so d varies."""
-    truth = faithfulness_areas(made_interchange()).set_index(["direction", "ranking"]).loc["S2T→T2T", "ranked"][name]
-    held = 0
-    for seed in range(200):
+def test_intervals_hold_the_truth() -> None:
+    """Of 30 studies of 16 facts, 25 at least (at 95 %, fewer come once in 300). f is a ratio of means, so d varies."""
+    truth = faithfulness_areas(made_interchange()).set_index(["direction", "ranking"]).loc["S2T→T2T", "ranked"]
+    held = dict.fromkeys(("CPR", "CMD", "f(k*)"), 0)
+    for seed in range(30):
         totals = np.random.default_rng([seed, 1]).lognormal(0, 0.5, 16)
         made = made_interchange(totals=tuple(totals), noise=0.4, seed=seed)
         row = faithfulness_areas(made).set_index(["direction", "ranking"]).loc["S2T→T2T", "ranked"]
-        held += row[f"{name} low"] <= truth <= row[f"{name} high"]
-    assert held >= 180
+        for name in held:
+            held[name] += row[f"{name} low"] <= truth[name] <= row[f"{name} high"]
+    assert min(held.values()) >= 25, held
 
 
 def test_other_datasets_are_refused_and_curves_are_saved(tmp_path) -> None:

@@ -11,7 +11,7 @@
 
 Result: `spiritlens.effects.interchange`; `spiritlens.effects.faithfulness` reads it: faithfulness f = (m(C) − m(∅)) /
 (m(N) − m(∅)) of the kept set C, m being the metric, N the model and ∅ the model without any part; areas under f and
-|1 − f|; with intervals over subjects.
+``|1 − f|``; with intervals over subjects.
 
 Four directions stand side by side: T2T→T2T and S2T→S2T (a modality by its own ranking: the ceiling), T2T→S2T and
 S2T→T2T (by the other's). Removing takes a part's stand-in (`Parts.removed`), restoring its value in the clean run.

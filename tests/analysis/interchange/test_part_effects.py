@@ -76,8 +76,6 @@ def test_effects_of_edges_are_those_of_paths(by) -> None:
         sender, receiver = edges[number].sender, edges[number].receiver
         for effects, base, sign in ((restored, "corrupted", 1), (removed, "clean", -1)):
             one = sl.paths.Paths((sender,), (receiver,), at=("all but the beginning",), base=base)
-            alone = method(
-                lens, prompts, sl.Noise(), one, ("logit_difference",), samples=sl.Draws(2), progress="none"
-            )
+            alone = method(lens, prompts, sl.Noise(), one, ("logit_difference",), samples=sl.Draws(2), progress="none")
             change = (alone["patched"] - alone["base"]).values.reshape(2)
             np.testing.assert_allclose(effects.effects[:, number], sign * change, atol=1e-10)
