@@ -29,10 +29,11 @@ from spiritlens.models.planted.planted import planted as planted
 from spiritlens.models.selfcheck import selfcheck as selfcheck
 from spiritlens.prompts.building.segments import SpeechSegment as SpeechSegment
 from spiritlens.prompts.building.segments import TextSegment as TextSegment
-from spiritlens.prompts.facts import Fact as Fact
-from spiritlens.prompts.facts import load_facts as load_facts
+from spiritlens.prompts.facts.fact import Fact as Fact
+from spiritlens.prompts.facts.loading import load_facts as load_facts
 from spiritlens.prompts.origin import Origin as Origin
 from spiritlens.prompts.prompt import Prompt as Prompt
+from spiritlens.prompts.recognise import recognise as recognise
 from spiritlens.report import figures as figures
 from spiritlens.report import page as page
 from spiritlens.report.page.dashboard import dashboard as dashboard

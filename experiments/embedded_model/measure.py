@@ -26,7 +26,10 @@ from transformers import LlamaForCausalLM
 from experiments.embedded_model.settings import DEFAULT_VOICE, FULL
 from experiments.embedded_model.spoken_answers import recalled_in_speech
 from spiritlens.models.encoder_lookup import encoder_of
-from spiritlens.prompts.facts import GROUPS, HELD_OUT, PHRASINGS, Fact, commonest_answers, load_facts
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.guesses import commonest_answers
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT, PHRASINGS
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 from spiritlens.speech.engines.process import EngineError

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from spiritlens.prompts.facts import Fact, load_facts
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.loading import load_facts
 
 DEFAULT_VOICE = "espeak:en-us"
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import LlamaForCausalLM
 
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 PAUSE = 0

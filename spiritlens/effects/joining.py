@@ -13,6 +13,7 @@ import xarray as xr
 from spiritlens.arguments import listed
 from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import (
+    HEARD_COLUMNS,
     LATER_ATTRIBUTES,
     LATER_PROMPT_TEXTS,
     SCHEMA,
@@ -92,10 +93,12 @@ def pad_sites(effects: xr.Dataset, length: int) -> xr.Dataset:
 
 
 def _with_later(part: Any) -> Any:
-    """An effects dataset with the coordinates of prompts that the version which wrote it had not yet."""
-    if not isinstance(part, xr.Dataset) or part.attrs.get("schema") not in (SCHEMA, PATHS_SCHEMA):
+    """A result with the coordinates of prompts that the version which wrote it had not yet."""
+    if not isinstance(part, xr.Dataset) or "prompt_id" not in part.coords:
         return part
-    lacking = {name: before for name, before in LATER_PROMPT_TEXTS.items() if name not in part.coords}
+    of_effects = part.attrs.get("schema") in (SCHEMA, PATHS_SCHEMA)
+    later: dict[str, Any] = {**(LATER_PROMPT_TEXTS if of_effects else {}), **HEARD_COLUMNS}
+    lacking = {name: before for name, before in later.items() if name not in part.coords}
     return part.assign_coords({name: ("prompt", [before] * part.sizes["prompt"]) for name, before in lacking.items()})
 
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from spiritlens.effects.schema import (
     ATTRIBUTE_DEFAULTS,
+    HEARD_COLUMNS,
     LATER_ATTRIBUTES,
     LATER_PROMPT_TEXTS,
     PROMPT_TEXTS,
@@ -56,9 +57,9 @@ class EffectValues:
 class EffectAxes:
     """What stands along the axes of an effects dataset.
 
-    `prompts` gives `PROMPT_TEXTS` and `known` by name, one value per prompt (what is left out becomes ""); `sites`
-    gives the site coordinates as [prompt site] arrays, padded with "", −1 or NaN (for at="role" also ``role`` [role],
-    the names along the axis). Heads are read from the shape of the restored values.
+    `prompts` gives `PROMPT_TEXTS`, `HEARD_COLUMNS` and `known` by name, one value per prompt (what is left out becomes
+    "" or NaN); `sites` gives the site coordinates as [prompt site] arrays, padded with "", −1 or NaN (for at="role"
+    also ``role`` [role], the names along the axis). Heads are read from the shape of the restored values.
     """
 
     components: Sequence[str]
@@ -123,8 +124,8 @@ def metric_coordinates(metrics: Sequence[MetricColumn]) -> dict[str, Any]:
 
 
 def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> dict[str, Any]:
-    """Coordinates of the prompts by name, ready for xarray: what is left out becomes "", unknown names are refused."""
-    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, "known"})
+    """Coordinates of the prompts by name, ready for xarray: what is left out becomes "" or NaN; no unknown names."""
+    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, *HEARD_COLUMNS, "known"})
     if unknown:
         raise ValueError(f"unknown prompt coordinates {unknown}; the schema has {', '.join((*PROMPT_TEXTS, 'known'))}")
     for name in ("prompt_id", "modality", "known"):
@@ -135,7 +136,19 @@ def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> 
         name: ("prompt", text_array(prompts.get(name, [before] * n_prompts)))
         for name, before in LATER_PROMPT_TEXTS.items()
     }
-    return {**texts, **later, "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8))}
+    heard = {name: prompts.get(name, [unasked] * n_prompts) for name, unasked in HEARD_COLUMNS.items()}
+    return {
+        **texts,
+        **later,
+        **heard_coordinates(heard),
+        "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8)),
+    }
+
+
+def heard_coordinates(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Those of `HEARD_COLUMNS` among the columns of prompts, ready for xarray."""
+    kinds = {name: np.str_ if isinstance(unasked, str) else np.float64 for name, unasked in HEARD_COLUMNS.items()}
+    return {name: ("prompt", np.asarray(columns[name], dtype=kind)) for name, kind in kinds.items()}
 
 
 def _site_coordinates(sites: Mapping[str, Any], site: str) -> dict[str, Any]:

@@ -35,10 +35,19 @@ PROMPT_TEXTS = (
     *("prompt_id", "fact_id", "relation", "modality", "phrasing", "voice"),
     *("group", "subject", "answer", "foil", "audio", "text"),
 )
-"""String coordinates of each prompt; `known` (0 or 1) is the one numeric one."""
+"""String coordinates of each prompt; numeric are `known` (0 or 1) and some of `HEARD_COLUMNS`."""
 
 LATER_PROMPT_TEXTS: dict[str, str] = {"foil_rule": "own"}
 """Coordinates of prompts that earlier versions did not write, and what held then; `foil_rule`: whose the foil is."""
+
+HEARD_COLUMNS: dict[str, str | float] = {
+    **dict.fromkeys(("recogniser", "heard"), ""),
+    **dict.fromkeys(("word_error", "subject_word_error"), float("nan")),
+    **dict.fromkeys(("subject_units_changed", "subject_share_changed"), float("nan")),
+}
+"""Coordinates of prompts by `spiritlens.recognise`, with what they hold where no recogniser was asked (written prompts,
+results of earlier versions): its name, what it heard, errors per word of the prompt and of its subject, the subject's
+units that its word times would change and their share. Results of every method have them."""
 
 TOKEN_COORDINATES: dict[str, str] = {
     **dict.fromkeys(("token", "token_family", "token_modality", "role", "part", "word"), "text"),
@@ -72,9 +81,9 @@ ATTRIBUTE_DEFAULTS: dict[str, str | int | float] = {
 """Attributes of every effects dataset beside schema, samples, direction, at and created. `window_layers` is JSON:
 component → layer → [first, last] restored layer."""
 
-LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": ""}
-"""Attributes that version 0.1 did not write: versions of the libraries that ran the model, hash of its vocabulary, and
-the hooks of the user's that it carried."""
+LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": "", "knowing": "exact"}
+"""Attributes that earlier versions did not write, and what held then: versions of the libraries that ran the model,
+hash of its vocabulary, the user's hooks that it carried, and the rule of `known` (`spiritlens.prompts.knowing`)."""
 
 VERSIONS = ("spiritlens_version", "libraries")
 """Attributes that tell which versions made a dataset; parts of several versions keep them all, with "; " between."""

@@ -104,16 +104,16 @@ def _json_rows(text: str, table: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def undecoded(dataset: Any, column: str) -> Iterable[Mapping[str, Any]]:
-    """The rows of a data set whose columns of audio are left undecoded; what is no data set is refused."""
+def undecoded(dataset: Any, column: str | None = None) -> Iterable[Mapping[str, Any]]:
+    """The rows of a data set or a pandas table, columns of audio left undecoded; what is neither is refused."""
     if isinstance(dataset, Mapping):
         raise ValueError(f"these are data sets by name ({', '.join(map(str, dataset))}); give one: dataset[NAME].")
     if hasattr(dataset, "to_dict") and hasattr(dataset, "iterrows"):
-        raise ValueError("this is a table of pandas; give datasets.Dataset.from_pandas(table), or its rows as a list.")
+        return _rows_of_frame(dataset, column)
     if isinstance(dataset, (str, bytes)) or not hasattr(dataset, "__iter__"):
         raise ValueError(f"{shown(dataset)} is no data set; give what `datasets` loads, or a list of rows.")
     names = getattr(dataset, "column_names", None)
-    if names is not None and column not in names:
+    if names is not None and column is not None and column not in names:
         raise ValueError(f"the data set has no column {column!r}; its columns are {', '.join(names)}.")
     features = getattr(dataset, "features", None) or {}
     rows: Iterable[Mapping[str, Any]] = dataset
@@ -125,6 +125,22 @@ def undecoded(dataset: Any, column: str) -> Iterable[Mapping[str, Any]]:
         if isinstance(feature, Audio):  # to decode needs torchcodec, and this package reads files itself
             dataset = rows = dataset.cast_column(name, Audio(decode=False))
     return rows
+
+
+def _rows_of_frame(frame: Any, column: str | None) -> Iterable[Mapping[str, Any]]:
+    """The rows of a pandas table, one by one; cells that hold nothing (NaN, NaT) are None."""
+    names = [str(name) for name in frame.columns]
+    if column is not None and column not in names:
+        raise ValueError(f"the table has no column {column!r}; its columns are {', '.join(names)}.")
+    return (
+        {name: None if _is_nothing(cell) else cell for name, cell in zip(names, row, strict=True)}
+        for row in frame.itertuples(index=False, name=None)
+    )
+
+
+def _is_nothing(cell: object) -> bool:
+    """Whether pandas means no value by it."""
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
 def source_of(value: Any) -> Any:

@@ -22,6 +22,7 @@ from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio.sources import RawSource
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
+from spiritlens.speech.audio_columns import looked_at, sound_columns, the_sound_column
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
 from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.recording_rows import (
@@ -109,13 +110,19 @@ def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 @told_keywords
-def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:
-    """The recordings of a `datasets` data set (streamed or not), or of a list of rows, with a column of audio or paths.
+def recordings_of_dataset(dataset: Any, column: str | None = None) -> Iterator[Recording]:
+    """The recordings of a `datasets` data set (streamed or not), of a pandas table, or of a list of rows.
 
-    A row without audio is a recording whose reading is refused. Returns them one by one. Raises ValueError for
-    what is no data set.
+    `column` holds the sound (a file's bytes, a path, samples with their rate); left out, it is the one that does, by
+    what it holds (`audio_columns`). A row without audio is a recording whose reading is refused. Returns them one by
+    one. Raises ValueError for what is no data set, and where no column or several hold sound.
     """
-    return _of_rows(undecoded(dataset, column), column)
+    rows = undecoded(dataset, column)
+    if column is None:
+        first, rows = looked_at(rows)
+        features = getattr(dataset, "features", None)
+        column = the_sound_column(list(first[0]) if first else [], sound_columns(first, features))
+    return _of_rows(rows, column)
 
 
 def _of_rows(rows: Iterable[Mapping[str, Any]], column: str) -> Iterator[Recording]:
@@ -177,7 +184,7 @@ def speak_texts(
 
     Each utterance is ``NAME.wav`` with its words in ``NAME.json`` (see `word_sources`), NAME made of the row's ``id``
     (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached. A
-    text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
+    text that cannot be said ends it with an error that names the row; `prompts.facts.speaking` leaves such facts out.
     Raises ValueError for rows without a text, and EngineError where a voice is not on this machine.
     """
     check_choice("progress", progress, Progress)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine
-from spiritlens.prompts.facts import HELD_OUT, Fact
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.shipped import HELD_OUT
 
 
 @dataclass(frozen=True)

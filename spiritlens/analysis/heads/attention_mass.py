@@ -31,7 +31,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
-from spiritlens.analysis.grid.results import model_attributes
+from spiritlens.analysis.grid.results import heard_columns, model_attributes
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.components import hook_name
 from spiritlens.effects.measures import MASS_SCHEMA
@@ -183,4 +183,5 @@ def _coordinates(model: LensModel, prompt: Prompt) -> dict[str, object]:
         "prompt_id": ("prompt", np.array([prompt.id])),
         "modality": ("prompt", np.array([prompt.kind])),
         "fact_id": ("prompt", np.array([prompt.fact_id])),
+        **heard_columns([prompt]),
     }

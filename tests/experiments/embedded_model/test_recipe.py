@@ -12,7 +12,8 @@ from experiments.embedded_model import measure
 from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.settings import SMOKE
 from experiments.embedded_model.spoken_answers import continued, distance, recalled_in_speech, without_pauses
-from spiritlens.prompts.facts import Fact, load_facts
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 FILES = {
