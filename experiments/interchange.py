@@ -87,10 +87,12 @@ def sentences(areas: pd.DataFrame, parts: str) -> list[str]:
         if cross["why"]:
             said.append(f"In {medium} there is {cross['why']}.")
             continue
-        interval = f"[{cross['f(k*) below own low']:.2f}, {cross['f(k*) below own high']:.2f}]"
+        difference, low, high = (cross[f"f(k*) below own{end}"] for end in ("", " low", " high"))
+        settled = low > 0 or high < 0  # NaN, where there is no interval, settles nothing
+        told = f"{difference:+.2f} [{low:.2f}, {high:.2f}] less" if settled else "which these facts do not tell apart"
         said.append(
             f"In {medium}, {own['k*']} {parts} by its own ranking keep {own['f(k*)']:.2f} of the recall; as many by "
-            f"the ranking of {found} keep {cross['f(k*)']:.2f}, {cross['f(k*) below own']:.2f} {interval} less."
+            f"the ranking of {found} keep {cross['f(k*)']:.2f}, {told}."
         )
     return said
 
