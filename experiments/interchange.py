@@ -88,8 +88,11 @@ def sentences(areas: pd.DataFrame, parts: str) -> list[str]:
             said.append(f"In {medium} there is {cross['why']}.")
             continue
         difference, low, high = (cross[f"f(k*) below own{end}"] for end in ("", " low", " high"))
-        settled = low > 0 or high < 0  # NaN, where there is no interval, settles nothing
-        told = f"{difference:+.2f} [{low:.2f}, {high:.2f}] less" if settled else "which these facts do not tell apart"
+        told = "which these facts do not tell apart"
+        if low > 0:  # NaN, where there is no interval, settles nothing
+            told = f"{difference:.2f} [{low:.2f}, {high:.2f}] less"
+        elif high < 0:
+            told = f"{-difference:.2f} [{-high:.2f}, {-low:.2f}] more"
         said.append(
             f"In {medium}, {own['k*']} {parts} by its own ranking keep {own['f(k*)']:.2f} of the recall; as many by "
             f"the ranking of {found} keep {cross['f(k*)']:.2f}, {told}."
