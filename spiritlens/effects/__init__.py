@@ -24,16 +24,19 @@ status
 
 Functions, as ``sl.effects.total(effects)``: `total`, `indirect`, `normalised_total`, `normalised_indirect` (of each
 prompt), `by_role` (rows that modalities share), `average`, `average_total` (over facts, with intervals), `save`, `load`
-(files), `rejoin` (effects.nc anew from its parts); `Status` names how cells came about.
+(files), `rejoin` (effects.nc anew from its parts), `canary` (whether the engine did what it should); `Status` names how
+cells came about.
 
 Modules: `schema` (the effects dataset and its checks), `paths` (the same for edges), `measures` (of other methods),
 `metric_words` (what a metric is), `quantities` (TE, IE of prompts), `role_effects` (roles), `statistics` (facts),
-`averages` (over facts), `bootstrap` (intervals and tests), `store` (files and joins), `netcdf` (their bytes),
-`run_directory` (folders of parts), `rejoining`. Nothing here imports torch, so results open on any laptop.
+`averages` (over facts), `canaries`, `bootstrap` (intervals and tests), `store` (files and joins), `netcdf` (their
+bytes), `run_directory` (folders of parts), `rejoining`. Nothing here imports torch, so results open on any laptop.
 """
 
 from spiritlens.effects.averages import average as average
 from spiritlens.effects.averages import average_total as average_total
+from spiritlens.effects.canaries import Canary as Canary
+from spiritlens.effects.canaries import canary as canary
 from spiritlens.effects.quantities import indirect as indirect
 from spiritlens.effects.quantities import normalised_indirect as normalised_indirect
 from spiritlens.effects.quantities import normalised_total as normalised_total
@@ -45,10 +48,12 @@ from spiritlens.effects.store import load as load
 from spiritlens.effects.store import save as save
 
 __all__ = [
+    "Canary",
     "Status",
     "average",
     "average_total",
     "by_role",
+    "canary",
     "indirect",
     "load",
     "normalised_indirect",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from spiritlens.effects.canaries import WORDS, canary
 from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.quantities import SMALL_TOTAL_EFFECT, small_total_effects
 from spiritlens.effects.statistics import fact_names
@@ -140,7 +141,26 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
 
 def _floor_sentence(datasets: Mapping[str, xr.Dataset]) -> str:
     floor = max(float(effects["noise_floor"].isel(metric=0).max()) for effects in datasets.values())
-    return f"Patching nothing moved the first metric by at most {floor:.2g}: smaller effects are rounding."
+    return (
+        f"Patching nothing moved the first metric by at most {floor:.2g}: smaller effects are rounding. "
+        f"{canary_sentence(datasets.values())}"
+    )
+
+
+def canary_sentence(results: Iterable[xr.Dataset]) -> str:
+    """What the results' canaries say; that there is none, or that a result failed."""
+    found = [canary(one) for one in results]
+    problems = [one.problem for one in found if one.problem]
+    if problems:
+        return f"A result is not to be used: {problems[0]}."
+    rows = [row for one in found for row in one.rows]
+    if not rows:
+        return "No canary was run."
+    parts = [
+        f"{WORDS[name]} it by at most {max(row.deviation for row in rows if row.name == name):.2g}"
+        for name in dict.fromkeys(row.name for row in rows)
+    ]
+    return f"Checks of the engine, in the unit of each metric: {'; '.join(parts)}, which rounding explains."
 
 
 def _plain(value: Any) -> str:
