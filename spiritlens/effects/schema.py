@@ -86,6 +86,9 @@ LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": 
 """Attributes that version 0.1 did not write: versions of the libraries that ran the model, hash of its vocabulary, and
 the hooks of the user's that it carried."""
 
+RECALL = "recall"
+"""Coordinate of prompts by `spiritlens.runs.recall`, the kind of their recall; results have it once they are tagged."""
+
 CANARIES = ("canary_self", "canary_all")
 """Variables [prompt metric] of results of patching: see `spiritlens.effects.canaries`."""
 

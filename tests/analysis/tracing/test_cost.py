@@ -5,6 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
+from spiritlens.analysis.grid.canary import canary_programs
 from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.analysis.tracing.cost import estimate_cost, plan_of
@@ -13,6 +14,7 @@ from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.runs.corruptions.control_span import control_span
 from spiritlens.runs.sweep.cost import ModelShape, shape_of
+from spiritlens.runs.sweep.plan import make_plan
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,9 @@ def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
     monkeypatch.setattr(inside, "attention", counting(inside.attention))
     trace_prompt(lens, prompt, settings)
     floor_row = 3 * (len(prompt) - 4) * 3  # the noise floor: one row from the subject on through three layers
-    assert counted[0] == plan.token_layers(3) + floor_row
+    canary = canary_programs(components, 3, range(4, len(prompt)), prompt.id)
+    rows = make_plan(canary, n_layers=3, n_positions=len(prompt), first_changed=4, always=range(len(canary)))
+    assert counted[0] == plan.token_layers(3) + floor_row + rows.token_layers(3)
 
 
 def test_sizes_and_counts(lens) -> None:
