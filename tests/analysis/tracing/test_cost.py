@@ -14,7 +14,7 @@ from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.runs.corruptions.control_span import control_span
 from spiritlens.runs.sweep.cost import ModelShape, shape_of
-from spiritlens.runs.sweep.plan import make_plan
+from spiritlens.runs.sweep.plan import Action, make_plan
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,19 @@ def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
     settings = TraceSettings(trace_grid(inside, Grid(components, window=2)), draws=Draws(3))
     prompt, plan = spoken_prompt(), plan_of(spoken_prompt(), settings)
     monkeypatch.setattr(inside, "attention", counting(inside.attention))
+    monkeypatch.setattr(inside, "qkv", counting(inside.qkv))  # where z is patched: step by step
     trace_prompt(lens, prompt, settings)
-    floor_row = 3 * (len(prompt) - 4) * 3  # the noise floor: one row from the subject on through three layers
-    canary = canary_programs(components, 3, range(4, len(prompt)), prompt.id)
-    rows = make_plan(canary, n_layers=3, n_positions=len(prompt), first_changed=4, always=range(len(canary)))
-    assert counted[0] == plan.token_layers(3) + floor_row + rows.token_layers(3)
+    suffix = tuple(range(4, len(prompt)))  # from the subject on: the noise floor and the canary, beside the cells
+    more = [{0: (Action("resid_pre", suffix, None, "base"),)}, *canary_programs(components, 3, suffix, prompt.id)]
+    known = make_plan(
+        [*plan.programs, *more],
+        n_layers=3,
+        n_positions=len(prompt),
+        first_changed=4,
+        always=range(len(plan.programs), len(plan.programs) + len(more)),
+    )
+    assert counted[0] == known.token_layers(3)
+    assert 0 < known.token_layers(3) - plan.token_layers(3) <= 4 * 3 * len(suffix) * 3
 
 
 def test_sizes_and_counts(lens) -> None:
