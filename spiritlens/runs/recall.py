@@ -44,10 +44,11 @@ from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts.fact import Fact, given_facts, same_text
 from spiritlens.prompts.facts.left_out import LeftOut
-from spiritlens.prompts.facts.without_subject import without_subject
+from spiritlens.prompts.facts.without_subject import Instead, without_subject
 from spiritlens.prompts.facts.writing import writable
+from spiritlens.prompts.knowing import EXACT
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import given_answer, given_answers
 from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.runs.sweep.recorded import record
 from spiritlens.terms import Progress
@@ -55,6 +56,7 @@ from spiritlens.text_tables import text_table
 
 RecallKind = Literal["exact", "heuristic", "guess", "unknown"]
 KINDS: tuple[RecallKind, ...] = get_args(RecallKind)
+INSTEAD: tuple[Instead, ...] = get_args(Instead)
 
 
 @dataclass(frozen=True)
@@ -215,28 +217,28 @@ def _measured(lens: Lens, fact: Fact, prompt: Prompt, names: Sequence[Sequence[s
     if not answer.known:
         return Measured(False, _probability(lens, prompt), math.nan, math.nan, False, overlap)
     asked = next(iter(fact.templates)) if phrasing is None else phrasing
-    others = [_answer(lens, fact, name) for name in fact.templates if name != asked]
-    said = [other == answer.answer for other in others if other is not None]
-    bare = [without_subject([fact], instead) for instead in ("nothing", "it")]
-    given = [_answer(lens, one, asked) for some in bare for one in some if asked in one.templates]
-    shares = [
-        [_answer(lens, replace(fact, subject=name, foil="", sounds=()), asked) == answer.answer for name in some]
-        for some in names
-    ]
+    others = [(fact, name) for name in fact.templates if name != asked]
+    bare = [one for instead in INSTEAD for one in without_subject([fact], instead) if asked in one.templates]
+    parts = [[(replace(fact, subject=name, foil="", sounds=()), asked) for name in some] for some in names]
+    groups = [others, [(one, asked) for one in bare if fact.subject], *parts]
+    said, given, *shares = _agreeing(lens, groups, answer.answer)
     return Measured(
         True,
         _probability(lens, prompt),
         (1 + sum(said)) / (1 + len(said)) if said else math.nan,
-        max((sum(share) / len(share) for share in shares), default=math.nan),
-        bool(fact.subject) and answer.answer in given,
+        max((sum(share) / len(share) for share in shares if share), default=math.nan),
+        any(given),
         overlap,
     )
 
 
-def _answer(lens: Lens, fact: Fact, phrasing: str) -> str | None:
-    """What the model says to a fact in a phrasing; None where it cannot be asked."""
-    asked = writable(lens, [fact], phrasing)
-    return given_answer(lens, asked.prompts[0]).answer if asked.prompts else None
+def _agreeing(lens: Lens, groups: Sequence[Sequence[tuple[Fact, str]]], answer: str) -> list[list[bool]]:
+    """For each fact in a phrasing whether the model says this answer, by group; those that cannot be asked fall out."""
+    prompts = [
+        [prompt for fact, phrasing in group for prompt in writable(lens, [fact], phrasing).prompts] for group in groups
+    ]
+    given = iter(given_answers(lens, [prompt for group in prompts for prompt in group], EXACT))
+    return [[next(given).answer == answer for _ in group] for group in prompts]
 
 
 def _probability(lens: Lens, prompt: Prompt) -> float:

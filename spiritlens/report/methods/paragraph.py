@@ -172,15 +172,23 @@ def _averages(means: xr.Dataset) -> list[str]:
         f"Averages are means over facts of {quantity.get(str(attributes.get('quantity')), 'effects')} "
         f"({'known facts only' if attributes.get('facts') == 'known' else 'all facts'}; {', '.join(groups)}), each "
         "fact the mean of its phrasings and voices, all facts weighing the same.",
-        f"Intervals hold {100 * float(attributes['confidence']):g} %, by a bootstrap over "
-        f"{attributes.get('clusters', 'subject')}s with {attributes['resamples']} resamples, seed "
-        f"{attributes['resampling_seed']}.",
+        _interval_sentence(means),
         f"Metrics: {_metrics(means)}.",
     ]
     if attributes.get("corruption"):
         seed = attributes.get("seed", 0)
         sentences.append(f"Corruption: {attributes['corruption']}, seed {seed} of the runs.")
     return sentences
+
+
+def _interval_sentence(means: xr.Dataset) -> str:
+    """How the intervals were made: in closed form, or, by versions that did not say why one is missing, by draws."""
+    attributes = means.attrs
+    share, clusters = f"{100 * float(attributes['confidence']):g} %", f"{attributes.get('clusters', 'subject')}s"
+    if "no_interval" in means.variables:
+        return f"Intervals hold {share} over {clusters}: Student's, corrected for skewness."
+    draws, seed = attributes["resamples"], attributes["resampling_seed"]
+    return f"Intervals hold {share}, by a bootstrap over {clusters} with {draws} resamples, seed {seed}."
 
 
 SENTENCES: Mapping[str, Callable[[xr.Dataset], list[str]]] = {
