@@ -29,9 +29,9 @@ parts), `canary` (whether the engine did what it should); `Status` names how cel
 
 Modules: `schema` (the effects dataset and its checks), `paths` (the same for edges), `measures` (of other methods),
 `metric_words` (what a metric is), `quantities` (TE, IE of prompts), `role_effects` (roles), `statistics` (facts),
-`averages` (over facts), `canaries`, `clusters`, `intervals` (of means), `sign_flips` (tests), `bootstrap` (draws), `variance`,
-`limits` (what limits a mean), `store` (files and joins), `netcdf` (their bytes),
-`run_directory` (folders of parts), `rejoining`. Nothing here imports torch, so results open on any laptop.
+`averages` (over facts), `canaries`, `clusters`, `intervals` (of means), `sign_flips` (tests), `bootstrap` (draws),
+`variance`, `limits` (what limits a mean), `store` (files and joins), `netcdf` (their bytes), `run_directory` (folders
+of parts), `rejoining`. Nothing here imports torch, so results open on any laptop.
 """
 
 from spiritlens.effects.averages import average as average

@@ -127,6 +127,10 @@ SOURCES: tuple[Source, ...] = (
         booktitle="Findings of the Association for Computational Linguistics: ACL 2025", eprint="2410.14405",
     ),
     _paper(
+        "hall1992removal", ("skewness",), "Hall, Peter", "On the Removal of Skewness by Transformation", 1992,
+        journal="Journal of the Royal Statistical Society B", volume="54", number="1",
+    ),
+    _paper(
         "nanda2022transformerlens", ("transformer-lens",), "Nanda, Neel and Bloom, Joseph", "TransformerLens", 2022,
         howpublished="\\url{https://github.com/TransformerLensOrg/TransformerLens}",
     ),
@@ -145,6 +149,7 @@ def told_of(result: xr.Dataset) -> str:
     words += [name for name in ("detectors",) if name in config]
     words += [str(attributes.get(name, "")) for name in ("model_name", "libraries")]
     words += ["kinds of recall"] if RECALL in result.coords else []
+    words += ["skewness"] if "no_interval" in result.variables else []
     if "modality" in result.coords:
         words += [f"modality {kind}" for kind in set(map(str, result["modality"].values.tolist()))]
     return "; ".join(words).lower()

@@ -66,7 +66,7 @@ def results() -> dict[str, xr.Dataset]:
                 "Intervals hold 95 % over subjects: Student's, corrected for skewness.",
                 "seed 7 of the runs",
             ),
-            ("meng2022locating",),
+            ("meng2022locating", "hall1992removal"),
         ),
         ("total", ("total effects", "Intervals hold 90 %"), ()),
         ("patch", ("activation patching (denoising", "counterfactual prompts", "1 sample per"), ("zhang2024towards",)),
@@ -108,6 +108,7 @@ def test_sources_are_those_of_the_method_alone(results: dict[str, xr.Dataset]) -
     assert "wang2023interpretability" not in methods(results["trace"]).bibtex
     assert "modica2026factual" not in methods(results["trace"].isel(prompt=[0, 1])).bibtex
     assert "saynova2025fact" not in methods(results["trace"]).bibtex
+    assert "hall1992removal" not in methods(results["trace"]).bibtex
     tagged = results["trace"].assign_coords(recall=("prompt", ["exact", "guess", "exact"]))
     assert "saynova2025fact" in methods(tagged).bibtex
     assert "Kinds of recall, by prompt: 2 exact, 1 guess." in methods(tagged).paragraph
