@@ -47,7 +47,7 @@ def _canaries(effects: Any) -> Iterator[Odd]:
 def _methods(effects: Any) -> Iterator[Odd]:
     for value in ("effects.nc", None, [effects], 3):
         yield error("methods", f"given {value!r:.40}", partial(sl.methods, value), "result=", "expected the dataset")
-    yield error("methods", "an empty mapping", partial(sl.methods, {}), "result is empty", "at least")
+    yield error("methods", "an empty mapping", partial(sl.methods, {}), "result is empty", "by name")
     yield error("methods", "a mapping of paths", partial(sl.methods, {"a": "x.nc"}), "a='x.nc'", "expected the dataset")
     yield error("methods", "a bare Dataset", partial(sl.methods, xr.Dataset()), "schema None")
     lost = effects.drop_vars("restored")
