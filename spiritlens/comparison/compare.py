@@ -36,6 +36,7 @@ from spiritlens.comparison.shares import share_differences
 from spiritlens.comparison.shifts import window_centres
 from spiritlens.comparison.statistics import Estimate, MapPair, Rows, compare_component
 from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.canaries import check_canary
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.intervals import cluster_interval, jackknife_interval, left_out_weights
@@ -97,9 +98,11 @@ def compare(
     `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles). Returns
     a `Comparison`: agreement of the maps (rank correlation, layers of the peak), the difference of their total effects,
     each with an interval over facts and a permutation test (statistics of this project's own, built on Spearman's rank
-    correlation). Raises ValueError where no fact is known in both.
+    correlation). Raises ValueError where no fact is known in both, and for a result whose
+    canary fails.
     """
     effects, kinds = given_traces(effects), _given_kinds(kinds)
+    check_canary(effects)
     check_choice("last", last, Last)
     alpha, permutations = number("alpha", alpha, above=0, below=1), whole("permutations", permutations, at_least=1)
     confidence, resamples, seed = given_resampling(confidence, resamples, seed)

@@ -16,6 +16,7 @@ import xarray as xr
 
 from spiritlens.effects.schema import (
     ATTRIBUTE_DEFAULTS,
+    CANARIES,
     HEARD_COLUMNS,
     LATER_ATTRIBUTES,
     LATER_PROMPT_TEXTS,
@@ -44,13 +45,15 @@ class MetricColumn:
 
 @dataclass(frozen=True, eq=False)
 class EffectValues:
-    """Arrays of an effects dataset, with the axes that its schema gives them."""
+    """Arrays of an effects dataset, with the axes that its schema gives them; a canary None was not measured."""
 
     clean: Any
     corrupted: Any
     restored: Any
     status: Any
     noise_floor: Any
+    canary_self: Any = None
+    canary_all: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,7 @@ def new_effects(
             "restored": ((*cell, "sample", "metric"), restored),
             "status": (cell, np.asarray(values.status, dtype=np.int8), STATUS_ATTRIBUTES),
             "noise_floor": (("prompt", "metric"), np.asarray(values.noise_floor)),
+            **canary_variables(values.clean, values.canary_self, values.canary_all),
         },
         coords={
             "component": text_array(axes.components),
@@ -104,6 +108,13 @@ def new_effects(
     if "head" in cell:
         dataset = dataset.assign_coords(head=np.arange(dataset.sizes["head"]))
     return check_effects(dataset)
+
+
+def canary_variables(like: Any, own: Any, everywhere: Any) -> dict[str, Any]:
+    """Both canaries ``[prompt metric]``, ready for xarray: NaN, in the shape of another variable, without a run."""
+    shape = np.shape(like)
+    found = [np.full(shape, np.nan) if one is None else np.asarray(one, np.float64) for one in (own, everywhere)]
+    return {name: (("prompt", "metric"), one) for name, one in zip(CANARIES, found, strict=True)}
 
 
 def new_attributes(schema: str, attributes: Attributes) -> dict[str, str | int | float]:

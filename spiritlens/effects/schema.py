@@ -6,7 +6,8 @@ Axes
 Variables
     ``clean [prompt metric]``, ``corrupted [prompt sample metric]``, ``restored [prompt component layer site (head)
     sample metric]`` (with direction="noising": the metric of the noised run), ``status [prompt component layer site
-    (head)]`` (`Status`), ``noise_floor [prompt metric]`` (largest change seen when nothing was patched).
+    (head)]`` (`Status`), ``noise_floor [prompt metric]`` (largest change seen when nothing was patched),
+    ``canary_self canary_all [prompt metric]`` (`spiritlens.effects.canaries`; earlier versions wrote none).
 Units
     those of each metric (probability in 0..1, logits and log-probabilities in nats). ``metric_sign`` is +1 where larger
     means more recall, −1 where smaller does (rank, KL). ``start`` and ``end`` are seconds, NaN for text.
@@ -85,6 +86,12 @@ LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": 
 """Attributes that earlier versions did not write, and what held then: versions of the libraries that ran the model,
 hash of its vocabulary, the user's hooks that it carried, and the rule of `known` (`spiritlens.prompts.knowing`)."""
 
+RECALL = "recall"
+"""Coordinate of prompts by `spiritlens.runs.recall`, the kind of their recall; results have it once they are tagged."""
+
+CANARIES = ("canary_self", "canary_all")
+"""Variables [prompt metric] of results of patching: see `spiritlens.effects.canaries`."""
+
 VERSIONS = ("spiritlens_version", "libraries")
 """Attributes that tell which versions made a dataset; parts of several versions keep them all, with "; " between."""
 
@@ -126,6 +133,7 @@ def check_effects(dataset: xr.Dataset) -> xr.Dataset:
             "noise_floor": ("prompt", "metric"),
             **{name: (name,) for name in ("component", "layer", "metric", "sample")},
             "metric_sign": ("metric",),
+            **dict.fromkeys([name for name in CANARIES if name in dataset.variables], ("prompt", "metric")),
             **dict.fromkeys((*PROMPT_TEXTS, "known"), ("prompt",)),
             **dict.fromkeys(SITE_COORDINATES[axis], ("prompt", axis)),
             **({"role": ("role",)} if axis == "role" else {}),

@@ -14,7 +14,7 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, whole
 from spiritlens.effects.bootstrap import weighted_means
-from spiritlens.effects.schema import PROMPT_TEXTS
+from spiritlens.effects.schema import PROMPT_TEXTS, RECALL
 from spiritlens.terms import Facts
 
 NOTHING_KNOWN = "no known fact is left to average: check the accuracy table, or pass facts='all'"
@@ -50,6 +50,10 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
     A fact asked in two modalities gives two entries along ``fact``, one per modality. NaN cells are skipped.
     """
     by, values = given_groups(by), of_facts(values, facts)
+    if RECALL in by and RECALL not in values.coords:
+        raise ValueError(
+            "by='recall': this result is not tagged; sl.prompts.recall_kinds(lens, facts).tagged(result) does it"
+        )
     if not values.sizes["prompt"]:
         raise ValueError(NOTHING_KNOWN)
     values = values.assign_coords(fact_id=("prompt", fact_names(values)))
@@ -72,9 +76,11 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
 def given_groups(by: Iterable[str]) -> tuple[str, ...]:
     """Prompt coordinates by which averages are grouped, read once; none: one group of all."""
     names = listed("by", by, of=str, empty=True)
-    unknown = [name for name in names if name not in PROMPT_TEXTS]
+    unknown = [name for name in names if name not in (*PROMPT_TEXTS, RECALL)]
     if unknown:
-        raise ValueError(f"by={names}: {unknown} is no prompt coordinate; choose from {', '.join(PROMPT_TEXTS)}")
+        raise ValueError(
+            f"by={names}: {unknown} is no prompt coordinate; choose from {', '.join((*PROMPT_TEXTS, RECALL))}"
+        )
     return tuple(dict.fromkeys(names))
 
 

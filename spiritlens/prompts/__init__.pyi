@@ -21,3 +21,6 @@ from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES
 from spiritlens.prompts.vocabulary.family import Family as Family
 from spiritlens.prompts.vocabulary.family import Stream as Stream
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary as Vocabulary
+from spiritlens.runs.recall import RecallKinds as RecallKinds
+from spiritlens.runs.recall import RecallRule as RecallRule
+from spiritlens.runs.recall import recall_kinds as recall_kinds

@@ -76,6 +76,11 @@ def interval_words(average: xr.Dataset, mark: str) -> str:
     return f"{mark}: {100 * float(average.attrs['confidence']):.0f} % interval over facts"
 
 
+def several(count: int, noun: str) -> str:
+    """``1 prompt``, ``2 prompts``."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def number_words(value: float) -> str:
     """Three significant digits; a dash where there is no number, such as a ratio to a total effect near 0."""
     return "–" if np.isnan(value) else f"{value:.3g}"

@@ -28,6 +28,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from spiritlens.analysis.grid.canary import Deviations
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, effects_of
 from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
@@ -201,15 +202,18 @@ def _one_prompt(
             clean_logits = model.forward(tokens)[:, -scorer.n_readouts :]
         scored = scorer.with_clean(clean_logits)
         cut = _cut_logits(model, tokens, edges, couples, windows, cells, scorer.n_readouts)
-        nothing = _logits(model, tokens.expand(2, -1), [], scorer.n_readouts)
-        for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing}.items():
+        idle = [(hook_name("scores", layer), cut_scores([(), ()], [None, None])) for layer in range(model.n_layers)]
+        nothing = _logits(model, tokens.expand(2, -1), idle, scorer.n_readouts)
+        again = _logits(model, tokens, _renormalised(model, edges, couples), scorer.n_readouts)
+        for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing, "again": again}.items():
             totals[name] = totals.get(name, 0) + scored(logits)
     cut_values = array(totals["cut"]).astype(np.float64)
     runs = CellRuns(
         array(totals["clean"]),
         cut_values[-1:],
         cut_values[:-1, None],
-        array((totals["nothing"] - totals["clean"]).abs().amax(0)),
+        floor := array((totals["nothing"] - totals["clean"]).abs().amax(0)),
+        canary=Deviations(floor, array((totals["cut"][-1:] - totals["again"]).abs().amax(0))),
     )
     grid = Cells(tuple((0, layer, index, 0) for layer, index in cells), (1, len(windows), len(edges), 1), by_head=False)
     sites = GridSites("span", (), _edge_coordinates(prompt, edges, couples))
@@ -256,6 +260,26 @@ def _cut_logits(
         if chosen
     ]
     return torch.cat([*found, _logits(model, tokens, everything, n_readouts)])
+
+
+def _renormalised(
+    model: LensModel, edges: Sequence[Blocked], couples: Sequence[Couples]
+) -> list[tuple[str, HookFunction]]:
+    """Hooks on the patterns by which every edge is cut everywhere, for the canary: without the cut keys, each row is
+    divided by what is left of it, which is what −∞ before the softmax comes to."""
+
+    def cut(layer: int) -> HookFunction:
+        def renormalise(pattern: Tensor) -> Tensor:
+            result = pattern.clone()
+            for edge, pairs in zip(edges, couples, strict=True):
+                heads = _heads_of(edge, layer)
+                for query, key in pairs:
+                    result[:, slice(None) if heads is None else list(heads), query, key] = 0
+            return result / result.sum(-1, keepdim=True)
+
+        return renormalise
+
+    return [(hook_name("pattern", layer), cut(layer)) for layer in range(model.n_layers)]
 
 
 def _heads_of(edge: Blocked, layer: int) -> tuple[int, ...] | None:

@@ -26,6 +26,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from spiritlens.analysis.grid.canary import Deviations, canary_programs
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
 from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
@@ -38,7 +39,7 @@ from spiritlens.components import hook_name
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
-from spiritlens.models.protocol import LensModel
+from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.spans import EVERYWHERE
 from spiritlens.runs.answers import knows
@@ -209,16 +210,21 @@ def _one_prompt(
     positions = knocked_out(prompt, settings.spans)
     parts = prompt_scorers(lens, prompt, settings.metrics)
     nothing: Program = {0: (Action("z", (len(prompt) - 1,), None, "base"),)}
-    programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing]
+    own = canary_programs(("z",), model.n_layers, range(len(prompt)), prompt.id)[0]
+    n_cells = len(programs)
+    programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing, own]
     put_in = None if pool is None else pool.values(prompt, positions, draws.samples, draws.seed)
-    results = [_swept(lens, prompt, positions, put_in, programs, scorer, draws.samples) for scorer in parts]
+    found = [_swept(lens, prompt, positions, put_in, programs, scorer, draws.samples) for scorer in parts]
+    results, plainly = [result for result, _ in found], array(torch.stack([score for _, score in found]).sum(0))
     values = array(sum((found.values for found in results[1:]), results[0].values))
     base = array(sum((found.base for found in results[1:]), results[0].base))
+    everyone, unpatched, unmoved = values[n_cells], values[n_cells + 1], values[n_cells + 2]
     runs = CellRuns(
         base[:1],
-        values[-2],
-        values[:-2],
-        np.abs(values[-1] - base).max(axis=0),
+        everyone,
+        values[:n_cells],
+        np.abs(unpatched - base).max(axis=0),
+        canary=Deviations(*(np.abs(one).max(axis=0) for one in (unmoved - base, everyone - plainly))),
         exact=frozenset.intersection(*(frozenset(found.unmoved) for found in results)),
     )
     components, layers = (("z",), range(model.n_layers)) if groups is None else (tuple(groups), (-1,))
@@ -268,18 +274,44 @@ def _swept(
     programs: Sequence[Program],
     scorer: Scorer,
     samples: int,
-) -> SweepResult:
-    """All programs in one sweep; the last patches nothing and is run all the same."""
+) -> tuple[SweepResult, Tensor]:
+    """All programs in one sweep, of which the last two change nothing and are run all the same; and scores ``[sample
+    metric]`` of the run without any head, made with hooks alone, for the canary."""
     model = lens.backend
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     z_names = [hook_name("z", layer) for layer in range(model.n_layers)]
-    sweep = plan_sweep(model, programs, tokens.shape[1], 0, scorer.n_readouts, always=(len(programs) - 1,))
+    sweep = plan_sweep(
+        model, programs, tokens.shape[1], 0, scorer.n_readouts, always=(len(programs) - 2, len(programs) - 1)
+    )
     base = record(model, tokens, None, [*sweep.names["base"], *z_names], scorer.n_readouts)
     replaced = _replaced(base, z_names, positions, put_in, samples)
     marker = torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device) if samples > 1 else None
     source = RecordedRun(tokens, marker, replaced, base.logits)
     runs: RecordedPair = {"base": base, "source": source}
-    return sweep.run(model, runs, scorer.with_clean(base.logits), memory_budget=lens.memory_budget)
+    scored = scorer.with_clean(base.logits)
+    result = sweep.run(model, runs, scored, memory_budget=lens.memory_budget)
+    return result, scored(_without_heads(model, tokens, replaced, positions, scorer.n_readouts))
+
+
+@torch.no_grad()
+def _without_heads(
+    model: LensModel, tokens: Tensor, replaced: Mapping[str, Tensor], positions: Sequence[int], n_readouts: int
+) -> Tensor:
+    """Logits ``[sample readout d_vocab]`` with z replaced at the positions in every block, by one hook a block."""
+    where = list(positions)
+
+    def put(values: Tensor) -> HookFunction:
+        def hook(z: Tensor) -> Tensor:
+            z = z.clone()
+            z[:, where] = values[:, where]
+            return z
+
+        return hook
+
+    hooks = [(name, put(values)) for name, values in replaced.items()]
+    samples = len(next(iter(replaced.values())))
+    with model.hooked(hooks):
+        return model.forward(tokens.expand(samples, -1))[:, -n_readouts:]
 
 
 def _replaced(

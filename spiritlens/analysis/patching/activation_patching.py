@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
@@ -39,6 +40,7 @@ from spiritlens.analysis.patching.grid import PatchGrid, PatchSettings, patch_gr
 from spiritlens.analysis.patching.one_prompt import PatchTask, patch_prompt
 from spiritlens.arguments import told_keywords
 from spiritlens.components import hook_name, patched_by
+from spiritlens.effects.schema import CANARIES
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -142,9 +144,11 @@ def back_patch(
             part = patch_prompt(lens, call.asked[place], settings, known=known, attributes=attributes)
             parts.append(part.assign_coords(component=[f"{component} from {layer}"]))
             advance(1 / len(layers))
-        return xr.concat(
+        joined = xr.concat(
             parts, dim="component", data_vars="minimal", coords="minimal", compat="override", join="override"
         )
+        canaries = {name: np.fmax.reduce([part[name].values for part in parts]) for name in CANARIES}
+        return joined.assign({name: (("prompt", "metric"), found) for name, found in canaries.items()})
 
     work = Work(call.prompts, measure, attributes, "back-patching", settings=call.within)
     return each_prompt(work, folder=folder, progress=progress)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from spiritlens.analysis.grid.canary import largest
 from spiritlens.analysis.grid.cells import Along, CellRuns, effects_of
 from spiritlens.analysis.grid.results import array
 from spiritlens.analysis.grid.sites import grid_sites
@@ -79,6 +80,7 @@ def patch_prompt(
         np.broadcast_to(corrupted, (samples, corrupted.shape[-1])),
         np.broadcast_to(values, (len(values), samples, values.shape[-1])),
         _added([each.cells.noise_floor for each in found]),
+        canary=largest([each.cells.canary for each in found]),
         exact=frozenset.intersection(*(each.cells.unmoved for each in found)),
     )
     along = Along(grid.components, range(model.n_layers), settings.metrics, grid.direction, attributes)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spiritlens.analysis.grid.canary import largest
 from spiritlens.analysis.grid.cells import metric_columns
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes, prompt_columns
@@ -82,9 +83,11 @@ def paths_dataset(
             cell = (0, *senders.places[sender], *receivers.places[group], column)
             patched[cell] = values[group, sender]
             status[cell] = int(Status.EXACT if exact[group, sender] else Status.MEASURED)
+    canary = largest([edges.canary for edges in found if edges is not None])
+    own, everywhere = (None if one is None else one[None] for one in (canary.own, canary.everywhere))
     some = next(edges for edges in found if edges is not None)
     return new_paths(
-        PathArrays(array(some.base)[None], patched, status, array(some.noise_floor)[None]),
+        PathArrays(array(some.base)[None], patched, status, array(some.noise_floor)[None], own, everywhere),
         PathAxes(
             senders.coordinates,
             receivers.coordinates,
