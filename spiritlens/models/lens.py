@@ -10,7 +10,6 @@ that know nothing of a lens.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -220,11 +219,11 @@ class Lens:
 
         ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, which
         chooses among several tiers, speakers, channels or recordings: ``words=sl.speech.read_words(path, tier=…)``.
-        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
+        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra); with both,
+        a subject is found in the text where these are its words ("Apollo 11": Apollo eleven).
         """
-        if (words is None) == (text is None):
-            given = "both" if words is not None else "neither"
-            raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
+        if words is None and text is None:
+            raise ValueError("audio needs words= (with their times) or text= (to be aligned); neither is given")
         if text is not None:
             written("text", text)
         question = Question(subject, answer, foil, occurrence, examples)
@@ -316,14 +315,14 @@ def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
     from spiritlens.speech.engines.process import EngineError
     from spiritlens.speech.voices.cached import CachedVoice
     from spiritlens.speech.voices.names import voice as find_voice
-    from spiritlens.speech.voices.shared_words import split_shared_words
+    from spiritlens.speech.voices.shared_words import words_apart
     from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
     from spiritlens.terms import DEFAULT_VOICE
 
     named = voice if voice is not None else DEFAULT_VOICE
     try:
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
-        utterance = speaker.speak(text)
+        return words_apart(speaker.speak(text), speaker)
     except EngineError as error:
         name = named if isinstance(named, str) else named.name
         shipped = shipped_utterance(text, name)
@@ -331,9 +330,6 @@ def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
             texts = "; ".join(shipped_texts(name)) or "none"
             raise EngineError(f"{error} Shipped in this voice: {texts}.") from error
         return shipped
-    with suppress(ValueError):  # words that cannot be separated stay together; a subject among them is refused
-        utterance = split_shared_words(utterance, speaker)
-    return utterance
 
 
 def _aligned(waveform: Waveform, text: str | None) -> Sequence[WordInterval]:
