@@ -10,7 +10,8 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.report.page.document import Section, Table, write_page
-from spiritlens.studies.pairs import PairedPrompts, ask, choose_known
+from spiritlens.studies.pairs import PairedPrompts, ask
+from spiritlens.studies.selection import choose_known
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from spiritlens.studies.settings import StudySettings
+from spiritlens.studies.settings import Protocol, StudySettings
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
@@ -24,6 +24,7 @@ def trace(
     dtype: Dtype | None = None,
     dry_run: bool = False,
     tflops: float = 1.0,
+    protocol: Protocol = "own",
 ) -> None:
     """Trace facts that are written and spoken, compare the two, and write a page (the main job).
 
@@ -31,11 +32,13 @@ def trace(
         settings: How facts are asked and traced.
         model: Checkpoint folder or name; the embedded model if left out.
         out: Folder of the results; the same command resumes an interrupted run.
-        facts: 'embedded', or a JSON file of facts.
+        facts: 'embedded', or a file, a data set's folder or its name on the hub, as `sl.load_facts` reads them.
         device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
         dtype: Precision of the weights; the checkpoint's if left out.
         dry_run: Only say cells, token-layers, FLOPs, memory and hours, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
+        protocol: 'seed' also runs the seed study's protocol on the same facts: those known in each modality, token by
+            token, beside our own.
     """
     from spiritlens.arguments import number
     from spiritlens.prompts.facts.fact import check_phrasing
@@ -46,16 +49,19 @@ def trace(
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = load_facts(facts)
-    check_phrasing(settings.phrasing, chosen)
+    if chosen.left_out:
+        print(chosen)
+    if settings.phrasing is not None:
+        check_phrasing(settings.phrasing, chosen)
     lens = _load(model, dtype, device)
 
     from spiritlens.studies.study import study, study_cost
 
     if dry_run:
-        costs = study_cost(lens, settings, chosen, tflops=tflops)
+        costs = study_cost(lens, settings, chosen, tflops=tflops, protocol=protocol)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
-    print(study(lens, out, settings, chosen))
+    print(study(lens, out, settings, chosen, protocol=protocol))
 
 
 def _load(model: str | Path | None, dtype: Dtype | None, device: str | None) -> "Lens":

@@ -113,13 +113,15 @@ def test_what_is_asked_for_reaches_the_study(
 ) -> None:
     asked = []
     monkeypatch.setattr(sl, "load", lambda *model: "lens")
-    monkeypatch.setattr(studies, "study", lambda *given: asked.append(given) or "found")
+    monkeypatch.setattr(studies, "study", lambda *given, protocol: asked.append((*given, protocol)) or "found")
     numbers = ("--n-facts", "2", "--samples", "3", "--seed", "4", "--window", "5", "--n-token-maps", "0")
-    words = ("--ask", "all", "--components", "resid_pre", "z")
+    words = ("--ask", "all", "--components", "resid_pre", "z", "--knowing", "generated 4", "--selection", "each")
+    words += ("--protocol", "seed")
     monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--out", str(tmp_path), *numbers, *words])
     cli.main()
-    settings = sl.studies.StudySettings("espeak:en-us", "held out", 2, 0, ("resid_pre", "z"), 5, 3, 4, "all")
-    assert asked == [("lens", tmp_path, settings, sl.load_facts())]
+    knowing = sl.prompts.Knowing("generated", tokens=4)
+    settings = sl.studies.StudySettings("espeak:en-us", None, 2, 0, ("resid_pre", "z"), 5, 3, 4, "all", knowing, "each")
+    assert asked == [("lens", tmp_path, settings, sl.load_facts(), "seed")]
     assert capsys.readouterr().out == "found\n"
 
 
@@ -129,11 +131,13 @@ def test_a_dry_run_asks_the_cost_of_the_same_settings(
     monkeypatch.setattr(sl, "load", lambda *model: "lens")
     monkeypatch.setattr(studies, "study", None)
     monkeypatch.setattr(
-        studies, "study_cost", lambda lens, settings, facts, tflops: {lens: (settings.n_facts, len(facts), tflops)}
+        studies,
+        "study_cost",
+        lambda lens, settings, facts, tflops, protocol: {lens: (settings.n_facts, len(facts), tflops, protocol)},
     )
     monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--dry-run", "--n-facts", "3", "--tflops", "2"])
     cli.main()
-    assert capsys.readouterr().out == f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0)\n"
+    assert capsys.readouterr().out == f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0, 'own')\n"
 
 
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,3 +158,15 @@ def test_an_interrupt_is_one_line_and_130(
     monkeypatch.setitem(cli.COMMANDS, verb, interrupted)
     assert told(monkeypatch, verb) == 130
     assert capsys.readouterr().err.split("\n") == ["", f"spiritlens: {line}", ""]
+
+
+@pytest.mark.parametrize("text", ["surely", "top k", "generated -1"])
+def test_a_rule_that_is_none_is_told_by_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--knowing", text])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    told = " ".join([str(stopped.value), *capsys.readouterr()])
+    assert stopped.value.code != 0
+    assert "knowing" in told

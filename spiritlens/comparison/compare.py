@@ -4,21 +4,25 @@
    averaged, once each is aligned.
 2. **Align.** Roles are compared with roles. Where the answer is read out, the last word of a T2T prompt corresponds to
    the final marker of an S2T prompt: both become the row *read-out* (``last="read-out"``; ``last="by role"`` keeps
-   names). Left out are cells that any of the facts lacks in either modality (so that all cells are of the same facts)
-   and cells that were run for none of them, since they hold the baseline's value (before the corruption).
+   names). A cell is compared over the facts that have it in both modalities. Left out are cells that fewer than half of
+   the facts have, and cells that were run for none, since they hold the baseline's value (before the corruption).
 3. **Agreement.** Correlation of the mean maps over cells (Pearson, Spearman), beside its *ceiling*: what two noisy
    measurements of one true map would reach, from split halves of the subjects.
-4. **Where.** Shift of the peak layer, of the centre of mass, and of the *hand-over* (the layer at which the read-out
-   overtakes the subject); share of the effect by role.
-5. **Which cells.** Sign-flip max-T test of the paired differences, in units of each modality's mean total effect.
+4. **Where.** Shift of the peak layer (none on plateaus), of the signed centre of mass, and of the *hand-over* (the
+   layer at which the read-out overtakes the subject); share of the effect by role.
+5. **Which cells.** Sign-flip max-T test of the paired differences of *shares*: of each fact's own total effect, where
+   that is a number. `low` and `high` hold for all cells at once, so also for the one chosen for being largest.
 
 Signs: every difference is second − first (S2T − T2T by default), so a positive shift means *later in speech*. Units:
-layers, or shares of the total effect. Intervals: bootstrap over subjects, the same draws for both modalities.
+layers (the middle of a window), or shares of the total effect. Intervals: the
+skewness-corrected t over subjects, and for layers that jump (peak, hand-over) a bootstrap over subjects with the same
+draws for both modalities; none below six subjects.
 
 Axes: ``component layer role``. Nothing here says that a fact is kept at a place: effects tell what takes part in
 recall.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -28,26 +32,39 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
 from spiritlens.comparison.result import Comparison
-from spiritlens.comparison.statistics import Estimate, MapPair, compare_component
-from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, max_t, weighted_means
+from spiritlens.comparison.shares import share_differences
+from spiritlens.comparison.shifts import window_centres
+from spiritlens.comparison.statistics import Estimate, MapPair, Rows, compare_component
+from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
+from spiritlens.effects.intervals import cluster_interval, jackknife_interval, left_out_weights
 from spiritlens.effects.metric_words import sign_of, words_of
-from spiritlens.effects.quantities import total
+from spiritlens.effects.quantities import smallest_total_effect, total
 from spiritlens.effects.role_effects import by_role, ordered_roles, role_runs
+from spiritlens.effects.sign_flips import max_t, simultaneous_interval
 from spiritlens.effects.statistics import fact_means, fact_names, given_resampling, subject_names
 from spiritlens.terms import MODALITIES, READOUT, READOUT_ROLES
 
 Last = Literal["read-out", "by role"]
 """read-out: where the answer is read (final marker, else last word) is one row; by role: names as they are."""
 
+FEWEST_FACTS = 0.5
+"""Cells that fewer than this share of the facts have in both modalities are not compared."""
+MOST_FLIPS = 2000
+"""More flips than that do not change the ends of an interval for all cells."""
+FLOORS = 10
+"""Effects of no more than so many times the noise floor are rounding."""
 MOST_EMPTY_DRAWS = 0.2
 """Where more than this share of the bootstrap draws has no value (no peak, no hand-over), no interval is given."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Paired effects: `values` [modality fact component layer role], `totals` [modality fact], one subject per fact;
-    `cells` [component layer role] are those that are compared."""
+    """Paired effects: `values` [modality fact component layer role], NaN where the fact lacks the cell in either;
+    `totals` [modality fact], one subject per fact; `cells` [component layer role] are those that are compared;
+    `centres` [component layer] what each layer stands for; effects within `floor`, and total effects below `smallest`,
+    are none."""
 
     values: Array
     cells: np.ndarray[Any, np.dtype[np.bool_]]
@@ -56,6 +73,9 @@ class _Pairs:
     roles: tuple[str, ...]
     components: tuple[str, ...]
     layers: tuple[int, ...]
+    centres: Array
+    floor: float
+    smallest: float
     n_left_out: int
 
 
@@ -89,12 +109,16 @@ def compare(
             f"metric={metric!r} was not traced; choose from {', '.join(effects['metric'].values.tolist())}"
         )
     pairs = _pair(effects.sel(metric=[metric]), kinds, last)
-    weights = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
-    n_subjects = len(set(pairs.subjects.tolist()))
-    estimate = partial(_estimate, n_subjects=n_subjects, confidence=confidence)
-    totals = [weighted_means(one, weights) for one in pairs.totals]
+    draws = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
+    left_out, sizes = left_out_weights(pairs.subjects)
+    rows: dict[Rows, Array] = {"left out": left_out, "draws": draws}
+    estimates: dict[Rows, Callable[[Array], Estimate]] = {
+        "left out": partial(_left_out, sizes=sizes, confidence=confidence),
+        "draws": partial(_drawn, n_subjects=len(sizes), confidence=confidence),
+    }
+    totals = [_mean(one, pairs, confidence) for one in (*pairs.totals, pairs.totals[1] - pairs.totals[0])]
     components = tuple(
-        compare_component(name, _maps(pairs, index, weights, seed), estimate)
+        compare_component(name, {kind: _maps(pairs, index, rows[kind], seed) for kind in rows}, estimates)
         for index, name in enumerate(pairs.components)
     )
     return Comparison(
@@ -104,12 +128,12 @@ def compare(
         metric_words=words_of(effects, metric),
         direction=str(effects.attrs["direction"]),
         n_facts=len(pairs.subjects),
-        n_subjects=n_subjects,
+        n_subjects=len(sizes),
         n_left_out=pairs.n_left_out,
-        total=(estimate(totals[0]), estimate(totals[1])),
-        total_difference=estimate(totals[1] - totals[0]),
+        total=(totals[0], totals[1]),
+        total_difference=totals[2],
         components=components,
-        cells=_test_cells(pairs, permutations, seed),
+        cells=_test_cells(pairs, confidence, permutations, seed),
         confidence=confidence,
         alpha=alpha,
     )
@@ -123,7 +147,15 @@ def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
+def _left_out(values: Array, sizes: Array, confidence: float) -> Estimate:
+    """Estimate from values whose first is of all facts, the others without each cluster."""
+    if len(values) == 1 or np.isnan(values).any():
+        return Estimate(float(values[0]))
+    low, high = jackknife_interval(values, sizes, confidence)
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+def _drawn(draws: Array, n_subjects: int, confidence: float) -> Estimate:
     """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
     value = float(draws[0])
     if np.isnan(value) or len(draws) == 1 or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
@@ -152,23 +184,28 @@ def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
     rows = [[where[fact] for fact in shared] for where in places]
     everyone = {*places[0], *places[1]} | set(fact_names(effects).tolist())
     paired = np.stack([values[row] for row in rows])
+    paired = np.where(np.isnan(paired).any(axis=0), np.nan, paired)
+    metric = str(effects["metric"].values[0])
     ran = fact_means(_aligned(role_runs(effects), last), by=("modality",))
     ran_there = np.stack([ran.transpose("fact", "component", "layer", "role").values[row] for row in rows])
     return _Pairs(
         values=paired,
-        cells=~np.isnan(paired).any(axis=(0, 1)) & (np.nan_to_num(ran_there) > 0).any(axis=(0, 1)),
+        cells=((~np.isnan(paired[0])).mean(axis=0) >= FEWEST_FACTS) & (np.nan_to_num(ran_there) > 0).any(axis=(0, 1)),
         totals=np.stack([totals.values[row] for row in rows]),
         subjects=subject_names(per_fact)[rows[0]],
         roles=tuple(per_fact["role"].values.tolist()),
         components=tuple(effects["component"].values.tolist()),
         layers=tuple(int(layer) for layer in effects["layer"].values),
+        centres=np.stack([window_centres(effects, name) for name in effects["component"].values.tolist()]),
+        floor=FLOORS * float(np.nan_to_num(effects["noise_floor"]).max()),
+        smallest=smallest_total_effect(effects, metric),
         n_left_out=len(everyone) - len(shared),
     )
 
 
 def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
     chosen = np.nonzero(per_fact["modality"].values == kind)[0]
-    return {str(per_fact["fact_id"].values[place]): int(place) for place in chosen}
+    return {str(fact): int(place) for fact, place in zip(per_fact["fact_id"].values[chosen], chosen, strict=True)}
 
 
 def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
@@ -189,37 +226,51 @@ def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
             columns[role] = np.where(found, own, np.nan)
         found |= ~np.isnan(own).all(axis=(1, 2), keepdims=True)
     columns[READOUT] = readout
-    about: dict[Any, Any] = {name: array for name, array in effect.coords.items() if "role" not in array.dims}
+    about: dict[Any, Any] = {name: one for name, one in effect.coords.variables.items() if "role" not in one.dims}
     joined = np.stack(list(columns.values()), axis=-1)
     return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": list(columns)})
+
+
+def _mean(values: Array, pairs: _Pairs, confidence: float) -> Estimate:
+    """Mean over facts, with its interval over subjects [fact]."""
+    found = cluster_interval(values, pairs.subjects, confidence=confidence, floor=pairs.floor)
+    return Estimate(float(found.mean), float(found.low), float(found.high))
 
 
 def _maps(pairs: _Pairs, index: int, weights: Array, seed: int) -> MapPair:
     """The maps of one component, over facts and under each draw."""
     first, second = pairs.values[:, :, index].swapaxes(2, 3)  # [fact role layer]
     return MapPair(
-        maps=(weighted_means(first, weights), weighted_means(second, weights)),
         facts=(first, second),
+        weights=weights,
         cells=pairs.cells[index].T,
         roles=pairs.roles,
-        layers=np.asarray(pairs.layers, dtype=np.float64),
+        layers=pairs.centres[index],
         subjects=pairs.subjects,
         seed=seed,
+        floor=pairs.floor,
     )
 
 
-def _test_cells(pairs: _Pairs, permutations: int, seed: int) -> xr.Dataset:
-    """Paired differences in units of the mean total effects, and their sign-flip max-T test over all cells at once."""
-    scale = np.abs(pairs.totals.mean(axis=1))
-    scale = np.where(scale > 0, scale, np.nan)
-    difference = pairs.values[1] / scale[1] - pairs.values[0] / scale[0]
-    difference = np.where(pairs.cells, difference, np.nan)
-    statistic, p_value = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
+def _test_cells(pairs: _Pairs, confidence: float, permutations: int, seed: int) -> xr.Dataset:
+    """Paired differences of shares, their sign-flip max-T test over all cells, and intervals that hold for all."""
+    difference = share_differences(pairs.values[:, :, pairs.cells], pairs.totals, pairs.smallest)
+    found = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
+    flips = min(permutations, MOST_FLIPS)
+    low, high = simultaneous_interval(difference, pairs.subjects, confidence=confidence, permutations=flips, seed=seed)
     arrays = {
         "difference": weighted_means(difference, np.ones((1, len(difference))))[0],
-        "statistic": statistic,
-        "p_value": p_value,
+        "low": low,
+        "high": high,
+        "statistic": found.statistic,
+        "p_value": found.p_value,
+        "smallest_p": found.smallest_p,
     }
     dims = ("component", "layer", "role")
     coords = {"component": list(pairs.components), "layer": list(pairs.layers), "role": list(pairs.roles)}
-    return xr.Dataset({name: (dims, array) for name, array in arrays.items()}, coords=coords)
+    placed: dict[str, Any] = {"n_facts": (dims, np.zeros(pairs.cells.shape, dtype=np.int64))}
+    placed["n_facts"][1][pairs.cells] = found.n_facts
+    for name, array in arrays.items():
+        placed[name] = (dims, np.full(pairs.cells.shape, np.nan))
+        placed[name][1][pairs.cells] = array
+    return xr.Dataset(placed, coords=coords)

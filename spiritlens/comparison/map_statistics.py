@@ -1,8 +1,8 @@
-"""Numbers that describe maps and curves: agreement, reliability, peak, centre of mass, hand-over, mass by role.
+"""Numbers that describe maps and curves: agreement, reliability, hand-over, mass by role.
 
 Axes: maps are [draw cell] or [draw role layer], curves [draw layer]; ``draw`` counts bootstrap draws (or is 1 for the
-estimate itself). Layers are in units of layers. Layers that were not measured are NaN and passed over: a peak or a
-centre is that of the measured layers. Nothing is averaged over draws here, so intervals stay to the caller.
+estimate itself). Layers that were not measured are NaN and passed over. Nothing is averaged over draws here, so
+intervals stay to the caller. Centres and peaks: `spiritlens.comparison.shifts`.
 
 None of these numbers changes when a map is multiplied by a positive number: they tell *where* effects are, not how
 large.
@@ -16,21 +16,43 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from spiritlens.effects.bootstrap import Array, weighted_means
+from spiritlens.comparison.shifts import peaks
+from spiritlens.effects.bootstrap import weighted_means
+from spiritlens.effects.clusters import Array
 
 
 def pearson(first: Array, second: Array) -> Array:
     """Correlation over cells of each draw [draw]; NaN where a map is flat."""
     first = first - first.mean(axis=1, keepdims=True)
     second = second - second.mean(axis=1, keepdims=True)
-    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    scale = np.sqrt(_products(first, first) * _products(second, second))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(scale > 0, (first * second).sum(axis=1) / scale, np.nan))
+        return np.asarray(np.where(scale > 0, _products(first, second) / scale, np.nan))
+
+
+def _products(first: Array, second: Array) -> Array:
+    """Sum of products over cells [draw]."""
+    return np.asarray(np.einsum("dc,dc->d", first, second))
 
 
 def spearman(first: Array, second: Array) -> Array:
     """Rank correlation over cells of each draw [draw]: says whether the order of cells agrees."""
-    return pearson(scipy.stats.rankdata(first, axis=1), scipy.stats.rankdata(second, axis=1))
+    return pearson(ranks(first), ranks(second))
+
+
+def ranks(values: Array) -> Array:
+    """Rank of each cell within its draw, from 1 [draw cell]; equal cells share their mean rank, draws with NaN are NaN.
+
+    Without equal cells, which is how bootstrap draws are, one sort does; with them SciPy's (four times as long).
+    """
+    order = np.argsort(values, axis=1)
+    places = np.empty(values.shape)
+    np.put_along_axis(places, order, np.arange(1.0, values.shape[1] + 1)[None], axis=1)
+    ordered = np.sort(values, axis=1)  # sooner than by the order
+    equal = ~(ordered[:, 1:] > ordered[:, :-1]).all(axis=1)  # or NaN
+    if equal.any():
+        places[equal] = scipy.stats.rankdata(values[equal], axis=1, nan_policy="propagate")
+    return places
 
 
 def split_half_reliability(values: Array, clusters: Any, splits: int = 200, seed: int = 0) -> float:
@@ -49,27 +71,13 @@ def split_half_reliability(values: Array, clusters: Any, splits: int = 200, seed
     return max(0.0, 2 * half / (1 + half)) if half > -1 else 0.0
 
 
-def peaks(curves: Array) -> Array:
-    """Place of the largest value of each curve [draw]; NaN where nothing is above 0."""
-    largest = np.nan_to_num(curves, nan=-np.inf).argmax(axis=1).astype(np.float64)
-    return np.where((curves > 0).any(axis=1), largest, np.nan)
-
-
-def centres(curves: Array) -> Array:
-    """Mean place weighted by the positive part of each curve [draw]; NaN where nothing is above 0."""
-    mass = np.clip(np.nan_to_num(curves), 0, None)
-    total = mass.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((mass * np.arange(curves.shape[1])).sum(axis=1) / np.where(total > 0, total, np.nan))
-
-
 def handovers(subject: Array, readout: Array) -> Array:
     """Place at which the read-out curve overtakes the subject curve, at or after the subject's peak [draw].
 
     Interpolated between layers; NaN where it never does, or where nothing at the subject is above 0.
     """
     rows, n_layers = np.arange(len(subject)), subject.shape[1]
-    peak = peaks(subject)
+    peak = peaks(subject, np.arange(n_layers))
     start = np.nan_to_num(peak).astype(np.int64)
     lead = readout - subject
     ahead = (lead >= 0) & (np.arange(n_layers) >= start[:, None]) & ~np.isnan(peak)[:, None]
@@ -82,7 +90,11 @@ def handovers(subject: Array, readout: Array) -> Array:
 
 
 def role_shares(maps: Array) -> Array:
-    """Share of the positive mass that lies in each role [draw role], of maps [draw role layer]; absent roles have 0."""
-    mass = np.clip(np.nan_to_num(maps), 0, None).sum(axis=2)
+    """Share of the mass that lies in each role [draw role], of maps [draw role layer]; absent roles have 0.
+
+    Masses are signed, so noise of either sign cancels and adds to no role: a share may be below 0. NaN where the whole
+    is not above 0.
+    """
+    mass = np.nan_to_num(maps).sum(axis=2)
     total = mass.sum(axis=1, keepdims=True)
     return np.where(total > 0, mass / np.where(total > 0, total, 1.0), np.nan)

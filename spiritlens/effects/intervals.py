@@ -27,10 +27,10 @@ t tests and confidence intervals for asymmetrical populations, J. Amer. Statist.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from spiritlens.arguments import number
 from spiritlens.effects.clusters import Array, ClusterSums, Whole, cluster_codes, cluster_sums, given_values, pairs_of
@@ -44,6 +44,7 @@ SAME = 1e-9
 
 Missing = Literal["", "no facts", "too few clusters", "too few carry any effect"]
 """Why a cell has no interval; "": it has one."""
+MISSING: tuple[Missing, ...] = get_args(Missing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def cluster_interval(
     moments = cluster_moments(sums[0]) if second is None else _both_ways(*(cluster_moments(each) for each in sums))
     se = np.sqrt(moments.variance)
     skewness = np.clip(moments.third / np.where(se > 0, se, np.inf) ** 3, -1, 1)
-    tail = scipy.stats.t.ppf(0.5 + confidence / 2, np.where(moments.dof > 0, moments.dof, np.nan))
+    tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
     low, high = hall_ends(sums[0].means, se, skewness, tail)
     counts = np.min([one.n_clusters for one in sums], axis=0)
     carriers = np.min([n_carriers(one, floor) for one in sums], axis=0)
@@ -113,6 +114,37 @@ def cluster_interval(
     return MeanInterval(**{name: array.reshape(shape) for name, array in arrays.items()})
 
 
+def left_out_weights(clusters: Any) -> tuple[Array, Array]:
+    """Weights of facts with one cluster left out, after a row with all [1 + cluster fact]; facts of each cluster.
+
+    What is computed under these rows goes to `jackknife_interval`.
+    """
+    codes, n_clusters = cluster_codes(clusters)
+    inside = codes == np.arange(n_clusters)[:, None]
+    rows = np.concatenate([np.ones((1, len(codes))), 1.0 - inside])
+    return rows, np.asarray(inside.sum(axis=1), dtype=np.float64)
+
+
+def jackknife_interval(values: Any, sizes: Array, confidence: float = 0.95) -> tuple[Array, Array]:
+    """Interval (low, high) of smooth functions of means, from their values under `left_out_weights` [1 + cluster …].
+
+    The same steps as for a mean, with z_c = √((G−1)/G) (θ − θ without c); for a mean it is `cluster_interval`. `sizes`
+    [cluster] are facts. NaN below `FEWEST_CLUSTERS` clusters, or where a value is NaN. Raises ValueError for a
+    confidence outside 0 to 1.
+    """
+    confidence, values = number("confidence", confidence, above=0, below=1), np.asarray(values, dtype=np.float64)
+    n, flat = len(sizes), values.reshape(len(values), -1)
+    if n < FEWEST_CLUSTERS:
+        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
+    shrink, share = np.sqrt((n - 1) / n), (sizes / sizes.sum())[:, None]
+    moved = shrink * (flat[0] - flat[1:])
+    dof = _satterthwaite(share, (shrink * share / (1 - share)) ** 2)
+    se = np.sqrt((moved**2).sum(axis=0))
+    skewness = np.clip(_fisher(dof) * (moved**3).sum(axis=0) / np.where(se > 0, se, np.inf) ** 3, -1, 1)
+    low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
+    return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
+
+
 def cluster_moments(sums: ClusterSums) -> Moments:
     """Moments of the mean by leaving out one cluster at a time [cell]; NaN where there are fewer than two."""
     has = sums.counts > 0
@@ -125,8 +157,12 @@ def cluster_moments(sums: ClusterSums) -> Moments:
     moved = left_out * (sums.sums - sums.counts * np.where(usable, sums.means, 0.0)) / facts
     variance, third = (moved**2).sum(axis=0), (moved**3).sum(axis=0)
     dof = _satterthwaite(share, (left_out * share) ** 2)
-    small = np.where(dof > 1, np.sqrt((dof + 1) * dof) / np.where(dof > 1, dof - 1, 1.0), 1.0)  # of dof + 1 equal ones
-    return Moments(*(np.where(usable, one, np.nan) for one in (variance, small * third, dof)))
+    return Moments(*(np.where(usable, one, np.nan) for one in (variance, _fisher(dof) * third, dof)))
+
+
+def _fisher(dof: Array) -> Array:
+    """By how much the skewness of a sample falls short, as Fisher's G₁ has it for dof + 1 equal clusters."""
+    return np.asarray(np.where(dof > 1, np.sqrt((dof + 1) * dof) / np.where(dof > 1, dof - 1, 1.0), 1.0))
 
 
 def _satterthwaite(share: Array, weight: Array) -> Array:

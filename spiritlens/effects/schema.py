@@ -81,9 +81,9 @@ ATTRIBUTE_DEFAULTS: dict[str, str | int | float] = {
 """Attributes of every effects dataset beside schema, samples, direction, at and created. `window_layers` is JSON:
 component → layer → [first, last] restored layer."""
 
-LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": ""}
-"""Attributes that version 0.1 did not write: versions of the libraries that ran the model, hash of its vocabulary, and
-the hooks of the user's that it carried."""
+LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": "", "knowing": "exact"}
+"""Attributes that earlier versions did not write, and what held then: versions of the libraries that ran the model,
+hash of its vocabulary, the user's hooks that it carried, and the rule of `known` (`spiritlens.prompts.knowing`)."""
 
 VERSIONS = ("spiritlens_version", "libraries")
 """Attributes that tell which versions made a dataset; parts of several versions keep them all, with "; " between."""

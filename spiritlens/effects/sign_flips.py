@@ -181,9 +181,12 @@ def _largest_t(sums: ClusterSums, flips: Array) -> Array:
     residuals = sums.sums - sums.counts * sums.means
     weight = (n - 1) / n / (facts - sums.counts) ** 2  # b²
     fixed, own = (weight * residuals**2).sum(axis=0), (weight * sums.counts**2).sum(axis=0)
+    equal = bool((sums.counts == sums.counts[0]).all())  # then the third sum is a multiple of the mean
+    alike = weight[0] * sums.counts[0] * facts
     largest = []
     for rows in _blocks(flips):
-        mean, cross = rows @ (residuals / facts), rows @ (weight * residuals * sums.counts)
+        mean = rows @ (residuals / facts)
+        cross = mean * alike if equal else rows @ (weight * residuals * sums.counts)
         variance = np.maximum(fixed - 2 * mean * cross + mean**2 * own, ROUNDING * fixed)
         largest.append((np.abs(mean) / np.sqrt(variance)).max(axis=1))
     return np.concatenate(largest)

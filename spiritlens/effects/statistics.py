@@ -54,7 +54,8 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
         raise ValueError(NOTHING_KNOWN)
     values = values.assign_coords(fact_id=("prompt", fact_names(values)))
     columns = ["fact_id", *(name for name in by if name != "fact_id")]
-    keys = list(zip(*(values[name].values.tolist() for name in columns), strict=True))
+    about = values.coords.variables  # a coordinate asked for by name would be copied with all the others
+    keys = list(zip(*(about[name].values.tolist() for name in columns), strict=True))
     entries = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     membership = np.zeros((len(entries), len(keys)))
     membership[[entries[key] for key in keys], np.arange(len(keys))] = 1
@@ -62,8 +63,8 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
     means = weighted_means(values.values, membership)
     first = [keys.index(key) for key in entries]
     kept = dict.fromkeys((*columns, "subject", "relation", "answer", "group"))
-    coordinates: dict[str, Any] = {name: ("fact", values[name].values[first]) for name in kept}
-    shared = {name: array for name, array in values.coords.items() if "prompt" not in array.dims}
+    coordinates: dict[str, Any] = {name: ("fact", about[name].values[first]) for name in kept}
+    shared = {name: array for name, array in about.items() if "prompt" not in array.dims}
     dims = ("fact", *values.dims[1:])
     return xr.DataArray(means, dims=dims, coords={**shared, **coordinates}, name=values.name, attrs=values.attrs)
 

@@ -13,10 +13,11 @@ from spiritlens.prompts.facts.splits import split_facts as split_facts
 from spiritlens.prompts.facts.without_subject import without_subject as without_subject
 from spiritlens.prompts.facts.writing import WrittenFacts as WrittenFacts
 from spiritlens.prompts.facts.writing import writable as writable
+from spiritlens.prompts.knowing import Knowing as Knowing
 from spiritlens.prompts.second_alignment import AlignmentChange as AlignmentChange
 from spiritlens.prompts.second_alignment import alignment_change as alignment_change
 from spiritlens.prompts.spans import Span as Span
 from spiritlens.prompts.vocabulary.families import FAMILIES as FAMILIES
-from spiritlens.prompts.vocabulary.families import Family as Family
-from spiritlens.prompts.vocabulary.families import Stream as Stream
+from spiritlens.prompts.vocabulary.family import Family as Family
+from spiritlens.prompts.vocabulary.family import Stream as Stream
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary as Vocabulary

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.components import COMPONENT_NAMED, CUT_ATTENTION
+from spiritlens.effects.intervals import FEWEST_CLUSTERS
 from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.schema import window_of
 
@@ -69,9 +70,9 @@ def window_words(effects: xr.Dataset, component: str) -> str:
 
 
 def interval_words(average: xr.Dataset, mark: str) -> str:
-    """What the band or bar shows; that there is none over facts of a single subject."""
+    """What the band or bar shows; that there is none over too few subjects."""
     if not bool(average["low"].notnull().any()):
-        return f"no {mark}: a single subject"
+        return f"no {mark}: fewer than {FEWEST_CLUSTERS} subjects, or too few facts with any effect"
     return f"{mark}: {100 * float(average.attrs['confidence']):.0f} % interval over facts"
 
 
@@ -81,5 +82,5 @@ def number_words(value: float) -> str:
 
 
 def bounds_words(low: float, high: float, digits: str = ".3g") -> str:
-    """`` [low, high]``; nothing where there is no interval, as over facts of a single subject."""
+    """`` [low, high]``; nothing where there is no interval, as over too few subjects."""
     return "" if np.isnan(low) else f" [{low:{digits}}, {high:{digits}}]"

@@ -8,15 +8,36 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from tyro.constructors import PrimitiveConstructorSpec
 
 from spiritlens.arguments import check_choice, listed, shown, whole, written
 from spiritlens.prompts.facts.fact import check_phrasing
+from spiritlens.prompts.knowing import Knowing, given_knowing
 from spiritlens.terms import DEFAULT_VOICE
 
 Ask: TypeAlias = Literal["enough", "all"]
 """enough: facts are asked in random order until as many are known as are traced; all: every fact is asked, so that the
 table of accuracy is of all of them."""
+Selection: TypeAlias = Literal["both", "each", "all"]
+"""both: facts known in both modalities, so that both maps are of the same facts; each: in each modality the facts known
+in it, two subsets; all: facts whether they are known or not."""
+Protocol: TypeAlias = Literal["own", "seed"]
+"""own: whole roles restored together, facts as selected; seed: beside it the protocol of the seed study
+(`spiritlens.studies.seed`)."""
+
+KnowingOption: TypeAlias = Annotated[
+    Knowing | None,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{exact,'top K','generated N'}",
+        instance_from_str=lambda given: Knowing.read(given[0]),
+        is_instance=lambda value: value is None or isinstance(value, Knowing),
+        str_from_instance=lambda value: ["exact" if value is None else str(value)],
+    ),
+]
+"""A rule, which the command line reads from its text."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +46,10 @@ class StudySettings:
 
     voice: str = DEFAULT_VOICE
     """Who speaks; `spiritlens voices` lists them."""
-    phrasing: str = "held out"
-    """Phrasing of the facts."""
+    phrasing: str | None = None
+    """Phrasing of the facts; if left out 'held out' of those that have it, and the first of others."""
     n_facts: int = 40
-    """How many of the facts known in both modalities are traced."""
+    """How many of the selected facts are traced (in each modality)."""
     n_token_maps: int = 2
     """How many of these are also traced token by token."""
     components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out")
@@ -41,11 +62,20 @@ class StudySettings:
     """Seed of the noise and of the choice of facts."""
     ask: Ask = "enough"
     """'enough' asks facts in random order until as many are known as are traced; 'all' asks every fact."""
+    knowing: KnowingOption = None
+    """When a fact is known: 'exact', the answer's first token in the 'top 5', or an answer in 'generated 10' tokens;
+    the lens's own rule if left out."""
+    selection: Selection = "both"
+    """Which facts are traced: those known in both modalities, in each those known in it, or all."""
 
     def checked(self) -> "StudySettings":
         """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice."""
         check_choice("ask", self.ask, Ask)
-        check_phrasing(self.phrasing)
+        check_choice("selection", self.selection, Selection)
+        if self.phrasing is not None:
+            check_phrasing(self.phrasing)
+        if self.knowing is not None:
+            given_knowing(self.knowing)
         plain = replace(
             self,
             components=listed("components", self.components, of=str),

@@ -5,10 +5,9 @@ import pytest
 import scipy.stats
 
 from spiritlens.comparison.map_statistics import (
-    centres,
     handovers,
-    peaks,
     pearson,
+    ranks,
     role_shares,
     spearman,
     split_half_reliability,
@@ -43,16 +42,13 @@ def test_facts_of_one_subject_do_not_feign_reliability() -> None:
     assert np.isnan(split_half_reliability(values[:30], subjects[:30]))
 
 
-def test_peaks_and_centres_by_hand() -> None:
-    curves = np.array([[0.0, 1.0, 3.0], [-1.0, -2.0, -3.0], [np.nan, np.nan, np.nan]])
-    np.testing.assert_array_equal(peaks(curves), [2.0, np.nan, np.nan])
-    np.testing.assert_allclose(centres(curves[:2]), [1.75, np.nan])
-
-
-def test_layers_that_were_not_measured_are_passed_over() -> None:
-    curves = np.array([[np.nan, 1.0, 3.0, np.nan], [2.0, np.nan, -1.0, 1.0]])
-    np.testing.assert_array_equal(peaks(curves), [2.0, 0.0])
-    np.testing.assert_allclose(centres(curves), [1.75, 1.0])
+def test_ranks_are_scipys_with_and_without_equal_cells() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(6, 30))
+    values[2] = np.round(values[2])
+    values[4, 3] = np.nan
+    np.testing.assert_array_equal(ranks(values), scipy.stats.rankdata(values, axis=1, nan_policy="propagate"))
+    np.testing.assert_array_equal(ranks(np.array([[2.0, 1.0, 2.0]])), [[2.5, 1.0, 2.5]])
 
 
 def test_handover_is_interpolated_and_comes_after_the_peak() -> None:
@@ -62,7 +58,16 @@ def test_handover_is_interpolated_and_comes_after_the_peak() -> None:
     np.testing.assert_allclose(handovers(subject, readout), [3 + 0.4 / 1.2, np.nan, np.nan])
 
 
-def test_shares_count_positive_mass_only() -> None:
-    maps = np.array([[[1.0, 2.0], [-5.0, 1.0], [np.nan, np.nan]]])
-    np.testing.assert_allclose(role_shares(maps), [[0.75, 0.25, 0.0]])
+def test_shares_are_of_the_signed_mass() -> None:
+    maps = np.array([[[1.0, 2.0], [-1.0, 4.0], [np.nan, np.nan]]])
+    np.testing.assert_allclose(role_shares(maps), [[0.5, 0.5, 0.0]])
+    np.testing.assert_allclose(role_shares(np.array([[[3.0, 2.0], [-1.0, 0.0]]])), [[1.25, -0.25]])
     assert np.isnan(role_shares(-np.abs(maps))).all()
+
+
+def test_noise_adds_to_no_role() -> None:
+    """All of the effect at one role, noise at another: its share is 0 on average, where clipping gave it mass."""
+    rng = np.random.default_rng(4)
+    maps = rng.normal(0, 0.03, (4000, 2, 16))
+    maps[:, 0] += 1 / 16
+    np.testing.assert_allclose(role_shares(maps).mean(axis=0)[1], 0, atol=0.02)

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from spiritlens.effects.clusters import cluster_codes, cluster_sums
-from spiritlens.effects.intervals import cluster_interval, hall_ends, n_carriers
+from spiritlens.effects.intervals import cluster_interval, hall_ends, jackknife_interval, left_out_weights, n_carriers
 
 
 def by_leaving_out(values: np.ndarray, labels: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -104,6 +104,24 @@ def test_carriers_are_counted_from_the_commonest_value() -> None:
     values = np.array([[1.0, 0.0], [1, 1e-12], [1, 3], [0, 3], [np.nan, 3], [0.5, -2]])
     found = n_carriers(cluster_sums(values, *cluster_codes(np.arange(6))))
     assert found.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_jackknife_of_a_mean_is_its_interval(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(8), rng.integers(1, 5, 8))
+    values = rng.lognormal(size=len(labels))
+    weights, sizes = left_out_weights(labels)
+    assert weights.shape == (9, len(labels))
+    found = jackknife_interval(weights @ values / weights.sum(axis=1), sizes)
+    own = cluster_interval(values, labels)
+    np.testing.assert_allclose(found, [own.low, own.high])
+
+
+def test_the_jackknife_needs_six_clusters_and_numbers() -> None:
+    assert np.isnan(jackknife_interval(np.zeros(6), np.ones(5))).all()
+    assert np.isnan(jackknife_interval([0.0, 1, 2, 3, 4, 5, np.nan], np.ones(6))).all()
+    assert jackknife_interval(np.ones(7), np.ones(6)) == (1, 1)
 
 
 def test_both_ways_by_hand() -> None:

@@ -11,7 +11,13 @@ from spiritlens.models.checkpoints.checkpoint import ROOT_VARIABLE
 from spiritlens.models.checkpoints.weight_files import CheckpointError
 from spiritlens.models.encoder_lookup import DeferredEncoder, encode_streams, encoder_of
 from spiritlens.models.loading import load
-from spiritlens.prompts.vocabulary.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
+from spiritlens.prompts.vocabulary.families import (
+    EMBEDDED,
+    SPEECHGPT,
+    SPIRITLM_BASE,
+    SPIRITLM_EXPRESSIVE,
+    TEXT_ONLY,
+)
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.cached import CachedEncoder
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, load_encoder

@@ -35,7 +35,8 @@ from spiritlens.models.random_weights import random_config, random_lens_model, r
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.origin import Origin
-from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, TEXT_ONLY, Family
+from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, TEXT_ONLY
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 from spiritlens.speech.engines.utterance import Utterance

@@ -10,15 +10,8 @@ import pytest
 
 import spiritlens as sl
 from spiritlens.prompts.facts.fact import Fact
-from spiritlens.studies.pairs import (
-    Asked,
-    PairedPrompts,
-    accuracy_rows,
-    ask,
-    choose_known,
-    selection_sentences,
-    write_wavs,
-)
+from spiritlens.studies.pairs import Asked, PairedPrompts, accuracy_rows, ask, asked_phrasing, write_wavs
+from spiritlens.studies.selection import ChosenFact, choose, choose_known, selection_sentences
 
 SETTINGS = sl.studies.StudySettings(n_facts=4, n_token_maps=1, samples=2, components=("resid_pre", "mlp_out"), seed=3)
 
@@ -83,7 +76,7 @@ def test_restoring_the_whole_subject_at_the_embeddings_restores_the_answer(resul
 
 def test_three_findings_are_printed(result: "sl.studies.Study") -> None:
     assert len(result.findings) == 3
-    assert repr(result).splitlines() == [*result.findings, f"Page: {result.page}"]
+    assert repr(result).splitlines() == [*result.findings, *repr(result.cells).splitlines(), f"Page: {result.page}"]
 
 
 def test_the_same_call_resumes_and_gives_the_same_numbers(
@@ -118,7 +111,7 @@ def test_facts_are_drawn_by_the_seed_from_those_known_in_both(asked: Asked) -> N
     first, again = choose_known(asked, 3, seed=1), choose_known(asked, 3, seed=1)
     assert [each.fact.id for each in first] == [each.fact.id for each in again]
     assert all(each.known_in_both for each in choose_known(asked, 100, seed=0))
-    (sentence,) = selection_sentences(asked, first)
+    (sentence,) = selection_sentences(asked, [ChosenFact(each) for each in first])
     assert sentence.startswith(f"Of {len(asked.pairs)} facts")
     assert "3 of those" in sentence
 
@@ -134,8 +127,93 @@ def test_asking_stops_when_enough_are_known(lens: "sl.Lens", facts: tuple["sl.Fa
     assert some.n_known == 2
     assert len(some.pairs) < len(facts)
     assert [each.written.id for each in some.pairs] == [each.written.id for each in asked.pairs[: len(some.pairs)]]
-    (sentence,) = selection_sentences(some, choose_known(some, 2, seed=0))
+    (sentence,) = selection_sentences(some, choose(some, 2, seed=0))
     assert sentence.startswith(f"Of 10 facts, {len(some.pairs)} were asked in random order until enough were known")
+
+
+def made_up(asked: Asked, cells: str) -> Asked:
+    """The asked facts as if the model knew them as it is said: b both, t in writing, s in speech, n neither."""
+    known = {"b": (True, True), "t": (True, False), "s": (False, True), "n": (False, False)}
+    pairs = [
+        replace(each, known=dict(zip(("T2T", "S2T"), known[cell], strict=True)))
+        for each, cell in zip(asked.pairs, cells, strict=True)
+    ]
+    return replace(asked, pairs=tuple(pairs))
+
+
+def test_each_selects_the_facts_known_in_each_modality(asked: Asked) -> None:
+    found = made_up(asked, "bbttttssnn")
+    chosen = choose(found, 4, 0, "each")
+    by_kind = {kind: [each.pair for each in chosen if kind in each.kinds] for kind in ("T2T", "S2T")}
+    assert {kind: len(pairs) for kind, pairs in by_kind.items()} == {"T2T": 4, "S2T": 4}
+    assert all(pair.known[kind] for kind, pairs in by_kind.items() for pair in pairs)
+    assert [prompt.kind for each in chosen for prompt in each.prompts] == [
+        kind for each in chosen for kind in each.kinds
+    ]
+    (sentence,) = selection_sentences(found, chosen, "each")
+    assert "4 of those known in writing and 4 of those known in speech" in sentence
+    assert choose(found, 4, 0, "each")[0].pair.fact.id == chosen[0].pair.fact.id
+    only_written = choose(made_up(asked, "ttttnnnnnn"), 3, 0, "each")
+    assert [each.kinds for each in only_written] == [("T2T",)] * 3
+    with pytest.raises(ValueError, match="none of the 10 facts is known in writing or in speech"):
+        choose(made_up(asked, "n" * 10), 3, 0, "each")
+
+
+def test_all_selects_whether_known_or_not(asked: Asked) -> None:
+    chosen = choose(made_up(asked, "n" * 10), 100, 0, "all")
+    assert len(chosen) == 10
+    assert all(len(each.prompts) == 2 for each in chosen)
+    with pytest.raises(ValueError, match="selection='none'"):
+        choose(asked, 3, 0, "none")
+
+
+def test_asking_stops_by_the_selection(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    for selection in ("each", "all"):
+        some = ask(lens, facts, voice="espeak:en-us", enough=2, selection=selection)
+        counts = [sum(each.known[kind] for each in some.pairs) for kind in ("T2T", "S2T")]
+        assert (len(some.pairs) if selection == "all" else min(counts)) == 2
+
+
+def test_facts_of_any_set_are_asked_in_their_own_phrasing(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    """Other phrasings than the shipped, no group, no foil, no relation's others, an answer of two words, capitals."""
+    shipped = facts[0]
+    assert asked_phrasing(shipped, None) == "held out"
+    assert asked_phrasing(shipped, "second") == "second"
+    templates = {"cloze": "The capital of {subject} is", "asked": "What is the capital of {subject}?"}
+    own = sl.Fact("Q1", "P36", "France", "Paris city", "", templates, aliases=("Paris",))
+    other = sl.Fact("Q2", "P37", "Italy", "Rome", "", {"cloze": "{subject} has its capital in"})
+    bare = sl.Fact("Q3", "P36", "", "Rome", "", {"cloze": "rome is"})
+    rule = sl.prompts.Knowing("generated", tokens=3)
+    asked = ask(replace(lens, knowing=rule), (own, other, bare), voice="espeak:en-us")
+    assert [each.written.phrasing for each in asked.pairs] == ["cloze", "cloze"]
+    assert asked.pairs[0].known["T2T"], "the alias is said"
+    assert [(each.fact.id, each.reason) for each in asked.left_out] == [
+        ("Q3", "it has no subject, so that nothing of it can be corrupted")
+    ]
+    assert [row["group"] for row in accuracy_rows(asked)] == ["all"]
+
+
+def test_a_fact_that_brings_its_sound_is_heard_in_it(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    fact = facts[0]
+    spoken = {name: lens.speak(fact.text(name), fact.subject, fact.answer) for name in ("first", "second")}
+    words = {
+        name: [
+            (word.word, word.start, word.end) for word in sl.speech.voice("espeak:en-us").speak(fact.text(name)).words
+        ]
+        for name in spoken
+    }
+    sounds = tuple(
+        sl.prompts.FactSound(voice, name, spoken[name].waveform, words[name])
+        for voice, name in (("anna", "second"), ("bert", "second"), ("bert", "first"))
+    )
+    own = replace(fact, sounds=sounds)
+    (pair,) = ask(lens, [own], voice="espeak:en-us").pairs
+    assert (pair.spoken.voice, pair.spoken.phrasing, pair.written.phrasing) == ("anna", "second", "second")
+    assert pair.spoken.ids == spoken["second"].ids
+    (pair,) = ask(lens, [own], voice="bert", phrasing="first").pairs
+    assert (pair.spoken.voice, pair.spoken.ids) == ("bert", spoken["first"].ids)
+    with pytest.raises(ValueError, match="the fact has no sound in this voice or phrasing"):
+        ask(lens, [own], voice="anna", phrasing="third")
 
 
 def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
@@ -176,31 +254,54 @@ def test_a_study_of_nothing_but_broken_facts_tells_the_first_reason(
 def test_answers_are_kept_as_they_come_and_not_asked_again(
     lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spiritlens.studies import kept_answers
+    """A stop in the second batch keeps the first; a hook of the user's own makes the model another one."""
+    from spiritlens.studies import kept_answers, pairs
 
     answers, questions = tmp_path / "answers.jsonl", []
 
     def stopping(lens: "sl.Lens", prompts: tuple["sl.Prompt", ...]) -> tuple[bool, ...]:
-        if len(questions) == 5:
+        if questions:
             raise KeyboardInterrupt
-        questions.append(prompts[0].id)
+        questions.extend(prompts)
         return tuple(prompt.id in known for prompt in prompts)
 
     known = {prompt.id for each in asked.pairs for prompt in each.prompts if each.known[prompt.kind]}
+    monkeypatch.setattr(pairs, "TOGETHER", 3)
     monkeypatch.setattr(kept_answers, "known_prompts", stopping)
     with pytest.raises(KeyboardInterrupt):
         ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
-    assert len(answers.read_text().splitlines()) == 5
+    assert len(answers.read_text().splitlines()) == len(questions) == 6
     with answers.open("a") as lines:
         lines.write('{"prompt": "cut')
     questions.clear()
-    monkeypatch.setattr(kept_answers, "known_prompts", lambda lens, prompts: (questions.append(1), (True,))[1])
+
+    def answering(lens: "sl.Lens", prompts: tuple["sl.Prompt", ...]) -> tuple[bool, ...]:
+        questions.extend(prompts)
+        return (True,) * len(prompts)
+
+    monkeypatch.setattr(kept_answers, "known_prompts", answering)
     again = ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
-    assert len(questions) == 15
-    assert [each.known for each in again.pairs[:2]] == [each.known for each in asked.pairs[:2]]
+    assert len(questions) == 14
+    assert [each.known for each in again.pairs[:3]] == [each.known for each in asked.pairs[:3]]
     with lens.model.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", lambda value, hook: value * 0)]):
         ask(lens, facts[:1], voice="espeak:en-us", phrasing="held out", answers=answers)
-    assert len(questions) == 17, "with a hook of the user's own the model is another one"
+    assert len(questions) == 16, "with a hook of the user's own the model is another one"
+    other = replace(lens, knowing=sl.prompts.Knowing("generated", tokens=2))
+    for _ in range(2):
+        ask(other, facts[:1], voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 18, "another rule asks anew, once"
+    ask(other, [replace(facts[0], aliases=("paname",))], voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 20, "so do other aliases, where they count"
+
+
+def test_facts_asked_together_are_asked_as_one_by_one(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spiritlens.studies import pairs
+
+    monkeypatch.setattr(pairs, "TOGETHER", 1)
+    singly = ask(lens, facts, voice="espeak:en-us", phrasing="held out")
+    assert [each.known for each in singly.pairs] == [each.known for each in asked.pairs]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +316,9 @@ def test_answers_are_kept_as_they_come_and_not_asked_again(
         ({"components": "resid_pre"}, r"components='resid_pre': expected several; write \['resid_pre'\]"),
         ({"voice": "espeak:en-xx"}, "has no voice of the accent or language 'en-xx'"),
         ({"voice": "en-us"}, "voice 'en-us' is unknown"),
-        ({"phrasing": None}, r"phrasing=None \(NoneType\): expected a text"),
+        ({"phrasing": 5}, r"phrasing=5 \(int\): expected a text"),
+        ({"knowing": "exact"}, "knowing='exact' .*expected a rule, such as"),
+        ({"selection": "known"}, "selection='known'"),
     ],
 )
 def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looked_at(
@@ -291,6 +394,27 @@ def test_the_cost_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact
     assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 4, "by token": 2}
     assert costs["by token"].cells > costs["by role"].cells / 2
     assert set(sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, n_token_maps=0), facts)) == {"by role"}
+
+
+def test_the_cost_holds_the_seed_protocol_where_it_is_asked_for(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    costs = sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=1, n_token_maps=0), facts[:1], protocol="seed")
+    assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 2, "seed protocol": 2}
+    with pytest.raises(ValueError, match="protocol='theirs'"):
+        sl.studies.study_cost(lens, protocol="theirs")
+
+
+def test_a_folder_begun_before_there_was_a_rule_goes_on(lens: "sl.Lens", tmp_path: Path) -> None:
+    from spiritlens.studies.study import begin
+
+    begin(tmp_path, lens, SETTINGS)
+    path = tmp_path / "study.json"
+    begun = json.loads(path.read_text())
+    assert begun.pop("knowing") == "exact"
+    path.write_text(json.dumps(begun))
+    begin(tmp_path, lens, SETTINGS)
+    path.write_text(json.dumps(begun))
+    with pytest.raises(ValueError, match="knowing: 'exact' there, 'top 5' here"):
+        begin(tmp_path, replace(lens, knowing=sl.prompts.Knowing("top k")), SETTINGS)
 
 
 def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Path) -> None:

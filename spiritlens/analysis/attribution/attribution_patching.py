@@ -44,7 +44,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
@@ -258,7 +258,7 @@ def _dataset(
     clean, corrupted = (source, base) if grid.direction == "denoising" else (base, source)
     runs = CellRuns(clean[:1], corrupted, np.stack(values).astype(np.float64), np.zeros(len(metrics)))
     along = Along(grid.components, layers, metrics, grid.direction, attributes)
-    known = given_answer(lens, prompt).known
+    known = knows(lens, prompt)
     return effects_of(prompt, known, sites, Cells(tuple(places), shape, grid.by_head), runs, along)
 
 

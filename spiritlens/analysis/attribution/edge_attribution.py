@@ -52,7 +52,7 @@ from spiritlens.models.precision import widened
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import Contrast, contrast_embeddings, contrasts_of, given_contrast
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
@@ -104,7 +104,7 @@ def attribute_edges(
     def measure(place: int, advance: Advance) -> xr.Dataset:
         prompt = prompts[place]
         found, complete[place] = _one_prompt(lens, prompt, others[place], settings, steps)
-        edges = paths_dataset(lens, prompt, given_answer(lens, prompt).known, found, settings, attributes)
+        edges = paths_dataset(lens, prompt, knows(lens, prompt), found, settings, attributes)
         return edges.assign(completeness_residual=(("prompt", "metric"), complete[place].residual[None]))
 
     work = Work(prompts, measure, attributes, "edges", settings=settings.rules)

@@ -13,6 +13,7 @@ from spiritlens.effects.making import heard_coordinates
 from spiritlens.effects.run_directory import version
 from spiritlens.effects.schema import HEARD_COLUMNS, LATER_PROMPT_TEXTS, PROMPT_TEXTS
 from spiritlens.models.lens import Lens
+from spiritlens.prompts.knowing import EXACT, Knowing
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import Metric
 
@@ -51,8 +52,15 @@ def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[s
         "dtype": str(lens.backend.dtype).removeprefix("torch."),
         "device": str(lens.backend.device),
         "seed": seed,
+        **knowing_attribute(lens.knowing),
         "config_json": json.dumps(dict(config), sort_keys=True),
     }
+
+
+def knowing_attribute(knowing: Knowing) -> dict[str, str]:
+    """The rule by which `known` was found; nothing for ``exact``, which results have by default, so that folders of
+    versions that knew no other go on."""
+    return {} if knowing == EXACT else {"knowing": str(knowing)}
 
 
 def metric_settings(metrics: Sequence[Metric]) -> dict[str, Any]:

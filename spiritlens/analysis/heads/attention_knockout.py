@@ -42,7 +42,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
 from spiritlens.terms import Progress
@@ -213,7 +213,7 @@ def _one_prompt(
     )
     grid = Cells(tuple((0, layer, index, 0) for layer, index in cells), (1, len(windows), len(edges), 1), by_head=False)
     sites = GridSites("span", (), _edge_coordinates(prompt, edges, couples))
-    return effects_of(prompt, given_answer(lens, prompt).known, sites, grid, runs, along)
+    return effects_of(prompt, knows(lens, prompt), sites, grid, runs, along)
 
 
 def _edge_coordinates(prompt: Prompt, edges: Sequence[Blocked], couples: Sequence[Couples]) -> dict[str, list[Any]]:

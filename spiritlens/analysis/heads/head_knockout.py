@@ -41,7 +41,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.spans import EVERYWHERE
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.knock_out import KnockOutKind
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
@@ -224,7 +224,7 @@ def _one_prompt(
     components, layers = (("z",), range(model.n_layers)) if groups is None else (tuple(groups), (-1,))
     along = Along(components, layers, settings.metrics, "noising", attributes)
     cells = Cells(tuple(places), shape, by_head=groups is None)
-    return effects_of(prompt, given_answer(lens, prompt).known, sites, cells, runs, along)
+    return effects_of(prompt, knows(lens, prompt), sites, cells, runs, along)
 
 
 def _cells(

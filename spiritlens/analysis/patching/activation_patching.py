@@ -43,7 +43,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
@@ -94,7 +94,7 @@ def activation_patch(
     attributes = _attributes(call)
 
     def measure(place: int, advance: Advance) -> xr.Dataset:
-        known = given_answer(lens, call.asked[place].prompt).known
+        known = knows(lens, call.asked[place].prompt)
         return patch_prompt(lens, call.asked[place], call.settings, known=known, attributes=attributes)
 
     work = Work(call.prompts, measure, attributes, "patching", settings=call.within)
@@ -134,7 +134,7 @@ def back_patch(
     attributes = _attributes(call, {"source_layers": layers})
 
     def measure(place: int, advance: Advance) -> xr.Dataset:
-        known = given_answer(lens, call.asked[place].prompt).known
+        known = knows(lens, call.asked[place].prompt)
         parts = []
         for layer in layers:
             moved = replace(call.settings.transfer, source_hook=hook_name(component, layer))

@@ -38,7 +38,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     check_length,
@@ -95,7 +95,7 @@ def path_patch(
     def measure(place: int, advance: Advance) -> xr.Dataset:
         prompt = prompts[place]
         found = _one_prompt(lens, prompt, others[place], settings, advance)
-        return paths_dataset(lens, prompt, given_answer(lens, prompt).known, found, settings, attributes)
+        return paths_dataset(lens, prompt, knows(lens, prompt), found, settings, attributes)
 
     def edges(place: int) -> int:
         return len(senders) * len(groups) * sum(find_span(prompts[place], name) is not None for name in settings.at)

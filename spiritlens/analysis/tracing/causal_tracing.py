@@ -37,7 +37,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer, other_spacing
+from spiritlens.runs.answers import knows, other_spacing
 from spiritlens.runs.corruptions.corruption import Corruption, corruption_attributes
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
@@ -123,12 +123,12 @@ def trace_attributes(lens: Lens, settings: TraceSettings) -> dict[str, str | int
 
 
 def _known(lens: Lens, prompt: Prompt) -> bool:
-    """Whether the prompt's answer is given; told where the model prefers it in its other spacing."""
-    given = given_answer(lens, prompt)
-    spacing = None if given.known else other_spacing(lens, prompt)
+    """Whether the prompt's answer is known; told where the model prefers it in its other spacing."""
+    known = knows(lens, prompt)
+    spacing = None if known else other_spacing(lens, prompt)
     if spacing is not None and spacing.other_probability > spacing.asked_probability:
         warn(
             f"prompt {prompt.id}: the model prefers '{spacing.label}' ({spacing.other_probability:.3f}) "
             f"to the form that was asked for ({spacing.asked_probability:.3f}): check the spaces of its family"
         )
-    return given.known
+    return known

@@ -249,8 +249,10 @@ class HookedLensModel:
         """The tokens on the model's device, refused where they are too many or have no embedding."""
         limit, rows = self.n_ctx, self.w_e.shape[0]
         if tokens.shape[1] > limit:
+            window = self.model.cfg.window_size
+            why = ", its sliding window, beyond which it is not computed exactly" if window == limit else ""
             raise ValueError(
-                f"{tokens.shape[1]} tokens are more than the model's context of {limit}; give a shorter prompt"
+                f"{tokens.shape[1]} tokens are more than the model's context of {limit}{why}; give a shorter prompt"
             )
         if tokens.device.type == "cpu" and tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < rows:
             worst = int(tokens.max()) if int(tokens.min()) >= 0 else int(tokens.min())

@@ -39,19 +39,21 @@ class Occurrence:
 
 
 def find_subject(
-    draft: Draft, first_segment: int, subject: str, occurrence: int | None = None
+    draft: Draft, first_segment: int, subject: str, occurrence: int | None = None, transcript: int = -1
 ) -> tuple[tuple[int, ...], str]:
     """The positions of the subject's tokens, and the subject as it stands in the words.
 
-    Segments before ``first_segment`` (solved examples) are not searched. ``occurrence`` counts from 0.
+    Segments before ``first_segment`` (solved examples) are not searched. ``occurrence`` counts from 0; without it the
+    segment of a forced transcript, ``transcript``, is not searched either: the subject is the one that is heard.
     """
     if not isinstance(subject, str):
         raise ValueError(f"subject={shown(subject)}: expected the words of the prompt that the fact is about, a str")
     if not subject.strip():
         raise ValueError("the subject is empty; give the words of the prompt that the fact is about")
-    segments = range(first_segment, draft.n_segments)
+    left_out = transcript if occurrence is None else -1
+    segments = [number for number in range(first_segment, draft.n_segments) if number != left_out]
     places = [place for segment in segments for place in _places(draft, segment, subject)]
-    words = [word for word in draft.words if word.segment >= first_segment]
+    words = [word for word in draft.words if word.segment in segments]
     if not places:
         raise _not_found(draft, words, segments, subject)
     place = places[chosen_place(places, occurrence, f"the subject '{subject}'", _shown(words))]
@@ -62,7 +64,7 @@ def _shown(words: list[DraftWord]) -> str:
     return f"the words '{' '.join(word.word for word in words)}'"
 
 
-def _not_found(draft: Draft, words: list[DraftWord], segments: range, subject: str) -> SubjectError:
+def _not_found(draft: Draft, words: list[DraftWord], segments: list[int], subject: str) -> SubjectError:
     """The reason: half a spoken word, two segments, part of a word, or another spelling."""
     halves = [half for segment in segments for half in _in_spoken_text(draft, segment, subject)[1]]
     if halves:

@@ -31,7 +31,13 @@ from spiritlens.report.figures.role_maps import role_maps
 from spiritlens.report.figures.speech import speech
 from spiritlens.report.figures.trace_map import trace_map
 from spiritlens.report.page.document import Example, Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.methods_text import AT_WORDS, methods_sentences, model_words, settings_table
+from spiritlens.report.page.methods_text import (
+    AT_WORDS,
+    knowing_of,
+    methods_sentences,
+    model_words,
+    settings_table,
+)
 from spiritlens.report.tables import Accuracy, as_frame, peak_table, shown
 from spiritlens.report.words import MODALITY_WORDS, method_words, site_words
 from spiritlens.terms import Facts
@@ -235,7 +241,7 @@ def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Sectio
     return Section(
         key="accuracy",
         heading="Which facts the model knows",
-        text="A fact is known when its answer is the likeliest text token of the untouched run.",
+        text=f"A fact is known when {knowing_of(averaged).words}.",
         tables=[Table("Known facts" if accuracy is None else "Accuracy", shown(frame))],
     )
 

@@ -9,8 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from spiritlens.effects.metric_words import words_of
-from spiritlens.effects.quantities import SMALL_TOTAL_EFFECT, small_total_effects
+from spiritlens.effects.quantities import small_total_effects, smallest_total_effect
 from spiritlens.effects.statistics import fact_names
+from spiritlens.prompts.knowing import EXACT, Knowing
 from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words
 from spiritlens.terms import Facts
 
@@ -47,11 +48,21 @@ def unknown_sentence(effects: xr.Dataset, facts: Facts = "known") -> str:
     known["fact"] = fact_names(effects)
     best = known.groupby(["modality", "fact"], sort=False)["known"].max().reset_index()
     counts = {str(kind): int((rows["known"] == 0).sum()) for kind, rows in best.groupby("modality", sort=False)}
+    knowing = knowing_of(effects)
+    rule = "" if knowing == EXACT else f" (a fact is known when {knowing.words})"
     if not any(counts.values()):
+        if rule:
+            return f"Every traced fact is known in each modality{rule}."
         return "Every traced fact is known: the answer is the likeliest text token of the clean run in each modality."
     words = ", ".join(f"{count} {MODALITY_WORDS[kind]} ({kind})" for kind, count in counts.items() if count)
     averages = "left out of averages" if facts == "known" else "averaged with the others"
-    return f"Not known, because another text token is likelier in the clean run, and {averages}: {words}."
+    why = f"{rule}," if rule else ", because another text token is likelier in the clean run,"
+    return f"Not known{why} and {averages}: {words}."
+
+
+def knowing_of(effects: xr.Dataset) -> Knowing:
+    """The rule by which the dataset says `known`."""
+    return Knowing.read(str(effects.attrs.get("knowing") or EXACT))
 
 
 def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -130,11 +141,11 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
     small = small_total_effects(effects)
     name = str(effects["metric"].values[0])
     count = int(small.sel(metric=name))
+    smallest = f"{smallest_total_effect(effects, name):.3g} ({count} of {effects.sizes['prompt']}"
     return (
         "Metrics are averaged over noise samples, then over the phrasings and voices of a fact, then over facts, which "
-        "weigh equally; intervals are bootstrapped over subjects. Effects ÷ total effect leave out prompts with a "
-        f"total effect below {SMALL_TOTAL_EFFECT} ({count} of {effects.sizes['prompt']} for the "
-        f"{words_of(effects, name)})."
+        "weigh equally; intervals are Student's over subjects, corrected for skewness. Effects ÷ total effect leave "
+        f"out prompts with a total effect below {smallest} for the {words_of(effects, name)})."
     )
 
 

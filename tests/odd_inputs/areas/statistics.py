@@ -12,7 +12,7 @@ import spiritlens as sl
 
 NAN, INF = float("nan"), float("inf")
 OF_EFFECTS = (
-    *("total", "indirect", "normalised_indirect", "normalised_total", "by_role", "average", "average_total"),
+    *("total", "limits", "indirect", "normalised_indirect", "normalised_total", "by_role", "average", "average_total"),
     "compare",
 )
 
@@ -20,8 +20,10 @@ OF_EFFECTS = (
 def cases(bench: Bench) -> Iterator[Odd]:
     effects = bench.effects
     mass = sl.heads.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
-    for part in (_given(effects, mass), _shares(effects), _averages(effects), _comparisons(effects), _ranks(mass)):
-        yield from part
+    yield from _given(effects, mass)
+    for part in (_shares, _limits, _averages, _comparisons):
+        yield from part(effects)
+    yield from _ranks(mass)
 
 
 def _function(name: str) -> Any:
@@ -35,7 +37,7 @@ def _given(effects: Any, mass: Any) -> Iterator[Odd]:
         yield error(name, "a list", partial(function, [effects]), "(list)", "expected one Dataset")
         yield error(name, "another method's result", partial(function, mass), "spiritlens.attention/1", "effects/1")
         yield error(name, "a bare Dataset", partial(function, xr.Dataset()), "schema None", "spiritlens.effects/1")
-        if name != "total":
+        if name not in ("total", "limits"):
             damaged = effects.drop_vars("restored")
             yield error(name, "a variable lost", partial(function, damaged), "lacks restored", "as its method returned")
     for name in ("by_role", "average", "compare"):
@@ -54,7 +56,7 @@ def _given(effects: Any, mass: Any) -> Iterator[Odd]:
 
 
 def _shares(effects: Any) -> Iterator[Odd]:
-    for value in (0, -0.1, NAN, None, "0.05", True, 1j, [0.05]):
+    for value in (0, -0.1, NAN, "0.05", True, 1j, [0.05]):
         call = partial(sl.effects.normalised_indirect, effects, value)
         yield error("normalised_indirect", f"threshold {value!r}", call, "threshold=", "number > 0")
     logits = effects.sel(metric=["logit"])
@@ -70,6 +72,14 @@ def _shares(effects: Any) -> Iterator[Odd]:
         lambda: sl.effects.normalised_indirect(effects, np.float32(0.5)),
         lambda found: found.attrs["threshold"] == 0.5,
     )
+
+
+def _limits(effects: Any) -> Iterator[Odd]:
+    call = partial(sl.effects.limits, effects)
+    for value in ("written", None, 1, ["T2T"]):
+        yield error("limits", f"modality {value!r}", partial(call, value), "modality=", "T2T, S2T, mixed")
+    yield error("limits", "a metric not traced", partial(call, metric="bits"), "metric='bits'", "probability")
+    yield error("limits", "facts misspelt", partial(call, facts="some"), "facts='some'", "known, all")
 
 
 def _averages(effects: Any) -> Iterator[Odd]:

@@ -74,7 +74,7 @@ def test_one_subject_has_no_bands_and_no_bars(roles: xr.Dataset) -> None:
     alone = roles.isel(prompt=[0, 1])
     figure = layer_curves(alone)
     assert not [trace for trace in figure.data if trace.fill == "toself"]
-    assert "no band: a single subject" in figure.layout.title.text
+    assert "no band: fewer than 6 subjects" in figure.layout.title.text
     assert not [text for trace in figure.data for text in trace.text if "[" in text or "nan" in text]
     total = total_effects(alone)
     assert total.data[1].error_y.array is None
