@@ -89,6 +89,8 @@ def experiment(
         samples=sl.Draws(samples, seed=seed),
         folder=out / "traces",
     )
+    wanted = np.isin(effects["prompt_id"].values, [prompt.id for prompt in chosen])
+    effects = effects.isel(prompt=wanted)  # the folder may hold more
     average = sl.effects.average(effects)
     tables = {
         "beside GPT-2 XL": beside_gpt2_xl(effects, average),

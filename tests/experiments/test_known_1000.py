@@ -51,6 +51,8 @@ def test_it_asks_traces_tells_and_goes_on(known_1000, tmp_path, monkeypatch):
     page = (tmp_path / "index.html").read_text()
     assert "8.7 % (block output of layer 15)" in page
     assert "plotly" in page
+    assert "2 of them are traced" in run(2)
+    assert set(pd.read_csv(tmp_path / "layers.csv")["n_facts"]) <= {0, 2}, "the folder holds three"
 
 
 def test_the_facts_are_shipped_whole_with_their_notice():
