@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, written
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.building.subject import SubjectError
+from spiritlens.prompts.building.subject import SubjectError, SubjectTokensError
 from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
 from spiritlens.prompts.facts.left_out import LeftOut, LeftOutRow, Reason
 from spiritlens.prompts.facts.sounds import FactSound
@@ -129,7 +129,7 @@ def sounded_prompt(lens: Lens, fact: Fact, sound: FactSound) -> Prompt:
     phrasing = phrasing_of(fact, sound)
     waveform = _waveform(sound)
     words = _words(sound, waveform)
-    text = (sound.text or fact.text(phrasing)) if words is None else None
+    text = sound.text or fact.text(phrasing)
     origin = replace(_origin(fact, phrasing), voice=sound.voice, audio=sound.called)
     asked = (fact.subject or None, fact.answer, fact.foil or None)
     try:
@@ -247,6 +247,8 @@ def _words(sound: FactSound, waveform: Waveform) -> tuple[WordInterval, ...] | N
 
 
 def _reason(error: ValueError) -> Reason:
+    if isinstance(error, SubjectTokensError):
+        return "the subject has no tokens of its own"
     if isinstance(error, SubjectError):
         return "the subject is not in the prompt"
     if isinstance(error, AlignmentError):

@@ -221,11 +221,11 @@ class Lens:
 
         ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, which
         chooses among several tiers, speakers, channels or recordings: ``words=sl.speech.read_words(path, tier=…)``.
-        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
+        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra); with both,
+        a subject is found in the text where these are its words ("Apollo 11": Apollo eleven).
         """
-        if (words is None) == (text is None):
-            given = "both" if words is not None else "neither"
-            raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
+        if words is None and text is None:
+            raise ValueError("audio needs words= (with their times) or text= (to be aligned); neither is given")
         if text is not None:
             written("text", text)
         question = Question(subject, answer, foil, occurrence, examples, self.transcript)

@@ -4,7 +4,6 @@ Voices and aligners are opened when they are asked for: a lens that only reads t
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from spiritlens.speech.audio.waveform import Waveform
@@ -19,14 +18,14 @@ def spoken(text: str, voice: "str | Voice | None") -> "Utterance":
     from spiritlens.speech.engines.process import EngineError
     from spiritlens.speech.voices.cached import CachedVoice
     from spiritlens.speech.voices.names import voice as find_voice
-    from spiritlens.speech.voices.shared_words import split_shared_words
+    from spiritlens.speech.voices.shared_words import words_apart
     from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
     from spiritlens.terms import DEFAULT_VOICE
 
     named = voice if voice is not None else DEFAULT_VOICE
     try:
         speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
-        utterance = speaker.speak(text)
+        return words_apart(speaker.speak(text), speaker)
     except EngineError as error:
         name = named if isinstance(named, str) else named.name
         shipped = shipped_utterance(text, name)
@@ -34,9 +33,6 @@ def spoken(text: str, voice: "str | Voice | None") -> "Utterance":
             texts = "; ".join(shipped_texts(name)) or "none"
             raise EngineError(f"{error} Shipped in this voice: {texts}.") from error
         return shipped
-    with suppress(ValueError):  # words that cannot be separated stay together; a subject among them is refused
-        utterance = split_shared_words(utterance, speaker)
-    return utterance
 
 
 def aligned(waveform: Waveform, text: str) -> Sequence[WordInterval]:

@@ -36,6 +36,7 @@ from spiritlens.speech.recording_rows import (
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
 from spiritlens.speech.voices.names import voice
+from spiritlens.speech.voices.shared_words import words_apart
 from spiritlens.speech.word_files.sources import words_beside
 from spiritlens.terms import DEFAULT_VOICE, Progress
 
@@ -213,7 +214,7 @@ def speak_texts(
     table: list[dict[str, Any]] = []
     for stem, name, row in tqdm(pairs, desc="speaking", unit="text", disable=progress == "none"):
         try:
-            utterance = speakers[name].speak(row["text"])
+            utterance = words_apart(speakers[name].speak(row["text"]), speakers[name])
         except UnspeakableError as error:
             raise UnspeakableError(f"{stem} cannot be spoken: {error}") from error
         write_whole(out / f"{stem}.wav", utterance.waveform.wav_bytes())

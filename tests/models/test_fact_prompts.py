@@ -106,13 +106,36 @@ def test_a_second_run_encodes_and_aligns_nothing(lens, france, monkeypatch, tmp_
     assert with_cached_units(wrapped) is wrapped
 
 
+def test_a_subject_is_found_in_what_was_said_with_words_of_its_own(lens):
+    """Its words do not spell it, the fact's prompt does: hyphen and possessive."""
+    templates = {"first": "{subject}'s profession is an"}
+    one = Fact("actor", "job", "Jung Ryeo-won", "actor", "", templates)
+    words = ["Jung", "Ryeo", "won's", "profession", "is", "an"]
+    sound = FactSound(
+        "anna", "first", said(one.text()).waveform, [(word, n / 5, (n + 1) / 5) for n, word in enumerate(words)]
+    )
+    assert sounded_prompt(lens, one, sound).subject.name == "Jung Ryeo won's"
+
+
 def test_each_reason_is_told_and_the_others_go_on(lens, france, tmp_path):
     broken, plain = {"bytes": b"no sound", "path": "b.mp3"}, fact()
     right = clip(plain.text())
     late = [(word, start + 9, end + 9) for word, start, end in timed(plain.text())]
     other = timed("The capital of Spain is")
     silent = np.zeros(16000, "float32")
-    foils = ("Prague", "Madrid", "Berlin", "Lisbon", "Vienna", "Athens", "Oslo", "Warsaw")  # each fact another prompt
+    start, end = timed(plain.text())[3][1], timed(plain.text())[4][2]
+    merged = [*timed(plain.text())[:3], *((word, start, end) for word in ("France", "is"))]
+    foils = (
+        "Prague",
+        "Madrid",
+        "Berlin",
+        "Lisbon",
+        "Vienna",
+        "Athens",
+        "Oslo",
+        "Warsaw",
+        "Sofia",
+    )  # each fact another prompt
     facts = [
         france,
         fact("Spain", "Madrid"),
@@ -127,6 +150,7 @@ def test_each_reason_is_told_and_the_others_go_on(lens, france, tmp_path):
                     ("silent", {"array": silent, "sampling_rate": 16000}, timed(plain.text()), {}),
                     ("late", right, late, {}),
                     ("other", right, other, {}),
+                    ("merged", right, merged, {}),
                     ("short", said(plain.text()).waveform.slice(0, 0.1), None, {}),
                     ("answer", right, None, {"answer": "Zürich 東京"}),
                 ),
@@ -148,6 +172,7 @@ def test_each_reason_is_told_and_the_others_go_on(lens, france, tmp_path):
         "silent": "the sound cannot be read",
         "late": "the words do not fit the sound",
         "other": "the subject is not in the prompt",
+        "merged": "the subject has no tokens of its own",
         "short": "the words do not fit the sound",
         "answer": "the answer cannot be written",
         "phrasing (third)": "no prompt",

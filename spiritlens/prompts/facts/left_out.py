@@ -29,11 +29,12 @@ Reason = Literal[
     "the words do not fit the sound",
     "the answer cannot be written",
     "the foil cannot be written",
+    "the subject has no tokens of its own",
     "the prompt cannot be written",
     "the prompt of another fact",
     "too long for the model",
 ]
-"""Why a row is no fact, or a fact no prompt. The last five depend on the model: its tokens and its context."""
+"""Why a row is no fact, or a fact no prompt. The last six depend on the model: its tokens and its context."""
 
 SHOWN = 3
 """Ids that are listed of each reason; `LeftOut.by_reason` has them all."""

@@ -12,7 +12,7 @@ from spiritlens.arguments import check_choice, shown, told_keywords, written
 from spiritlens.prompts.building.build import FinalMarker, answers, build_prompt
 from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import TextSegment
-from spiritlens.prompts.building.subject import SubjectError
+from spiritlens.prompts.building.subject import SubjectError, SubjectTokensError
 from spiritlens.prompts.facts.fact import Fact, given_facts
 from spiritlens.prompts.facts.left_out import LeftOut, LeftOutRow, Refusal
 from spiritlens.prompts.origin import Origin
@@ -101,6 +101,8 @@ def _prompt(vocabulary: Vocabulary, fact: Fact, phrasing: str | None, marker: Fi
     origin = Origin(fact.id, fact.relation, name, group=fact.group, aliases=fact.aliases)
     try:
         return build_prompt(vocabulary, [TextSegment(fact.text(name))], question, origin, marker)
+    except SubjectTokensError as error:
+        return Refusal("the subject has no tokens of its own", str(error))
     except SubjectError as error:
         return Refusal("the subject is not in the prompt", str(error))
     except ValueError as error:
