@@ -11,6 +11,7 @@ from spiritlens.studies.settings import Protocol, SensitivitySettings, StudySett
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
+    from spiritlens.prompts.facts.loaded import Facts
 
 Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 Listener = Literal["none", "whisper"]
@@ -42,18 +43,12 @@ def trace(
             token, beside our own.
     """
     from spiritlens.arguments import number
-    from spiritlens.prompts.facts.fact import check_phrasing
-    from spiritlens.prompts.facts.loading import load_facts
     from spiritlens.studies.settings import given_folder
 
     settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
-    chosen = load_facts(facts)
-    if chosen.left_out:
-        print(chosen)
-    if settings.phrasing is not None:
-        check_phrasing(settings.phrasing, chosen)
+    chosen = _facts(facts, settings.phrasing)
     lens = _load(model, dtype, device)
 
     from spiritlens.studies.study import study, study_cost
@@ -90,22 +85,15 @@ def sensitivity(
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
     from spiritlens.arguments import number
-    from spiritlens.prompts.facts.fact import check_phrasing
-    from spiritlens.prompts.facts.loading import load_facts
     from spiritlens.studies.settings import given_folder
 
     settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
-    chosen = load_facts(facts)
-    if chosen.left_out:
-        print(chosen)
-    if settings.phrasing is not None:
-        check_phrasing(settings.phrasing, chosen)
+    chosen = _facts(facts, settings.phrasing)
     lens = _load(model, dtype, device)
 
     import spiritlens as sl
-    from spiritlens.speech.recognition.whisper import Whisper
 
     if dry_run:
         costs = sl.studies.sensitivity_cost(lens, settings, chosen, tflops=tflops)
@@ -113,7 +101,21 @@ def sensitivity(
         print(*(f"{name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         print(f"All together: {hours:.3g} hours at {tflops:g} TFLOP/s; other variants cost nothing more")
         return
-    print(sl.sensitivity(lens, out, settings, chosen, recogniser=Whisper() if recogniser == "whisper" else None))
+    listener = sl.speech.Whisper() if recogniser == "whisper" else None
+    print(sl.sensitivity(lens, out, settings, chosen, recogniser=listener))
+
+
+def _facts(source: str, phrasing: str | None) -> "Facts":
+    """The facts; a phrasing that one of them lacks is refused, and what was left out of a file is told."""
+    from spiritlens.prompts.facts.fact import check_phrasing
+    from spiritlens.prompts.facts.loading import load_facts
+
+    found = load_facts(source)
+    if found.left_out:
+        print(found)
+    if phrasing is not None:
+        check_phrasing(phrasing, found)
+    return found
 
 
 def _load(model: str | Path | None, dtype: Dtype | None, device: str | None) -> "Lens":

@@ -8,6 +8,8 @@ For each modality and component:
 - *peak*: the layer at which the curve of the subject is highest; *crossing*: the layer at which the curve of the
   read-out overtakes it (`spiritlens.comparison.map_statistics`). Intervals: bootstrap over subjects; none below
   `FEWEST_CLUSTERS` subjects, and none where more than `MOST_EMPTY_DRAWS` of the draws have no such layer.
+- *total_change* and *crossing_change*: the same, less the baseline's, of the facts that both have, fact by fact: what
+  all facts share cancels, so a change may be told where the two intervals overlap.
 
 Between two modalities (`gap_of`): their agreement, total effects and crossings (second − first), and how much the
 agreement is higher than it was in the baseline, subject by subject (`spiritlens.comparison.jackknife`). Where a gap is
@@ -18,7 +20,7 @@ Units: those of the metric, layers, correlations. Source: this project's; statis
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +36,7 @@ from spiritlens.terms import READOUT
 MOST_EMPTY_DRAWS = 0.2
 """Where more of the draws have no peak, or no crossing, there is no interval."""
 NOTHING_SHARED = "the maps share no cell that was run"
+NOTHING = Estimate(float("nan"))
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,22 @@ class Drawing:
 
 @dataclass(frozen=True, eq=False)
 class MapChange:
-    """One component in one modality, made in another way; `why` says why there is no agreement, `strength` its word."""
+    """One component in one modality, made in another way; `why` says why there is no agreement, `strength` its word.
+
+    Changes are of the `n_shared` facts that the baseline has too; that of the total is NaN between two metrics.
+    """
 
     n_facts: int
     n_known: int
+    n_shared: int
     agreement: Estimate
     strength: Strength
     why: str
     total: Estimate
     peak: Estimate
     crossing: Estimate
+    total_change: Estimate
+    crossing_change: Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +88,26 @@ class Gap:
 def map_change(maps: ModalityMaps, baseline: ModalityMaps, component: str, drawing: Drawing) -> MapChange:
     """One component of a modality beside the baseline's."""
     found, why = _agreement(baseline, maps, component, drawing)
-    curves = maps.curve(component, SUBJECT), maps.curve(component, READOUT)
     draws = _draws(maps.subjects, drawing)
-    subject, readout = (weighted_means(curve, draws) for curve in curves)
-    layers = np.asarray(maps.layers, dtype=np.float64)
-    places = {"peak": peaks(subject), "crossing": handovers(subject, readout)}
-    estimates = {name: _estimate(_in_layers(one, layers), maps.subjects, drawing) for name, one in places.items()}
+    peak = _in_layers(peaks(weighted_means(maps.curve(component, SUBJECT), draws)), maps)
+    shared = [fact for fact in maps.facts if fact in baseline.facts]
+    changes = {"total_change": NOTHING, "crossing_change": NOTHING}
+    if shared:
+        before, after = (_of_facts(one, shared) for one in (baseline, maps))
+        if maps.metric == baseline.metric:
+            changes["total_change"] = _mean(after.totals - before.totals, after.subjects, drawing.confidence)
+        changes["crossing_change"] = _crossing_difference(before, after, component, drawing)
     return MapChange(
         n_facts=len(maps.facts),
         n_known=int(maps.known.sum()),
-        agreement=Estimate(float("nan")) if found is None else Estimate(found.value, found.low, found.high),
+        n_shared=len(shared),
+        agreement=NOTHING if found is None else Estimate(found.value, found.low, found.high),
         strength="not shown" if found is None else found.strength,
         why=why,
         total=_mean(maps.totals, maps.subjects, drawing.confidence),
-        **estimates,
+        peak=_estimate(peak, maps.subjects, drawing),
+        crossing=_estimate(_crossings(maps, component, draws), maps.subjects, drawing),
+        **changes,
     )
 
 
@@ -103,31 +118,37 @@ def gap_of(
     shared = [fact for fact in first.facts if fact in second.facts]
     first, second = (_of_facts(one, shared) for one in (first, second))
     found, why = _agreement(first, second, component, drawing)
-    change = Estimate(float("nan"))
+    change = NOTHING
     before = None if baseline is None else baseline.measured
     if found is not None and before is not None and found.moved is not None and before.moved is not None:
         moved = difference(found.moved, before.moved)
         change = Estimate(moved.value, *moved.interval(drawing.confidence))
     if not shared:
-        nothing = Estimate(float("nan"))
-        return Gap(0, nothing, change, "no fact was traced in both modalities", nothing, nothing, None)
-    draws = _draws(first.subjects, drawing)
-    crossings = [
-        _in_layers(
-            handovers(*(weighted_means(one.curve(component, role), draws) for role in (SUBJECT, READOUT))),
-            np.asarray(one.layers, dtype=np.float64),
-        )
-        for one in (first, second)
-    ]
+        return Gap(0, NOTHING, change, "no fact was traced in both modalities", NOTHING, NOTHING, None)
     return Gap(
         n_facts=len(shared),
-        agreement=Estimate(float("nan")) if found is None else Estimate(found.value, found.low, found.high),
+        agreement=NOTHING if found is None else Estimate(found.value, found.low, found.high),
         change=change,
         why=why,
         total=_mean(second.totals - first.totals, first.subjects, drawing.confidence),
-        crossing=_estimate(crossings[1] - crossings[0], first.subjects, drawing),
+        crossing=_crossing_difference(first, second, component, drawing),
         measured=found,
     )
+
+
+def _crossings(maps: ModalityMaps, component: str, draws: Array) -> Array:
+    """The layer at which the read-out overtakes the subject [draw]."""
+    subject, readout = (weighted_means(maps.curve(component, role), draws) for role in (SUBJECT, READOUT))
+    return _in_layers(handovers(subject, readout), maps)
+
+
+def _crossing_difference(first: ModalityMaps, second: ModalityMaps, component: str, drawing: Drawing) -> Estimate:
+    """Crossing of the second less that of the first, of the same facts in the same order."""
+    if component not in first.components or component not in second.components:
+        return NOTHING
+    draws = _draws(first.subjects, drawing)
+    crossings = [_crossings(one, component, draws) for one in (first, second)]
+    return _estimate(crossings[1] - crossings[0], first.subjects, drawing)
 
 
 def _agreement(
@@ -146,16 +167,13 @@ def _agreement(
 def _of_facts(maps: ModalityMaps, facts: Sequence[str]) -> ModalityMaps:
     """The maps of some facts, in this order."""
     places = [maps.facts.index(fact) for fact in facts]
-    return ModalityMaps(
+    return replace(
+        maps,
         values=maps.values[places],
-        ran=maps.ran,
         totals=maps.totals[places],
         known=maps.known[places],
         facts=tuple(facts),
         subjects=tuple(maps.subjects[place] for place in places),
-        components=maps.components,
-        layers=maps.layers,
-        roles=maps.roles,
     )
 
 
@@ -165,8 +183,9 @@ def _draws(subjects: Sequence[str], drawing: Drawing) -> Array:
     return np.concatenate([np.ones((1, len(subjects))), drawn])
 
 
-def _in_layers(places: Array, layers: Array) -> Array:
+def _in_layers(places: Array, maps: ModalityMaps) -> Array:
     """Places along the layer axis in units of layers; NaN stays."""
+    layers = np.asarray(maps.layers, dtype=np.float64)
     return np.asarray(np.interp(places, np.arange(len(layers)), layers))
 
 

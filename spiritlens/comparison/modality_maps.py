@@ -39,6 +39,7 @@ class ModalityMaps:
     components: tuple[str, ...]
     layers: tuple[int, ...]
     roles: tuple[str, ...]
+    metric: str
 
     def curve(self, component: str, role: str) -> Array:
         """The effects of one role [fact layer]; NaN where it was not traced."""
@@ -75,6 +76,7 @@ def modality_maps(effects: xr.Dataset, kind: str, metric: str) -> ModalityMaps:
         components=tuple(maps["component"].values.tolist()),
         layers=tuple(int(layer) for layer in maps["layer"].values),
         roles=roles,
+        metric=metric,
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from spiritlens.comparison.agreement import Strength
+from spiritlens.comparison.map_changes import MapChange
 from spiritlens.comparison.statistics import Estimate
 from spiritlens.studies.pairs import KINDS
 from spiritlens.studies.sensitivity.tables import latex_table, markdown_table, paper_rows
@@ -16,10 +17,10 @@ from spiritlens.studies.sensitivity.variant_result import VariantResult
 from spiritlens.text_tables import text_table
 
 STRENGTH_WORDS: Mapping[Strength, str] = {
-    "closely": "closely (r at least 0.8)",
+    "closely": "agree closely with the baseline (r at least 0.8)",
     "in part": "in part (at least 0.5)",
     "weakly": "weakly (above 0)",
-    "not shown": "in no way that is told from noise",
+    "not shown": "are not shown to agree",
 }
 
 
@@ -58,8 +59,8 @@ class Sensitivity:
     def frame(self) -> pd.DataFrame:
         """All numbers: a row for each variant, modality (or between them) and component.
 
-        Returns columns ``variant changes metric left_out modality component facts known same``, then ``r total peak
-        crossing r_change`` with their ``_low`` and ``_high``, ``strength`` and ``why``.
+        Returns columns ``variant changes metric left_out modality component facts known shared same``, then ``r total
+        peak crossing total_change crossing_change r_change`` with their ``_low`` and ``_high``, ``strength``, ``why``.
         """
         return pd.DataFrame([row for one in (self.baseline, *self.variants) for row in one.rows()])
 
@@ -77,9 +78,13 @@ class Sensitivity:
         """What the table says of its first component, in sentences."""
         component, found = self.components[0], []
         for kind in KINDS:
-            words = _agreements(self.measured, kind, component)
-            if words:
-                found.append(words)
+            changed = {
+                one.variant.name: one.changes[kind, component]
+                for one in self.measured
+                if kind not in one.same and (kind, component) in one.changes
+            }
+            if changed:
+                found += [_agreements(changed, kind, component), _total_words(changed, kind)]
         return (*found, *_gap_words(self.baseline, self.measured, component))
 
     def __repr__(self) -> str:
@@ -99,19 +104,27 @@ class Sensitivity:
         return self.components[0] if component is None else component
 
 
-def _agreements(results: Sequence[VariantResult], kind: str, component: str) -> str:
-    """How many variants of one modality agree how far with the baseline, and which are not shown to."""
-    changed = {one.variant.name: one.changes.get((kind, component)) for one in results if kind not in one.same}
-    found = {name: change for name, change in changed.items() if change is not None}
-    if not found:
-        return ""
-    counts = Counter(change.strength for change in found.values())
+def _agreements(changed: Mapping[str, MapChange], kind: str, component: str) -> str:
+    """How far the variants of one modality agree with the baseline, and which are not shown to."""
+    counts = Counter(change.strength for change in changed.values())
     words = ", ".join(f"{counts[strength]} {text}" for strength, text in STRENGTH_WORDS.items() if counts[strength])
-    lost = [name for name, change in found.items() if change.strength == "not shown"]
-    names = f": {', '.join(lost)}" if lost else ""
-    return (
-        f"Of {len(found)} variants that change the {kind} map of {component}, {words} agree with the baseline{names}."
+    lost = [name for name, change in changed.items() if change.strength == "not shown"]
+    names = f" ({', '.join(lost)})" if lost else ""
+    return f"Maps of {component}, {kind}: of {len(changed)} variants that change something, {words}{names}."
+
+
+def _total_words(changed: Mapping[str, MapChange], kind: str) -> str:
+    """In which variants the total effect is told to be another, fact by fact."""
+    more, less = (
+        [
+            name
+            for name, change in changed.items()
+            if change.total_change.excludes_zero and sign * change.total_change.value > 0
+        ]
+        for sign in (1, -1)
     )
+    told = [f"{words} in {', '.join(names)}" for words, names in (("larger", more), ("smaller", less)) if names]
+    return f"Total effect, {kind}, fact by fact: {'; '.join(told) or 'in no variant told to be another'}."
 
 
 def _gap_words(baseline: VariantResult, results: Sequence[VariantResult], component: str) -> tuple[str, ...]:

@@ -43,7 +43,8 @@ def _row(one: VariantResult, component: str) -> tuple[str, ...]:
 def _shown(estimate: Estimate, digits: int) -> str:
     if np.isnan(estimate.value):
         return NONE
-    value, low, high = (f"{one:.{digits}f}".replace("-", "−") for one in (estimate.value, estimate.low, estimate.high))
+    ends = (estimate.value, estimate.low, estimate.high)
+    value, low, high = (f"{round(one, digits) + 0.0:.{digits}f}".replace("-", "−") for one in ends)  # no −0.0
     return value if np.isnan(estimate.low) else f"{value} [{low}, {high}]"
 
 

@@ -61,7 +61,7 @@ class Setup:
 
     def same_in(self, other: "Setup", kind: str) -> bool:
         """Whether the map of one modality is the other's, so that nothing of it was changed."""
-        own, theirs = ([prompt.id for prompt in one.prompts if prompt.kind == kind] for one in (self, other))
+        own, theirs = ({prompt.id for prompt in one.prompts if prompt.kind == kind} for one in (self, other))
         return self.metric == other.metric and self.measured_as(other) and own == theirs
 
 

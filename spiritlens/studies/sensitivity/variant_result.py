@@ -35,8 +35,9 @@ class VariantResult:
         about |= {"metric": self.setup.metric, "left_out": len(self.setup.left_out)}
         rows: list[dict[str, Any]] = []
         for (kind, component), one in self.changes.items():
-            counts = {"facts": one.n_facts, "known": one.n_known, "same": kind in self.same}
+            counts = {"facts": one.n_facts, "known": one.n_known, "shared": one.n_shared, "same": kind in self.same}
             estimates = {"r": one.agreement, "total": one.total, "peak": one.peak, "crossing": one.crossing}
+            estimates |= {"total_change": one.total_change, "crossing_change": one.crossing_change}
             words = {"strength": one.strength, "why": one.why}
             rows.append({**about, "modality": kind, "component": component, **counts, **_numbers(estimates), **words})
         for component, gap in self.gaps.items():
