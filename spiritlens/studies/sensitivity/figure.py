@@ -19,14 +19,16 @@ from spiritlens.studies.sensitivity.variant_result import VariantResult
 BETWEEN_COLOUR = "#009E73"
 APART = {"T2T": 0.17, "S2T": -0.17}
 """How far the dots of the modalities stand from the middle of their row."""
+LEGEND_ABOVE = 22
+"""Pixels between the panels and the legend, where the panels' titles stand."""
 Arrangement = Literal["side by side", "stacked"]
 
 Number = Callable[[MapChange], Estimate]
 PANELS: tuple[tuple[str, Number | None], ...] = (
-    ("correlation with the baseline's map", lambda change: change.agreement),
+    ("r with the baseline", lambda change: change.agreement),
     ("total effect", lambda change: change.total),
     ("crossing (layer)", lambda change: change.crossing),
-    ("correlation of writing and speech", None),
+    ("r of T2T and S2T", None),
 )
 """What the panels show: a number of each modality, or (None) the agreement between them."""
 
@@ -60,7 +62,8 @@ def sensitivity_dots(result: Sensitivity, component: str, arrangement: Arrangeme
     title = f"What changes if: {component_words(component)}"
     height = 150 + 22 * len(shown) * (len(PANELS) if stacked else 1)
     words = "dashed: the baseline · dots without a bar have no interval"
-    return apply_look(figure, title, f"{confidence} · {words}", height=height)
+    apply_look(figure, title, f"{confidence} · {words}", height=height)
+    return figure.update_layout(legend_y=1 + LEGEND_ABOVE / (height - 150))
 
 
 def _number(one: VariantResult, kind: str, component: str, number: Number | None, result: Sensitivity) -> Estimate:

@@ -17,7 +17,7 @@ from spiritlens.studies.sensitivity.variant_result import VariantResult
 from spiritlens.text_tables import text_table
 
 STRENGTH_WORDS: Mapping[Strength, str] = {
-    "closely": "agree closely with the baseline (r at least 0.8)",
+    "closely": "agree closely with the baseline (r at least 0.8 at its lower end)",
     "in part": "in part (at least 0.5)",
     "weakly": "weakly (above 0)",
     "not shown": "are not shown to agree",
@@ -124,7 +124,8 @@ def _total_words(changed: Mapping[str, MapChange], kind: str) -> str:
         for sign in (1, -1)
     )
     told = [f"{words} in {', '.join(names)}" for words, names in (("larger", more), ("smaller", less)) if names]
-    return f"Total effect, {kind}, fact by fact: {'; '.join(told) or 'in no variant told to be another'}."
+    found = "; ".join(told) or "in no variant told to be another"
+    return f"Total effect, {kind}, fact by fact (intervals not corrected for the number of variants): {found}."
 
 
 def _gap_words(baseline: VariantResult, results: Sequence[VariantResult], component: str) -> tuple[str, ...]:
@@ -134,9 +135,9 @@ def _gap_words(baseline: VariantResult, results: Sequence[VariantResult], compon
     later, earlier = (sum(sign * end > 0 for sign, end in ((s, _near(one, s)) for one in given)) for s in (1, -1))
     none = len(given) - later - earlier
     return (
-        f"The read-out overtakes the subject {crossing!r} layers later in speech than in writing; of {len(given)} "
-        f"variants the interval lies above 0 in {later}, below 0 in {earlier}, and holds 0 or is not given in {none} "
-        f"({component}).",
+        f"Speech less writing, the layer of {component} at which the read-out overtakes the subject: {crossing!r} in "
+        f"the baseline; of {len(given)} variants the interval lies above 0 in {later}, below 0 in {earlier}, and holds "
+        f"0 or is not given in {none}.",
     )
 
 
