@@ -60,6 +60,7 @@ from spiritlens.runs.run import run as run
 from spiritlens.runs.sites import Site as Site
 
 # speech and prompts
+from spiritlens.studies.sensitivity.sensitivity import sensitivity as sensitivity
 from spiritlens.studies.study import study as study
 
 __version__: str

@@ -140,6 +140,60 @@ def test_a_dry_run_asks_the_cost_of_the_same_settings(
     assert capsys.readouterr().out == f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0, 'own')\n"
 
 
+def test_what_is_asked_for_reaches_the_table_of_sensitivity(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked = []
+    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(sl, "sensitivity", lambda *given, recogniser: asked.append((*given, recogniser)) or "found")
+    options = ("--n-facts", "2", "--samples", "3", "--other-voice", "flite:slt", "--components", "z", "--window", "5")
+    words = (*options, "--knowing", "top 3", "--out", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "sensitivity", *words])
+    cli.main()
+    knowing = sl.prompts.Knowing("top k", k=3)
+    settings = sl.studies.SensitivitySettings("espeak:en-us", "flite:slt", None, 2, ("z",), 5, 3, 0, knowing)
+    assert asked == [("lens", tmp_path, settings, sl.load_facts(), None)]
+    assert capsys.readouterr().out == "found\n"
+
+
+def test_a_dry_run_of_sensitivity_adds_up_its_traces(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Costs:
+        hours = 1.5
+
+        def __repr__(self) -> str:
+            return "much"
+
+    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(sl, "sensitivity", None)
+    cost = {"baseline": Costs(), "other draws": Costs()}
+    monkeypatch.setattr(sl.studies, "sensitivity_cost", lambda lens, settings, facts, tflops: cost)
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "sensitivity", "--dry-run", "--tflops", "2"])
+    cli.main()
+    together = "All together: 3 hours at 2 TFLOP/s; other variants cost nothing more"
+    assert capsys.readouterr().out == f"baseline:\nmuch\nother draws:\nmuch\n{together}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--other-voice", "espeak:en-us"), "other_voice='espeak:en-us' is the voice itself"),
+        (("--n-facts", "0"), "n_facts=0: expected a whole number ≥ 1"),
+        (("--tflops", "0"), "tflops=0: expected a number > 0"),
+        (("--facts", "none.json"), "no facts at 'none.json'"),
+    ],
+)
+def test_arguments_of_sensitivity_are_checked_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], line: str
+) -> None:
+    monkeypatch.setattr(sl, "load", None)
+    code = told(monkeypatch, "sensitivity", *arguments)
+    assert isinstance(code, str)
+    assert line in code
+    assert "\n" not in code
+
+
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["spiritlens", "--version"])
     cli.main()

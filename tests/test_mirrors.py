@@ -103,6 +103,12 @@ ELSEWHERE = {
     "studies/pairs": "studies/test_study",
     "studies/selection": "studies/test_study",
     "studies/settings": "studies/test_study",
+    "studies/sensitivity/figure": "studies/sensitivity/test_sensitivity",
+    "studies/sensitivity/measuring": "studies/sensitivity/test_sensitivity",
+    "studies/sensitivity/page": "studies/sensitivity/test_sensitivity",
+    "studies/sensitivity/result": "studies/sensitivity/test_sensitivity",
+    "studies/sensitivity/variant": "studies/sensitivity/test_variants",
+    "studies/sensitivity/variant_result": "studies/sensitivity/test_sensitivity",
     "text_tables": "runs/test_run",
 }
 """Modules that are tested together with others, and where. A file of their own name is better."""

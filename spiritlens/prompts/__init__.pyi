@@ -14,6 +14,8 @@ from spiritlens.prompts.facts.without_subject import without_subject as without_
 from spiritlens.prompts.facts.writing import WrittenFacts as WrittenFacts
 from spiritlens.prompts.facts.writing import writable as writable
 from spiritlens.prompts.knowing import Knowing as Knowing
+from spiritlens.prompts.moved_subject import dilate_subject as dilate_subject
+from spiritlens.prompts.moved_subject import shift_subject as shift_subject
 from spiritlens.prompts.second_alignment import AlignmentChange as AlignmentChange
 from spiritlens.prompts.second_alignment import alignment_change as alignment_change
 from spiritlens.prompts.spans import Span as Span

@@ -1,6 +1,14 @@
 from spiritlens.studies.cells import FourCells as FourCells
 from spiritlens.studies.cells import KnownCell as KnownCell
 from spiritlens.studies.seed import SeedStudy as SeedStudy
+from spiritlens.studies.sensitivity.result import Sensitivity as Sensitivity
+from spiritlens.studies.sensitivity.sensitivity import sensitivity_cost as sensitivity_cost
+from spiritlens.studies.sensitivity.variant import Ground as Ground
+from spiritlens.studies.sensitivity.variant import Setup as Setup
+from spiritlens.studies.sensitivity.variant import Variant as Variant
+from spiritlens.studies.sensitivity.variant_result import VariantResult as VariantResult
+from spiritlens.studies.sensitivity.variants import VARIANTS as VARIANTS
+from spiritlens.studies.settings import SensitivitySettings as SensitivitySettings
 from spiritlens.studies.settings import StudySettings as StudySettings
 from spiritlens.studies.study import Study as Study
 from spiritlens.studies.study import study_cost as study_cost

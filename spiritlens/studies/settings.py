@@ -89,6 +89,42 @@ class StudySettings:
         return plain
 
 
+@dataclass(frozen=True)
+class SensitivitySettings:
+    """How the baseline of a table of sensitivity is made; each variant changes one thing of it."""
+
+    voice: str = DEFAULT_VOICE
+    """Who speaks."""
+    other_voice: str = "espeak:en-us+f2"
+    """Who speaks in the variant of another voice."""
+    phrasing: str | None = None
+    """Phrasing of the facts; if left out 'held out' of those that have it, and the first of others."""
+    n_facts: int = 20
+    """How many facts known in both modalities are traced."""
+    components: Sequence[str] = ("resid_pre", "mlp_out", "attn_out")
+    """What is restored, a map each."""
+    window: int | None = None
+    """Restored layers of mlp_out and attn_out; 0.3 of the layers if left out."""
+    samples: int = 5
+    """Noise samples per prompt."""
+    seed: int = 0
+    """Seed of the noise and of the choice of facts."""
+    knowing: KnowingOption = None
+    """When a fact is known: 'exact', 'top 5' or 'generated 10'; the lens's own rule if left out."""
+
+    def checked(self) -> "SensitivitySettings":
+        """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice."""
+        study = StudySettings(
+            self.voice, self.phrasing, self.n_facts, 0, self.components, self.window, self.samples, self.seed
+        )
+        plain = replace(study, knowing=self.knowing).checked()
+        written("other_voice", self.other_voice)
+        if self.other_voice == self.voice:
+            raise ValueError(f"other_voice={self.other_voice!r} is the voice itself: name another one")
+        names = ("components", "window", "n_facts", "samples", "seed")
+        return replace(self, **{name: getattr(plain, name) for name in names})
+
+
 def given_settings(settings: object) -> StudySettings:
     """The settings, checked; other values are refused."""
     if not isinstance(settings, StudySettings):
