@@ -26,10 +26,12 @@ import numpy as np
 
 from spiritlens.comparison.agreement import Agreement, Strength, population_agreement
 from spiritlens.comparison.jackknife import difference
-from spiritlens.comparison.map_statistics import handovers, peaks
+from spiritlens.comparison.map_statistics import handovers
 from spiritlens.comparison.modality_maps import ModalityMaps, paired_maps
+from spiritlens.comparison.shifts import peaks
 from spiritlens.comparison.statistics import SUBJECT, Estimate
-from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, weighted_means
+from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import FEWEST_CLUSTERS, cluster_interval
 from spiritlens.terms import READOUT
 
@@ -89,7 +91,7 @@ def map_change(maps: ModalityMaps, baseline: ModalityMaps, component: str, drawi
     """One component of a modality beside the baseline's."""
     found, why = _agreement(baseline, maps, component, drawing)
     draws = _draws(maps.subjects, drawing)
-    peak = _in_layers(peaks(weighted_means(maps.curve(component, SUBJECT), draws)), maps)
+    peak = peaks(weighted_means(maps.curve(component, SUBJECT), draws), maps.layers)
     shared = [fact for fact in maps.facts if fact in baseline.facts]
     changes = {"total_change": NOTHING, "crossing_change": NOTHING}
     if shared:
