@@ -71,21 +71,26 @@ def split_half_reliability(values: Array, clusters: Any, splits: int = 200, seed
     return max(0.0, 2 * half / (1 + half)) if half > -1 else 0.0
 
 
-def handovers(subject: Array, readout: Array) -> Array:
-    """Place at which the read-out curve overtakes the subject curve, at or after the subject's peak [draw].
+def handovers(subject: Array, other: Array, least: Any = 0.0) -> Array:
+    """Place at which another role's curve takes over from the subject's, at or after the subject's peak [draw].
 
-    Interpolated between layers; NaN where it never does, or where nothing at the subject is above 0.
+    It takes over where it is no lower than the subject, at least half of its own maximum, and at least `least` [draw]
+    or one number: two curves that are both 0 cross everywhere. Interpolated between layers; NaN where it never does,
+    or where the subject itself never reaches `least`.
     """
     rows, n_layers = np.arange(len(subject)), subject.shape[1]
-    peak = peaks(subject, np.arange(n_layers))
+    least = np.broadcast_to(np.asarray(least, dtype=np.float64), (len(subject),))[:, None]
+    peak = peaks(subject, np.arange(n_layers))[:, None]
+    highest = np.nan_to_num(other, nan=-np.inf).max(axis=1, keepdims=True)
     start = np.nan_to_num(peak).astype(np.int64)
-    lead = readout - subject
-    ahead = (lead >= 0) & (np.arange(n_layers) >= start[:, None]) & ~np.isnan(peak)[:, None]
+    lead = other - subject
+    carries = (peak >= 0) & (np.nan_to_num(subject, nan=-np.inf).max(axis=1, keepdims=True) >= least)
+    ahead = (lead >= 0) & (other >= highest / 2) & (other >= least) & (np.arange(n_layers) >= start) & carries
     at = ahead.argmax(axis=1)
     before = np.maximum(at - 1, 0)
-    step = lead[rows, at] - lead[rows, before]
+    early, step = lead[rows, before], lead[rows, at] - lead[rows, before]
     with np.errstate(invalid="ignore", divide="ignore"):
-        between = np.where((at > start) & (step > 0), before - lead[rows, before] / step, at)
+        between = np.where((at > start[:, 0]) & (early < 0), before - early / np.where(step > 0, step, 1.0), at)
     return np.where(ahead.any(axis=1), between, np.nan)
 
 
