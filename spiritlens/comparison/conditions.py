@@ -84,7 +84,7 @@ def _token_counts(effects: xr.Dataset, pairs: Pairs) -> tuple[str, ...]:
     one = "token" if effects.attrs["at"] == "token" else "word"
     return (
         f"Single {one}s were restored, and facts whose numbers of {one}s differ between the modalities are not "
-        f"compared at the role {_listed(list(pairs.unequal))}: trace with at='role' to compare them.",
+        f"compared there ({', '.join(pairs.unequal)}): trace with at='role' to compare them.",
     )
 
 

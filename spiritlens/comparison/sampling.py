@@ -2,7 +2,8 @@
 
 *left out*: for what is smooth in the means; the interval is that of a mean, corrected for skewness
 (`spiritlens.effects.intervals`). *draws*: for what jumps, such as the layer of a peak; both modalities have the same
-draws. Row 0 of the weights is of all facts, so that the first value of a statistic is the estimate itself.
+draws, in float32: their interval is no finer than that. Row 0 of the weights is of all facts, so that the first value
+of a statistic is the estimate itself (of draws: to float32; the estimate is taken from the other rows).
 """
 
 from dataclasses import dataclass
@@ -37,10 +38,13 @@ class Sampling:
         """How many clusters there are."""
         return len(self.sizes)
 
-    def estimate(self, values: Array, confidence: float | None = None) -> Estimate:
-        """The estimate with its interval, from the values of all draws [draw]; a bootstrap's is widened to hold it."""
+    def estimate(self, values: Array, confidence: float | None = None, exact: float | None = None) -> Estimate:
+        """The estimate with its interval, from the values of all draws [draw]; a bootstrap's is widened to hold it.
+
+        `exact`: the estimate, where it was computed more finely than the first value.
+        """
         confidence = self.confidence if confidence is None else confidence
-        value = float(values[0])
+        value = float(values[0]) if exact is None else exact
         if np.isnan(value) or len(values) == 1:
             return Estimate(value)
         if self.rows == "left out":
@@ -57,7 +61,8 @@ class Sampling:
 def samplings(clusters: Names, *, confidence: float, resamples: int, seed: int) -> tuple[Sampling, Sampling]:
     """Both kinds of rows over one kind of clusters."""
     left_out, sizes = left_out_weights(clusters)
-    draws = np.concatenate([np.ones((1, len(clusters))), bootstrap_weights(clusters, resamples, seed)])
+    draws = np.empty((resamples + 1, len(clusters)), dtype=np.float32)
+    draws[0], draws[1:] = 1, bootstrap_weights(clusters, resamples, seed)
     return (
         Sampling("left out", left_out, clusters, sizes, confidence),
         Sampling("draws", draws, clusters, sizes, confidence),

@@ -142,21 +142,20 @@ class MapPair:
 
     def _handover(self, curves: Array, side: int) -> Array:
         least = max(TAKES_OVER * self.totals[side], self.floor)
-        return self.in_layers(handovers(self.subject[side][: len(curves)], curves, least))
+        return self.in_layers(handovers(self.subject[side], curves, least))
 
-    def taken_over(self, side: int) -> tuple[str, Array]:
-        """The role that takes over from the subject, and where [draw]: the read-out, else the earliest other; "" and
-        NaN where none does."""
-        if not np.isnan(self.handovers[side][0]):
-            return self.readout_role, self.handovers[side]
+    def taker(self, side: int) -> str:
+        """The role that takes over from the subject: the read-out, else the earliest other; "" where none does."""
         others = [role for role in self.roles if role not in (SUBJECT, self.readout_role)]
-        means = {role: weighted_means(self.of_facts(role, side), self.weights[:1]) for role in others}
-        found = {role: float(self._handover(mean, side)[0]) for role, mean in means.items()}
+        found = {role: float(self.taken_over(role, side)[0]) for role in (self.readout_role, *others)}
         there = {role: layer for role, layer in found.items() if not np.isnan(layer)}
-        if not there:
-            return "", np.full(len(self.weights), np.nan)
-        role = min(there, key=lambda name: there[name])
-        return role, self._handover(weighted_means(self.of_facts(role, side), self.weights), side)
+        return self.readout_role if self.readout_role in there else min(there, key=lambda name: there[name], default="")
+
+    def taken_over(self, role: str, side: int) -> Array:
+        """The layer at which a role takes over from the subject in one modality [draw]."""
+        if role == self.readout_role:
+            return self.handovers[side]
+        return self._handover(weighted_means(self.of_facts(role, side), self.weights), side)
 
 
 class InLayers(TypedDict):
@@ -272,14 +271,14 @@ class ComponentComparison:
 def estimated(statistic: Statistic, pairs: Sequence[MapPair], rules: Rules) -> tuple[Estimate, Judged]:
     """A statistic with its interval over all ways of clustering, and what is said of it as a difference."""
     chosen = [pair for pair in pairs if pair.sampling.rows == statistic.rows]
-    why, margin, nan = statistic.why_not(chosen[0]), rules.margins.layers, float("nan")
+    smooth = next(pair for pair in pairs if pair.sampling.rows == "left out")
+    why, margin, nan = statistic.why_not(smooth), rules.margins.layers, float("nan")
     if why:
         return Estimate(nan), Judged(nan, nan, nan, margin, nan, "undecided", why)
-    values = [statistic.of(pair) for pair in chosen]
+    values = [(pair.sampling, statistic.of(pair)) for pair in chosen]
+    exact = float(statistic.of(smooth)[0])
     wide, narrow = (
-        widest(
-            [pair.sampling.estimate(value, 1 - tails * rules.alpha) for pair, value in zip(chosen, values, strict=True)]
-        )
+        widest([sampling.estimate(value, 1 - tails * rules.alpha, exact) for sampling, value in values])
         for tails in (1, 2)
     )
     wide, narrow = _within(wide, statistic.within), _within(narrow, statistic.within)
@@ -302,17 +301,17 @@ def compare_component(
         beside=beside,
         estimates={name: estimate for name, (_, estimate, _) in found.items()},
         judged={name: judged for name, (each, _, judged) in found.items() if each.unit},
-        taken_over=(_taken_over(drawn, 0), _taken_over(drawn, 1)),
+        taken_over=(_taken_over(smooth[0], drawn, 0), _taken_over(smooth[0], drawn, 1)),
         shares=_shares(smooth),
     )
 
 
-def _taken_over(pairs: Sequence[MapPair], side: int) -> TakenOver:
-    if not pairs[0].carries[side]:
+def _taken_over(smooth: MapPair, drawn: Sequence[MapPair], side: int) -> TakenOver:
+    role = smooth.taker(side) if smooth.carries[side] else ""
+    if not role:
         return TakenOver("", Estimate(float("nan")))
-    found = [pair.taken_over(side) for pair in pairs]
-    estimates = [pair.sampling.estimate(layers) for pair, (_, layers) in zip(pairs, found, strict=True)]
-    return TakenOver(found[0][0], widest(estimates))
+    exact = float(smooth.taken_over(role, side)[0])
+    return TakenOver(role, widest([pair.sampling.estimate(pair.taken_over(role, side), exact=exact) for pair in drawn]))
 
 
 def _shares(pairs: Sequence[MapPair]) -> dict[str, tuple[Estimate, Estimate, Estimate]]:

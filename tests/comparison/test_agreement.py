@@ -24,7 +24,7 @@ def pearson(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def split_half_reliability(values: np.ndarray, splits: int = 200) -> float:
-    """The correlation of the maps of random halves of the facts, corrected to all of them (Spearman 1910, Brown 1910)."""
+    """Correlation of the maps of random halves of the facts, corrected to all of them (Spearman 1910, Brown 1910)."""
     rng, found = np.random.default_rng(0), []
     for _ in range(splits):
         order = rng.permutation(len(values))

@@ -8,7 +8,6 @@ from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
 from spiritlens.models.planted.planted import planted
 
-
 DIFFERENCES = ("more in speech", "less in speech", "later in speech", "earlier in speech")
 
 
@@ -46,7 +45,7 @@ def test_the_same_circuit_gives_the_same_maps(same: Comparison) -> None:
     assert same["resid_pre"].handover_shift.value == pytest.approx(0, abs=1e-2)
     text = " ".join(same.findings)
     assert not any(words in text for words in DIFFERENCES)
-    assert "agree" not in text  # no floor of another run was given
+    assert "and agree" not in text  # no floor of another run was given
 
 
 def test_a_later_speech_mlp_is_recovered_as_a_shift_of_three(later: Comparison) -> None:
