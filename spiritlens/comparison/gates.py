@@ -50,10 +50,11 @@ def closed(metrics: Mapping[str, Gated], ways: Sequence[Names], kinds: tuple[str
 def _no_total(pairs: Pairs, side: int, ways: Sequence[Names], rules: Rules) -> str:
     floor = rules.margins.noise_floors * pairs.noise_floor
     found = mean_estimate(pairs.totals[side], ways, rules, floor)
+    numbers = f"{found.value:.2g} [{found.low:.2g}, {found.high:.2g}]"
     alike = cluster_interval(pairs.totals[side], *ways, floor=floor)
     constant = float(alike.se) <= 1e-9 * abs(found.value)
     if not (found.low > 0 or (constant and found.value > floor)):
-        return f"is not told from 0 ({found})"
+        return f"is not told from 0 ({numbers})"
     if found.value < max(pairs.smallest, floor):
-        return f"is smaller than {max(pairs.smallest, floor):.2g} ({found}), too little to be divided up"
+        return f"is smaller than {max(pairs.smallest, floor):.2g} ({numbers}), too little to be divided up"
     return ""

@@ -7,7 +7,7 @@ of a statistic is the estimate itself (of draws: to float32; the estimate is tak
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Sampling:
 def samplings(clusters: Names, *, confidence: float, resamples: int, seed: int) -> tuple[Sampling, Sampling]:
     """Both kinds of rows over one kind of clusters."""
     left_out, sizes = left_out_weights(clusters)
-    draws = np.empty((resamples + 1, len(clusters)), dtype=np.float32)
+    draws: Any = np.empty((resamples + 1, len(clusters)), dtype=np.float32)
     draws[0], draws[1:] = 1, bootstrap_weights(clusters, resamples, seed)
     return (
         Sampling("left out", left_out, clusters, sizes, confidence),

@@ -66,9 +66,8 @@ def shared_cells(maps: FactMaps, fewest: int = FEWEST_CLUSTERS) -> Mask:
     """Cells that at least `fewest` clusters have in the first modality, and in the second [cell]."""
     codes = np.unique(maps.clusters, return_inverse=True)[1].reshape(-1)
     member = _membership(codes)
-    counts = [
-        ((member @ (~np.isnan(values)).astype(np.float64)) > 0).sum(axis=0) for values in (maps.first, maps.second)
-    ]
+    present = [(~np.isnan(values)).astype(np.float64) for values in (maps.first, maps.second)]
+    counts = [((member @ one) > 0).sum(axis=0) for one in present]
     return np.asarray(np.minimum(*counts) >= fewest)
 
 
