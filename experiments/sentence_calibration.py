@@ -2,8 +2,8 @@
 
     python experiments/sentence_calibration.py --trials 200 --models 20
 
-Facts are drawn from a planted mechanism: a profile over roles and layers for either modality, a size of each fact's own,
-a map of each fact's own (which may be the same in both modalities), and noise. Laws without anything to be found:
+Facts are drawn from a planted mechanism: a profile over roles and layers for either modality, a size and a map of each
+fact's own (which may be the same in both modalities), and noise. Laws without anything to be found:
 
 nothing      the corruption costs nothing on average: no sentence but that may be made
 same         one mechanism in both modalities: no difference may be told
@@ -71,7 +71,7 @@ def simulated(
     rng: np.random.Generator,
     first: Array | None = None,
     second: Array | None = None,
-    law: Law = Law(),  # noqa: B008  a frozen value
+    law: Law = Law(),
     metrics: tuple[str, ...] = ("probability",),
 ) -> xr.Dataset:
     """Effects of facts, written and spoken, whose maps are those of `first` and `second`."""
@@ -176,9 +176,7 @@ def counted(law: str, trials: int, seed: int = 0) -> Iterator[Count]:
     """The claims of one law."""
     drawn, counts = LAWS[law]
     rng = np.random.default_rng([seed, len(law)])
-    found = [
-        claims(sl.compare(drawn(rng), resamples=200, permutations=200, seed=trial)) for trial in range(trials)
-    ]
+    found = [claims(sl.compare(drawn(rng), resamples=200, permutations=200, seed=trial)) for trial in range(trials)]
     for claim in counts:
         yield Count(law, claim, sum(one[claim] for one in found), trials)
 
