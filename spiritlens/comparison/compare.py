@@ -32,6 +32,7 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 from spiritlens.comparison.cells import FoundCells, found_cells
+from spiritlens.comparison.compared import Headline
 from spiritlens.comparison.conditions import conditions, heard, intervention, limited_by
 from spiritlens.comparison.covariate import Adjusted, difference_by
 from spiritlens.comparison.equivalence import Judged
@@ -41,7 +42,7 @@ from spiritlens.comparison.fact_maps import Names, fact_maps
 from spiritlens.comparison.gates import KNOWS, Gated, closed
 from spiritlens.comparison.pairing import Last, Pairs, paired, prompt_maps
 from spiritlens.comparison.references import References, agreement, beside, clusters_of, reference_agreements
-from spiritlens.comparison.result import Comparison, Headline
+from spiritlens.comparison.result import Comparison
 from spiritlens.comparison.rules import Rules
 from spiritlens.comparison.sampling import Sampling, samplings
 from spiritlens.comparison.shares import fact_shares

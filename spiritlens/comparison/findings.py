@@ -17,12 +17,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from spiritlens.comparison.compared import Compared, Headline
 from spiritlens.comparison.conditions import KIND_WORDS
 from spiritlens.comparison.equivalence import Judged
 from spiritlens.comparison.estimates import bounds, two_digits
 from spiritlens.comparison.fact_identity import FactIdentity
 from spiritlens.comparison.reference_points import Reference
-from spiritlens.comparison.result import Comparison, Headline
 from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, TakenOver
 from spiritlens.effects.variance import VarianceComponents
 from spiritlens.terms import READOUT
@@ -30,7 +30,7 @@ from spiritlens.terms import READOUT
 UNDECIDED = "neither a difference nor equality is shown"
 
 
-def sentences(comparison: Comparison) -> tuple[str, ...]:
+def sentences(comparison: Compared) -> tuple[str, ...]:
     """All sentences, in their order."""
     if comparison.closed:
         return (_total(comparison), f"Nothing more is told: {comparison.closed}.", *comparison.conditions)
@@ -51,7 +51,7 @@ def sentences(comparison: Comparison) -> tuple[str, ...]:
 # ---- total effects ---------------------------------------------------------------------------------------------------
 
 
-def _total(comparison: Comparison) -> str:
+def _total(comparison: Compared) -> str:
     first, second = _where(comparison)
     verb = "lowers" if comparison.metric_sign > 0 else "raises"
     of_answer = "answer" in comparison.metric_words
@@ -64,12 +64,12 @@ def _total(comparison: Comparison) -> str:
     )
 
 
-def _over(comparison: Comparison) -> str:
+def _over(comparison: Compared) -> str:
     ways = {"subject": "", "relation": " over relations", "both": " over subjects and over relations"}
     return ways[comparison.rules.clusters]
 
 
-def _where(comparison: Comparison) -> tuple[str, str]:
+def _where(comparison: Compared) -> tuple[str, str]:
     first, second = (KIND_WORDS[kind] for kind in comparison.kinds)
     return first, second
 
@@ -77,7 +77,7 @@ def _where(comparison: Comparison) -> tuple[str, str]:
 # ---- fact identity ---------------------------------------------------------------------------------------------------
 
 
-def _identity(comparison: Comparison) -> str:
+def _identity(comparison: Compared) -> str:
     overall, within = comparison.identity
     first, second = _where(comparison)
     if overall.why:
@@ -108,12 +108,12 @@ def _identity_numbers(identity: FactIdentity) -> str:
 # ---- agreement -------------------------------------------------------------------------------------------------------
 
 
-def _agreement(comparison: Comparison) -> str:
+def _agreement(comparison: Compared) -> str:
     parts = [_of_map(comparison, one) for one in comparison.components]
     return f"By role and layer, {'; '.join(parts)}."
 
 
-def _of_map(comparison: Comparison, one: ComponentComparison) -> str:
+def _of_map(comparison: Compared, one: ComponentComparison) -> str:
     if one.agreement.moved is None:
         return f"the maps of {one.component} were not correlated ({one.agreement.why})"
     start = f"the two maps of {one.component} correlate at {one.r}"
@@ -164,7 +164,7 @@ def _reference(row: Reference) -> str:
 # ---- cells -----------------------------------------------------------------------------------------------------------
 
 
-def _cells(comparison: Comparison) -> str:
+def _cells(comparison: Compared) -> str:
     n, tested, margin = comparison.n_different, comparison.n_tested, f"{comparison.cell_margin:.2g} of the total effect"
     if not tested:
         return "No cell could be compared."
@@ -189,7 +189,7 @@ def _cells(comparison: Comparison) -> str:
     return f"In {tested} cells {UNDECIDED} ({test}, p > {comparison.alpha:g}, {over}; {shown})."
 
 
-def _largest(comparison: Comparison) -> str:
+def _largest(comparison: Compared) -> str:
     """The cell that differs most, with the interval that holds for all cells at once."""
     cells = comparison.cells
     found = np.where(cells["verdict"].values == "different", np.abs(cells["difference"].values), -1.0)
@@ -220,7 +220,7 @@ def role_words(role: str) -> str:
 # ---- layers ----------------------------------------------------------------------------------------------------------
 
 
-def _places(comparison: Comparison) -> str:
+def _places(comparison: Compared) -> str:
     residual = [one for one in comparison.components if one.component.startswith("resid")][:1]
     parts = [part for one in residual for part in _handover(comparison, one)]
     centred = [one for one in comparison.components if not np.isnan(one.centre_shift.value)]
@@ -236,7 +236,7 @@ def _places(comparison: Comparison) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _handover(comparison: Comparison, one: ComponentComparison) -> Iterator[str]:
+def _handover(comparison: Compared, one: ComponentComparison) -> Iterator[str]:
     first, second = _where(comparison)
     taken = one.taken_over
     if not any(each.role for each in taken):
@@ -258,7 +258,7 @@ def _passes(taken: TakenOver) -> str:
     return f"to {names.get(taken.role, f'the {taken.role}')} at layer {taken.layer}"
 
 
-def _judged_statistic(name: str, comparison: Comparison, one: ComponentComparison) -> str:
+def _judged_statistic(name: str, comparison: Compared, one: ComponentComparison) -> str:
     """The difference that a statistic found, in its own words."""
     statistic = next(each for each in STATISTICS if each.name == name)
     more, less = (f"{statistic.unit} {word}".strip() for word in (statistic.more, statistic.less))
@@ -286,7 +286,7 @@ def difference(judged: Judged, more: str, less: str, unit: str = "") -> str:
 # ---- what stands beside ----------------------------------------------------------------------------------------------
 
 
-def _second(comparison: Comparison) -> Iterator[str]:
+def _second(comparison: Compared) -> Iterator[str]:
     other = comparison.second
     if other is None:
         return
@@ -304,7 +304,7 @@ def _second(comparison: Comparison) -> Iterator[str]:
     yield f"In the {other.words} the same is: {'; '.join(parts)}{end}."
 
 
-def disagreements(comparison: Comparison, other: Headline) -> list[str]:
+def disagreements(comparison: Compared, other: Headline) -> list[str]:
     """Of what one metric tells a difference, and the other none, or the opposite."""
     names = ["total effects", "cells"]
     own = [_side(comparison.total_judged), int(comparison.n_different > 0)]
@@ -320,7 +320,7 @@ def _side(judged: Judged) -> int:
     return int(np.sign(judged.value)) if judged.verdict == "different" else 0
 
 
-def _heard(comparison: Comparison) -> Iterator[str]:
+def _heard(comparison: Compared) -> Iterator[str]:
     found = comparison.heard
     if found is None or np.isnan(found.slope.value):
         return
@@ -332,7 +332,7 @@ def _heard(comparison: Comparison) -> Iterator[str]:
     )
 
 
-def _limits(comparison: Comparison) -> Iterator[str]:
+def _limits(comparison: Compared) -> Iterator[str]:
     words = [
         f"{KIND_WORDS[kind]} {_limit(found)}"
         for kind, found in zip(comparison.kinds, comparison.limited_by, strict=True)

@@ -1,10 +1,7 @@
 """What the agreement of two modalities is told beside: results of other runs, each compared by the same statistic.
 
-    references = sl.comparison.References(
-        twins=[effects of each untrained model of the same shape],
-        floors={"control corruption": its effects, "unknown facts": effects.isel(prompt=effects["known"] == 0)},
-        ceilings={"two voices": (effects of one voice, effects of the other)},
-    )
+Twins are effects of untrained models of the same shape; floors those of a control corruption, or of unknown facts
+(``effects.isel(prompt=effects["known"] == 0)``); ceilings pairs of effects of one modality, such as of two voices.
 
 The second map shifted by some layers is a floor that every comparison has, since it needs no further run. It tells
 whether two maps lie in the same layers, not whether what agrees was learnt: random weights agree as well, so *agree* is

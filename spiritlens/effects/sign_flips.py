@@ -188,7 +188,8 @@ def _largest_t(sums: ClusterSums, flips: Array) -> Array:
         mean = rows @ (residuals / facts)
         cross = mean * alike if equal else rows @ (weight * residuals * sums.counts)
         variance = np.maximum(fixed - 2 * mean * cross + mean**2 * own, ROUNDING * fixed)
-        largest.append((np.abs(mean) / np.sqrt(variance)).max(axis=1))
+        t = np.divide(np.abs(mean), np.sqrt(variance), out=np.zeros_like(mean), where=variance > 0)
+        largest.append(t.max(axis=1))
     return np.concatenate(largest)
 
 
