@@ -47,4 +47,5 @@ def test_a_mean_has_the_interval_of_its_clusters() -> None:
     values = np.random.default_rng(2).lognormal(size=10)
     found = mean_estimate(values, (TEN,), RULES, 0.0)
     expected = cluster_interval(values, TEN)
-    assert (found.value, found.low, found.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    ends = (expected.mean, expected.low, expected.high)
+    assert (found.value, found.low, found.high) == pytest.approx(tuple(map(float, ends)))
