@@ -214,7 +214,7 @@ def main(trials: int, models: int) -> None:
     if models:
         counts += list(counted_models(models))
     for one in counts:
-        print(f"{one.law:<28}{one.claim:<34}{one.made:>5} of {one.trials}", flush=True)
+        print(f"{one.law:<36}{one.claim:<34}{one.made:>5} of {one.trials}", flush=True)
 
 
 if __name__ == "__main__":

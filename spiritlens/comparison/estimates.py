@@ -8,11 +8,12 @@ rules for differences that do not vary, of which no interval can be made:
 - where all facts differ by the same, more than rounding, a sign test decides: *different* where the difference reaches
   δ and 2^(1 − clusters) ≤ alpha.
 
-Both need `FEWEST_CLUSTERS` clusters.
+Both need `FEWEST_CLUSTERS` clusters. Where differences vary, *different* needs the interval and a sign-flip test of the
+mean, which is exact where both modalities have one law.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from spiritlens.comparison.fact_maps import Names
 from spiritlens.comparison.rules import Rules
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import FEWEST_CLUSTERS, SAME, cluster_interval
+from spiritlens.effects.sign_flips import cell_p_values
 
+FLIPS = 2000
 ROUNDING = "equal to rounding in every fact"
 ALL_ALIKE = "every fact differs by the same"
 
@@ -74,6 +77,9 @@ def judged_mean(differences: Array, ways: Sequence[Names], rules: Rules, *, marg
     if np.ptp(there) <= max(floor, SAME * np.abs(there).max()):
         surely = abs(found.value) >= margin and 2.0 ** (1 - n_clusters) <= rules.alpha
         return _alike(found, "different" if surely else "undecided", ALL_ALIKE)
+    if found.verdict == "different":
+        p = max(float(cell_p_values(differences, way, permutations=FLIPS).p_value) for way in ways)
+        return found if p <= rules.alpha else replace(found, verdict="undecided", why=f"sign flips: p = {p:.2g}")
     return found
 
 

@@ -62,7 +62,7 @@ def samplings(clusters: Names, *, confidence: float, resamples: int, seed: int) 
     """Both kinds of rows over one kind of clusters."""
     left_out, sizes = left_out_weights(clusters)
     draws: Any = np.empty((resamples + 1, len(clusters)), dtype=np.float32)
-    draws[0], draws[1:] = 1, bootstrap_weights(clusters, resamples, seed)
+    draws[0], draws[1:] = 1, bootstrap_weights(clusters, resamples, seed, np.float32)
     return (
         Sampling("left out", left_out, clusters, sizes, confidence),
         Sampling("draws", draws, clusters, sizes, confidence),

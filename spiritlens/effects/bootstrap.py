@@ -21,7 +21,7 @@ from spiritlens.effects.clusters import Array, cluster_codes
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 
-def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0) -> Array:
+def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0, precision: Any = np.float64) -> Array:
     """How often each fact is drawn [resample fact]: clusters with replacement, all facts of a cluster together."""
     if resamples < 1:
         raise ValueError(f"resamples={resamples}: at least 1 is needed (1000 is usual)")
@@ -29,7 +29,7 @@ def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0) -> Ar
     drawn = np.random.default_rng(seed).integers(0, n_clusters, size=(resamples, n_clusters))
     drawn += np.arange(resamples)[:, None] * n_clusters
     counts = np.bincount(drawn.reshape(-1), minlength=resamples * n_clusters).reshape(resamples, n_clusters)
-    return np.asarray(counts.astype(np.float64)[:, codes])
+    return np.asarray(counts.astype(precision)[:, codes])
 
 
 def weighted_means(values: Any, weights: Array) -> Array:
