@@ -67,7 +67,7 @@ def conditions(effects: xr.Dataset, pairs: Pairs, kinds: tuple[str, str], apart:
             found.append(f"one phrasing {KIND_WORDS[kind]}")
     sentences = []
     if found:
-        sentences.append(f"All of this is of {_listed(found)}: an interval over facts says nothing about others.")
+        sentences.append(f"All of this is of {and_listed(found)}: an interval over facts says nothing about others.")
     if not pairs.by_phrasing:
         sentences.append("The modalities share no phrasing label, so that facts were paired over different phrasings.")
     if pairs.n_unpaired:
@@ -109,7 +109,8 @@ def limited_by(effects: xr.Dataset, kinds: tuple[str, str], metric: str) -> tupl
     return tuple(found)
 
 
-def _listed(items: list[str]) -> str:
+def and_listed(items: list[str]) -> str:
+    """Several things in one phrase."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 

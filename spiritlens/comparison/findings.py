@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from spiritlens.comparison.compared import Compared, Headline
-from spiritlens.comparison.conditions import KIND_WORDS
+from spiritlens.comparison.conditions import KIND_WORDS, and_listed
 from spiritlens.comparison.equivalence import Judged
 from spiritlens.comparison.estimates import bounds, two_digits
 from spiritlens.comparison.fact_identity import FactIdentity
@@ -135,7 +135,7 @@ def _why_not(one: ComponentComparison, others: list[Reference], resolved: bool) 
         return "the interval reaches 0"
     reached = [row.name for row in others if row.relation not in ("above", "no map")]
     if reached:
-        return f"it is not shown to be more than that of {_listed(reached)}"
+        return f"it is not shown to be more than that of {and_listed(reached)}"
     if not resolved:
         return "the maps shifted by two layers correlate no less"
     if not others:
@@ -300,7 +300,7 @@ def _second(comparison: Compared) -> Iterator[str]:
         parts.append(f"the centre of {other.component} at the subject: {words}")
     parts.append(f"{other.n_different} of {other.n_tested} cells differ")
     apart = disagreements(comparison, other)
-    end = f"; the two metrics disagree about {_listed(apart)}" if apart else ""
+    end = f"; the two metrics disagree about {and_listed(apart)}" if apart else ""
     yield f"In the {other.words} the same is: {'; '.join(parts)}{end}."
 
 
@@ -347,7 +347,3 @@ def _limit(found: VarianceComponents) -> str:
     name = one.source.replace(" = ", " or ")
     more = f", {one.more:.0f} more would halve its interval" if np.isfinite(one.more) else ""
     return f"the {name} ({100 * one.share_of_mean:.0f} % of its variance, {one.n_levels} levels{more})"
-
-
-def _listed(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
