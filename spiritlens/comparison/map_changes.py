@@ -25,11 +25,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spiritlens.comparison.agreement import Agreement, Strength, population_agreement
+from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.jackknife import difference
 from spiritlens.comparison.map_statistics import handovers
 from spiritlens.comparison.modality_maps import ModalityMaps, paired_maps
 from spiritlens.comparison.shifts import peaks
-from spiritlens.comparison.statistics import SUBJECT, Estimate
+from spiritlens.comparison.statistics import SUBJECT
 from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import FEWEST_CLUSTERS, cluster_interval

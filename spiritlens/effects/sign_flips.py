@@ -78,7 +78,10 @@ def sign_flips(n_clusters: int, permutations: int, seed: int) -> Array:
         return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
     drawn = np.random.default_rng(seed).integers(0, 2, size=(permutations + 1, n_clusters), dtype=np.int8)
     drawn[0] = 0
-    return np.asarray(1.0 - 2.0 * drawn, dtype=np.float64)
+    signs = drawn.astype(np.float64)
+    signs *= -2.0
+    signs += 1.0
+    return signs
 
 
 def max_t(values: Any, clusters: Any, *, permutations: int = 1000, seed: int = 0) -> CellTests:
@@ -188,7 +191,8 @@ def _largest_t(sums: ClusterSums, flips: Array) -> Array:
         mean = rows @ (residuals / facts)
         cross = mean * alike if equal else rows @ (weight * residuals * sums.counts)
         variance = np.maximum(fixed - 2 * mean * cross + mean**2 * own, ROUNDING * fixed)
-        largest.append((np.abs(mean) / np.sqrt(variance)).max(axis=1))
+        t = np.divide(np.abs(mean), np.sqrt(variance), out=np.zeros_like(mean), where=variance > 0)
+        largest.append(t.max(axis=1))
     return np.concatenate(largest)
 
 

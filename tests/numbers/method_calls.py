@@ -255,10 +255,11 @@ def compared(bench: Bench) -> Any:
     effects = sl.activation_patch(bench.lens, bench.facts, sl.Noise(), grid, ("logit_difference",), **QUIET)
     found = sl.compare(effects, resamples=50, permutations=50)
     one = found.components[0]
-    estimates = {"total": found.total[0], "difference": found.total_difference, "pearson": one.pearson}
+    estimates = {"total": found.total[0], "difference": found.total_difference, "agreement": one.r}
     estimates |= {"centre": one.centre_shift}
     return {
         **{name: [estimate.value, estimate.low, estimate.high] for name, estimate in estimates.items()},
+        "identity": [found.identity[0].difference, found.identity[0].p],
         "cells": found.cells["difference"],
     }
 

@@ -206,7 +206,8 @@ def _map_section(averages: Averages, others: Mapping[str, xr.Dataset], facts: Fa
             plots.append(_other_map(f"role-maps-{len(plots)}", average(one, facts=facts), heading))
     metric = str(means["metric"].values[0])
     numbers = shown(peak_table(means, metric), floats="number")
-    note = f"Largest mean effect on the {words_of(means, metric)} of each curve, with its 95 % interval over facts."
+    words = words_of(means, metric)
+    note = f"Largest mean effect on the {words} of each curve; its interval over facts holds for all layers at once."
     return Section(
         key="maps",
         heading="By role and layer",

@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.map_changes import MapChange
-from spiritlens.comparison.statistics import Estimate
 from spiritlens.report.figures.look import MODALITY_COLOURS, MODALITY_SYMBOLS, QUIET, apply_look
 from spiritlens.report.words import component_words
 from spiritlens.studies.pairs import KINDS

@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from spiritlens.comparison.agreement import Strength
+from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.map_changes import MapChange
-from spiritlens.comparison.statistics import Estimate
 from spiritlens.studies.pairs import KINDS
 from spiritlens.studies.sensitivity.tables import latex_table, markdown_table, paper_rows
 from spiritlens.studies.sensitivity.variant_result import VariantResult

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spiritlens.comparison.statistics import Estimate
+from spiritlens.comparison.estimates import Estimate
 from spiritlens.studies.pairs import KINDS
 from spiritlens.studies.sensitivity.variant_result import VariantResult
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.map_changes import Gap, MapChange
-from spiritlens.comparison.statistics import Estimate
 from spiritlens.studies.sensitivity.variant import Setup, Variant
 
 BETWEEN = "S2T − T2T"

@@ -111,8 +111,37 @@ def _averages(effects: Any) -> Iterator[Odd]:
 
 def _comparisons(effects: Any) -> Iterator[Odd]:
     call = partial(sl.compare, effects, resamples=5, permutations=5)
-    for value in (0, 1, 2, -0.05, NAN, "0.05", None):
-        yield error("compare", f"alpha {value!r}", partial(call, alpha=value), "alpha=", "> 0 and < 1")
+    rules = sl.comparison.Rules
+    for value in (0, 0.5, 2, -0.05, NAN, "0.05", None):
+        yield error("Rules", f"alpha {value!r}", partial(rules, alpha=value), "alpha=", "> 0 and < 0.5")
+    yield error(
+        "Rules", "margins that are a number", partial(rules, margins=0.05), "margins=0.05", "sl.comparison.Margins"
+    )
+    yield error(
+        "Rules", "clusters misspelt", partial(rules, clusters="fact"), "clusters='fact'", "subject, relation, both"
+    )
+    yield error("Rules", "cells misspelt", partial(rules, cells="fdr"), "cells='fdr'", "false discovery")
+    yield error("Rules", "family misspelt", partial(rules, family="maps"), "family='maps'", "all metrics")
+    for name in ("share", "layers", "correlation"):
+        yield error("Margins", f"{name} 0", partial(sl.comparison.Margins, **{name: 0}), f"{name}=0", "> 0")
+    yield error("compare", "rules that are a level", partial(call, rules=0.05), "rules=0.05", "sl.comparison.Rules")
+    yield error("compare", "references that are twins", partial(call, references=[effects]), "sl.comparison.References")
+    yield error("compare", "confidence", partial(call, confidence=0.9), "no argument confidence=")
+    references = sl.comparison.References
+    yield error("References", "one twin", partial(references, twins=effects), "twins", "write [twin]")
+    yield error(
+        "References", "a path as a twin", partial(references, twins=["twin.nc"]), "twins[0]='twin.nc'", "Dataset"
+    )
+    yield error("References", "a floor without a name", partial(references, floors=[effects]), "floors=", "by name")
+    yield error("References", "a floor of no effects", partial(references, floors={"x": 3}), "floors['x']=3", "Dataset")
+    one = partial(references, ceilings={"voices": effects})
+    yield error("References", "one result as a ceiling", one, "ceilings['voices'] has 1 results", "(one, other)")
+    both = references(ceilings={"voices": (effects, effects)})
+    yield error(
+        "compare", "a ceiling of both", partial(call, references=both), "share 2 of T2T and S2T", "one modality"
+    )
+    other = references(floors={"other": effects.isel(metric=[0]).assign_coords(metric=["other"])})
+    yield error("compare", "a floor in another metric", partial(call, references=other), "lacks the metric", "trace it")
     for value in (("T2T", "T2T"), ("T2T",), "T2T", ("T2T", "X2T"), ("T2T", None), None, ("T2T", "S2T", "mixed")):
         yield error("compare", f"kinds {value!r}", partial(call, kinds=value), "kinds")
     yield error("compare", "a modality that is not there", partial(call, kinds=("T2T", "mixed")), "no mixed prompt")
@@ -125,7 +154,6 @@ def _comparisons(effects: Any) -> Iterator[Odd]:
         yield error("compare", f"permutations {value!r}", partial(call, permutations=value), "permutations=", "≥ 1")
         yield error("compare", f"resamples {value!r}", partial(call, resamples=value), "resamples=", "≥ 1")
     yield error("compare", "seed below 0", partial(call, seed=-1), "seed=-1", "≥ 0")
-    yield error("compare", "confidence above 1", partial(call, confidence=95), "confidence=95", "< 1")
     yield result(
         "compare", "a list of kinds", partial(call, kinds=["S2T", "T2T"]), lambda found: found.kinds == ("S2T", "T2T")
     )
