@@ -1,5 +1,7 @@
 """A variant: one thing of a study made in another way, as a function from the baseline to what is to be measured.
 
+A row of your own::
+
     def longer_window(ground: Ground) -> Setup:
         return replace(ground.setup, grid=replace(ground.setup.grid, window=6))
 
