@@ -55,7 +55,8 @@ def trace(
         check_phrasing(settings.phrasing, chosen)
     lens = _load(model, dtype, device)
 
-    from spiritlens.studies.study import study, study_cost
+    from spiritlens.studies.cost import study_cost
+    from spiritlens.studies.study import study
 
     if dry_run:
         costs = study_cost(lens, settings, chosen, tflops=tflops, protocol=protocol)

@@ -1,6 +1,9 @@
 from spiritlens.studies.cells import FourCells as FourCells
 from spiritlens.studies.cells import KnownCell as KnownCell
+from spiritlens.studies.cost import study_cost as study_cost
+from spiritlens.studies.doses import StudyDose as StudyDose
+from spiritlens.studies.floors import References as References
+from spiritlens.studies.marker_effect import MarkerEffect as MarkerEffect
 from spiritlens.studies.seed import SeedStudy as SeedStudy
 from spiritlens.studies.settings import StudySettings as StudySettings
 from spiritlens.studies.study import Study as Study
-from spiritlens.studies.study import study_cost as study_cost
