@@ -1,8 +1,10 @@
+from spiritlens.models.untrained import untrained_twin as untrained_twin
+from spiritlens.runs.own_answers import own_answers as own_answers
 from spiritlens.studies.cells import FourCells as FourCells
 from spiritlens.studies.cells import KnownCell as KnownCell
 from spiritlens.studies.cost import study_cost as study_cost
 from spiritlens.studies.doses import StudyDose as StudyDose
-from spiritlens.studies.floors import References as References
+from spiritlens.studies.floors import Floors as Floors
 from spiritlens.studies.marker_effect import MarkerEffect as MarkerEffect
 from spiritlens.studies.seed import SeedStudy as SeedStudy
 from spiritlens.studies.settings import StudySettings as StudySettings

@@ -38,25 +38,25 @@ from spiritlens.studies.traces import floor_settings, trace
 
 
 @dataclass(frozen=True, eq=False)
-class References:
-    """What an agreement is compared with: effects datasets by role of floors by name, and of twins.
+class Floors:
+    """What an agreement is set against: effects datasets by role, of floors `by_name` and of `twins`.
 
     `missing` says of each floor that was asked for and could not be made why not.
     """
 
-    floors: Mapping[Floor, xr.Dataset] = field(default_factory=dict)
+    by_name: Mapping[Floor, xr.Dataset] = field(default_factory=dict)
     twins: tuple[xr.Dataset, ...] = ()
     missing: Mapping[Floor, str] = field(default_factory=dict)
 
 
-def references_of(
+def study_floors(
     lens: Lens,
     pairs: Sequence[PairedPrompts],
     unknown: Sequence[PairedPrompts],
     settings: StudySettings,
     folder: Path,
     noise: Noise | None = None,
-) -> References:
+) -> Floors:
     """The floors and twins that the settings ask for, each in a run directory of its own in `folder`.
 
     `pairs` are traced in both modalities, `unknown` are candidates for the floor of that name; `noise` is the study's,
@@ -74,7 +74,7 @@ def references_of(
         twin_effects(lens, _prompts(pairs), settings, folder / f"twin {number}", seed=number)
         for number in range(settings.twins if pairs else 0)
     ]
-    return References(made, tuple(twins), missing)
+    return Floors(made, tuple(twins), missing)
 
 
 LACKING: dict[Floor, str] = {

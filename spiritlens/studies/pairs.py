@@ -244,7 +244,7 @@ def _written_twin(lens: Lens, fact: Fact, phrasing: str, marker: FinalMarker = "
     return lens.text(fact.text(phrasing), fact.subject, fact.answer, fact.foil, marker=marker, origin=origin)
 
 
-def _check_new(prompts: Prompts, seen: Mapping[str, str]) -> None:
+def _check_new(prompts: Iterable[Prompt], seen: Mapping[str, str]) -> None:
     for prompt in prompts:
         if prompt.id in seen:
             raise ValueError(f"its prompt is that of {seen[prompt.id]}; facts that are traced differ in their words")

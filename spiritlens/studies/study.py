@@ -49,7 +49,7 @@ from spiritlens.studies.cell_figures import cell_figures
 from spiritlens.studies.cells import FourCells, four_cells
 from spiritlens.studies.design import design_sentences
 from spiritlens.studies.doses import StudyDose, study_dose
-from spiritlens.studies.floors import References, references_of, unknown_pairs
+from spiritlens.studies.floors import Floors, study_floors, unknown_pairs
 from spiritlens.studies.marker_effect import MarkerEffect, marker_effect
 from spiritlens.studies.pairs import KINDS, Asked, LeftOut, accuracy_rows, write_wavs
 from spiritlens.studies.pairs import ask as ask_facts
@@ -79,7 +79,7 @@ class Study:
     """Effects by role of the written prompts without the marker; None where they are not traced, or have none."""
     marker: MarkerEffect | None = None
     """What the marker does by itself; None without `plain`, and where no fact is known both ways."""
-    references: References = field(default_factory=References)
+    floors: Floors = field(default_factory=Floors)
     """Floors and twins, for the agreement of the modalities to be set against."""
     page: Path = field(default_factory=Path)
     left_out: tuple[LeftOut, ...] = ()
@@ -123,12 +123,12 @@ def study(
     dose = study_dose(lens, prompts_of(chosen), settings, out / "dose.json")
     traced = _traced(lens, chosen, settings, dose, out)
     both = [each.pair for each in chosen if len(each.kinds) == len(KINDS)]
-    references = references_of(lens, both, unknown_pairs(asked.pairs), settings, out / "floors", dose.noise)
+    floors = study_floors(lens, both, unknown_pairs(asked.pairs), settings, out / "floors", dose.noise)
     seed = None
     if protocol == "seed":
         seed = _seed(lens, asked, settings, traced[BY_ROLE], out / "seed", dose)
         traced[SEED] = seed.effects
-    return _written(lens, out, settings, asked, chosen, _Found(traced, dose, references, seed))
+    return _written(lens, out, settings, asked, chosen, _Found(traced, dose, floors, seed))
 
 
 BY_ROLE, PLAIN, BY_TOKEN = "by role", "plain writing", "by token"
@@ -147,7 +147,7 @@ class _Found:
 
     traced: dict[str, xr.Dataset]
     dose: StudyDose
-    references: References
+    floors: Floors
     seed: SeedStudy | None
 
 
@@ -213,7 +213,7 @@ def _written(
         dose=found.dose,
         plain=plain,
         marker=marker,
-        references=found.references,
+        floors=found.floors,
         page=page,
         left_out=asked.left_out,
         seed=found.seed,

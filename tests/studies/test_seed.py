@@ -30,7 +30,7 @@ def found(lens: "sl.Lens", folder: Path) -> "sl.studies.Study":
     facts = {fact.id: fact for fact in sl.load_facts()}
     names = ("france", "germany", "greece", "peru")
     settings = sl.studies.StudySettings(
-        n_facts=3, n_token_maps=0, components=("resid_pre",), samples=1, ask="all", selection="each"
+        n_facts=3, n_token_maps=0, components=("resid_pre",), samples=1, ask="all", selection="each", floors=()
     )
     return sl.study(lens, folder, settings, [facts[f"capital/{name}"] for name in names], protocol="seed")
 
