@@ -6,8 +6,11 @@ Each model is traced as a study traces (noise on the subject, whole roles restor
 spoken ones do) for what it happens to say to twelve prompts and their spoken twins, so that every "fact" is known by
 construction. Then the sentences of the comparison are read: none may tell a difference, an equality or an agreement of
 two modalities, nor the identity of a fact, but as often as a test of its level errs. Each model is compared alone, and
-beside others of its kind as its own twins; in the probability, the log-probability and the KL divergence. Beside them
-stands the planted machine, the same in writing and in speech, of which no difference may be told.
+beside others of its kind as its own twins; in the probability, the log-probability and the KL divergence. *closed* are
+comparisons of which nothing is told, and why is said.
+
+Beside them stand two planted machines, to show that the count counts: one that is the same in writing and in speech, of
+which no difference may be told, and one whose facts lie later in speech, of which one must.
 """
 
 import re
@@ -31,6 +34,7 @@ CLAIMS: dict[str, str] = {
     "fact identity": r"peculiar to the same fact",
 }
 """What a sentence claims, by the words that it is told with."""
+CLOSED = "closed"
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,14 @@ def traced(lens: sl.Lens, prompts: Sequence[sl.Prompt], samples: int, seed: int)
     return sl.causal_trace(lens, own, grid, metrics=METRICS, samples=draws, progress="none")
 
 
-def counted(models: str, effects: Mapping[int, xr.Dataset], claims: Sequence[str] = tuple(CLAIMS)) -> Iterator[Count]:
+def counted(
+    models: str, effects: Mapping[int, xr.Dataset], claims: Sequence[str] = (*CLAIMS, CLOSED)
+) -> Iterator[Count]:
     """The claims about each model by its seed: alone, and beside the next models as its twins."""
     for metric in METRICS:
         for beside in ("alone", "with twins") if len(effects) > 2 else ("alone",):
             told = {
-                seed: claims_of(_compared(one, metric, _twins(effects, seed) if beside == "with twins" else ()))
+                seed: _told(one, metric, _twins(effects, seed) if beside == "with twins" else ())
                 for seed, one in effects.items()
             }
             for claim in claims:
@@ -82,8 +88,9 @@ def counted(models: str, effects: Mapping[int, xr.Dataset], claims: Sequence[str
                 yield Count(models, metric, beside, claim, seeds, len(effects))
 
 
-def _compared(effects: xr.Dataset, metric: str, twins: Sequence[xr.Dataset]) -> tuple[str, ...]:
-    return sl.compare(effects, metric=metric, references=sl.comparison.References(twins=twins)).findings
+def _told(effects: xr.Dataset, metric: str, twins: Sequence[xr.Dataset]) -> tuple[str, ...]:
+    found = sl.compare(effects, metric=metric, references=sl.comparison.References(twins=twins))
+    return (*claims_of(found.findings), *([CLOSED] if found.closed else []))
 
 
 def _twins(effects: Mapping[int, xr.Dataset], seed: int) -> list[xr.Dataset]:
@@ -116,8 +123,9 @@ def counts(seeds: int, samples: int = 3, n_layers: int = 6, embedded: int = 0) -
         own = embedded_prompts(lens, 12)
         some = {seed: traced(sl.studies.untrained_twin(lens, seed), own, samples, seed) for seed in range(embedded)}
         yield from counted("twin of the embedded model", some)
-    same = {0: traced(machine.lens, prompts, samples, 0)}
-    yield from counted("planted machine", same, claims=("difference",))
+    for name in ("fact machine", "fact machine, speech later"):
+        planted = sl.planted(name)
+        yield from counted(name, {0: traced(planted.lens, planted.prompts, samples, 0)}, claims=("difference",))
 
 
 def main(seeds: int = 20, samples: int = 3, n_layers: int = 6, embedded: int = 20) -> None:
