@@ -18,14 +18,14 @@ def test_every_weight_is_drawn_anew_with_its_own_mean_and_spread() -> None:
     lens = sl.load()
     twin = untrained_twin(lens)
     trained, drawn = (
-        {name: value.detach().numpy() for name, value in one.model.named_parameters()} for one in (lens, twin)
+        {name: value.detach().double().numpy() for name, value in one.model.named_parameters()} for one in (lens, twin)
     )
     assert {name: one.shape for name, one in trained.items()} == {name: one.shape for name, one in drawn.items()}
     for name, value in trained.items():
         if value.size < 10_000:
             continue
         assert drawn[name].std() == pytest.approx(value.std(), rel=0.05), name
-        assert drawn[name].mean() == pytest.approx(value.mean(), abs=0.05 * value.std()), name
+        assert drawn[name].mean() == pytest.approx(value.mean(), abs=0.05 * float(value.std())), name
         together = np.corrcoef(drawn[name].ravel(), value.ravel())[0, 1]
         assert abs(together) < 5 / value.size**0.5, name
 

@@ -48,7 +48,7 @@ def test_where_no_dose_can_be_matched_the_reason_is_told_and_kept(
 ) -> None:
     path = tmp_path / "dose.json"
     found = study_dose(machine.lens, machine.prompts[:2], SETTINGS, path)
-    assert found.rule == "equal" and found.noise is None
+    assert (found.rule, found.noise) == ("equal", None)
     assert "Doses are not matched (no prompt has its subject in speech" in found.sentence
     monkeypatch.setattr(doses, "match_dose", None)
     assert study_dose(machine.lens, machine.prompts[:2], SETTINGS, path) == found
