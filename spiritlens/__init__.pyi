@@ -16,6 +16,7 @@ from spiritlens.analysis.attribution.edge_attribution import attribute_edges as 
 from spiritlens.analysis.grid.grid import Draws as Draws
 from spiritlens.analysis.grid.grid import Grid as Grid
 from spiritlens.analysis.grid.grid import Screen as Screen
+from spiritlens.analysis.interchange.interchange import interchange as interchange
 from spiritlens.analysis.patching.activation_patching import activation_patch as activation_patch
 from spiritlens.analysis.patching.activation_patching import back_patch as back_patch
 from spiritlens.analysis.patching.donors import Donors as Donors

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "analysis/grid/cells": "analysis/patching/test_grid",
     "analysis/grid/grid": "analysis/tracing/test_grid",
     "analysis/grid/prompt_folder": "analysis/tracing/test_traced_folder",
+    "analysis/interchange/measured_sets": "analysis/interchange/test_interchange",
     "analysis/patching/one_prompt": "analysis/patching/test_activation_patching",
     "analysis/tracing/settings": "analysis/tracing/test_grid",
     "analysis/heads/references": "analysis/heads/test_head_knockout",

@@ -22,7 +22,8 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.comparison.statistics import Estimate
-from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, weighted_means
+from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.quantities import total
 from spiritlens.effects.statistics import fact_means, given_resampling, subject_names

@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from spiritlens.arguments import shown, told_keywords
+from spiritlens.effects.interchange import INTERCHANGE_SCHEMA, SETS_SCHEMA, check_interchange, check_sets
 from spiritlens.effects.measures import MEASURE_CHECKS
 from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
@@ -24,6 +25,8 @@ from spiritlens.warn import warn
 CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     SCHEMA: check_effects,
     PATHS_SCHEMA: check_paths,
+    INTERCHANGE_SCHEMA: check_interchange,
+    SETS_SCHEMA: check_sets,
     **MEASURE_CHECKS,
 }
 

@@ -65,7 +65,12 @@ def encoder_of(folder: Path, family: Family) -> SpeechEncoder | None:
 
 
 def encoder_remedy(family: Family) -> str:
-    """What to do where a lens has no speech encoder: put in its files, or run another's elsewhere."""
+    """What to do where a lens has no speech encoder: put in its files, run another's elsewhere, or ask in writing."""
+    if not family.has_speech:
+        return (
+            f"its family, {family.name}, has no units: ask it in writing, by lens.text(...) or "
+            "sl.prompts.writable(lens, facts), or load it with the family= whose units it reads"
+        )
     if family.encoder.get("kind") == EXTERNAL:
         package = family.encoder.get("package", "a package of its own")
         return (

@@ -93,7 +93,10 @@ def spoken_prompts(
         except SoundError as error:
             left_out.append(LeftOutRow(_called(fact, sound), error.reason, str(error)))
     if not spoken:
-        raise ValueError(f"none of the {len(given)} facts becomes a spoken prompt; the first: {left_out[0].detail}")
+        silent = "" if any(fact.sounds for fact in given) else "; sl.prompts.speak(facts, [VOICE], FOLDER) speaks them"
+        raise ValueError(
+            f"none of the {len(given)} facts becomes a spoken prompt; the first: {left_out[0].detail}{silent}"
+        )
     made = {(prompt.fact_id, prompt.phrasing) for prompt in spoken}
     twins = {key: prompt for key, prompt in twins.items() if key in made}
     return FactPrompts(tuple(spoken), tuple(twins.values()), LeftOut(tuple(left_out)))

@@ -315,6 +315,7 @@ class Prompt:
         for column in ("vocabulary", "encoder", *HEARD_TEXTS):
             row[column] = "" if is_missing(row.get(column)) else row[column]
         row |= {column: row.get(column) for column in HEARD_NUMBERS}
+        row["aliases"] = () if is_missing(row.get("aliases")) else row["aliases"]
         missing = [column for column in ("id", "subject_positions", *_stored()) if column not in row]
         if missing:
             raise ValueError(f"the row lacks {missing}; give a row that Prompt.to_dict wrote")

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def sound_files(folder: Path) -> list[Path]:
 
 
 def table_rows(folder: Path) -> list[dict[str, Any]] | None:
-    """The rows of a folder's table, each with a ``file_name``; None where it has no table.
+    """The rows of a folder's table, which has a column ``file_name``; None where it has no table.
 
-    Files of sound that the table does not name are warned of.
+    A row may name no file: its ``file_name`` is then "". Files of sound that the table does not name are warned of.
     """
     found = [folder / name for name in TABLES if (folder / name).is_file()]
     if not found:
@@ -56,10 +57,14 @@ def table_rows(folder: Path) -> list[dict[str, Any]] | None:
     except UnicodeDecodeError:
         raise ValueError(f"{table} is not UTF-8; save it as UTF-8.") from None
     rows = _csv_rows(text, table) if table.suffix == ".csv" else _json_rows(text, table)
+    if rows and not any("file_name" in row for row in rows):
+        raise ValueError(f"{table}: expected a column file_name; found {', '.join(dict.fromkeys(chain(*rows)))}.")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row.get("file_name"), str) or not row["file_name"].strip():
-            raise ValueError(f"{table}: row {number} names no file (file_name: {shown(row.get('file_name'))}).")
-    named = {(folder / row["file_name"]).resolve() for row in rows}
+        name = row.get("file_name")
+        if not isinstance(name, str | None):
+            raise ValueError(f"{table}: row {number} has file_name {shown(name)}; expected the name of a file.")
+        row["file_name"] = (name or "").strip()
+    named = {(folder / row["file_name"]).resolve() for row in rows if row["file_name"]}
     others = [path for path in sound_files(folder) if path.resolve() not in named]
     if rows and others:
         warn(
@@ -77,7 +82,7 @@ def _csv_rows(text: str, table: Path) -> list[dict[str, Any]]:
     if not lines:
         return []
     columns, *cells = lines
-    if "file_name" not in columns:
+    if "file_name" not in columns:  # told before anything else of the table
         raise ValueError(f"{table}: expected a column file_name; found {', '.join(columns)}.")
     if len(set(columns)) < len(columns):
         raise ValueError(f"{table}: two columns have the same name among {', '.join(columns)}; name each once.")

@@ -82,8 +82,8 @@ class EncodedRecording:
 def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
     """The files that ``metadata.csv`` (or ``.jsonl``) names, or all sound files of a folder without one, by name.
 
-    Sound that cannot be read (``.m4a`` ...) is among them, so that it is reported; files that the table does not name
-    are warned of.
+    Sound that cannot be read (``.m4a`` ...) and rows that name no file are among them, so that they are reported; files
+    that the table does not name are warned of.
 
     Returns them in the order of the table. Raises FileNotFoundError without the folder, ValueError for one that holds
     no recordings, or a table that cannot be read.
@@ -96,12 +96,17 @@ def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
         paths = sound_files(folder)
         found = tuple(Recording(str(path.relative_to(folder)), path, {}, words_beside(path)) for path in paths)
     else:
-        found = tuple(
-            Recording(row["file_name"], folder / row["file_name"], row, _words_of(folder, row)) for row in rows
-        )
+        found = tuple(_of_row(folder, row, number) for number, row in enumerate(rows, 1))
     if not found:
         raise ValueError(f"{folder} holds no recordings; expected metadata.csv or files {', '.join(AUDIO_ENDINGS)}.")
     return found
+
+
+def _of_row(folder: Path, row: Mapping[str, Any], number: int) -> Recording:
+    """The recording of a table's row; one that names no file has no audio, which is told when it is read."""
+    if not row["file_name"]:
+        return Recording(f"row {number}", None, row)
+    return Recording(row["file_name"], folder / row["file_name"], row, _words_of(folder, row))
 
 
 def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:

@@ -47,9 +47,13 @@ def given_units(vocabulary: Vocabulary, units: Any) -> GivenUnits:
     Raises ValueError for a family that reads no speech or several streams, and for what is none of its units.
     """
     family = vocabulary.family
-    if not family.has_speech or family.extra_streams:
-        why = "writes other streams beside its units" if family.has_speech else "reads no speech"
-        raise ValueError(f"family '{family.name}' {why}; build the prompt by prompt([SpeechSegment(...)])")
+    if not family.has_speech:
+        raise ValueError(f"family '{family.name}' reads no speech; ask it in writing, or name the family= at loading")
+    if family.extra_streams:
+        raise ValueError(
+            f"family '{family.name}' writes other streams beside its units; build the prompt by "
+            "prompt([SpeechSegment(...)])"
+        )
     if isinstance(units, UnitStream):
         numbers, timed = units.ids, True
     else:

@@ -56,7 +56,7 @@ def cell_texts(column: str, value: Any) -> tuple[str, ...]:
 
 
 def _texts(column: str, value: Any) -> Iterator[str]:
-    value = _parsed(_plain(value))
+    value = parsed(_plain(value))
     if isinstance(value, Mapping):
         names = [name for name in NAMES if value.get(name) is not None]
         if not names and value.get("aliases") is None:
@@ -81,7 +81,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
     """A list or struct that a cell holds as text; any other value as it is."""
     if not isinstance(value, str) or (value.strip()[:1], value.strip()[-1:]) not in (("[", "]"), ("{", "}")):
         return value

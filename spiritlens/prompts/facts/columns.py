@@ -42,9 +42,10 @@ def chosen_columns(
             if one not in found:
                 raise ValueError(f"{name} has no column {one!r} (for {role}); its columns are {', '.join(found)}")
     layout = recognised(lambda column: column in found)
+    spelt = {one.casefold(): one for one in reversed(found)} | {one: one for one in found}
     named: dict[str, Any] = {}
     for role, usual in layout.columns.items():
-        named[role] = next((one for one in usual if one in found), None)
+        named[role] = next((spelt[one] for one in usual if one in spelt), None)
     of = {role: column for role, column in {**named, **given}.items() if isinstance(column, str)}
     prompts = given["prompt"] if isinstance(given.get("prompt"), Mapping) else {FIRST: of.get("prompt")}
     kept = {phrasing: column for phrasing, column in prompts.items() if column}
@@ -55,6 +56,7 @@ def chosen_columns(
     if missing:
         remedy = "".join(f"{role!r}: 'COLUMN', " for role in missing).rstrip(", ")
         without = "; 'subject': None if the questions name none" if "subject" in missing else ""
+        without += "; or give templates={'first': 'The capital of {} is'}" if "prompt" in missing else ""
         raise ValueError(
             f"{name}: no column holds the {' or the '.join(missing)}; its columns are {', '.join(found)}. Say which do "
             f"by columns={{{remedy}}}{without}"

@@ -69,6 +69,8 @@ def _fact(row: Mapping[str, Any], columns: Columns, templates: Templates, place:
         if isinstance(template, Refusal):
             return template
         found[phrasing], spelt = template
+        if _says(template[0], answers[0]):
+            return Refusal("the answer is not asked for at the end", f"{text!r} ends with the answer; leave it out")
         if len(prompts) == 1:
             subject = spelt
     name = texts["id"] or f"{relation}/{'-'.join((texts['subject'] or place).lower().split())}"
@@ -76,6 +78,12 @@ def _fact(row: Mapping[str, Any], columns: Columns, templates: Templates, place:
     others = tuple(text for text in (*answers[1:], *aliases) if _new(text, known))
     tags = {column: cell_text(column, lookup(row, column)) for column in columns.tags}
     return Fact(name, relation, subject, answers[0], foil, found, texts["group"], others, tags)
+
+
+def _says(template: str, answer: str) -> bool:
+    """Whether a template ends with the answer: a statement, and no prompt for it."""
+    end = same_text(template).rstrip(" .!\"'")
+    return end.endswith(same_text(answer)) and not end.removesuffix(same_text(answer))[-1:].isalnum()
 
 
 def _new(text: str, known: set[str]) -> bool:

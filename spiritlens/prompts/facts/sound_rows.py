@@ -5,7 +5,8 @@ Sound is found by what the columns hold, whatever their name (`speech.audio_colu
 sound (``"audio": ["anna", "ben"]``) are several voices, called like the columns.
 
 Words with times are one column (a list of structs, a struct of lists, whisper-like JSON, the content or the path of a
-TextGrid or CTM: all that `read_words` takes), or a column of words beside those of their starts and ends in seconds. A
+TextGrid or CTM: all that `read_words` takes), or a column of words beside those of their starts and ends in seconds (in
+a table of texts each a list in JSON, or parts between blanks). A
 column that is called ``words`` but holds words alone is passed over, unless it is named. A sound that is a file may
 have a file of words of the same name beside it.
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from spiritlens.arguments import shown
+from spiritlens.prompts.facts.cells import parsed
 from spiritlens.prompts.facts.sounds import FactSound, one_of
 
 USUAL = {
@@ -150,13 +152,26 @@ def _text(row: Mapping[str, Any], column: str | None) -> str:
 
 
 def _zipped(words: Any, starts: Any, ends: Any, place: str) -> list[tuple[Any, Any, Any]]:
-    listed = words.split() if isinstance(words, str) else list(words)
-    times = list(starts), list(ends)
+    listed, *times = _parts(words), _seconds(starts, place), _seconds(ends, place)
     if not len(listed) == len(times[0]) == len(times[1]):
         raise ValueError(
             f"{place}: it has {len(listed)} words, {len(times[0])} starts and {len(times[1])} ends; give one each"
         )
     return list(zip(listed, *times, strict=True))
+
+
+def _parts(cell: Any) -> list[Any]:
+    """A cell of several: a list, one that is written as JSON or Python, or texts between blanks."""
+    held = parsed(cell)
+    return held.split() if isinstance(held, str) else list(held)
+
+
+def _seconds(cell: Any, place: str) -> list[Any]:
+    """The times of a cell; in a table of texts they are texts."""
+    try:
+        return [float(one.strip(",;")) if isinstance(one, str) else one for one in _parts(cell)]
+    except ValueError:
+        raise ValueError(f"{place}: {shown(cell)} are no times; give seconds, one for each word") from None
 
 
 def _have_times(words: Any) -> bool:

@@ -20,6 +20,7 @@ Row: TypeAlias = Mapping[str, Any] | Refusal
 """A row of a table, or why it cannot be read."""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""Spreadsheets of many countries write semicolons: they count where the first line has none of the ending's own."""
 JSON_LINES = (".jsonl", ".ndjson")
 TEXT_ENDINGS = (".json", *JSON_LINES, *SEPARATORS)
 
@@ -85,9 +86,11 @@ def _object(value: Any) -> Row:
 
 def _separated(path: Path, separator: str) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=separator)
+        first = file.readline()
+        file.seek(0)
+        rows = csv.reader(file, delimiter=next((one for one in (separator, ";", "\t") if one in first), separator))
         try:
-            columns = next((row for row in rows if row), [])
+            columns = [name.strip() for name in next((row for row in rows if row), [])]
             if len(set(columns)) < len(columns):
                 raise ValueError(f"{path}: two columns have the same name among {', '.join(columns)}; name each once")
             for row in rows:

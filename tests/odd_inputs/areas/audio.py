@@ -325,7 +325,6 @@ def _folders(bench: Bench) -> Iterator[Odd]:
     )
     for what, text, words in (
         ("no file_name", "path,text\na.wav,x\n", ("file_name", "path, text")),
-        ("a row without a name", "file_name,text\na.wav,x\n,y\n", ("row 2", "no file")),
         ("a row of three cells", "file_name,text\na.wav,x,y\n", ("row 1", "3 cells")),
         ("a column twice", "file_name,text,text\na.wav,x,y\n", ("same name", "text")),
         ("an open quote", 'file_name,text\na.wav,"x\n', ("not CSV",)),
@@ -333,6 +332,18 @@ def _folders(bench: Bench) -> Iterator[Odd]:
     ):
         table = text
         yield error("recordings_of_folder", what, lambda t=table: read(folder(a_wav=wav, metadata_csv=t)), *words)
+    yield result(
+        "recordings_of_folder",
+        "a row without a name",
+        lambda: read(folder(a_wav=wav, metadata_csv="file_name,text\na.wav,x\n,y\n")),
+        lambda found: [one.name for one in found] == ["a.wav", "row 2"] and found[1].audio is None,
+    )
+    yield error(
+        "recordings_of_folder",
+        "a name that is a number",
+        lambda: read(folder(metadata_jsonl='{"file_name": 5}')),
+        *("row 1", "file_name 5"),
+    )
     latin = "file_name,text\na.wav,é\n".encode("latin-1")
     yield error("recordings_of_folder", "another encoding", lambda: read(folder(metadata_csv=latin)), "UTF-8")
     yield error(

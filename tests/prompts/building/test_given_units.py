@@ -143,7 +143,7 @@ def test_what_is_no_unit_is_refused(spirit, units, message):
 
 
 def test_families_that_cannot_take_bare_units_say_so(vocabularies):
-    with pytest.raises(ValueError, match="family 'text-only' reads no speech"):
+    with pytest.raises(ValueError, match="family 'text-only' reads no speech; ask it in writing"):
         given_units(vocabularies["text"], "[Hu1]")
     with pytest.raises(ValueError, match="family 'spiritlm-expressive' writes other streams beside its units"):
         given_units(vocabularies["expressive"], "[Hu1]")

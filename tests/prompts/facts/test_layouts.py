@@ -173,6 +173,15 @@ def test_any_table_is_read_by_the_columns_given() -> None:
     assert found[0].tags == {"pop": "3"}
 
 
+def test_usual_names_are_found_in_any_case_and_between_blanks_or_semicolons(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Subject; ANSWER;Prompt\nFrance;Paris, on the Seine;The capital of France is\n")
+    (tmp_path / "b.tsv").write_text("subject\tSubject\tanswer\tprompt\nPeru\tFrance\tLima\tThe capital of Peru is\n")
+    assert [fact.answer for fact in load_facts(tmp_path / "a.csv")] == ["Paris, on the Seine"]
+    assert [fact.subject for fact in load_facts(tmp_path / "b.tsv")] == ["Peru"], "the name as it is comes first"
+    (tmp_path / "c.csv").write_text('"a;b",subject,answer,prompt\nx,France,"Paris; Seine",The capital of France is\n')
+    assert [fact.answer for fact in load_facts(tmp_path / "c.csv")] == ["Paris; Seine"]
+
+
 def test_columns_given_come_before_those_of_the_layout() -> None:
     rows = [{**KNOWN_1000[0], "wrong": "Asia"}]
     (fact,) = load_facts(rows, {"foil": "wrong"})

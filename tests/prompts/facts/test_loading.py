@@ -33,6 +33,11 @@ def row(**changed: Any) -> dict[str, Any]:
         (row(prompt="{} is {} is"), "{} twice in the template", "more than once"),
         (row(prompt="{} is [X]"), "{} twice in the template", "{} and [X]"),
         (row(prompt="[X] has [Y] as its capital"), "the answer is not asked for at the end", "goes on after [Y]"),
+        (
+            row(prompt="The capital of France is Paris."),
+            "the answer is not asked for at the end",
+            "ends with the answer",
+        ),
         (row(prompt="[Y]"), "no prompt", "no words before the answer"),
         (row(prompt=" "), "no prompt", "neither a text nor a template"),
         (row(prompt=None), "no prompt", "neither a text nor a template"),
@@ -55,6 +60,13 @@ def test_a_broken_row_falls_out_with_its_reason_and_the_others_go_on(broken: Any
     assert [fact.id for fact in found] == ["1", "3"]
     assert found.left_out.by_reason == {reason: ("row 2",)}
     assert detail in found.left_out.rows[0].detail
+
+
+def test_a_prompt_may_hold_the_answer_elsewhere_or_within_a_word() -> None:
+    texts = ("Parisian France is ruled from", "In France, as in Paris", "The capital of France is Comparis")
+    assert [fact.text() for fact in load_facts([row(id=text, prompt=text) for text in texts])] == [texts[0], texts[2]]
+    (asked,) = load_facts([row(prompt="Is the capital of France Rome or Paris?")])
+    assert asked.answer == "Paris"
 
 
 def test_reasons_are_counted_and_shown_with_their_ids() -> None:

@@ -43,6 +43,10 @@ def test_words_beside_columns_of_times():
     assert [(w.word, w.end) for w in made(row)[0].timed_words(1.0)] == [("the", 0.5), ("cat", 0.9)]
     text = {**row, "words": "the cat"}
     assert len(made(text)[0].timed_words(1.0)) == 2
+    listed = {**row, "words": '["the", "cat"]', "word_starts": "[0.0, 0.5]", "word_ends": "0.5 0.9"}
+    assert made(listed)[0].timed_words(1.0) == made(row)[0].timed_words(1.0), "lists are texts in a table of texts"
+    with pytest.raises(ValueError, match="row 1: 'soon later' are no times; give seconds, one for each word"):
+        made({**listed, "word_starts": "soon later"})
     with pytest.raises(ValueError, match="row 1: it has 2 words, 1 starts and 2 ends"):
         made({**row, "word_starts": [0.0]})
     lacking = {**row, "word_starts": None}

@@ -54,7 +54,9 @@ def test_ultraeval_llama_questions(lens, tmp_path):
     rows = [{"Questions": question(c), "Answer": CAPITALS[c], "audio": audio(c, "wav", 24000)} for c in COUNTRIES]
     path = parquet(rows, tmp_path / "test.parquet")
     all_become_prompts(lens, sl.load_facts(path, {"prompt": "Questions", "answer": "Answer", "subject": None}))
-    with pytest.raises(ValueError, match="no column holds the answer or the subject or the prompt; its columns are Qu"):
+    with pytest.raises(
+        ValueError, match="no column holds the subject or the prompt; its columns are Questions, Answer"
+    ):
         sl.load_facts(path)
 
 
