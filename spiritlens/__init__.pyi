@@ -1,5 +1,6 @@
 """The public names and where they come from: type checkers read this file, and so does the loader."""
 
+from spiritlens import comparison as comparison
 from spiritlens import components as components
 from spiritlens import corruptions as corruptions
 from spiritlens import effects as effects

@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords
-from spiritlens.comparison.statistics import Estimate
+from spiritlens.comparison.estimates import Estimate
 from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces

@@ -141,7 +141,7 @@ def _means(values: Array, codes: Any) -> Array:
     member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
     present = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
-        return np.asarray((member @ np.where(present, values, 0.0)) / (member @ present))
+        return np.asarray((member @ np.where(present, values, 0.0)) / (member @ present.astype(np.float64)))
 
 
 def _has_values(values: Array, codes: Any) -> Any:

@@ -66,7 +66,8 @@ def shared_cells(maps: FactMaps, fewest: int = FEWEST_CLUSTERS) -> Mask:
     """Cells that at least `fewest` clusters have in the first modality, and in the second [cell]."""
     codes = np.unique(maps.clusters, return_inverse=True)[1].reshape(-1)
     member = _membership(codes)
-    counts = [((member @ ~np.isnan(values)) > 0).sum(axis=0) for values in (maps.first, maps.second)]
+    present = [(~np.isnan(values)).astype(np.float64) for values in (maps.first, maps.second)]
+    counts = [((member @ one) > 0).sum(axis=0) for one in present]
     return np.asarray(np.minimum(*counts) >= fewest)
 
 
@@ -75,7 +76,9 @@ def population_moments(maps: FactMaps) -> PopulationMoments:
     names, codes = np.unique(maps.clusters, return_inverse=True)
     member = _membership(codes.reshape(-1))
     both = np.concatenate([~np.isnan(maps.first), ~np.isnan(maps.second)])
-    patterns = _membership(np.unique(both, axis=1, return_inverse=True)[1].reshape(-1))
+    patterns = np.ones((1, both.shape[1]))
+    if not both.all():
+        patterns = _membership(np.unique(both, axis=1, return_inverse=True)[1].reshape(-1))
     first, second = (_sums(values, member, patterns) for values in (maps.first, maps.second))
     return PopulationMoments(
         of_first=_products(first, first),
@@ -94,7 +97,7 @@ def _membership(codes: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
 
 def _sums(values: Array, member: Array, patterns: Array) -> _Sums:
     present = ~np.isnan(values)
-    sums, counts = member @ np.where(present, values, 0.0), member @ present
+    sums, counts = member @ np.where(present, values, 0.0), member @ present.astype(np.float64)
     per_pattern = patterns / patterns.sum(axis=1, keepdims=True)
     return _Sums(sums, counts, sums @ patterns.T, counts @ per_pattern.T)
 
