@@ -25,6 +25,7 @@ from typing import Protocol, TypeVar
 import xarray as xr
 
 from spiritlens.arguments import whole
+from spiritlens.comparison.references import References
 from spiritlens.models.lens import Lens
 from spiritlens.models.untrained import untrained_twin
 from spiritlens.prompts.knowing import EXACT
@@ -47,6 +48,14 @@ class Floors:
     by_name: Mapping[Floor, xr.Dataset] = field(default_factory=dict)
     twins: tuple[xr.Dataset, ...] = ()
     missing: Mapping[Floor, str] = field(default_factory=dict)
+
+    @property
+    def references(self) -> References:
+        """What `compare` takes."""
+        return References(twins=self.twins, floors={FLOOR_WORDS[name]: one for name, one in self.by_name.items()})
+
+
+FLOOR_WORDS: dict[Floor, str] = {"control": "a control corruption", "unknown": "facts that are not known"}
 
 
 def study_floors(

@@ -18,16 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.margins import Margins
+from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
 from spiritlens.comparison.shares import share_differences
-from spiritlens.comparison.statistics import Estimate
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import cluster_interval
-from spiritlens.effects.quantities import smallest_total_effect, total
-from spiritlens.effects.role_effects import by_role
 from spiritlens.effects.sign_flips import max_t
-from spiritlens.effects.statistics import fact_means, subject_names
-from spiritlens.terms import READOUT, READOUT_ROLES
+from spiritlens.effects.statistics import fact_names
 
 ALPHA = 0.05
 PERMUTATIONS = 1000
@@ -89,49 +87,26 @@ def marker_effect(marked: xr.Dataset, plain: xr.Dataset, *, seed: int = 0) -> Ma
 
     Returns None where no fact is known both ways.
     """
-    written = [_known_written(one) for one in (plain, marked)]
-    if not all(one.sizes["prompt"] for one in written):
+    if not _known_written(plain) & _known_written(marked):
         return None
-    maps, totals = [_at_read_out(one) for one in written], [_totals(one) for one in written]
-    facts = [one["fact_id"].values.tolist() for one in maps]
-    shared = [fact for fact in facts[0] if fact in facts[1]]
-    if not shared:
-        return None
-    roles = [role for role in maps[0]["role"].values.tolist() if role in maps[1]["role"].values.tolist()]
-    rows = [[names.index(fact) for fact in shared] for names in facts]
-    maps = [one.isel(fact=chosen).sel(role=roles) for one, chosen in zip(maps, rows, strict=True)]
-    paired = np.stack([one[chosen] for one, chosen in zip(totals, rows, strict=True)])
-    subjects, smallest = subject_names(maps[0]), smallest_total_effect(marked, str(marked["metric"].values[0]))
-    changes = _compared(share_differences(np.stack([one.values for one in maps]), paired, smallest))
-    tests = max_t(changes, subjects, permutations=PERMUTATIONS, seed=seed)
-    change = cluster_interval(paired[1] - paired[0], subjects)
-    floor = float(np.nan_to_num(marked["noise_floor"].isel(metric=0)).max())
+    metric = str(marked["metric"].values[0])
+    maps = [prompt_maps(one, metric, "read-out") for one in (plain, marked)]
+    pairs = paired(maps[0], maps[1], ("T2T", "T2T"))
+    changes = _compared(share_differences(pairs.values, pairs.totals, pairs.smallest))
+    tests = max_t(changes, pairs.subjects, permutations=PERMUTATIONS, seed=seed)
+    change = cluster_interval(pairs.totals[1] - pairs.totals[0], pairs.subjects)
     return MarkerEffect(
-        n_facts=len(shared),
+        n_facts=len(pairs.subjects),
         total_difference=Estimate(float(change.mean), float(change.low), float(change.high)),
-        cells=_cells(changes, tests.p_value, maps[0]),
-        margin=Margins().of_cells(floor / max(float(np.abs(paired).mean()), smallest)),
-        smallest_p=2.0 ** (1 - len(set(subjects.tolist()))),
+        cells=_cells(changes, tests.p_value, pairs),
+        margin=Margins().of_cells(pairs.noise_floor / max(float(np.abs(pairs.totals).mean()), pairs.smallest)),
+        smallest_p=2.0 ** (1 - len(set(pairs.subjects.tolist()))),
     )
 
 
-def _known_written(effects: xr.Dataset) -> xr.Dataset:
-    return effects.isel(prompt=(effects["modality"].values == "T2T") & (effects["known"].values == 1))
-
-
-def _totals(written: xr.Dataset) -> Array:
-    """Total effects in the first metric [fact]."""
-    return np.asarray(fact_means(total(written)).isel(metric=0).values)
-
-
-def _at_read_out(written: xr.Dataset) -> xr.DataArray:
-    """Effects in the first metric [fact component layer role], with one row where the answer is read."""
-    effect = fact_means(by_role(written).isel(metric=0)).transpose("fact", "component", "layer", "role")
-    there = [str(role) for role in effect["role"].values[~np.isnan(effect.values).all(axis=(0, 1, 2))]]
-    read_at = next((role for role in READOUT_ROLES if role in there), None)
-    kept = [role for role in there if role == read_at or role not in READOUT_ROLES]
-    named = [READOUT if role == read_at else role for role in kept]
-    return effect.sel(role=kept).assign_coords(role=named)
+def _known_written(effects: xr.Dataset) -> set[str]:
+    """Facts that are known in writing."""
+    return set(fact_names(effects)[(effects["modality"].values == "T2T") & (effects["known"].values == 1)].tolist())
 
 
 def _compared(changes: Array) -> Array:
@@ -140,10 +115,10 @@ def _compared(changes: Array) -> Array:
     return np.where(enough & (np.nan_to_num(changes) != 0).any(axis=0), changes, np.nan)
 
 
-def _cells(changes: Array, p_value: Array, about: xr.DataArray) -> xr.Dataset:
+def _cells(changes: Array, p_value: Array, pairs: Pairs) -> xr.Dataset:
     """Mean differences and p [component layer role]."""
     counts = (~np.isnan(changes)).sum(axis=0)
     means = np.nansum(changes, axis=0) / np.where(counts > 0, counts, np.nan)
     dims = ("component", "layer", "role")
-    coords = {name: about[name].values for name in dims}
+    coords = {"component": list(pairs.components), "layer": list(pairs.layers), "role": list(pairs.roles)}
     return xr.Dataset({"difference": (dims, means), "p_value": (dims, p_value)}, coords=coords)

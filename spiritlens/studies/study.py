@@ -155,7 +155,8 @@ def _traced(
     lens: Lens, chosen: Sequence[ChosenFact], settings: StudySettings, dose: StudyDose, out: Path
 ) -> dict[str, xr.Dataset]:
     """The map by role, that of plain writing, and the maps by token, where they are asked for."""
-    found = {BY_ROLE: trace(lens, prompts_of(chosen), settings, out, noise=dose.noise)}
+    by_role = trace(lens, prompts_of(chosen), settings, out, noise=dose.noise)
+    found = {BY_ROLE: by_role.assign_attrs(dose=dose.rule)}
     plain = plain_prompts(chosen) if settings.ending == "both" else []
     if plain:
         found[PLAIN] = trace(lens, plain, settings, out / "plain", noise=dose.noise)
@@ -187,7 +188,7 @@ def _written(
     cells.write(out)
     write_wavs(prompts_of(chosen), out / "wavs")
     paired = any(each.pair.known_in_both and len(each.kinds) == len(KINDS) for each in chosen)
-    comparison = compare(effects) if paired else None
+    comparison = compare(effects, references=found.floors.references) if paired else None
     marker = None if plain is None else marker_effect(effects, plain, seed=settings.seed)
     findings = (
         *(comparison.findings if comparison is not None else (NOT_COMPARED,)),
