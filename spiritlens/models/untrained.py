@@ -28,8 +28,8 @@ Model = TypeVar("Model", bound=torch.nn.Module)
 def untrained_twin(lens: Lens, seed: int = 0) -> Lens:
     """The lens on a model of the same shape whose weights are drawn anew by the seed; it takes the same memory again.
 
-    A twin knows what it happens to say, so its rule of knowing is `exact`. Returns it, named after the lens. Raises
-    ValueError for what is no lens, or a seed that is no whole number ≥ 0.
+    A twin knows what it happens to say, so its rule of knowing is `exact`. Returns it, named after the lens.
+    Raises ValueError for what is no lens, or a seed that is no whole number ≥ 0.
     """
     lens, seed = given_lens(lens), whole("seed", seed, at_least=0)
     name = f"{lens.name or 'model'}, untrained twin {seed}"
