@@ -49,4 +49,4 @@ def test_nothing_is_claimed_of_a_few_random_models() -> None:
 
 @pytest.mark.slow
 def test_nothing_is_claimed_of_twenty_random_models_and_twins() -> None:
-    checked(list(counts(20, samples=3, embedded=20)), most=0.05)
+    checked(list(counts(20, samples=3)), most=0.05)
