@@ -23,7 +23,7 @@ def known_pairs(
     """Of `asked` facts that training wrote and spoke, drawn by the seed: `n_facts` known in both modalities."""
     facts = [fact for fact in sl.load_facts() if fact.group == "both"]
     order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    found = ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
+    found = ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing, ending="plain")
     return choose_known(found, n_facts, seed)
 
 

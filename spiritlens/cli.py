@@ -51,7 +51,8 @@ def trace(
     chosen = _facts(facts, settings.phrasing)
     lens = _load(model, dtype, device)
 
-    from spiritlens.studies.study import study, study_cost
+    from spiritlens.studies.cost import study_cost
+    from spiritlens.studies.study import study
 
     if dry_run:
         costs = study_cost(lens, settings, chosen, tflops=tflops, protocol=protocol)

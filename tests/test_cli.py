@@ -10,6 +10,7 @@ import pytest
 import spiritlens as sl
 from spiritlens import cli
 from spiritlens.speech.engines.process import EngineError
+from spiritlens.studies import cost
 from spiritlens.studies import study as studies
 
 
@@ -116,11 +117,25 @@ def test_what_is_asked_for_reaches_the_study(
     monkeypatch.setattr(studies, "study", lambda *given, protocol: asked.append((*given, protocol)) or "found")
     numbers = ("--n-facts", "2", "--samples", "3", "--seed", "4", "--window", "5", "--n-token-maps", "0")
     words = ("--ask", "all", "--components", "resid_pre", "z", "--knowing", "generated 4", "--selection", "each")
-    words += ("--protocol", "seed")
+    words += ("--protocol", "seed", "--ending", "plain", "--dose", "equal", "--floors", "unknown", "--twins", "5")
     monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--out", str(tmp_path), *numbers, *words])
     cli.main()
     knowing = sl.prompts.Knowing("generated", tokens=4)
-    settings = sl.studies.StudySettings("espeak:en-us", None, 2, 0, ("resid_pre", "z"), 5, 3, 4, "all", knowing, "each")
+    settings = sl.studies.StudySettings(
+        n_facts=2,
+        n_token_maps=0,
+        components=("resid_pre", "z"),
+        window=5,
+        samples=3,
+        seed=4,
+        ask="all",
+        knowing=knowing,
+        selection="each",
+        ending="plain",
+        dose="equal",
+        floors=("unknown",),
+        twins=5,
+    )
     assert asked == [("lens", tmp_path, settings, sl.load_facts(), "seed")]
     assert capsys.readouterr().out == "found\n"
 
@@ -131,7 +146,7 @@ def test_a_dry_run_asks_the_cost_of_the_same_settings(
     monkeypatch.setattr(sl, "load", lambda *model: "lens")
     monkeypatch.setattr(studies, "study", None)
     monkeypatch.setattr(
-        studies,
+        cost,
         "study_cost",
         lambda lens, settings, facts, tflops, protocol: {lens: (settings.n_facts, len(facts), tflops, protocol)},
     )

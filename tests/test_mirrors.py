@@ -107,6 +107,7 @@ ELSEWHERE = {
     "speech/word_files/transcripts": "speech/word_files/test_formats",
     "speech/words": "speech/word_files/test_formats",
     "studies/cell_figures": "studies/test_cells",
+    "studies/design": "studies/test_study",
     "studies/kept_answers": "studies/test_study",
     "studies/pairs": "studies/test_study",
     "studies/selection": "studies/test_study",
@@ -117,6 +118,7 @@ ELSEWHERE = {
     "studies/sensitivity/result": "studies/sensitivity/test_sensitivity",
     "studies/sensitivity/variant": "studies/sensitivity/test_variants",
     "studies/sensitivity/variant_result": "studies/sensitivity/test_sensitivity",
+    "studies/traces": "studies/test_study",
     "text_tables": "runs/test_run",
 }
 """Modules that are tested together with others, and where. A file of their own name is better."""

@@ -89,8 +89,8 @@ def _token_counts(effects: xr.Dataset, pairs: Pairs) -> tuple[str, ...]:
 
 
 def _doses(effects: xr.Dataset, apart: Judged) -> tuple[str, ...]:
-    if not str(effects.attrs["noise_law"]) or apart.verdict == "equivalent":
-        return ()
+    if not str(effects.attrs["noise_law"]) or apart.verdict == "equivalent" or effects.attrs.get("dose") == "matched":
+        return ()  # a study that matches them says so in the attribute
     return (
         "The doses of noise are not matched (equal total effects are not shown), so that differences may be those of "
         "dose: sl.tracing.match_dose finds scales of equal effect.",

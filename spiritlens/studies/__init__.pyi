@@ -1,5 +1,11 @@
+from spiritlens.models.untrained import untrained_twin as untrained_twin
+from spiritlens.runs.own_answers import own_answers as own_answers
 from spiritlens.studies.cells import FourCells as FourCells
 from spiritlens.studies.cells import KnownCell as KnownCell
+from spiritlens.studies.cost import study_cost as study_cost
+from spiritlens.studies.doses import StudyDose as StudyDose
+from spiritlens.studies.floors import Floors as Floors
+from spiritlens.studies.marker_effect import MarkerEffect as MarkerEffect
 from spiritlens.studies.seed import SeedStudy as SeedStudy
 from spiritlens.studies.sensitivity.result import Sensitivity as Sensitivity
 from spiritlens.studies.sensitivity.sensitivity import sensitivity_cost as sensitivity_cost
@@ -11,4 +17,3 @@ from spiritlens.studies.sensitivity.variants import VARIANTS as VARIANTS
 from spiritlens.studies.settings import SensitivitySettings as SensitivitySettings
 from spiritlens.studies.settings import StudySettings as StudySettings
 from spiritlens.studies.study import Study as Study
-from spiritlens.studies.study import study_cost as study_cost

@@ -1,6 +1,8 @@
 """Pairs of prompts: a fact written and spoken, and whether the model knows it in each.
 
-1. **Pair.** Each fact's prompt is written (T2T) and spoken by a voice (S2T).
+1. **Pair.** Each fact's prompt is written (T2T) and spoken by a voice (S2T), in one phrasing. The written one ends as
+   the spoken one does, with the marker ``[Text]`` where that has one (`Ending`): else maps differ by the token at which
+   the answer is read, which has nothing to do with speech.
 2. **Ask.** Whether a fact is *known* in a modality is for the lens's rule to say (`spiritlens.prompts.knowing`);
    prompts of one length are asked together.
 3. **Leave out.** A fact that cannot be spoken or asked (its subject is not found in the words spoken, its answer has no
@@ -17,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -27,6 +29,7 @@ from spiritlens.files.atomic import write_whole
 from spiritlens.models.fact_prompts import spoken_prompt, with_cached_units
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
+from spiritlens.prompts.building.build import FinalMarker
 from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
 from spiritlens.prompts.facts.guesses import commonest_answers
 from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT
@@ -34,7 +37,7 @@ from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.kept_answers import KeptAnswers
-from spiritlens.studies.settings import Selection
+from spiritlens.studies.settings import Ending, Selection
 
 __all__ = ["Asked", "LeftOut", "PairedPrompts", "ask", "pair_prompts"]
 
@@ -53,6 +56,8 @@ class PairedPrompts:
     written: Prompt
     spoken: Prompt
     known: Mapping[str, bool]
+    plain: Prompt | None = None
+    """The written prompt without the marker that `written` ends with; None where that has none of its own."""
 
     @property
     def known_in_both(self) -> bool:
@@ -99,26 +104,28 @@ def ask(
     phrasing: str | None = None,
     enough: int | None = None,
     selection: Selection = "both",
+    ending: Ending = "both",
     answers: Path | None = None,
 ) -> Asked:
     """Build both prompts of each fact and ask the model, in the order given.
 
-    `phrasing` None is that of `asked_phrasing`. ``enough`` stops when so many are known as `selection` needs;
-    ``answers`` is the file in which answers are kept. Returns those asked and those left out, with the reason. Raises
-    ValueError where none can be spoken and asked.
+    `phrasing` None is that of `asked_phrasing`. What is asked ends as what is traced (`ending`). ``enough`` stops when
+    so many are known as `selection` needs; ``answers`` is the file in which answers are kept. Returns those asked and
+    those left out, with the reason. Raises ValueError where none can be spoken and asked.
     """
     facts = given_facts(facts)
     if phrasing is not None:
         check_phrasing(phrasing, facts)
     check_choice("selection", selection, Selection)
-    kept = KeptAnswers(given_lens(lens), answers)
+    check_choice("ending", ending, Ending)
+    kept, form = KeptAnswers(given_lens(lens), answers), AskedForm(voice, phrasing, ending)
     pairs: list[PairedPrompts] = []
     left_out: list[LeftOut] = []
     seen: dict[str, str] = {}
     waiting = iter(facts)
     with tqdm(total=len(facts), desc="speaking and asking", unit="fact") as bar:
         while some := tuple(islice(waiting, _still_needed(pairs, enough, selection))):
-            spoken, unspoken = _spoken(lens, some, voice, phrasing, seen)
+            spoken, unspoken = _spoken(lens, some, form, seen)
             answered, unanswered = _answered(kept, spoken)
             pairs += answered
             reasons = unspoken | unanswered
@@ -140,40 +147,55 @@ def _still_needed(pairs: Sequence[PairedPrompts], enough: int | None, selection:
     return min(TOGETHER, max(0, enough - found))
 
 
-Prompts: TypeAlias = tuple[Prompt, Prompt]
+@dataclass(frozen=True)
+class AskedForm:
+    """In which form facts are asked: the voice, the phrasing (None: each fact's own), how written prompts end."""
+
+    voice: str
+    phrasing: str | None = None
+    ending: Ending = "both"
+
+
+@dataclass(frozen=True, eq=False)
+class FormedFact:
+    """The prompts of a fact: T2T and S2T, and the plain written one where the T2T prompt has a marker of its own."""
+
+    fact: Fact
+    prompts: tuple[Prompt, Prompt]
+    plain: Prompt | None = None
 
 
 def _spoken(
-    lens: Lens, facts: Sequence[Fact], voice: str, phrasing: str | None, seen: dict[str, str]
-) -> tuple[list[tuple[Fact, Prompts]], dict[str, str]]:
-    """Facts with both prompts, and why others have none; `seen` prompts are those of earlier facts."""
-    spoken: list[tuple[Fact, Prompts]] = []
+    lens: Lens, facts: Sequence[Fact], form: AskedForm, seen: dict[str, str]
+) -> tuple[list[FormedFact], dict[str, str]]:
+    """Facts with their prompts, and why others have none; `seen` prompts are those of earlier facts."""
+    spoken: list[FormedFact] = []
     reasons: dict[str, str] = {}
     for fact in facts:
         try:
-            prompts = pair_prompts(lens, fact, voice, phrasing)
-            _check_new(prompts, seen)
+            formed = pair_prompts(lens, fact, form)
+            _check_new(formed.prompts, seen)
         except (ValueError, EngineError) as error:
             reasons[fact.id] = _one_line(error)
         else:
-            seen.update((prompt.id, fact.id) for prompt in prompts)
-            spoken.append((fact, prompts))
+            seen.update((prompt.id, fact.id) for prompt in formed.prompts)
+            spoken.append(formed)
     return spoken, reasons
 
 
-def _answered(kept: KeptAnswers, spoken: Sequence[tuple[Fact, Prompts]]) -> tuple[list[PairedPrompts], dict[str, str]]:
+def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[list[PairedPrompts], dict[str, str]]:
     """Facts with what the model knows of them, asked together; where one cannot be asked, one by one."""
     with suppress(ValueError):
-        kept.ask([prompt for _, prompts in spoken for prompt in prompts])
+        kept.ask([prompt for each in spoken for prompt in each.prompts])
     pairs: list[PairedPrompts] = []
     reasons: dict[str, str] = {}
-    for fact, prompts in spoken:
+    for each in spoken:
         try:
-            known = {kind: kept.known(prompt) for kind, prompt in zip(KINDS, prompts, strict=True)}
+            known = {kind: kept.known(prompt) for kind, prompt in zip(KINDS, each.prompts, strict=True)}
         except ValueError as error:
-            reasons[fact.id] = _one_line(error)
+            reasons[each.fact.id] = _one_line(error)
         else:
-            pairs.append(PairedPrompts(fact, *prompts, known))
+            pairs.append(PairedPrompts(each.fact, *each.prompts, known, each.plain))
     return pairs, reasons
 
 
@@ -188,31 +210,41 @@ def asked_phrasing(fact: Fact, phrasing: str | None) -> str:
     return HELD_OUT if HELD_OUT in fact.templates else next(iter(fact.templates))
 
 
-def pair_prompts(lens: Lens, fact: Fact, voice: str, phrasing: str | None) -> Prompts:
-    """The T2T and the S2T prompt of a fact: of its own sound where it brings one, else spoken by the voice.
+def pair_prompts(lens: Lens, fact: Fact, form: AskedForm) -> FormedFact:
+    """The prompts of a fact: of its own sound where it brings one, else spoken by the voice.
 
-    Of several sounds it is the first in the phrasing, in the voice named where there is one of that name. Returns both.
-    Raises ValueError for a subject or answer that the words or tokens lack, EngineError for a silent voice.
+    Of several sounds it is the first in the phrasing, in the voice named where there is one of that name; what is
+    written has the phrasing of what is spoken. Returns them. Raises ValueError for a subject or answer that the words
+    or tokens lack, EngineError for a silent voice.
     """
     if not fact.subject:
         raise ValueError("it has no subject, so that nothing of it can be corrupted")
     if fact.sounds:
-        own = voice if any(sound.voice == voice for sound in fact.sounds) else None
-        heard = spoken_prompt(with_cached_units(lens), fact, voice=own, phrasing=phrasing)
-        return _written_twin(lens, fact, heard.phrasing), heard
-    named = asked_phrasing(fact, phrasing)
-    written = _written_twin(lens, fact, named)
-    return written, lens.speak(
-        fact.text(named), fact.subject, fact.answer, fact.foil, voice=voice, origin=written.origin
-    )
+        own = form.voice if any(sound.voice == form.voice for sound in fact.sounds) else None
+        spoken = spoken_prompt(with_cached_units(lens), fact, voice=own, phrasing=form.phrasing)
+        plain = _written_twin(lens, fact, spoken.phrasing)
+    else:
+        named = asked_phrasing(fact, form.phrasing)
+        plain = _written_twin(lens, fact, named)
+        asked = (fact.text(named), fact.subject, fact.answer, fact.foil)
+        spoken = lens.speak(*asked, voice=form.voice, origin=plain.origin)
+    if form.ending == "plain" or not _can_end_alike(lens, spoken):
+        return FormedFact(fact, (plain, spoken))
+    written = _written_twin(lens, fact, spoken.phrasing, "final")
+    return FormedFact(fact, (written, spoken), None if written == plain else plain)
 
 
-def _written_twin(lens: Lens, fact: Fact, phrasing: str) -> Prompt:
+def _can_end_alike(lens: Lens, spoken: Prompt) -> bool:
+    """Whether a spoken prompt ends with a text marker that its family can write after a text too."""
+    return spoken.ids[-1] == lens.vocabulary.text_marker_id and lens.family.marker_policy != "between"
+
+
+def _written_twin(lens: Lens, fact: Fact, phrasing: str, marker: FinalMarker = "none") -> Prompt:
     origin = Origin(fact.id, fact.relation, phrasing, group=fact.group, aliases=fact.aliases)
-    return lens.text(fact.text(phrasing), fact.subject, fact.answer, fact.foil, origin=origin)
+    return lens.text(fact.text(phrasing), fact.subject, fact.answer, fact.foil, marker=marker, origin=origin)
 
 
-def _check_new(prompts: Prompts, seen: Mapping[str, str]) -> None:
+def _check_new(prompts: Iterable[Prompt], seen: Mapping[str, str]) -> None:
     for prompt in prompts:
         if prompt.id in seen:
             raise ValueError(f"its prompt is that of {seen[prompt.id]}; facts that are traced differ in their words")

@@ -27,6 +27,16 @@ Protocol: TypeAlias = Literal["own", "seed"]
 """own: whole roles restored together, facts as selected; seed: beside it the protocol of the seed study
 (`spiritlens.studies.seed`)."""
 
+Ending: TypeAlias = Literal["both", "as spoken", "plain"]
+"""How written prompts end. as spoken: with the marker that ends the spoken ones, so that both are read at the same
+token; plain: at their last word; both: as spoken, and plain ones are traced too, as a map of their own."""
+Dose: TypeAlias = Literal["matched", "equal"]
+"""matched: noise is scaled so that both modalities lose the same share of the answer's probability; equal: noise of the
+default scale in both."""
+Floor: TypeAlias = Literal["control", "unknown"]
+"""What must not agree as far as recall does. control: as many tokens beside the subject are corrupted; unknown: facts
+that the model knows in neither modality, traced for what it says instead."""
+
 KnowingOption: TypeAlias = Annotated[
     Knowing | None,
     PrimitiveConstructorSpec(
@@ -67,11 +77,21 @@ class StudySettings:
     the lens's own rule if left out."""
     selection: Selection = "both"
     """Which facts are traced: those known in both modalities, in each those known in it, or all."""
+    ending: Ending = "both"
+    """How written prompts end: 'as spoken' ones do, 'plain', or 'both', which traces plain ones as a second map."""
+    dose: Dose = "matched"
+    """'matched' scales the noise so that both modalities lose the same share of the probability; 'equal' does not."""
+    floors: Sequence[Floor] = ("control",)
+    """Further maps that must not agree as far: of a 'control' corruption, of 'unknown' facts."""
+    twins: int = 0
+    """Models of the same shape that learnt nothing, traced as floors; five or more make a bound."""
 
     def checked(self) -> "StudySettings":
         """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice."""
         check_choice("ask", self.ask, Ask)
         check_choice("selection", self.selection, Selection)
+        check_choice("ending", self.ending, Ending)
+        check_choice("dose", self.dose, Dose)
         if self.phrasing is not None:
             check_phrasing(self.phrasing)
         if self.knowing is not None:
@@ -84,6 +104,8 @@ class StudySettings:
             n_token_maps=whole("n_token_maps", self.n_token_maps, at_least=0),
             samples=whole("samples", self.samples, at_least=1),
             seed=whole("seed", self.seed, at_least=0),
+            floors=_given_floors(self.floors),
+            twins=whole("twins", self.twins, at_least=0),
         )
         check_voice(self.voice)
         return plain
@@ -132,6 +154,13 @@ def given_settings(settings: object) -> StudySettings:
             f"settings={shown(settings)}: expected StudySettings, such as sl.studies.StudySettings(n_facts=10)"
         )
     return settings.checked()
+
+
+def _given_floors(floors: Sequence[Floor]) -> tuple[Floor, ...]:
+    """Floors by name, each once; none is allowed."""
+    for place, name in enumerate(listed("floors", floors, of=str, empty=True)):
+        check_choice(f"floors[{place}]", name, Floor)
+    return tuple(dict.fromkeys(floors))
 
 
 def check_voice(name: str) -> None:

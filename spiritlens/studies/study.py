@@ -6,16 +6,21 @@
 3. **Choose.** A seeded sample is traced: of the facts that are known in *both* modalities, so that both maps are of the
    same facts, or as `selection` says (`spiritlens.studies.selection`); how many facts were left out, and why, is kept
    and shown.
-4. **Trace** with noise on the subject: spans of all tokens of a role are restored together, which makes a written word
-   of two pieces and a spoken one of ten units comparable; a few facts are traced token by token as well. With
-   protocol="seed" the seed study's protocol is run beside it, on the facts that were asked (`spiritlens.studies.seed`).
-5. **Compare** the modalities with intervals over facts, make the table of the four cells of knowing with their maps
+4. **Trace** with noise on the subject, of a dose that is the same in both modalities (`spiritlens.studies.doses`).
+   Written prompts end with the marker that ends spoken ones. Spans of all tokens of a role are restored together, which
+   makes a written word of two pieces and a spoken one of ten units comparable; a few facts are traced token by token as
+   well. With protocol="seed" the seed study's protocol is run beside it, on the facts and prompts that were asked
+   (`spiritlens.studies.seed`).
+5. **Trace what the map is read against**: the same written prompts without the marker, for the marker's own effect
+   (`spiritlens.studies.marker_effect`), and floors, which must not agree as far (`spiritlens.studies.floors`).
+6. **Compare** the modalities with intervals over facts, make the table of the four cells of knowing with their maps
    (`spiritlens.studies.cells`), and write the page.
 
 The folder is the run directory of the trace by role (see `spiritlens.effects.store`) with ``study.json`` (what decides
-its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``cells.json``
-and ``cells/``, ``wavs/``, ``index.html``, in ``tokens/`` the run directory of the maps by token, and in ``seed/`` that
-of the seed protocol with ``subsets.json`` and ``beside.json``. The same call resumes what was interrupted.
+its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``dose.json``,
+``cells.json`` and ``cells/``, ``wavs/``, ``index.html``. Run directories of their own are ``plain/`` (writing without
+the marker), ``tokens/`` (maps by token), those in ``floors/``, and ``seed/`` (the seed protocol, with ``subsets.json``
+and ``beside.json``). The same call resumes what was interrupted.
 """
 
 import json
@@ -27,11 +32,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spiritlens.analysis.grid.grid import Draws, Grid
-from spiritlens.analysis.tracing.causal_tracing import DEFAULT_METRICS, causal_trace
-from spiritlens.analysis.tracing.cost import Cost, estimate_cost
 from spiritlens.analysis.tracing.grid import trace_grid
-from spiritlens.arguments import check_choice, number, told_keywords
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
 from spiritlens.files.atomic import write_whole
@@ -41,18 +43,20 @@ from spiritlens.prompts.facts.fact import Fact, check_phrasing
 from spiritlens.prompts.facts.foils import drawn_foils
 from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.knowing import EXACT
-from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
-from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.cell_figures import cell_figures
 from spiritlens.studies.cells import FourCells, four_cells
-from spiritlens.studies.pairs import KINDS, Asked, LeftOut, accuracy_rows, pair_prompts, write_wavs
+from spiritlens.studies.design import design_sentences
+from spiritlens.studies.doses import StudyDose, study_dose
+from spiritlens.studies.floors import Floors, study_floors, unknown_pairs
+from spiritlens.studies.marker_effect import MarkerEffect, marker_effect
+from spiritlens.studies.pairs import KINDS, Asked, LeftOut, accuracy_rows, write_wavs
 from spiritlens.studies.pairs import ask as ask_facts
 from spiritlens.studies.seed import METRICS, SeedStudy, seed_study, write_seed
 from spiritlens.studies.selection import ChosenFact, choose, selection_sentences
 from spiritlens.studies.settings import Protocol, StudySettings, given_folder, given_settings
-from spiritlens.terms import At
+from spiritlens.studies.traces import grid_of, plain_prompts, prompts_of, trace
 
 DEFAULTS = StudySettings()
 
@@ -70,6 +74,13 @@ class Study:
     comparison: Comparison | None
     """None where no fact that is known in both modalities was traced in both."""
     findings: tuple[str, ...]
+    dose: StudyDose
+    plain: xr.Dataset | None = None
+    """Effects by role of the written prompts without the marker; None where they are not traced, or have none."""
+    marker: MarkerEffect | None = None
+    """What the marker does by itself; None without `plain`, and where no fact is known both ways."""
+    floors: Floors = field(default_factory=Floors)
+    """Floors and twins, for the agreement of the modalities to be set against."""
     page: Path = field(default_factory=Path)
     left_out: tuple[LeftOut, ...] = ()
     """Facts that could not be spoken or asked, with the reasons."""
@@ -93,10 +104,11 @@ def study(
 ) -> Study:
     """Run the main job on `facts` (None: those of the embedded model) and write its folder `out`.
 
-    `settings.n_facts` of the selected facts are traced by role, `n_token_maps` of them also token by token; with
-    protocol="seed" those known in each modality token by token as well, as the seed study does. Returns the effects by
-    role and by token, the comparison of the modalities, the four cells of knowing and the page. Raises ValueError for
-    settings that cannot be, for a folder begun with other settings, and when no fact is known that is to be traced.
+    `settings.n_facts` of the selected facts are traced by role, their plain written prompts as well, and `n_token_maps`
+    of them also token by token; with protocol="seed" those known in each modality token by token, as the seed study
+    does. Returns the effects by role, of plain writing, by token and of floors, the comparison of the modalities, the
+    four cells of knowing and the page. Raises ValueError for settings that cannot be, for a folder begun with other
+    settings or before written prompts ended as spoken ones do, and when no fact is known that is to be traced.
     """
     settings = given_settings(settings)
     check_choice("protocol", protocol, Protocol)
@@ -108,14 +120,18 @@ def study(
     begin(out, lens, settings)
     asked = _asked(lens, facts, settings, out / "answers.jsonl")
     chosen = choose(asked, settings.n_facts, settings.seed, settings.selection)
-    effects = _trace(lens, _prompts(chosen), settings, "role", out)
-    maps = _prompts(chosen[: settings.n_token_maps])
-    tokens = _trace(lens, maps, settings, "token", out / "tokens") if maps else None
-    seed = _seed(lens, asked, settings, effects, out / "seed") if protocol == "seed" else None
-    traced = {"by role": effects} | ({} if tokens is None else {"by token": tokens})
-    return _written(lens, out, settings, asked, chosen, traced | ({} if seed is None else {SEED: seed.effects}), seed)
+    dose = study_dose(lens, prompts_of(chosen), settings, out / "dose.json")
+    traced = _traced(lens, chosen, settings, dose, out)
+    both = [each.pair for each in chosen if len(each.kinds) == len(KINDS)]
+    floors = study_floors(lens, both, unknown_pairs(asked.pairs), settings, out / "floors", dose.noise)
+    seed = None
+    if protocol == "seed":
+        seed = _seed(lens, asked, settings, traced[BY_ROLE], out / "seed", dose)
+        traced[SEED] = seed.effects
+    return _written(lens, out, settings, asked, chosen, _Found(traced, dose, floors, seed))
 
 
+BY_ROLE, PLAIN, BY_TOKEN = "by role", "plain writing", "by token"
 SEED = "seed protocol"
 
 
@@ -125,61 +141,84 @@ def asked_lens(lens: Lens, settings: StudySettings) -> Lens:
     return lens if settings.knowing is None else replace(lens, knowing=settings.knowing)
 
 
-def _prompts(chosen: Sequence[ChosenFact]) -> list[Prompt]:
-    return [prompt for each in chosen for prompt in each.prompts]
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was traced, by the names of the page; `BY_ROLE` is there always."""
+
+    traced: dict[str, xr.Dataset]
+    dose: StudyDose
+    floors: Floors
+    seed: SeedStudy | None
 
 
-def _trace(
-    lens: Lens,
-    prompts: Sequence[Prompt],
-    settings: StudySettings,
-    at: At,
-    folder: Path,
-    metrics: Sequence[str] = DEFAULT_METRICS,
-) -> xr.Dataset:
-    draws = Draws(settings.samples, settings.seed)
-    return causal_trace(lens, prompts, _grid(settings, at), metrics=metrics, samples=draws, folder=folder)
+def _traced(
+    lens: Lens, chosen: Sequence[ChosenFact], settings: StudySettings, dose: StudyDose, out: Path
+) -> dict[str, xr.Dataset]:
+    """The map by role, that of plain writing, and the maps by token, where they are asked for."""
+    by_role = trace(lens, prompts_of(chosen), settings, out, noise=dose.noise)
+    found = {BY_ROLE: by_role.assign_attrs(dose=dose.rule)}
+    plain = plain_prompts(chosen) if settings.ending == "both" else []
+    if plain:
+        found[PLAIN] = trace(lens, plain, settings, out / "plain", noise=dose.noise)
+    maps = prompts_of(chosen[: settings.n_token_maps])
+    if maps:
+        found[BY_TOKEN] = trace(lens, maps, settings, out / "tokens", at="token", noise=dose.noise)
+    return found
 
 
-def _seed(lens: Lens, asked: Asked, settings: StudySettings, own: xr.Dataset, folder: Path) -> SeedStudy:
+def _seed(
+    lens: Lens, asked: Asked, settings: StudySettings, own: xr.Dataset, folder: Path, dose: StudyDose
+) -> SeedStudy:
     """The facts known in each modality, token by token, by the probability."""
     chosen = choose(asked, settings.n_facts, settings.seed, "each")
-    found = seed_study(_trace(lens, _prompts(chosen), settings, "token", folder, METRICS), own, chosen)
+    maps = trace(lens, prompts_of(chosen), settings, folder, at="token", noise=dose.noise, metrics=METRICS)
+    found = seed_study(maps, own, chosen)
     write_seed(found, folder)
     return found
 
 
 def _written(
-    lens: Lens,
-    out: Path,
-    settings: StudySettings,
-    asked: Asked,
-    chosen: Sequence[ChosenFact],
-    traced: dict[str, xr.Dataset],
-    seed: SeedStudy | None,
+    lens: Lens, out: Path, settings: StudySettings, asked: Asked, chosen: Sequence[ChosenFact], found: _Found
 ) -> Study:
     """What was found, with its files and its page."""
-    effects, accuracy = traced["by role"], accuracy_rows(asked)
+    effects, plain, accuracy = found.traced[BY_ROLE], found.traced.get(PLAIN), accuracy_rows(asked)
     cells = four_cells(asked.pairs, effects, lens.knowing)
     _write_json(out / "accuracy.json", accuracy)
     _write_json(out / "left_out.json", [{"fact": each.fact.id, "reason": each.reason} for each in asked.left_out])
     cells.write(out)
-    write_wavs(_prompts(chosen), out / "wavs")
+    write_wavs(prompts_of(chosen), out / "wavs")
     paired = any(each.pair.known_in_both and len(each.kinds) == len(KINDS) for each in chosen)
-    comparison = compare(effects) if paired else None
-    findings = comparison.findings if comparison is not None else (NOT_COMPARED,)
+    comparison = compare(effects, references=found.floors.references) if paired else None
+    marker = None if plain is None else marker_effect(effects, plain, seed=settings.seed)
+    findings = (
+        *(comparison.findings if comparison is not None else (NOT_COMPARED,)),
+        *design_sentences(chosen, found.dose, marker),
+    )
     page = dashboard(
-        traced,
+        found.traced,
         out,
-        prompts=_prompts(chosen),
+        prompts=prompts_of(chosen),
         accuracy=accuracy,
         findings=findings,
         texts=Texts(notes=selection_sentences(asked, chosen, settings.selection)),
         figures=cell_figures(cells),
         facts="all" if settings.selection == "all" else "known",
     )
-    tokens = traced.get("by token")
-    return Study(effects, tokens, tuple(accuracy), cells, comparison, findings, page, asked.left_out, seed)
+    return Study(
+        effects=effects,
+        tokens=found.traced.get(BY_TOKEN),
+        accuracy=tuple(accuracy),
+        cells=cells,
+        comparison=comparison,
+        findings=findings,
+        dose=found.dose,
+        plain=plain,
+        marker=marker,
+        floors=found.floors,
+        page=page,
+        left_out=asked.left_out,
+        seed=found.seed,
+    )
 
 
 NOT_COMPARED = (
@@ -188,13 +227,13 @@ NOT_COMPARED = (
 )
 
 
-BEFORE = {"knowing": str(EXACT)}
+BEFORE = {"knowing": str(EXACT), "ending": "plain", "dose": "equal"}
 """Settings that earlier versions did not write, and what held then."""
 
 
 def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     """Before anything is spoken: the model has what is asked for, and the folder was begun with the same settings."""
-    grid = trace_grid(lens.backend, _grid(settings, "role"))
+    grid = trace_grid(lens.backend, grid_of(settings))
     wanted = {
         "model": lens.id,
         "components": list(grid.components),
@@ -202,6 +241,8 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
         "samples": settings.samples,
         "seed": settings.seed,
         "knowing": str(lens.knowing),
+        "ending": "plain" if settings.ending == "plain" else "as spoken",
+        "dose": settings.dose,
     }
     path = out / "study.json"
     if path.is_file():
@@ -225,10 +266,6 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     _write_json(path, wanted)
 
 
-def _grid(settings: StudySettings, at: At) -> Grid:
-    return Grid(settings.components, at=at, window=settings.window)
-
-
 def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers: Path) -> Asked:
     """All facts in their order, or in a seeded random order as many as it takes."""
     enough = None
@@ -243,51 +280,9 @@ def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers
         phrasing=settings.phrasing,
         enough=enough,
         selection=settings.selection,
+        ending=settings.ending,
         answers=answers,
     )
-
-
-@told_keywords
-def study_cost(
-    lens: Lens,
-    settings: StudySettings = DEFAULTS,
-    facts: Iterable[Fact] | None = None,
-    *,
-    tflops: float = 1.0,
-    protocol: Protocol = "own",
-) -> dict[str, Cost]:
-    """What a study's traces would cost, by role, by token and, where it is asked for, by the seed protocol; no model is
-    run: the first facts stand for the known.
-
-    Returns cells, token-layers, FLOPs, bytes of memory and hours at `tflops` TFLOP/s. Raises ValueError for settings
-    that cannot be, and when none of the facts can be spoken.
-    """
-    check_choice("protocol", protocol, Protocol)
-    settings, tflops, lens = given_settings(settings), number("tflops", tflops, above=0), given_lens(lens)
-    prompts = _first_prompts(lens, load_facts() if facts is None else drawn_foils(facts, settings.seed), settings)
-
-    def cost(some: Sequence[Prompt], at: At) -> Cost:
-        return estimate_cost(lens, some, _grid(settings, at), samples=settings.samples, tflops=tflops)
-
-    maps = prompts[: 2 * settings.n_token_maps]
-    costs = {"by role": cost(prompts, "role"), **({"by token": cost(maps, "token")} if maps else {})}
-    return costs | ({SEED: cost(prompts, "token")} if protocol == "seed" else {})
-
-
-def _first_prompts(lens: Lens, facts: Sequence[Fact], settings: StudySettings) -> list[Prompt]:
-    """Both prompts of the first facts that can be spoken."""
-    prompts: list[Prompt] = []
-    reasons: list[LeftOut] = []
-    for fact in facts:
-        if len(prompts) == 2 * settings.n_facts:
-            break
-        try:
-            prompts += pair_prompts(lens, fact, settings.voice, settings.phrasing)
-        except (ValueError, EngineError) as error:
-            reasons.append(LeftOut(fact, str(error)))
-    if not prompts:
-        raise ValueError(f"none of the {len(facts)} facts can be spoken; the first: {reasons[0]}")
-    return prompts
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -28,11 +28,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found(lens: "sl.Lens", folder: Path) -> "sl.studies.Study":
     """The first facts of each group; one of them is known in speech only."""
     facts = {fact.id: fact for fact in sl.load_facts()}
-    names = ("france", "germany", "greece", "peru")
+    names = ("capital/france", "capital/germany", "continent/nigeria")
     settings = sl.studies.StudySettings(
-        n_facts=3, n_token_maps=0, components=("resid_pre",), samples=1, ask="all", selection="each"
+        n_facts=3, n_token_maps=0, components=("resid_pre",), samples=1, ask="all", selection="each", floors=()
     )
-    return sl.study(lens, folder, settings, [facts[f"capital/{name}"] for name in names], protocol="seed")
+    return sl.study(lens, folder, settings, [facts[name] for name in names], protocol="seed")
 
 
 def test_each_subset_is_known_in_its_modality_and_traced_token_by_token(found: "sl.studies.Study") -> None:
@@ -60,7 +60,8 @@ def test_the_own_protocol_stands_beside_it_on_the_same_asked_facts(found: "sl.st
         by_hand = clean_less_corrupted.values[found.seed.effects["modality"].values == kind]
         assert row["ATE"] == pytest.approx(by_hand.mean(), abs=1e-7)
         assert row["facts"] == len(by_hand)
-    assert json.loads((folder / "seed" / "beside.json").read_text(encoding="utf-8")) == list(rows)
+    kept = json.loads((folder / "seed" / "beside.json").read_text(encoding="utf-8"))
+    np.testing.assert_equal(kept, list(rows))  # intervals of so few subjects are NaN in both
     subsets = json.loads((folder / "seed" / "subsets.json").read_text(encoding="utf-8"))
     assert {name: tuple(facts) for name, facts in subsets.items()} == found.seed.subsets
     xr.testing.assert_equal(sl.effects.load(folder / "seed" / "effects.nc"), found.seed.effects)

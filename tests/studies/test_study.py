@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import spiritlens as sl
 from spiritlens.prompts.facts.fact import Fact
+from spiritlens.runs.answers import known_prompts
 from spiritlens.studies.pairs import Asked, PairedPrompts, accuracy_rows, ask, asked_phrasing, write_wavs
 from spiritlens.studies.selection import ChosenFact, choose, choose_known, selection_sentences
 
@@ -74,8 +76,12 @@ def test_restoring_the_whole_subject_at_the_embeddings_restores_the_answer(resul
     np.testing.assert_allclose(effects["restored"].values, np.broadcast_to(clean, effects["restored"].shape), atol=1e-5)
 
 
-def test_findings_are_printed(result: "sl.studies.Study") -> None:
-    assert len(result.findings) >= 2
+def test_what_was_compared_and_the_design_are_printed(result: "sl.studies.Study") -> None:
+    compared = len(result.comparison.findings)
+    assert result.findings[:compared] == result.comparison.findings
+    assert result.findings[compared:] == (repr(result.marker), result.dose.sentence)
+    assert result.effects.attrs["dose"] == result.dose.rule == "matched"
+    assert not any("doses of noise are not matched" in sentence for sentence in result.findings)
     assert repr(result).splitlines() == [*result.findings, *repr(result.cells).splitlines(), f"Page: {result.page}"]
 
 
@@ -227,7 +233,7 @@ def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
         broken_fact(good, group="text only"),
     )
     settings = sl.studies.StudySettings(
-        n_facts=2, n_token_maps=0, components=("resid_pre",), samples=1, seed=3, ask="all"
+        n_facts=2, n_token_maps=0, components=("resid_pre",), samples=1, seed=3, ask="all", floors=()
     )
     result = sl.study(lens, tmp_path, settings, (good, *broken, facts[1], facts[2]))
     assert [each.fact.id for each in result.left_out] == [fact.id for fact in broken]
@@ -319,6 +325,10 @@ def test_facts_asked_together_are_asked_as_one_by_one(
         ({"phrasing": 5}, r"phrasing=5 \(int\): expected a text"),
         ({"knowing": "exact"}, "knowing='exact' .*expected a rule, such as"),
         ({"selection": "known"}, "selection='known'"),
+        ({"ending": "marked"}, "ending='marked'"),
+        ({"dose": "half"}, "dose='half'"),
+        ({"floors": ("control", "twin")}, r"floors\[1\]='twin'"),
+        ({"twins": -1}, "twins=-1: expected a whole number ≥ 0"),
     ],
 )
 def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looked_at(
@@ -382,39 +392,69 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(
 
 
 def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path) -> None:
-    settings = sl.studies.StudySettings(n_facts=1, n_token_maps=0, components=("resid_pre",), samples=1, seed=3)
+    settings = sl.studies.StudySettings(n_facts=1, n_token_maps=0, components=("resid_pre",), samples=1, floors=())
     result = sl.study(lens, tmp_path, settings, facts[:3])
     assert result.tokens is None
     assert not (tmp_path / "tokens").exists()
     assert result.page.is_file()
 
 
-def test_the_cost_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
-    costs = sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, n_token_maps=1), facts)
-    assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 4, "by token": 2}
-    assert costs["by token"].cells > costs["by role"].cells / 2
-    assert set(sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, n_token_maps=0), facts)) == {"by role"}
-
-
-def test_the_cost_holds_the_seed_protocol_where_it_is_asked_for(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
-    costs = sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=1, n_token_maps=0), facts[:1], protocol="seed")
-    assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 2, "seed protocol": 2}
-    with pytest.raises(ValueError, match="protocol='theirs'"):
-        sl.studies.study_cost(lens, protocol="theirs")
-
-
-def test_a_folder_begun_before_there_was_a_rule_goes_on(lens: "sl.Lens", tmp_path: Path) -> None:
+def test_a_folder_of_an_earlier_version_goes_on_with_its_settings_and_is_refused_with_others(
+    lens: "sl.Lens", tmp_path: Path
+) -> None:
+    """Before there were rules of knowing, endings and doses: exact, plain, equal."""
     from spiritlens.studies.study import begin
 
-    begin(tmp_path, lens, SETTINGS)
+    before = replace(SETTINGS, ending="plain", dose="equal")
+    begin(tmp_path, lens, before)
     path = tmp_path / "study.json"
     begun = json.loads(path.read_text())
-    assert begun.pop("knowing") == "exact"
+    assert [begun.pop(name) for name in ("knowing", "ending", "dose")] == ["exact", "plain", "equal"]
     path.write_text(json.dumps(begun))
-    begin(tmp_path, lens, SETTINGS)
+    begin(tmp_path, lens, before)
     path.write_text(json.dumps(begun))
     with pytest.raises(ValueError, match="knowing: 'exact' there, 'top 5' here"):
-        begin(tmp_path, replace(lens, knowing=sl.prompts.Knowing("top k")), SETTINGS)
+        begin(tmp_path, replace(lens, knowing=sl.prompts.Knowing("top k")), before)
+    with pytest.raises(ValueError, match=r"ending: 'plain' there, 'as spoken' here; dose: 'equal' there, 'matched' h"):
+        begin(tmp_path, lens, SETTINGS)
+
+
+def test_written_prompts_end_as_spoken_ones_do_and_are_asked_so(asked: Asked, lens: "sl.Lens") -> None:
+    for pair in asked.pairs:
+        assert pair.written.roles[-1] == pair.spoken.roles[-1] == "final marker"
+        assert pair.plain.ids == pair.written.ids[:-1]
+        assert (pair.written.phrasing, pair.plain.phrasing) == (pair.spoken.phrasing,) * 2
+        assert pair.known["T2T"] == known_prompts(lens, [pair.written])[0]
+    plain = ask(lens, [asked.pairs[0].fact], voice="espeak:en-us", ending="plain").pairs[0]
+    assert (plain.written.ids, plain.plain) == (asked.pairs[0].plain.ids, None)
+
+
+def test_plain_writing_is_a_second_map_of_the_same_facts_with_the_same_noise(
+    result: "sl.studies.Study", folder: Path
+) -> None:
+    written = result.effects.isel(prompt=result.effects["modality"].values == "T2T")
+    assert written["fact_id"].values.tolist() == result.plain["fact_id"].values.tolist()
+    assert not any(text.endswith("[Text]") for text in result.plain["text"].values)
+    assert all(text.endswith("[Text]") for text in written["text"].values)
+    for name in ("noise_scale_text", "noise_scale_speech", "seed"):
+        assert result.plain.attrs[name] == result.effects.attrs[name]
+    xr.testing.assert_equal(sl.effects.load(folder / "plain" / "effects.nc")["clean"], result.plain["clean"])
+    assert "plain writing" in html.unescape(result.page.read_text(encoding="utf-8"))
+
+
+def test_a_study_may_leave_out_what_its_map_is_read_against(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, n_facts=2, n_token_maps=0, samples=1, components=("resid_pre",), floors=())
+    alike = sl.study(lens, tmp_path / "alike", replace(settings, ending="as spoken"), facts[:3])
+    assert (alike.plain, alike.marker, dict(alike.floors.by_name)) == (None, None, {})
+    assert "what the marker does by itself was not measured" in alike.findings[-2]
+    unlike = sl.study(lens, tmp_path / "unlike", replace(settings, ending="plain", dose="equal"), facts[:3])
+    assert "the marker may be what differs" in unlike.findings[-2]
+    assert unlike.findings[-1].startswith("Doses are not matched (as was asked for)")
+    assert not unlike.effects["text"].values[0].endswith("[Text]")
+    for folder in ("alike", "unlike"):
+        assert not {"plain", "floors"} & {path.name for path in (tmp_path / folder).iterdir()}
 
 
 def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Path) -> None:

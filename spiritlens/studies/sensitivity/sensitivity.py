@@ -38,7 +38,7 @@ from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.recognition.heard import Recogniser, given_recogniser
 from spiritlens.studies.kept_answers import KeptAnswers
-from spiritlens.studies.pairs import KINDS, Asked, LeftOut, PairedPrompts, ask, pair_prompts
+from spiritlens.studies.pairs import KINDS, Asked, AskedForm, LeftOut, PairedPrompts, ask, pair_prompts
 from spiritlens.studies.selection import choose
 from spiritlens.studies.sensitivity.measuring import made, measured, slug, untraced
 from spiritlens.studies.sensitivity.page import write_results
@@ -206,8 +206,8 @@ def _as_known(lens: Lens, facts: tuple[Fact, ...], settings: SensitivitySettings
         if len(pairs) == settings.n_facts:
             break
         try:
-            prompts = pair_prompts(lens, fact, settings.voice, settings.phrasing)
-            pairs.append(PairedPrompts(fact, *prompts, dict.fromkeys(KINDS, True)))
+            formed = pair_prompts(lens, fact, AskedForm(settings.voice, settings.phrasing))
+            pairs.append(PairedPrompts(fact, *formed.prompts, dict.fromkeys(KINDS, True), formed.plain))
         except (ValueError, EngineError) as error:
             left_out.append(LeftOut(fact, str(error)))
     if not pairs:

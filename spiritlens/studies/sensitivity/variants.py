@@ -29,7 +29,7 @@ from spiritlens.prompts.moved_subject import dilate_subject, shift_subject
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import Noise, NoiseScale, default_scale
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.studies.pairs import pair_prompts
+from spiritlens.studies.pairs import AskedForm, pair_prompts
 from spiritlens.studies.selection import choose
 from spiritlens.studies.sensitivity.variant import Ground, Setup, Variant
 from spiritlens.studies.settings import Selection
@@ -118,7 +118,7 @@ def _other_voice(ground: Ground) -> Setup:
         if fact.sounds and all(sound.voice != settings.other_voice for sound in fact.sounds):
             raise ValueError(f"it brings its own sound, and none of the voice {settings.other_voice!r}")
         try:
-            _, spoken = pair_prompts(ground.lens, fact, settings.other_voice, settings.phrasing)
+            _, spoken = pair_prompts(ground.lens, fact, AskedForm(settings.other_voice, settings.phrasing)).prompts
         except EngineError as error:
             raise ValueError(str(error)) from error
         return spoken

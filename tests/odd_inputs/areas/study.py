@@ -24,6 +24,29 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _asked(bench)
     yield from _rules()
     yield from _cells(bench)
+    yield from _untrained(bench)
+
+
+def _untrained(bench: Bench) -> Iterator[Odd]:
+    twin, own = sl.studies.untrained_twin, sl.studies.own_answers
+    for lens in (None, "llama", bench.lens.model, bench.planted):
+        yield error("untrained_twin", f"lens is {lens!r:.30}", lambda lens=lens: twin(lens), "lens", "Lens")
+    for seed in (-1, 0.5, "one", None, math.nan, True):
+        yield error("untrained_twin", f"seed={seed!r}", lambda s=seed: twin(bench.planted.lens, s), "seed=", "whole")
+    for prompts in (None, 5, "a text", ["a text"], [None], []):
+        yield error("own_answers", f"prompts={prompts!r}", lambda p=prompts: own(bench.planted.lens, p), "prompts")
+    yield error("own_answers", "one prompt", lambda: own(bench.planted.lens, bench.planted.prompts[0]), "prompts")
+    yield error(
+        "own_answers",
+        "another vocabulary",
+        lambda: own(bench.lens, bench.planted.prompts[:1]),
+        "vocabulary",
+        "prompts[0]",
+    )
+    bare = replace(bench.planted.prompts[0], answer="", answer_ids=(), foil="", foil_ids=())
+    yield result(
+        "own_answers", "no answer", lambda: own(bench.planted.lens, [bare]), lambda found: len(found[0].answer_ids) == 1
+    )
 
 
 def _settings(bench: Bench) -> Iterator[Odd]:
@@ -56,6 +79,14 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         yield error(
             "study", f"selection={value!r}", lambda value=value: study(selection=value), "selection=", "both, each, all"
         )
+    for value in ("marked", None, True, ["both"]):
+        yield error("study", f"ending={value!r}", lambda v=value: study(ending=v), "ending=", "both, as spoken, plain")
+    for value in ("half", None, 1.0, {"text": 0.1}):
+        yield error("study", f"dose={value!r}", lambda v=value: study(dose=v), "dose=", "matched, equal")
+    for value in ("control", None, 3, [3], ["twin"], [None]):
+        yield error("study", f"floors={value!r}", lambda v=value: study(floors=v), "floors", "expected")
+    for value in (-1, None, 2.5, "five", True, math.nan):
+        yield error("study", f"twins={value!r}", lambda v=value: study(twins=v), "twins=", "whole number")
     for value in ("exact", 5, {"rule": "top k"}, sl.prompts.Knowing):
         yield error("study", f"knowing={value!r}", lambda value=value: study(knowing=value), "knowing=", "Knowing(")
     for value in ("theirs", None, 5):
