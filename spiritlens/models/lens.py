@@ -313,6 +313,11 @@ class Lens:
         answered = backend_of(self.model).continue_prompts
         return answered(self.model, self.vocabulary, (prompt,), max_new_tokens, modality, temperature, seed)[0]
 
+    def continuations(self, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[str, ...]:
+        """The likeliest written continuation of each prompt, in their order; those of one length run together."""
+        answered = backend_of(self.model).continue_prompts
+        return answered(self.model, self.vocabulary, prompts, max_new_tokens, "text")
+
     def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""
         if self.encoder is None:

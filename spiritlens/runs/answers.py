@@ -24,7 +24,6 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.knowing import EXACT, Knowing, contains_answer, given_knowing
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import BLANK
-from spiritlens.runs.generate import continuations
 from spiritlens.runs.likeliest import Over
 
 
@@ -119,7 +118,7 @@ def _generated(lens: Lens, prompts: Sequence[Prompt], knowing: Knowing) -> tuple
     tokens = [min(knowing.tokens, max(1, lens.backend.n_ctx - len(prompt.ids))) for prompt in prompts]
     found: dict[int, GivenAnswer] = {}
     for places in same_lengths(tokens, len(prompts)):
-        texts = continuations(lens, [prompts[place] for place in places], tokens[places[0]])
+        texts = lens.continuations([prompts[place] for place in places], tokens[places[0]])
         for place, said in zip(places, texts, strict=True):
             accepted = (prompts[place].answer, *prompts[place].aliases)
             found[place] = GivenAnswer(said, contains_answer(said, accepted, knowing.normalise))

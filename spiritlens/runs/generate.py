@@ -15,7 +15,6 @@ from torch import Tensor
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
 from spiritlens.environment import plain_torch
-from spiritlens.models.backends import backend_of
 from spiritlens.models.given import given_lens, given_prompt
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction
@@ -44,13 +43,6 @@ def generate(
     hooks = _hooks(lens, prompt, interventions, whole("seed", seed, at_least=0)) if interventions else []
     with lens.backend.hooked(hooks):
         return lens.generate(prompt, max_new_tokens, modality, temperature, seed)
-
-
-@plain_torch
-def continuations(lens: Lens, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[str, ...]:
-    """The likeliest written continuation of each prompt of the lens, in their order; prompts of one length run
-    together, and each is continued as by itself."""
-    return backend_of(lens.model).continue_prompts(lens.model, lens.vocabulary, prompts, max_new_tokens, "text")
 
 
 def _hooks(

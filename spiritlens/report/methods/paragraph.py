@@ -15,7 +15,15 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import shown, told_keywords
-from spiritlens.effects.measures import ATTRIBUTION_SCHEMA, AVERAGES_SCHEMA, DOSES_SCHEMA, LENS_SCHEMA, MASS_SCHEMA
+from spiritlens.effects.interchange import INTERCHANGE_SCHEMA, SETS_SCHEMA
+from spiritlens.effects.measures import (
+    ATTRIBUTION_SCHEMA,
+    AVERAGES_SCHEMA,
+    DOSES_SCHEMA,
+    FAITHFULNESS_SCHEMA,
+    LENS_SCHEMA,
+    MASS_SCHEMA,
+)
 from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import RECALL, SCHEMA
@@ -153,6 +161,26 @@ def _doses(found: xr.Dataset) -> list[str]:
     ]
 
 
+def _kept_parts(found: xr.Dataset) -> list[str]:
+    """Sets of heads, sites or edges kept or removed, and curves made of them."""
+    attributes = found.attrs
+    removed = {"zero": "put to zero", "mean": "put to the mean of their role over the prompts of their modality"}
+    named, done = str(attributes["removed"]), "removed" if attributes["method"] == "parts removed" else "kept"
+    sentences = [
+        f"Sets of {attributes['parts']} were {done}; what is removed is {removed.get(named, named)}. The metric is "
+        f"{attributes['metric_words']} ({attributes['metric']})."
+    ]
+    if "prompt" in found.sizes:
+        sentences.insert(0, _counted(found, f"Functional interchange of {attributes['parts']} was measured"))
+    if "ranking" in found.dims:
+        sentences.append(
+            "Parts were ranked on one half of the facts and kept on the other, both halves in turn, by the larger share "
+            f"of what restoring and removing each one does under {attributes['corruption']}, seed "
+            f"{attributes['seed']}; {several(found.sizes['size'], 'size')}."
+        )
+    return sentences
+
+
 def _averages(means: xr.Dataset) -> list[str]:
     attributes = means.attrs
     if "confidence" not in attributes:
@@ -199,6 +227,9 @@ SENTENCES: Mapping[str, Callable[[xr.Dataset], list[str]]] = {
     LENS_SCHEMA: _lens,
     DOSES_SCHEMA: _doses,
     AVERAGES_SCHEMA: _averages,
+    INTERCHANGE_SCHEMA: _kept_parts,
+    SETS_SCHEMA: _kept_parts,
+    FAITHFULNESS_SCHEMA: _kept_parts,
 }
 """The sentences of each kind of result."""
 

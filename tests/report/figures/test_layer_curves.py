@@ -79,7 +79,7 @@ def test_one_subject_has_no_bands_and_no_bars(roles: xr.Dataset) -> None:
     total = total_effects(alone)
     assert total.data[1].error_y.array is None
     assert "nan" not in total.data[1].hovertemplate
-    assert "no bar: a single subject" in total.layout.title.text
+    assert "no bar: fewer than 6 subjects" in total.layout.title.text
 
 
 def test_total_effects_of_a_falling_metric_are_named_with_their_sign(roles: xr.Dataset) -> None:

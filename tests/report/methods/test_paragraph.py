@@ -99,6 +99,21 @@ def test_each_kind_tells_its_own(
     assert str(found) == f"{found.paragraph}\n\n{found.bibtex}\n"
 
 
+def test_interchange_says_what_was_kept_and_how_it_was_ranked() -> None:
+    machine = sl.planted()
+    written = [machine.text(subject) for subject in machine.subjects[:4]]
+    spoken = [machine.speech(subject) for subject in machine.subjects[:4]]
+    found = sl.interchange(machine.lens, written, spoken, samples=sl.Draws(1, seed=3), **QUIET)
+    told = methods(found).paragraph
+    assert "Functional interchange of heads was measured on 8 prompts of 4 facts (4 written, 4 spoken)" in told
+    assert "Sets of heads were kept" in told
+    assert "Parts were ranked on one half of the facts and kept on the other" in told
+    assert "seed 3" in told
+    curves = methods(sl.heads.faithfulness(found)).paragraph
+    assert "Sets of heads were kept" in curves
+    assert "logit difference" in curves or found.attrs["metric_words"] in curves
+
+
 def test_every_schema_has_its_sentences() -> None:
     assert set(SENTENCES) == set(CHECKS)
 
