@@ -174,8 +174,8 @@ def _kept_parts(found: xr.Dataset) -> list[str]:
         sentences.insert(0, _counted(found, f"Functional interchange of {attributes['parts']} was measured"))
     if "ranking" in found.dims:
         sentences.append(
-            "Parts were ranked on one half of the facts and kept on the other, both halves in turn, by the larger share "
-            f"of what restoring and removing each one does under {attributes['corruption']}, seed "
+            "Parts were ranked on one half of the facts and kept on the other, both halves in turn, by the larger "
+            f"share of what restoring and removing each one does under {attributes['corruption']}, seed "
             f"{attributes['seed']}; {several(found.sizes['size'], 'size')}."
         )
     return sentences
