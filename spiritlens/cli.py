@@ -45,10 +45,10 @@ def trace(
     from spiritlens.arguments import number
     from spiritlens.studies.settings import given_folder
 
-    settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = _facts(facts, settings.phrasing)
+    settings = settings.checked(chosen)
     lens = _load(model, dtype, device)
 
     from spiritlens.studies.cost import study_cost
@@ -88,10 +88,10 @@ def sensitivity(
     from spiritlens.arguments import number
     from spiritlens.studies.settings import given_folder
 
-    settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
     chosen = _facts(facts, settings.phrasing)
+    settings = settings.checked(chosen)
     lens = _load(model, dtype, device)
 
     import spiritlens as sl

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from spiritlens.analysis.grid.grid import Corrupted, Draws
 from spiritlens.analysis.tracing.cost import Cost, estimate_cost
-from spiritlens.arguments import check_choice, number, told_keywords
+from spiritlens.arguments import check_choice, listed, number, told_keywords
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts.fact import Fact
@@ -37,8 +37,9 @@ def study_cost(
     and when none of the facts can be spoken.
     """
     check_choice("protocol", protocol, Protocol)
-    settings, tflops, lens = given_settings(settings), number("tflops", tflops, above=0), given_lens(lens)
-    formed = _first(lens, load_facts() if facts is None else drawn_foils(facts, settings.seed), settings)
+    facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
+    settings, tflops, lens = given_settings(settings, facts), number("tflops", tflops, above=0), given_lens(lens)
+    formed = _first(lens, drawn_foils(facts, settings.seed), settings)
     few = floor_settings(settings)
 
     def cost(prompts: Sequence[Prompt], given: StudySettings, at: At, corrupted: Corrupted = "subject") -> Cost:

@@ -5,7 +5,7 @@ says what is wrong before a model is loaded.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 from tyro.constructors import PrimitiveConstructorSpec
 
 from spiritlens.arguments import check_choice, listed, shown, whole, written
-from spiritlens.prompts.facts.fact import check_phrasing
+from spiritlens.prompts.facts.fact import Fact, check_phrasing
 from spiritlens.prompts.knowing import Knowing, given_knowing
 from spiritlens.terms import DEFAULT_VOICE
 
@@ -86,8 +86,11 @@ class StudySettings:
     twins: int = 0
     """Models of the same shape that learnt nothing, traced as floors; five or more make a bound."""
 
-    def checked(self) -> "StudySettings":
-        """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice."""
+    def checked(self, facts: Iterable[Fact] = ()) -> "StudySettings":
+        """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice.
+
+        A voice in which one of the `facts` brings its own sound need not speak here.
+        """
         check_choice("ask", self.ask, Ask)
         check_choice("selection", self.selection, Selection)
         check_choice("ending", self.ending, Ending)
@@ -107,7 +110,8 @@ class StudySettings:
             floors=_given_floors(self.floors),
             twins=whole("twins", self.twins, at_least=0),
         )
-        check_voice(self.voice)
+        if not any(sound.voice == self.voice for fact in facts for sound in fact.sounds):
+            check_voice(self.voice)
         return plain
 
 
@@ -134,12 +138,12 @@ class SensitivitySettings:
     knowing: KnowingOption = None
     """When a fact is known: 'exact', 'top 5' or 'generated 10'; the lens's own rule if left out."""
 
-    def checked(self) -> "SensitivitySettings":
-        """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice."""
+    def checked(self, facts: Iterable[Fact] = ()) -> "SensitivitySettings":
+        """The settings as `StudySettings.checked` has them, with another voice for the variant."""
         study = StudySettings(
             self.voice, self.phrasing, self.n_facts, 0, self.components, self.window, self.samples, self.seed
         )
-        plain = replace(study, knowing=self.knowing).checked()
+        plain = replace(study, knowing=self.knowing).checked(facts)
         written("other_voice", self.other_voice)
         if self.other_voice == self.voice:
             raise ValueError(f"other_voice={self.other_voice!r} is the voice itself: name another one")
@@ -147,13 +151,13 @@ class SensitivitySettings:
         return replace(self, **{name: getattr(plain, name) for name in names})
 
 
-def given_settings(settings: object) -> StudySettings:
+def given_settings(settings: object, facts: Iterable[Fact] = ()) -> StudySettings:
     """The settings, checked; other values are refused."""
     if not isinstance(settings, StudySettings):
         raise ValueError(
             f"settings={shown(settings)}: expected StudySettings, such as sl.studies.StudySettings(n_facts=10)"
         )
-    return settings.checked()
+    return settings.checked(facts)
 
 
 def _given_floors(floors: Sequence[Floor]) -> tuple[Floor, ...]:

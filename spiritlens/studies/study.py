@@ -33,7 +33,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.tracing.grid import trace_grid
-from spiritlens.arguments import check_choice, told_keywords
+from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
 from spiritlens.files.atomic import write_whole
@@ -110,11 +110,12 @@ def study(
     four cells of knowing and the page. Raises ValueError for settings that cannot be, for a folder begun with other
     settings or before written prompts ended as spoken ones do, and when no fact is known that is to be traced.
     """
-    settings = given_settings(settings)
+    facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
+    settings = given_settings(settings, facts)
     check_choice("protocol", protocol, Protocol)
     out, lens = given_folder(out), asked_lens(lens, settings)
     lens.required_encoder()
-    facts = load_facts() if facts is None else drawn_foils(facts, settings.seed)
+    facts = drawn_foils(facts, settings.seed)
     if settings.phrasing is not None:
         check_phrasing(settings.phrasing, facts)
     begin(out, lens, settings)

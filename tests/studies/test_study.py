@@ -220,6 +220,10 @@ def test_a_fact_that_brings_its_sound_is_heard_in_it(lens: "sl.Lens", facts: tup
     assert (pair.spoken.voice, pair.spoken.ids) == ("bert", spoken["first"].ids)
     with pytest.raises(ValueError, match="the fact has no sound in this voice or phrasing"):
         ask(lens, [own], voice="anna", phrasing="third")
+    settings = sl.studies.StudySettings(voice="bert")
+    assert settings.checked([own]).voice == "bert"
+    with pytest.raises(ValueError, match="bert"):  # no engine has a voice of that name
+        settings.checked([fact])
 
 
 def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(

@@ -66,7 +66,8 @@ def sensitivity(
     was heard. Returns the table, with the baseline's effects and the page. Raises ValueError for settings that cannot
     be, for a folder begun with other settings, and when no fact is known in both modalities.
     """
-    settings, variants = given_sensitivity_settings(settings), given_variants(variants)
+    facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
+    settings, variants = given_sensitivity_settings(settings, facts), given_variants(variants)
     out, lens = given_folder(out), _asking(lens, settings)
     listener = None if recogniser is None else given_recogniser(recogniser)
     lens.required_encoder()
@@ -97,7 +98,8 @@ def sensitivity_cost(
     are not counted (at most twice the baseline's). Returns cells, token-layers, FLOPs, bytes of memory and hours at
     `tflops` TFLOP/s. Raises ValueError for settings that cannot be, and when none of the facts can be spoken.
     """
-    settings, variants = given_sensitivity_settings(settings), given_variants(variants)
+    facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
+    settings, variants = given_sensitivity_settings(settings, facts), given_variants(variants)
     tflops, lens = number("tflops", tflops, above=0), _asking(lens, settings)
     asked = _as_known(lens, _given_facts(facts, settings), settings)
     ground = replace(ground_of(lens, settings, asked), asked_by=lambda knowing: asked, matched=Noise)
@@ -129,14 +131,14 @@ def ground_of(lens: Lens, settings: SensitivitySettings, asked: Asked, answers: 
     return Ground(lens, settings, asked, chosen, setup, asked_by, matched)
 
 
-def given_sensitivity_settings(settings: Any) -> SensitivitySettings:
+def given_sensitivity_settings(settings: Any, facts: Iterable[Fact] = ()) -> SensitivitySettings:
     """The settings, checked; other values are refused."""
     if not isinstance(settings, SensitivitySettings):
         raise ValueError(
             f"settings={shown(settings)}: expected SensitivitySettings, such as "
             "sl.studies.SensitivitySettings(n_facts=10)"
         )
-    return settings.checked()
+    return settings.checked(facts)
 
 
 def given_variants(variants: Any) -> tuple[Variant, ...]:
@@ -158,9 +160,9 @@ def _asking(lens: Any, settings: SensitivitySettings) -> Lens:
     return asked if settings.knowing is None else replace(asked, knowing=settings.knowing)
 
 
-def _given_facts(facts: Iterable[Fact] | None, settings: SensitivitySettings) -> tuple[Fact, ...]:
+def _given_facts(facts: Iterable[Fact], settings: SensitivitySettings) -> tuple[Fact, ...]:
     """The facts in a seeded random order."""
-    found = tuple(load_facts() if facts is None else drawn_foils(facts, settings.seed))
+    found = drawn_foils(facts, settings.seed)
     if settings.phrasing is not None:
         check_phrasing(settings.phrasing, found)
     order = np.random.default_rng([settings.seed, len(found)]).permutation(len(found))
