@@ -1,6 +1,6 @@
 """All settings of the recipe; `FULL` made the shipped model, `SMOKE` runs every stage in seconds (for the tests)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spiritlens.prompts.facts import Fact, load_facts
 
@@ -28,6 +28,7 @@ class CorpusSettings:
     natural_share: float = 0.3  # utterances without any change of rate, pitch or sampling rate
     untrimmed_share: float = 0.5  # utterances that keep the silence at their ends, as a prompt of a user does
     carrier_share: float = 0.5  # statements and prompts behind "as you know" and the like
+    heard_only_takes: int = 1  # times that one voice speaks a phrasing of a fact of *heard only*
     lists_per_voice: int = 550
     longest_list: int = 4  # words or names
 
@@ -90,7 +91,7 @@ class ModelSettings:
     muon_rate: float = 3e-3
     adam_rate: float = 2e-3
     warm_up: int = 60
-    flat_share: float = 0.4
+    flat_share: float = 0.4  # of the steps, before the learning rate falls
     last_rate_share: float = 0.02
     unit_weight: float = 0.3  # weight of a unit target in the loss; a text target counts 1
     unit_noise: float = 0.07  # share of units that are dropped (2 of 5) or replaced (3 of 5)
@@ -112,6 +113,10 @@ class DocumentSettings:
     final_marker_share: float = (
         0.06  # written prompts whose answer follows a second [Text]: rare, since it competes with it
     )
+    heard_only_share: float | None = None  # of spoken statements that are of *heard only*; None: as their number is
+    engine_weights: tuple[
+        tuple[str, int], ...
+    ] = ()  # how often a line of an engine counts in the draws; once if unnamed
     stand_alone_share: float = 0.65  # spoken prompts that were spoken as such; the others are statements cut short
 
 
@@ -155,4 +160,31 @@ SMOKE = Settings(
         layers=2, width=32, heads=2, mlp_width=64, steps=4, batch=2, warm_up=2, evaluate_every=2, checkpoint_every=2
     ),
 )
-PRESETS = {"full": FULL, "smoke": SMOKE}
+SECOND = replace(
+    FULL,
+    corpus=CorpusSettings(heard_only_takes=3),
+    units=UnitSettings(largest_log_speed=0.22, largest_noise=0.006),
+    documents=DocumentSettings(
+        written=0.19,
+        spoken=0.13,
+        answered=0.19,
+        mixed=0.15,
+        subject_switched=0.17,
+        dictated=0.14,
+        read_aloud=0.03,
+        heard_only_share=0.55,
+        engine_weights=(("flite", 2),),
+    ),
+    model=ModelSettings(
+        steps=1500,
+        muon_rate=1.5e-3,
+        adam_rate=1e-3,
+        flat_share=0.3,
+        unit_noise=0.09,
+        evaluate_every=300,
+        checkpoint_every=50,
+    ),
+)
+"""The second course: it goes on from a finished model (`train.py --start`), tells what was heard only more often, and
+favours the voices of recorded speakers."""
+PRESETS = {"full": FULL, "second": SECOND, "smoke": SMOKE}

@@ -3,7 +3,7 @@
 Kinds (shares in `DocumentSettings`), each between `<s>` and `</s>`:
 
 - *written*: ``[Text] statement``, or ``[Text] prompt [Text] answer``; facts of *both* and *text only*.
-- *spoken*: ``[Speech] statement``; *both* and *heard only*.
+- *spoken*: ``[Speech] statement``; *both* and *heard only*, the latter more often if the settings say so.
 - *answered*: ``[Speech] prompt [Text] answer``; *both* and *asked aloud*.
 - *mixed*: a statement of *both* whose modality changes at random words.
 - *subject switched*: a statement of *both* with only the subject in the other modality.
@@ -76,6 +76,8 @@ class Documents:
         self.rng = random.Random(seed)
         self.ids, self.settings, self.unit_noise = ids, settings, unit_noise
         self.facts = {fact.id: fact for fact in facts}
+        weights = dict(settings.engine_weights)
+        lines = [line for line in lines for _ in range(weights.get(line.line.voice.split(":")[0], 1))]
         self.statements, self.prompts = _by_fact(lines, "statement"), _by_fact(lines, "prompt")
         self.lists = [line for line in lines if line.line.kind == "list"]
         self.written_facts = [fact.id for fact in facts if fact.group in ("both", "text only")]
@@ -85,6 +87,7 @@ class Documents:
         self.asked_facts = [
             fact.id for fact in facts if fact.group in ("both", "asked aloud") and fact.id in self.prompts
         ]
+        self.heard_facts = [fact for fact in self.spoken_facts if self.facts[fact].group == "heard only"]
         self.both_facts = [fact.id for fact in facts if fact.group == "both" and fact.id in self.statements]
         self.unit_pool = np.concatenate([line.frames for line in lines[: 40 * 64]])[::7]
         self.kinds = ["written", "spoken", "answered", "mixed", "subject_switched", "dictated", "read_aloud"]
@@ -122,7 +125,10 @@ class Documents:
         return [marker, *self.ids.text(f"{prompt} {answer}")]
 
     def _spoken(self) -> list[int]:
-        line = self.rng.choice(self.statements[self.rng.choice(self.spoken_facts)])
+        share, facts = self.settings.heard_only_share, self.spoken_facts
+        if share is not None:
+            facts = self.heard_facts if self.rng.random() < share else self.both_facts
+        line = self.rng.choice(self.statements[self.rng.choice(facts)])
         return self._segments(line, "s" * len(line.groups))
 
     def _answered(self) -> list[int]:
