@@ -123,7 +123,7 @@ class DocumentSettings:
 
 
 def dealt(facts: Sequence[Fact], counts: Sequence[int]) -> tuple[Fact, ...]:
-    """Subjects of several facts keep, in turn, these many facts in *both*, drawn at random; the others become *text only*.
+    """Subjects of several facts keep in turn these many facts in *both*, drawn at random; others become *text only*.
 
     So subjects of one kind differ in nothing but how many of their facts are told in both modalities.
     """
