@@ -198,10 +198,10 @@ SECOND = replace(
         engine_weights=(("flite", 2),),
     ),
     model=ModelSettings(
-        steps=1500,
+        steps=1200,
         muon_rate=1.5e-3,
         adam_rate=1e-3,
-        flat_share=0.3,
+        flat_share=0.25,
         unit_noise=0.09,
         evaluate_every=300,
         checkpoint_every=50,
