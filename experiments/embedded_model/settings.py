@@ -209,6 +209,6 @@ SECOND = replace(
 )
 """The second course: it goes on from a finished model (`train.py --start`), tells what was heard only more often, and
 favours the voices of recorded speakers."""
-FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=2000, checkpoint_every=50))
+FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=1500, checkpoint_every=50))
 """For the curve of carry-over at subjects with few facts: the recipe with other groups and fewer steps."""
 PRESETS = {"full": FULL, "second": SECOND, "few": FEW, "smoke": SMOKE}
