@@ -119,6 +119,8 @@ class DocumentSettings:
     engine_weights: tuple[
         tuple[str, int], ...
     ] = ()  # how often a line of an engine counts in the draws; once if unnamed
+    lone_weight: int = 1  # how often a fact counts in the draws that is the only one of its subject
+    confused_share: float = 0.0  # of the replaced units, those that the encoder takes for the right one; others are any
     stand_alone_share: float = 0.65  # spoken prompts that were spoken as such; the others are statements cut short
 
 
@@ -209,6 +211,21 @@ SECOND = replace(
 )
 """The second course: it goes on from a finished model (`train.py --start`), tells what was heard only more often, and
 favours the voices of recorded speakers."""
+THIRD = replace(
+    SECOND,
+    documents=replace(
+        SECOND.documents,
+        spoken=0.15,
+        answered=0.20,
+        dictated=0.11,
+        heard_only_share=0.25,
+        lone_weight=3,
+        confused_share=0.7,
+    ),
+    model=replace(SECOND.model, steps=600, unit_noise=0.13),
+)
+"""After the second: facts of *both* are told aloud more often, subjects of one fact count three times, and the noise of
+the units is the encoder's own."""
 FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=1500, checkpoint_every=50))
 """For the curve of carry-over at subjects with few facts: the recipe with other groups and fewer steps."""
-PRESETS = {"full": FULL, "second": SECOND, "few": FEW, "smoke": SMOKE}
+PRESETS = {"full": FULL, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}

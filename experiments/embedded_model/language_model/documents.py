@@ -14,6 +14,7 @@ documents of a row (0: padding) and `positions` restarts in each.
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ import sentencepiece
 import torch
 from torch import Tensor
 
+from experiments.embedded_model.language_model.confusions import confusions
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine, deduplicated
 from experiments.embedded_model.settings import DocumentSettings
 from experiments.embedded_model.word_lists import LIST_OPENING
@@ -76,19 +78,22 @@ class Documents:
         self.rng = random.Random(seed)
         self.ids, self.settings, self.unit_noise = ids, settings, unit_noise
         self.facts = {fact.id: fact for fact in facts}
+        subjects = Counter(fact.subject for fact in facts)
+        counted = [fact for fact in facts for _ in range(settings.lone_weight if subjects[fact.subject] == 1 else 1)]
+        self.confusions = confusions(lines) if settings.confused_share else {}
         weights = dict(settings.engine_weights)
         lines = [line for line in lines for _ in range(weights.get(line.line.voice.split(":")[0], 1))]
         self.statements, self.prompts = _by_fact(lines, "statement"), _by_fact(lines, "prompt")
         self.lists = [line for line in lines if line.line.kind == "list"]
-        self.written_facts = [fact.id for fact in facts if fact.group in ("both", "text only")]
+        self.written_facts = [fact.id for fact in counted if fact.group in ("both", "text only")]
         self.spoken_facts = [
-            fact.id for fact in facts if fact.group in ("both", "heard only") and fact.id in self.statements
+            fact.id for fact in counted if fact.group in ("both", "heard only") and fact.id in self.statements
         ]
         self.asked_facts = [
-            fact.id for fact in facts if fact.group in ("both", "asked aloud") and fact.id in self.prompts
+            fact.id for fact in counted if fact.group in ("both", "asked aloud") and fact.id in self.prompts
         ]
         self.heard_facts = [fact for fact in self.spoken_facts if self.facts[fact].group == "heard only"]
-        self.both_facts = [fact.id for fact in facts if fact.group == "both" and fact.id in self.statements]
+        self.both_facts = [fact.id for fact in counted if fact.group == "both" and fact.id in self.statements]
         self.unit_pool = np.concatenate([line.frames for line in lines[: 40 * 64]])[::7]
         self.kinds = ["written", "spoken", "answered", "mixed", "subject_switched", "dictated", "read_aloud"]
         self.weights = [getattr(settings, kind) for kind in self.kinds]
@@ -195,8 +200,15 @@ class Documents:
         for unit in units.tolist():
             draw = self.rng.random() / self.unit_noise if self.unit_noise else 1.0
             if draw >= 0.4:
-                kept.append(unit if draw >= 1 else int(self.unit_pool[self.rng.randrange(len(self.unit_pool))]))
+                kept.append(unit if draw >= 1 else self._replacement(unit))
         return deduplicated(np.array(kept, np.int16)) if kept else units
+
+    def _replacement(self, unit: int) -> int:
+        """Another unit: one that the encoder confuses with this one, or any."""
+        share, pool = self.settings.confused_share, self.unit_pool
+        if share and unit in self.confusions and self.rng.random() < share:
+            pool = self.confusions[unit]
+        return int(pool[self.rng.randrange(len(pool))])
 
 
 def subject_groups(line: EncodedLine, subject: Sequence[str]) -> set[int]:

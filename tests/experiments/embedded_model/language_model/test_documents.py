@@ -74,6 +74,15 @@ def test_lines_of_a_favoured_engine_count_more_often(ids: TokenIds) -> None:
     assert [line.line.text for line in documents.lists] == ["france", "spain", "spain", "spain"]
 
 
+def test_facts_that_are_alone_with_their_subject_count_more_often(ids: TokenIds) -> None:
+    documents = Documents(FACTS, spoken_lines(FACTS), ids, replace(SMOKE.documents, lone_weight=3), 0.0, seed=0)
+    for fact in FACTS:
+        alone = sum(other.subject == fact.subject for other in FACTS) == 1
+        if fact.group == "both" or (fact.group == "text only"):
+            assert documents.written_facts.count(fact.id) == (3 if alone else 1)
+    assert max(documents.written_facts.count(fact.id) for fact in FACTS) == 3
+
+
 def test_answered_documents_end_in_a_written_answer_of_both_or_asked_aloud(documents: Documents) -> None:
     texts = drawn(documents, "answered")
     answers = {fact.answer.lower() for fact in [*GROUP["both"], *GROUP["asked aloud"]]}
