@@ -215,17 +215,20 @@ THIRD = replace(
     SECOND,
     documents=replace(
         SECOND.documents,
-        spoken=0.15,
-        answered=0.20,
-        dictated=0.11,
-        heard_only_share=0.25,
-        lone_weight=3,
+        written=0.24,
+        spoken=0.10,
+        answered=0.16,
+        mixed=0.16,
+        dictated=0.16,
+        read_aloud=0.01,
+        heard_only_share=0.2,
+        lone_weight=2,
         confused_share=0.7,
     ),
-    model=replace(SECOND.model, steps=600, unit_noise=0.13),
+    model=replace(SECOND.model, steps=600, unit_noise=0.10),
 )
-"""After the second: facts of *both* are told aloud more often, subjects of one fact count three times, and the noise of
-the units is the encoder's own."""
+"""After the second: written statements and dictation as in the first, most spoken statements of *both*, subjects of one
+fact count twice, and the noise of the units is the encoder's own."""
 FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=1500, checkpoint_every=50))
 """For the curve of carry-over at subjects with few facts: the recipe with other groups and fewer steps."""
 PRESETS = {"full": FULL, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}
