@@ -229,6 +229,6 @@ THIRD = replace(
 )
 """After the second: written statements and dictation as in the first, most spoken statements of *both*, subjects of one
 fact count twice, and the noise of the units is the encoder's own."""
-FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=1500, checkpoint_every=50))
+FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=1000, checkpoint_every=50))
 """For the curve of carry-over at subjects with few facts: the recipe with other groups and fewer steps."""
 PRESETS = {"full": FULL, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}
