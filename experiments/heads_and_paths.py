@@ -10,7 +10,8 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.report.page.document import Section, Table, write_page
-from spiritlens.studies.pairs import PairedPrompts, ask, choose_known
+from spiritlens.studies.pairs import PairedPrompts, ask
+from spiritlens.studies.selection import choose_known
 
 METRIC = "logit_difference"
 READ_OUT = {"T2T": "last word", "S2T": "final marker"}
@@ -22,7 +23,7 @@ def known_pairs(
     """Of `asked` facts that training wrote and spoke, drawn by the seed: `n_facts` known in both modalities."""
     facts = [fact for fact in sl.load_facts() if fact.group == "both"]
     order = np.random.default_rng(seed).permutation(len(facts))[:asked]
-    found = ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing)
+    found = ask(lens, [facts[at] for at in order], voice=voice, phrasing=phrasing, ending="plain")
     return choose_known(found, n_facts, seed)
 
 

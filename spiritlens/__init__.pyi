@@ -1,5 +1,6 @@
 """The public names and where they come from: type checkers read this file, and so does the loader."""
 
+from spiritlens import comparison as comparison
 from spiritlens import components as components
 from spiritlens import corruptions as corruptions
 from spiritlens import effects as effects
@@ -16,6 +17,7 @@ from spiritlens.analysis.attribution.edge_attribution import attribute_edges as 
 from spiritlens.analysis.grid.grid import Draws as Draws
 from spiritlens.analysis.grid.grid import Grid as Grid
 from spiritlens.analysis.grid.grid import Screen as Screen
+from spiritlens.analysis.interchange.interchange import interchange as interchange
 from spiritlens.analysis.patching.activation_patching import activation_patch as activation_patch
 from spiritlens.analysis.patching.activation_patching import back_patch as back_patch
 from spiritlens.analysis.patching.donors import Donors as Donors
@@ -28,12 +30,14 @@ from spiritlens.models.planted.planted import planted as planted
 from spiritlens.models.selfcheck import selfcheck as selfcheck
 from spiritlens.prompts.building.segments import SpeechSegment as SpeechSegment
 from spiritlens.prompts.building.segments import TextSegment as TextSegment
-from spiritlens.prompts.facts import Fact as Fact
-from spiritlens.prompts.facts import load_facts as load_facts
+from spiritlens.prompts.facts.fact import Fact as Fact
+from spiritlens.prompts.facts.loading import load_facts as load_facts
 from spiritlens.prompts.origin import Origin as Origin
 from spiritlens.prompts.prompt import Prompt as Prompt
+from spiritlens.prompts.recognise import recognise as recognise
 from spiritlens.report import figures as figures
 from spiritlens.report import page as page
+from spiritlens.report.methods.paragraph import methods as methods
 from spiritlens.report.page.dashboard import dashboard as dashboard
 
 # analysis, results, pages
@@ -57,6 +61,7 @@ from spiritlens.runs.run import run as run
 from spiritlens.runs.sites import Site as Site
 
 # speech and prompts
+from spiritlens.studies.sensitivity.sensitivity import sensitivity as sensitivity
 from spiritlens.studies.study import study as study
 
 __version__: str

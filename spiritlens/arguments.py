@@ -121,7 +121,8 @@ def listed(name: str, values: Any, *, of: Any = None, empty: bool = False) -> tu
     try:
         found = tuple(values)
     except TypeError:
-        raise ValueError(f"{name}={shown(values)}: expected a list of {wanted}s") from None
+        held = f"; give its .{name}" if hasattr(values, name) else ""
+        raise ValueError(f"{name}={shown(values)}: expected a list of {wanted}s{held}") from None
     if not found and not empty:
         raise ValueError(f"{name} is empty: give at least one {wanted}")
     for place, value in enumerate(found):

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from spiritlens.studies.settings import StudySettings
+from spiritlens.studies.settings import Protocol, SensitivitySettings, StudySettings
 
 if TYPE_CHECKING:
     from spiritlens.models.lens import Lens
+    from spiritlens.prompts.facts.loaded import Facts
 
 Dtype = Literal["float32", "bfloat16", "float16", "float64"]
+Listener = Literal["none", "whisper"]
 
 
 def trace(
@@ -24,6 +26,7 @@ def trace(
     dtype: Dtype | None = None,
     dry_run: bool = False,
     tflops: float = 1.0,
+    protocol: Protocol = "own",
 ) -> None:
     """Trace facts that are written and spoken, compare the two, and write a page (the main job).
 
@@ -31,30 +34,89 @@ def trace(
         settings: How facts are asked and traced.
         model: Checkpoint folder or name; the embedded model if left out.
         out: Folder of the results; the same command resumes an interrupted run.
-        facts: 'embedded', or a JSON file of facts.
+        facts: 'embedded', or a file, a data set's folder or its name on the hub, as `sl.load_facts` reads them.
         device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
         dtype: Precision of the weights; the checkpoint's if left out.
         dry_run: Only say cells, token-layers, FLOPs, memory and hours, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
+        protocol: 'seed' also runs the seed study's protocol on the same facts: those known in each modality, token by
+            token, beside our own.
     """
     from spiritlens.arguments import number
-    from spiritlens.prompts.facts import check_phrasing, load_facts
     from spiritlens.studies.settings import given_folder
 
     settings = settings.checked()
     number("tflops", tflops, above=0)
     given_folder(out)
-    chosen = load_facts(facts)
-    check_phrasing(settings.phrasing, chosen)
+    chosen = _facts(facts, settings.phrasing)
     lens = _load(model, dtype, device)
 
-    from spiritlens.studies.study import study, study_cost
+    from spiritlens.studies.cost import study_cost
+    from spiritlens.studies.study import study
 
     if dry_run:
-        costs = study_cost(lens, settings, chosen, tflops=tflops)
+        costs = study_cost(lens, settings, chosen, tflops=tflops, protocol=protocol)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
-    print(study(lens, out, settings, chosen))
+    print(study(lens, out, settings, chosen, protocol=protocol))
+
+
+def sensitivity(
+    settings: tyro.conf.OmitArgPrefixes[SensitivitySettings],
+    model: str | None = None,
+    out: Path = Path("runs/sensitivity"),
+    facts: str = "embedded",
+    device: str | None = None,
+    dtype: Dtype | None = None,
+    recogniser: Listener = "none",
+    dry_run: bool = False,
+    tflops: float = 1.0,
+) -> None:
+    """Make the table "what changes if": each choice of a study made in another way, and what it does to the maps.
+
+    Args:
+        settings: How the baseline is made.
+        model: Checkpoint folder or name; the embedded model if left out.
+        out: Folder of the results; the same command resumes an interrupted run.
+        facts: 'embedded', or a file, a data set's folder or its name on the hub, as `sl.load_facts` reads them.
+        device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
+        dtype: Precision of the weights; the checkpoint's if left out.
+        recogniser: 'whisper' lets Whisper tiny.en listen, for the variant of facts that are heard without an error.
+        dry_run: Only say cells, token-layers, FLOPs, memory and hours of each trace, before anything runs.
+        tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
+    """
+    from spiritlens.arguments import number
+    from spiritlens.studies.settings import given_folder
+
+    settings = settings.checked()
+    number("tflops", tflops, above=0)
+    given_folder(out)
+    chosen = _facts(facts, settings.phrasing)
+    lens = _load(model, dtype, device)
+
+    import spiritlens as sl
+
+    if dry_run:
+        costs = sl.studies.sensitivity_cost(lens, settings, chosen, tflops=tflops)
+        hours = sum(cost.hours for cost in costs.values())
+        print(*(f"{name}:\n{cost}" for name, cost in costs.items()), sep="\n")
+        print(f"All together: {hours:.3g} hours at {tflops:g} TFLOP/s; other variants cost nothing more")
+        return
+    listener = sl.speech.Whisper() if recogniser == "whisper" else None
+    print(sl.sensitivity(lens, out, settings, chosen, recogniser=listener))
+
+
+def _facts(source: str, phrasing: str | None) -> "Facts":
+    """The facts; a phrasing that one of them lacks is refused, and what was left out of a file is told."""
+    from spiritlens.prompts.facts.fact import check_phrasing
+    from spiritlens.prompts.facts.loading import load_facts
+
+    found = load_facts(source)
+    if found.left_out:
+        print(found)
+    if phrasing is not None:
+        check_phrasing(phrasing, found)
+    return found
 
 
 def _load(model: str | Path | None, dtype: Dtype | None, device: str | None) -> "Lens":
@@ -145,6 +207,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     verb.__name__: verb
     for verb in (
         trace,
+        sensitivity,
         check,
         align,
         voices,
@@ -152,7 +215,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     )
 }
 """The verbs, in the order of the help; the names are those of the functions."""
-RESUMES = ("trace",)
+RESUMES = ("trace", "sensitivity")
 """Verbs whose same command goes on where it was interrupted."""
 
 

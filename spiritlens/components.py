@@ -92,7 +92,7 @@ COMPONENTS: tuple[Component, ...] = (
 )  # fmt: skip
 """All components, in the order of the block."""
 
-BY_NAME: dict[str, Component] = {row.name: row for row in COMPONENTS}
+COMPONENT_NAMED: dict[str, Component] = {row.name: row for row in COMPONENTS}
 
 STAGE: dict[str, int] = {row.name: stage for stage, row in enumerate(COMPONENTS)}
 """Order of the components inside a block."""
@@ -117,10 +117,10 @@ def hook_name(component: str, layer: int) -> str:
 
     Returns the name. Raises ValueError for an unknown component, or a layer that is no whole number.
     """
-    if not isinstance(component, str) or component not in BY_NAME:
-        raise ValueError(f"component {shown(component)} is unknown; the components are {', '.join(BY_NAME)}")
+    if not isinstance(component, str) or component not in COMPONENT_NAMED:
+        raise ValueError(f"component {shown(component)} is unknown; the components are {', '.join(COMPONENT_NAMED)}")
     place = layer if type(layer) is int and layer >= 0 else whole("layer", layer, at_least=0)
-    return BY_NAME[component].hook.format(layer=place)
+    return COMPONENT_NAMED[component].hook.format(layer=place)
 
 
 def scale_hook_name(norm: str, layer: int) -> str:

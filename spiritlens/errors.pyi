@@ -1,7 +1,9 @@
 from spiritlens.arguments import CallError as CallError
 from spiritlens.files.weights import CheckpointError as CheckpointError
 from spiritlens.models.checkpoints.llama import UnsupportedModel as UnsupportedModel
+from spiritlens.models.fact_prompts import SoundError as SoundError
 from spiritlens.prompts.building.subject import SubjectError as SubjectError
+from spiritlens.prompts.building.subject import SubjectTokensError as SubjectTokensError
 from spiritlens.shapes import ShapeError as ShapeError
 from spiritlens.speech.alignment.forced import AlignmentError as AlignmentError
 from spiritlens.speech.alignment.forced import AlignmentWarning as AlignmentWarning

@@ -5,6 +5,9 @@ from spiritlens.analysis.heads.attention_mass import detectors as detectors
 from spiritlens.analysis.heads.direct_logit_attribution import direct_logit_attribution as direct_logit_attribution
 from spiritlens.analysis.heads.head_knockout import Ablation as Ablation
 from spiritlens.analysis.heads.head_knockout import head_knockout as head_knockout
+from spiritlens.analysis.interchange.parts import Parts as Parts
 from spiritlens.comparison.head_ranking import compare_rankings as compare_rankings
 from spiritlens.comparison.head_ranking import overlap as overlap
 from spiritlens.comparison.head_ranking import rank as rank
+from spiritlens.effects.faithfulness import faithfulness as faithfulness
+from spiritlens.effects.faithfulness import faithfulness_areas as faithfulness_areas

@@ -30,6 +30,10 @@ Kind = Literal["T2T", "S2T", "mixed"]
 """Written (T2T), spoken (S2T), or both; the answer is asked for in writing each time."""
 
 
+Progress = Literal["bar", "none"]
+"""bar: a progress bar on stderr; none: nothing is shown."""
+
+
 StreamName = Literal["unit", "pitch", "style"]
 """The streams of units that a model may write: ``unit`` says what is spoken, the others how."""
 

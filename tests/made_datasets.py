@@ -21,4 +21,6 @@ def made_paths(**given: Any) -> xr.Dataset:
 
 def _grouped(given: dict[str, Any], *kinds: Any) -> list[Any]:
     given["metrics"] = tuple(MetricColumn(name, sign) for name, sign in given["metrics"].items())
-    return [kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for kind in kinds]
+    return [
+        kind(**{field.name: given.pop(field.name) for field in fields(kind) if field.name in given}) for kind in kinds
+    ]

@@ -25,9 +25,10 @@ def mixed_prompt(
     marker: Any = "none",
     occurrence: int | None = None,
     examples: Sequence[tuple[Segment, str]] = (),
+    transcript: Any = "none",
     **origin: str,
 ) -> Prompt:
-    question = Question(subject, answer, foil, occurrence, examples)
+    question = Question(subject, answer, foil, occurrence, examples, transcript)
     return build_prompt(vocabulary, segments, question, Origin(**origin), marker)
 
 

@@ -6,9 +6,9 @@ from transformers import LlamaConfig
 
 
 def random_llama(
-    n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: str = "silu", d_vocab: int = 50
+    n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: str = "silu", d_vocab: int = 50, biased: bool = False
 ) -> HookedTransformer:
-    """Weights of a size at which every part matters; float64."""
+    """Weights of a size at which every part matters; float64. ``biased``: with biases on queries, keys and values."""
     torch.manual_seed(seed)
     model = HookedTransformer(
         HookedTransformerConfig(
@@ -36,6 +36,8 @@ def random_llama(
         for name, parameter in model.named_parameters():
             if name.endswith(".w"):
                 parameter.copy_(1 + 0.3 * torch.randn_like(parameter))
+            elif biased and name.split(".")[-1].lstrip("_") in ("b_Q", "b_K", "b_V"):
+                parameter.copy_(torch.randn_like(parameter))
             elif not name.split(".")[-1].lstrip("_").startswith("b_"):
                 parameter.copy_(torch.randn_like(parameter) / parameter.shape[-2] ** 0.5 * 1.5)
     return model.eval().requires_grad_(False)

@@ -1,5 +1,6 @@
 """The shared checks of arguments: what is taken, and what an error says."""
 
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
@@ -50,6 +51,8 @@ def test_lists_are_read_once_and_single_values_are_told_apart():
         with pytest.raises(ValueError, match=words):
             listed("names", values, of=str)
     assert listed("names", [], of=str, empty=True) == ()
+    with pytest.raises(ValueError, match=r"expected a list of strs; give its \.names"):
+        listed("names", SimpleNamespace(names=("a", "b")), of=str)
 
 
 def test_options_are_told_with_what_may_be_given():

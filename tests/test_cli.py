@@ -10,6 +10,7 @@ import pytest
 import spiritlens as sl
 from spiritlens import cli
 from spiritlens.speech.engines.process import EngineError
+from spiritlens.studies import cost
 from spiritlens.studies import study as studies
 
 
@@ -113,13 +114,29 @@ def test_what_is_asked_for_reaches_the_study(
 ) -> None:
     asked = []
     monkeypatch.setattr(sl, "load", lambda *model: "lens")
-    monkeypatch.setattr(studies, "study", lambda *given: asked.append(given) or "found")
+    monkeypatch.setattr(studies, "study", lambda *given, protocol: asked.append((*given, protocol)) or "found")
     numbers = ("--n-facts", "2", "--samples", "3", "--seed", "4", "--window", "5", "--n-token-maps", "0")
-    words = ("--ask", "all", "--components", "resid_pre", "z")
+    words = ("--ask", "all", "--components", "resid_pre", "z", "--knowing", "generated 4", "--selection", "each")
+    words += ("--protocol", "seed", "--ending", "plain", "--dose", "equal", "--floors", "unknown", "--twins", "5")
     monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--out", str(tmp_path), *numbers, *words])
     cli.main()
-    settings = sl.studies.StudySettings("espeak:en-us", "held out", 2, 0, ("resid_pre", "z"), 5, 3, 4, "all")
-    assert asked == [("lens", tmp_path, settings, sl.load_facts())]
+    knowing = sl.prompts.Knowing("generated", tokens=4)
+    settings = sl.studies.StudySettings(
+        n_facts=2,
+        n_token_maps=0,
+        components=("resid_pre", "z"),
+        window=5,
+        samples=3,
+        seed=4,
+        ask="all",
+        knowing=knowing,
+        selection="each",
+        ending="plain",
+        dose="equal",
+        floors=("unknown",),
+        twins=5,
+    )
+    assert asked == [("lens", tmp_path, settings, sl.load_facts(), "seed")]
     assert capsys.readouterr().out == "found\n"
 
 
@@ -129,11 +146,67 @@ def test_a_dry_run_asks_the_cost_of_the_same_settings(
     monkeypatch.setattr(sl, "load", lambda *model: "lens")
     monkeypatch.setattr(studies, "study", None)
     monkeypatch.setattr(
-        studies, "study_cost", lambda lens, settings, facts, tflops: {lens: (settings.n_facts, len(facts), tflops)}
+        cost,
+        "study_cost",
+        lambda lens, settings, facts, tflops, protocol: {lens: (settings.n_facts, len(facts), tflops, protocol)},
     )
     monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--dry-run", "--n-facts", "3", "--tflops", "2"])
     cli.main()
-    assert capsys.readouterr().out == f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0)\n"
+    assert capsys.readouterr().out == f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0, 'own')\n"
+
+
+def test_what_is_asked_for_reaches_the_table_of_sensitivity(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked = []
+    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(sl, "sensitivity", lambda *given, recogniser: asked.append((*given, recogniser)) or "found")
+    options = ("--n-facts", "2", "--samples", "3", "--other-voice", "flite:slt", "--components", "z", "--window", "5")
+    words = (*options, "--knowing", "top 3", "--out", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "sensitivity", *words])
+    cli.main()
+    knowing = sl.prompts.Knowing("top k", k=3)
+    settings = sl.studies.SensitivitySettings("espeak:en-us", "flite:slt", None, 2, ("z",), 5, 3, 0, knowing)
+    assert asked == [("lens", tmp_path, settings, sl.load_facts(), None)]
+    assert capsys.readouterr().out == "found\n"
+
+
+def test_a_dry_run_of_sensitivity_adds_up_its_traces(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Costs:
+        hours = 1.5
+
+        def __repr__(self) -> str:
+            return "much"
+
+    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(sl, "sensitivity", None)
+    cost = {"baseline": Costs(), "other draws": Costs()}
+    monkeypatch.setattr(sl.studies, "sensitivity_cost", lambda lens, settings, facts, tflops: cost)
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "sensitivity", "--dry-run", "--tflops", "2"])
+    cli.main()
+    together = "All together: 3 hours at 2 TFLOP/s; other variants cost nothing more"
+    assert capsys.readouterr().out == f"baseline:\nmuch\nother draws:\nmuch\n{together}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--other-voice", "espeak:en-us"), "other_voice='espeak:en-us' is the voice itself"),
+        (("--n-facts", "0"), "n_facts=0: expected a whole number ≥ 1"),
+        (("--tflops", "0"), "tflops=0: expected a number > 0"),
+        (("--facts", "none.json"), "no facts at 'none.json'"),
+    ],
+)
+def test_arguments_of_sensitivity_are_checked_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], line: str
+) -> None:
+    monkeypatch.setattr(sl, "load", None)
+    code = told(monkeypatch, "sensitivity", *arguments)
+    assert isinstance(code, str)
+    assert line in code
+    assert "\n" not in code
 
 
 def test_the_version_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,3 +227,15 @@ def test_an_interrupt_is_one_line_and_130(
     monkeypatch.setitem(cli.COMMANDS, verb, interrupted)
     assert told(monkeypatch, verb) == 130
     assert capsys.readouterr().err.split("\n") == ["", f"spiritlens: {line}", ""]
+
+
+@pytest.mark.parametrize("text", ["surely", "top k", "generated -1"])
+def test_a_rule_that_is_none_is_told_by_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--knowing", text])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    told = " ".join([str(stopped.value), *capsys.readouterr()])
+    assert stopped.value.code != 0
+    assert "knowing" in told

@@ -4,7 +4,7 @@ import pytest
 
 import spiritlens as sl
 from spiritlens.components import (
-    BY_NAME,
+    COMPONENT_NAMED,
     COMPONENTS,
     HEAD_COMPONENTS,
     KEY_VALUE_COMPONENTS,
@@ -26,9 +26,9 @@ def machine():
 
 
 def test_names_are_unique_and_every_row_that_is_read_exists():
-    assert len(BY_NAME) == len(COMPONENTS)
+    assert len(COMPONENT_NAMED) == len(COMPONENTS)
     for row in COMPONENTS:
-        assert set(row.base_reads) <= set(BY_NAME)
+        assert set(row.base_reads) <= set(COMPONENT_NAMED)
         assert row.own_position or not row.base_reads
 
 
@@ -37,7 +37,7 @@ def test_lists_of_components_follow_from_the_rows():
     assert KEY_VALUE_COMPONENTS == ("k", "v")
     assert WINDOWED == ("attn_out", "mlp_out")
     assert set(BEFORE_ATTENTION) - {"scores", "pattern"} == {"embed", "resid_pre", "q", "k", "v"}
-    assert set(OWN_POSITION_ONLY) == set(BY_NAME) - {"embed", "resid_pre", "k", "v"}
+    assert set(OWN_POSITION_ONLY) == set(COMPONENT_NAMED) - {"embed", "resid_pre", "k", "v"}
     assert AFTER_MLP == ("mlp_out", "resid_post")
     assert set(patched_by("sweep")) == set(patched_by("attribute")) == STREAM_AND_HEADS
     assert set(patched_by("patch")) == STREAM_AND_HEADS | {"pattern", "result"}

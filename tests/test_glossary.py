@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 import spiritlens as sl
+import spiritlens.shapes
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.terms import PARTS, ROLES
 
@@ -320,3 +321,41 @@ def test_signs_are_those_of_the_glossary(machine):
     share = sl.effects.normalised_total(trace)
     assert share["metric"].values.tolist() == ["probability"]
     np.testing.assert_allclose(share.values.ravel(), (total / trace["clean"]).sel(metric="probability").values.ravel())
+
+
+def test_ate_and_aie_are_means_over_samples_then_facts(machine):
+    """From the raw values of a trace of several facts: samples first, then facts; nothing is weighted."""
+    chosen = [machine.text(subject) for subject in machine.subjects[:3]]
+    trace = sl.causal_trace(
+        machine.lens,
+        chosen,
+        sl.Grid(("resid_pre",), at="role"),
+        samples=3,
+        metrics=("probability", "kl"),
+        progress="none",
+    )
+    sign = xr.DataArray([1, -1], coords={"metric": ["probability", "kl"]}, dims="metric")
+    total = (sign * (trace["clean"] - trace["corrupted"].mean("sample"))).mean("prompt")
+    ate = sl.effects.average_total(trace)
+    np.testing.assert_allclose(ate["mean"].squeeze("group").transpose(*total.dims), total, atol=1e-12)
+    indirect = (sign * (trace["restored"] - trace["corrupted"]).mean("sample")).mean("prompt")
+    aie = sl.effects.average(trace)
+    for layer in range(machine.lens.n_layers):
+        for role in ("subject", "last word"):
+            place = {"component": "resid_pre", "layer": layer, "role": role}
+            np.testing.assert_allclose(
+                aie["mean"].squeeze("group").sel(place).values, indirect.sel(place).values, atol=1e-12
+            )
+    assert ate["n_facts"].values.ravel().tolist() == [3, 3]
+
+
+def test_axes_are_those_of_the_results_and_of_the_checked_tensors(machine):
+    listed = set(re.search(r"\*\*Axes\*\*: `([^`]+)`", GLOSSARY).group(1).split())
+    prompt = machine.prompts[0]
+    trace = sl.causal_trace(
+        machine.lens, [prompt], sl.Grid(("resid_pre",), at="span"), samples=1, metrics=("probability",), progress="none"
+    )
+    found = {str(axis) for axis in trace["restored"].dims}
+    words = set(re.findall(r"``(\w+)``", spiritlens.shapes.__doc__.split("in speech")[0]))
+    assert found <= listed
+    assert listed == words

@@ -24,8 +24,8 @@ def test_heads_list_their_names_and_refuse_others() -> None:
         dir(sl.heads)
         == sl.heads.__all__
         == [
-            *("Ablation", "Blocked", "attention_knockout", "attention_mass", "compare_rankings", "detectors"),
-            *("direct_logit_attribution", "head_knockout", "overlap", "rank"),
+            *("Ablation", "Blocked", "Parts", "attention_knockout", "attention_mass", "compare_rankings", "detectors"),
+            *("direct_logit_attribution", "faithfulness", "faithfulness_areas", "head_knockout", "overlap", "rank"),
         ]
     )
     with pytest.raises(AttributeError, match=r"spiritlens\.heads has no public name 'rank_heads'; see dir"):

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 
 SPOKEN = "S2T"
 

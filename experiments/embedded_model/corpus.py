@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from experiments.embedded_model.settings import DEFAULT_VOICE, CorpusSettings, Settings
 from experiments.embedded_model.word_lists import LIST_OPENING, template_words
-from spiritlens.prompts.facts import CARRIERS, HELD_OUT, TRAINED_PHRASINGS, Fact
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.shipped import CARRIERS, HELD_OUT, TRAINED_PHRASINGS
 from spiritlens.speech.engines.utterance import Utterance
 from spiritlens.speech.voices.names import voice as speech_voice
 

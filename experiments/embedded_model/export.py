@@ -18,7 +18,7 @@ from experiments.embedded_model.language_model.pieces import write_tokenizer
 from experiments.embedded_model.language_model.unit_corpus import FRAME_RATE
 from experiments.embedded_model.unit_encoder.hubert_student import N_LAYERS, UNIT_NAMES
 from experiments.embedded_model.word_lists import template_words
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 
 

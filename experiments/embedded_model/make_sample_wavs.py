@@ -9,7 +9,8 @@ They let the examples and tests run where no speech engine can be installed. Eac
 import json
 from pathlib import Path
 
-from spiritlens.prompts.facts import ASSETS, HELD_OUT, load_facts
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.shipped import ASSETS, HELD_OUT
 from spiritlens.speech.voices.names import voice as speech_voice
 from spiritlens.terms import DEFAULT_VOICE
 

@@ -27,7 +27,10 @@ from experiments.embedded_model.carry_over import CarryOver, carry_over, carry_o
 from experiments.embedded_model.settings import DEFAULT_VOICE, FULL
 from experiments.embedded_model.spoken_answers import SpeechIds, by_relation, recalled_in_speech
 from spiritlens.models.encoder_lookup import encoder_of
-from spiritlens.prompts.facts import GROUPS, HELD_OUT, PHRASINGS, Fact, commonest_answers, load_facts
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.guesses import commonest_answers
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT, PHRASINGS
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 from spiritlens.speech.engines.process import EngineError

@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from spiritlens.prompts.facts import Fact, load_facts
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.loading import load_facts
 
 DEFAULT_VOICE = "espeak:en-us"
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 
 PAUSE = 0
 LONGEST = 24  # units

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from spiritlens.prompts.facts import CARRIERS, Fact
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.shipped import CARRIERS
 
 LIST_OPENING = "write down"
 

@@ -1,62 +1,68 @@
 """Do two modalities recall the same facts in the same place? Paired statistics of their effects by role and layer.
 
-1. **Pair.** Only facts known in both modalities count, each with itself (`fact_id`); phrasings and voices of a fact are
-   averaged, once each is aligned.
-2. **Align.** Roles are compared with roles. Where the answer is read out, the last word of a T2T prompt corresponds to
-   the final marker of an S2T prompt: both become the row *read-out* (``last="read-out"``; ``last="by role"`` keeps
-   names). Left out are cells that any of the facts lacks in either modality (so that all cells are of the same facts)
-   and cells that were run for none of them, since they hold the baseline's value (before the corruption).
-3. **Agreement.** Correlation of the mean maps over cells (Pearson, Spearman), beside its *ceiling*: what two noisy
-   measurements of one true map would reach, from split halves of the subjects.
-4. **Where.** Shift of the peak layer, of the centre of mass, and of the *hand-over* (the layer at which the read-out
-   overtakes the subject); share of the effect by role.
-5. **Which cells.** Sign-flip max-T test of the paired differences, in units of each modality's mean total effect.
+1. **Pair** facts known in both, over phrasings and voices known in both, with their roles aligned
+   (`spiritlens.comparison.pairing`).
+2. **Gates.** Too few subjects, or a total effect that is not there, close the comparison: its numbers stand, and no
+   sentence is made of them (`spiritlens.comparison.gates`).
+3. **Fact identity.** Does a fact's own map, mean removed, fit the same fact's in the other modality better than other
+   facts'? Over the maps of all components, in shares of each fact's own total effect
+   (`spiritlens.comparison.fact_identity`).
+4. **Agreement** of the population maps by component, beside its floors and ceilings: maps shifted by layers always, and
+   the `references` (`spiritlens.comparison.reference_points`).
+5. **Where.** Shift of the peak layer (none on plateaus), of the signed centre of mass, and of the *hand-over* (the
+   layer at which the read-out takes over from the subject, where it does); share of the effect by role.
+6. **Which cells.** Sign-flip test of the paired differences of *shares* of each fact's own total effect, max-T or false
+   discovery rate. `low` and `high` hold for all cells at once, so also for the one chosen for being largest.
+7. **Judge.** Each difference is *different*, *equivalent* within the margin, or *undecided*
+   (`spiritlens.comparison.equivalence`), by the `rules`.
 
 Signs: every difference is second − first (S2T − T2T by default), so a positive shift means *later in speech*. Units:
-layers, or shares of the total effect. Intervals: bootstrap over subjects, the same draws for both modalities.
+layers (the middle of a window), or shares of the total effect. Intervals: the skewness-corrected t over clusters, and
+for layers that jump (peak, hand-over) a bootstrap over clusters with the same draws for both modalities.
 
 Axes: ``component layer role``. Nothing here says that a fact is kept at a place: effects tell what takes part in
 recall.
 """
 
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import check_choice, listed, number, told_keywords, whole
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.comparison.cells import FoundCells, found_cells
+from spiritlens.comparison.compared import Headline
+from spiritlens.comparison.conditions import conditions, heard, intervention, limited_by
+from spiritlens.comparison.covariate import Adjusted, difference_by
+from spiritlens.comparison.equivalence import Judged
+from spiritlens.comparison.estimates import judged_mean, mean_estimate
+from spiritlens.comparison.fact_identity import FactIdentity, fact_identity
+from spiritlens.comparison.fact_maps import Names, fact_maps
+from spiritlens.comparison.gates import KNOWS, Gated, closed
+from spiritlens.comparison.pairing import Last, Pairs, paired, prompt_maps
+from spiritlens.comparison.references import References, agreement, beside, clusters_of, reference_agreements
 from spiritlens.comparison.result import Comparison
-from spiritlens.comparison.statistics import Estimate, MapPair, compare_component
-from spiritlens.effects.bootstrap import Array, bootstrap_weights, interval, max_t, weighted_means
+from spiritlens.comparison.rules import Rules
+from spiritlens.comparison.sampling import Sampling, samplings
+from spiritlens.comparison.shares import fact_shares
+from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, MapPair, compare_component, estimated
+from spiritlens.effects.canaries import check_canary
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.metric_words import sign_of, words_of
-from spiritlens.effects.quantities import total
-from spiritlens.effects.role_effects import by_role, ordered_roles, role_runs
-from spiritlens.effects.statistics import fact_means, fact_names, given_resampling, subject_names
-from spiritlens.terms import MODALITIES, READOUT, READOUT_ROLES
+from spiritlens.terms import MODALITIES
 
-Last = Literal["read-out", "by role"]
-"""read-out: where the answer is read (final marker, else last word) is one row; by role: names as they are."""
-
-MOST_EMPTY_DRAWS = 0.2
-"""Where more than this share of the bootstrap draws has no value (no peak, no hand-over), no interval is given."""
+SECOND = "logit_difference"
+"""The metric in which the headline is repeated, where it was traced."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Paired effects: `values` [modality fact component layer role], `totals` [modality fact], one subject per fact;
-    `cells` [component layer role] are those that are compared."""
+@dataclass(frozen=True)
+class Draws:
+    """How much is drawn: bootstrap draws, flips and permutations, and their seed."""
 
-    values: Array
-    cells: np.ndarray[Any, np.dtype[np.bool_]]
-    totals: Array
-    subjects: np.ndarray[Any, np.dtype[np.str_]]
-    roles: tuple[str, ...]
-    components: tuple[str, ...]
-    layers: tuple[int, ...]
-    n_left_out: int
+    resamples: int
+    permutations: int
+    seed: int
 
 
 @told_keywords
@@ -66,56 +72,50 @@ def compare(
     kinds: tuple[str, str] = ("T2T", "S2T"),
     metric: str | None = None,
     last: Last = "read-out",
-    confidence: float = 0.95,
-    alpha: float = 0.05,
+    rules: Rules = Rules(),  # noqa: B008  a frozen value
+    references: References = References(),  # noqa: B008  a frozen value
     resamples: int = 1000,
     permutations: int = 1000,
     seed: int = 0,
 ) -> Comparison:
     """Compare two modalities over the facts known in both.
 
-    `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles). Returns
-    a `Comparison`: agreement of the maps (rank correlation, layers of the peak), the difference of their total effects,
-    each with an interval over facts and a permutation test (statistics of this project's own, built on Spearman's rank
-    correlation). Raises ValueError where no fact is known in both.
+    `effects` may be a map by role (whole roles restored together) or by token or word (averaged within roles).
+    `rules` hold the level, the margins and what is clustered (`sl.comparison.Rules`), `references` what agreement is
+    told beside (`sl.comparison.References`). Returns a `Comparison`: its `findings` are sentences. Source: see
+    `spiritlens.comparison.compare`. Raises ValueError where no fact is known in both, or for a metric, kinds or
+    references that the effects do not have.
     """
-    effects, kinds = given_traces(effects), _given_kinds(kinds)
+    effects, kinds = given_traces(effects), given_kinds(kinds)
+    check_canary(effects)
     check_choice("last", last, Last)
-    alpha, permutations = number("alpha", alpha, above=0, below=1), whole("permutations", permutations, at_least=1)
-    confidence, resamples, seed = given_resampling(confidence, resamples, seed)
-    metric = str(effects["metric"].values[0]) if metric is None else metric
-    if metric not in effects["metric"].values.tolist():
-        raise ValueError(
-            f"metric={metric!r} was not traced; choose from {', '.join(effects['metric'].values.tolist())}"
-        )
-    pairs = _pair(effects.sel(metric=[metric]), kinds, last)
-    weights = np.concatenate([np.ones((1, len(pairs.subjects))), bootstrap_weights(pairs.subjects, resamples, seed)])
-    n_subjects = len(set(pairs.subjects.tolist()))
-    estimate = partial(_estimate, n_subjects=n_subjects, confidence=confidence)
-    totals = [weighted_means(one, weights) for one in pairs.totals]
-    components = tuple(
-        compare_component(name, _maps(pairs, index, weights, seed), estimate)
-        for index, name in enumerate(pairs.components)
+    _check_values(rules, references)
+    draws = Draws(
+        whole("resamples", resamples, at_least=1),
+        whole("permutations", permutations, at_least=1),
+        whole("seed", seed, at_least=0),
     )
-    return Comparison(
-        kinds=kinds,
-        metric=metric,
-        metric_sign=sign_of(effects, metric),
-        metric_words=words_of(effects, metric),
-        direction=str(effects.attrs["direction"]),
-        n_facts=len(pairs.subjects),
-        n_subjects=n_subjects,
-        n_left_out=pairs.n_left_out,
-        total=(estimate(totals[0]), estimate(totals[1])),
-        total_difference=estimate(totals[1] - totals[0]),
-        components=components,
-        cells=_test_cells(pairs, permutations, seed),
-        confidence=confidence,
-        alpha=alpha,
-    )
+    traced = effects["metric"].values.tolist()
+    metric = str(traced[0]) if metric is None else metric
+    if metric not in traced:
+        raise ValueError(f"metric={shown(metric)} was not traced; choose from {', '.join(traced)}")
+    names = traced if rules.family == "all metrics" else [name for name in traced if name in (metric, KNOWS, SECOND)]
+    pairs = {name: _paired(effects, name, kinds, last) for name in dict.fromkeys([metric, *names])}
+    of_answer = {name: "answer" in words_of(effects, name) for name in pairs}
+    gates = {name: Gated(pairs[name], of_answer[name]) for name in dict.fromkeys([metric, KNOWS]) if name in pairs}
+    family = found_cells(pairs if rules.family == "all metrics" else {metric: pairs[metric]}, rules, draws)
+    found = _compared(effects, pairs[metric], kinds, metric, last, (rules, references, draws), family[metric])
+    found = replace(found, closed=closed(gates, clusters_of(pairs[metric], rules.clusters), kinds, rules))
+    if metric != SECOND and SECOND in pairs:
+        gate = {SECOND: Gated(pairs[SECOND], True)}
+        cells = family[SECOND] if SECOND in family else found_cells({SECOND: pairs[SECOND]}, rules, draws)[SECOND]
+        why = closed(gate, clusters_of(pairs[SECOND], rules.clusters), kinds, rules)
+        second = _headline(pairs[SECOND], rules, draws, cells, _centred(found))
+        found = replace(found, second=replace(second, closed=why, words=words_of(effects, SECOND)))
+    return found
 
 
-def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
+def given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
     """Two modalities that differ."""
     found = listed("kinds", kinds, of=str)
     if len(found) != 2 or found[0] == found[1] or not set(found) <= set(MODALITIES):
@@ -123,103 +123,162 @@ def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
-    """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
-    value = float(draws[0])
-    if np.isnan(value) or len(draws) == 1 or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
-        return Estimate(value)
-    low, high = (float(end) for end in interval(draws[1:], n_subjects, confidence))
-    return Estimate(value, min(low, value), max(high, value))
+def _check_values(rules: object, references: object) -> None:
+    if not isinstance(rules, Rules):
+        raise ValueError(f"rules={shown(rules, 40)}: expected sl.comparison.Rules(alpha=…, margins=…)")
+    if not isinstance(references, References):
+        raise ValueError(f"references={shown(references, 40)}: expected sl.comparison.References(twins=[…])")
 
 
-def _pair(effects: xr.Dataset, kinds: tuple[str, str], last: Last) -> _Pairs:
-    """Facts known in both modalities, in one order, with their roles aligned."""
-    if "head" in effects.dims:
-        raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
+def _paired(effects: xr.Dataset, metric: str, kinds: tuple[str, str], last: Last) -> Pairs:
+    """The facts of two modalities of one dataset."""
     for kind in kinds:
         if kind not in effects["modality"].values.tolist():
             found = ", ".join(dict.fromkeys(effects["modality"].values.tolist()))
             raise ValueError(
                 f"no {kind} prompt among the modalities {found}: trace the facts in {kinds[0]} and {kinds[1]}"
             )
-    per_fact = fact_means(_aligned(by_role(effects).isel(metric=0), last), by=("modality",))
-    totals = fact_means(total(effects), by=("modality",)).isel(metric=0)
-    places = [_places(per_fact, kind) for kind in kinds]
-    shared = [fact for fact in places[0] if fact in places[1]]
-    if not shared:
-        raise ValueError(f"no fact is known in both {kinds[0]} and {kinds[1]}: see the accuracy table")
-    values = per_fact.transpose("fact", "component", "layer", "role").values
-    rows = [[where[fact] for fact in shared] for where in places]
-    everyone = {*places[0], *places[1]} | set(fact_names(effects).tolist())
-    paired = np.stack([values[row] for row in rows])
-    ran = fact_means(_aligned(role_runs(effects), last), by=("modality",))
-    ran_there = np.stack([ran.transpose("fact", "component", "layer", "role").values[row] for row in rows])
-    return _Pairs(
-        values=paired,
-        cells=~np.isnan(paired).any(axis=(0, 1)) & (np.nan_to_num(ran_there) > 0).any(axis=(0, 1)),
-        totals=np.stack([totals.values[row] for row in rows]),
-        subjects=subject_names(per_fact)[rows[0]],
-        roles=tuple(per_fact["role"].values.tolist()),
-        components=tuple(effects["component"].values.tolist()),
-        layers=tuple(int(layer) for layer in effects["layer"].values),
-        n_left_out=len(everyone) - len(shared),
+    maps = prompt_maps(effects, metric, last)
+    return paired(maps, maps, kinds)
+
+
+def _compared(
+    effects: xr.Dataset,
+    pairs: Pairs,
+    kinds: tuple[str, str],
+    metric: str,
+    last: Last,
+    how: tuple[Rules, References, Draws],
+    cells: FoundCells,
+) -> Comparison:
+    """All numbers of one metric."""
+    rules, references, draws = how
+    ways = clusters_of(pairs, rules.clusters)
+    floor = rules.margins.noise_floors * pairs.noise_floor
+    totals = [mean_estimate(one, ways, rules, floor) for one in (*pairs.totals, pairs.totals[1] - pairs.totals[0])]
+    judged = _judged_total(pairs, ways, rules)
+    return Comparison(
+        kinds=kinds,
+        metric=metric,
+        metric_sign=sign_of(effects, metric),
+        metric_words=words_of(effects, metric),
+        direction=str(effects.attrs["direction"]),
+        done=intervention(effects),
+        rules=rules,
+        n_facts=len(pairs.subjects),
+        n_subjects=len(set(pairs.subjects.tolist())),
+        n_clusters=min(len(set(way.tolist())) for way in ways),
+        n_left_out=pairs.n_left_out,
+        closed="",
+        total=(totals[0], totals[1]),
+        total_difference=totals[2],
+        total_judged=judged,
+        components=_components(pairs, kinds, metric, last, how),
+        cells=cells.cells,
+        cell_margin=cells.margin,
+        everywhere=cells.everywhere,
+        identity=_identity(pairs, draws),
+        learnt=bool(references.twins or references.floors),
+        second=None,
+        heard=_heard(effects, kinds, metric, rules, draws),
+        limited_by=limited_by(effects, kinds, metric),
+        conditions=conditions(effects, pairs, kinds, judged),
     )
 
 
-def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
-    chosen = np.nonzero(per_fact["modality"].values == kind)[0]
-    return {str(per_fact["fact_id"].values[place]): int(place) for place in chosen}
+def _judged_total(pairs: Pairs, ways: Sequence[Names], rules: Rules) -> Judged:
+    """The difference of the total effects against its margin."""
+    size = float(np.abs(pairs.totals.mean(axis=1)).mean())
+    margin = rules.margins.of_totals(size, pairs.noise_floor)
+    floor = rules.margins.noise_floors * pairs.noise_floor
+    return judged_mean(pairs.totals[1] - pairs.totals[0], ways, rules, margin=margin, floor=floor)
 
 
-def _aligned(effect: xr.DataArray, last: Last) -> xr.DataArray:
-    """Effects of each prompt [prompt component layer role] with the `READOUT_ROLES` joined into the read-out row, each
-    prompt's own; the last word before a marker keeps a row of its own, which the other modality may lack.
-    """
-    roles = ordered_roles(effect["role"].values.tolist())
-    effect = effect.sel(role=roles).transpose("prompt", "component", "layer", "role")
-    if last == "by role" or READOUT_ROLES[-1] not in roles:
-        return effect
-    columns = {role: effect.values[..., place] for place, role in enumerate(roles)}
-    readout = np.full(effect.shape[:-1], np.nan)
-    found = np.zeros((len(readout), 1, 1), dtype=bool)  # prompts whose read-out is a later role
-    for role in READOUT_ROLES:
-        own = columns.pop(role, np.full_like(readout, np.nan))
-        readout = np.where(found, readout, own)
-        if role != READOUT_ROLES[0]:
-            columns[role] = np.where(found, own, np.nan)
-        found |= ~np.isnan(own).all(axis=(1, 2), keepdims=True)
-    columns[READOUT] = readout
-    about: dict[Any, Any] = {name: array for name, array in effect.coords.items() if "role" not in array.dims}
-    joined = np.stack(list(columns.values()), axis=-1)
-    return xr.DataArray(joined, dims=effect.dims, coords={**about, "role": list(columns)})
+def _components(
+    pairs: Pairs, kinds: tuple[str, str], metric: str, last: Last, how: tuple[Rules, References, Draws]
+) -> tuple[ComponentComparison, ...]:
+    rules, references, draws = how
+    ways = clusters_of(pairs, rules.clusters)
+    sampled = [
+        one
+        for way in ways
+        for one in samplings(way, confidence=rules.confidence, resamples=draws.resamples, seed=draws.seed)
+    ]
+    others = reference_agreements(references, kinds, metric, last, rules)
+    found = []
+    for name in pairs.components:
+        own = agreement(pairs, name, ways, rules)
+        table = beside(own, pairs, name, others, rules)
+        found.append(compare_component(name, [_maps(pairs, name, one, rules) for one in sampled], rules, own, table))
+    return tuple(found)
 
 
-def _maps(pairs: _Pairs, index: int, weights: Array, seed: int) -> MapPair:
-    """The maps of one component, over facts and under each draw."""
-    first, second = pairs.values[:, :, index].swapaxes(2, 3)  # [fact role layer]
+def _maps(pairs: Pairs, component: str, sampling: Sampling, rules: Rules) -> MapPair:
+    """The maps of one component, and how their facts are drawn."""
+    place = pairs.components.index(component)
+    first, second = pairs.values[:, :, place].swapaxes(2, 3)  # [fact role layer]
+    means = pairs.totals.mean(axis=1)
     return MapPair(
-        maps=(weighted_means(first, weights), weighted_means(second, weights)),
         facts=(first, second),
-        cells=pairs.cells[index].T,
+        sampling=sampling,
+        cells=pairs.cells[place].T,
         roles=pairs.roles,
-        layers=np.asarray(pairs.layers, dtype=np.float64),
-        subjects=pairs.subjects,
-        seed=seed,
+        layers=pairs.centres[place],
+        totals=(float(means[0]), float(means[1])),
+        share=rules.margins.share,
+        floor=rules.margins.noise_floors * pairs.noise_floor,
     )
 
 
-def _test_cells(pairs: _Pairs, permutations: int, seed: int) -> xr.Dataset:
-    """Paired differences in units of the mean total effects, and their sign-flip max-T test over all cells at once."""
-    scale = np.abs(pairs.totals.mean(axis=1))
-    scale = np.where(scale > 0, scale, np.nan)
-    difference = pairs.values[1] / scale[1] - pairs.values[0] / scale[0]
-    difference = np.where(pairs.cells, difference, np.nan)
-    statistic, p_value = max_t(difference, pairs.subjects, permutations=permutations, seed=seed)
-    arrays = {
-        "difference": weighted_means(difference, np.ones((1, len(difference))))[0],
-        "statistic": statistic,
-        "p_value": p_value,
-    }
-    dims = ("component", "layer", "role")
-    coords = {"component": list(pairs.components), "layer": list(pairs.layers), "role": list(pairs.roles)}
-    return xr.Dataset({name: (dims, array) for name, array in arrays.items()}, coords=coords)
+def _identity(pairs: Pairs, draws: Draws) -> tuple[FactIdentity, FactIdentity]:
+    """Fact identity among all facts and within relations, over the compared cells of all components."""
+    first, second = (
+        fact_shares(one[:, pairs.cells], total, pairs.smallest)
+        for one, total in zip(pairs.values, pairs.totals, strict=True)
+    )
+    maps = fact_maps(first, second, pairs.subjects)
+    floor = pairs.noise_floor / pairs.smallest
+    overall, within = (
+        fact_identity(maps, within=groups, permutations=draws.permutations, seed=draws.seed, noise_floor=floor)
+        for groups in (None, pairs.relations)
+    )
+    return overall, within
+
+
+def _heard(effects: xr.Dataset, kinds: tuple[str, str], metric: str, rules: Rules, draws: Draws) -> Adjusted | None:
+    if not heard(effects, kinds[1]):
+        return None
+    return difference_by(
+        effects,
+        kinds=kinds,
+        metric=metric,
+        confidence=rules.confidence,
+        resamples=draws.resamples,
+        seed=draws.seed,
+    )
+
+
+def _centred(found: Comparison) -> str:
+    """The component whose centre at the subject is told."""
+    named = [one.component for one in found.components if not np.isnan(one.centre_shift.value)]
+    return "mlp_out" if "mlp_out" in named else named[0] if named else ""
+
+
+def _headline(pairs: Pairs, rules: Rules, draws: Draws, cells: FoundCells, component: str) -> Headline:
+    """What another metric says of total effects, of the centre at the subject of a component, and of cells."""
+    ways = clusters_of(pairs, rules.clusters)
+    centre: Judged | None = None
+    if component:
+        sampled = [samplings(way, confidence=rules.confidence, resamples=1, seed=draws.seed)[0] for way in ways]
+        statistic = next(each for each in STATISTICS if each.name == "centre_shift")
+        centre = estimated(statistic, [_maps(pairs, component, one, rules) for one in sampled], rules)[1]
+    return Headline(
+        metric=SECOND,
+        words="",
+        closed="",
+        total_difference=_judged_total(pairs, ways, rules),
+        component=component,
+        centre=centre,
+        n_different=int((cells.cells["verdict"] == "different").sum()),
+        n_tested=int(cells.cells["p_value"].notnull().sum()),
+    )

@@ -6,8 +6,15 @@ to the smallest (by="magnitude": from the largest absolute value); heads that we
 *Overlap at k*: how many of the first k heads of one ranking are among the first k of the other, beside what chance
 gives (k² / number of heads) and the probability of at least that many by chance (hypergeometric). *Spearman* compares
 all heads.
+
+*Chance* is that of two rankings which have nothing to do with each other. Two modalities in one model are never so: in
+models of random weights, which recall nothing, the same heads lead in both (5 of 6 such models have a hypergeometric
+p ≤ 0.05). So give *twins*: the two measures of each of several untrained models of the same shape. Their overlap is the
+floor, and the p that counts is the share of twins that reach the model's own, itself counted with them (a Monte Carlo
+test: Barnard 1963); with k twins it is never below 1 / (k + 1), so 19 are needed for 0.05.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -37,13 +44,34 @@ def rank(measure: xr.DataArray, top: int | None = None, by: By = "value") -> pd.
 
 
 @told_keywords
-def overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "value") -> pd.Series:
+def overlap(
+    first: xr.DataArray,
+    second: xr.DataArray,
+    top: int = 10,
+    by: By = "value",
+    twins: Iterable[tuple[xr.DataArray, xr.DataArray]] = (),
+) -> pd.Series:
     """Agreement of two measures ``[layer head]``: shared heads among the first `top`, chance level, p, Spearman.
 
-    Returns a series of these numbers; the chance level is this project's, of random rankings. Raises ValueError for
-    measures of different heads.
+    `twins` are the two measures of each of several untrained models of the same shape. Returns a series of these
+    numbers; ``p`` is that of unrelated rankings (hypergeometric), ``p_twins`` and ``spearman_p_twins`` are shares of
+    the ``twins`` that agree as much, NaN without any, beside their means ``shared_twins`` and ``spearman_twins``.
+    Source: see `spiritlens.comparison.head_ranking`. Raises ValueError for measures of different heads.
     """
     top = whole("top", top, at_least=1)
+    own = _overlap(first, second, top, by)
+    others = [
+        _overlap(*_given_twin(place, twin), top, by) for place, twin in enumerate(listed("twins", twins, empty=True))
+    ]
+    strange = [int(one["heads"]) for one in others if one["heads"] != own["heads"]]
+    if strange:
+        raise ValueError(
+            f"a twin has {strange[0]} heads measured, the model {own['heads']}: give twins of the same shape"
+        )
+    return pd.concat([own, _beside_twins(own, others)])
+
+
+def _overlap(first: xr.DataArray, second: xr.DataArray, top: int, by: By) -> pd.Series:
     both = _shared(first, second, ("_first", "_second"), by)
     n_heads, size = len(both), min(top, len(both))
     best = [set(both.nsmallest(size, f"rank_{side}")["name"]) for side in ("first", "second")]
@@ -61,6 +89,26 @@ def overlap(first: xr.DataArray, second: xr.DataArray, top: int = 10, by: By = "
             "names": ", ".join(sorted(best[0] & best[1])),
         }
     )
+
+
+def _beside_twins(own: pd.Series, twins: list[pd.Series]) -> pd.Series:
+    """Means of the twins, and shares of twins and the model itself that agree as much as the model."""
+    numbers: dict[str, float] = {"twins": len(twins)}
+    for name, p_value in (("shared", "p_twins"), ("spearman", "spearman_p_twins")):
+        found = np.array([float(one[name]) for one in twins])
+        numbers[f"{name}_twins"] = float(found.mean()) if twins else float("nan")
+        reached = int((found >= float(own[name]) - 1e-12).sum())
+        numbers[p_value] = (1 + reached) / (1 + len(twins)) if twins else float("nan")
+    return pd.Series(numbers, dtype=object)
+
+
+def _given_twin(place: int, twin: Any) -> tuple[xr.DataArray, xr.DataArray]:
+    found = (twin,) if isinstance(twin, xr.DataArray) else listed(f"twins[{place}]", twin)
+    if len(found) != 2:
+        raise ValueError(
+            f"twins[{place}] has {len(found)} measures: expected the two of one untrained model, as [(first, second)]"
+        )
+    return found[0], found[1]
 
 
 @told_keywords

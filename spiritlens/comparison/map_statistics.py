@@ -1,88 +1,52 @@
-"""Numbers that describe maps and curves: agreement, reliability, peak, centre of mass, hand-over, mass by role.
+"""Numbers that describe maps and curves: the hand-over from role to role, and mass by role.
 
-Axes: maps are [draw cell] or [draw role layer], curves [draw layer]; ``draw`` counts bootstrap draws (or is 1 for the
-estimate itself). Layers are in units of layers. Layers that were not measured are NaN and passed over: a peak or a
-centre is that of the measured layers. Nothing is averaged over draws here, so intervals stay to the caller.
+Axes: maps are [draw role layer], curves [draw layer]; ``draw`` counts bootstrap draws (or is 1 for the
+estimate itself). Layers that were not measured are NaN and passed over. Nothing is averaged over draws here, so
+intervals stay to the caller. Centres and peaks: `spiritlens.comparison.shifts`.
 
 None of these numbers changes when a map is multiplied by a positive number: they tell *where* effects are, not how
 large.
 
-Sources: split-half reliability with the correction of Spearman (1910) and Brown (1910); the ceiling of a correlation of
-two noisy maps is the geometric mean of their reliabilities (Spearman 1904).
+Statistics of this project's own. Agreement of maps: `spiritlens.comparison.agreement`.
 """
 
 from typing import Any
 
 import numpy as np
-import scipy.stats
 
-from spiritlens.effects.bootstrap import Array, weighted_means
-
-
-def pearson(first: Array, second: Array) -> Array:
-    """Correlation over cells of each draw [draw]; NaN where a map is flat."""
-    first = first - first.mean(axis=1, keepdims=True)
-    second = second - second.mean(axis=1, keepdims=True)
-    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(scale > 0, (first * second).sum(axis=1) / scale, np.nan))
+from spiritlens.comparison.shifts import peaks
+from spiritlens.effects.clusters import Array
 
 
-def spearman(first: Array, second: Array) -> Array:
-    """Rank correlation over cells of each draw [draw]: says whether the order of cells agrees."""
-    return pearson(scipy.stats.rankdata(first, axis=1), scipy.stats.rankdata(second, axis=1))
+def handovers(subject: Array, other: Array, least: Any = 0.0) -> Array:
+    """Place at which another role's curve takes over from the subject's, at or after the subject's peak [draw].
 
-
-def split_half_reliability(values: Array, clusters: Any, splits: int = 200, seed: int = 0) -> float:
-    """Reliability of the mean map over facts, of `values` [fact cell].
-
-    The correlation of the maps of two random halves of the subjects, corrected to the full number of facts; NaN for
-    fewer than four subjects, 0 where halves do not agree.
-    """
-    names, codes = np.unique(np.asarray(clusters), return_inverse=True)
-    if len(names) < 4:
-        return float("nan")
-    rng = np.random.default_rng(seed)
-    order = np.stack([rng.permutation(len(names)) for _ in range(splits)])
-    inside = (order < len(names) // 2)[:, codes.reshape(-1)].astype(np.float64)
-    half = float(np.nanmean(pearson(weighted_means(values, inside), weighted_means(values, 1 - inside))))
-    return max(0.0, 2 * half / (1 + half)) if half > -1 else 0.0
-
-
-def peaks(curves: Array) -> Array:
-    """Place of the largest value of each curve [draw]; NaN where nothing is above 0."""
-    largest = np.nan_to_num(curves, nan=-np.inf).argmax(axis=1).astype(np.float64)
-    return np.where((curves > 0).any(axis=1), largest, np.nan)
-
-
-def centres(curves: Array) -> Array:
-    """Mean place weighted by the positive part of each curve [draw]; NaN where nothing is above 0."""
-    mass = np.clip(np.nan_to_num(curves), 0, None)
-    total = mass.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((mass * np.arange(curves.shape[1])).sum(axis=1) / np.where(total > 0, total, np.nan))
-
-
-def handovers(subject: Array, readout: Array) -> Array:
-    """Place at which the read-out curve overtakes the subject curve, at or after the subject's peak [draw].
-
-    Interpolated between layers; NaN where it never does, or where nothing at the subject is above 0.
+    It takes over where it is no lower than the subject, at least half of its own maximum, and at least `least` [draw]
+    or one number: two curves that are both 0 cross everywhere. Interpolated between layers; NaN where it never does,
+    or where the subject itself never reaches `least`.
     """
     rows, n_layers = np.arange(len(subject)), subject.shape[1]
-    peak = peaks(subject)
+    least = np.broadcast_to(np.asarray(least, dtype=np.float64), (len(subject),))[:, None]
+    peak = peaks(subject, np.arange(n_layers))[:, None]
+    highest = np.nan_to_num(other, nan=-np.inf).max(axis=1, keepdims=True)
     start = np.nan_to_num(peak).astype(np.int64)
-    lead = readout - subject
-    ahead = (lead >= 0) & (np.arange(n_layers) >= start[:, None]) & ~np.isnan(peak)[:, None]
+    lead = other - subject
+    carries = (peak >= 0) & (np.nan_to_num(subject, nan=-np.inf).max(axis=1, keepdims=True) >= least)
+    ahead = (lead >= 0) & (other >= highest / 2) & (other >= least) & (np.arange(n_layers) >= start) & carries
     at = ahead.argmax(axis=1)
     before = np.maximum(at - 1, 0)
-    step = lead[rows, at] - lead[rows, before]
+    early, step = lead[rows, before], lead[rows, at] - lead[rows, before]
     with np.errstate(invalid="ignore", divide="ignore"):
-        between = np.where((at > start) & (step > 0), before - lead[rows, before] / step, at)
+        between = np.where((at > start[:, 0]) & (early < 0), before - early / np.where(step > 0, step, 1.0), at)
     return np.where(ahead.any(axis=1), between, np.nan)
 
 
 def role_shares(maps: Array) -> Array:
-    """Share of the positive mass that lies in each role [draw role], of maps [draw role layer]; absent roles have 0."""
-    mass = np.clip(np.nan_to_num(maps), 0, None).sum(axis=2)
+    """Share of the mass that lies in each role [draw role], of maps [draw role layer]; absent roles have 0.
+
+    Masses are signed, so noise of either sign cancels and adds to no role: a share may be below 0. NaN where the whole
+    is not above 0.
+    """
+    mass = np.nan_to_num(maps).sum(axis=2)
     total = mass.sum(axis=1, keepdims=True)
     return np.where(total > 0, mass / np.where(total > 0, total, 1.0), np.nan)

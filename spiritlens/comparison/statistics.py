@@ -1,96 +1,134 @@
 """What two maps of one component have in common: a row for each statistic, and the values that they give.
 
-A `Statistic` takes a `MapPair` (the mean maps of two modalities under each bootstrap draw) and gives a number for each
-draw; the first draw is the estimate itself. All that a comparison holds, shows and says about one component is made
-from `STATISTICS`: a new statistic of two maps is one row here.
+A `Statistic` takes a `MapPair` (the maps of two modalities over facts, and the weights of each draw) and gives a number
+for each draw; the first draw is the estimate itself. Means are taken of what a statistic asks for only. Each estimate
+has its column, and one with a `unit` is judged against the margin of that unit: a new statistic of two maps is one row
+of `STATISTICS`. Agreement is no row: it has floors (`spiritlens.comparison.reference_points`).
 
-Every difference is second − first (S2T − T2T by default); shifts are in layers, shares in parts of the positive mass.
+**Gates.** A statistic whose `why_not` gives a reason has no value: a place in layers is told only of an effect that is
+there, a peak of no plateau, a hand-over only where the read-out takes over.
+
+Every difference is second − first (S2T − T2T by default); shifts are in layers, shares in parts of the whole effect.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import inf
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
-from spiritlens.comparison.map_statistics import (
-    centres,
-    handovers,
-    peaks,
-    pearson,
-    role_shares,
-    spearman,
-    split_half_reliability,
-)
-from spiritlens.effects.bootstrap import Array
+from spiritlens.comparison.agreement import Agreement
+from spiritlens.comparison.equivalence import Judged, judge_intervals
+from spiritlens.comparison.estimates import Estimate, widest
+from spiritlens.comparison.fact_maps import Names
+from spiritlens.comparison.map_statistics import handovers, role_shares
+from spiritlens.comparison.reference_points import AgreementTable
+from spiritlens.comparison.rules import Rules
+from spiritlens.comparison.sampling import Rows, Sampling
+from spiritlens.comparison.shifts import centres, has_a_peak, peaks
+from spiritlens.effects.bootstrap import weighted_means
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import cluster_interval
 from spiritlens.terms import READOUT, READOUT_ROLES
 
 SUBJECT = "subject"
-FEWEST_CELLS = 3
-"""Maps with fewer shared cells are not correlated."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval; NaN where it could not be computed."""
-
-    value: float
-    low: float = float("nan")
-    high: float = float("nan")
-
-    @property
-    def excludes_zero(self) -> bool:
-        """The interval lies wholly on one side of 0 (never where there is no interval)."""
-        return self.low > 0 or self.high < 0
-
-    def __repr__(self) -> str:
-        if np.isnan(self.value):
-            return "–"
-        return f"{self.value:.2f}" if np.isnan(self.low) else f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+TAKES_OVER = 0.1
+"""What takes over from the subject carries at least so much of the total effect."""
 
 
 @dataclass(frozen=True, eq=False)
 class MapPair:
-    """The maps of one component in two modalities: `maps` [draw role layer] each, `facts` [fact role layer] each.
+    """The maps of one component in two modalities: `facts` [fact role layer] each, and how they are drawn.
 
-    `cells` [role layer] are those that are compared, `layers` the numbers of the layers, `subjects` [fact] what was
-    drawn together, `seed` that of split halves.
+    `cells` [role layer] are those that are compared, `layers` what each layer stands for (the middle of its window),
+    `totals` the mean total effects, `share` the smallest share of them that is an effect; effects within `floor` of 0
+    are none.
     """
 
-    maps: tuple[Array, Array]
     facts: tuple[Array, Array]
+    sampling: Sampling
     cells: np.ndarray[Any, np.dtype[np.bool_]]
     roles: tuple[str, ...]
     layers: Array
-    subjects: np.ndarray[Any, np.dtype[np.str_]]
-    seed: int
+    totals: tuple[float, float]
+    share: float
+    floor: float = 0.0
 
     @property
-    def compared(self) -> tuple[Array, Array]:
-        """Values of the compared cells [draw cell]; NaN where they are too few."""
-        if int(self.cells.sum()) < FEWEST_CELLS:
-            nothing = np.full((len(self.maps[0]), 1), np.nan)
-            return nothing, nothing
-        return self.maps[0][:, self.cells], self.maps[1][:, self.cells]
+    def weights(self) -> Array:
+        """Weights of the facts [draw fact]: of all in row 0."""
+        return self.sampling.weights
+
+    @property
+    def clusters(self) -> Names:
+        """What is drawn together [fact]."""
+        return self.sampling.clusters
 
     @cached_property
-    def reliability(self) -> tuple[float, float]:
-        """Split-half reliability of either map."""
-        if int(self.cells.sum()) < FEWEST_CELLS:
-            return float("nan"), float("nan")
+    def maps(self) -> tuple[Array, Array]:
+        """Mean maps of either modality [draw role layer]: all of them, where a statistic needs more than the others."""
+        first, second = (weighted_means(one, self.weights) for one in self.facts)
+        return first, second
+
+    @cached_property
+    def readout_role(self) -> str:
+        """The row at which the answer is read."""
+        return READOUT if READOUT in self.roles else READOUT_ROLES[-1]
+
+    @cached_property
+    def subject(self) -> tuple[Array, Array]:
+        """Mean curves at the subject [draw layer]; NaN where it was not traced."""
+        return self._curves[0], self._curves[1]
+
+    @cached_property
+    def readout(self) -> tuple[Array, Array]:
+        """Mean curves at the read-out [draw layer]; NaN where it was not traced."""
+        return self._curves[2], self._curves[3]
+
+    @cached_property
+    def _curves(self) -> Array:
+        """Curves of both roles in both modalities [curve draw layer], by one product."""
+        curves = [self.of_facts(role, side) for role in (SUBJECT, self.readout_role) for side in (0, 1)]
+        return weighted_means(np.stack(curves, axis=1), self.weights).swapaxes(0, 1)
+
+    def of_facts(self, role: str, side: int) -> Array:
+        """Each fact's curve at a role in one modality [fact layer]; NaN where the role is not compared."""
+        if role not in self.roles or not self.cells[self.roles.index(role)].any():
+            return np.full((len(self.clusters), len(self.layers)), np.nan)
+        place = self.roles.index(role)
+        return np.where(self.cells[place], self.facts[side][:, place], np.nan)
+
+    @cached_property
+    def role_shares(self) -> tuple[Array, Array]:
+        """Share of the whole effect by role [draw role]: of sums over layers, which are as linear as means."""
         first, second = (
-            split_half_reliability(facts[:, self.cells], self.subjects, seed=self.seed) for facts in self.facts
+            role_shares(weighted_means(np.nansum(one, axis=2), self.weights)[:, :, None]) for one in self.facts
         )
         return first, second
 
-    def curves(self, role: str) -> tuple[Array, Array]:
-        """Curves of one role [draw layer]; NaN where it was not traced."""
-        if role not in self.roles:
-            first, second = (np.full((len(one), one.shape[2]), np.nan) for one in self.maps)
-        else:
-            first, second = (one[:, self.roles.index(role)] for one in self.maps)
+    @cached_property
+    def carries(self) -> tuple[bool, bool]:
+        """Whether the subject carries an effect in either modality: its sum over layers is told from 0, and its largest
+        mean reaches the smallest effect of interest."""
+        first, second = (self._carries(side) for side in (0, 1))
         return first, second
+
+    def _carries(self, side: int) -> bool:
+        curves = self.of_facts(SUBJECT, side)
+        if np.isnan(curves).all():
+            return False
+        mass = cluster_interval(np.nansum(curves, axis=1), self.clusters, confidence=self.sampling.confidence)
+        alike = float(mass.mean) > 0 and float(mass.se) <= 1e-9 * float(mass.mean)
+        least = max(self.share * self.totals[side], self.floor)
+        largest = float(np.nan_to_num(self.subject[side][0], nan=-inf).max())
+        return bool((mass.low > 0 or alike) and largest >= least)
+
+    @cached_property
+    def has_peaks(self) -> bool:
+        """Whether the subject's curve has a peak, and no plateau, in both modalities."""
+        return all(has_a_peak(self.of_facts(SUBJECT, side), self.clusters, self.floor) for side in (0, 1))
 
     def in_layers(self, places: Array) -> Array:
         """Places along the layer axis in units of layers: traced layers may be a subset."""
@@ -98,64 +136,120 @@ class MapPair:
 
     @cached_property
     def handovers(self) -> tuple[Array, Array]:
-        """Layer at which the read-out overtakes the subject [draw]."""
-        readout = self.curves(READOUT if READOUT in self.roles else READOUT_ROLES[-1])
-        first, second = (
-            self.in_layers(handovers(one, other)) for one, other in zip(self.curves(SUBJECT), readout, strict=True)
-        )
+        """Layer at which the read-out takes over from the subject [draw]."""
+        first, second = (self._handover(self.readout[side], side) for side in (0, 1))
         return first, second
+
+    def _handover(self, curves: Array, side: int) -> Array:
+        least = max(TAKES_OVER * self.totals[side], self.floor)
+        return self.in_layers(handovers(self.subject[side], curves, least))
+
+    def taker(self, side: int) -> str:
+        """The role that takes over from the subject: the read-out, else the earliest other; "" where none does."""
+        others = [role for role in self.roles if role not in (SUBJECT, self.readout_role)]
+        found = {role: float(self.taken_over(role, side)[0]) for role in (self.readout_role, *others)}
+        there = {role: layer for role, layer in found.items() if not np.isnan(layer)}
+        return self.readout_role if self.readout_role in there else min(there, key=lambda name: there[name], default="")
+
+    def taken_over(self, role: str, side: int) -> Array:
+        """The layer at which a role takes over from the subject in one modality [draw]."""
+        if role == self.readout_role:
+            return self.handovers[side]
+        return self._handover(weighted_means(self.of_facts(role, side), self.weights), side)
+
+
+class InLayers(TypedDict):
+    """Words of what is measured in layers."""
+
+    unit: Literal["layers"]
+    more: str
+    less: str
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number of two maps: `of` gives it for each draw [draw]; one value alone has no interval.
+    """A number of two maps: `of` gives it for each draw [draw]; it lies `within`.
 
-    `words` head its column of the table ("": it has none); a difference is said in its `unit`, as `more` or `less`.
+    `rows`: what its interval is made of. `words` head its column of the table ("": it has none); with a `unit` it is a
+    difference, judged against that unit's margin and said as `more` or `less`; `why_not` gives why it has no value.
     """
 
     name: str
     words: str
     of: Callable[[MapPair], Array]
-    unit: str = ""
+    unit: Literal["", "layers"] = ""
     more: str = "more"
     less: str = "less"
+    rows: Rows = "left out"
+    within: tuple[float, float] = (-inf, inf)
+    why_not: Callable[[MapPair], str] = lambda pair: ""
 
 
-def _shift_at_subject(place: Callable[[Array], Array]) -> Callable[[MapPair], Array]:
-    """How much later a place along the subject's curve lies in the second modality."""
-
-    def shift(pair: MapPair) -> Array:
-        first, second = (pair.in_layers(place(curve)) for curve in pair.curves(SUBJECT))
-        return second - first
-
-    return shift
+def _centre_shift(pair: MapPair) -> Array:
+    """How much later the centre of mass at the subject lies in the second modality [draw]."""
+    first, second = (centres(curve, pair.layers) for curve in pair.subject)
+    return second - first
 
 
-IN_LAYERS = {"unit": "layers", "more": "later", "less": "earlier"}
+def _peak_shift(pair: MapPair) -> Array:
+    """How much later the peak at the subject lies in the second modality [draw]."""
+    first, second = (peaks(curve, pair.layers) for curve in pair.subject)
+    return second - first
+
+
+def _handover_shift(pair: MapPair) -> Array:
+    """How much later the read-out takes over from the subject in the second modality [draw]."""
+    first, second = pair.handovers
+    return second - first
+
+
+def _no_effect(pair: MapPair) -> str:
+    return "" if all(pair.carries) else "the subject carries no effect that is told from 0 in both modalities"
+
+
+def _no_peak(pair: MapPair) -> str:
+    return _no_effect(pair) or ("" if pair.has_peaks else "a plateau has no peak")
+
+
+def _no_handover(pair: MapPair) -> str:
+    told = [not np.isnan(one[0]) for one in pair.handovers]
+    return _no_effect(pair) or ("" if all(told) else "the read-out does not take over in both modalities")
+
+
+IN_LAYERS: InLayers = {"unit": "layers", "more": "later", "less": "earlier"}
 
 STATISTICS: tuple[Statistic, ...] = (
-    Statistic("pearson", "r", lambda pair: pearson(*pair.compared)),
-    Statistic("spearman", "rank r", lambda pair: spearman(*pair.compared)),
-    Statistic("ceiling", "ceiling", lambda pair: np.sqrt(np.prod([pair.reliability], axis=1))),
-    Statistic("peak_shift", "peak shift at subject", _shift_at_subject(peaks), **IN_LAYERS),
-    Statistic("centre_shift", "centre shift at subject", _shift_at_subject(centres), **IN_LAYERS),
-    Statistic("handover_shift", "hand-over shift", lambda pair: pair.handovers[1] - pair.handovers[0], **IN_LAYERS),
+    Statistic("peak_shift", "peak shift at subject", _peak_shift, **IN_LAYERS, rows="draws", why_not=_no_peak),
+    Statistic("centre_shift", "centre shift at subject", _centre_shift, **IN_LAYERS, why_not=_no_effect),
+    Statistic("handover_shift", "hand-over shift", _handover_shift, **IN_LAYERS, rows="draws", why_not=_no_handover),
 )
 """Statistics of two maps, in the order of the table."""
 
 
+@dataclass(frozen=True)
+class TakenOver:
+    """The role that takes over from the subject ("": none), and the layer at which it does."""
+
+    role: str
+    layer: Estimate
+
+
 @dataclass(frozen=True, eq=False)
 class ComponentComparison:
-    """How two maps of one component relate: `estimates` by the names of `STATISTICS`, each also an attribute.
+    """How two maps of one component relate: `estimates` by the names of `STATISTICS`, each also an attribute, and
+    `judged` by the names of those that are differences.
 
-    `reliability` and `handover` are those of (first, second); `shares` holds (first, second, difference) by role.
+    `agreement` is that of the population maps, `beside` it its floors and ceilings; `taken_over` is of (first, second);
+    `shares` holds (first, second, difference) by role.
     """
 
     component: str
     n_cells: int
+    agreement: Agreement
+    beside: AgreementTable
     estimates: Mapping[str, Estimate]
-    reliability: tuple[float, float]
-    handover: tuple[Estimate, Estimate]
+    judged: Mapping[str, Judged]
+    taken_over: tuple[TakenOver, TakenOver]
     shares: Mapping[str, tuple[Estimate, Estimate, Estimate]]
 
     def __getattr__(self, name: str) -> Estimate:
@@ -169,22 +263,72 @@ class ComponentComparison:
         return [*super().__dir__(), *self.estimates]
 
     @property
-    def ceiling(self) -> float:
-        """Largest correlation to be expected of two noisy measurements of one map."""
-        return self.estimates["ceiling"].value
+    def r(self) -> Estimate:
+        """Correlation of the population maps."""
+        return Estimate(self.agreement.value, self.agreement.low, self.agreement.high)
 
 
-def compare_component(component: str, pair: MapPair, estimate: Callable[[Array], Estimate]) -> ComponentComparison:
-    """All statistics of the two maps of a component, their intervals as `estimate` makes them of draws."""
-    first, second = (role_shares(one) for one in pair.maps)
+def estimated(statistic: Statistic, pairs: Sequence[MapPair], rules: Rules) -> tuple[Estimate, Judged]:
+    """A statistic with its interval over all ways of clustering, and what is said of it as a difference."""
+    chosen = [pair for pair in pairs if pair.sampling.rows == statistic.rows]
+    smooth = next(pair for pair in pairs if pair.sampling.rows == "left out")
+    why, margin, nan = statistic.why_not(smooth), rules.margins.layers, float("nan")
+    if why:
+        return Estimate(nan), Judged(nan, nan, nan, margin, nan, "undecided", why)
+    values = [(pair.sampling, statistic.of(pair)) for pair in chosen]
+    exact = float(statistic.of(smooth)[0])
+    wide, narrow = (
+        widest([sampling.estimate(value, 1 - tails * rules.alpha, exact) for sampling, value in values])
+        for tails in (1, 2)
+    )
+    wide, narrow = _within(wide, statistic.within), _within(narrow, statistic.within)
+    n_clusters = min(pair.sampling.n_clusters for pair in chosen)
+    ends = (wide.low, wide.high), (narrow.low, narrow.high)
+    return wide, judge_intervals(wide.value, *ends, margin=margin, n_clusters=n_clusters)
+
+
+def compare_component(
+    component: str, pairs: Sequence[MapPair], rules: Rules, agreement: Agreement, beside: AgreementTable
+) -> ComponentComparison:
+    """All statistics of the two maps of a component, each from its rows and over all ways of clustering."""
+    found = {each.name: (each, *estimated(each, pairs, rules)) for each in STATISTICS}
+    smooth = [pair for pair in pairs if pair.sampling.rows == "left out"]
+    drawn = [pair for pair in pairs if pair.sampling.rows == "draws"]
     return ComponentComparison(
         component=component,
-        n_cells=int(pair.cells.sum()),
-        estimates={each.name: estimate(each.of(pair)) for each in STATISTICS},
-        reliability=pair.reliability,
-        handover=(estimate(pair.handovers[0]), estimate(pair.handovers[1])),
-        shares={
-            role: (estimate(a), estimate(b), estimate(b - a))
-            for role, a, b in zip(pair.roles, first.T, second.T, strict=True)
-        },
+        n_cells=int(smooth[0].cells.sum()),
+        agreement=agreement,
+        beside=beside,
+        estimates={name: estimate for name, (_, estimate, _) in found.items()},
+        judged={name: judged for name, (each, _, judged) in found.items() if each.unit},
+        taken_over=(_taken_over(smooth[0], drawn, 0), _taken_over(smooth[0], drawn, 1)),
+        shares=_shares(smooth),
     )
+
+
+def _taken_over(smooth: MapPair, drawn: Sequence[MapPair], side: int) -> TakenOver:
+    role = smooth.taker(side) if smooth.carries[side] else ""
+    if not role:
+        return TakenOver("", Estimate(float("nan")))
+    exact = float(smooth.taken_over(role, side)[0])
+    return TakenOver(role, widest([pair.sampling.estimate(pair.taken_over(role, side), exact=exact) for pair in drawn]))
+
+
+def _shares(pairs: Sequence[MapPair]) -> dict[str, tuple[Estimate, Estimate, Estimate]]:
+    """Shares of the whole effect by role: of either modality, and their difference."""
+    shares = {}
+    for place, role in enumerate(pairs[0].roles):
+        sides = [[one[:, place] for one in pair.role_shares] for pair in pairs]
+        numbers = [(first, second, second - first) for first, second in sides]
+        first, second, apart = (
+            widest([pair.sampling.estimate(one[which]) for pair, one in zip(pairs, numbers, strict=True)])
+            for which in range(3)
+        )
+        shares[role] = (first, second, apart)
+    return shares
+
+
+def _within(estimate: Estimate, bounds: tuple[float, float]) -> Estimate:
+    """The estimate with an interval that does not leave what is possible."""
+    low, high = (float(np.clip(end, *bounds)) for end in (estimate.low, estimate.high))
+    return Estimate(estimate.value, low, high)

@@ -23,17 +23,22 @@ status
     cell).
 
 Functions, as ``sl.effects.total(effects)``: `total`, `indirect`, `normalised_total`, `normalised_indirect` (of each
-prompt), `by_role` (rows that modalities share), `average`, `average_total` (over facts, with intervals), `save`, `load`
-(files), `rejoin` (effects.nc anew from its parts); `Status` names how cells came about.
+prompt), `by_role` (rows that modalities share), `average`, `average_total` (over facts, with intervals), `limits` (what
+varies most, and how many more facts or voices would help), `save`, `load` (files), `rejoin` (effects.nc anew from its
+parts), `canary` (whether the engine did what it should); `Status` names how cells came about.
 
 Modules: `schema` (the effects dataset and its checks), `paths` (the same for edges), `measures` (of other methods),
 `metric_words` (what a metric is), `quantities` (TE, IE of prompts), `role_effects` (roles), `statistics` (facts),
-`averages` (over facts), `bootstrap` (intervals and tests), `store` (files and joins), `netcdf` (their bytes),
-`run_directory` (folders of parts), `rejoining`. Nothing here imports torch, so results open on any laptop.
+`averages` (over facts), `canaries`, `clusters`, `intervals` (of means), `sign_flips` (tests), `bootstrap` (draws),
+`variance`, `limits` (what limits a mean), `store` (files and joins), `netcdf` (their bytes), `run_directory` (folders
+of parts), `rejoining`. Nothing here imports torch, so results open on any laptop.
 """
 
 from spiritlens.effects.averages import average as average
 from spiritlens.effects.averages import average_total as average_total
+from spiritlens.effects.canaries import Canary as Canary
+from spiritlens.effects.canaries import canary as canary
+from spiritlens.effects.limits import limits as limits
 from spiritlens.effects.quantities import indirect as indirect
 from spiritlens.effects.quantities import normalised_indirect as normalised_indirect
 from spiritlens.effects.quantities import normalised_total as normalised_total
@@ -45,11 +50,14 @@ from spiritlens.effects.store import load as load
 from spiritlens.effects.store import save as save
 
 __all__ = [
+    "Canary",
     "Status",
     "average",
     "average_total",
     "by_role",
+    "canary",
     "indirect",
+    "limits",
     "load",
     "normalised_indirect",
     "normalised_total",

@@ -7,8 +7,9 @@ Axes: ``group``, one entry for each combination of `by` (with those coordinates)
 metric``; ``fact`` for the values that were averaged; ``status`` for counts. Variables: ``mean low high n_facts
 [group …]``, ``fact_mean [fact …]`` (``fact_group`` says to which group a fact belongs), and of effects by role
 ``n_cells [group component layer role (head) status]``, the cells that went into the mean by how each came about. Units:
-those of the metric; intervals hold `confidence` (default 95 %) by the bootstrap of `spiritlens.effects.bootstrap`:
-facts of one subject are drawn together. Attributes are those of the effects, with what was averaged and how.
+those of the metric; intervals hold `confidence` (default 95 %) over subjects (`spiritlens.effects.intervals`), whose
+facts stand and fall together; where there is none, ``no_interval`` is the place in `MISSING` of the reason.
+Attributes are those of the effects, with what was averaged and how.
 
 Source: Meng et al. 2022, Locating and Editing Factual Associations in GPT, §2 (ATE, AIE).
 """
@@ -20,7 +21,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import check_choice, shown, told_keywords
-from spiritlens.effects.bootstrap import bootstrap_mean
+from spiritlens.effects.intervals import MISSING, cluster_interval
 from spiritlens.effects.measures import AVERAGES_SCHEMA, check_averages
 from spiritlens.effects.quantities import Quantity, total
 from spiritlens.effects.role_effects import Split, by_role, mixed_screening, role_counts
@@ -53,7 +54,8 @@ def average(
 ) -> xr.Dataset:
     """AIE: mean over facts of the effects by role: `mean low high n_facts` [group component layer role …].
 
-    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, screened cells that
+    Intervals are in closed form: `resamples` and `seed` are written down, and nothing is drawn. Returns a dataset whose
+    groups are those of `by`. Raises ValueError for effects of another kind, screened cells that
     differ between prompts, or no fact that is known.
     """
     groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
@@ -76,8 +78,8 @@ def average_total(
 ) -> xr.Dataset:
     """ATE: mean over facts of TE, with intervals: `mean low high n_facts` [group metric].
 
-    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, or no fact that is
-    known.
+    Intervals are in closed form: `resamples` and `seed` are written down, and nothing is drawn. Returns a dataset whose
+    groups are those of `by`. Raises ValueError for effects of another kind, or no fact that is known.
     """
     groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
     means = average_facts(fact_means(total(effects), by=groups, facts=facts), groups, draws)
@@ -167,11 +169,10 @@ def average_facts(per_fact: xr.DataArray, by: tuple[str, ...], draws: Resampling
     groups, dims = [], per_fact.dims[1:]
     for key in dict.fromkeys(keys):
         chosen = per_fact.isel(fact=[place for place, other in enumerate(keys) if other == key])
-        mean, low, high = bootstrap_mean(
-            chosen.values, subject_names(chosen), confidence=confidence, resamples=resamples, seed=seed
-        )
-        count = chosen.notnull().sum("fact").values
-        arrays: dict[str, Any] = {"mean": mean, "low": low, "high": high, "n_facts": count}
+        found = cluster_interval(chosen.values, subject_names(chosen), confidence=confidence)
+        why = np.sum([place * (found.missing == word) for place, word in enumerate(MISSING)], axis=0, dtype=np.int8)
+        arrays: dict[str, Any] = {"mean": found.mean, "low": found.low, "high": found.high, "n_facts": found.n_facts}
+        arrays |= {"n_subjects": found.n_clusters, "no_interval": np.asarray(why, dtype=np.int8)}
         labels = {name: ("group", np.asarray([value])) for name, value in zip(by, key, strict=True)}
         group = xr.Dataset({name: (dims, array) for name, array in arrays.items()}).expand_dims("group")
         groups.append(group.assign_coords(labels))

@@ -18,6 +18,8 @@ REMEDIES: Mapping[str, str] = {
     "spiritlens.lens/1": "pass what logit_lens returns",
     "spiritlens.doses/1": "pass what dose_curve returns",
     "spiritlens.averages/1": "pass what effects.average returns",
+    "spiritlens.interchange/1": "pass what interchange returns, or effects.load(path)",
+    "spiritlens.faithfulness/1": "pass what heads.faithfulness returns",
 }
 """Where a dataset of each schema comes from."""
 

@@ -13,6 +13,8 @@ import xarray as xr
 from spiritlens.arguments import listed
 from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import (
+    CANARIES,
+    HEARD_COLUMNS,
     LATER_ATTRIBUTES,
     LATER_PROMPT_TEXTS,
     SCHEMA,
@@ -92,11 +94,17 @@ def pad_sites(effects: xr.Dataset, length: int) -> xr.Dataset:
 
 
 def _with_later(part: Any) -> Any:
-    """An effects dataset with the coordinates of prompts that the version which wrote it had not yet."""
-    if not isinstance(part, xr.Dataset) or part.attrs.get("schema") not in (SCHEMA, PATHS_SCHEMA):
+    """A result with the coordinates of prompts, and the canaries, that the version which wrote it had not yet."""
+    if not isinstance(part, xr.Dataset) or "prompt_id" not in part.coords:
         return part
-    lacking = {name: before for name, before in LATER_PROMPT_TEXTS.items() if name not in part.coords}
-    return part.assign_coords({name: ("prompt", [before] * part.sizes["prompt"]) for name, before in lacking.items()})
+    of_effects = part.attrs.get("schema") in (SCHEMA, PATHS_SCHEMA)
+    later: dict[str, Any] = {**(LATER_PROMPT_TEXTS if of_effects else {}), **HEARD_COLUMNS}
+    lacking = {name: before for name, before in later.items() if name not in part.coords}
+    part = part.assign_coords({name: ("prompt", [before] * part.sizes["prompt"]) for name, before in lacking.items()})
+    if not of_effects or "noise_floor" not in part.variables:
+        return part
+    unmeasured = xr.full_like(part["noise_floor"], np.nan, dtype=np.float64)
+    return part.assign({name: unmeasured for name in CANARIES if name not in part.variables})
 
 
 def _join_others(parts: Sequence[xr.Dataset], schema: str) -> xr.Dataset:

@@ -16,6 +16,8 @@ import xarray as xr
 
 from spiritlens.effects.schema import (
     ATTRIBUTE_DEFAULTS,
+    CANARIES,
+    HEARD_COLUMNS,
     LATER_ATTRIBUTES,
     LATER_PROMPT_TEXTS,
     PROMPT_TEXTS,
@@ -43,22 +45,24 @@ class MetricColumn:
 
 @dataclass(frozen=True, eq=False)
 class EffectValues:
-    """Arrays of an effects dataset, with the axes that its schema gives them."""
+    """Arrays of an effects dataset, with the axes that its schema gives them; a canary None was not measured."""
 
     clean: Any
     corrupted: Any
     restored: Any
     status: Any
     noise_floor: Any
+    canary_self: Any = None
+    canary_all: Any = None
 
 
 @dataclass(frozen=True, eq=False)
 class EffectAxes:
     """What stands along the axes of an effects dataset.
 
-    `prompts` gives `PROMPT_TEXTS` and `known` by name, one value per prompt (what is left out becomes ""); `sites`
-    gives the site coordinates as [prompt site] arrays, padded with "", −1 or NaN (for at="role" also ``role`` [role],
-    the names along the axis). Heads are read from the shape of the restored values.
+    `prompts` gives `PROMPT_TEXTS`, `HEARD_COLUMNS` and `known` by name, one value per prompt (what is left out becomes
+    "" or NaN); `sites` gives the site coordinates as [prompt site] arrays, padded with "", −1 or NaN (for at="role"
+    also ``role`` [role], the names along the axis). Heads are read from the shape of the restored values.
     """
 
     components: Sequence[str]
@@ -86,6 +90,7 @@ def new_effects(
             "restored": ((*cell, "sample", "metric"), restored),
             "status": (cell, np.asarray(values.status, dtype=np.int8), STATUS_ATTRIBUTES),
             "noise_floor": (("prompt", "metric"), np.asarray(values.noise_floor)),
+            **canary_variables(values.clean, values.canary_self, values.canary_all),
         },
         coords={
             "component": text_array(axes.components),
@@ -103,6 +108,13 @@ def new_effects(
     if "head" in cell:
         dataset = dataset.assign_coords(head=np.arange(dataset.sizes["head"]))
     return check_effects(dataset)
+
+
+def canary_variables(like: Any, own: Any, everywhere: Any) -> dict[str, Any]:
+    """Both canaries ``[prompt metric]``, ready for xarray: NaN, in the shape of another variable, without a run."""
+    shape = np.shape(like)
+    found = [np.full(shape, np.nan) if one is None else np.asarray(one, np.float64) for one in (own, everywhere)]
+    return {name: (("prompt", "metric"), one) for name, one in zip(CANARIES, found, strict=True)}
 
 
 def new_attributes(schema: str, attributes: Attributes) -> dict[str, str | int | float]:
@@ -123,8 +135,8 @@ def metric_coordinates(metrics: Sequence[MetricColumn]) -> dict[str, Any]:
 
 
 def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> dict[str, Any]:
-    """Coordinates of the prompts by name, ready for xarray: what is left out becomes "", unknown names are refused."""
-    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, "known"})
+    """Coordinates of the prompts by name, ready for xarray: what is left out becomes "" or NaN; no unknown names."""
+    unknown = sorted(set(prompts) - {*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, *HEARD_COLUMNS, "known"})
     if unknown:
         raise ValueError(f"unknown prompt coordinates {unknown}; the schema has {', '.join((*PROMPT_TEXTS, 'known'))}")
     for name in ("prompt_id", "modality", "known"):
@@ -135,7 +147,19 @@ def prompt_coordinates(prompts: Mapping[str, Sequence[Any]], n_prompts: int) -> 
         name: ("prompt", text_array(prompts.get(name, [before] * n_prompts)))
         for name, before in LATER_PROMPT_TEXTS.items()
     }
-    return {**texts, **later, "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8))}
+    heard = {name: prompts.get(name, [unasked] * n_prompts) for name, unasked in HEARD_COLUMNS.items()}
+    return {
+        **texts,
+        **later,
+        **heard_coordinates(heard),
+        "known": ("prompt", np.asarray(prompts["known"], dtype=np.int8)),
+    }
+
+
+def heard_coordinates(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Those of `HEARD_COLUMNS` among the columns of prompts, ready for xarray."""
+    kinds = {name: np.str_ if isinstance(unasked, str) else np.float64 for name, unasked in HEARD_COLUMNS.items()}
+    return {name: ("prompt", np.asarray(columns[name], dtype=kind)) for name, kind in kinds.items()}
 
 
 def _site_coordinates(sites: Mapping[str, Any], site: str) -> dict[str, Any]:

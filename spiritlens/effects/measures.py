@@ -3,16 +3,17 @@
 Each is a table of variables with their axes. Where a variable has several forms, one of them is there; what stands in
 brackets may be missing.
 
-======================  =============================================================================================
-schema                  variables
-======================  =============================================================================================
-spiritlens.attribution  ``heads [prompt layer head]``, ``mlps [prompt layer]``, ``embedding remainder total [prompt]``,
-                        (``heads_by_source [prompt layer head pos|role|source_modality]``)
-spiritlens.attention    ``mass [prompt layer head query key]`` or ``score [prompt layer head detector]``
-spiritlens.lens         ``top_token top_probability [prompt state pos top]``, ``rank answer_rank [prompt state pos]``
-spiritlens.doses        ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``
-spiritlens.averages     ``mean low high n_facts [group … metric]``
-======================  =============================================================================================
+=======================  ===============================================================================================
+schema                   variables
+=======================  ===============================================================================================
+spiritlens.attribution   ``heads [prompt layer head]``, ``mlps [prompt layer]``, ``embedding remainder total [prompt]``,
+                         (``heads_by_source [prompt layer head pos|role|source_modality]``)
+spiritlens.attention     ``mass [prompt layer head query key]`` or ``score [prompt layer head detector]``
+spiritlens.lens          ``top_token top_probability [prompt state pos top]``, ``rank answer_rank [prompt state pos]``
+spiritlens.doses         ``normalised_total_effect [multiple prompt]``, ``scale [modality multiple]``
+spiritlens.averages      ``mean low high n_facts [group … metric]``
+spiritlens.faithfulness  ``f low high [direction ranking size]``, ``n_facts why [direction]``
+=======================  ===============================================================================================
 
 All are version 1 (``spiritlens.lens/1``). Coordinates of prompts have the axis ``prompt``; ``group`` has a coordinate
 for each name that was grouped by.
@@ -29,6 +30,7 @@ MASS_SCHEMA = "spiritlens.attention/1"
 LENS_SCHEMA = "spiritlens.lens/1"
 DOSES_SCHEMA = "spiritlens.doses/1"
 AVERAGES_SCHEMA = "spiritlens.averages/1"
+FAITHFULNESS_SCHEMA = "spiritlens.faithfulness/1"
 
 Axes = tuple[str, ...]
 HEADS: Axes = ("prompt", "layer", "head")
@@ -73,12 +75,19 @@ def check_averages(dataset: xr.Dataset) -> xr.Dataset:
     return _check(dataset, dict.fromkeys(("mean", "low", "high", "n_facts"), axes))
 
 
+def check_faithfulness(dataset: xr.Dataset) -> xr.Dataset:
+    """What is left of the recall with the first parts of a ranking, by direction."""
+    curves = dict.fromkeys(("f", "low", "high"), ("direction", "ranking", "size"))
+    return _check(dataset, {**curves, **dict.fromkeys(("n_facts", "why"), ("direction",))})
+
+
 MEASURE_CHECKS: Mapping[str, Callable[[xr.Dataset], xr.Dataset]] = {
     ATTRIBUTION_SCHEMA: check_attribution,
     MASS_SCHEMA: check_attention,
     LENS_SCHEMA: check_lens,
     DOSES_SCHEMA: check_doses,
     AVERAGES_SCHEMA: check_averages,
+    FAITHFULNESS_SCHEMA: check_faithfulness,
 }
 """The check of each schema, for `spiritlens.effects.store`."""
 

@@ -8,7 +8,7 @@ Axes
 Variables
     ``base [prompt metric]`` and ``patched [prompt … metric]`` (raw metric values), ``status [prompt … pos]``
     (`spiritlens.effects.schema.Status`: an edge that runs backwards is *absent*, never 0),
-    ``noise_floor [prompt metric]``.
+    ``noise_floor canary_self canary_all [prompt metric]`` (`spiritlens.effects.canaries`).
 Signs
     change = (metric(patched) − metric(base)) · metric_sign, by `path_change`. Attributes name the base run
     (``base_run`` clean|corrupted), what was held (``frozen`` heads|heads+mlps|nothing) and the norm scale (``norms``
@@ -27,6 +27,7 @@ import xarray as xr
 from spiritlens.effects.making import (
     Attributes,
     MetricColumn,
+    canary_variables,
     metric_coordinates,
     new_attributes,
     prompt_coordinates,
@@ -34,6 +35,7 @@ from spiritlens.effects.making import (
 )
 from spiritlens.effects.schema import (
     ATTRIBUTE_DEFAULTS,
+    CANARIES,
     PROMPT_TEXTS,
     STATUS_ATTRIBUTES,
     check_attributes,
@@ -63,12 +65,14 @@ CLOSED_SETS = {"base_run": get_args(BaseRun), "frozen": get_args(Frozen), "norms
 @dataclass(frozen=True, eq=False)
 class PathArrays:
     """Arrays of an edges dataset: `patched` has the axes prompt, `EDGE_AXES`, metric and `status` the same without
-    metric; `base` and `noise_floor` prompt and metric."""
+    metric; `base`, `noise_floor` and the canaries (None: not measured) prompt and metric."""
 
     base: Any
     patched: Any
     status: Any
     noise_floor: Any
+    canary_self: Any = None
+    canary_all: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +104,7 @@ def new_paths(
             "patched": (("prompt", *EDGE_AXES, "metric"), np.asarray(values.patched)),
             "status": (("prompt", *EDGE_AXES), np.asarray(values.status, dtype=np.int8), STATUS_ATTRIBUTES),
             "noise_floor": (("prompt", "metric"), np.asarray(values.noise_floor)),
+            **canary_variables(base, values.canary_self, values.canary_all),
         },
         coords={
             **_node_coordinates("sender", axes.senders),
@@ -130,6 +135,7 @@ def check_paths(dataset: xr.Dataset) -> xr.Dataset:
             "patched": ("prompt", *EDGE_AXES, "metric"),
             "status": ("prompt", *EDGE_AXES),
             "noise_floor": ("prompt", "metric"),
+            **dict.fromkeys([name for name in CANARIES if name in dataset.variables], ("prompt", "metric")),
             **{name: (name,) for name in (*node_axes, "metric")},
             "pos_name": ("pos",),
             "metric_sign": ("metric",),

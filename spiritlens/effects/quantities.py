@@ -15,10 +15,13 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, number, told_keywords
 from spiritlens.effects.given import given_effects
-from spiritlens.effects.metric_words import has_shares
+from spiritlens.effects.metric_words import has_shares, unit_of
 
-SMALL_TOTAL_EFFECT = 0.05
-"""Below this |TE| a normalised effect is not a number."""
+SMALL_TOTAL_EFFECTS = {"probability": 0.05, "nats": 0.1, "logits": 0.2, "places": 1.0}
+"""By the metric's unit: below this |TE| a normalised effect is not a number. 0.05 of probability at 1/2 is 0.1 nats of
+log-probability and 0.2 of a logit; less than one place is no change of rank."""
+SMALL_SHARE = 0.05
+"""For other units: this share of the median |TE| over prompts."""
 
 Quantity = Literal["indirect", "normalised"]
 """indirect: IE in the metric's unit; normalised: IE / TE."""
@@ -57,25 +60,46 @@ def of_quantity(effects: xr.Dataset, quantity: Quantity) -> xr.DataArray:
     return indirect(effects) if quantity == "indirect" else normalised_indirect(effects)
 
 
+def smallest_total_effect(effects: xr.Dataset, metric: str) -> float:
+    """Below this |TE| a share of it is not a number, in the metric's own unit; above 0."""
+    known = SMALL_TOTAL_EFFECTS.get(unit_of(effects, metric))
+    if known is not None:
+        return known
+    median = float(abs(total(effects).sel(metric=metric)).median())
+    return SMALL_SHARE * median if median > 0 else SMALL_SHARE
+
+
 @told_keywords
-def normalised_indirect(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
+def normalised_indirect(effects: xr.Dataset, threshold: float | None = None) -> xr.DataArray:
     """nIE = IE / TE of each prompt; NaN where |TE| < threshold, and the attribute `n_small` counts those prompts.
 
-    Returns the axes of the cells and metrics, without samples. Raises ValueError for effects of another kind, or a
-    threshold that is no positive number.
+    `threshold` None: each metric's own, by its unit (0.05 of probability, 0.1 nats, 0.2 of a logit, one place; else
+    5 % of the median), as the coordinate `threshold` [metric]. Returns the axes of the cells and metrics, without
+    samples. Raises ValueError for effects of another kind, or a threshold that is no positive number.
     """
-    threshold = number("threshold", threshold, above=0)  # at 0, ratios to a TE near 0 run away
-    cost = total(effects)
-    small = abs(cost) < threshold
+    cost, limits = total(effects), _thresholds(effects, threshold)
+    small = abs(cost) < limits
     result = _named(indirect(effects) / cost.where(~small), "normalised_indirect_effect", "IE / TE")
-    result.attrs.update(threshold=threshold, n_small=int(small.any("metric").sum()))
+    result = result.assign_coords(threshold=limits)
+    result.attrs.update(n_small=int(small.any("metric").sum()))
+    if threshold is not None:
+        result.attrs["threshold"] = float(limits[0])
     return result
 
 
-def small_total_effects(effects: xr.Dataset, threshold: float = SMALL_TOTAL_EFFECT) -> xr.DataArray:
+def small_total_effects(effects: xr.Dataset, threshold: float | None = None) -> xr.DataArray:
     """How many prompts have |TE| < threshold [metric]: so many normalised maps are left out."""
-    threshold = number("threshold", threshold, above=0)
-    return (abs(total(effects)) < threshold).sum("prompt").rename("n_small")
+    return (abs(total(effects)) < _thresholds(effects, threshold)).sum("prompt").rename("n_small")
+
+
+def _thresholds(effects: xr.Dataset, threshold: float | None) -> xr.DataArray:
+    """The threshold of each metric [metric]; at 0, ratios to a total effect near 0 would run away."""
+    effects = given_effects(effects)
+    if threshold is not None:
+        threshold = number("threshold", threshold, above=0)
+    names = effects["metric"].values.tolist()
+    limits = [smallest_total_effect(effects, name) if threshold is None else threshold for name in names]
+    return xr.DataArray(limits, dims="metric", coords={"metric": names})
 
 
 @told_keywords

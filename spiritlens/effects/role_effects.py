@@ -103,7 +103,7 @@ def mixed_screening(effects: xr.Dataset) -> str:
         return ""
     return (
         "some cells were screened out, and others in other prompts or tokens, so a mean would mix different cells: "
-        "trace without screen, or with keep='common' and at='role' or at='span'"
+        "trace without screen, or with sl.Screen(…, keep='common') and at='role' or at='span'"
     )
 
 

@@ -6,7 +6,8 @@ Axes
 Variables
     ``clean [prompt metric]``, ``corrupted [prompt sample metric]``, ``restored [prompt component layer site (head)
     sample metric]`` (with direction="noising": the metric of the noised run), ``status [prompt component layer site
-    (head)]`` (`Status`), ``noise_floor [prompt metric]`` (largest change seen when nothing was patched).
+    (head)]`` (`Status`), ``noise_floor [prompt metric]`` (largest change seen when nothing was patched),
+    ``canary_self canary_all [prompt metric]`` (`spiritlens.effects.canaries`; earlier versions wrote none).
 Units
     those of each metric (probability in 0..1, logits and log-probabilities in nats). ``metric_sign`` is +1 where larger
     means more recall, −1 where smaller does (rank, KL). ``start`` and ``end`` are seconds, NaN for text.
@@ -35,10 +36,19 @@ PROMPT_TEXTS = (
     *("prompt_id", "fact_id", "relation", "modality", "phrasing", "voice"),
     *("group", "subject", "answer", "foil", "audio", "text"),
 )
-"""String coordinates of each prompt; `known` (0 or 1) is the one numeric one."""
+"""String coordinates of each prompt; numeric are `known` (0 or 1) and some of `HEARD_COLUMNS`."""
 
 LATER_PROMPT_TEXTS: dict[str, str] = {"foil_rule": "own"}
 """Coordinates of prompts that earlier versions did not write, and what held then; `foil_rule`: whose the foil is."""
+
+HEARD_COLUMNS: dict[str, str | float] = {
+    **dict.fromkeys(("recogniser", "heard"), ""),
+    **dict.fromkeys(("word_error", "subject_word_error"), float("nan")),
+    **dict.fromkeys(("subject_units_changed", "subject_share_changed"), float("nan")),
+}
+"""Coordinates of prompts by `spiritlens.recognise`, with what they hold where no recogniser was asked (written prompts,
+results of earlier versions): its name, what it heard, errors per word of the prompt and of its subject, the subject's
+units that its word times would change and their share. Results of every method have them."""
 
 TOKEN_COORDINATES: dict[str, str] = {
     **dict.fromkeys(("token", "token_family", "token_modality", "role", "part", "word"), "text"),
@@ -72,9 +82,15 @@ ATTRIBUTE_DEFAULTS: dict[str, str | int | float] = {
 """Attributes of every effects dataset beside schema, samples, direction, at and created. `window_layers` is JSON:
 component → layer → [first, last] restored layer."""
 
-LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": ""}
-"""Attributes that version 0.1 did not write: versions of the libraries that ran the model, hash of its vocabulary, and
-the hooks of the user's that it carried."""
+LATER_ATTRIBUTES: dict[str, str] = {"libraries": "", "vocabulary": "", "hooks": "", "knowing": "exact"}
+"""Attributes that earlier versions did not write, and what held then: versions of the libraries that ran the model,
+hash of its vocabulary, the user's hooks that it carried, and the rule of `known` (`spiritlens.prompts.knowing`)."""
+
+RECALL = "recall"
+"""Coordinate of prompts by `spiritlens.runs.recall`, the kind of their recall; results have it once they are tagged."""
+
+CANARIES = ("canary_self", "canary_all")
+"""Variables [prompt metric] of results of patching: see `spiritlens.effects.canaries`."""
 
 VERSIONS = ("spiritlens_version", "libraries")
 """Attributes that tell which versions made a dataset; parts of several versions keep them all, with "; " between."""
@@ -117,6 +133,7 @@ def check_effects(dataset: xr.Dataset) -> xr.Dataset:
             "noise_floor": ("prompt", "metric"),
             **{name: (name,) for name in ("component", "layer", "metric", "sample")},
             "metric_sign": ("metric",),
+            **dict.fromkeys([name for name in CANARIES if name in dataset.variables], ("prompt", "metric")),
             **dict.fromkeys((*PROMPT_TEXTS, "known"), ("prompt",)),
             **dict.fromkeys(SITE_COORDINATES[axis], ("prompt", axis)),
             **({"role": ("role",)} if axis == "role" else {}),

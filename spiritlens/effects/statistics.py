@@ -14,7 +14,7 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, whole
 from spiritlens.effects.bootstrap import weighted_means
-from spiritlens.effects.schema import PROMPT_TEXTS
+from spiritlens.effects.schema import PROMPT_TEXTS, RECALL
 from spiritlens.terms import Facts
 
 NOTHING_KNOWN = "no known fact is left to average: check the accuracy table, or pass facts='all'"
@@ -50,11 +50,16 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
     A fact asked in two modalities gives two entries along ``fact``, one per modality. NaN cells are skipped.
     """
     by, values = given_groups(by), of_facts(values, facts)
+    if RECALL in by and RECALL not in values.coords:
+        raise ValueError(
+            "by='recall': this result is not tagged; sl.prompts.recall_kinds(lens, facts).tagged(result) does it"
+        )
     if not values.sizes["prompt"]:
         raise ValueError(NOTHING_KNOWN)
     values = values.assign_coords(fact_id=("prompt", fact_names(values)))
     columns = ["fact_id", *(name for name in by if name != "fact_id")]
-    keys = list(zip(*(values[name].values.tolist() for name in columns), strict=True))
+    about = values.coords.variables  # a coordinate asked for by name would be copied with all the others
+    keys = list(zip(*(about[name].values.tolist() for name in columns), strict=True))
     entries = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     membership = np.zeros((len(entries), len(keys)))
     membership[[entries[key] for key in keys], np.arange(len(keys))] = 1
@@ -62,8 +67,8 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
     means = weighted_means(values.values, membership)
     first = [keys.index(key) for key in entries]
     kept = dict.fromkeys((*columns, "subject", "relation", "answer", "group"))
-    coordinates: dict[str, Any] = {name: ("fact", values[name].values[first]) for name in kept}
-    shared = {name: array for name, array in values.coords.items() if "prompt" not in array.dims}
+    coordinates: dict[str, Any] = {name: ("fact", about[name].values[first]) for name in kept}
+    shared = {name: array for name, array in about.items() if "prompt" not in array.dims}
     dims = ("fact", *values.dims[1:])
     return xr.DataArray(means, dims=dims, coords={**shared, **coordinates}, name=values.name, attrs=values.attrs)
 
@@ -71,9 +76,11 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
 def given_groups(by: Iterable[str]) -> tuple[str, ...]:
     """Prompt coordinates by which averages are grouped, read once; none: one group of all."""
     names = listed("by", by, of=str, empty=True)
-    unknown = [name for name in names if name not in PROMPT_TEXTS]
+    unknown = [name for name in names if name not in (*PROMPT_TEXTS, RECALL)]
     if unknown:
-        raise ValueError(f"by={names}: {unknown} is no prompt coordinate; choose from {', '.join(PROMPT_TEXTS)}")
+        raise ValueError(
+            f"by={names}: {unknown} is no prompt coordinate; choose from {', '.join((*PROMPT_TEXTS, RECALL))}"
+        )
     return tuple(dict.fromkeys(names))
 
 

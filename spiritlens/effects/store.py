@@ -11,6 +11,8 @@ from typing import Any
 import xarray as xr
 
 from spiritlens.arguments import shown, told_keywords
+from spiritlens.effects.canaries import warn_of_canary
+from spiritlens.effects.interchange import INTERCHANGE_SCHEMA, SETS_SCHEMA, check_interchange, check_sets
 from spiritlens.effects.measures import MEASURE_CHECKS
 from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
@@ -24,6 +26,8 @@ from spiritlens.warn import warn
 CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
     SCHEMA: check_effects,
     PATHS_SCHEMA: check_paths,
+    INTERCHANGE_SCHEMA: check_interchange,
+    SETS_SCHEMA: check_sets,
     **MEASURE_CHECKS,
 }
 
@@ -41,7 +45,11 @@ def save(dataset: xr.Dataset, path: str | Path) -> Path:
 
 @told_keywords
 def load(path: str | Path) -> xr.Dataset:
-    """Read a dataset written by `save` into memory, and check its checksum and its schema."""
+    """Read a dataset written by `save` into memory, and check its checksum and its schema.
+
+    Returns it, with a warning where its canary fails (`spiritlens.effects.canaries`). Raises FileNotFoundError without
+    such a file, ValueError where it is damaged or of no schema.
+    """
     path = given_path("path", path)
     if not path.is_file():
         kind = "is a folder; name the file in it, such as effects.nc" if path.is_dir() else "is not there: name a file"
@@ -53,7 +61,9 @@ def load(path: str | Path) -> xr.Dataset:
             f"{path} cannot be read as netCDF ({error}): the file is damaged; delete it and run the same command again"
         ) from error
     _warn_of_cut_labels(dataset, path)
-    return _check(dataset, str(path))
+    checked = _check(dataset, str(path))
+    warn_of_canary(checked, str(path))
+    return checked
 
 
 def _warn_of_cut_labels(dataset: xr.Dataset, path: Path) -> None:

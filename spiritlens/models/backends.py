@@ -14,7 +14,7 @@ from spiritlens.arguments import shown
 from spiritlens.models.hooked_transformer.accepting import accepted
 from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
 from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
-from spiritlens.models.hooked_transformer.generation import continue_prompt
+from spiritlens.models.hooked_transformer.generation import continue_prompts
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.protocol import LensModel
 
@@ -25,7 +25,7 @@ class Backend:
 
     `accepted` gives the model back, or refuses it with the reason; `opened` puts the protocol on it; `fingerprint` is
     a hash of its settings and weights as they are now, `user_hooks` names hooks that are not ours; `attach_tokenizer`
-    and `continue_prompt` (see `hooked_transformer.generation`) serve the model's own use.
+    and `continue_prompts` (see `hooked_transformer.generation`) serve the model's own use.
     """
 
     model: type
@@ -34,11 +34,11 @@ class Backend:
     fingerprint: Callable[[Any], str]
     user_hooks: Callable[[Any], tuple[str, ...]]
     attach_tokenizer: Callable[[Any, Any], None]
-    continue_prompt: Callable[..., str]
+    continue_prompts: Callable[..., tuple[str, ...]]
 
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend(HookedTransformer, accepted, HookedLensModel, fingerprint, user_hooks, attach_tokenizer, continue_prompt),
+    Backend(HookedTransformer, accepted, HookedLensModel, fingerprint, user_hooks, attach_tokenizer, continue_prompts),
 )
 
 
@@ -53,5 +53,5 @@ def backend_of(model: Any) -> Backend:
     kinds = " or a ".join(row.model.__name__ for row in BACKENDS)
     raise ValueError(
         f"model={shown(model, 40)} ({type(model).__name__}): expected a {kinds}; spiritlens.load takes a checkpoint's "
-        "folder, a hub id or a LlamaForCausalLM"
+        "folder, a hub id or a loaded Llama, Qwen2 or Mistral"
     )

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from spiritlens.files.weights import CheckpointError
-from spiritlens.prompts.vocabulary.families import Family
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.loading import ENCODERS, PUBLISHED, has_official_files, load_encoder
 from spiritlens.speech.encoders.protocol import SpeechEncoder, all_streams
@@ -20,6 +20,10 @@ from spiritlens.speech.units import UnitStream
 
 ENCODER_FOLDERS = tuple(row.beside.parts[0] for row in ENCODERS if row.beside.parts)
 """What of a checkpoint's folder holds its encoder, in any layout."""
+
+
+EXTERNAL = "external"
+"""The kind of encoders that a family's record names and this package does not run."""
 
 
 class DeferredEncoder:
@@ -58,6 +62,25 @@ def encoder_of(folder: Path, family: Family) -> SpeechEncoder | None:
         return None
     name = str(family.encoder.get("name", family.encoder["kind"]))
     return DeferredEncoder(name, family.unit_rate, family.n_units, lambda: _opened(family, beside))
+
+
+def encoder_remedy(family: Family) -> str:
+    """What to do where a lens has no speech encoder: put in its files, run another's elsewhere, or ask in writing."""
+    if not family.has_speech:
+        return (
+            f"its family, {family.name}, has no units: ask it in writing, by lens.text(...) or "
+            "sl.prompts.writable(lens, facts), or load it with the family= whose units it reads"
+        )
+    if family.encoder.get("kind") == EXTERNAL:
+        package = family.encoder.get("package", "a package of its own")
+        return (
+            f"its family's is {family.encoder['name']} ({package}), which is "
+            "not run here. Encode the sound there and give the units by lens.units(...), or pass an object with "
+            "encode, rate, n_units and name as encoder= to load"
+        )
+    return (
+        "put the encoder's files into the checkpoint's folder, pass encoder= to load, or give units by lens.units(...)"
+    )
 
 
 def encode_streams(encoder: SpeechEncoder, family: Family, waveform: Waveform) -> dict[str, UnitStream]:

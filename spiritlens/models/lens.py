@@ -10,7 +10,6 @@ that know nothing of a lens.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,19 +18,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformer_lens import HookedTransformer
 
-from spiritlens.arguments import shown, told_keywords, written
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.backends import backend_of
-from spiritlens.models.encoder_lookup import encode_streams
+from spiritlens.models.encoder_lookup import encode_streams, encoder_remedy
 from spiritlens.models.protocol import LensModel
+from spiritlens.models.speaking import aligned, spoken
 from spiritlens.prompts.building.build import FinalMarker, answers, build_prompt
-from spiritlens.prompts.building.question import Question
+from spiritlens.prompts.building.given_units import UnitSource, UnitSubject, given_units, unit_segment
+from spiritlens.prompts.building.question import Question, Transcript
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.building.streams import check_unit_rate
 from spiritlens.prompts.given import prompt_of
+from spiritlens.prompts.knowing import EXACT, Knowing, given_knowing
 from spiritlens.prompts.origin import Origin, given_origin
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.vocabulary.families import Family
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.prompts.vocabulary.given_tokenizer import vocabulary_of
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import AudioSource, Waveform, read_waveform
@@ -42,7 +44,7 @@ from spiritlens.speech.words import WordInterval
 from spiritlens.terms import AnswerModality
 
 if TYPE_CHECKING:
-    from spiritlens.speech.engines.utterance import Utterance, Voice
+    from spiritlens.speech.engines.utterance import Voice
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,9 @@ class Lens:
     """A speech-text model ready to be looked into.
 
     ``folder`` is where its checkpoint lies, where there is one. ``memory_budget`` is how many bytes of activations the
-    methods may keep at once (None: a share of what is free); ``dataclasses.replace(lens, memory_budget=…)`` sets it.
+    methods may keep at once (None: a share of what is free), ``knowing`` the rule by which results say whether a fact
+    is known (`spiritlens.prompts.knowing`), ``transcript`` how spoken prompts are built where the call does not say it:
+    ``forced`` for models that write one first. ``dataclasses.replace(lens, memory_budget=…)`` sets one of them.
     """
 
     model: HookedTransformer
@@ -59,6 +63,8 @@ class Lens:
     name: str = ""
     folder: Path | None = None
     memory_budget: int | None = None
+    knowing: Knowing = EXACT
+    transcript: Transcript = "none"
 
     def __post_init__(self) -> None:
         if not isinstance(self.vocabulary, Vocabulary):
@@ -66,6 +72,8 @@ class Lens:
                 f"vocabulary={shown(self.vocabulary, 40)}: expected the model's Vocabulary; spiritlens.load(...) makes "
                 "both from a checkpoint"
             )
+        given_knowing(self.knowing)
+        check_choice("transcript", self.transcript, Transcript)
         rows = self.backend.d_vocab
         if self.vocabulary.size != rows:
             raise ValueError(
@@ -158,16 +166,8 @@ class Lens:
         ``occurrence`` says which one is meant, from 0, where the subject occurs several times; ``examples`` are solved
         (segment, answer) pairs that stand before; ``origin`` says where the prompt comes from.
         """
-        return self.prompt(
-            [TextSegment(text)],
-            subject,
-            answer,
-            foil,
-            marker=marker,
-            occurrence=occurrence,
-            examples=examples,
-            origin=origin,
-        )
+        question = Question(subject, answer, foil, occurrence, examples)
+        return build_prompt(self.vocabulary, [TextSegment(text)], question, origin, marker)
 
     @told_keywords
     @plain_torch
@@ -179,6 +179,7 @@ class Lens:
         foil: str | None = None,
         *,
         voice: "str | Voice | None" = None,
+        transcript: Transcript | None = None,
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
         origin: Origin = Origin(),
@@ -186,7 +187,7 @@ class Lens:
         """The text spoken by a synthetic voice (the default one, a name, or a `Voice`) as a spoken prompt (S2T).
 
         ``voice=sl.speech.voice(name, rate=1.2, pitch=0.9)`` speaks faster and lower; any object with a `Voice`'s parts
-        speaks.
+        speaks. ``transcript="forced"`` writes the text after the speech, for models that write one before they answer.
 
         Where the voice's engine is not installed, a text that ships with the package is taken from there.
         """
@@ -195,9 +196,9 @@ class Lens:
             raise ValueError(
                 f"voice={shown(voice)}: expected a voice's name (`spiritlens voices` lists them) or a Voice"
             )
-        question = Question(subject, answer, foil, occurrence, examples)
+        question = Question(subject, answer, foil, occurrence, examples, transcript or self.transcript)
         self._can_ask(question)
-        origin, utterance = given_origin(origin), _spoken(text, voice)
+        origin, utterance = given_origin(origin), spoken(text, voice)
         origin = replace(origin, voice=utterance.voice)
         return self._encoded(utterance.waveform, utterance.words, question, origin, utterance.text)
 
@@ -220,19 +221,47 @@ class Lens:
 
         ``words`` are intervals or (word, start, end) in seconds, or a file of them in any format of `read_words`, which
         chooses among several tiers, speakers, channels or recordings: ``words=sl.speech.read_words(path, tier=…)``.
-        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra).
+        With ``text`` alone the words are found in the audio by forced alignment (needs the ``align`` extra); with both,
+        a subject is found in the text where these are its words ("Apollo 11": Apollo eleven).
         """
-        if (words is None) == (text is None):
-            given = "both" if words is not None else "neither"
-            raise ValueError(f"audio needs either words= (with their times) or text= (to be aligned); {given} is given")
+        if words is None and text is None:
+            raise ValueError("audio needs words= (with their times) or text= (to be aligned); neither is given")
         if text is not None:
             written("text", text)
-        question = Question(subject, answer, foil, occurrence, examples)
+        question = Question(subject, answer, foil, occurrence, examples, self.transcript)
         self._can_ask(question)
         origin = given_origin(origin)
         waveform = source if isinstance(source, Waveform) else read_waveform(source)
-        found = _aligned(waveform, text) if words is None else read_words(words, duration=waveform.duration)
+        found = aligned(waveform, text or "") if words is None else read_words(words, duration=waveform.duration)
         return self._encoded(waveform, found, question, origin, text or "")
+
+    @told_keywords
+    @plain_torch
+    def units(
+        self,
+        units: UnitSource,
+        subject: UnitSubject | None = None,
+        answer: str | None = None,
+        foil: str | None = None,
+        *,
+        words: WordsSource | None = None,
+        text: str = "",
+        transcript: Transcript | None = None,
+        occurrence: int | None = None,
+        origin: Origin = Origin(),
+    ) -> Prompt:
+        """Units that an encoder made elsewhere as a spoken prompt: a string of them, numbers, or a `UnitStream`.
+
+        The subject is words of ``words`` (as `audio` takes them, in seconds of the units' times), or a span of the
+        units, ``(first, past the last)`` or ``(name, first, past the last)``. Numbers and strings have times where the
+        family merges no runs, or where runs are still there; merged ones have none, and so have the prompt's tokens
+        (`spiritlens.prompts.building.given_units`). ``text`` is what was said, for a transcript that is forced.
+        """
+        given = given_units(self.vocabulary, units)
+        found = () if words is None else read_words(words, duration=float(given.stream.ends[-1]))
+        segment, name = unit_segment(given, subject, found, text)
+        question = Question(name, answer, foil, occurrence, transcript=transcript or self.transcript)
+        return given.dated(build_prompt(self.vocabulary, [segment], question, origin))
 
     @told_keywords
     def prompt(
@@ -243,12 +272,16 @@ class Lens:
         foil: str | None = None,
         *,
         marker: FinalMarker = "none",
+        transcript: Transcript | None = None,
         occurrence: int | None = None,
         examples: Sequence[tuple[Segment, str]] = (),
         origin: Origin = Origin(),
     ) -> Prompt:
-        """A prompt of text and speech segments (`TextSegment`, `SpeechSegment`) in order."""
-        question = Question(subject, answer, foil, occurrence, examples)
+        """A prompt of segments (`TextSegment`, `SpeechSegment`) in order; ``transcript`` as in `speak`."""
+        segments = listed("segments", segments, of=(TextSegment, SpeechSegment))
+        heard = any(isinstance(segment, SpeechSegment) for segment in segments)
+        forced = transcript or (self.transcript if heard else "none")
+        question = Question(subject, answer, foil, occurrence, examples, forced)
         return build_prompt(self.vocabulary, segments, question, origin, marker)
 
     @plain_torch
@@ -277,15 +310,19 @@ class Lens:
         """
         if isinstance(prompt, Prompt):
             prompt_of(self.vocabulary, prompt)
-        answered = backend_of(self.model).continue_prompt
-        return answered(self.model, self.vocabulary, prompt, max_new_tokens, modality, temperature, seed)
+        answered = backend_of(self.model).continue_prompts
+        return answered(self.model, self.vocabulary, (prompt,), max_new_tokens, modality, temperature, seed)[0]
+
+    def continuations(self, prompts: Sequence[Prompt], max_new_tokens: int) -> tuple[str, ...]:
+        """The likeliest written continuation of each prompt, in their order; those of one length run together."""
+        answered = backend_of(self.model).continue_prompts
+        return answered(self.model, self.vocabulary, prompts, max_new_tokens, "text")
 
     def required_encoder(self) -> SpeechEncoder:
         """The speech encoder; where the lens has none, an error that says what to do."""
         if self.encoder is None:
             raise ValueError(
-                f"{self!r} has no speech encoder, which spoken prompts need; put the encoder's files into the "
-                "checkpoint's folder, pass encoder= to load, or give units by prompt([SpeechSegment(units, words)])"
+                f"{self!r} has no speech encoder, which spoken prompts need; {encoder_remedy(self.family)}"
             )
         return self.encoder
 
@@ -309,34 +346,3 @@ class Lens:
             f"Lens({self.name or 'unnamed'}: family {self.family.name}, {backend.n_layers} layers × {backend.n_heads} "
             f"heads, d_model {backend.d_model}, {backend.d_vocab} rows, {kind} on {self.device})"
         )
-
-
-def _spoken(text: str, voice: "str | Voice | None") -> "Utterance":
-    """The utterance of a voice, through the cache where the voice is a name, or the shipped one without its engine."""
-    from spiritlens.speech.engines.process import EngineError
-    from spiritlens.speech.voices.cached import CachedVoice
-    from spiritlens.speech.voices.names import voice as find_voice
-    from spiritlens.speech.voices.shared_words import split_shared_words
-    from spiritlens.speech.voices.shipped import shipped_texts, shipped_utterance
-    from spiritlens.terms import DEFAULT_VOICE
-
-    named = voice if voice is not None else DEFAULT_VOICE
-    try:
-        speaker = CachedVoice(find_voice(named)) if isinstance(named, str) else named
-        utterance = speaker.speak(text)
-    except EngineError as error:
-        name = named if isinstance(named, str) else named.name
-        shipped = shipped_utterance(text, name)
-        if shipped is None:
-            texts = "; ".join(shipped_texts(name)) or "none"
-            raise EngineError(f"{error} Shipped in this voice: {texts}.") from error
-        return shipped
-    with suppress(ValueError):  # words that cannot be separated stay together; a subject among them is refused
-        utterance = split_shared_words(utterance, speaker)
-    return utterance
-
-
-def _aligned(waveform: Waveform, text: str | None) -> Sequence[WordInterval]:
-    from spiritlens.speech.alignment.forced import align
-
-    return align(waveform, text or "")

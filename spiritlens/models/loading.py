@@ -1,4 +1,4 @@
-"""`load`: a lens on the embedded model, a checkpoint folder, a name, a hub id, or a loaded `LlamaForCausalLM`.
+"""`load`: a lens on the embedded model, a checkpoint folder, a name, a hub id, or a loaded model of Hugging Face's.
 
     lens = load()
     lens = load("spirit-lm-base-7b", dtype=torch.bfloat16)
@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
-from transformers import LlamaForCausalLM
+from transformers import PreTrainedModel
 
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.checkpoints.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
+from spiritlens.models.checkpoints.llama import MODELS
 from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.vocabulary.families import Family, given_family
+from spiritlens.prompts.vocabulary.families import given_family
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.prompts.vocabulary.given_tokenizer import refuse_unnamed_rows
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
@@ -33,7 +35,7 @@ matrices that read the norm, as circuit analyses like it; nothing is ever centre
 @told_keywords
 @plain_torch
 def load(
-    source: str | Path | LlamaForCausalLM | None = None,
+    source: str | Path | PreTrainedModel | None = None,
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
     norms: NormForm = "raw",
@@ -42,20 +44,21 @@ def load(
     family: Family | None = None,
     encoder: SpeechEncoder | None = None,
 ) -> Lens:
-    """A lens on a model: the embedded one, a checkpoint folder, a name, a hub id, or a loaded `LlamaForCausalLM`.
+    """A lens on a model: the embedded one, a checkpoint folder, a name, a hub id, or a loaded model of Hugging Face's.
 
     ``dtype`` None keeps the checkpoint's (the embedded model: float32); ``device`` None takes the GPU where there is
     one. ``tokenizer`` is the folder of the tokenizer's files where that is another; ``family`` and ``encoder`` are
-    found in the folder unless given. A `LlamaForCausalLM` shares its memory with the lens, so dtype and device are its
-    own. Returns a `Lens`. Raises CheckpointError for files that are missing, damaged or differ from their config,
-    UnsupportedModel for a model that a `HookedTransformer` cannot compute, ValueError for other arguments.
+    found in the folder unless given. A loaded model (`LlamaForCausalLM`, `MistralForCausalLM`, `Qwen2ForCausalLM`)
+    shares its memory with the lens, so dtype and device are its own. Returns a `Lens`. Raises CheckpointError for files
+    that are missing, damaged or differ from their config, UnsupportedModel for a model that a `HookedTransformer`
+    cannot compute, ValueError for other arguments.
     """
     check_choice("norms", norms, NormForm)
     given_family(family)
     if encoder is not None:
         given_encoder(encoder)
     _check_device(device)
-    if isinstance(source, LlamaForCausalLM):
+    if isinstance(source, MODELS):
         return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder)
     wanted = _dtype(dtype) or (torch.float32 if source is None else None)
     folder = embedded_folder() if source is None else find_checkpoint(source)
@@ -73,7 +76,7 @@ def load(
 
 
 def _lens_of_llama(
-    llama: LlamaForCausalLM,
+    llama: PreTrainedModel,
     dtype: torch.dtype | str | None,
     device: torch.device | str | None,
     norms: NormForm,
@@ -90,7 +93,7 @@ def _lens_of_llama(
     if wanted not in (None, held.dtype):
         raise ValueError(
             f"dtype={wanted}: the model given is {held.dtype} and shares its memory with the lens; load it in that "
-            f"dtype (LlamaForCausalLM.from_pretrained(folder, dtype={wanted})), or give its folder to load(). "
+            f"dtype ({type(llama).__name__}.from_pretrained(folder, dtype={wanted})), or give its folder to load(). "
             "Converting a loaded one would round its rotary frequencies"
         )
     if device is not None and not is_on(held.device, torch.device(device)):
@@ -100,7 +103,9 @@ def _lens_of_llama(
         )
     origin = llama.config._name_or_path
     if tokenizer is None and not (origin and Path(origin).is_dir()):
-        raise ValueError("a loaded LlamaForCausalLM brings no tokenizer: give its folder by load(model, tokenizer=...)")
+        raise ValueError(
+            f"a loaded {type(llama).__name__} brings no tokenizer: give its folder by load(model, tokenizer=...)"
+        )
     place = Path(origin) if tokenizer is None else _tokenizer_folder(tokenizer)
     vocabulary = _vocabulary(place, family, llama.config.vocab_size)
     name = place.name

@@ -1,4 +1,4 @@
-"""Small Llama models with random weights, for tests, examples and benchmarks; deterministic in their seed.
+"""Small models of the Llama kind with random weights, for tests, examples and benchmarks; deterministic in their seed.
 
 Their norm gains are perturbed and their matrices scaled so that activations stay of order one through the layers: on
 such a model every wrong transpose, missing gain or shifted position shows in the logits.
@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlamaConfig
 
 from spiritlens.environment import plain_torch
-from spiritlens.models.checkpoints.llama import tensor_shapes
+from spiritlens.models.checkpoints.llama import LlamaLike, architecture, tensor_shapes
 from spiritlens.models.hooked_transformer.conversion import hooked_transformer
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
@@ -25,9 +24,10 @@ def random_config(
     d_vocab: int = 64,
     n_ctx: int = 256,
     rope: dict[str, Any] | None = None,
-) -> LlamaConfig:
-    """A Llama configuration; ``n_kv_heads`` below ``n_heads`` gives grouped-query attention."""
-    return LlamaConfig(
+    model_type: str = "llama",
+) -> LlamaLike:
+    """A configuration; ``n_kv_heads`` below ``n_heads`` gives grouped-query attention, ``qwen2`` biases on q, k, v."""
+    config: LlamaLike = architecture(model_type).config(
         num_hidden_layers=n_layers,
         hidden_size=d_model,
         num_attention_heads=n_heads,
@@ -41,15 +41,18 @@ def random_config(
         bos_token_id=1,
         eos_token_id=2,
     )
+    return config
 
 
-def random_weights(config: LlamaConfig, seed: int = 0, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+def random_weights(config: LlamaLike, seed: int = 0, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
     """Weights by Hugging Face's names, drawn in float32 on the CPU and converted."""
     generator = torch.Generator().manual_seed(seed)
     weights: dict[str, Tensor] = {}
     for name, shape in tensor_shapes(config).items():
         noise = torch.randn(shape, generator=generator, dtype=torch.float32)
-        if len(shape) == 1:
+        if name.endswith(".bias"):
+            weights[name] = noise.to(dtype)
+        elif len(shape) == 1:
             weights[name] = (1 + 0.2 * noise).to(dtype)
         else:
             scale = 1.0 if "embed_tokens" in name else shape[1] ** -0.5
@@ -59,7 +62,7 @@ def random_weights(config: LlamaConfig, seed: int = 0, dtype: torch.dtype = torc
 
 @plain_torch
 def random_lens_model(
-    config: LlamaConfig | None = None, seed: int = 0, dtype: torch.dtype = torch.float64
+    config: LlamaLike | None = None, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> HookedLensModel:
     """A random model behind the protocol: ``random_lens_model(random_config(n_layers=4, n_kv_heads=2))``."""
     config = config or random_config()

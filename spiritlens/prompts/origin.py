@@ -3,12 +3,15 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from spiritlens.arguments import shown, written
+from spiritlens.arguments import listed, shown, written
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The fact that a prompt states, its relation, phrasing and group, the voice that speaks it and its audio file."""
+    """The fact that a prompt states, its relation, phrasing and group, the voice that speaks it and its audio file.
+
+    ``aliases`` are other names of the fact's answer.
+    """
 
     fact_id: str = ""
     relation: str = ""
@@ -16,10 +19,13 @@ class Origin:
     voice: str = ""
     group: str = ""
     audio: str = ""
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            written(field.name, getattr(self, field.name), blank="allowed")
+            if field.name != "aliases":
+                written(field.name, getattr(self, field.name), blank="allowed")
+        object.__setattr__(self, "aliases", listed("aliases", self.aliases, of=str, empty=True))
 
 
 def given_origin(origin: Any) -> Origin:

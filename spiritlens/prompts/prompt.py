@@ -19,9 +19,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, get_args
 
-from spiritlens.arguments import check_choice, shown, whole, written
+from spiritlens.arguments import check_choice, number, shown, whole, written
 from spiritlens.prompts.origin import Origin
-from spiritlens.prompts.prompt_values import TEXTS, column_values, is_missing
+from spiritlens.prompts.prompt_values import HEARD_NUMBERS, HEARD_TEXTS, TEXTS, column_values, is_missing
 from spiritlens.prompts.spans import Span, Where, ranges_text, required_span
 from spiritlens.terms import PARTS, ROLES, FoilRule, Kind, Modality, Part, Role, TokenFamily
 from spiritlens.text_tables import html_table, text_table
@@ -51,7 +51,9 @@ class Prompt:
     ``foil_ids`` hold one id or several, in order. ``vocabulary`` is the hash of the vocabulary whose ids these are,
     ``encoder`` that of the speech encoder that made the units ("" where it is not known). A prompt without a subject
     has an empty span for it, one without an answer no ``answer_ids``. With the ``foil_rule`` "runner-up" the foil is
-    the model's (`spiritlens.runs.foils`). Prompts are equal when their ``id``, a hash of their content, is.
+    the model's (`spiritlens.runs.foils`). ``aliases`` are other names of the answer. What was ``heard`` by which
+    ``recogniser``, the word errors and the units that it would change are those of `spiritlens.recognise` (NaN: not
+    measured). Prompts are equal when their ``id``, a hash of their content but for the aliases, is.
     """
 
     ids: tuple[int, ...]
@@ -80,6 +82,13 @@ class Prompt:
     vocabulary: str = ""
     encoder: str = ""
     foil_rule: FoilRule = "own"
+    recogniser: str = ""
+    heard: str = ""
+    word_error: float = math.nan
+    subject_word_error: float = math.nan
+    subject_units_changed: float = math.nan
+    subject_share_changed: float = math.nan
+    aliases: tuple[str, ...] = ()
     waveform: "Waveform | None" = field(default=None, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -105,7 +114,10 @@ class Prompt:
         check_choice("foil_rule", self.foil_rule, FoilRule)
         if not isinstance(self.subject, Span):
             raise ValueError(f"subject={shown(self.subject)}: expected a Span of the subject's positions")
-        for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids"):
+        for name in HEARD_NUMBERS:
+            value = getattr(self, name)
+            object.__setattr__(self, name, math.nan if is_missing(value) else number(name, value, at_least=0))
+        for name in (*PER_TOKEN, "words", "answer_ids", "foil_ids", "aliases"):
             object.__setattr__(self, name, column_values(name, getattr(self, name)))
 
     @property
@@ -118,7 +130,7 @@ class Prompt:
     @property
     def origin(self) -> Origin:
         """Where it comes from, as `Lens.text` and its like take it; columns of their own in ``prompts.parquet``."""
-        return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio)
+        return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio, self.aliases)
 
     @property
     def id(self) -> str:
@@ -300,8 +312,10 @@ class Prompt:
             raise ValueError(f"row={shown(row)} ({type(row).__name__}): expected a mapping, as Prompt.to_dict gives it")
         row = {str(column): row[column] for column in row.keys()}  # noqa: SIM118 (a row of pandas iterates its values)
         written_by_0_1 = is_missing(row.get("vocabulary"))
-        for column in ("vocabulary", "encoder"):
+        for column in ("vocabulary", "encoder", *HEARD_TEXTS):
             row[column] = "" if is_missing(row.get(column)) else row[column]
+        row |= {column: row.get(column) for column in HEARD_NUMBERS}
+        row["aliases"] = () if is_missing(row.get("aliases")) else row["aliases"]
         missing = [column for column in ("id", "subject_positions", *_stored()) if column not in row]
         if missing:
             raise ValueError(f"the row lacks {missing}; give a row that Prompt.to_dict wrote")

@@ -9,9 +9,13 @@ from typing import Any
 
 from spiritlens.arguments import listed, number, whole, written
 
+HEARD_TEXTS = ("recogniser", "heard")
+HEARD_NUMBERS = ("word_error", "subject_word_error", "subject_units_changed", "subject_share_changed")
+"""What a recogniser heard of a prompt and how far off it was; rows of earlier versions lack these columns."""
 TEXTS = (
     *("text", "answer", "foil", "fact_id", "relation", "phrasing"),
     *("voice", "group", "audio", "vocabulary", "encoder"),
+    *HEARD_TEXTS,
 )
 """Fields that hold one text."""
 IDS = ("ids", "answer_ids", "foil_ids")

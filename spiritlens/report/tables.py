@@ -13,6 +13,7 @@ import xarray as xr
 
 from spiritlens.arguments import listed
 from spiritlens.effects.given import given_traces
+from spiritlens.effects.sign_flips import simultaneous_interval
 from spiritlens.effects.statistics import fact_names, peak_layer
 
 Accuracy: TypeAlias = xr.Dataset | pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -49,7 +50,8 @@ def known_table(effects: xr.Dataset) -> pd.DataFrame:
 
 def peak_table(average: xr.Dataset, metric: str) -> pd.DataFrame:
     """Peak of each average curve: `component role modality peak_layer effect low high facts`; curves with no effect
-    above 0 are left out."""
+    above 0 are left out. A peak was chosen for being largest: its interval holds for all layers of its curve at once.
+    """
     chosen = average.sel(metric=metric)
     rows = []
     for component in chosen["component"].values:
@@ -61,10 +63,20 @@ def peak_table(average: xr.Dataset, metric: str) -> pd.DataFrame:
                     continue
                 peak = curve.sel(layer=int(layer))
                 names = {"component": component, "role": role, "modality": kind, "peak_layer": int(layer)}
-                numbers = {"effect": float(peak["mean"]), "low": float(peak["low"]), "high": float(peak["high"])}
+                low, high = _for_all_layers(curve, group)
+                place = curve["layer"].values.tolist().index(int(layer))
+                numbers = {"effect": float(peak["mean"]), "low": float(low[place]), "high": float(high[place])}
                 rows.append({**names, **numbers, "facts": int(peak["n_facts"])})
     columns = ["component", "role", "modality", "peak_layer", "effect", "low", "high", "facts"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _for_all_layers(curve: xr.Dataset, group: int) -> tuple[Any, Any]:
+    """Intervals of a curve that hold for all of its layers at once (low, high) [layer], of the facts of a group."""
+    own = curve["fact_group"].values == group
+    values = curve["fact_mean"].transpose("fact", "layer").values[own]
+    subjects = [str(name).casefold() for name in curve["fact_subject"].values[own].tolist()]
+    return simultaneous_interval(values, subjects, confidence=float(curve.attrs["confidence"]))
 
 
 def shown(frame: pd.DataFrame, *, floats: str = "share") -> pd.DataFrame:

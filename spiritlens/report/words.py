@@ -9,7 +9,8 @@ import html
 import numpy as np
 import xarray as xr
 
-from spiritlens.components import BY_NAME, CUT_ATTENTION
+from spiritlens.components import COMPONENT_NAMED, CUT_ATTENTION
+from spiritlens.effects.intervals import FEWEST_CLUSTERS
 from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.schema import window_of
 
@@ -27,7 +28,7 @@ DIRECTION_WORDS = {
 
 def component_words(component: str) -> str:
     """A component in words, with its TransformerLens name."""
-    row = BY_NAME.get(component)
+    row = COMPONENT_NAMED.get(component)
     return f"{row.words} ({component})" if row else html.escape(component)
 
 
@@ -69,10 +70,15 @@ def window_words(effects: xr.Dataset, component: str) -> str:
 
 
 def interval_words(average: xr.Dataset, mark: str) -> str:
-    """What the band or bar shows; that there is none over facts of a single subject."""
+    """What the band or bar shows; that there is none over too few subjects."""
     if not bool(average["low"].notnull().any()):
-        return f"no {mark}: a single subject"
+        return f"no {mark}: fewer than {FEWEST_CLUSTERS} subjects, or too few facts with any effect"
     return f"{mark}: {100 * float(average.attrs['confidence']):.0f} % interval over facts"
+
+
+def several(count: int, noun: str) -> str:
+    """``1 prompt``, ``2 prompts``."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def number_words(value: float) -> str:
@@ -81,5 +87,5 @@ def number_words(value: float) -> str:
 
 
 def bounds_words(low: float, high: float, digits: str = ".3g") -> str:
-    """`` [low, high]``; nothing where there is no interval, as over facts of a single subject."""
+    """`` [low, high]``; nothing where there is no interval, as over too few subjects."""
     return "" if np.isnan(low) else f" [{low:{digits}}, {high:{digits}}]"

@@ -1,7 +1,7 @@
 """Foils for prompts that have none: one rule for all methods.
 
 Metrics such as `logit_difference` compare the answer with a *foil*. A prompt's own foil is used as it is; facts are
-given one by seed from their relation's other answers (`spiritlens.prompts.facts.drawn_foils`). A prompt that has none
+given one by seed from their relation's other answers (`spiritlens.prompts.facts.foils`). A prompt that has none
 is compared with the model's *runner-up*: the text token, other than the answer's first, that the clean run finds
 likeliest at the last position. It stands in the result's coordinate ``foil``, and ``foil_rule`` tells whose it is: the
 prompt's ``own``, or the ``runner-up``.

@@ -29,7 +29,7 @@ from spiritlens.runs.corruptions.given import CORRUPTIONS, checked_corruption, i
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale
 from spiritlens.runs.sites import Positioned, Site, positions_of, site_at
 from spiritlens.runs.values import (
-    Ablation,
+    AblatedTo,
     Addition,
     Change,
     FromFunction,
@@ -41,7 +41,7 @@ from spiritlens.runs.values import (
     Value,
 )
 
-VALUES = (FromRun, FromPrompt, Ablation, FromTensor, Addition, FromFunction)
+VALUES = (FromRun, FromPrompt, AblatedTo, FromTensor, Addition, FromFunction)
 """Values that are no corruption."""
 
 
@@ -155,7 +155,7 @@ def ablate(
     site = site_at(component, layer, at, head)
     return Intervention(
         site,
-        Ablation(to, listed("reference", reference, of=Prompt, empty=True)),
+        AblatedTo(to, listed("reference", reference, of=Prompt, empty=True)),
         f"{_label('ablate', site, at)} to {to}",
     )
 

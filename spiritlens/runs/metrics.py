@@ -316,7 +316,7 @@ METRICS: tuple[Metric, ...] = (
 )
 """The metrics of this module, in the order of the table above."""
 
-BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+METRIC_NAMED: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 
 def given_metrics(metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
@@ -337,10 +337,11 @@ def _metric(place: int, given: object) -> Metric:
             f"metrics[{place}] is {shown(given)} ({type(given).__name__}): expected a str, the name of a metric, or a "
             "Metric(name, function of logits and prompt)"
         )
-    if given not in BY_NAME:
-        close = get_close_matches(given, BY_NAME, n=1)
+    if given not in METRIC_NAMED:
+        close = get_close_matches(given, METRIC_NAMED, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ValueError(
-            f"metric {given!r} is unknown: {hint}There are {', '.join(BY_NAME)}; one of your own is given as a Metric"
+            f"metric {given!r} is unknown: {hint}There are {', '.join(METRIC_NAMED)}; "
+            "one of your own is given as a Metric"
         )
-    return BY_NAME[given]
+    return METRIC_NAMED[given]

@@ -24,7 +24,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.runs.interventions import Intervention
 from spiritlens.runs.likeliest import Over, Top, likeliest
-from spiritlens.runs.metrics import BY_NAME
+from spiritlens.runs.metrics import METRIC_NAMED
 from spiritlens.runs.placing import corrupted_of, given_interventions, inner_hooks, is_random
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.recorded import replaced_embeddings
@@ -62,7 +62,7 @@ class Run:
         """Effect on a metric, signed so that positive means more recall."""
         baseline = self.clean if self.corrupted is None else self.corrupted
         difference = self.metric(name) - float(self._of(baseline, name).mean())
-        return BY_NAME[name].sign * difference
+        return METRIC_NAMED[name].sign * difference
 
     def total_effect(self, name: str = "probability") -> float:
         """What the corruption takes away: metric(clean) − metric(corrupted), signed."""
@@ -71,7 +71,7 @@ class Run:
                 "nothing is corrupted in this run, so it has no total effect; add sl.corrupt(prompt.subject)"
             )
         difference = float(self._of(self.clean, name).mean() - self._of(self.corrupted, name).mean())
-        return BY_NAME[name].sign * difference
+        return METRIC_NAMED[name].sign * difference
 
     @plain_torch
     def top(self, k: int = 5, over: Over = "full") -> Top:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from spiritlens.arguments import shown, whole, written
-from spiritlens.components import BY_NAME, HEAD_COMPONENTS, head_count, hook_name, patched_by
+from spiritlens.components import COMPONENT_NAMED, HEAD_COMPONENTS, head_count, hook_name, patched_by
 from spiritlens.prompts.prompt import Prompt
 
 SITE_COMPONENTS = patched_by("run")
@@ -71,7 +71,7 @@ class Site:
     @property
     def by_query(self) -> bool:
         """Whether its positions are queries and its width the keys."""
-        return BY_NAME[self.component].by_query
+        return COMPONENT_NAMED[self.component].by_query
 
     def of_prompt(self, prompt: Prompt) -> "Site":
         """The same site with the positions that its span has in this prompt."""

@@ -12,7 +12,7 @@ value           what is put in
 ==============  ====================================================================================================
 `FromRun`       the activation of this prompt's clean or corrupted run, of the same noise sample
 `FromPrompt`    that of another prompt's clean run
-`Ablation`      zero, the mean over reference prompts' tokens, or one of these tokens at random in each sample
+`AblatedTo`      zero, the mean over reference prompts' tokens, or one of these tokens at random in each sample
 `FromTensor`    a tensor
 `Addition`      the activation and a vector: steering
 `FromFunction`  what a function makes of the activation
@@ -128,7 +128,7 @@ class FromPrompt:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class AblatedTo:
     """Zero, the mean over the reference prompts' tokens (BOS left out), or one of them at random in each sample."""
 
     to: Knocked

@@ -5,7 +5,7 @@ merged). Times are seconds from the start of the audio.
 
 `audio` reads any sound to its end; `encoders` turn it into units, `units` keeps their times; `voices` speak through
 `engines`; `words` are words with times, `word_files` reads them from every aligner, `alignment` finds them and says
-which unit is whose; `recordings` works through whole sets.
+which unit is whose; `recognition` asks what is heard and counts the word errors; `recordings` works through whole sets.
 """
 
 from spiritlens.public_names import public_names

@@ -11,10 +11,16 @@ from spiritlens.speech.encoders.protocol import SpeechEncoder as SpeechEncoder
 from spiritlens.speech.encoders.protocol import StreamEncoder as StreamEncoder
 from spiritlens.speech.engines.utterance import Utterance as Utterance
 from spiritlens.speech.engines.utterance import Voice as Voice
+from spiritlens.speech.recognition.cached import CachedRecogniser as CachedRecogniser
+from spiritlens.speech.recognition.heard import Heard as Heard
+from spiritlens.speech.recognition.whisper import Whisper as Whisper
+from spiritlens.speech.recognition.word_errors import WordErrors as WordErrors
 from spiritlens.speech.recordings import encode_recordings as encode_recordings
 from spiritlens.speech.recordings import recordings_of_dataset as recordings_of_dataset
 from spiritlens.speech.recordings import recordings_of_folder as recordings_of_folder
 from spiritlens.speech.recordings import speak_texts as speak_texts
+from spiritlens.speech.spoken_sets.pairs import RecordingPairs as RecordingPairs
+from spiritlens.speech.spoken_sets.pairs import recording_pairs as recording_pairs
 from spiritlens.speech.units import UnitStream as UnitStream
 from spiritlens.speech.voices.aligned import AlignedVoice as AlignedVoice
 from spiritlens.speech.voices.names import available_voices as available_voices

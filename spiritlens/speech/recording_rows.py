@@ -9,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def sound_files(folder: Path) -> list[Path]:
 
 
 def table_rows(folder: Path) -> list[dict[str, Any]] | None:
-    """The rows of a folder's table, each with a ``file_name``; None where it has no table.
+    """The rows of a folder's table, which has a column ``file_name``; None where it has no table.
 
-    Files of sound that the table does not name are warned of.
+    A row may name no file: its ``file_name`` is then "". Files of sound that the table does not name are warned of.
     """
     found = [folder / name for name in TABLES if (folder / name).is_file()]
     if not found:
@@ -56,10 +57,14 @@ def table_rows(folder: Path) -> list[dict[str, Any]] | None:
     except UnicodeDecodeError:
         raise ValueError(f"{table} is not UTF-8; save it as UTF-8.") from None
     rows = _csv_rows(text, table) if table.suffix == ".csv" else _json_rows(text, table)
+    if rows and not any("file_name" in row for row in rows):
+        raise ValueError(f"{table}: expected a column file_name; found {', '.join(dict.fromkeys(chain(*rows)))}.")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row.get("file_name"), str) or not row["file_name"].strip():
-            raise ValueError(f"{table}: row {number} names no file (file_name: {shown(row.get('file_name'))}).")
-    named = {(folder / row["file_name"]).resolve() for row in rows}
+        name = row.get("file_name")
+        if not isinstance(name, str | None):
+            raise ValueError(f"{table}: row {number} has file_name {shown(name)}; expected the name of a file.")
+        row["file_name"] = (name or "").strip()
+    named = {(folder / row["file_name"]).resolve() for row in rows if row["file_name"]}
     others = [path for path in sound_files(folder) if path.resolve() not in named]
     if rows and others:
         warn(
@@ -77,7 +82,7 @@ def _csv_rows(text: str, table: Path) -> list[dict[str, Any]]:
     if not lines:
         return []
     columns, *cells = lines
-    if "file_name" not in columns:
+    if "file_name" not in columns:  # told before anything else of the table
         raise ValueError(f"{table}: expected a column file_name; found {', '.join(columns)}.")
     if len(set(columns)) < len(columns):
         raise ValueError(f"{table}: two columns have the same name among {', '.join(columns)}; name each once.")
@@ -104,16 +109,16 @@ def _json_rows(text: str, table: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def undecoded(dataset: Any, column: str) -> Iterable[Mapping[str, Any]]:
-    """The rows of a data set whose columns of audio are left undecoded; what is no data set is refused."""
+def undecoded(dataset: Any, column: str | None = None) -> Iterable[Mapping[str, Any]]:
+    """The rows of a data set or a pandas table, columns of audio left undecoded; what is neither is refused."""
     if isinstance(dataset, Mapping):
         raise ValueError(f"these are data sets by name ({', '.join(map(str, dataset))}); give one: dataset[NAME].")
     if hasattr(dataset, "to_dict") and hasattr(dataset, "iterrows"):
-        raise ValueError("this is a table of pandas; give datasets.Dataset.from_pandas(table), or its rows as a list.")
+        return _rows_of_frame(dataset, column)
     if isinstance(dataset, (str, bytes)) or not hasattr(dataset, "__iter__"):
         raise ValueError(f"{shown(dataset)} is no data set; give what `datasets` loads, or a list of rows.")
     names = getattr(dataset, "column_names", None)
-    if names is not None and column not in names:
+    if names is not None and column is not None and column not in names:
         raise ValueError(f"the data set has no column {column!r}; its columns are {', '.join(names)}.")
     features = getattr(dataset, "features", None) or {}
     rows: Iterable[Mapping[str, Any]] = dataset
@@ -125,6 +130,22 @@ def undecoded(dataset: Any, column: str) -> Iterable[Mapping[str, Any]]:
         if isinstance(feature, Audio):  # to decode needs torchcodec, and this package reads files itself
             dataset = rows = dataset.cast_column(name, Audio(decode=False))
     return rows
+
+
+def _rows_of_frame(frame: Any, column: str | None) -> Iterable[Mapping[str, Any]]:
+    """The rows of a pandas table, one by one; cells that hold nothing (NaN, NaT) are None."""
+    names = [str(name) for name in frame.columns]
+    if column is not None and column not in names:
+        raise ValueError(f"the table has no column {column!r}; its columns are {', '.join(names)}.")
+    return (
+        {name: None if _is_nothing(cell) else cell for name, cell in zip(names, row, strict=True)}
+        for row in frame.itertuples(index=False, name=None)
+    )
+
+
+def _is_nothing(cell: object) -> bool:
+    """Whether pandas means no value by it."""
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
 def source_of(value: Any) -> Any:

@@ -22,6 +22,7 @@ from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.files.atomic import write_whole
 from spiritlens.speech.audio.sources import RawSource
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
+from spiritlens.speech.audio_columns import looked_at, sound_columns, the_sound_column
 from spiritlens.speech.encoders.protocol import SpeechEncoder, given_encoder
 from spiritlens.speech.engines.plain_text import UnspeakableError
 from spiritlens.speech.recording_rows import (
@@ -35,10 +36,10 @@ from spiritlens.speech.recording_rows import (
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
 from spiritlens.speech.voices.names import voice
+from spiritlens.speech.voices.shared_words import words_apart
 from spiritlens.speech.word_files.sources import words_beside
-from spiritlens.terms import DEFAULT_VOICE
+from spiritlens.terms import DEFAULT_VOICE, Progress
 
-Progress = Literal["bar", "none"]
 Broken = Literal["raise", "report"]
 """What becomes of audio that is refused: it ends the run, or is yielded with its problem."""
 
@@ -82,8 +83,8 @@ class EncodedRecording:
 def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
     """The files that ``metadata.csv`` (or ``.jsonl``) names, or all sound files of a folder without one, by name.
 
-    Sound that cannot be read (``.m4a`` ...) is among them, so that it is reported; files that the table does not name
-    are warned of.
+    Sound that cannot be read (``.m4a`` ...) and rows that name no file are among them, so that they are reported; files
+    that the table does not name are warned of.
 
     Returns them in the order of the table. Raises FileNotFoundError without the folder, ValueError for one that holds
     no recordings, or a table that cannot be read.
@@ -96,12 +97,17 @@ def recordings_of_folder(folder: str | Path) -> tuple[Recording, ...]:
         paths = sound_files(folder)
         found = tuple(Recording(str(path.relative_to(folder)), path, {}, words_beside(path)) for path in paths)
     else:
-        found = tuple(
-            Recording(row["file_name"], folder / row["file_name"], row, _words_of(folder, row)) for row in rows
-        )
+        found = tuple(_of_row(folder, row, number) for number, row in enumerate(rows, 1))
     if not found:
         raise ValueError(f"{folder} holds no recordings; expected metadata.csv or files {', '.join(AUDIO_ENDINGS)}.")
     return found
+
+
+def _of_row(folder: Path, row: Mapping[str, Any], number: int) -> Recording:
+    """The recording of a table's row; one that names no file has no audio, which is told when it is read."""
+    if not row["file_name"]:
+        return Recording(f"row {number}", None, row)
+    return Recording(row["file_name"], folder / row["file_name"], row, _words_of(folder, row))
 
 
 def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -110,13 +116,19 @@ def _words_of(folder: Path, row: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 @told_keywords
-def recordings_of_dataset(dataset: Any, column: str = "audio") -> Iterator[Recording]:
-    """The recordings of a `datasets` data set (streamed or not), or of a list of rows, with a column of audio or paths.
+def recordings_of_dataset(dataset: Any, column: str | None = None) -> Iterator[Recording]:
+    """The recordings of a `datasets` data set (streamed or not), of a pandas table, or of a list of rows.
 
-    A row without audio is a recording whose reading is refused. Returns them one by one. Raises ValueError for
-    what is no data set.
+    `column` holds the sound (a file's bytes, a path, samples with their rate); left out, it is the one that does, by
+    what it holds (`audio_columns`). A row without audio is a recording whose reading is refused. Returns them one by
+    one. Raises ValueError for what is no data set, and where no column or several hold sound.
     """
-    return _of_rows(undecoded(dataset, column), column)
+    rows = undecoded(dataset, column)
+    if column is None:
+        first, rows = looked_at(rows)
+        features = getattr(dataset, "features", None)
+        column = the_sound_column(list(first[0]) if first else [], sound_columns(first, features))
+    return _of_rows(rows, column)
 
 
 def _of_rows(rows: Iterable[Mapping[str, Any]], column: str) -> Iterator[Recording]:
@@ -178,7 +190,7 @@ def speak_texts(
 
     Each utterance is ``NAME.wav`` with its words in ``NAME.json`` (see `word_sources`), NAME made of the row's ``id``
     (or its number) and the voice. The table is written last, so that its presence means done; spoken audio is cached. A
-    text that cannot be said ends it with an error that names the row; `prompts.facts.speak` leaves such facts out.
+    text that cannot be said ends it with an error that names the row; `prompts.facts.speaking` leaves such facts out.
     Raises ValueError for rows without a text, and EngineError where a voice is not on this machine.
     """
     check_choice("progress", progress, Progress)
@@ -202,7 +214,7 @@ def speak_texts(
     table: list[dict[str, Any]] = []
     for stem, name, row in tqdm(pairs, desc="speaking", unit="text", disable=progress == "none"):
         try:
-            utterance = speakers[name].speak(row["text"])
+            utterance = words_apart(speakers[name].speak(row["text"]), speakers[name])
         except UnspeakableError as error:
             raise UnspeakableError(f"{stem} cannot be spoken: {error}") from error
         write_whole(out / f"{stem}.wav", utterance.waveform.wav_bytes())

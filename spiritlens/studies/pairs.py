@@ -1,38 +1,49 @@
 """Pairs of prompts: a fact written and spoken, and whether the model knows it in each.
 
-1. **Pair.** Each fact's prompt is written (T2T) and spoken by a voice (S2T).
-2. **Ask.** A fact is *known* in a modality when its answer has the highest logit of all text ids
-   (`spiritlens.runs.answers`).
+1. **Pair.** Each fact's prompt is written (T2T) and spoken by a voice (S2T), in one phrasing. The written one ends as
+   the spoken one does, with the marker ``[Text]`` where that has one (`Ending`): else maps differ by the token at which
+   the answer is read, which has nothing to do with speech.
+2. **Ask.** Whether a fact is *known* in a modality is for the lens's rule to say (`spiritlens.prompts.knowing`);
+   prompts of one length are asked together.
 3. **Leave out.** A fact that cannot be spoken or asked (its subject is not found in the words spoken, its answer has no
    tokens, it is too long for the model) is left out with its reason; the others go on.
-4. **Stop.** With ``enough``, asking ends when so many facts are known in both modalities.
+4. **Stop.** With ``enough``, asking ends when so many facts are known as the selection needs: in both modalities, or in
+   each.
 
 Answers are kept in a file as they come (`spiritlens.studies.kept_answers`).
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from spiritlens.arguments import told_keywords, whole
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.files.atomic import write_whole
+from spiritlens.models.fact_prompts import spoken_prompt, with_cached_units
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import GROUPS, Fact, check_phrasing, commonest_answers, given_facts
+from spiritlens.prompts.building.build import FinalMarker
+from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
+from spiritlens.prompts.facts.guesses import commonest_answers
+from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT
 from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.kept_answers import KeptAnswers
+from spiritlens.studies.settings import Ending, Selection
 
-__all__ = ["Asked", "LeftOut", "PairedPrompts", "ask", "choose_known", "pair_prompts"]
+__all__ = ["Asked", "LeftOut", "PairedPrompts", "ask", "pair_prompts"]
 
 KINDS = ("T2T", "S2T")
-REASONS_SHOWN = 3
+TOGETHER = 16
+"""Facts that are spoken, then asked together."""
 LONGEST_NAME = 50
 """Characters of a fact's id in the name of its wav: a file's name may have 255 bytes."""
 
@@ -45,6 +56,8 @@ class PairedPrompts:
     written: Prompt
     spoken: Prompt
     known: Mapping[str, bool]
+    plain: Prompt | None = None
+    """The written prompt without the marker that `written` ends with; None where that has none of its own."""
 
     @property
     def known_in_both(self) -> bool:
@@ -88,51 +101,153 @@ def ask(
     facts: Iterable[Fact],
     *,
     voice: str,
-    phrasing: str,
+    phrasing: str | None = None,
     enough: int | None = None,
+    selection: Selection = "both",
+    ending: Ending = "both",
     answers: Path | None = None,
 ) -> Asked:
     """Build both prompts of each fact and ask the model, in the order given.
 
-    ``enough`` stops when so many are known in both modalities; ``answers`` is the file in which answers are kept.
-    Returns those asked and those left out, with the reason. Raises ValueError where none can be spoken and asked.
+    `phrasing` None is that of `asked_phrasing`. What is asked ends as what is traced (`ending`). ``enough`` stops when
+    so many are known as `selection` needs; ``answers`` is the file in which answers are kept. Returns those asked and
+    those left out, with the reason. Raises ValueError where none can be spoken and asked.
     """
     facts = given_facts(facts)
-    check_phrasing(phrasing, facts)
-    kept = KeptAnswers(given_lens(lens), answers)
+    if phrasing is not None:
+        check_phrasing(phrasing, facts)
+    check_choice("selection", selection, Selection)
+    check_choice("ending", ending, Ending)
+    kept, form = KeptAnswers(given_lens(lens), answers), AskedForm(voice, phrasing, ending)
     pairs: list[PairedPrompts] = []
     left_out: list[LeftOut] = []
-    for fact in tqdm(facts, desc="speaking and asking", unit="fact"):
-        if enough is not None and sum(each.known_in_both for each in pairs) >= enough:
-            break
-        try:
-            prompts = pair_prompts(lens, fact, voice, phrasing)
-            _check_new(prompts, pairs)
-            known = {kind: kept.known(prompt) for kind, prompt in zip(KINDS, prompts, strict=True)}
-        except (ValueError, EngineError) as error:
-            left_out.append(LeftOut(fact, " ".join(str(error).split())))
-        else:
-            pairs.append(PairedPrompts(fact, *prompts, known))
+    seen: dict[str, str] = {}
+    waiting = iter(facts)
+    with tqdm(total=len(facts), desc="speaking and asking", unit="fact") as bar:
+        while some := tuple(islice(waiting, _still_needed(pairs, enough, selection))):
+            spoken, unspoken = _spoken(lens, some, form, seen)
+            answered, unanswered = _answered(kept, spoken)
+            pairs += answered
+            reasons = unspoken | unanswered
+            left_out += [LeftOut(fact, reasons[fact.id]) for fact in some if fact.id in reasons]
+            bar.update(len(some))
     if not pairs:
         raise ValueError(f"none of the {len(facts)} facts can be spoken and asked; the first: {left_out[0]}")
     return Asked(facts, tuple(pairs), tuple(left_out))
 
 
-def pair_prompts(lens: Lens, fact: Fact, voice: str, phrasing: str) -> tuple[Prompt, Prompt]:
-    """The T2T and the S2T prompt of a fact.
+def _still_needed(pairs: Sequence[PairedPrompts], enough: int | None, selection: Selection) -> int:
+    """How many facts are spoken and asked next: never more than are needed still."""
+    if enough is None:
+        return TOGETHER
+    if selection == "each":
+        found = min(sum(each.known[kind] for each in pairs) for kind in KINDS)
+    else:
+        found = len(pairs) if selection == "all" else sum(each.known_in_both for each in pairs)
+    return min(TOGETHER, max(0, enough - found))
 
-    Returns both. Raises ValueError for a subject or answer that the words or tokens lack, EngineError for a silent
-    voice.
+
+@dataclass(frozen=True)
+class AskedForm:
+    """In which form facts are asked: the voice, the phrasing (None: each fact's own), how written prompts end."""
+
+    voice: str
+    phrasing: str | None = None
+    ending: Ending = "both"
+
+
+@dataclass(frozen=True, eq=False)
+class FormedFact:
+    """The prompts of a fact: T2T and S2T, and the plain written one where the T2T prompt has a marker of its own."""
+
+    fact: Fact
+    prompts: tuple[Prompt, Prompt]
+    plain: Prompt | None = None
+
+
+def _spoken(
+    lens: Lens, facts: Sequence[Fact], form: AskedForm, seen: dict[str, str]
+) -> tuple[list[FormedFact], dict[str, str]]:
+    """Facts with their prompts, and why others have none; `seen` prompts are those of earlier facts."""
+    spoken: list[FormedFact] = []
+    reasons: dict[str, str] = {}
+    for fact in facts:
+        try:
+            formed = pair_prompts(lens, fact, form)
+            _check_new(formed.prompts, seen)
+        except (ValueError, EngineError) as error:
+            reasons[fact.id] = _one_line(error)
+        else:
+            seen.update((prompt.id, fact.id) for prompt in formed.prompts)
+            spoken.append(formed)
+    return spoken, reasons
+
+
+def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[list[PairedPrompts], dict[str, str]]:
+    """Facts with what the model knows of them, asked together; where one cannot be asked, one by one."""
+    with suppress(ValueError):
+        kept.ask([prompt for each in spoken for prompt in each.prompts])
+    pairs: list[PairedPrompts] = []
+    reasons: dict[str, str] = {}
+    for each in spoken:
+        try:
+            known = {kind: kept.known(prompt) for kind, prompt in zip(KINDS, each.prompts, strict=True)}
+        except ValueError as error:
+            reasons[each.fact.id] = _one_line(error)
+        else:
+            pairs.append(PairedPrompts(each.fact, *each.prompts, known, each.plain))
+    return pairs, reasons
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def asked_phrasing(fact: Fact, phrasing: str | None) -> str:
+    """The phrasing in which a fact is asked: the one named, else the one held out of training, else its first."""
+    if phrasing is not None:
+        return phrasing
+    return HELD_OUT if HELD_OUT in fact.templates else next(iter(fact.templates))
+
+
+def pair_prompts(lens: Lens, fact: Fact, form: AskedForm) -> FormedFact:
+    """The prompts of a fact: of its own sound where it brings one, else spoken by the voice.
+
+    Of several sounds it is the first in the phrasing, in the voice named where there is one of that name; what is
+    written has the phrasing of what is spoken. Returns them. Raises ValueError for a subject or answer that the words
+    or tokens lack, EngineError for a silent voice.
     """
-    asked = (fact.text(phrasing), fact.subject, fact.answer, fact.foil)
-    origin = Origin(fact.id, fact.relation, phrasing, group=fact.group)
-    return lens.text(*asked, origin=origin), lens.speak(*asked, voice=voice, origin=origin)
+    if not fact.subject:
+        raise ValueError("it has no subject, so that nothing of it can be corrupted")
+    if fact.sounds:
+        own = form.voice if any(sound.voice == form.voice for sound in fact.sounds) else None
+        spoken = spoken_prompt(with_cached_units(lens), fact, voice=own, phrasing=form.phrasing)
+        plain = _written_twin(lens, fact, spoken.phrasing)
+    else:
+        named = asked_phrasing(fact, form.phrasing)
+        plain = _written_twin(lens, fact, named)
+        asked = (fact.text(named), fact.subject, fact.answer, fact.foil)
+        spoken = lens.speak(*asked, voice=form.voice, origin=plain.origin)
+    if form.ending == "plain" or not _can_end_alike(lens, spoken):
+        return FormedFact(fact, (plain, spoken))
+    written = _written_twin(lens, fact, spoken.phrasing, "final")
+    return FormedFact(fact, (written, spoken), None if written == plain else plain)
 
 
-def _check_new(prompts: Sequence[Prompt], pairs: Sequence[PairedPrompts]) -> None:
-    for each in pairs:
-        if set(each.prompts) & set(prompts):
-            raise ValueError(f"its prompt is that of {each.fact.id}; facts that are traced differ in their words")
+def _can_end_alike(lens: Lens, spoken: Prompt) -> bool:
+    """Whether a spoken prompt ends with a text marker that its family can write after a text too."""
+    return spoken.ids[-1] == lens.vocabulary.text_marker_id and lens.family.marker_policy != "between"
+
+
+def _written_twin(lens: Lens, fact: Fact, phrasing: str, marker: FinalMarker = "none") -> Prompt:
+    origin = Origin(fact.id, fact.relation, phrasing, group=fact.group, aliases=fact.aliases)
+    return lens.text(fact.text(phrasing), fact.subject, fact.answer, fact.foil, marker=marker, origin=origin)
+
+
+def _check_new(prompts: Iterable[Prompt], seen: Mapping[str, str]) -> None:
+    for prompt in prompts:
+        if prompt.id in seen:
+            raise ValueError(f"its prompt is that of {seen[prompt.id]}; facts that are traced differ in their words")
 
 
 def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:
@@ -149,44 +264,6 @@ def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:
             row["guessing"] = float(np.mean([guess[each.fact.relation] == each.fact.answer for each in of_group]))
             rows.append(row)
     return rows
-
-
-def choose_known(asked: Asked, n_facts: int, seed: int) -> tuple[PairedPrompts, ...]:
-    """A seeded sample, in random order, of the facts that are known in both modalities.
-
-    Returns at most `n_facts` pairs. Raises ValueError where none is known in both modalities.
-    """
-    n_facts, seed = whole("n_facts", n_facts, at_least=1), whole("seed", seed, at_least=0)
-    known = [each for each in asked.pairs if each.known_in_both]
-    if not known:
-        raise ValueError(
-            f"none of the {len(asked.pairs)} facts is known in both modalities; give others, or another model"
-        )
-    order = np.random.default_rng([seed, len(known)]).permutation(len(known))
-    return tuple(known[place] for place in order[:n_facts])
-
-
-def selection_sentences(asked: Asked, chosen: Sequence[PairedPrompts]) -> tuple[str, ...]:
-    """How many facts were asked and traced, and why the others were not."""
-    pairs, left_out = asked.pairs, asked.left_out
-    counts = {
-        "known in both modalities": asked.n_known,
-        "only in writing": sum(each.known["T2T"] and not each.known["S2T"] for each in pairs),
-        "only in speech": sum(each.known["S2T"] and not each.known["T2T"] for each in pairs),
-        "in neither": sum(not any(each.known.values()) for each in pairs),
-    }
-    listing = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-    traced = f"{len(chosen)} of those known in both were drawn and traced."
-    if len(pairs) + len(left_out) < len(asked.facts):
-        asking = f"Of {len(asked.facts)} facts, {len(pairs)} were asked in random order until enough were known"
-        first = f"{asking}; the model knows {listing}"
-    else:
-        first = f"Of {len(pairs)} facts, the model knows {listing}"
-    if not left_out:
-        return (f"{first}; {traced}",)
-    shown = "; ".join(str(each) for each in left_out[:REASONS_SHOWN])
-    more = f"; and {len(left_out) - REASONS_SHOWN} more" if len(left_out) > REASONS_SHOWN else ""
-    return f"{first}; {traced}", f"{len(left_out)} could not be spoken or asked and were left out: {shown}{more}."
 
 
 def write_wavs(prompts: Iterable[Prompt], folder: Path) -> None:

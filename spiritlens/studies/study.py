@@ -1,55 +1,62 @@
 """The main job: the same facts written and spoken, checked, traced and compared.
 
 1. **Check.** All settings, the folder and the facts, before anything is spoken or run.
-2. **Ask.** The model answers facts in writing (T2T) and in speech (S2T), in random order, until enough are *known* in
-   both (`spiritlens.studies.pairs`). What cannot be spoken or asked is left out, counted and named.
-3. **Choose.** A seeded sample of the facts that are known in *both* modalities is traced, so that both maps are of the
-   same facts; how many facts were left out, and why, is kept and shown.
-4. **Trace** with noise on the subject: spans of all tokens of a role are restored together, which makes a written word
-   of two pieces and a spoken one of ten units comparable; a few facts are traced token by token as well.
-5. **Compare** the modalities with intervals over facts, and write the page.
+2. **Ask.** The model answers facts in writing (T2T) and in speech (S2T), in random order, until enough are *known*
+   (`spiritlens.studies.pairs`). What cannot be spoken or asked is left out, counted and named.
+3. **Choose.** A seeded sample is traced: of the facts that are known in *both* modalities, so that both maps are of the
+   same facts, or as `selection` says (`spiritlens.studies.selection`); how many facts were left out, and why, is kept
+   and shown.
+4. **Trace** with noise on the subject, of a dose that is the same in both modalities (`spiritlens.studies.doses`).
+   Written prompts end with the marker that ends spoken ones. Spans of all tokens of a role are restored together, which
+   makes a written word of two pieces and a spoken one of ten units comparable; a few facts are traced token by token as
+   well. With protocol="seed" the seed study's protocol is run beside it, on the facts and prompts that were asked
+   (`spiritlens.studies.seed`).
+5. **Trace what the map is read against**: the same written prompts without the marker, for the marker's own effect
+   (`spiritlens.studies.marker_effect`), and floors, which must not agree as far (`spiritlens.studies.floors`).
+6. **Compare** the modalities with intervals over facts, make the table of the four cells of knowing with their maps
+   (`spiritlens.studies.cells`), and write the page.
 
 The folder is the run directory of the trace by role (see `spiritlens.effects.store`) with ``study.json`` (what decides
-its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``wavs/``,
-``index.html`` and, in ``tokens/``, the run directory of the maps by token. The same call resumes what was interrupted.
+its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``dose.json``,
+``cells.json`` and ``cells/``, ``wavs/``, ``index.html``. Run directories of their own are ``plain/`` (writing without
+the marker), ``tokens/`` (maps by token), those in ``floors/``, and ``seed/`` (the seed protocol, with ``subsets.json``
+and ``beside.json``). The same call resumes what was interrupted.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from spiritlens.analysis.grid.grid import Draws, Grid
-from spiritlens.analysis.tracing.causal_tracing import causal_trace
-from spiritlens.analysis.tracing.cost import Cost, estimate_cost
 from spiritlens.analysis.tracing.grid import trace_grid
-from spiritlens.arguments import number, told_keywords
+from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
-from spiritlens.prompts.facts import Fact, check_phrasing, drawn_foils, load_facts
-from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.facts.fact import Fact, check_phrasing
+from spiritlens.prompts.facts.foils import drawn_foils
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.knowing import EXACT
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
-from spiritlens.speech.engines.process import EngineError
-from spiritlens.studies.pairs import (
-    Asked,
-    LeftOut,
-    accuracy_rows,
-    choose_known,
-    pair_prompts,
-    selection_sentences,
-    write_wavs,
-)
+from spiritlens.studies.cell_figures import cell_figures
+from spiritlens.studies.cells import FourCells, four_cells
+from spiritlens.studies.design import design_sentences
+from spiritlens.studies.doses import StudyDose, study_dose
+from spiritlens.studies.floors import Floors, study_floors, unknown_pairs
+from spiritlens.studies.marker_effect import MarkerEffect, marker_effect
+from spiritlens.studies.pairs import KINDS, Asked, LeftOut, accuracy_rows, write_wavs
 from spiritlens.studies.pairs import ask as ask_facts
-from spiritlens.studies.settings import StudySettings, given_folder, given_settings
-from spiritlens.terms import At
+from spiritlens.studies.seed import METRICS, SeedStudy, seed_study, write_seed
+from spiritlens.studies.selection import ChosenFact, choose, selection_sentences
+from spiritlens.studies.settings import Protocol, StudySettings, given_folder, given_settings
+from spiritlens.studies.traces import grid_of, plain_prompts, prompts_of, trace
 
 DEFAULTS = StudySettings()
 
@@ -62,15 +69,28 @@ class Study:
     tokens: xr.Dataset | None
     """The maps by token; None where none was asked for."""
     accuracy: tuple[dict[str, Any], ...]
-    comparison: Comparison
+    cells: FourCells
+    """Which facts are known in both modalities, in one, in neither, and the maps of each cell that was traced."""
+    comparison: Comparison | None
+    """None where no fact that is known in both modalities was traced in both."""
     findings: tuple[str, ...]
+    dose: StudyDose
+    plain: xr.Dataset | None = None
+    """Effects by role of the written prompts without the marker; None where they are not traced, or have none."""
+    marker: MarkerEffect | None = None
+    """What the marker does by itself; None without `plain`, and where no fact is known both ways."""
+    floors: Floors = field(default_factory=Floors)
+    """Floors and twins, for the agreement of the modalities to be set against."""
     page: Path = field(default_factory=Path)
     left_out: tuple[LeftOut, ...] = ()
     """Facts that could not be spoken or asked, with the reasons."""
+    seed: SeedStudy | None = None
+    """The seed study's protocol on the same asked facts; None unless it was asked for."""
 
     def __repr__(self) -> str:
         left_out = [f"Left out: {each}" for each in self.left_out]
-        return "\n".join([*self.findings, *left_out, f"Page: {self.page}"])
+        tables = [repr(self.cells), *([] if self.seed is None else [repr(self.seed)])]
+        return "\n".join([*self.findings, *tables, *left_out, f"Page: {self.page}"])
 
 
 @told_keywords
@@ -79,56 +99,150 @@ def study(
     out: str | Path,
     settings: StudySettings = DEFAULTS,
     facts: Iterable[Fact] | None = None,
+    *,
+    protocol: Protocol = "own",
 ) -> Study:
     """Run the main job on `facts` (None: those of the embedded model) and write its folder `out`.
 
-    `settings.n_facts` facts known in both modalities are traced by role, `n_token_maps` of them also token by token.
-    Returns the effects by role and by token, the comparison of the modalities and the page. Raises ValueError for
-    settings that cannot be, for a folder begun with other settings, and when no fact is known in both modalities.
+    `settings.n_facts` of the selected facts are traced by role, their plain written prompts as well, and `n_token_maps`
+    of them also token by token; with protocol="seed" those known in each modality token by token, as the seed study
+    does. Returns the effects by role, of plain writing, by token and of floors, the comparison of the modalities, the
+    four cells of knowing and the page. Raises ValueError for settings that cannot be, for a folder begun with other
+    settings or before written prompts ended as spoken ones do, and when no fact is known that is to be traced.
     """
     settings = given_settings(settings)
-    out, lens = given_folder(out), given_lens(lens)
+    check_choice("protocol", protocol, Protocol)
+    out, lens = given_folder(out), asked_lens(lens, settings)
     lens.required_encoder()
     facts = load_facts() if facts is None else drawn_foils(facts, settings.seed)
-    check_phrasing(settings.phrasing, facts)
+    if settings.phrasing is not None:
+        check_phrasing(settings.phrasing, facts)
     begin(out, lens, settings)
     asked = _asked(lens, facts, settings, out / "answers.jsonl")
-    chosen = choose_known(asked, settings.n_facts, settings.seed)
-    prompts = [prompt for each in chosen for prompt in each.prompts]
+    chosen = choose(asked, settings.n_facts, settings.seed, settings.selection)
+    dose = study_dose(lens, prompts_of(chosen), settings, out / "dose.json")
+    traced = _traced(lens, chosen, settings, dose, out)
+    both = [each.pair for each in chosen if len(each.kinds) == len(KINDS)]
+    floors = study_floors(lens, both, unknown_pairs(asked.pairs), settings, out / "floors", dose.noise)
+    seed = None
+    if protocol == "seed":
+        seed = _seed(lens, asked, settings, traced[BY_ROLE], out / "seed", dose)
+        traced[SEED] = seed.effects
+    return _written(lens, out, settings, asked, chosen, _Found(traced, dose, floors, seed))
 
-    def trace(some: Sequence[Prompt], at: At, folder: Path) -> xr.Dataset:
-        return causal_trace(
-            lens, some, _grid(settings, at), samples=Draws(settings.samples, settings.seed), folder=folder
-        )
 
-    effects = trace(prompts, "role", out)
-    maps = prompts[: 2 * settings.n_token_maps]
-    tokens = trace(maps, "token", out / "tokens") if maps else None
-    accuracy = accuracy_rows(asked)
+BY_ROLE, PLAIN, BY_TOKEN = "by role", "plain writing", "by token"
+SEED = "seed protocol"
+
+
+def asked_lens(lens: Lens, settings: StudySettings) -> Lens:
+    """The lens with the settings' rule of knowing, where they have one."""
+    lens = given_lens(lens)
+    return lens if settings.knowing is None else replace(lens, knowing=settings.knowing)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What was traced, by the names of the page; `BY_ROLE` is there always."""
+
+    traced: dict[str, xr.Dataset]
+    dose: StudyDose
+    floors: Floors
+    seed: SeedStudy | None
+
+
+def _traced(
+    lens: Lens, chosen: Sequence[ChosenFact], settings: StudySettings, dose: StudyDose, out: Path
+) -> dict[str, xr.Dataset]:
+    """The map by role, that of plain writing, and the maps by token, where they are asked for."""
+    by_role = trace(lens, prompts_of(chosen), settings, out, noise=dose.noise)
+    found = {BY_ROLE: by_role.assign_attrs(dose=dose.rule)}
+    plain = plain_prompts(chosen) if settings.ending == "both" else []
+    if plain:
+        found[PLAIN] = trace(lens, plain, settings, out / "plain", noise=dose.noise)
+    maps = prompts_of(chosen[: settings.n_token_maps])
+    if maps:
+        found[BY_TOKEN] = trace(lens, maps, settings, out / "tokens", at="token", noise=dose.noise)
+    return found
+
+
+def _seed(
+    lens: Lens, asked: Asked, settings: StudySettings, own: xr.Dataset, folder: Path, dose: StudyDose
+) -> SeedStudy:
+    """The facts known in each modality, token by token, by the probability."""
+    chosen = choose(asked, settings.n_facts, settings.seed, "each")
+    maps = trace(lens, prompts_of(chosen), settings, folder, at="token", noise=dose.noise, metrics=METRICS)
+    found = seed_study(maps, own, chosen)
+    write_seed(found, folder)
+    return found
+
+
+def _written(
+    lens: Lens, out: Path, settings: StudySettings, asked: Asked, chosen: Sequence[ChosenFact], found: _Found
+) -> Study:
+    """What was found, with its files and its page."""
+    effects, plain, accuracy = found.traced[BY_ROLE], found.traced.get(PLAIN), accuracy_rows(asked)
+    cells = four_cells(asked.pairs, effects, lens.knowing)
     _write_json(out / "accuracy.json", accuracy)
     _write_json(out / "left_out.json", [{"fact": each.fact.id, "reason": each.reason} for each in asked.left_out])
-    write_wavs(prompts, out / "wavs")
-    comparison = compare(effects)
-    page = dashboard(
-        {"by role": effects, **({} if tokens is None else {"by token": tokens})},
-        out,
-        prompts=prompts,
-        accuracy=accuracy,
-        findings=comparison.findings,
-        texts=Texts(notes=selection_sentences(asked, chosen)),
+    cells.write(out)
+    write_wavs(prompts_of(chosen), out / "wavs")
+    paired = any(each.pair.known_in_both and len(each.kinds) == len(KINDS) for each in chosen)
+    comparison = compare(effects, references=found.floors.references) if paired else None
+    marker = None if plain is None else marker_effect(effects, plain, seed=settings.seed)
+    findings = (
+        *(comparison.findings if comparison is not None else (NOT_COMPARED,)),
+        *design_sentences(chosen, found.dose, marker),
     )
-    return Study(effects, tokens, tuple(accuracy), comparison, comparison.findings, page, asked.left_out)
+    page = dashboard(
+        found.traced,
+        out,
+        prompts=prompts_of(chosen),
+        accuracy=accuracy,
+        findings=findings,
+        texts=Texts(notes=selection_sentences(asked, chosen, settings.selection)),
+        figures=cell_figures(cells),
+        facts="all" if settings.selection == "all" else "known",
+    )
+    return Study(
+        effects=effects,
+        tokens=found.traced.get(BY_TOKEN),
+        accuracy=tuple(accuracy),
+        cells=cells,
+        comparison=comparison,
+        findings=findings,
+        dose=found.dose,
+        plain=plain,
+        marker=marker,
+        floors=found.floors,
+        page=page,
+        left_out=asked.left_out,
+        seed=found.seed,
+    )
+
+
+NOT_COMPARED = (
+    "No fact that is known in both modalities was traced in both, so their maps are of other facts and were not "
+    "compared."
+)
+
+
+BEFORE = {"knowing": str(EXACT), "ending": "plain", "dose": "equal"}
+"""Settings that earlier versions did not write, and what held then."""
 
 
 def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     """Before anything is spoken: the model has what is asked for, and the folder was begun with the same settings."""
-    grid = trace_grid(lens.backend, _grid(settings, "role"))
+    grid = trace_grid(lens.backend, grid_of(settings))
     wanted = {
         "model": lens.id,
         "components": list(grid.components),
         "window": grid.window,
         "samples": settings.samples,
         "seed": settings.seed,
+        "knowing": str(lens.knowing),
+        "ending": "plain" if settings.ending == "plain" else "as spoken",
+        "dose": settings.dose,
     }
     path = out / "study.json"
     if path.is_file():
@@ -139,9 +253,9 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
                 f"{path} cannot be read ({error}): it was changed; delete it, or use another folder"
             ) from error
         differing = [
-            f"{name}: {found.get(name, 'not set')!r} there, {value!r} here"
+            f"{name}: {found.get(name, BEFORE.get(name, 'not set'))!r} there, {value!r} here"
             for name, value in wanted.items()
-            if found.get(name) != value
+            if found.get(name, BEFORE.get(name)) != value
         ]
         if differing:
             raise ValueError(
@@ -152,10 +266,6 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     _write_json(path, wanted)
 
 
-def _grid(settings: StudySettings, at: At) -> Grid:
-    return Grid(settings.components, at=at, window=settings.window)
-
-
 def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers: Path) -> Asked:
     """All facts in their order, or in a seeded random order as many as it takes."""
     enough = None
@@ -163,46 +273,16 @@ def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers
         enough = settings.n_facts
         order = np.random.default_rng([settings.seed, len(facts)]).permutation(len(facts))
         facts = tuple(facts[place] for place in order)
-    return ask_facts(lens, facts, voice=settings.voice, phrasing=settings.phrasing, enough=enough, answers=answers)
-
-
-@told_keywords
-def study_cost(
-    lens: Lens,
-    settings: StudySettings = DEFAULTS,
-    facts: Iterable[Fact] | None = None,
-    *,
-    tflops: float = 1.0,
-) -> dict[str, Cost]:
-    """What a study's traces would cost, by role and by token; no model is run: the first facts stand for the known.
-
-    Returns cells, token-layers, FLOPs, bytes of memory and hours at `tflops` TFLOP/s. Raises ValueError for settings
-    that cannot be, and when none of the facts can be spoken.
-    """
-    settings, tflops, lens = given_settings(settings), number("tflops", tflops, above=0), given_lens(lens)
-    prompts = _first_prompts(lens, load_facts() if facts is None else drawn_foils(facts, settings.seed), settings)
-
-    def cost(some: Sequence[Prompt], at: At) -> Cost:
-        return estimate_cost(lens, some, _grid(settings, at), samples=settings.samples, tflops=tflops)
-
-    maps = prompts[: 2 * settings.n_token_maps]
-    return {"by role": cost(prompts, "role"), **({"by token": cost(maps, "token")} if maps else {})}
-
-
-def _first_prompts(lens: Lens, facts: Sequence[Fact], settings: StudySettings) -> list[Prompt]:
-    """Both prompts of the first facts that can be spoken."""
-    prompts: list[Prompt] = []
-    reasons: list[LeftOut] = []
-    for fact in facts:
-        if len(prompts) == 2 * settings.n_facts:
-            break
-        try:
-            prompts += pair_prompts(lens, fact, settings.voice, settings.phrasing)
-        except (ValueError, EngineError) as error:
-            reasons.append(LeftOut(fact, str(error)))
-    if not prompts:
-        raise ValueError(f"none of the {len(facts)} facts can be spoken; the first: {reasons[0]}")
-    return prompts
+    return ask_facts(
+        lens,
+        facts,
+        voice=settings.voice,
+        phrasing=settings.phrasing,
+        enough=enough,
+        selection=settings.selection,
+        ending=settings.ending,
+        answers=answers,
+    )
 
 
 def _write_json(path: Path, value: Any) -> None:

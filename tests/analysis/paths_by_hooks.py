@@ -87,8 +87,9 @@ def four_passes(llama, sender, group, positions, frozen, norms):
             weight = {"q": "W_Q", "k": "_W_K" if hasattr(block.attn, "_W_K") else "W_K"}.get(
                 letter, "_W_V" if hasattr(block.attn, "_W_V") else "W_V"
             )
-            weights = getattr(block.attn, weight)
-            inputs[f"blocks.{receiver.layer}.attn.hook_{letter}", receiver.head] = normed @ weights[receiver.head]
+            weights, biases = (getattr(block.attn, name) for name in (weight, weight.replace("W", "b")))
+            made = normed @ weights[receiver.head] + biases[receiver.head]
+            inputs[f"blocks.{receiver.layer}.attn.hook_{letter}", receiver.head] = made
     for (hook, head), value in inputs.items():
 
         def put(x, hook, head=head, value=value):

@@ -1,6 +1,7 @@
 """Every dataset that a public method returns can be saved, and comes back as it was."""
 
 import inspect
+from functools import cache
 from types import FunctionType
 
 import pytest
@@ -15,6 +16,13 @@ NODES = sl.paths.Paths((sl.paths.Sender("mlp_out", 2),), (sl.paths.Receiver("log
 
 def traced(lens, prompts):
     return sl.causal_trace(lens, prompts, sl.Grid(("resid_post",), at="role"), samples=2, progress="none")
+
+
+@cache
+def interchanged(lens):
+    """Of facts enough, whatever the others are given; they belong to every planted machine."""
+    prompts, parts = sl.planted().prompts, sl.heads.Parts(removed="zero", sizes=(2,), random_rankings=1)
+    return sl.interchange(lens, prompts[:4], prompts[12:16], parts, progress="none")
 
 
 METHODS = {
@@ -35,6 +43,8 @@ METHODS = {
     "detectors": lambda lens, prompts: sl.heads.detectors(lens, prompts),
     "logit_lens": lambda lens, prompts: sl.lenses.logit_lens(lens, prompts),
     "dose_curve": lambda lens, prompts: sl.tracing.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
+    "interchange": lambda lens, prompts: interchanged(lens),
+    "faithfulness": lambda lens, prompts: sl.heads.faithfulness(interchanged(lens)),
     "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
     "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
 }

@@ -58,8 +58,12 @@ class TinyLens(Lens):
         return self._inside
 
 
-def tiny_lens(n_kv_heads: int = 4, n_layers: int = 3, dtype: torch.dtype = torch.float64) -> TinyLens:
-    config = random_config(n_layers=n_layers, d_model=24, n_heads=4, n_kv_heads=n_kv_heads, d_mlp=40, d_vocab=N_VOCAB)
+def tiny_lens(
+    n_kv_heads: int = 4, n_layers: int = 3, dtype: torch.dtype = torch.float64, biased: bool = False
+) -> TinyLens:
+    """The lens; ``biased``: with biases on queries, keys and values (Qwen 2's block)."""
+    shape = {"n_layers": n_layers, "d_model": 24, "n_heads": 4, "n_kv_heads": n_kv_heads, "d_mlp": 40}
+    config = random_config(**shape, d_vocab=N_VOCAB, model_type="qwen2" if biased else "llama")
     return TinyLens(random_lens_model(config, seed=5, dtype=dtype))
 
 

@@ -2,57 +2,8 @@
 
 import numpy as np
 import pytest
-import scipy.stats
 
-from spiritlens.comparison.map_statistics import (
-    centres,
-    handovers,
-    peaks,
-    pearson,
-    role_shares,
-    spearman,
-    split_half_reliability,
-)
-
-
-def test_correlations_agree_with_scipy_and_ignore_scale() -> None:
-    rng = np.random.default_rng(0)
-    first, second = rng.normal(size=(3, 20)), rng.normal(size=(3, 20))
-    for row in range(3):
-        assert pearson(first, second)[row] == pytest.approx(scipy.stats.pearsonr(first[row], second[row])[0])
-        assert spearman(first, second)[row] == pytest.approx(scipy.stats.spearmanr(first[row], second[row])[0])
-    np.testing.assert_allclose(pearson(first, 5 * second + 1), pearson(first, second))
-    assert np.isnan(pearson(np.ones((1, 4)), first[:1, :4])).all()
-
-
-def test_split_halves_recover_the_known_reliability() -> None:
-    rng = np.random.default_rng(1)
-    facts, cells, noise = 40, 4000, 4.0
-    truth = rng.normal(size=cells)
-    values = truth + rng.normal(0, noise, (facts, cells))
-    expected = truth.var() / (truth.var() + noise**2 / facts)
-    assert split_half_reliability(values, np.arange(facts)) == pytest.approx(expected, abs=0.03)
-
-
-def test_facts_of_one_subject_do_not_feign_reliability() -> None:
-    rng = np.random.default_rng(2)
-    subjects = np.repeat(np.arange(8), 10)
-    values = rng.normal(size=(8, 300))[subjects]  # subjects' maps have nothing in common
-    assert split_half_reliability(values, subjects) < 0.2
-    assert split_half_reliability(values, np.arange(80)) > 0.7
-    assert np.isnan(split_half_reliability(values[:30], subjects[:30]))
-
-
-def test_peaks_and_centres_by_hand() -> None:
-    curves = np.array([[0.0, 1.0, 3.0], [-1.0, -2.0, -3.0], [np.nan, np.nan, np.nan]])
-    np.testing.assert_array_equal(peaks(curves), [2.0, np.nan, np.nan])
-    np.testing.assert_allclose(centres(curves[:2]), [1.75, np.nan])
-
-
-def test_layers_that_were_not_measured_are_passed_over() -> None:
-    curves = np.array([[np.nan, 1.0, 3.0, np.nan], [2.0, np.nan, -1.0, 1.0]])
-    np.testing.assert_array_equal(peaks(curves), [2.0, 0.0])
-    np.testing.assert_allclose(centres(curves), [1.75, 1.0])
+from spiritlens.comparison.map_statistics import handovers, role_shares
 
 
 def test_handover_is_interpolated_and_comes_after_the_peak() -> None:
@@ -62,7 +13,31 @@ def test_handover_is_interpolated_and_comes_after_the_peak() -> None:
     np.testing.assert_allclose(handovers(subject, readout), [3 + 0.4 / 1.2, np.nan, np.nan])
 
 
-def test_shares_count_positive_mass_only() -> None:
-    maps = np.array([[[1.0, 2.0], [-5.0, 1.0], [np.nan, np.nan]]])
-    np.testing.assert_allclose(role_shares(maps), [[0.75, 0.25, 0.0]])
+def test_two_curves_at_nothing_hand_over_nothing() -> None:
+    """The curves cross at 1e-9 in layer 2; the other role carries something in layer 4 only."""
+    subject, other = np.array([[1.0, 1.0, 0.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1e-9, 1e-9, 0.9]])
+    np.testing.assert_allclose(handovers(subject, other, 0.1), [4.0])
+    assert np.isnan(handovers(subject, other / 10, 0.1)).all()
+    assert np.isnan(handovers(subject / 100, other, 0.1)).all()
+
+
+@pytest.mark.parametrize("late", [0.4, 0.6])
+def test_what_takes_over_has_half_of_its_maximum(late: float) -> None:
+    subject, other = np.array([[1.0, 0.5, 0.2, 0.0]]), np.array([[0.0, 0.1, late, 0.9]])
+    crossing = 1 + 0.4 / (0.4 + late - 0.2)
+    np.testing.assert_allclose(handovers(subject, other), [crossing if late > 0.45 else 3.0])
+
+
+def test_shares_are_of_the_signed_mass() -> None:
+    maps = np.array([[[1.0, 2.0], [-1.0, 4.0], [np.nan, np.nan]]])
+    np.testing.assert_allclose(role_shares(maps), [[0.5, 0.5, 0.0]])
+    np.testing.assert_allclose(role_shares(np.array([[[3.0, 2.0], [-1.0, 0.0]]])), [[1.25, -0.25]])
     assert np.isnan(role_shares(-np.abs(maps))).all()
+
+
+def test_noise_adds_to_no_role() -> None:
+    """All of the effect at one role, noise at another: its share is 0 on average, where clipping gave it mass."""
+    rng = np.random.default_rng(4)
+    maps = rng.normal(0, 0.03, (4000, 2, 16))
+    maps[:, 0] += 1 / 16
+    np.testing.assert_allclose(role_shares(maps).mean(axis=0)[1], 0, atol=0.02)

@@ -16,23 +16,32 @@ from spiritlens.comparison import result, statistics
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.statistics import STATISTICS, MapPair, Statistic
 
-NAMES = ["pearson", "spearman", "ceiling", "peak_shift", "centre_shift", "handover_shift"]
+NAMES = ["peak_shift", "centre_shift", "handover_shift"]
 
 
 def test_each_row_is_an_attribute_and_a_column() -> None:
     comparison = compare(role_effects(n_facts=6))
     one = comparison["mlp_out"]
     assert [each.name for each in STATISTICS] == list(one.estimates) == NAMES
-    assert list(comparison.table()[1]) == ["component", *(each.words for each in STATISTICS)]
-    assert comparison.table()[1]["peak shift at subject"] == repr(one.peak_shift) == repr(one.estimates["peak_shift"])
+    assert list(comparison.table()[1]) == ["component", "r", *(each.words for each in STATISTICS)]
+    assert comparison.table()[1]["peak shift at subject"] == f"{one.peak_shift} {one.judged['peak_shift'].verdict}"
     assert set(NAMES) <= set(dir(one))
-    with pytest.raises(AttributeError, match="has no 'kendall'; its statistics are pearson"):
+    with pytest.raises(AttributeError, match="has no 'kendall'; its statistics are peak_shift"):
         _ = one.kendall
 
 
 def test_a_comparison_survives_pickling() -> None:
     comparison = compare(role_effects(n_facts=6))
-    assert repr(pickle.loads(pickle.dumps(comparison))) == repr(comparison)
+    again = pickle.loads(pickle.dumps(comparison))
+    assert repr(again) == repr(comparison)
+    assert again.findings == comparison.findings
+
+
+def test_a_comparison_of_before_says_so() -> None:
+    comparison = compare(role_effects(n_facts=6))
+    state = {name: value for name, value in vars(comparison).items() if name not in ("identity", "rules", "closed")}
+    with pytest.raises(ValueError, match=r"saved by an earlier version, without rules.*call compare\(effects\) again"):
+        object.__new__(type(comparison)).__setstate__(state)
 
 
 def test_a_new_statistic_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,5 +64,6 @@ def test_too_few_cells_are_not_correlated() -> None:
     comparison = compare(role_effects(n_facts=6, n_layers=2).sel(role=["subject"]))
     one = comparison["mlp_out"]
     assert one.n_cells == 2
-    assert np.isnan([one.pearson.value, one.spearman.value, one.ceiling, *one.reliability]).all()
+    assert np.isnan([one.r.value, *one.agreement.reliability]).all()
+    assert one.agreement.why == "2 shared cells, fewer than 3"
     assert replace(one, component="x").component == "x"

@@ -7,7 +7,7 @@ from effects_synthetic import prompt_columns
 from made_datasets import made_effects
 
 import spiritlens as sl
-from spiritlens.effects.quantities import small_total_effects
+from spiritlens.effects.quantities import small_total_effects, smallest_total_effect
 
 
 def one_cell(direction: str = "denoising", clean: float = 0.9, **prompts: list[object]) -> xr.Dataset:
@@ -49,11 +49,24 @@ def test_small_total_effects_are_nan_and_counted() -> None:
     assert normalised.attrs["n_small"] == 1
     assert small_total_effects(effects).values.tolist() == [1, 0]
     assert not np.isnan(sl.effects.normalised_indirect(effects, threshold=0.01)).any()
+    assert normalised["threshold"].values.tolist() == [0.05, 1.0]
+    assert sl.effects.normalised_indirect(effects, threshold=0.01).attrs["threshold"] == 0.01
     for threshold in (0.0, float("nan"), "0.05"):
         with pytest.raises(ValueError, match=r"threshold=.*: expected a number > 0"):
             sl.effects.normalised_indirect(effects, threshold=threshold)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="threshold="):
             small_total_effects(effects, threshold=threshold)  # type: ignore[arg-type]
+
+
+def test_each_metric_has_a_threshold_in_its_own_unit() -> None:
+    effects = one_cell()
+    of_units = {"nats": 0.1, "logits": 0.2, "places": 1.0, "probability": 0.05, "bits": 0.05 * 0.7}  # TE is 0.7
+    for unit, expected in of_units.items():
+        told = effects.assign_coords(metric_unit=("metric", [unit, "places"]))
+        assert smallest_total_effect(told, "probability") == pytest.approx(expected)
+    nothing = effects.assign_coords(metric_unit=("metric", ["bits", "places"])).copy(deep=True)
+    nothing["corrupted"].values[:] = nothing["clean"].values[:, None]
+    assert smallest_total_effect(nothing, "probability") == 0.05
 
 
 def test_normalised_total_effect_is_for_probabilities_only() -> None:

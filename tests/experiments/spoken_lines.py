@@ -7,7 +7,7 @@ import numpy as np
 from experiments.embedded_model.corpus import SpokenLine
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine, word_groups
 from experiments.embedded_model.settings import SMOKE
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 
 ROOT = Path(__file__).parents[2]
 FACTS = SMOKE.facts()

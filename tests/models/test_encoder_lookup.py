@@ -9,9 +9,15 @@ from checkpoint_folders import SPIRIT, spirit_config, write_checkpoint
 
 from spiritlens.models.checkpoints.checkpoint import ROOT_VARIABLE
 from spiritlens.models.checkpoints.weight_files import CheckpointError
-from spiritlens.models.encoder_lookup import DeferredEncoder, encode_streams, encoder_of
+from spiritlens.models.encoder_lookup import DeferredEncoder, encode_streams, encoder_of, encoder_remedy
 from spiritlens.models.loading import load
-from spiritlens.prompts.vocabulary.families import EMBEDDED, SPEECHGPT, SPIRITLM_BASE, SPIRITLM_EXPRESSIVE, TEXT_ONLY
+from spiritlens.prompts.vocabulary.families import (
+    EMBEDDED,
+    SPEECHGPT,
+    SPIRITLM_BASE,
+    SPIRITLM_EXPRESSIVE,
+    TEXT_ONLY,
+)
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.cached import CachedEncoder
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, load_encoder
@@ -53,6 +59,12 @@ def test_an_encoder_of_another_model_is_refused(own_encoder):
 def test_half_an_encoder_is_none(own_encoder):
     (own_encoder / OFFICIAL_FOLDER / "L11_quantizer_500.pt").unlink()
     assert encoder_of(own_encoder, SMALL) is None
+
+
+def test_what_to_do_without_ears_depends_on_the_family():
+    assert "ask it in writing" in encoder_remedy(TEXT_ONLY)
+    assert "put the encoder's files" not in encoder_remedy(TEXT_ONLY)
+    assert "put the encoder's files" in encoder_remedy(SPIRITLM_BASE)
 
 
 def test_no_files_no_ears(tmp_path, monkeypatch):

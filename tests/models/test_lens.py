@@ -35,7 +35,8 @@ from spiritlens.models.random_weights import random_config, random_lens_model, r
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.origin import Origin
-from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, TEXT_ONLY, Family
+from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, TEXT_ONLY
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 from spiritlens.speech.engines.utterance import Utterance
@@ -446,8 +447,20 @@ def test_audio_needs_words_or_text(hearing):
     waveform = Waveform(np.ones(16000, dtype=np.float32) * 0.1)
     with pytest.raises(ValueError, match="neither is given"):
         hearing.audio(waveform, subject="a", answer="b")
-    with pytest.raises(ValueError, match="both is given"):
-        hearing.audio(waveform, subject="a", answer="b", words=[("a", 0, 1)], text="a")
+
+
+def test_a_subject_is_found_in_the_text_of_timed_words(hearing):
+    """Where the words are those of the text; other words are looked through themselves."""
+    waveform = Waveform(np.ones(16000, dtype=np.float32) * 0.1)
+    words = [("A", 0, 0.3), ("b's", 0.3, 0.6), ("is", 0.6, 1)]
+
+    def heard(subject, text=None):
+        return hearing.audio(waveform, subject=subject, answer="b", words=words, text=text)
+
+    assert heard("A-b", "A-b's is").subject == heard("A b's").subject
+    with pytest.raises(ValueError, match="'A-b' does not occur in the words 'A b's is'"):
+        heard("A-b")
+    assert heard("A b's", "another text").subject == heard("A b's").subject
 
 
 def test_a_deaf_lens_says_so(lens):

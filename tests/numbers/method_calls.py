@@ -182,12 +182,15 @@ def scoped(bench: Bench) -> Any:
     )
 
 
+OF_OVERLAP = ["top", "shared", "chance", "jaccard", "p", "spearman", "heads"]
+
+
 def ranked(bench: Bench) -> Any:
     mass = sl.heads.attention_mass(bench.lens, bench.prompts)["mass"].sel(query="subject", key="subject")
     first, second = mass.isel(prompt=0, drop=True), mass.isel(prompt=1, drop=True)
     return {
         "rank_heads": sl.heads.rank(first, top=5)[["value"]],
-        "head_overlap": sl.heads.overlap(first, second, top=5).drop("names").astype(float).to_numpy(),
+        "head_overlap": sl.heads.overlap(first, second, top=5)[OF_OVERLAP].astype(float).to_numpy(),
         "compare_rankings": sl.heads.compare_rankings(first, second, ("one", "other"))[["value one", "value other"]],
     }
 
@@ -252,10 +255,11 @@ def compared(bench: Bench) -> Any:
     effects = sl.activation_patch(bench.lens, bench.facts, sl.Noise(), grid, ("logit_difference",), **QUIET)
     found = sl.compare(effects, resamples=50, permutations=50)
     one = found.components[0]
-    estimates = {"total": found.total[0], "difference": found.total_difference, "pearson": one.pearson}
+    estimates = {"total": found.total[0], "difference": found.total_difference, "agreement": one.r}
     estimates |= {"centre": one.centre_shift}
     return {
         **{name: [estimate.value, estimate.low, estimate.high] for name, estimate in estimates.items()},
+        "identity": [found.identity[0].difference, found.identity[0].p],
         "cells": found.cells["difference"],
     }
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.path.insert(0, str(Path(__file__).parents[1] / "speech"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from areas import AREAS

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from family_folders import llama_folder, sims_folder, spire_folder, spirit_strings
+from family_folders import (
+    anygpt_strings,
+    ichigo_folder,
+    llama_folder,
+    qwen_sims_folder,
+    sims_folder,
+    spire_folder,
+    spirit_strings,
+    usdm_strings,
+)
 from tokenizer_folders import SMALL
 
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
@@ -27,6 +36,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "untrained_ids": list(range(3, 259)),  # the byte pieces
     }
     (embedded / "spiritlens.json").write_text(json.dumps(record))
+    usdm = llama_folder(root / "usdm", usdm_strings(600))
+    (usdm / "spiritlens.json").write_text(json.dumps({"family": "usdm", "n_units": 600}))
+    com = llama_folder(root / "speechgpt-com", [*(f"<{n}>" for n in range(1000)), "<sosp>", "<eosp>"])
+    (com / "spiritlens.json").write_text(json.dumps({"family": "speechgpt-com"}))
     return {
         "user_defined": SMALL / "user_defined",
         "added_tokens": SMALL / "added_tokens",
@@ -36,6 +49,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "sims": sims_folder(root / "sims"),
         "speechgpt": llama_folder(root / "speechgpt", [*(f"<{n}>" for n in range(1000)), "<sosp>", "<eosp>"]),
         "spire": spire_folder(root / "spire"),
+        "sims-qwen": qwen_sims_folder(root / "sims-qwen"),
+        "ustm": llama_folder(root / "ustm", usdm_strings(600)),
+        "usdm": usdm,
+        "ichigo": ichigo_folder(root / "ichigo"),
+        "anygpt": llama_folder(root / "anygpt", anygpt_strings(20, 30)),
+        "speechgpt-com": com,
         "text": llama_folder(root / "text", []),
     }
 

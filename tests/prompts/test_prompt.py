@@ -14,6 +14,7 @@ from prompt_making import mixed_prompt, speech_prompt, text_prompt
 
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.prompt import Prompt, Span
+from spiritlens.prompts.prompt_values import HEARD_NUMBERS, HEARD_TEXTS
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
@@ -240,9 +241,14 @@ def same(one: Prompt, other: Prompt) -> bool:
         return [None if np.isnan(item) else item for item in getattr(prompt, name)]
 
     timed = ("starts", "ends")
-    names = [field.name for field in fields(Prompt) if field.name not in (*timed, "waveform")]
+    names = [field.name for field in fields(Prompt) if field.name not in (*timed, *HEARD_NUMBERS, "waveform")]
     plain = all(getattr(one, name) == getattr(other, name) for name in names)
-    return plain and all(value(one, name) == value(other, name) for name in timed)
+    heard = np.array([[getattr(prompt, name) for name in HEARD_NUMBERS] for prompt in (one, other)])
+    return (
+        plain
+        and np.array_equal(*heard, equal_nan=True)
+        and all(value(one, name) == value(other, name) for name in timed)
+    )
 
 
 def test_rows_survive_json_and_parquet(spoken, written, tmp_path):
@@ -294,6 +300,9 @@ def prompts(draw) -> Prompt:
         group=draw(names),
         audio=draw(names),
         vocabulary=draw(names),
+        heard=draw(names),
+        word_error=draw(st.one_of(st.just(float("nan")), st.floats(0, 1e6))),
+        subject_units_changed=draw(st.integers(0, 99)),
     )
 
 
@@ -316,6 +325,17 @@ def test_a_row_of_version_0_1_has_no_vocabulary_and_an_id_without_the_voice(spok
     assert [Prompt.from_dict(row).id for row in joined] == [spoken.id] * 2
     with pytest.raises(ValueError, match="is not that of its content"):
         Prompt.from_dict({**old, "id": spoken.id})
+
+
+def test_a_row_of_before_recognisers_has_none(spoken):
+    old = {name: value for name, value in spoken.to_dict().items() if name not in (*HEARD_TEXTS, *HEARD_NUMBERS)}
+    assert same(Prompt.from_dict(old), spoken)
+    heard = replace(spoken, recogniser="parrot", heard="the capital", word_error=np.float32(0.5))
+    assert (heard.id, heard.word_error, type(heard.word_error)) == (spoken.id, 0.5, float)
+    joined = pd.DataFrame([old, heard.to_dict()]).to_dict("records")  # NaN for the texts of the first
+    assert all(same(Prompt.from_dict(row), prompt) for row, prompt in zip(joined, (spoken, heard), strict=True))
+    with pytest.raises(ValueError, match="word_error=-1: expected a number ≥ 0"):
+        replace(spoken, word_error=-1)
 
 
 def test_a_row_gets_its_sound_back(spoken):

@@ -46,4 +46,8 @@ def test_peaks_are_those_of_the_averages(roles: xr.Dataset) -> None:
     subject = table.loc[("resid_pre", "subject", "S2T")]
     assert subject["peak_layer"] == 4
     assert subject["low"] <= subject["effect"] <= subject["high"]
+    own = sl.effects.average(roles).sel(component="resid_pre", role="subject", layer=4, metric="probability")
+    alone = own.isel(group=own["modality"].values.tolist().index("S2T"))
+    assert subject["low"] < float(alone["low"])  # it was chosen for being largest
+    assert subject["high"] > float(alone["high"])
     assert ("resid_pre", "final marker", "T2T") not in table.index

@@ -12,9 +12,9 @@ from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 sys.path.append(str(Path(__file__).parents[1] / "analysis"))  # tracing_lens: the tiny lens that both rooms test with
 
 
-@pytest.fixture(scope="session", params=[4, 2], ids=["MHA", "GQA"])
+@pytest.fixture(scope="session", params=[4, 2], ids=["MHA", "GQA with biases"])
 def llama(request: pytest.FixtureRequest) -> HookedTransformer:
-    return random_llama(request.param)
+    return random_llama(request.param, biased=request.param == 2)
 
 
 @pytest.fixture(scope="session")

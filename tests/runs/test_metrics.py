@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from spiritlens.runs.metrics import BY_NAME, METRICS, Metric, Readings, given_metrics
+from spiritlens.runs.metrics import METRIC_NAMED, METRICS, Metric, Readings, given_metrics
 from spiritlens.runs.scoring import scorers
 
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ def values(metrics, logits, answer=(1,), foil=(2,), text=(0, 1, 2), clean=None):
 
 def test_one_token() -> None:
     logits = PROBABILITIES.log()[:, None] + 3.0
-    found = values(list(BY_NAME), logits, clean=logits[:1])
+    found = values(list(METRIC_NAMED), logits, clean=logits[:1])
     expected = {
         "probability": [0.25, 0.2],
         "log_probability": [math.log(0.25), math.log(0.2)],
@@ -94,7 +94,7 @@ def margin(logits, prompt):
 
 
 def test_every_metric_says_its_sign_unit_and_words() -> None:
-    assert list(BY_NAME) == [metric.name for metric in METRICS]
+    assert list(METRIC_NAMED) == [metric.name for metric in METRICS]
     for metric in METRICS:
         assert metric.sign in (1, -1), metric.name
         assert metric.unit, metric.name

@@ -133,13 +133,19 @@ def test_tables(path, tone):
     for table, message in (
         ("file_name,text\na.wav,x,y\n", "row 1 has 3 cells, the first line 2"),
         ("file_name,text\na.wav\n", "row 1 has 1 cells"),
-        ("file_name,text\n,x\n", "row 1 names no file"),
+        ("name,text\na.wav,x\n", "expected a column file_name; found name, text"),
         ("file_name,text,text\na.wav,x,y\n", "two columns have the same name"),
         ('file_name,text\na.wav,"x\n', "is not CSV"),
     ):
         (folder / "metadata.csv").write_text(table)
         with pytest.raises(ValueError, match=message):
             recordings_of_folder(folder)
+    (folder / "metadata.csv").write_text("file_name,text\n,x\na.wav,y\n")
+    with pytest.warns(UserWarning, match="does not name 1"):
+        silent, heard = recordings_of_folder(folder)
+    assert heard.waveform().duration > 0
+    with pytest.raises(ValueError, match="row 1 has no audio"):
+        silent.waveform()
     (folder / "metadata.csv").write_bytes("file_name\né.wav\n".encode("latin-1"))
     with pytest.raises(ValueError, match="is not UTF-8"):
         recordings_of_folder(folder)

@@ -54,6 +54,13 @@ def test_spoken_set_reads_back(spoken_set):
     assert recordings[2].columns["voice"] == "espeak:en-us+f2"
 
 
+def test_words_that_the_voice_runs_together_are_written_apart(tmp_path):
+    speak_texts([{"id": "x", "text": "it lies in the city"}], tmp_path, progress="none")
+    words = read_words(tmp_path / "x_espeak-en-us.json", duration=9)
+    assert [word.word for word in words] == ["it", "lies", "in", "the", "city"]
+    assert len({word.start for word in words}) == 5
+
+
 def test_datasets_reads_the_same_set(spoken_set):
     datasets = pytest.importorskip("datasets")
     table = datasets.load_dataset(

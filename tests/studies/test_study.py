@@ -7,18 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import spiritlens as sl
-from spiritlens.prompts.facts import Fact
-from spiritlens.studies.pairs import (
-    Asked,
-    PairedPrompts,
-    accuracy_rows,
-    ask,
-    choose_known,
-    selection_sentences,
-    write_wavs,
-)
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.runs.answers import known_prompts
+from spiritlens.studies.pairs import Asked, PairedPrompts, accuracy_rows, ask, asked_phrasing, write_wavs
+from spiritlens.studies.selection import ChosenFact, choose, choose_known, selection_sentences
 
 SETTINGS = sl.studies.StudySettings(n_facts=4, n_token_maps=1, samples=2, components=("resid_pre", "mlp_out"), seed=3)
 
@@ -81,9 +76,13 @@ def test_restoring_the_whole_subject_at_the_embeddings_restores_the_answer(resul
     np.testing.assert_allclose(effects["restored"].values, np.broadcast_to(clean, effects["restored"].shape), atol=1e-5)
 
 
-def test_three_findings_are_printed(result: "sl.studies.Study") -> None:
-    assert len(result.findings) == 3
-    assert repr(result).splitlines() == [*result.findings, f"Page: {result.page}"]
+def test_what_was_compared_and_the_design_are_printed(result: "sl.studies.Study") -> None:
+    compared = len(result.comparison.findings)
+    assert result.findings[:compared] == result.comparison.findings
+    assert result.findings[compared:] == (repr(result.marker), result.dose.sentence)
+    assert result.effects.attrs["dose"] == result.dose.rule == "matched"
+    assert not any("doses of noise are not matched" in sentence for sentence in result.findings)
+    assert repr(result).splitlines() == [*result.findings, *repr(result.cells).splitlines(), f"Page: {result.page}"]
 
 
 def test_the_same_call_resumes_and_gives_the_same_numbers(
@@ -118,7 +117,7 @@ def test_facts_are_drawn_by_the_seed_from_those_known_in_both(asked: Asked) -> N
     first, again = choose_known(asked, 3, seed=1), choose_known(asked, 3, seed=1)
     assert [each.fact.id for each in first] == [each.fact.id for each in again]
     assert all(each.known_in_both for each in choose_known(asked, 100, seed=0))
-    (sentence,) = selection_sentences(asked, first)
+    (sentence,) = selection_sentences(asked, [ChosenFact(each) for each in first])
     assert sentence.startswith(f"Of {len(asked.pairs)} facts")
     assert "3 of those" in sentence
 
@@ -134,8 +133,93 @@ def test_asking_stops_when_enough_are_known(lens: "sl.Lens", facts: tuple["sl.Fa
     assert some.n_known == 2
     assert len(some.pairs) < len(facts)
     assert [each.written.id for each in some.pairs] == [each.written.id for each in asked.pairs[: len(some.pairs)]]
-    (sentence,) = selection_sentences(some, choose_known(some, 2, seed=0))
+    (sentence,) = selection_sentences(some, choose(some, 2, seed=0))
     assert sentence.startswith(f"Of 10 facts, {len(some.pairs)} were asked in random order until enough were known")
+
+
+def made_up(asked: Asked, cells: str) -> Asked:
+    """The asked facts as if the model knew them as it is said: b both, t in writing, s in speech, n neither."""
+    known = {"b": (True, True), "t": (True, False), "s": (False, True), "n": (False, False)}
+    pairs = [
+        replace(each, known=dict(zip(("T2T", "S2T"), known[cell], strict=True)))
+        for each, cell in zip(asked.pairs, cells, strict=True)
+    ]
+    return replace(asked, pairs=tuple(pairs))
+
+
+def test_each_selects_the_facts_known_in_each_modality(asked: Asked) -> None:
+    found = made_up(asked, "bbttttssnn")
+    chosen = choose(found, 4, 0, "each")
+    by_kind = {kind: [each.pair for each in chosen if kind in each.kinds] for kind in ("T2T", "S2T")}
+    assert {kind: len(pairs) for kind, pairs in by_kind.items()} == {"T2T": 4, "S2T": 4}
+    assert all(pair.known[kind] for kind, pairs in by_kind.items() for pair in pairs)
+    assert [prompt.kind for each in chosen for prompt in each.prompts] == [
+        kind for each in chosen for kind in each.kinds
+    ]
+    (sentence,) = selection_sentences(found, chosen, "each")
+    assert "4 of those known in writing and 4 of those known in speech" in sentence
+    assert choose(found, 4, 0, "each")[0].pair.fact.id == chosen[0].pair.fact.id
+    only_written = choose(made_up(asked, "ttttnnnnnn"), 3, 0, "each")
+    assert [each.kinds for each in only_written] == [("T2T",)] * 3
+    with pytest.raises(ValueError, match="none of the 10 facts is known in writing or in speech"):
+        choose(made_up(asked, "n" * 10), 3, 0, "each")
+
+
+def test_all_selects_whether_known_or_not(asked: Asked) -> None:
+    chosen = choose(made_up(asked, "n" * 10), 100, 0, "all")
+    assert len(chosen) == 10
+    assert all(len(each.prompts) == 2 for each in chosen)
+    with pytest.raises(ValueError, match="selection='none'"):
+        choose(asked, 3, 0, "none")
+
+
+def test_asking_stops_by_the_selection(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    for selection in ("each", "all"):
+        some = ask(lens, facts, voice="espeak:en-us", enough=2, selection=selection)
+        counts = [sum(each.known[kind] for each in some.pairs) for kind in ("T2T", "S2T")]
+        assert (len(some.pairs) if selection == "all" else min(counts)) == 2
+
+
+def test_facts_of_any_set_are_asked_in_their_own_phrasing(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    """Other phrasings than the shipped, no group, no foil, no relation's others, an answer of two words, capitals."""
+    shipped = facts[0]
+    assert asked_phrasing(shipped, None) == "held out"
+    assert asked_phrasing(shipped, "second") == "second"
+    templates = {"cloze": "The capital of {subject} is", "asked": "What is the capital of {subject}?"}
+    own = sl.Fact("Q1", "P36", "France", "Paris city", "", templates, aliases=("Paris",))
+    other = sl.Fact("Q2", "P37", "Italy", "Rome", "", {"cloze": "{subject} has its capital in"})
+    bare = sl.Fact("Q3", "P36", "", "Rome", "", {"cloze": "rome is"})
+    rule = sl.prompts.Knowing("generated", tokens=3)
+    asked = ask(replace(lens, knowing=rule), (own, other, bare), voice="espeak:en-us")
+    assert [each.written.phrasing for each in asked.pairs] == ["cloze", "cloze"]
+    assert asked.pairs[0].known["T2T"], "the alias is said"
+    assert [(each.fact.id, each.reason) for each in asked.left_out] == [
+        ("Q3", "it has no subject, so that nothing of it can be corrupted")
+    ]
+    assert [row["group"] for row in accuracy_rows(asked)] == ["all"]
+
+
+def test_a_fact_that_brings_its_sound_is_heard_in_it(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    fact = facts[0]
+    spoken = {name: lens.speak(fact.text(name), fact.subject, fact.answer) for name in ("first", "second")}
+    words = {
+        name: [
+            (word.word, word.start, word.end) for word in sl.speech.voice("espeak:en-us").speak(fact.text(name)).words
+        ]
+        for name in spoken
+    }
+    sounds = tuple(
+        sl.prompts.FactSound(voice, name, spoken[name].waveform, words[name])
+        for voice, name in (("anna", "second"), ("bert", "second"), ("bert", "first"))
+    )
+    own = replace(fact, sounds=sounds)
+    (pair,) = ask(lens, [own], voice="espeak:en-us").pairs
+    assert (pair.spoken.voice, pair.spoken.phrasing, pair.written.phrasing) == ("anna", "second", "second")
+    assert pair.spoken.ids == spoken["second"].ids
+    (pair,) = ask(lens, [own], voice="bert", phrasing="first").pairs
+    assert (pair.spoken.voice, pair.spoken.ids) == ("bert", spoken["first"].ids)
+    with pytest.raises(ValueError, match="the fact has no sound in this voice or phrasing"):
+        ask(lens, [own], voice="anna", phrasing="third")
 
 
 def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
@@ -149,7 +233,7 @@ def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
         broken_fact(good, group="text only"),
     )
     settings = sl.studies.StudySettings(
-        n_facts=2, n_token_maps=0, components=("resid_pre",), samples=1, seed=3, ask="all"
+        n_facts=2, n_token_maps=0, components=("resid_pre",), samples=1, seed=3, ask="all", floors=()
     )
     result = sl.study(lens, tmp_path, settings, (good, *broken, facts[1], facts[2]))
     assert [each.fact.id for each in result.left_out] == [fact.id for fact in broken]
@@ -176,31 +260,54 @@ def test_a_study_of_nothing_but_broken_facts_tells_the_first_reason(
 def test_answers_are_kept_as_they_come_and_not_asked_again(
     lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spiritlens.studies import kept_answers
+    """A stop in the second batch keeps the first; a hook of the user's own makes the model another one."""
+    from spiritlens.studies import kept_answers, pairs
 
     answers, questions = tmp_path / "answers.jsonl", []
 
     def stopping(lens: "sl.Lens", prompts: tuple["sl.Prompt", ...]) -> tuple[bool, ...]:
-        if len(questions) == 5:
+        if questions:
             raise KeyboardInterrupt
-        questions.append(prompts[0].id)
+        questions.extend(prompts)
         return tuple(prompt.id in known for prompt in prompts)
 
     known = {prompt.id for each in asked.pairs for prompt in each.prompts if each.known[prompt.kind]}
+    monkeypatch.setattr(pairs, "TOGETHER", 3)
     monkeypatch.setattr(kept_answers, "known_prompts", stopping)
     with pytest.raises(KeyboardInterrupt):
         ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
-    assert len(answers.read_text().splitlines()) == 5
+    assert len(answers.read_text().splitlines()) == len(questions) == 6
     with answers.open("a") as lines:
         lines.write('{"prompt": "cut')
     questions.clear()
-    monkeypatch.setattr(kept_answers, "known_prompts", lambda lens, prompts: (questions.append(1), (True,))[1])
+
+    def answering(lens: "sl.Lens", prompts: tuple["sl.Prompt", ...]) -> tuple[bool, ...]:
+        questions.extend(prompts)
+        return (True,) * len(prompts)
+
+    monkeypatch.setattr(kept_answers, "known_prompts", answering)
     again = ask(lens, facts, voice="espeak:en-us", phrasing="held out", answers=answers)
-    assert len(questions) == 15
-    assert [each.known for each in again.pairs[:2]] == [each.known for each in asked.pairs[:2]]
+    assert len(questions) == 14
+    assert [each.known for each in again.pairs[:3]] == [each.known for each in asked.pairs[:3]]
     with lens.model.hooks(fwd_hooks=[("blocks.0.hook_mlp_out", lambda value, hook: value * 0)]):
         ask(lens, facts[:1], voice="espeak:en-us", phrasing="held out", answers=answers)
-    assert len(questions) == 17, "with a hook of the user's own the model is another one"
+    assert len(questions) == 16, "with a hook of the user's own the model is another one"
+    other = replace(lens, knowing=sl.prompts.Knowing("generated", tokens=2))
+    for _ in range(2):
+        ask(other, facts[:1], voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 18, "another rule asks anew, once"
+    ask(other, [replace(facts[0], aliases=("paname",))], voice="espeak:en-us", phrasing="held out", answers=answers)
+    assert len(questions) == 20, "so do other aliases, where they count"
+
+
+def test_facts_asked_together_are_asked_as_one_by_one(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spiritlens.studies import pairs
+
+    monkeypatch.setattr(pairs, "TOGETHER", 1)
+    singly = ask(lens, facts, voice="espeak:en-us", phrasing="held out")
+    assert [each.known for each in singly.pairs] == [each.known for each in asked.pairs]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +322,13 @@ def test_answers_are_kept_as_they_come_and_not_asked_again(
         ({"components": "resid_pre"}, r"components='resid_pre': expected several; write \['resid_pre'\]"),
         ({"voice": "espeak:en-xx"}, "has no voice of the accent or language 'en-xx'"),
         ({"voice": "en-us"}, "voice 'en-us' is unknown"),
-        ({"phrasing": None}, r"phrasing=None \(NoneType\): expected a text"),
+        ({"phrasing": 5}, r"phrasing=5 \(int\): expected a text"),
+        ({"knowing": "exact"}, "knowing='exact' .*expected a rule, such as"),
+        ({"selection": "known"}, "selection='known'"),
+        ({"ending": "marked"}, "ending='marked'"),
+        ({"dose": "half"}, "dose='half'"),
+        ({"floors": ("control", "twin")}, r"floors\[1\]='twin'"),
+        ({"twins": -1}, "twins=-1: expected a whole number ≥ 0"),
     ],
 )
 def test_impossible_settings_are_refused_before_the_model_or_the_facts_are_looked_at(
@@ -279,18 +392,69 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_spoken(
 
 
 def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path) -> None:
-    settings = sl.studies.StudySettings(n_facts=1, n_token_maps=0, components=("resid_pre",), samples=1, seed=3)
+    settings = sl.studies.StudySettings(n_facts=1, n_token_maps=0, components=("resid_pre",), samples=1, floors=())
     result = sl.study(lens, tmp_path, settings, facts[:3])
     assert result.tokens is None
     assert not (tmp_path / "tokens").exists()
     assert result.page.is_file()
 
 
-def test_the_cost_holds_the_maps_by_token(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
-    costs = sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, n_token_maps=1), facts)
-    assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 4, "by token": 2}
-    assert costs["by token"].cells > costs["by role"].cells / 2
-    assert set(sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, n_token_maps=0), facts)) == {"by role"}
+def test_a_folder_of_an_earlier_version_goes_on_with_its_settings_and_is_refused_with_others(
+    lens: "sl.Lens", tmp_path: Path
+) -> None:
+    """Before there were rules of knowing, endings and doses: exact, plain, equal."""
+    from spiritlens.studies.study import begin
+
+    before = replace(SETTINGS, ending="plain", dose="equal")
+    begin(tmp_path, lens, before)
+    path = tmp_path / "study.json"
+    begun = json.loads(path.read_text())
+    assert [begun.pop(name) for name in ("knowing", "ending", "dose")] == ["exact", "plain", "equal"]
+    path.write_text(json.dumps(begun))
+    begin(tmp_path, lens, before)
+    path.write_text(json.dumps(begun))
+    with pytest.raises(ValueError, match="knowing: 'exact' there, 'top 5' here"):
+        begin(tmp_path, replace(lens, knowing=sl.prompts.Knowing("top k")), before)
+    with pytest.raises(ValueError, match=r"ending: 'plain' there, 'as spoken' here; dose: 'equal' there, 'matched' h"):
+        begin(tmp_path, lens, SETTINGS)
+
+
+def test_written_prompts_end_as_spoken_ones_do_and_are_asked_so(asked: Asked, lens: "sl.Lens") -> None:
+    for pair in asked.pairs:
+        assert pair.written.roles[-1] == pair.spoken.roles[-1] == "final marker"
+        assert pair.plain.ids == pair.written.ids[:-1]
+        assert (pair.written.phrasing, pair.plain.phrasing) == (pair.spoken.phrasing,) * 2
+        assert pair.known["T2T"] == known_prompts(lens, [pair.written])[0]
+    plain = ask(lens, [asked.pairs[0].fact], voice="espeak:en-us", ending="plain").pairs[0]
+    assert (plain.written.ids, plain.plain) == (asked.pairs[0].plain.ids, None)
+
+
+def test_plain_writing_is_a_second_map_of_the_same_facts_with_the_same_noise(
+    result: "sl.studies.Study", folder: Path
+) -> None:
+    written = result.effects.isel(prompt=result.effects["modality"].values == "T2T")
+    assert written["fact_id"].values.tolist() == result.plain["fact_id"].values.tolist()
+    assert not any(text.endswith("[Text]") for text in result.plain["text"].values)
+    assert all(text.endswith("[Text]") for text in written["text"].values)
+    for name in ("noise_scale_text", "noise_scale_speech", "seed"):
+        assert result.plain.attrs[name] == result.effects.attrs[name]
+    xr.testing.assert_equal(sl.effects.load(folder / "plain" / "effects.nc")["clean"], result.plain["clean"])
+    assert "plain writing" in html.unescape(result.page.read_text(encoding="utf-8"))
+
+
+def test_a_study_may_leave_out_what_its_map_is_read_against(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, n_facts=2, n_token_maps=0, samples=1, components=("resid_pre",), floors=())
+    alike = sl.study(lens, tmp_path / "alike", replace(settings, ending="as spoken"), facts[:3])
+    assert (alike.plain, alike.marker, dict(alike.floors.by_name)) == (None, None, {})
+    assert "what the marker does by itself was not measured" in alike.findings[-2]
+    unlike = sl.study(lens, tmp_path / "unlike", replace(settings, ending="plain", dose="equal"), facts[:3])
+    assert "the marker may be what differs" in unlike.findings[-2]
+    assert unlike.findings[-1].startswith("Doses are not matched (as was asked for)")
+    assert not unlike.effects["text"].values[0].endswith("[Text]")
+    for folder in ("alike", "unlike"):
+        assert not {"plain", "floors"} & {path.name for path in (tmp_path / folder).iterdir()}
 
 
 def test_wavs_of_facts_with_other_letters_keep_apart(asked: Asked, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ from experiments.embedded_model.language_model.confusions import confusions
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine, deduplicated
 from experiments.embedded_model.settings import DocumentSettings
 from experiments.embedded_model.word_lists import LIST_OPENING
-from spiritlens.prompts.facts import CARRIERS, TRAINED_PHRASINGS, Fact
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.shipped import CARRIERS, TRAINED_PHRASINGS
 
 TOKENS_PER_MULTIPLE = 8
 

@@ -15,7 +15,8 @@ from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine
 from experiments.embedded_model.settings import DEFAULT_VOICE
 from experiments.embedded_model.spoken_answers import SpeechIds, by_relation, recalled_in_speech
-from spiritlens.prompts.facts import GROUPS, HELD_OUT, Fact
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT
 
 
 @dataclass(frozen=True)

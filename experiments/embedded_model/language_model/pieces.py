@@ -21,7 +21,7 @@ import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 from experiments.embedded_model.word_lists import template_words
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 
 SPACE = "▁"
 LONGEST_SHARED = 3  # characters: a piece inside a subject's name may be this long before it is put off

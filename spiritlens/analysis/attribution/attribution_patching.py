@@ -32,9 +32,9 @@ import xarray as xr
 from spiritlens.analysis.attribution.gradients import Gradients, path_gradients
 from spiritlens.analysis.attribution.path_integration import Completeness, starts_singular, tell_missed
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_names, given_scored, given_spans
-from spiritlens.analysis.grid.grid import Draws, Grid, drawn, given_grid
+from spiritlens.analysis.grid.grid import DEFAULT_COMPONENTS, Draws, Grid, drawn, given_grid
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.arguments import told_keywords, whole
@@ -44,7 +44,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
@@ -54,11 +54,10 @@ from spiritlens.runs.corruptions.contrasts import (
     given_contrast,
 )
 from spiritlens.runs.corruptions.corruption import Corruption
-from spiritlens.runs.metrics import METRICS, Metric
-from spiritlens.runs.metrics import given_metrics as metrics_of
+from spiritlens.runs.metrics import METRICS, Metric, given_metrics
 from spiritlens.runs.scoring import prompt_scorers
+from spiritlens.terms import Progress
 
-DEFAULT_COMPONENTS = ("resid_pre", "attn_out", "mlp_out")
 BY_HEAD = tuple(name for name in patched_by("attribute") if name in HEAD_COMPONENTS)
 
 
@@ -156,7 +155,7 @@ def given_smooth_metrics(
     lens: Lens, prompts: Sequence[Prompt], metrics: Sequence[str | Metric]
 ) -> tuple[tuple[Prompt, ...], tuple[Metric, ...]]:
     """Prompts, with foils where they need them, and metrics that have a useful gradient and score them all."""
-    found = metrics_of(metrics)
+    found = given_metrics(metrics)
     rough = [metric.name for metric in found if not metric.smooth]
     if rough:
         smooth = ", ".join(metric.name for metric in METRICS if metric.smooth)
@@ -259,7 +258,7 @@ def _dataset(
     clean, corrupted = (source, base) if grid.direction == "denoising" else (base, source)
     runs = CellRuns(clean[:1], corrupted, np.stack(values).astype(np.float64), np.zeros(len(metrics)))
     along = Along(grid.components, layers, metrics, grid.direction, attributes)
-    known = given_answer(lens, prompt).known
+    known = knows(lens, prompt)
     return effects_of(prompt, known, sites, Cells(tuple(places), shape, grid.by_head), runs, along)
 
 

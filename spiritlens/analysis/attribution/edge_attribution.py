@@ -32,9 +32,8 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.attribution.attribution_patching import given_smooth_metrics
-from spiritlens.analysis.attribution.gradients import widened
 from spiritlens.analysis.attribution.path_integration import Completeness, path_nodes, starts_singular, tell_missed
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.grid.results import array
 from spiritlens.analysis.patching.donors import pooled, pooling_weights
@@ -49,15 +48,17 @@ from spiritlens.effects.paths import BaseRun
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
+from spiritlens.models.precision import widened
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import Contrast, contrast_embeddings, contrasts_of, given_contrast
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.recorded import RecordedRun, record, replaced_embeddings
+from spiritlens.terms import Progress
 
 
 @told_keywords
@@ -103,7 +104,7 @@ def attribute_edges(
     def measure(place: int, advance: Advance) -> xr.Dataset:
         prompt = prompts[place]
         found, complete[place] = _one_prompt(lens, prompt, others[place], settings, steps)
-        edges = paths_dataset(lens, prompt, given_answer(lens, prompt).known, found, settings, attributes)
+        edges = paths_dataset(lens, prompt, knows(lens, prompt), found, settings, attributes)
         return edges.assign(completeness_residual=(("prompt", "metric"), complete[place].residual[None]))
 
     work = Work(prompts, measure, attributes, "edges", settings=settings.rules)

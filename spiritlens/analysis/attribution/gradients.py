@@ -7,10 +7,10 @@ smooth function of the logits, such as a rank, have none.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from spiritlens.analysis.attribution.path_integration import path_nodes
+from spiritlens.models.precision import widened
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.scoring import Scorer
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
@@ -31,11 +31,6 @@ class Gradients:
         """(source − base) · gradient, summed over the last axis: ``[pos]`` or, by head, ``[pos head]``."""
         moved = widened(self.source[name][0]) - widened(self.base[name][0])
         return (moved * self.gradients[metric][name]).sum(-1)
-
-
-def widened(values: Tensor) -> Tensor:
-    """The values in float32 at least, for sums."""
-    return values if values.dtype == torch.float64 else values.float()
 
 
 def path_gradients(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spiritlens.analysis.grid.canary import NO_CANARY, Deviations
 from spiritlens.analysis.grid.results import prompt_columns
 from spiritlens.analysis.grid.sites import GridSites, batched_coordinates
 from spiritlens.effects.making import EffectAxes, EffectValues, MetricColumn, new_effects
@@ -54,13 +55,15 @@ class Cells:
 @dataclass(frozen=True, eq=False)
 class CellRuns:
     """Raw metric values of one prompt's runs: `clean` ``[1 metric]``, `corrupted` ``[sample metric]``, `cells` ``[cell
-    sample metric]``, `noise_floor` ``[metric]``; `exact` are the cells that provably change nothing."""
+    sample metric]``, `noise_floor` ``[metric]``; `exact` are the cells that provably change nothing, `canary` those
+    whose outcome is known."""
 
     clean: np.ndarray[Any, Any]
     corrupted: np.ndarray[Any, Any]
     cells: np.ndarray[Any, Any]
     noise_floor: np.ndarray[Any, Any]
     exact: Collection[int] = ()
+    canary: Deviations = NO_CANARY
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +85,9 @@ def metric_columns(metrics: Sequence[Metric]) -> tuple[MetricColumn, ...]:
 def effects_of(prompt: Prompt, known: bool, sites: GridSites, cells: Cells, runs: CellRuns, along: Along) -> xr.Dataset:
     """The effects dataset of one prompt."""
     restored, status = cells.filled(runs.cells, runs.exact)
-    values = EffectValues(runs.clean, runs.corrupted[None], restored[None], status[None], runs.noise_floor[None])
+    own, everywhere = (None if found is None else found[None] for found in (runs.canary.own, runs.canary.everywhere))
+    baselines = runs.clean, runs.corrupted[None], restored[None], status[None], runs.noise_floor[None]
+    values = EffectValues(*baselines, canary_self=own, canary_all=everywhere)
     axes = EffectAxes(
         along.components,
         along.layers,

@@ -12,7 +12,7 @@ where it stopped, several processes may fill it together, and one whose settings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import xarray as xr
 from tqdm.auto import tqdm
@@ -22,10 +22,9 @@ from spiritlens.arguments import check_choice
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.schema import VERSIONS
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.terms import Progress
 from spiritlens.warn import warn
 
-Progress = Literal["bar", "none"]
-"""bar: a progress bar on stderr; none: nothing is shown."""
 Advance = Callable[[float], None]
 
 
@@ -73,10 +72,11 @@ def _in_memory(work: Work, progress: Progress) -> xr.Dataset:
     """All prompts; on Ctrl-C those that are finished, with a warning."""
     parts: list[xr.Dataset] = []
     count = len(work.prompts)
-    with _bar(work, range(count), progress) as bar:
+    sizes = {place: work.size(place) for place in range(count)}
+    with _bar(work, sizes, progress) as bar:
         try:
-            for place in range(count):
-                parts.append(_measured(work, place, bar.update))
+            for place, size in sizes.items():
+                parts.append(_measured(work, place, size, bar.update))
         except KeyboardInterrupt:
             if not parts:
                 raise
@@ -89,33 +89,33 @@ def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset
     waiting = [place for place, prompt in enumerate(work.prompts) if prompt.id not in kept.parts]
     if not waiting:
         return kept.finish()
-    with _bar(work, waiting, progress) as bar:
+    sizes = {place: work.size(place) for place in waiting}
+    with _bar(work, sizes, progress) as bar:
         for wait in (False, True):
-            for place in waiting:
+            for place, size in sizes.items():
                 prompt = work.prompts[place]
                 if prompt.id in kept.parts:
                     continue
                 with kept.claimed(prompt, wait=wait) as ours:
                     if ours:
-                        kept.add(prompt, _measured(work, place, bar.update))
+                        kept.add(prompt, _measured(work, place, size, bar.update))
     return kept.finish()
 
 
-def _measured(work: Work, place: int, advance: Advance) -> xr.Dataset:
+def _measured(work: Work, place: int, size: float, advance: Advance) -> xr.Dataset:
     """One prompt, for which the bar moves by its size and no further."""
-    done, total = 0.0, work.size(place)
+    done = 0.0
 
     def count(step: float) -> None:
         nonlocal done
-        moved = min(step, total - done)
+        moved = min(step, size - done)
         done += moved
         advance(moved)
 
     found = work.measure(place, count)
-    advance(total - done)
+    advance(size - done)
     return found
 
 
-def _bar(work: Work, places: Sequence[int], progress: Progress) -> Any:
-    total = sum(work.size(place) for place in places)
-    return tqdm(total=total, desc=work.title, unit=work.unit, unit_scale=True, disable=progress == "none")
+def _bar(work: Work, sizes: Mapping[int, float], progress: Progress) -> Any:
+    return tqdm(total=sum(sizes.values()), desc=work.title, unit=work.unit, unit_scale=True, disable=progress == "none")

@@ -1,6 +1,6 @@
 """What methods are given beside a lens and its prompts, checked before the model runs for the first time.
 
-    metrics = given_metrics(lens, prompts, metrics)             # metrics that every prompt can be scored by
+    metrics = scorable_metrics(lens, prompts, metrics)           # metrics that every prompt can be scored by
     spans = given_spans(prompts, at, spans)                     # how sites are cut, and names that the prompts know
     components = given_names("components", components, allowed)
     corruption = given_corruption(lens, corruption, prompts[0])  # resolved; makes the same embeddings twice
@@ -18,8 +18,7 @@ from spiritlens.arguments import check_choice, listed, shown
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.foils import with_foils
-from spiritlens.runs.metrics import Metric
-from spiritlens.runs.metrics import given_metrics as metrics_of
+from spiritlens.runs.metrics import Metric, given_metrics
 from spiritlens.runs.scoring import scorers
 from spiritlens.terms import At
 
@@ -36,9 +35,9 @@ def given_names(name: str, values: Iterable[str], allowed: Sequence[str]) -> tup
     return found
 
 
-def given_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
+def scorable_metrics(lens: Lens, prompts: Sequence[Prompt], metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
     """Metrics by which every prompt can be scored: those that compare with a foil need prompts that have one."""
-    found = metrics_of(metrics)
+    found = given_metrics(metrics)
     names = tuple(metric.name for metric in found)
     text = frozenset(lens.vocabulary.text_ids.tolist())
     for prompt in prompts:
@@ -55,9 +54,9 @@ def given_scored(
 ) -> tuple[tuple[Prompt, ...], tuple[Metric, ...]]:
     """Prompts and the metrics that score them all; one that lacks a foil where a metric needs it has the model's
     runner-up (`spiritlens.runs.foils`)."""
-    found = metrics_of(metrics)
+    found = given_metrics(metrics)
     chosen = with_foils(lens, prompts, found)
-    return chosen, given_metrics(lens, chosen, found)
+    return chosen, scorable_metrics(lens, chosen, found)
 
 
 def given_spans(prompts: Sequence[Prompt], at: At, spans: Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ Corrupted = Literal["subject", "control"]
 Keep = Literal["each", "common"]
 """each: the best cells of each prompt; common: the cells that are best over all prompts together."""
 
+DEFAULT_COMPONENTS: tuple[str, ...] = ("resid_pre", "attn_out", "mlp_out")
+"""What patching and attribution look at where they are not told."""
+
 
 @dataclass(frozen=True)
 class Grid:

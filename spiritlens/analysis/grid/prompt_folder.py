@@ -3,8 +3,8 @@
 Everything is checked before the model runs. The configuration (settings, and the state of the model) must be that of
 the folder; prompts may be added, and several processes may fill one folder, each taking what no other is at. A part
 that was damaged is named and measured again; one of another study and a prompt whose tokens are there with other words
-or roles, are refused. Names of a prompt that decide no number (its fact, relation, phrasing, group …) may change: the
-parts are given the new ones.
+or roles, are refused. Names of a prompt that decide no number (its fact, relation, phrasing, group, what a recogniser
+heard …) may change: the parts are given the new ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,15 @@ import xarray as xr
 from spiritlens.analysis.grid.results import prompt_columns
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.run_directory import RunDirectory, open_run
-from spiritlens.effects.schema import PROMPT_TEXTS
+from spiritlens.effects.schema import HEARD_COLUMNS, PROMPT_TEXTS
 from spiritlens.effects.settings import setting_differences
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.warn import warn
 
-NAMES = ("text", "subject", "answer", "foil", "fact_id", "relation", "phrasing", "group", "audio", "voice")
+NAMES = (
+    *("text", "subject", "answer", "foil", "fact_id", "relation", "phrasing", "group", "audio", "voice"),
+    *HEARD_COLUMNS,
+)
 """Columns of a stored prompt that decide no number (its voice is part of its id)."""
 
 
@@ -110,8 +113,11 @@ def open_folder(folder: str | Path, prompts: Sequence[Prompt], config: Mapping[s
 def _renamed(run: RunDirectory, prompt: Prompt, part: xr.Dataset) -> xr.Dataset:
     """The part under the prompt's present names, rewritten where they changed."""
     columns = prompt_columns([prompt], [False])
-    there = [name for name in PROMPT_TEXTS if name in part.coords]
-    changed = {name: ("prompt", columns[name]) for name in there if part[name].values[0] != columns[name][0]}
+    there = {name: part[name].values[0].item() for name in PROMPT_TEXTS if name in part.coords}
+    there |= {
+        name: part[name].values[0].item() if name in part.coords else unasked for name, unasked in HEARD_COLUMNS.items()
+    }
+    changed = {name: ("prompt", columns[name]) for name, held in there.items() if not _same(held, columns[name][0])}
     if not changed:
         return part
     part = part.assign_coords(changed)

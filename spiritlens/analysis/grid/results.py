@@ -9,9 +9,11 @@ import numpy as np
 from torch import Tensor
 
 import spiritlens
+from spiritlens.effects.making import heard_coordinates
 from spiritlens.effects.run_directory import version
-from spiritlens.effects.schema import LATER_PROMPT_TEXTS, PROMPT_TEXTS
+from spiritlens.effects.schema import HEARD_COLUMNS, LATER_PROMPT_TEXTS, PROMPT_TEXTS
 from spiritlens.models.lens import Lens
+from spiritlens.prompts.knowing import EXACT, Knowing
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import Metric
 
@@ -22,7 +24,8 @@ LIBRARIES = ("torch", "transformer-lens")
 def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str, list[Any]]:
     """The coordinates of the prompt axis that both schemas want, one value per prompt."""
     columns: dict[str, list[Any]] = {
-        name: [getattr(prompt, name, "") for prompt in prompts] for name in (*PROMPT_TEXTS, *LATER_PROMPT_TEXTS)
+        name: [getattr(prompt, name, "") for prompt in prompts]
+        for name in (*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, *HEARD_COLUMNS)
     }
     return columns | {
         "prompt_id": [prompt.id for prompt in prompts],
@@ -30,6 +33,11 @@ def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str
         "subject": [prompt.subject.name for prompt in prompts],
         "known": [int(flag) for flag in known],
     }
+
+
+def heard_columns(prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """What a recogniser heard, as coordinates ready for xarray, for results with few columns of prompts."""
+    return heard_coordinates({name: [getattr(prompt, name) for prompt in prompts] for name in HEARD_COLUMNS})
 
 
 def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[str, str | int | float]:
@@ -44,8 +52,15 @@ def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[s
         "dtype": str(lens.backend.dtype).removeprefix("torch."),
         "device": str(lens.backend.device),
         "seed": seed,
+        **knowing_attribute(lens.knowing),
         "config_json": json.dumps(dict(config), sort_keys=True),
     }
+
+
+def knowing_attribute(knowing: Knowing) -> dict[str, str]:
+    """The rule by which `known` was found; nothing for ``exact``, which results have by default, so that folders of
+    versions that knew no other go on."""
+    return {} if knowing == EXACT else {"knowing": str(knowing)}
 
 
 def metric_settings(metrics: Sequence[Metric]) -> dict[str, Any]:

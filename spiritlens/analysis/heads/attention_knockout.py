@@ -28,8 +28,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from spiritlens.analysis.grid.canary import Deviations
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, effects_of
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
 from spiritlens.analysis.grid.sites import GridSites
@@ -42,9 +43,10 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
+from spiritlens.terms import Progress
 
 Couples = tuple[tuple[int, int], ...]
 """Positions (query, key) that may not meet."""
@@ -200,19 +202,22 @@ def _one_prompt(
             clean_logits = model.forward(tokens)[:, -scorer.n_readouts :]
         scored = scorer.with_clean(clean_logits)
         cut = _cut_logits(model, tokens, edges, couples, windows, cells, scorer.n_readouts)
-        nothing = _logits(model, tokens.expand(2, -1), [], scorer.n_readouts)
-        for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing}.items():
+        idle = [(hook_name("scores", layer), cut_scores([(), ()], [None, None])) for layer in range(model.n_layers)]
+        nothing = _logits(model, tokens.expand(2, -1), idle, scorer.n_readouts)
+        again = _logits(model, tokens, _renormalised(model, edges, couples), scorer.n_readouts)
+        for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing, "again": again}.items():
             totals[name] = totals.get(name, 0) + scored(logits)
     cut_values = array(totals["cut"]).astype(np.float64)
     runs = CellRuns(
         array(totals["clean"]),
         cut_values[-1:],
         cut_values[:-1, None],
-        array((totals["nothing"] - totals["clean"]).abs().amax(0)),
+        floor := array((totals["nothing"] - totals["clean"]).abs().amax(0)),
+        canary=Deviations(floor, array((totals["cut"][-1:] - totals["again"]).abs().amax(0))),
     )
     grid = Cells(tuple((0, layer, index, 0) for layer, index in cells), (1, len(windows), len(edges), 1), by_head=False)
     sites = GridSites("span", (), _edge_coordinates(prompt, edges, couples))
-    return effects_of(prompt, given_answer(lens, prompt).known, sites, grid, runs, along)
+    return effects_of(prompt, knows(lens, prompt), sites, grid, runs, along)
 
 
 def _edge_coordinates(prompt: Prompt, edges: Sequence[Blocked], couples: Sequence[Couples]) -> dict[str, list[Any]]:
@@ -255,6 +260,26 @@ def _cut_logits(
         if chosen
     ]
     return torch.cat([*found, _logits(model, tokens, everything, n_readouts)])
+
+
+def _renormalised(
+    model: LensModel, edges: Sequence[Blocked], couples: Sequence[Couples]
+) -> list[tuple[str, HookFunction]]:
+    """Hooks on the patterns by which every edge is cut everywhere, for the canary: without the cut keys, each row is
+    divided by what is left of it, which is what −∞ before the softmax comes to."""
+
+    def cut(layer: int) -> HookFunction:
+        def renormalise(pattern: Tensor) -> Tensor:
+            result = pattern.clone()
+            for edge, pairs in zip(edges, couples, strict=True):
+                heads = _heads_of(edge, layer)
+                for query, key in pairs:
+                    result[:, slice(None) if heads is None else list(heads), query, key] = 0
+            return result / result.sum(-1, keepdim=True)
+
+        return renormalise
+
+    return [(hook_name("pattern", layer), cut(layer)) for layer in range(model.n_layers)]
 
 
 def _heads_of(edge: Blocked, layer: int) -> tuple[int, ...] | None:

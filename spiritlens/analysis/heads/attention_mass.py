@@ -30,8 +30,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
-from spiritlens.analysis.grid.results import model_attributes
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
+from spiritlens.analysis.grid.results import heard_columns, model_attributes
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.components import hook_name
 from spiritlens.effects.measures import MASS_SCHEMA
@@ -41,12 +41,12 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.shapes import checked
-from spiritlens.terms import ROLES
+from spiritlens.terms import ROLES, Progress
 
 Detector = Literal["previous_token", "duplicate", "induction", "word_start", "previous_word_end", "beginning"]
 DETECTORS: tuple[Detector, ...] = get_args(Detector)
 GroupBy = Literal["role", "modality"]
-GROUPS = {"role": ROLES, "modality": ("none", "text", "speech")}
+KEY_GROUPS = {"role": ROLES, "modality": ("none", "text", "speech")}
 
 
 @plain_torch
@@ -78,7 +78,7 @@ def attention_mass(
     """
     chosen = given_prompts(given_lens(lens), prompts, needs=())
     check_choice("by", by, GroupBy)
-    groups, attributes = GROUPS[by], _attributes(lens, {"by": by})
+    groups, attributes = KEY_GROUPS[by], _attributes(lens, {"by": by})
 
     def measure(place: int, advance: Advance) -> xr.Dataset:
         prompt = chosen[place]
@@ -183,4 +183,5 @@ def _coordinates(model: LensModel, prompt: Prompt) -> dict[str, object]:
         "prompt_id": ("prompt", np.array([prompt.id])),
         "modality": ("prompt", np.array([prompt.kind])),
         "fact_id": ("prompt", np.array([prompt.fact_id])),
+        **heard_columns([prompt]),
     }

@@ -26,7 +26,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.results import array, model_attributes, prompt_columns
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.components import hook_name
@@ -37,7 +37,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.foils import runner_up
-from spiritlens.terms import ROLES
+from spiritlens.terms import ROLES, Progress
 
 Against = Literal["foil", "nothing", "mean"]
 """What the answer's logit is compared with: the foil's, nothing (the bare logit), or the mean over all ids."""

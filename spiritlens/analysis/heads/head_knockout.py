@@ -26,8 +26,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from spiritlens.analysis.grid.canary import Deviations, canary_programs
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes
@@ -38,16 +39,17 @@ from spiritlens.components import hook_name
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
-from spiritlens.models.protocol import LensModel
+from spiritlens.models.protocol import HookFunction, LensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.spans import EVERYWHERE
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.knock_out import KnockOutKind
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, record
 from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep, resolved_memory_budget
+from spiritlens.terms import Progress
 
 HeadName = tuple[int, int]
 """Layer and head."""
@@ -108,7 +110,7 @@ def head_knockout(
     """
     prompts = given_prompts(given_lens(lens), prompts)
     asked = ablation if isinstance(ablation, Ablation) else Ablation(ablation)
-    groups = None if groups is None else given_groups(lens.backend, groups)
+    groups = None if groups is None else given_head_groups(lens.backend, groups)
     draws = drawn(samples) if asked.kind == "resample" else Draws(1, drawn(samples).seed)
     others = prompts if asked.reference is None else given_each(lens, asked.reference, "reference")
     leave_out: LeaveOut = "same subject" if asked.reference is None else "nothing"
@@ -153,7 +155,7 @@ def _attributes(
     }
 
 
-def given_groups(model: LensModel, groups: Mapping[str, Sequence[HeadName]]) -> dict[str, tuple[HeadName, ...]]:
+def given_head_groups(model: LensModel, groups: Mapping[str, Sequence[HeadName]]) -> dict[str, tuple[HeadName, ...]]:
     """Groups of heads by name: at least one group, each of at least one (layer, head) that the model has."""
     if not isinstance(groups, Mapping):
         raise ValueError(f"groups={shown(groups)}: expected names with their heads, such as {{'movers': [(5, 1)]}}")
@@ -208,22 +210,27 @@ def _one_prompt(
     positions = knocked_out(prompt, settings.spans)
     parts = prompt_scorers(lens, prompt, settings.metrics)
     nothing: Program = {0: (Action("z", (len(prompt) - 1,), None, "base"),)}
-    programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing]
+    own = canary_programs(("z",), model.n_layers, range(len(prompt)), prompt.id)[0]
+    n_cells = len(programs)
+    programs = [*programs, _program(_all_heads(model), Span("all spans", positions)), nothing, own]
     put_in = None if pool is None else pool.values(prompt, positions, draws.samples, draws.seed)
-    results = [_swept(lens, prompt, positions, put_in, programs, scorer, draws.samples) for scorer in parts]
+    found = [_swept(lens, prompt, positions, put_in, programs, scorer, draws.samples) for scorer in parts]
+    results, plainly = [result for result, _ in found], array(torch.stack([score for _, score in found]).sum(0))
     values = array(sum((found.values for found in results[1:]), results[0].values))
     base = array(sum((found.base for found in results[1:]), results[0].base))
+    everyone, unpatched, unmoved = values[n_cells], values[n_cells + 1], values[n_cells + 2]
     runs = CellRuns(
         base[:1],
-        values[-2],
-        values[:-2],
-        np.abs(values[-1] - base).max(axis=0),
+        everyone,
+        values[:n_cells],
+        np.abs(unpatched - base).max(axis=0),
+        canary=Deviations(*(np.abs(one).max(axis=0) for one in (unmoved - base, everyone - plainly))),
         exact=frozenset.intersection(*(frozenset(found.unmoved) for found in results)),
     )
     components, layers = (("z",), range(model.n_layers)) if groups is None else (tuple(groups), (-1,))
     along = Along(components, layers, settings.metrics, "noising", attributes)
     cells = Cells(tuple(places), shape, by_head=groups is None)
-    return effects_of(prompt, given_answer(lens, prompt).known, sites, cells, runs, along)
+    return effects_of(prompt, knows(lens, prompt), sites, cells, runs, along)
 
 
 def _cells(
@@ -267,18 +274,44 @@ def _swept(
     programs: Sequence[Program],
     scorer: Scorer,
     samples: int,
-) -> SweepResult:
-    """All programs in one sweep; the last patches nothing and is run all the same."""
+) -> tuple[SweepResult, Tensor]:
+    """All programs in one sweep, of which the last two change nothing and are run all the same; and scores ``[sample
+    metric]`` of the run without any head, made with hooks alone, for the canary."""
     model = lens.backend
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     z_names = [hook_name("z", layer) for layer in range(model.n_layers)]
-    sweep = plan_sweep(model, programs, tokens.shape[1], 0, scorer.n_readouts, always=(len(programs) - 1,))
+    sweep = plan_sweep(
+        model, programs, tokens.shape[1], 0, scorer.n_readouts, always=(len(programs) - 2, len(programs) - 1)
+    )
     base = record(model, tokens, None, [*sweep.names["base"], *z_names], scorer.n_readouts)
     replaced = _replaced(base, z_names, positions, put_in, samples)
     marker = torch.zeros(samples, 1, 1, dtype=model.dtype, device=model.device) if samples > 1 else None
     source = RecordedRun(tokens, marker, replaced, base.logits)
     runs: RecordedPair = {"base": base, "source": source}
-    return sweep.run(model, runs, scorer.with_clean(base.logits), memory_budget=lens.memory_budget)
+    scored = scorer.with_clean(base.logits)
+    result = sweep.run(model, runs, scored, memory_budget=lens.memory_budget)
+    return result, scored(_without_heads(model, tokens, replaced, positions, scorer.n_readouts))
+
+
+@torch.no_grad()
+def _without_heads(
+    model: LensModel, tokens: Tensor, replaced: Mapping[str, Tensor], positions: Sequence[int], n_readouts: int
+) -> Tensor:
+    """Logits ``[sample readout d_vocab]`` with z replaced at the positions in every block, by one hook a block."""
+    where = list(positions)
+
+    def put(values: Tensor) -> HookFunction:
+        def hook(z: Tensor) -> Tensor:
+            z = z.clone()
+            z[:, where] = values[:, where]
+            return z
+
+        return hook
+
+    hooks = [(name, put(values)) for name, values in replaced.items()]
+    samples = len(next(iter(replaced.values())))
+    with model.hooked(hooks):
+        return model.forward(tokens.expand(samples, -1))[:, -n_readouts:]
 
 
 def _replaced(

@@ -1,9 +1,10 @@
-"""Reference prompts of a knock-out: where a head's mean and its resampled values come from.
+"""Reference prompts of a knock-out: where the mean and the resampled values of a component come from.
 
 A token is stood in for by reference tokens of its role and modality, or where no reference has such a one, of its
 modality. Prompts that serve as each other's references give nothing to a prompt about their own subject.
 
-Axes: z ``[layer head d_head]`` of each reference token.
+Axes: values ``[layer …]`` of each reference token: of z ``[layer head d_head]``, of an output ``[layer d_model]``, of
+the embedding ``[1 d_model]``.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ TokenKind = tuple[str, str]
 
 
 class Reference:
-    """z of reference prompts, token by token: where a head's mean and its resampled values come from."""
+    """A component of reference prompts, token by token: where its mean and its resampled values come from."""
 
     def __init__(
         self,
@@ -33,32 +34,34 @@ class Reference:
         prompts: Sequence[Prompt],
         kind: Literal["mean", "resample"],
         leave_out: LeaveOut = "nothing",
+        component: str = "z",
     ) -> None:
-        names = [hook_name("z", layer) for layer in range(model.n_layers)]
-        self.kind, self.leave_out = kind, leave_out
+        names = [hook_name(component, layer) for layer in range(1 if component == "embed" else model.n_layers)]
+        self.kind, self.leave_out, self.component = kind, leave_out, component
         self.tokens: dict[TokenKind, list[tuple[str, Tensor]]] = {}
         for prompt in prompts:
             cache = model.cache(prompt.tokens, names)
-            stacked = torch.stack([cache[name][0] for name in names])  # [layer pos head d_head]
+            stacked = torch.stack([cache[name][0] for name in names])  # [layer pos …]
             for position, token_kind in enumerate(zip(prompt.roles, prompt.modalities, strict=True)):
                 self.tokens.setdefault(token_kind, []).append((subject_key(prompt), stacked[:, position]))
 
     def values(self, prompt: Prompt, positions: Sequence[int], samples: int, seed: int) -> Tensor:
-        """What stands in for z at the positions, ``[sample position layer head d_head]``: the mean of tokens like
+        """What stands in for the component at the positions, ``[sample position layer …]``: the mean of tokens like
         each, or one of them, drawn for every sample."""
         kinds = [(prompt.roles[position], prompt.modalities[position]) for position in positions]
         alike = {kind: self._alike(prompt, kind) for kind in dict.fromkeys(kinds)}
         if self.kind == "mean":
             means = {kind: torch.stack(found).mean(0) for kind, found in alike.items()}
-            return torch.stack([means[kind] for kind in kinds]).expand(samples, -1, -1, -1, -1)
+            found = torch.stack([means[kind] for kind in kinds])
+            return found.expand(samples, *found.shape)
         rows = [
-            [_drawn(alike[kind], prompt, at, sample, seed) for at, kind in zip(positions, kinds, strict=True)]
+            [self._drawn(alike[kind], prompt, at, sample, seed) for at, kind in zip(positions, kinds, strict=True)]
             for sample in range(samples)
         ]
         return torch.stack([torch.stack(row) for row in rows])
 
     def _alike(self, prompt: Prompt, kind: TokenKind) -> list[Tensor]:
-        """z ``[layer head d_head]`` of each reference token of this role and modality; where there are none, of the
+        """Values ``[layer …]`` of each reference token of this role and modality; where there are none, of the
         modality."""
         of_modality = [other for other in self.tokens if other[1] == kind[1] and other[0] != "bos"]
         alike, fallback = (
@@ -71,6 +74,11 @@ class Reference:
             for kinds in ([kind], of_modality)
         )
         return alike or fallback
+
+    def _drawn(self, found: Sequence[Tensor], prompt: Prompt, position: int, sample: int, seed: int) -> Tensor:
+        """One of the values, the same whenever prompt, position, sample and seed are."""
+        stream = generator(seed, prompt.id, sample, f"resample {self.component} {position}")
+        return found[int(torch.randint(len(found), (1,), generator=stream))]
 
 
 def check_stand_ins(prompt: Prompt, positions: Sequence[int], reference: Sequence[Prompt], leave_out: LeaveOut) -> None:
@@ -87,9 +95,3 @@ def check_stand_ins(prompt: Prompt, positions: Sequence[int], reference: Sequenc
                 f"'{prompt.subject.name}': no reference prompt{about} has tokens of that modality; give prompts that "
                 "have: Ablation(…, reference=…), or use kind='zero'"
             )
-
-
-def _drawn(found: Sequence[Tensor], prompt: Prompt, position: int, sample: int, seed: int) -> Tensor:
-    """One of the values, the same whenever prompt, position, sample and seed are."""
-    stream = generator(seed, prompt.id, sample, f"resample z {position}")
-    return found[int(torch.randint(len(found), (1,), generator=stream))]

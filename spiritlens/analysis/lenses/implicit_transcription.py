@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spiritlens.analysis.grid.each_prompt import Progress
 from spiritlens.analysis.lenses.logit_lens import logit_lens, word_token_ids
 from spiritlens.arguments import told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.terms import Progress
 
 
 @dataclass(frozen=True)

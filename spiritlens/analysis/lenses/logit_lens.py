@@ -16,8 +16,8 @@ import xarray as xr
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
-from spiritlens.analysis.grid.results import model_attributes
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
+from spiritlens.analysis.grid.results import heard_columns, model_attributes
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
 from spiritlens.effects.measures import LENS_SCHEMA
@@ -26,6 +26,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.terms import Progress
 
 
 @plain_torch
@@ -95,6 +96,7 @@ def _one_prompt(lens: Lens, prompt: Prompt, top: int) -> xr.Dataset:
             "state": np.arange(model.n_layers + 1),
             "prompt_id": ("prompt", np.array([prompt.id])),
             "modality": ("prompt", np.array([prompt.kind])),
+            **heard_columns([prompt]),
             **{name: (("prompt", "pos"), np.array([list(values)])) for name, values in texts.items()},
         },
     )

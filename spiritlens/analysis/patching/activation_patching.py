@@ -28,22 +28,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored, given_spans
-from spiritlens.analysis.grid.grid import Draws, Grid, drawn, given_grid
+from spiritlens.analysis.grid.grid import DEFAULT_COMPONENTS, Draws, Grid, drawn, given_grid
 from spiritlens.analysis.grid.results import metric_settings, model_attributes
 from spiritlens.analysis.patching.donors import Donors, Transfer, given_donors
 from spiritlens.analysis.patching.grid import PatchGrid, PatchSettings, patch_grid
-from spiritlens.analysis.patching.one_prompt import Asked, patch_prompt
+from spiritlens.analysis.patching.one_prompt import PatchTask, patch_prompt
 from spiritlens.arguments import told_keywords
 from spiritlens.components import hook_name, patched_by
+from spiritlens.effects.schema import CANARIES
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
@@ -53,8 +55,8 @@ from spiritlens.runs.corruptions.contrasts import (
 )
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
+from spiritlens.terms import Progress
 
-DEFAULT_COMPONENTS = ("resid_pre", "attn_out", "mlp_out")
 DEFAULT_METRICS = ("probability", "logit_difference")
 BACK_SPANS = ("subject", "last token")
 """Where `back_patch` looks when it is not told: a state per source layer and layer is many."""
@@ -94,7 +96,7 @@ def activation_patch(
     attributes = _attributes(call)
 
     def measure(place: int, advance: Advance) -> xr.Dataset:
-        known = given_answer(lens, call.asked[place].prompt).known
+        known = knows(lens, call.asked[place].prompt)
         return patch_prompt(lens, call.asked[place], call.settings, known=known, attributes=attributes)
 
     work = Work(call.prompts, measure, attributes, "patching", settings=call.within)
@@ -134,7 +136,7 @@ def back_patch(
     attributes = _attributes(call, {"source_layers": layers})
 
     def measure(place: int, advance: Advance) -> xr.Dataset:
-        known = given_answer(lens, call.asked[place].prompt).known
+        known = knows(lens, call.asked[place].prompt)
         parts = []
         for layer in layers:
             moved = replace(call.settings.transfer, source_hook=hook_name(component, layer))
@@ -142,9 +144,11 @@ def back_patch(
             part = patch_prompt(lens, call.asked[place], settings, known=known, attributes=attributes)
             parts.append(part.assign_coords(component=[f"{component} from {layer}"]))
             advance(1 / len(layers))
-        return xr.concat(
+        joined = xr.concat(
             parts, dim="component", data_vars="minimal", coords="minimal", compat="override", join="override"
         )
+        canaries = {name: np.fmax.reduce([part[name].values for part in parts]) for name in CANARIES}
+        return joined.assign({name: (("prompt", "metric"), found) for name, found in canaries.items()})
 
     work = Work(call.prompts, measure, attributes, "back-patching", settings=call.within)
     return each_prompt(work, folder=folder, progress=progress)
@@ -155,7 +159,7 @@ class _Call:
     """What a call was given: each prompt with its contrast and its donor, and the settings."""
 
     lens: Lens
-    asked: tuple[Asked, ...]
+    asked: tuple[PatchTask, ...]
     contrast: Contrast
     settings: PatchSettings
 
@@ -186,7 +190,7 @@ def _given(
     given_spans(patched, grid.at, grid.spans)
     prompts, scored = given_scored(lens, prompts, metrics)
     transfer = Transfer(donors.pooling, donors.control, seed=draws.seed)
-    asked = map(Asked, prompts, contrasts_of(prompts, contrast), given)
+    asked = map(PatchTask, prompts, contrasts_of(prompts, contrast), given)
     return _Call(lens, tuple(asked), contrast, PatchSettings(grid, scored, draws, transfer))
 
 

@@ -22,7 +22,7 @@ from einops import einsum, rearrange, repeat
 from torch import Tensor
 
 from spiritlens.analysis.patching.grid import Patch
-from spiritlens.components import BY_NAME, hook_name
+from spiritlens.components import COMPONENT_NAMED, hook_name
 from spiritlens.models.protocol import CachedPrefix, LensModel
 from spiritlens.runs.sweep.plan import Action, Which
 from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, n_samples
@@ -42,7 +42,7 @@ class VariantRun(RecordedRun):
 
 def moves_one_block(patch: Patch) -> bool:
     """Whether the patch is of the kind that this module computes."""
-    return len(patch.layers) == 1 and BY_NAME[patch.component].base_reads != ()
+    return len(patch.layers) == 1 and COMPONENT_NAMED[patch.component].base_reads != ()
 
 
 def block_sweep(
@@ -56,7 +56,7 @@ def block_sweep(
 def block_names(sweep: Sweep, patches: Sequence[Patch]) -> dict[Which, list[str]]:
     """Hook names that `block_values` reads of the "base" and of the "source" run."""
     components = dict.fromkeys(patch.component for patch in patches)
-    base = dict.fromkeys(name for component in components for name in BY_NAME[component].base_reads)
+    base = dict.fromkeys(name for component in components for name in COMPONENT_NAMED[component].base_reads)
     layers = sorted({patch.layers[0] for patch in patches})
     return {
         "base": [*sweep.names["base"], *(hook_name(name, layer) for layer in layers for name in base)],

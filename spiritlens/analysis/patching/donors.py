@@ -37,7 +37,7 @@ from spiritlens.terms import ROLE_TABLE
 
 Pooling = Literal["position", "last", "mean", "broadcast", "norm_matched"]
 Control = Literal["none", "other word", "other fact", "noise"]
-Group = tuple[int, ...]
+Positions = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Transfer:
         return pooling_weights(prompt, donor, self.pooling, self.control, self.seed)
 
 
-def aligned_groups(prompt: Prompt, donor: Prompt) -> tuple[tuple[Group, Group], ...]:
+def aligned_groups(prompt: Prompt, donor: Prompt) -> tuple[tuple[Positions, Positions], ...]:
     """Pairs (positions here, positions in the donor) of groups that belong together."""
     here, there = _groups(prompt), _groups(donor)
     pairs = [
@@ -200,7 +200,7 @@ def _each_once(layers: Iterable[int]) -> tuple[int, ...]:
     return found
 
 
-def _groups(prompt: Prompt) -> dict[tuple[str, int], Group]:
+def _groups(prompt: Prompt) -> dict[tuple[str, int], Positions]:
     """Positions by (part of the sentence, number within it)."""
     found: dict[tuple[str, int], list[int]] = {}
     subject = prompt.subject
@@ -227,8 +227,8 @@ def _groups(prompt: Prompt) -> dict[tuple[str, int], Group]:
 
 
 def _other_words(
-    prompt: Prompt, donor: Prompt, pairs: Sequence[tuple[Group, Group]], seed: int
-) -> tuple[tuple[Group, Group], ...]:
+    prompt: Prompt, donor: Prompt, pairs: Sequence[tuple[Positions, Positions]], seed: int
+) -> tuple[tuple[Positions, Positions], ...]:
     """The same groups here, each with the donor's tokens of a word that does not belong to it: of a group that shares
     no word with the one that is due here, nor the subject."""
     words = [pair for pair in pairs if all(donor.word_index[position] >= 0 for position in pair[1])]
@@ -246,7 +246,7 @@ def _other_words(
     return tuple(changed)
 
 
-def _named_in(donor: Prompt, group: Group) -> set[int | str]:
+def _named_in(donor: Prompt, group: Positions) -> set[int | str]:
     """Words of a group by number, and whether it belongs to the subject."""
     found: set[int | str] = {donor.word_index[position] for position in group}
     return found | {"subject"} if any(position in donor.subject for position in group) else found

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from spiritlens.analysis.grid.canary import largest
 from spiritlens.analysis.grid.cells import Along, CellRuns, effects_of
 from spiritlens.analysis.grid.results import array
 from spiritlens.analysis.grid.sites import grid_sites
@@ -28,7 +29,7 @@ from spiritlens.terms import Direction
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class PatchTask:
     """A prompt with what it is compared with, and whose values it gets (`donor` None: those of the other run)."""
 
     prompt: Prompt
@@ -58,7 +59,7 @@ class Continuation:
 
 def patch_prompt(
     lens: Lens,
-    asked: Asked,
+    asked: PatchTask,
     settings: PatchSettings,
     *,
     known: bool,
@@ -79,13 +80,16 @@ def patch_prompt(
         np.broadcast_to(corrupted, (samples, corrupted.shape[-1])),
         np.broadcast_to(values, (len(values), samples, values.shape[-1])),
         _added([each.cells.noise_floor for each in found]),
+        canary=largest([each.cells.canary for each in found]),
         exact=frozenset.intersection(*(each.cells.unmoved for each in found)),
     )
     along = Along(grid.components, range(model.n_layers), settings.metrics, grid.direction, attributes)
     return effects_of(asked.prompt, known, sites, cells, runs, along)
 
 
-def _continuation(lens: Lens, asked: Asked, settings: PatchSettings, cells: PatchCells, scorer: Scorer) -> Continuation:
+def _continuation(
+    lens: Lens, asked: PatchTask, settings: PatchSettings, cells: PatchCells, scorer: Scorer
+) -> Continuation:
     """The cells under one continuation; the clean run is one of the two where it can be, else it is run by itself."""
     model, denoising = lens.backend, settings.grid.direction == "denoising"
     clean, corrupted = _specs(lens, asked, settings, scorer)
@@ -110,7 +114,7 @@ def _continuation(lens: Lens, asked: Asked, settings: PatchSettings, cells: Patc
     return Continuation(found, found.clean, scored(_logits(model, corrupted, scorer)))
 
 
-def _specs(lens: Lens, asked: Asked, settings: PatchSettings, scorer: Scorer) -> tuple[RunSpec, RunSpec]:
+def _specs(lens: Lens, asked: PatchTask, settings: PatchSettings, scorer: Scorer) -> tuple[RunSpec, RunSpec]:
     """The clean and the corrupted run."""
     if isinstance(asked.contrast, Prompt):
         return RunSpec(asked.prompt), RunSpec(asked.contrast)

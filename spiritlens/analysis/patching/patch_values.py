@@ -4,16 +4,19 @@ sweep.
 Base and source may be any two runs: of the prompt, of a counterfactual, of a corruption, of the same fact in another
 modality. Values of a run of other length come through `spiritlens.analysis.patching.donors`; values of another layer
 (back-patching) stand under the name of the place that they are put into. Patches that move one block at their own
-positions only are computed beforehand (`spiritlens.analysis.patching.closed_form`).
+positions only are computed beforehand (`spiritlens.analysis.patching.closed_form`); of these one per component is swept
+as well, for the canary.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.grid.canary import Deviations
+from spiritlens.analysis.patching.canary import patch_canary
 from spiritlens.analysis.patching.closed_form import block_names, block_sweep, block_values, moves_one_block
 from spiritlens.analysis.patching.donors import Transfer, noise_like, pooled
 from spiritlens.analysis.patching.grid import Patch
@@ -43,7 +46,7 @@ class RunSpec:
 @dataclass(frozen=True, eq=False)
 class PatchValues:
     """Values ``[cell sample metric]``, cells that provably keep the base's value, scores ``[run metric]`` of the base,
-    the source and the clean run, and the noise floor."""
+    the source and the clean run, the noise floor and the canary."""
 
     values: Tensor
     unmoved: frozenset[int]
@@ -51,6 +54,7 @@ class PatchValues:
     source: Tensor
     clean: Tensor
     noise_floor: Tensor
+    canary: Deviations
 
 
 @torch.no_grad()
@@ -74,9 +78,13 @@ def patch_values(
     tokens = base.tokens(scorer.forced, model.device)
     first = _first_changed(model, base, source, scorer, transfer)
     nothing: Program = {0: (Action("resid_pre", (max(first, len(base.prompt) - 1),), None, "base"),)}
-    programs = [*(patches[index].program() for index in rest), nothing]
+    canary = patch_canary(patches, own, range(first, tokens.shape[1]), model.n_layers, base.prompt.id)
+    if not _whole(base, source, transfer):
+        canary = replace(canary, own=canary.own[:1])
+    programs = [*(patches[index].program() for index in rest), nothing, *canary.programs]
     some, sizes = [patches[index] for index in own], (tokens.shape[1], first, scorer.n_readouts)
-    sweep, blocks = plan_sweep(model, programs, *sizes, always=(len(rest),)), block_sweep(model, some, *sizes)
+    sweep = plan_sweep(model, programs, *sizes, always=range(len(rest), len(programs) - len(canary.twins)))
+    blocks = block_sweep(model, some, *sizes)
     both = sweep.names, block_names(blocks, some)
     taken = list(dict.fromkeys(name for names in both for name in names["source"]))
     held = list(dict.fromkeys(name for names in both for name in names["base"]))
@@ -90,15 +98,16 @@ def patch_values(
     runs: RecordedPair = {"base": found_base, "source": found_source}
     result = sweep.run(model, runs, scored, memory_budget=memory_budget)
     values = result.values.new_zeros(len(patches), *result.values.shape[1:])
-    values[rest] = result.values[:-1]
+    values[rest] = result.values[: len(rest)]
     unmoved = {rest[cell] for cell in result.unmoved if cell < len(rest)}
     if own:
         values[own], still = block_values(
             model, blocks, runs, some, n_prompt=len(base.prompt), score=scored, memory_budget=memory_budget
         )
         unmoved |= {own[cell] for cell in still}
-    floor = (result.values[-1] - result.base).abs().amax(0)
-    return PatchValues(values, frozenset(unmoved), result.base, result.source, scored(clean), floor)
+    floor = (result.values[len(rest)] - result.base).abs().amax(0)
+    told = canary.deviations(result, len(rest) + 1, values)
+    return PatchValues(values, frozenset(unmoved), result.base, result.source, scored(clean), floor, told)
 
 
 def _ways(model: LensModel, patches: Sequence[Patch]) -> tuple[list[int], list[int]]:
@@ -134,10 +143,15 @@ def alignable(prompt: Prompt, donor: Prompt, transfer: Transfer) -> tuple[bool, 
     return tuple(bool(row.sum() > 0) for row in transfer.weights(prompt, donor))
 
 
+def _whole(base: RunSpec, source: RunSpec, transfer: Transfer) -> bool:
+    """Whether each value comes from its own position and layer, so that all of them together are the source run."""
+    moved = transfer.control != "none" or transfer.source_hook is not None
+    return not moved and transfer.same_places(base.prompt, source.prompt)
+
+
 def _first_changed(model: LensModel, base: RunSpec, source: RunSpec, scorer: Scorer, transfer: Transfer) -> int:
     """First position at which values of the source can differ from the base's."""
-    moved = transfer.control != "none" or transfer.source_hook is not None
-    if moved or not transfer.same_places(base.prompt, source.prompt):
+    if not _whole(base, source, transfer):
         return 0
     both = [
         model.embed(spec.tokens(scorer.forced, model.device)) if spec.embeddings is None else spec.embeddings

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spiritlens.analysis.grid.canary import largest
 from spiritlens.analysis.grid.cells import metric_columns
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.grid.results import array, metric_settings, model_attributes, prompt_columns
 from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.analysis.paths.path_values import PathValues, no_path
-from spiritlens.analysis.paths.paths import Group, Held
+from spiritlens.analysis.paths.paths import Held, ReceiverGroup
 from spiritlens.effects.paths import BaseRun, PathArrays, PathAxes, new_paths
 from spiritlens.effects.schema import Status
 from spiritlens.models.lens import Lens
@@ -26,7 +27,7 @@ class PathSettings:
     """What decides the numbers, prompts apart."""
 
     senders: tuple[Sender, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[ReceiverGroup, ...]
     at: tuple[str, ...]
     base: BaseRun
     held: Held
@@ -82,9 +83,11 @@ def paths_dataset(
             cell = (0, *senders.places[sender], *receivers.places[group], column)
             patched[cell] = values[group, sender]
             status[cell] = int(Status.EXACT if exact[group, sender] else Status.MEASURED)
+    canary = largest([edges.canary for edges in found if edges is not None])
+    own, everywhere = (None if one is None else one[None] for one in (canary.own, canary.everywhere))
     some = next(edges for edges in found if edges is not None)
     return new_paths(
-        PathArrays(array(some.base)[None], patched, status, array(some.noise_floor)[None]),
+        PathArrays(array(some.base)[None], patched, status, array(some.noise_floor)[None], own, everywhere),
         PathAxes(
             senders.coordinates,
             receivers.coordinates,
@@ -99,7 +102,7 @@ def paths_dataset(
     )
 
 
-def _group_key(group: Group) -> tuple[str, int, int]:
+def _group_key(group: ReceiverGroup) -> tuple[str, int, int]:
     if len(group) == 1:
         return group[0].component, group[0].layer, group[0].head
     return " + ".join(str(receiver) for receiver in group), -1, -1

@@ -20,14 +20,17 @@ receiver.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 import xarray as xr
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.canary import largest
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, drawn
+from spiritlens.analysis.paths.canary import donor_deviation
 from spiritlens.analysis.paths.dataset import PathSettings, path_attributes, paths_dataset
 from spiritlens.analysis.paths.nodes import Receiver
 from spiritlens.analysis.paths.path_values import PathValues, path_values, record_pair
@@ -38,7 +41,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     check_length,
@@ -50,6 +53,7 @@ from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
+from spiritlens.terms import Progress
 
 DEFAULT_METRICS = ("logit_difference", "probability")
 
@@ -94,7 +98,7 @@ def path_patch(
     def measure(place: int, advance: Advance) -> xr.Dataset:
         prompt = prompts[place]
         found = _one_prompt(lens, prompt, others[place], settings, advance)
-        return paths_dataset(lens, prompt, given_answer(lens, prompt).known, found, settings, attributes)
+        return paths_dataset(lens, prompt, knows(lens, prompt), found, settings, attributes)
 
     def edges(place: int) -> int:
         return len(senders) * len(groups) * sum(find_span(prompts[place], name) is not None for name in settings.at)
@@ -119,6 +123,8 @@ def _one_prompt(
             pair = (None, other[sample : sample + 1])
             runs = pair if settings.base == "clean" else pair[::-1]
             recorded = record_pair(model, tokens, runs[0], runs[1], settings.groups, scorer.n_readouts)
+            inner = [group for group in settings.groups if group[0].component != "logits"]
+            missed = donor_deviation(model, recorded.base, recorded.source, scorer.n_readouts, scored, inner)
             for index, span in enumerate(spans):
                 if span is None:
                     continue
@@ -132,6 +138,7 @@ def _one_prompt(
                     memory_budget=lens.memory_budget,
                     advance=_in_shares(advance, len(parts) * len(other)),
                 )
+                edges = replace(edges, canary=largest([edges.canary, missed]))
                 done = sums[index]
                 sums[index] = edges.scaled(1 / len(other)) if done is None else done.plus(edges, 1 / len(other))
     return sums

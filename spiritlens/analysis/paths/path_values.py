@@ -23,10 +23,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.grid.canary import NO_CANARY, Deviations, largest
+from spiritlens.analysis.grid.results import array
+from spiritlens.analysis.paths.canary import all_received
 from spiritlens.analysis.paths.changes import residual_changes
 from spiritlens.analysis.paths.full_length import LOGITS, hooked_readings
 from spiritlens.analysis.paths.nodes import Sender
-from spiritlens.analysis.paths.paths import Group, Held
+from spiritlens.analysis.paths.paths import Held, ReceiverGroup
 from spiritlens.analysis.paths.readings import READ, received
 from spiritlens.components import hook_name
 from spiritlens.effects.paths import Norms
@@ -45,10 +48,11 @@ class PathValues:
     exact: Tensor
     base: Tensor
     noise_floor: Tensor
+    canary: Deviations = NO_CANARY
 
     def scaled(self, share: float) -> "PathValues":
         """These values times a share: one noise sample's part of a mean."""
-        return PathValues(self.values * share, self.exact, self.base * share, self.noise_floor)
+        return PathValues(self.values * share, self.exact, self.base * share, self.noise_floor, self.canary)
 
     def plus(self, other: "PathValues", share: float) -> "PathValues":
         """The sum with a share of another sample's (or continuation's) values; exact where both are."""
@@ -58,6 +62,7 @@ class PathValues:
             self.exact & part.exact,
             self.base + part.base,
             torch.maximum(self.noise_floor, part.noise_floor),
+            largest([self.canary, part.canary]),
         )
 
 
@@ -76,7 +81,7 @@ def record_pair(
     tokens: Tensor,
     base: Tensor | None,
     source: Tensor | None,
-    groups: Sequence[Group],
+    groups: Sequence[ReceiverGroup],
     n_readouts: int,
 ) -> Recorded:
     """Record both runs, of tokens ``[1 pos]`` with embeddings ``[1 pos d_model]`` (None: the tokens' own)."""
@@ -87,9 +92,14 @@ def record_pair(
     writes = [hook_name(component, layer) for layer in layers for component in ("z", "mlp_out")]
     n_positions = tokens.shape[1]
     programs = [_program(group, range(n_positions), model.n_layers) for group in groups]
-    swept = plan_sweep(model, [program for program in programs if program], n_positions, 0, n_readouts).names
-    base_run = record(model, tokens, base, [*nodes, *swept["base"]], n_readouts)
-    source_run = record(model, tokens, source, [hook_name("resid_pre", 0), *writes], n_readouts)
+    programs = [program for program in programs if program]
+    swept = plan_sweep(model, programs, n_positions, 0, n_readouts).names["base"]
+    put_in: tuple[str, ...] = ()
+    if programs:  # what the canary of the receivers reads
+        names = plan_sweep(model, [all_received(model.n_layers, n_positions)], n_positions, 0, n_readouts).names
+        swept, put_in = (*swept, *names["base"]), names["source"]
+    base_run = record(model, tokens, base, [*nodes, *swept], n_readouts)
+    source_run = record(model, tokens, source, [hook_name("resid_pre", 0), *writes, *put_in], n_readouts)
     return Recorded(model, base_run, source_run, n_readouts)
 
 
@@ -97,7 +107,7 @@ def record_pair(
 def path_values(
     recorded: Recorded,
     senders: Sequence[Sender],
-    groups: Sequence[Group],
+    groups: Sequence[ReceiverGroup],
     positions: Sequence[int],
     *,
     held: Held,
@@ -111,20 +121,20 @@ def path_values(
     paths = _Paths(recorded, tuple(groups), tuple(positions), held, score, budget, advance)
     values, exact = paths.unmoved(len(senders))
     size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))
-    floor = torch.zeros_like(paths.base_score)
+    floor, own = torch.zeros_like(paths.base_score), torch.zeros_like(paths.base_score)
     values_of = paths.hooked_values if model.has_user_hooks() else paths.values
     for first in range(0, len(senders), size):
-        found, same, floor_here = values_of(senders[first : first + size])
+        found, same, floor_here, own_here = values_of(senders[first : first + size])
         values[:, first : first + size] = found.to(values.dtype)
         exact[:, first : first + size] = same
-        floor = torch.maximum(floor, floor_here)
+        floor, own = torch.maximum(floor, floor_here), torch.maximum(own, own_here)
     absent = no_path(senders, groups, model.n_layers)
     values[exact] = paths.base_score
     values[absent] = torch.nan
-    return PathValues(values, exact & ~absent, paths.base_score, floor)
+    return PathValues(values, exact & ~absent, paths.base_score, floor, Deviations(array(own)))
 
 
-def no_path(senders: Sequence[Sender], groups: Sequence[Group], n_layers: int) -> Tensor:
+def no_path(senders: Sequence[Sender], groups: Sequence[ReceiverGroup], n_layers: int) -> Tensor:
     """Whether the sender writes after every receiver of the group has read, ``[group sender]``."""
     written = torch.tensor([sender.stage for sender in senders])
     read = torch.tensor([max(receiver.stage(n_layers) for receiver in group) for group in groups])
@@ -136,7 +146,7 @@ class _Paths:
     """What all senders have in common: the runs, the receivers, the positions and the rules."""
 
     recorded: Recorded
-    groups: tuple[Group, ...]
+    groups: tuple[ReceiverGroup, ...]
     positions: tuple[int, ...]
     held: Held
     score: Score
@@ -163,8 +173,9 @@ class _Paths:
         values = self.base_score[None, None].repeat(len(self.groups), n_senders, 1)
         return values, torch.zeros(len(self.groups), n_senders, dtype=torch.bool)
 
-    def values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor]:
-        """Values ``[group sender metric]``, which are provably the base's, and the noise floor ``[metric]``."""
+    def values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Values ``[group sender metric]``, which are provably the base's, the noise floor ``[metric]``, and how far a
+        sender that changes nothing moves the receivers ``[metric]``."""
         recorded, model, n_layers = self.recorded, self.recorded.model, self.recorded.model.n_layers
         base, receivers = recorded.base, [receiver for index in self.inner for receiver in self.groups[index]]
         stages = sorted({receiver.stage(n_layers) for group in self.groups for receiver in group})
@@ -173,7 +184,8 @@ class _Paths:
         )
         if any(len(group) > 1 for group in self.groups):
             changed, changes = _on_suffix(changed, changes, base.tokens.shape[1])
-        values, exact = self.unmoved(len(senders))
+        changes = {stage: torch.cat([change, torch.zeros_like(change[:1])]) for stage, change in changes.items()}
+        values, exact = self.unmoved(len(senders) + 1)
         for index in self.outer:
             values[index], exact[index] = _at_logits(
                 recorded, changed, changes[2 * n_layers], self.held.norms, self.score
@@ -185,9 +197,10 @@ class _Paths:
                 changed, received(model, base, receivers, changed, changes, self.held.norms)
             )
             exact[[self.inner[cell] for cell in unmoved]] = True
-        return values, exact, floor
+        own = (values[:, -1] - self.base_score).abs().amax(0)
+        return values[:, :-1], exact[:, :-1], floor, own
 
-    def hooked_values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor]:
+    def hooked_values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The same beside a user's own hooks: whole sequences, nothing taken for granted."""
         recorded, base = self.recorded, self.recorded.base
         receivers = [receiver for group in self.groups for receiver in group]
@@ -201,7 +214,8 @@ class _Paths:
         if self.inner:
             values[self.inner], _ = self.swept(range(base.tokens.shape[1]), readings)
         again = record(recorded.model, base.tokens, base.embeddings, [], recorded.n_readouts)
-        return values, exact, (self.score(again.logits)[0] - self.base_score).abs()
+        floor = (self.score(again.logits)[0] - self.base_score).abs()
+        return values, exact, floor, floor
 
     def swept(self, positions: Sequence[int], readings: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, ...]]:
         """Values ``[inner group, sender, metric]`` of the base run with the received values, and which cannot move."""
@@ -229,7 +243,7 @@ def _on_suffix(
     return tuple(suffix), widened
 
 
-def _program(group: Group, positions: Sequence[int], n_layers: int) -> Program:
+def _program(group: ReceiverGroup, positions: Sequence[int], n_layers: int) -> Program:
     """The group's patches as a cell of the sweep."""
     actions: dict[int, tuple[Action, ...]] = {}
     for receiver in group:

@@ -20,7 +20,7 @@ from spiritlens.prompts.spans import EVERY_TOKEN, find_span
 
 Receive = Literal["each", "together"]
 """each: every receiver is patched alone; together: all receivers are patched at once."""
-Group = tuple[Receiver, ...]
+ReceiverGroup = tuple[Receiver, ...]
 """Receivers that are patched together."""
 
 
@@ -80,7 +80,7 @@ def given_paths(paths: Paths | None, method: str, unknown: Sequence[str] = ()) -
 
 def given_nodes(
     model: LensModel, paths: Paths, receivers: Sequence[Receiver]
-) -> tuple[tuple[Sender, ...], tuple[Group, ...]]:
+) -> tuple[tuple[Sender, ...], tuple[ReceiverGroup, ...]]:
     """Senders and groups of receivers that the model has; `receivers` are the method's own."""
     senders = all_senders(model) if paths.senders is None else tuple(paths.senders)
     readers = tuple(receivers if paths.receivers is None else paths.receivers)

@@ -24,23 +24,24 @@ from pathlib import Path
 
 import xarray as xr
 
-from spiritlens.analysis.grid.each_prompt import Advance, Progress, Work, each_prompt
+from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, Grid, Screen
 from spiritlens.analysis.grid.results import metric_settings, model_attributes
 from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
 from spiritlens.analysis.tracing.screen import chosen_cells
-from spiritlens.analysis.tracing.settings import TraceSettings, given_settings
+from spiritlens.analysis.tracing.settings import TraceSettings, given_trace_settings
 from spiritlens.arguments import told_keywords
 from spiritlens.effects.schema import ATTRIBUTE_DEFAULTS
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer, other_spacing
+from spiritlens.runs.answers import knows, other_spacing
 from spiritlens.runs.corruptions.corruption import Corruption, corruption_attributes
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
+from spiritlens.terms import Progress
 from spiritlens.warn import warn
 
 DEFAULT_METRICS = ("probability", "log_probability", "logit")
@@ -75,7 +76,7 @@ def causal_trace(
     settings.
     """
     prompts, scored = given_scored(lens, given_prompts(given_lens(lens), prompts), metrics)
-    settings = given_settings(lens, prompts, grid, corruption, scored, samples, screen)
+    settings = given_trace_settings(lens, prompts, grid, corruption, scored, samples, screen)
     attributes = trace_attributes(lens, settings)
     cells, screen = chosen_cells(lens, prompts, settings), settings.screen
 
@@ -122,12 +123,12 @@ def trace_attributes(lens: Lens, settings: TraceSettings) -> dict[str, str | int
 
 
 def _known(lens: Lens, prompt: Prompt) -> bool:
-    """Whether the prompt's answer is given; told where the model prefers it in its other spacing."""
-    given = given_answer(lens, prompt)
-    spacing = None if given.known else other_spacing(lens, prompt)
+    """Whether the prompt's answer is known; told where the model prefers it in its other spacing."""
+    known = knows(lens, prompt)
+    spacing = None if known else other_spacing(lens, prompt)
     if spacing is not None and spacing.other_probability > spacing.asked_probability:
         warn(
             f"prompt {prompt.id}: the model prefers '{spacing.label}' ({spacing.other_probability:.3f}) "
             f"to the form that was asked for ({spacing.asked_probability:.3f}): check the spaces of its family"
         )
-    return given.known
+    return known

@@ -1,8 +1,8 @@
 """What a trace will cost, told before anything runs (`spiritlens trace --dry-run`).
 
 The plan of every prompt's grid is made without running the model, so cells, rows and token-layers are exact counts of
-the whole grid. Not counted: the row of the noise floor, the second continuation that a foil of several tokens needs,
-and what a screen leaves out.
+the whole grid. Not counted: the rows of the noise floor and of the canary, the second continuation that a foil of
+several tokens needs, and what a screen leaves out.
 
 FLOPs: one multiply-add is two. A token through a block costs ``2 · (attention + MLP parameters)`` and its attention
 ``4 · heads · d_head · length``; a token through an MLP alone ``6 · d_model · d_mlp``; a read-out ``2 · d_model ·

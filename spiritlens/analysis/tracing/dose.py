@@ -22,6 +22,7 @@ import torch
 import xarray as xr
 
 from spiritlens.analysis.grid.grid import Draws, drawn
+from spiritlens.analysis.grid.results import heard_columns
 from spiritlens.arguments import check_choice, listed, number, told_keywords
 from spiritlens.effects.measures import DOSES_SCHEMA
 from spiritlens.environment import plain_torch
@@ -98,6 +99,7 @@ def dose_curve(
             **{name: ("prompt", [getattr(prompt, name) for prompt in prompts]) for name in ("fact_id", "relation")},
             "subject": ("prompt", [prompt.subject.name for prompt in prompts]),
             "answer": ("prompt", [prompt.answer for prompt in prompts]),
+            **heard_columns(prompts),
             "subject_modality": ("prompt", [subject_modality(prompt) for prompt in prompts]),
         },
         attrs={

@@ -18,7 +18,7 @@ from spiritlens.components import COMPONENTS, HEAD_COMPONENTS, STAGE, WINDOWED, 
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Program
 
-DEFAULT_COMPONENTS = ("resid_pre", "mlp_out", "attn_out")
+DEFAULTS = ("resid_pre", "mlp_out", "attn_out")
 SEVERED = {row.sever: row.name for row in COMPONENTS if row.sever}
 TRACED_COMPONENTS = patched_by("sweep")
 SERVED = ("at", "spans", "window", "direction", "sever", "corrupted")
@@ -93,7 +93,7 @@ class TraceGrid(Grid):
 
 def trace_grid(model: LensModel, grid: Grid | Sequence[str] | None = None) -> TraceGrid:
     """The grid that a trace of this model is asked for."""
-    asked = given_grid(grid, DEFAULT_COMPONENTS, SERVED)
+    asked = given_grid(grid, DEFAULTS, SERVED)
     given = {field.name: getattr(asked, field.name) for field in fields(Grid)}
     given["components"] = given_names("components", given["components"], TRACED_COMPONENTS)
     given["window"] = given_window(asked.window, model.n_layers)

@@ -1,8 +1,8 @@
 """One prompt's causal trace: its cells through the sweep, and its dataset.
 
 Answer and foil of several tokens may need two teacher-forced continuations; each is swept, and their scores add up
-(`spiritlens.runs.metrics`). The last cell given to the sweep patches nothing: how far it is from the base run is the
-numerical noise floor.
+(`spiritlens.runs.metrics`). After the cells, the sweep is given one that patches nothing, whose distance from the base
+run is the numerical noise floor, and those of the canary (`spiritlens.analysis.grid.canary`).
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from spiritlens.analysis.grid.canary import canary_programs, deviations
 from spiritlens.analysis.grid.cells import Along, CellRuns, Cells, Place, effects_of
 from spiritlens.analysis.grid.each_prompt import Advance
 from spiritlens.analysis.grid.results import array
@@ -75,11 +76,13 @@ def trace_prompt(
     values = array(torch.stack([found.values for found in results]).sum(0))
     denoising = grid.direction == "denoising"
     clean, corrupted = (source, base) if denoising else (base, source)
+    last = len(cells.places)
     runs = CellRuns(
         array(clean)[:1],
         array(corrupted),
-        values[: len(cells.places)],
-        np.abs(values[len(cells.places)] - array(base)).max(axis=0),
+        values[:last],
+        np.abs(values[last] - array(base)).max(axis=0),
+        canary=deviations(values[last + 1 :], array(base), array(source)),
         exact=set(results[0].unmoved).intersection(*(found.unmoved for found in results)),
     )
     along = Along(grid.components, range(grid.n_layers), settings.metrics, grid.direction, attributes or {})
@@ -97,8 +100,10 @@ def _swept(
     suffix = tuple(range(min(settings.positions(prompt)), len(prompt.ids)))
     nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
     pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
-    programs, first = [*cells.programs, nothing], pair.first_changed(model)
-    sweep = plan_sweep(model, programs, tokens.shape[1], first, scorer.n_readouts, always=(len(cells.programs),))
+    first, whole = pair.first_changed(model), len(cells.programs)
+    canary = canary_programs(settings.grid.components, model.n_layers, range(first, tokens.shape[1]), prompt.id)
+    programs = [*cells.programs, nothing, *canary]
+    sweep = plan_sweep(model, programs, tokens.shape[1], first, scorer.n_readouts, always=range(whole, len(programs)))
     runs = pair.record(model, sweep.names, sweep.n_readouts)
     scored = scorer.with_clean(runs["source" if denoising else "base"].logits)
     return sweep.run(model, runs, scored, memory_budget=lens.memory_budget, advance=advance)

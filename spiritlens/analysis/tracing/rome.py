@@ -20,9 +20,11 @@ from spiritlens.arguments import told_keywords
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
+from spiritlens.prompts.knowing import EXACT
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.answers import given_answer
+from spiritlens.runs.answers import given_answers
 from spiritlens.runs.corruptions.noise import Noise, noise_scale
+from spiritlens.runs.likeliest import Over
 
 ROME_WINDOW = 10
 
@@ -41,19 +43,21 @@ class RomeArguments(TypedDict):
 def rome(lens: Lens, prompts: Sequence[Prompt], sever: Sever = "none") -> RomeArguments:
     """The arguments by which `causal_trace` traces these prompts as the reference code does.
 
-    Returns ``grid, corruption, metrics, samples``. Raises ValueError for prompts whose answer is not the likeliest of
-    the full vocabulary.
+    Returns ``grid, corruption, metrics, samples``. Raises ValueError for prompts that the model does not know: by the
+    rule ``exact``, those whose answer is not the likeliest of the full vocabulary, as in the reference code; by another
+    rule of the lens, as it says.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     components = ("resid_post", "mlp_out", "attn_out") if sever == "none" else ("resid_post",)
     grid = Grid(components, window=ROME_WINDOW, sever=sever)
+    over: Over = "full" if lens.knowing == EXACT else "text"
     for prompt in prompts:
-        given = given_answer(lens, prompt, "full")
+        (given,) = given_answers(lens, (prompt,), lens.knowing, over)
         if not given.known:
             raise ValueError(
                 f"the model does not know prompt {prompt.id} ({prompt.kind}): it answers '{given.answer}', not "
                 f"'{prompt.answer}', and the reference code traces what is known; leave it out (known_prompts(lens, "
-                "prompts, 'full') tells which)"
+                f"prompts, '{over}') tells which)"
             )
     noise = Noise(noise_scale(lens, prompts), stream="rome")
     return {"grid": grid, "corruption": noise, "metrics": ("probability",), "samples": 10}

@@ -23,7 +23,7 @@ from torch import Tensor
 from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
-from spiritlens.analysis.tracing.settings import TraceSettings, check_screenable, given_settings
+from spiritlens.analysis.tracing.settings import TraceSettings, check_screenable, given_trace_settings
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
 from spiritlens.effects.quantities import indirect
@@ -119,8 +119,9 @@ def common_cells(
     shares of its own largest."""
     sizes = [np.abs(attribution_patching(lens, prompt, settings)) for prompt in prompts]
     if len({size.shape for size in sizes}) > 1:
+        found = sorted({size.shape[2] for size in sizes})
         raise ValueError(
-            f"keep='common' needs the same sites in all prompts, found {sorted({size.shape[2] for size in sizes})}: "
+            f"Screen(…, keep='common') needs the same sites in all prompts, found {found}: "
             "trace at='role', or at='span' with named spans"
         )
     shares = [size / max(float(np.nanmax(size)), 1e-30) for size in sizes]
@@ -181,7 +182,7 @@ def first_look(
     """
     prompts, scored = given_scored(lens, given_prompts(given_lens(lens), prompts), (metric,))
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)
-    settings = given_settings(lens, prompts, grid, corruption, scored, samples)
+    settings = given_trace_settings(lens, prompts, grid, corruption, scored, samples)
     check_screenable(settings)
     estimates = tuple(attribution_patching(lens, prompt, settings) for prompt in prompts)
     some = np.random.default_rng(settings.draws.seed).permutation(len(prompts))[:n_exact]

@@ -14,7 +14,7 @@ from spiritlens.runs.corruptions.control_span import control_span
 from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
 from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import BY_NAME, METRICS, Metric
+from spiritlens.runs.metrics import METRIC_NAMED, METRICS, Metric
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TraceSettings:
     grid: TraceGrid
     corruption: Corruption = field(default_factory=Noise)
     draws: Draws = field(default_factory=lambda: Draws(10))
-    metrics: tuple[Metric, ...] = tuple(BY_NAME[name] for name in ("probability", "logit"))
+    metrics: tuple[Metric, ...] = tuple(METRIC_NAMED[name] for name in ("probability", "logit"))
     screen: Screen | None = None
 
     def positions(self, prompt: Prompt) -> tuple[int, ...]:
@@ -48,7 +48,7 @@ class TraceSettings:
         )
 
 
-def given_settings(
+def given_trace_settings(
     lens: Lens,
     prompts: Sequence[Prompt],
     grid: Grid | Sequence[str] | None,

@@ -20,13 +20,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import LlamaConfig
 
 from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_whole
 from spiritlens.files.weights import CheckpointError, read_json
-from spiritlens.models.checkpoints.config_values import llama_config
-from spiritlens.models.checkpoints.llama import MODEL_TYPES, tensor_shapes
+from spiritlens.models.checkpoints.config_values import model_config
+from spiritlens.models.checkpoints.llama import MODEL_TYPES, LlamaLike, tensor_shapes
 from spiritlens.models.checkpoints.weight_files import WeightFiles, is_mapped, open_weights, release_pages
 from spiritlens.models.encoder_lookup import ENCODER_FOLDERS
 
@@ -41,10 +40,10 @@ SHARD_BYTES = 2**31
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A Llama checkpoint: config, and weights by Hugging Face's names, all on one device in one dtype."""
+    """A checkpoint of the Llama kind: config, and weights by Hugging Face's names, all on one device in one dtype."""
 
     folder: Path
-    config: LlamaConfig
+    config: LlamaLike
     weights: dict[str, Tensor]
 
 
@@ -53,7 +52,7 @@ def find_checkpoint(name: str | Path) -> Path:
     if not isinstance(name, (str, Path)) or not str(name).strip() or "\0" in str(name):
         raise CheckpointError(
             f"source={shown(name)} ({type(name).__name__}): expected a checkpoint's folder, its name, a hub id, or a "
-            "loaded LlamaForCausalLM."
+            "loaded model of Hugging Face's."
         )
     path, root = Path(name).expanduser(), os.environ.get(ROOT_VARIABLE)
     places = [path]
@@ -100,8 +99,8 @@ def _download(repository: str, looked: str) -> Path:
         ) from error
 
 
-def read_config(folder: Path) -> LlamaConfig:
-    """The folder's ``config.json`` as a Llama configuration; a wrapper's ``base_config`` is what counts inside it."""
+def read_config(folder: Path) -> LlamaLike:
+    """The folder's ``config.json`` as a configuration; a wrapper's ``base_config`` is what counts inside it."""
     path = folder / "config.json"
     if not path.is_file():
         nested = sorted(str(found.parent.relative_to(folder)) for found in folder.glob("*/config.json"))
@@ -123,7 +122,7 @@ def read_config(folder: Path) -> LlamaConfig:
             f"{path}: expected model_type {' or '.join(map(repr, MODEL_TYPES))}, found {kind!r} ({named}). "
             "Other architectures are not converted."
         )
-    return llama_config(values, path)
+    return model_config(values, path)
 
 
 def read_checkpoint(
@@ -165,7 +164,7 @@ def check_folder(folder: str | Path) -> Path:
     return path
 
 
-def check_tensors(files: WeightFiles, config: LlamaConfig) -> tuple[str, ...]:
+def check_tensors(files: WeightFiles, config: LlamaLike) -> tuple[str, ...]:
     """Names of the tensors to take, after names, shapes and kinds agreed with the config."""
     shapes, found = tensor_shapes(config), files.tensors
     missing = [name for name in shapes if name not in found]
@@ -183,8 +182,9 @@ def check_tensors(files: WeightFiles, config: LlamaConfig) -> tuple[str, ...]:
     for name in found:
         if name not in shapes and not name.endswith(IGNORED_ENDINGS) and not _is_tied_copy(name, found, config):
             raise CheckpointError(
-                f"{files.sources[name]}: tensor {name} {tuple(found[name].shape)} has no place in a Llama model of "
-                f"{config.num_hidden_layers} layers. Weights and config.json must be of one checkpoint."
+                f"{files.sources[name]}: tensor {name} {tuple(found[name].shape)} has no place in a "
+                f"{config.model_type} model of {config.num_hidden_layers} layers. Weights and config.json must be of "
+                "one checkpoint."
             )
     return tuple(shapes)
 
@@ -215,7 +215,7 @@ def _check_tensor(name: str, tensor: Tensor, shape: tuple[int, ...], path: Path)
         )
 
 
-def _is_tied_copy(name: str, found: Mapping[str, Tensor], config: LlamaConfig) -> bool:
+def _is_tied_copy(name: str, found: Mapping[str, Tensor], config: LlamaLike) -> bool:
     """Whether the tensor is the unembedding of a tied model, written out although it equals the embedding."""
     embedding = found["model.embed_tokens.weight"]
     tied = bool(config.tie_word_embeddings) and name == "lm_head.weight" and found[name].shape == embedding.shape

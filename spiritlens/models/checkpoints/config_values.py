@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import LlamaConfig
-
 from spiritlens.arguments import number, shown, whole
 from spiritlens.files.weights import CheckpointError
-from spiritlens.models.checkpoints.llama import UnsupportedModel, read_as_llama
+from spiritlens.models.checkpoints.llama import LlamaLike, UnsupportedModel, read_settings
 
 SIZES = {
     "vocab_size": 2**24,
@@ -24,21 +22,22 @@ SIZES = {
     "num_key_value_heads": 2**14,
     "head_dim": 2**14,
     "max_position_embeddings": 2**28,
+    "sliding_window": 2**28,
 }
 """Whole numbers from 1, and the most that is taken for one."""
-SWITCHES = ("tie_word_embeddings", "attention_bias", "mlp_bias")
-LEFT_OUT = ("num_key_value_heads", "head_dim")
+SWITCHES = ("tie_word_embeddings", "attention_bias", "mlp_bias", "use_sliding_window")
+LEFT_OUT = ("num_key_value_heads", "head_dim", "sliding_window")
 """Values that may be null."""
 
 
-def llama_config(values: Mapping[str, Any], path: Path) -> LlamaConfig:
-    """The values of a ``config.json`` as a Llama configuration that converts exactly."""
+def model_config(values: Mapping[str, Any], path: Path) -> LlamaLike:
+    """The values of a ``config.json`` as a configuration that converts exactly."""
     try:
         _check_values(values)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}. Copy config.json from the checkpoint again.") from None
     try:
-        return read_as_llama(dict(values))
+        return read_settings(dict(values))
     except UnsupportedModel as error:
         raise UnsupportedModel(f"{path}: {error}") from error
     except Exception as error:  # transformers and huggingface_hub raise kinds of their own

@@ -1,43 +1,65 @@
 """Which checkpoints convert, and what their settings mean: shapes of tensors, rotations, what is refused and why.
 
 `ARCHITECTURES` has one row for each architecture whose block is Llama's: RMS norms before attention and MLP, rotary
-positions on whole heads, a gated MLP, no biases, embedding and unembedding tied or not. A further one of that block is
-a further row; its configuration is read as a `LlamaConfig`, which is all that the rest of the package knows.
+positions on whole heads, a gated MLP, embedding and unembedding tied or not. Rows differ in the settings that convert
+and in which projections have a bias (Qwen 2: queries, keys and values). A further one of that block is a further row.
+
+A sliding window makes no other model of prompts that fit into it: position q sees the keys q − window + 1 … q, which
+are all of them up to a length of one window. Its length is therefore the model's context here (`context`), and longer
+prompts are refused.
 """
 
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, MistralConfig, PretrainedConfig
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+LlamaLike: TypeAlias = LlamaConfig | MistralConfig | Qwen2Config
+"""The configurations of `ARCHITECTURES`, which name the sizes of a block alike."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """An architecture of Llama's block: Hugging Face's name and configuration, and the settings that convert.
+    """An architecture of Llama's block: Hugging Face's name, configuration and model, and the settings that convert.
 
     `settings` are pairs of a setting and the only value under which the model computes what a `HookedTransformer` does;
-    a setting that is absent counts as having it.
+    a setting that is absent counts as having it. `biased` are the projections of the attention that have a bias.
     """
 
     model_type: str
     config: type[PretrainedConfig]
+    model: type[PreTrainedModel]
     settings: tuple[tuple[str, Any], ...]
+    biased: tuple[str, ...] = ()
 
 
 ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(
         "llama",
         LlamaConfig,
+        LlamaForCausalLM,
         (("hidden_act", "silu"), ("attention_bias", False), ("mlp_bias", False), ("pretraining_tp", 1)),
     ),
-    Architecture("mistral", MistralConfig, (("hidden_act", "silu"), ("sliding_window", None))),
+    Architecture("mistral", MistralConfig, MistralForCausalLM, (("hidden_act", "silu"),)),
+    Architecture("qwen2", Qwen2Config, Qwen2ForCausalLM, (("hidden_act", "silu"),), biased=("q", "k", "v")),
 )
 MODEL_TYPES = tuple(row.model_type for row in ARCHITECTURES)
+MODELS = tuple(row.model for row in ARCHITECTURES)
+"""Hugging Face's models that convert as they are."""
 
 ROPE_KINDS = ("default", "linear", "llama3")
 ROPE_REASONS = {
@@ -52,7 +74,7 @@ class UnsupportedModel(ValueError):
     """A model that cannot be represented exactly as a `HookedTransformer`; the message says which setting and why."""
 
 
-def rope_settings(config: LlamaConfig) -> dict[str, Any]:
+def rope_settings(config: LlamaLike) -> dict[str, Any]:
     """The rotary settings, as transformers 5 or 4 names them: ``rope_type``, ``rope_theta``, the scaling's numbers."""
     settings = dict(getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {})
     settings["rope_type"] = settings.get("rope_type") or settings.get("type") or "default"
@@ -66,25 +88,39 @@ def rope_settings(config: LlamaConfig) -> dict[str, Any]:
     return settings
 
 
-def read_as_llama(values: dict[str, Any]) -> LlamaConfig:
-    """The values of a ``config.json`` of one of the architectures as a Llama configuration that converts exactly."""
-    config = _architecture(values.get("model_type")).config.from_dict(values)
-    _check_settings(config)
-    plain = isinstance(config, LlamaConfig)
-    llama = config if plain else LlamaConfig.from_dict(config.to_dict() | {"model_type": "llama"})
-    check_supported(llama)
-    return llama
+def read_settings(values: dict[str, Any]) -> LlamaLike:
+    """The values of a ``config.json`` of one of the architectures as its configuration, which converts exactly."""
+    config: LlamaLike = architecture(values.get("model_type")).config.from_dict(values)
+    check_supported(config)
+    return config
 
 
-def _architecture(model_type: object) -> Architecture:
+def architecture(model_type: object) -> Architecture:
+    """The row of a model type.
+
+    Raises UnsupportedModel where there is none.
+    """
     row = next((row for row in ARCHITECTURES if row.model_type == model_type), None)
     if row is None:
         raise UnsupportedModel(f"model_type is {model_type!r}; models of the type {' or '.join(MODEL_TYPES)} convert")
     return row
 
 
+def window(config: LlamaLike) -> int | None:
+    """The length of the sliding window of the layers that have one; None where none does."""
+    if isinstance(config, LlamaConfig) or config.sliding_window is None:
+        return None
+    slides = not isinstance(config, Qwen2Config) or "sliding_attention" in config.layer_types
+    return int(config.sliding_window) if slides else None
+
+
+def context(config: LlamaLike) -> int:
+    """The most tokens of a prompt that the converted model computes as Hugging Face's does."""
+    return min(int(config.max_position_embeddings), window(config) or int(config.max_position_embeddings))
+
+
 def _check_settings(config: PretrainedConfig) -> None:
-    for setting, expected in _architecture(config.model_type).settings:
+    for setting, expected in architecture(config.model_type).settings:
         found = getattr(config, setting, None)
         if found is not None and found != expected:
             raise UnsupportedModel(
@@ -93,7 +129,7 @@ def _check_settings(config: PretrainedConfig) -> None:
             )
 
 
-def check_supported(config: LlamaConfig) -> None:
+def check_supported(config: LlamaLike) -> None:
     """Refuse what `HookedTransformer` cannot compute exactly as Hugging Face does."""
     _check_settings(config)
     if getattr(config, "quantization_config", None) is not None:
@@ -108,7 +144,7 @@ def check_supported(config: LlamaConfig) -> None:
         )
 
 
-def _check_rotation(config: LlamaConfig) -> None:
+def _check_rotation(config: LlamaLike) -> None:
     """Refuse a rotation that `HookedTransformer` does not have, or that Hugging Face reads otherwise than this."""
     rope = rope_settings(config)
     kind = rope["rope_type"]
@@ -127,15 +163,15 @@ def _check_rotation(config: LlamaConfig) -> None:
         )
 
 
-def head_size(config: LlamaConfig) -> int:
+def head_size(config: LlamaLike) -> int:
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
-def tensor_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(config: LlamaLike) -> dict[str, tuple[int, ...]]:
     """Every tensor that a checkpoint of this config holds, by Hugging Face's name (no unembedding where it is tied)."""
     width, hidden, size = config.hidden_size, config.intermediate_size, head_size(config)
     heads, kv_heads = config.num_attention_heads * size, config.num_key_value_heads * size
-    layer = {
+    layer: dict[str, tuple[int, ...]] = {
         "self_attn.q_proj.weight": (heads, width),
         "self_attn.k_proj.weight": (kv_heads, width),
         "self_attn.v_proj.weight": (kv_heads, width),
@@ -146,6 +182,8 @@ def tensor_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
         "input_layernorm.weight": (width,),
         "post_attention_layernorm.weight": (width,),
     }
+    for letter in architecture(config.model_type).biased:
+        layer[f"self_attn.{letter}_proj.bias"] = layer[f"self_attn.{letter}_proj.weight"][:1]
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocab_size, width)}
     for index in range(config.num_hidden_layers):
         shapes |= {f"model.layers.{index}.{name}": shape for name, shape in layer.items()}
@@ -155,7 +193,7 @@ def tensor_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def rotary_frequencies(config: LlamaConfig, precision: torch.dtype) -> Tensor:
+def rotary_frequencies(config: LlamaLike, precision: torch.dtype) -> Tensor:
     """Angle per position of each rotary pair ``[d_head/2]``, in radians; llama3 stretches the long wavelengths."""
     rope, size = rope_settings(config), head_size(config)
     frequencies: Tensor = rope["rope_theta"] ** (-torch.arange(0, size, 2, dtype=precision) / size)

@@ -12,19 +12,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
 from spiritlens.components import hook_name
 from spiritlens.files.weights import read_json
 from spiritlens.models.checkpoints.checkpoint import read_checkpoint
-from spiritlens.models.checkpoints.llama import MODEL_TYPES, rotary_frequencies
+from spiritlens.models.checkpoints.llama import MODEL_TYPES, architecture, rotary_frequencies
 from spiritlens.models.checkpoints.weight_files import open_weights
 
 
 def load_reference(
     folder: Path, dtype: torch.dtype, device: torch.device | str = "cpu", attention: str = "eager"
-) -> LlamaForCausalLM:
+) -> PreTrainedModel:
     """The folder's model by Hugging Face's own loading; truly float64 where ``dtype`` is float64.
 
     A wrapper's folder (SIMS) and weights under other names (``_orig_mod.model.layers…``), which Hugging Face does not
@@ -40,7 +40,7 @@ def load_reference(
     else:
         checkpoint = read_checkpoint(folder, dtype)
         checkpoint.config._attn_implementation = attention
-        llama = LlamaForCausalLM(checkpoint.config)
+        llama = architecture(checkpoint.config.model_type).model(checkpoint.config)
         for parameter in llama.parameters():  # not all by .to(dtype), which would round the rotary frequencies too
             parameter.data = parameter.data.to(dtype)
         llama.load_state_dict(checkpoint.weights, strict=not checkpoint.config.tie_word_embeddings)
@@ -60,7 +60,7 @@ def _silent_loading() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def hold_float64(llama: LlamaForCausalLM) -> LlamaForCausalLM:
+def hold_float64(llama: PreTrainedModel) -> PreTrainedModel:
     """Replace the float32 islands of a float64 model, in place: norms' statistics, rotary tables, eager softmax."""
     llama.set_attn_implementation("sdpa")
     for module in llama.modules():
@@ -85,7 +85,7 @@ def _precise_norm(norm: Any) -> Any:
 
 
 @torch.no_grad()
-def reference_activations(llama: LlamaForCausalLM, tokens: Tensor) -> dict[str, Tensor]:
+def reference_activations(llama: PreTrainedModel, tokens: Tensor) -> dict[str, Tensor]:
     """Hugging Face's residuals, block outputs and logits under TransformerLens's names, in the order of computation."""
     found: dict[str, Tensor] = {}
 

@@ -35,7 +35,7 @@ SETTINGS: dict[str, tuple[Any, ...]] = {
     "load_in_4bit": (False,),
     "clip_qkv": (None, 0),
     "num_experts": (None,),
-    "original_architecture": (None, "LlamaForCausalLM"),
+    "original_architecture": (None, "LlamaForCausalLM", "Qwen2ForCausalLM", "MistralForCausalLM"),
 }
 """Settings of TransformerLens with the values that they may have."""
 
@@ -45,7 +45,7 @@ def accepted(model: Any) -> HookedTransformer:
     if not isinstance(model, HookedTransformer):
         raise ValueError(
             f"model={shown(model, 40)} ({type(model).__name__}): expected a HookedTransformer; spiritlens.load takes a "
-            "checkpoint's folder, a hub id or a LlamaForCausalLM"
+            "checkpoint's folder, a hub id or a loaded Llama, Qwen2 or Mistral"
         )
     config = model.cfg
     for name, allowed in SETTINGS.items():

@@ -1,4 +1,4 @@
-"""Llama weights become a `HookedTransformer` whose parameters are views of the checkpoint's own memory.
+"""Weights of the Llama kind become a `HookedTransformer` whose parameters are views of the checkpoint's own memory.
 
 TransformerLens stores a projection as ``[head d_model d_head]``, Hugging Face as ``[(head d_head) d_model]``: the same
 numbers under other strides. A skeleton is made on the meta device and the re-strided views are assigned to it, so there
@@ -20,14 +20,18 @@ from accelerate import init_empty_weights
 from torch import Tensor
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.components import RMSNormPre
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import PreTrainedModel
 
 from spiritlens.models.checkpoints.llama import (
+    LlamaLike,
+    architecture,
     check_supported,
+    context,
     head_size,
     rope_settings,
     rotary_frequencies,
     tensor_shapes,
+    window,
 )
 from spiritlens.prompts.vocabulary.spacing import writes_bos
 
@@ -48,9 +52,9 @@ TABLE_POSITIONS = 8192
 
 
 def hooked_config(
-    config: LlamaConfig, dtype: torch.dtype, device: torch.device | str = "cpu", name: str = "llama"
+    config: LlamaLike, dtype: torch.dtype, device: torch.device | str = "cpu", name: str = "llama"
 ) -> HookedTransformerConfig:
-    """TransformerLens's configuration of a Llama model, complete and without a look at any hub."""
+    """TransformerLens's configuration of a model of the Llama kind, complete and without a look at any hub."""
     check_supported(config)
     rope = rope_settings(config)
     grouped = config.num_key_value_heads != config.num_attention_heads
@@ -72,7 +76,8 @@ def hooked_config(
         n_key_value_heads=config.num_key_value_heads if grouped else None,
         d_head=head_size(config),
         d_mlp=config.intermediate_size,
-        n_ctx=config.max_position_embeddings,
+        n_ctx=context(config),
+        window_size=window(config),
         d_vocab=config.vocab_size,
         d_vocab_out=config.vocab_size,
         act_fn="silu",
@@ -96,7 +101,7 @@ def hooked_config(
 
 
 def hooked_transformer(
-    weights: Mapping[str, Tensor], config: LlamaConfig, dtype: torch.dtype | None = None, name: str = "llama"
+    weights: Mapping[str, Tensor], config: LlamaLike, dtype: torch.dtype | None = None, name: str = "llama"
 ) -> HookedTransformer:
     """A `HookedTransformer` on views of ``weights`` (Hugging Face's names; all on one device, in one dtype).
 
@@ -112,7 +117,7 @@ def hooked_transformer(
         model = HookedTransformer(hooked, tokenizer=None, move_to_device=False)
     converted = {key: weights[key].detach().to(dtype) for key in [*shapes, "lm_head.weight"] if key in weights}
     converted.setdefault("lm_head.weight", converted["model.embed_tokens.weight"])
-    state = _views(converted, hooked) | _zero_biases(model, dtype, device)
+    state = _zero_biases(model, dtype, device) | _views(converted, hooked, architecture(config.model_type).biased)
     leftover = model.load_state_dict(state, strict=False, assign=True)
     if leftover.unexpected_keys:
         raise RuntimeError(
@@ -126,13 +131,15 @@ def hooked_transformer(
     return model
 
 
-def hooked_from_llama(model: LlamaForCausalLM, name: str = "llama") -> HookedTransformer:
+def hooked_from_llama(model: PreTrainedModel, name: str = "llama") -> HookedTransformer:
     """A `HookedTransformer` on views of a loaded Hugging Face model; both then share their memory."""
     weights = model.state_dict()
     return hooked_transformer(weights, model.config, weights["model.embed_tokens.weight"].dtype, name)
 
 
-def _views(weights: Mapping[str, Tensor], config: HookedTransformerConfig) -> dict[str, Tensor]:
+def _views(
+    weights: Mapping[str, Tensor], config: HookedTransformerConfig, biased: tuple[str, ...]
+) -> dict[str, Tensor]:
     """TransformerLens's names and axes on the same memory."""
     grouped = config.n_key_value_heads is not None
     state = {
@@ -152,11 +159,15 @@ def _views(weights: Mapping[str, Tensor], config: HookedTransformerConfig) -> di
             if grouped and target in ("attn.W_K", "attn.W_V"):
                 target = target.replace("W_", "_W_")
             state[f"blocks.{layer}.{target}"] = weight
+        for letter in biased:
+            bias = weights[f"model.layers.{layer}.self_attn.{letter}_proj.bias"].view(-1, config.d_head)
+            own = "_" if grouped and letter != "q" else ""
+            state[f"blocks.{layer}.attn.{own}b_{letter.upper()}"] = bias
     return state
 
 
 def _zero_biases(model: HookedTransformer, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-    """TransformerLens keeps biases that Llama does not have."""
+    """TransformerLens keeps every bias, also those that an architecture does not have."""
     return {
         key: torch.zeros(value.shape, dtype=dtype, device=device)
         for key, value in model.named_parameters()
@@ -164,7 +175,7 @@ def _zero_biases(model: HookedTransformer, dtype: torch.dtype, device: torch.dev
     }
 
 
-def _share_rotary_tables(model: HookedTransformer, config: LlamaConfig, device: torch.device) -> None:
+def _share_rotary_tables(model: HookedTransformer, config: LlamaLike, device: torch.device) -> None:
     """One table for all layers instead of one each, in the precision that Hugging Face's formula needs.
 
     It covers ``TABLE_POSITIONS``; TransformerLens extends it by its own formula when a longer sequence comes.

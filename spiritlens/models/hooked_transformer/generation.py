@@ -2,14 +2,15 @@
 
 SpiritLM's package asks for an output modality and forbids the tokens of the other: a written continuation may not
 hold markers, units, pitch or style tokens; a spoken one may hold units only. Rows of the embedding that no token uses
-are never generated. `continue_prompt` runs TransformerLens's own generation with a hook on the logits that holds the
-banned ids at −∞; generation stops at the end-of-sequence token, which is allowed in every modality.
+are never generated. `continue_prompts` runs TransformerLens's own generation with a hook on the logits that holds the
+banned ids at −∞; generation stops at the end-of-sequence token, which is allowed in every modality. Prompts of one
+length are rows of one batch, so that no padding comes between a prompt and what follows it.
 
 Source: the behaviour of ``Spiritlm.generate`` of the official SpiritLM package (arXiv 2402.05755), read, not copied.
 """
 
 import math
-import re
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from transformer_lens import HookedTransformer
 
 from spiritlens.arguments import check_choice, number, shown, whole
 from spiritlens.environment import plain_torch
+from spiritlens.models.batches import MOST_ROWS, same_lengths
 from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks
 from spiritlens.prompts.building.build import build_prompt
 from spiritlens.prompts.building.question import Question
@@ -40,46 +42,55 @@ def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
 
 
 @plain_torch
-def continue_prompt(
+def continue_prompts(
     model: HookedTransformer,
     vocabulary: Vocabulary,
-    prompt: Prompt | str,
+    prompts: Sequence[Prompt | str],
     max_new_tokens: int = 20,
     modality: AnswerModality = "text",
     temperature: float = 0.0,
     seed: int = 0,
-) -> str:
-    """The continuation of a prompt, without it, stripped if text.
+) -> tuple[str, ...]:
+    """The continuation of each prompt, without it, stripped if text, in the order of the prompts.
 
     A string with markers is read as it is, one without as the written prompt that `Lens.text` makes of it; both in the
     family's case. Prompt and continuation must fit into the model's context.
 
-    Temperature 0 takes the likeliest token each time; above it sampling draws from ``seed``. A string that ends in the
-    other modality gets the marker of the wanted one first, as the official package does.
+    Temperature 0 takes the likeliest token each time; above it sampling draws from ``seed``, anew for each prompt. A
+    string that ends in the other modality gets the marker of the wanted one first, as the official package does.
     """
     check_choice("modality", modality, AnswerModality)
     new_tokens = whole("max_new_tokens", max_new_tokens, at_least=1)
     heat = number("temperature", temperature, at_least=0, below=math.inf)
     seed = whole("seed", seed, at_least=0)
     banned = torch.from_numpy(~allowed_ids(vocabulary, modality)).to(model.W_E.device)
-    ids = _prompt_ids(vocabulary, prompt)
-    ids += _marker_between(vocabulary, ids, modality)
-    room = model.cfg.n_ctx - len(ids) + 1  # the last token is generated, not read
-    if new_tokens > room:
-        raise ValueError(
-            f"max_new_tokens={new_tokens}: after the {len(ids)} tokens of the prompt the model's context of "
-            f"{model.cfg.n_ctx} has room for {max(room, 0)}; {f'ask for at most {room}' if room > 0 else 'shorten it'}"
-        )
+    rows = [_prompt_ids(vocabulary, prompt) for prompt in prompts]
+    rows = [[*ids, *_marker_between(vocabulary, ids, modality)] for ids in rows]
+    for ids in rows:
+        _check_room(model, len(ids), new_tokens)
 
     def ban(logits: Tensor) -> Tensor:
         return logits.masked_fill(banned, -torch.inf)
 
-    hooks = PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)])
+    found = [""] * len(rows)
+    with PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
+        for places in same_lengths([len(ids) for ids in rows], 1 if heat else MOST_ROWS):
+            new = _generated(model, vocabulary, [rows[place] for place in places], new_tokens, heat, seed)
+            for place, ids in zip(places, new, strict=True):
+                text = vocabulary.decode(ids)
+                found[place] = text if modality == "speech" else text.strip()
+    return tuple(found)
+
+
+def _generated(
+    model: HookedTransformer, vocabulary: Vocabulary, rows: list[list[int]], new_tokens: int, heat: float, seed: int
+) -> list[list[int]]:
+    """The new ids of rows of one length, by TransformerLens's generation with its cache of keys and values."""
     gpus = [model.W_E.device] if model.W_E.device.type == "cuda" else []
-    with torch.no_grad(), hooks, torch.random.fork_rng(gpus):
+    with torch.no_grad(), torch.random.fork_rng(gpus):
         torch.manual_seed(seed)
         tokens = model.generate(
-            torch.tensor([ids], device=model.W_E.device),
+            torch.tensor(rows, device=model.W_E.device),
             max_new_tokens=new_tokens,
             do_sample=heat > 0,
             temperature=heat or 1.0,
@@ -87,17 +98,23 @@ def continue_prompt(
             stop_at_eos=vocabulary.eos_id is not None,
             verbose=False,
         )
-    new = [int(index) for index in tokens[0, len(ids) :] if int(index) != vocabulary.eos_id]
-    text = vocabulary.decode(new)
-    return text if modality == "speech" else text.strip()
+    return [[int(index) for index in row if int(index) != vocabulary.eos_id] for row in tokens[:, len(rows[0]) :]]
+
+
+def _check_room(model: HookedTransformer, length: int, new_tokens: int) -> None:
+    room = model.cfg.n_ctx - length + 1  # the last token is generated, not read
+    if new_tokens > room:
+        raise ValueError(
+            f"max_new_tokens={new_tokens}: after the {length} tokens of the prompt the model's context of "
+            f"{model.cfg.n_ctx} has room for {max(room, 0)}; {f'ask for at most {room}' if room > 0 else 'shorten it'}"
+        )
 
 
 def _refuse_unknown_units(vocabulary: Vocabulary, string: str) -> None:
     """A unit that the family lacks would be read as letters."""
     for stream in vocabulary.family.all_streams():
-        before, _, after = stream.template.partition("{}")
-        for unit in re.findall(rf"{re.escape(before)}(\d+){re.escape(after)}", string):
-            if not stream.offset <= int(unit) < stream.offset + stream.count:
+        for unit in stream.numbers(string):
+            if not stream.offset <= unit < stream.offset + stream.count:
                 raise ValueError(
                     f"prompt={shown(string)}: {stream.template.format(unit)} is none of the {stream.count} "
                     f"{stream.name}s of family {vocabulary.family.name}, and would be read as letters"

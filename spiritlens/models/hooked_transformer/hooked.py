@@ -24,6 +24,7 @@ from spiritlens.environment import plain_arithmetic
 from spiritlens.models.hooked_transformer import suffix
 from spiritlens.models.hooked_transformer.attending import CachedKeys, attend
 from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks, has_foreign_hooks, in_turn
+from spiritlens.models.precision import widened
 from spiritlens.models.protocol import CachedPrefix, HookFunction, NormName
 from spiritlens.shapes import ShapeError, checked
 
@@ -226,7 +227,7 @@ class HookedLensModel:
 
     @checked
     def norm_scale(self, resid: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes 1"]:
-        precise = suffix.widened(resid)
+        precise = widened(resid)
         scale: Tensor = (precise.pow(2).mean(-1, keepdim=True) + self.model.cfg.eps).sqrt()
         return scale
 
@@ -248,8 +249,10 @@ class HookedLensModel:
         """The tokens on the model's device, refused where they are too many or have no embedding."""
         limit, rows = self.n_ctx, self.w_e.shape[0]
         if tokens.shape[1] > limit:
+            window = self.model.cfg.window_size
+            why = ", its sliding window, beyond which it is not computed exactly" if window == limit else ""
             raise ValueError(
-                f"{tokens.shape[1]} tokens are more than the model's context of {limit}; give a shorter prompt"
+                f"{tokens.shape[1]} tokens are more than the model's context of {limit}{why}; give a shorter prompt"
             )
         if tokens.device.type == "cpu" and tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < rows:
             worst = int(tokens.max()) if int(tokens.min()) >= 0 else int(tokens.min())
@@ -266,7 +269,7 @@ class HookedLensModel:
     def _hooked_logits(self, resid: Tensor) -> Tensor:
         """The model's own final norm and unembedding, so that their hooks fire; in the model's dtype, then widened."""
         norm = getattr(self.model, "ln_final", None)
-        return suffix.widened(self.model.unembed(resid if norm is None else norm(resid)))
+        return widened(self.model.unembed(resid if norm is None else norm(resid)))
 
     def _plain_attention(
         self, layer: int, resid: Tensor, prefix: CachedPrefix, queries: Tensor | None

@@ -20,6 +20,7 @@ from transformer_lens.components.grouped_query_attention import GroupedQueryAtte
 from transformer_lens.components.mlps.gated_mlp import GatedMLP
 
 from spiritlens.models.hooked_transformer.attending import CachedKeys, attend
+from spiritlens.models.precision import widened
 
 VOCAB_CHUNK = 8192
 """Columns of the unembedding that are widened to float32 at a time, so that no second copy of it is ever held."""
@@ -70,11 +71,6 @@ def added(bias: Tensor) -> Tensor | None:
     learns = bias.requires_grad and torch.is_grad_enabled()
     known_zero = bias.device.type == "cpu" and not learns and not bool(bias.any())
     return None if known_zero else bias
-
-
-def widened(values: Tensor) -> Tensor:
-    """The values in float32 at least."""
-    return values if values.dtype in (torch.float32, torch.float64) else values.float()
 
 
 def normed(norm: Any, resid: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ from transformers import LlamaTokenizer
 
 from spiritlens.models.planted import weights as circuits
 from spiritlens.models.planted.weights import SubjectPiece, TokenKinds
-from spiritlens.prompts.vocabulary.families import EMBEDDED, Family
+from spiritlens.prompts.vocabulary.families import EMBEDDED
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 FIRST_HALVES = ("mar", "tol", "ven", "sig")

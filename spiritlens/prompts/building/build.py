@@ -6,7 +6,9 @@
 3. A prompt that ends in speech ends with the text marker, since the answer is asked for in writing; one that ends in
    text does so only with ``marker="final"`` or where the family always writes it.
 4. A family that puts questions into a template (SpeechGPT's ``[Human]: … <eoh>. [SpeechGPT]:``) gets it around them.
-5. Tokens are made segment by segment, so that every token's word is known; at the end the whole string is tokenized
+5. A forced transcript is written after the speech, as the family's record says: what was said, as words of the prompt.
+   The answer then comes next also from a model that writes a transcript first; without, such a model is warned about.
+6. Tokens are made segment by segment, so that every token's word is known; at the end the whole string is tokenized
    once and must give the same ids.
 
 The subject is found in the *words* (of the text as given, of the speech as aligned), never in decoded tokens. Tokens of
@@ -22,6 +24,7 @@ from spiritlens.prompts.building.draft import Draft, TextPart
 from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
 from spiritlens.prompts.building.subject import find_subject
+from spiritlens.prompts.building.transcripts import spoken_text, warn_of_transcript
 from spiritlens.prompts.origin import Origin, given_origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.roles import token_parts, token_roles
@@ -49,6 +52,8 @@ def build_prompt(
     origin = given_origin(origin)
     answer_ids, foil_ids = answers(vocabulary, question)
     draft, span = _drafted(vocabulary, segments, question, marker)
+    if _is_spoken(segments) and question.answer and question.transcript == "none":
+        warn_of_transcript(vocabulary.family)
     waveform = _sound(segments)
     tokens = draft.tokens
     return Prompt(
@@ -76,6 +81,7 @@ def build_prompt(
         group=origin.group,
         audio=origin.audio or (waveform.source if waveform is not None else ""),
         vocabulary=vocabulary.hash,
+        aliases=origin.aliases,
         waveform=waveform,
     )
 
@@ -88,11 +94,12 @@ def _drafted(
     for example, solution in question.examples:
         _add_example(draft, example, solution)
     first_segment = draft.n_segments
-    _add_in_template(draft, segments, "final" if question.examples else marker)
+    transcript = spoken_text(vocabulary.family, segments) if question.transcript == "forced" else None
+    segment = _add_in_template(draft, segments, "final" if question.examples else marker, transcript)
     draft.verify()
     if question.subject is None:
         return draft, Span("", ())
-    positions, name = find_subject(draft, first_segment, question.subject, question.occurrence)
+    positions, name = find_subject(draft, first_segment, question.subject, question.occurrence, segment)
     return draft, Span(name, positions)
 
 
@@ -128,6 +135,10 @@ def _word_ids(vocabulary: Vocabulary, what: str, word: str) -> tuple[int, ...]:
     return ids
 
 
+def _is_spoken(segments: Sequence[Segment]) -> bool:
+    return any(isinstance(segment, SpeechSegment) for segment in segments)
+
+
 def _kind(segments: Sequence[Segment]) -> Kind:
     spoken = {isinstance(segment, SpeechSegment) for segment in segments}
     return "mixed" if len(spoken) == 2 else "S2T" if spoken == {True} else "T2T"
@@ -136,7 +147,7 @@ def _kind(segments: Sequence[Segment]) -> Kind:
 def _add_example(draft: Draft, segment: Segment, solution: str) -> None:
     """A solved example: the question as a prompt with a final marker, the answer and the end of the line."""
     family = draft.vocabulary.family
-    if not family.text_open:
+    if not family.text_open or family.marker_policy == "between":
         raise ValueError(f"family '{family.name}' has no text marker to set examples apart; write them into the text")
     _add(draft, [segment])
     draft.close("final")
@@ -144,13 +155,21 @@ def _add_example(draft: Draft, segment: Segment, solution: str) -> None:
     draft.end_example()
 
 
-def _add_in_template(draft: Draft, segments: Sequence[Segment], marker: FinalMarker) -> None:
-    """The segments, within the family's template where it has one, and the end of the prompt."""
+def _add_in_template(draft: Draft, segments: Sequence[Segment], marker: FinalMarker, transcript: str | None) -> int:
+    """The segments, within the family's template where it has one, and the end of the prompt.
+
+    Returns the number of the transcript's segment (-1: none is forced).
+    """
     family = draft.vocabulary.family
-    spoken = any(isinstance(segment, SpeechSegment) for segment in segments)
-    opening, closing = family.spoken_turn if spoken else family.written_turn
-    _add(draft, segments, opening, closing)
-    draft.close(marker)
+    opening, closing = family.spoken_turn if _is_spoken(segments) else family.written_turn
+    if transcript is None or family.transcript_turn is None:
+        _add(draft, segments, opening, closing)
+        draft.close(marker)
+        return -1
+    _add(draft, segments, opening)
+    before, after = family.transcript_turn
+    parts = [TextPart(closing + before, template=True), TextPart(transcript), TextPart(after, template=True)]
+    return draft.add_text([part for part in parts if part.text], marker="none")
 
 
 def _add(draft: Draft, segments: Sequence[Segment], opening: str = "", closing: str = "") -> None:

@@ -6,7 +6,7 @@ finished ids. `Draft.verify` tokenizes the string that grew beside them and refu
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from spiritlens.prompts.building.phrases import overlaps, spoken_characters, word_characters
@@ -73,22 +73,27 @@ class Draft:
 
     # ---- markers -----------------------------------------------------------------------------------------------------
 
-    def open(self, modality: Modality) -> None:
-        """Write the markers of a change to a modality; nothing where it does not change."""
+    def open(self, modality: Modality, marker: Literal["own", "none"] = "own") -> None:
+        """Write the markers of a change to a modality; nothing where it does not change.
+
+        With ``marker="none"`` what was open is closed and nothing written for what is opened.
+        """
         if modality == self.modality:
             return
         family = self.vocabulary.family
         if self.modality != "none":
             self._mark(family.text_close if self.modality == "text" else family.speech_close)
-        self._mark(family.text_open if modality == "text" else family.speech_open)
+        if marker == "own" and not (self.modality == "none" and family.marker_policy == "between"):
+            self._mark(family.text_open if modality == "text" else family.speech_open)
         self.modality = modality
 
     def close(self, marker: Literal["none", "final"]) -> None:
         """End the prompt where a written answer is to follow."""
         family = self.vocabulary.family
-        if marker == "final" and not family.text_open:
+        if marker == "final" and (not family.text_open or family.marker_policy == "between"):
             raise ValueError(
-                f"marker='final' asks for a text marker; family '{family.name}' has none, use marker='none'"
+                f"marker='final' asks for a text marker; family '{family.name}' has none for the end of a prompt, use "
+                "marker='none'"
             )
         if self.modality == "speech":
             self.open("text")
@@ -109,12 +114,12 @@ class Draft:
 
     # ---- text --------------------------------------------------------------------------------------------------------
 
-    def add_text(self, parts: Sequence[TextPart]) -> None:
-        """Append a text, cased and spaced as the family says."""
+    def add_text(self, parts: Sequence[TextPart], marker: Literal["own", "none"] = "own") -> int:
+        """Append a text, cased and spaced as the family says; the number of its segment."""
         family = self.vocabulary.family
-        for part in parts:
+        for part in (part for part in parts if not part.template):
             self._refuse_foreign(part)
-        self.open("text")
+        self.open("text", marker)
         segment = self._next_segment()
         before = self._last_string()
         written = " " if before and family.text_space and not parts[0].text[:1].isspace() else ""
@@ -132,12 +137,15 @@ class Draft:
         self.texts[segment] = written
         self.string += written
         pieces = self.vocabulary.pieces(written, before)
+        kinds = self.vocabulary.family_of_ids([index for index, _, _ in pieces])
         for order, (index, start, end) in enumerate(pieces):
             following = pieces[order + 1][1] if order + 1 < len(pieces) else end
             word = self._word_at(written, (start, end), first_word, following)
             template = word < 0 and any(overlaps(stretch, (start, end)) for stretch in in_template)
             token = Token(index, "text", "text", word, segment=segment, characters=(start, end), template=template)
-            self.tokens.append(token)
+            marks = template and kinds[order] not in ("text", "padding")  # a token of the family's turn
+            self.tokens.append(replace(token, family="marker", modality="none") if marks else token)
+        return segment
 
     def _word_at(self, text: str, characters: tuple[int, int], first_word: int, following: int) -> int:
         """The word of a piece; a blank piece belongs to the word that it begins (``▁`` of ``▁ z ealand``)."""

@@ -6,20 +6,27 @@ attention and continuations serve such prompts; a method that needs more says wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from spiritlens.arguments import listed, shown, whole, written
+from spiritlens.arguments import check_choice, listed, shown, whole, written
 from spiritlens.prompts.building.segments import Segment, SpeechSegment, TextSegment
+
+Transcript = Literal["none", "forced"]
+"""Whether what was said is written after the speech, where the model would write its own transcript: ``forced``, so
+that the answer comes next."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """The subject (which of its occurrences, from 0), the answer, a foil, and solved examples that stand before."""
+    """The subject (which of its occurrences, from 0), the answer, a foil, solved examples that stand before, and
+    whether the transcript of what is heard is forced (`Transcript`)."""
 
     subject: str | None = None
     answer: str | None = None
     foil: str | None = None
     occurrence: int | None = None
     examples: Sequence[tuple[Segment, str]] = ()
+    transcript: Transcript = "none"
 
     def __post_init__(self) -> None:
         for name in ("subject", "answer"):
@@ -33,6 +40,7 @@ class Question:
             raise ValueError(f"occurrence={shown(self.occurrence)} says which subject is meant; give subject= as well")
         if self.occurrence is not None:
             object.__setattr__(self, "occurrence", whole("occurrence", self.occurrence))
+        check_choice("transcript", self.transcript, Transcript)
         examples = listed("examples", self.examples, empty=True)
         object.__setattr__(self, "examples", tuple(_example(place, pair) for place, pair in enumerate(examples)))
 

@@ -34,8 +34,8 @@ class SpeechSegment:
     """A spoken part of a prompt: its units, its words with times, and the sound where it is at hand.
 
     ``streams`` holds the further unit streams of expressive families by name (``pitch``, ``style``); ``word_rule`` says
-    which word a unit belongs to. ``text`` is what was spoken, as it was written: where it is known, and is said in
-    these words, a subject is found in it ("Apollo 11": Apollo eleven).
+    which word a unit belongs to (no words: to none, and there is no subject in it). ``text`` is what was spoken, as it
+    was written: where it is known, and is said in these words, a subject is found in it ("Apollo 11": Apollo eleven).
     """
 
     units: UnitStream
@@ -53,13 +53,14 @@ class SpeechSegment:
             raise ValueError(
                 f"waveform={shown(self.waveform)}: expected a Waveform, as spiritlens.speech.read_waveform gives"
             )
-        object.__setattr__(self, "words", listed("words", self.words, of=WordInterval))
+        object.__setattr__(self, "words", listed("words", self.words, of=WordInterval, empty=True))
         if not isinstance(self.word_rule, WordRule):
             raise ValueError(f"word_rule={shown(self.word_rule)}: expected a WordRule, such as WordRule('overlap')")
         if len(self.units) == 0:
             raise ValueError("the speech has no units; give audio of at least one encoder frame (40 ms at 25 Hz)")
         spoken = float(self.units.ends[-1]) + FRAMES_LOST
-        check_words(self.words, max(spoken, self.waveform.duration) if self.waveform else spoken)
+        if self.words:
+            check_words(self.words, max(spoken, self.waveform.duration) if self.waveform else spoken)
 
     def part(self, phrase: str, occurrence: int | None = None) -> "SpeechSegment":
         """The segment of some of its words, as for a prompt in which the subject alone is spoken.

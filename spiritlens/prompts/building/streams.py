@@ -16,7 +16,7 @@ from typing import cast
 
 import numpy as np
 
-from spiritlens.prompts.vocabulary.families import Family, Stream
+from spiritlens.prompts.vocabulary.family import Family, Stream
 from spiritlens.speech.alignment.unit_words import SILENCE, WordRule, words_of_units
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
@@ -63,7 +63,7 @@ def merge_streams(
         units = units.dedup() if stream.deduplicate else units.expand()
         main = stream.name == "unit"
         rule, slack_units = (word_rule.rule, word_rule.slack_units) if main else ("start", 0)
-        words_of = words_of_units(units, words, rule, slack_units)
+        words_of = words_of_units(units, words, rule, slack_units) if words else np.full(len(units), SILENCE)
         columns = (units.ids.tolist(), units.starts.tolist(), units.ends.tolist(), words_of.tolist())
         name = cast(StreamName, stream.name)
         dated += zip(

@@ -22,7 +22,11 @@ from spiritlens.prompts.building.phrases import (
 
 
 class SubjectError(ValueError):
-    """A subject that a prompt does not hold, or that has no tokens of its own there."""
+    """A subject that a prompt does not hold."""
+
+
+class SubjectTokensError(SubjectError):
+    """A subject that the prompt holds, but without tokens, units or times of its own."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +39,23 @@ class Occurrence:
 
 
 def find_subject(
-    draft: Draft, first_segment: int, subject: str, occurrence: int | None = None
+    draft: Draft, first_segment: int, subject: str, occurrence: int | None = None, transcript: int = -1
 ) -> tuple[tuple[int, ...], str]:
     """The positions of the subject's tokens, and the subject as it stands in the words.
 
-    Segments before ``first_segment`` (solved examples) are not searched. ``occurrence`` counts from 0.
+    Segments before ``first_segment`` (solved examples) are not searched. ``occurrence`` counts from 0; without it the
+    segment of a forced transcript, ``transcript``, is not searched either: the subject is the one that is heard.
     """
     if not isinstance(subject, str):
         raise ValueError(f"subject={shown(subject)}: expected the words of the prompt that the fact is about, a str")
     if not subject.strip():
         raise ValueError("the subject is empty; give the words of the prompt that the fact is about")
-    segments = range(first_segment, draft.n_segments)
+    left_out = transcript if occurrence is None else -1
+    segments = [number for number in range(first_segment, draft.n_segments) if number != left_out]
     places = [place for segment in segments for place in _places(draft, segment, subject)]
-    words = [word for word in draft.words if word.segment >= first_segment]
+    words = [word for word in draft.words if word.segment in segments]
     if not places:
-        raise SubjectError(_not_found(draft, words, segments, subject))
+        raise _not_found(draft, words, segments, subject)
     place = places[chosen_place(places, occurrence, f"the subject '{subject}'", _shown(words))]
     return _written(draft, place) if place.segment in draft.texts else _spoken(draft, place)
 
@@ -58,20 +64,24 @@ def _shown(words: list[DraftWord]) -> str:
     return f"the words '{' '.join(word.word for word in words)}'"
 
 
-def _not_found(draft: Draft, words: list[DraftWord], segments: range, subject: str) -> str:
+def _not_found(draft: Draft, words: list[DraftWord], segments: list[int], subject: str) -> SubjectError:
     """The reason: half a spoken word, two segments, part of a word, or another spelling."""
     halves = [half for segment in segments for half in _in_spoken_text(draft, segment, subject)[1]]
     if halves:
-        return f"the subject '{subject}' has no units of its own: {halves[0]}; name the whole word as the subject"
+        return SubjectTokensError(
+            f"the subject '{subject}' has no units of its own: {halves[0]}; name the whole word as the subject"
+        )
     across = phrase_in_words([word.word for word in words], subject)
     if any(words[first].segment != words[end - 1].segment for first, end in across):
-        return f"the subject '{subject}' stands on both sides of a marker in {_shown(words)}; keep it in one segment"
+        return SubjectError(
+            f"the subject '{subject}' stands on both sides of a marker in {_shown(words)}; keep it in one segment"
+        )
     written = {segment: draft.texts.get(segment) or draft.spoken_texts.get(segment) for segment in segments}
     texts = [
         written[segment] or " ".join(word.word for word in words if word.segment == segment) for segment in segments
     ]
     why = next((f" ({why})" for text in texts if (why := difference(text, subject))), "")
-    return (
+    return SubjectError(
         f"the subject '{subject}' does not occur in {_shown(words)}{why}; give it as it stands there, whole words only"
     )
 
@@ -111,7 +121,7 @@ def _written(draft: Draft, place: Occurrence) -> tuple[tuple[int, ...], str]:
         first, last = token.characters or (0, 0)
         beyond = (text[first : min(start, last)] + text[max(end, first) : last]).strip()
         if beyond:
-            raise SubjectError(
+            raise SubjectTokensError(
                 f"the token '{draft.vocabulary.label(token.id)}' joins the subject '{text[start:end]}' with '{beyond}'"
                 "; rephrase the prompt so that they stand apart, or name both as the subject"
             )
@@ -141,13 +151,13 @@ def _spoken(draft: Draft, place: Occurrence) -> tuple[tuple[int, ...], str]:
     outside = (number for number, word in enumerate(words) if word.segment == place.segment and number not in members)
     shared = [words[number].word for number in outside if words[number].interval in intervals]
     if shared:
-        raise SubjectError(
+        raise SubjectTokensError(
             f"the subject '{name}' shares one interval of the speech with {shared}: they have no times apart; "
             "give a time for each word (from an aligner, or from the phones), or use another voice"
         )
     positions = [position for position, token in enumerate(draft.tokens) if token.word in members]
     if not positions:
-        raise SubjectError(
+        raise SubjectTokensError(
             f"no unit of the speech falls on the subject '{name}'; check its times, or give its segment "
             "word_rule=WordRule('overlap') or WordRule(slack_units=1)"
         )

@@ -1,179 +1,19 @@
-"""Families: how a unit language model writes speech into its vocabulary, as plain data.
+"""The families that are known, one record each, and how a folder's is found.
 
-A *unit language model* reads speech as discrete units of a speech encoder, one token each, beside ordinary text pieces;
-*markers* say where a modality begins. A family record says what markers and units are called, how many there are, when
-markers are written, how spaces and case are kept, and which encoder makes the units. A further family is a further
-record in `FAMILIES`, not further code, and a record of your own is taken by ``load(..., family=...)``;
-`spiritlens.prompts.vocabulary.vocabulary` reads the ids from the tokenizer and checks them against the record.
+A further family is a further record in `FAMILIES`, not further code, and a record of your own is taken by
+``load(..., family=...)``; `spiritlens.prompts.vocabulary.vocabulary` reads the ids from the tokenizer and checks them
+against the record.
 
 Sources, read in the official packages: SpiritLM (arXiv 2402.05755), SIMS (arXiv 2504.02398, slamkit), SpeechGPT (arXiv
-2305.11000), Spire (arXiv 2503.10620). The embedded model is this project's own.
+2305.11000), Spire (arXiv 2503.10620), USTM and USDM (arXiv 2402.05706, naver-ai/usdm), Ichigo (arXiv 2410.15316,
+janhq/ichigo), AnyGPT (arXiv 2402.12226, OpenMOSS/AnyGPT). The embedded model is this project's own.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
-from math import inf
-from typing import Any, Literal
+from dataclasses import replace
 
-from spiritlens.arguments import check_choice, listed, number, shown, whole, written
-from spiritlens.terms import StreamName
-
-MarkerPolicy = Literal["on_change", "always", "none"]
-"""When a text marker ends the prompt: ``on_change`` of modality, so after speech only (SpiritLM); ``always`` before a
-written answer (SIMS); ``none``: the family has no text marker."""
-
-SpaceAfterBos = Literal["none", "piece", "detect"]
-"""Whether a blank piece ``▁`` stands between the beginning-of-sequence token and a first marker: never (``none``),
-always (``piece``), or as the layout of the tokenizer's files is (``detect``; see `vocabulary`)."""
-
-TextCase = Literal["as_given", "lower"]
-
-Beginning = Literal["always", "as_saved"]
-"""Whether a prompt begins with the beginning-of-sequence token: always, or as the tokenizer's files say."""
-
-Recognition = Literal["strings", "record"]
-"""By what a checkpoint's folder is known to be of the family: by the token ``strings`` of its vocabulary, or only by a
-``spiritlens.json`` in it that names the family (``record``)."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """One stream of units: name, token strings, how many there are, frames per second, and whether runs are merged.
-
-    The string of unit i is ``template.format(offset + i)``.
-    """
-
-    name: str
-    template: str
-    count: int
-    rate: float
-    deduplicate: bool
-    offset: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("name of the stream", self.name, StreamName)
-        where = f"of stream {self.name!r}"
-        written(f"template {where}", self.template, blank="allowed")
-        for name, at_least in (("count", 0), ("offset", 0)):
-            object.__setattr__(self, name, whole(f"{name} {where}", getattr(self, name), at_least=at_least))
-        object.__setattr__(self, "rate", number(f"rate {where} in frames per second", self.rate, above=0, below=inf))
-        try:
-            alike = self.unit(0) == self.unit(1)
-        except (LookupError, ValueError) as error:
-            raise ValueError(
-                f"template {where} is {self.template!r} ({error}): write '{{}}' for the unit's number"
-            ) from None
-        if self.count and alike:
-            raise ValueError(f"stream '{self.name}': the template '{self.template}' lacks '{{}}' for the unit's number")
-
-    def unit(self, number: int) -> str:
-        """The string of one unit."""
-        return self.template.format(self.offset + number)
-
-    def units(self) -> tuple[str, ...]:
-        """The strings of all units, in order."""
-        return tuple(self.unit(number) for number in range(self.count))
-
-
-@dataclass(frozen=True)
-class Family:
-    """One unit language model's way of writing speech and text into one vocabulary.
-
-    ``unit_rate`` is the encoder's frames per second, ``order_rate`` the rate by which the official package dates units
-    when it merges streams. ``text_space``: a text after a marker carries one leading blank. ``written_turn`` and
-    ``spoken_turn`` are the formula before and after a prompt, where the family has one. ``first_unit_id`` is the id of
-    unit 0 where the record fixes it (None: read from the tokenizer), ``rows`` the embedding rows of the released
-    checkpoint, by which a folder is known whose tokenizer lacks the units. ``encoder`` names the speech encoder.
-    """
-
-    name: str
-    unit_template: str = ""
-    unit_offset: int = 0
-    n_units: int = 0
-    unit_rate: float = 25.0
-    deduplicate: bool = True
-    text_open: str | None = None
-    text_close: str | None = None
-    speech_open: str | None = None
-    speech_close: str | None = None
-    marker_policy: MarkerPolicy = "on_change"
-    space_after_bos: SpaceAfterBos = "detect"
-    text_case: TextCase = "as_given"
-    text_space: bool = True
-    beginning: Beginning = "as_saved"
-    recognition: Recognition = "strings"
-    written_turn: tuple[str, str] = ("", "")
-    spoken_turn: tuple[str, str] = ("", "")
-    extra_streams: tuple[Stream, ...] = ()
-    order_rate: float = 25.0
-    first_unit_id: int | None = None
-    rows: int | None = None
-    encoder: dict[str, Any] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        where = f"of family {written('name of the family', self.name)!r}"
-        for name in ("unit_offset", "n_units", "first_unit_id", "rows"):
-            value = getattr(self, name)
-            if value is not None or name in ("unit_offset", "n_units"):
-                object.__setattr__(self, name, whole(f"{name} {where}", value, at_least=0))
-        for name in ("unit_rate", "order_rate"):
-            object.__setattr__(self, name, number(f"{name} {where}", getattr(self, name), above=0, below=inf))
-        for name in ("text_open", "text_close", "speech_open", "speech_close"):
-            if getattr(self, name) is not None:
-                written(f"{name} {where}", getattr(self, name))
-        for name, choices in (
-            ("marker_policy", MarkerPolicy),
-            ("space_after_bos", SpaceAfterBos),
-            ("text_case", TextCase),
-            ("beginning", Beginning),
-            ("recognition", Recognition),
-        ):
-            check_choice(f"{name} {where}", getattr(self, name), choices)
-        streams = listed(f"extra_streams {where}", self.extra_streams, of=Stream, empty=True)
-        object.__setattr__(self, "extra_streams", streams)
-        if self.marker_policy == "always" and not self.text_open:
-            raise ValueError(f"family '{self.name}': marker_policy 'always' needs text_open, the marker to write")
-        self.all_streams()
-
-    @property
-    def markers(self) -> tuple[str, ...]:
-        """The marker strings that the family has."""
-        return tuple(filter(None, (self.text_open, self.text_close, self.speech_open, self.speech_close)))
-
-    @property
-    def has_speech(self) -> bool:
-        """Whether the family reads speech at all."""
-        return self.n_units > 0
-
-    def all_streams(self) -> tuple[Stream, ...]:
-        """The unit streams, in the order in which units of equal time are written: further ones, then ``unit``."""
-        if not self.has_speech:
-            return ()
-        main = Stream("unit", self.unit_template, self.n_units, self.unit_rate, self.deduplicate, self.unit_offset)
-        return (*self.extra_streams, main)
-
-    def stream(self, name: str) -> Stream:
-        """One unit stream by name."""
-        for stream in self.all_streams():
-            if stream.name == name:
-                return stream
-        raise ValueError(f"family '{self.name}' has no stream '{name}'; it has {[s.name for s in self.all_streams()]}")
-
-    def cased(self, text: str) -> str:
-        """The text in the family's case."""
-        return text.lower() if self.text_case == "lower" else text
-
-    def replace(self, **changes: Any) -> "Family":
-        """The record with other values, as for a checkpoint with another number of units."""
-        names = [column.name for column in fields(self)]
-        for name in changes:
-            if name not in names:
-                close = get_close_matches(name, names, n=1)
-                remedy = f"did you mean {close[0]}=? " if close else ""
-                raise ValueError(f"a family has no {name}=: {remedy}It has {', '.join(names)}")
-        return replace(self, **changes)
-
+from spiritlens.arguments import shown
+from spiritlens.prompts.vocabulary.family import Family, Stream
 
 TEXT_ONLY = Family(name="text-only", marker_policy="none", text_space=False)
 
@@ -221,6 +61,22 @@ SIMS_LLAMA = Family(
     encoder={"kind": "hubert", "name": "mhubert-base-25hz", "layer": 11, "n_clusters": 500},
 )
 
+SIMS_QWEN = SIMS_LLAMA.replace(
+    name="sims-qwen",  # SIMS-7B; Qwen 2.5's own added tokens that no file calls special
+    further_tokens=(
+        *("<tool_call>", "</tool_call>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>"),
+        *("<|repo_name|>", "<|file_sep|>"),
+    ),
+)
+
+SPEECHGPT_META = (
+    "You are an AI assistant whose name is SpeechGPT.\n- SpeechGPT is a intrinsic cross-modal conversational "
+    "language model that is developed by Fudan University.  SpeechGPT can understand and communicate fluently with "
+    "human through speech or text chosen by the user.\n- It can perceive cross-modal inputs and "
+    "generate cross-modal outputs.\n"
+)
+"""The instruction with which the official prompts begin."""
+
 SPEECHGPT = Family(
     name="speechgpt",
     speech_open="<sosp>",
@@ -230,9 +86,19 @@ SPEECHGPT = Family(
     unit_rate=50.0,
     order_rate=50.0,
     marker_policy="none",
-    written_turn=("[Human]: ", " <eoh>. [SpeechGPT]:"),  # officially a blank follows; here it is the answer's own
-    spoken_turn=("[Human]: ", " <eoh>. [SpeechGPT]:"),
+    written_turn=(  # officially a blank follows; here it is the answer's own
+        f"{SPEECHGPT_META}[Human]: ",
+        " <eoh>. [SpeechGPT]:",
+    ),
+    spoken_turn=(f"{SPEECHGPT_META}[Human]: ", " <eoh>. [SpeechGPT]:"),
     encoder={"kind": "hubert", "name": "mhubert_base_vp_en_es_fr_it3", "layer": 11, "n_clusters": 1000},
+)
+
+SPEECHGPT_COM = SPEECHGPT.replace(
+    name="speechgpt-com",
+    recognition="record",  # its strings are SpeechGPT's
+    answers="after_transcript",
+    transcript_turn=(" ", "; [ta]"),
 )
 
 SPIRE = Family(
@@ -245,7 +111,91 @@ SPIRE = Family(
     marker_policy="none",
     text_space=False,
     spoken_turn=("Speech: ", "\nEnglish:"),
+    answers="after_transcript",  # its formula asks for what was said
+    transcript_turn=(" ", ""),
     encoder={"kind": "hubert", "name": "hubert_large_ll60k", "layer": 22, "n_clusters": 5000},
+)
+
+USTM = Family(
+    name="ustm",
+    text_open="<|continue|>",  # stands between speech and text that go on with one another, whichever comes first
+    speech_open="<|continue|>",
+    transcript_open="<|correspond|>",  # between speech and text that say the same
+    marker_policy="between",
+    unit_template="<|unit{}|>",
+    n_units=10_000,
+    unit_rate=50.0,
+    order_rate=50.0,
+    deduplicate=False,
+    text_space=False,
+    transcript_turn=("<|correspond|>", ""),
+    rows=42003,
+    encoder={"kind": "external", "name": "xlsr2_1b_v2 layer 35, 10,000 clusters", "package": "seamless_communication"},
+)
+
+USDM_OPENING = (
+    "Below is a conversation between the user and the agent. Each turn includes the user's speech and its "
+    "corresponding transcript, along with the agent's response text and the corresponding speech.\n\n### User\n"
+)
+
+USDM = USTM.replace(
+    name="usdm",
+    recognition="record",  # its strings are USTM's
+    text_open=None,
+    speech_open=None,
+    marker_policy="none",
+    text_case="lower_words",
+    answer_form="bare",
+    written_turn=(USDM_OPENING, "\n### Agent\n"),  # officially there is no written turn: the spoken one without speech
+    spoken_turn=(USDM_OPENING, "<|correspond|>"),
+    answers="after_transcript",
+    transcript_turn=("", "\n### Agent\n"),
+    further_tokens=("<|continue|>",),
+    rows=None,
+)
+
+ICHIGO_TURN = (
+    "<|start_header_id|>user<|end_header_id|>\n\n",
+    "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+)
+
+ICHIGO = Family(
+    name="ichigo",
+    speech_open="<|sound_start|>",
+    speech_close="<|sound_end|>",
+    unit_template="<|sound_{:04d}|>",
+    n_units=513,
+    unit_rate=25.0,
+    deduplicate=False,
+    marker_policy="none",
+    text_space=False,
+    answer_form="bare",
+    written_turn=ICHIGO_TURN,
+    spoken_turn=ICHIGO_TURN,
+    further_tokens=("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+    encoder={"kind": "external", "name": "WhisperVQ (whisper-vq-stoks-v3-7lang-fixed)", "package": "whisperspeech"},
+)
+
+ANYGPT = Family(
+    name="anygpt",
+    speech_open="<sosp>",
+    speech_close="<eosp>",
+    unit_template="<🗣️{}>",
+    n_units=1024,
+    unit_rate=50.0,
+    order_rate=50.0,
+    deduplicate=False,
+    marker_policy="none",
+    text_space=False,
+    written_turn=("[Human]: ", "<eoh> [MMGPT]:"),
+    spoken_turn=("[Human]: ", "<eoh> [MMGPT]:"),
+    answers="after_transcript",  # the base model's training pairs speech with its transcript
+    transcript_turn=(" ", ""),
+    further_tokens=(
+        *("[Human]", "[MMGPT]", "<eoh>", "<eos>"),
+        *("<👀{}>", "<soim>", "<eoim>", "<🎶{}>", "<somu>", "<eomu>"),
+    ),
+    encoder={"kind": "external", "name": "SpeechTokenizer, first of its quantizers", "package": "speechtokenizer"},
 )
 
 FAMILIES: dict[str, Family] = {
@@ -255,8 +205,14 @@ FAMILIES: dict[str, Family] = {
         SPIRITLM_EXPRESSIVE,
         EMBEDDED,
         SIMS_LLAMA,
+        SIMS_QWEN,
         SPEECHGPT,
+        SPEECHGPT_COM,
         SPIRE,
+        USTM,
+        USDM,
+        ICHIGO,
+        ANYGPT,
         TEXT_ONLY,
     )
 }
@@ -285,14 +241,15 @@ def family_of_strings(strings: Collection[str]) -> Family:
     """The family whose markers and units are among a vocabulary's token strings; ``text-only`` where none's are.
 
     Units are counted, so that a small checkpoint in a family's format is of that family; a vocabulary with some of a
-    family's strings and not the others is refused. Families of more streams are looked for first, because their strings
-    hold those of the others.
+    family's strings and not the others is refused. Families of more streams, or of more further tokens, are looked for
+    first, because their strings hold those of the others.
     """
     known = frozenset(strings)
     by_strings = [family for family in FAMILIES.values() if family.has_speech and family.recognition == "strings"]
     by_strings.sort(key=lambda family: -len(family.all_streams()))
-    for family in by_strings:
-        needed = (*family.markers, *(stream.unit(0) for stream in family.all_streams()))
+    for family in sorted(by_strings, key=lambda family: (-len(family.all_streams()), -len(family.further_tokens))):
+        further = (string for string in family.further_tokens if "{}" not in string)
+        needed = (*family.markers, *(stream.unit(0) for stream in family.all_streams()), *further)
         if known.issuperset(needed):
             counted = {stream.name: _count(stream, known) for stream in family.all_streams()}
             streams = tuple(replace(stream, count=counted[stream.name]) for stream in family.extra_streams)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from spiritlens.arguments import shown
-from spiritlens.prompts.vocabulary.families import Family, family_of_strings, given_family
+from spiritlens.prompts.vocabulary.families import family_of_strings, given_family
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 MOST_PADDING_ROWS = 256

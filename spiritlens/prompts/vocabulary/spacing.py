@@ -16,7 +16,8 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from spiritlens.arguments import shown
-from spiritlens.prompts.vocabulary.families import Family, family_of_strings
+from spiritlens.prompts.vocabulary.families import family_of_strings
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.prompts.vocabulary.sentencepieces import (
     CONTROL,
     USER_DEFINED,

@@ -15,7 +15,8 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer
 
 from spiritlens.arguments import number, once, shown, whole
-from spiritlens.prompts.vocabulary.families import FAMILIES, Family, family_named
+from spiritlens.prompts.vocabulary.families import FAMILIES, family_named
+from spiritlens.prompts.vocabulary.family import Family
 
 RECORD = "spiritlens.json"
 CONFIG = "tokenizer_config.json"

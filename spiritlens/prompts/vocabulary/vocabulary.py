@@ -19,7 +19,7 @@ the folder carries its markers; a third is the plain one:
 transformers 5 has no slow tokenizer; `Vocabulary.load` sets the fast one up so that it gives the slow one's ids, under
 all that ``tokenizer.model`` says of blanks and normalisation (`spiritlens.prompts.vocabulary.sentencepieces`), or
 refuses. Strings are brought to the family's case, markers excepted. ``lens.model.to_tokens`` gives the same ids. An
-*answer* is counted in its ``▁`` form after text and after a marker alike.
+*answer* is counted in its ``▁`` form after text and after a marker alike; without a blank where it begins a line.
 """
 
 import hashlib
@@ -35,7 +35,8 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from spiritlens.arguments import shown, whole
-from spiritlens.prompts.vocabulary.families import TEXT_ONLY, Family, Stream, given_family
+from spiritlens.prompts.vocabulary.families import TEXT_ONLY, given_family
+from spiritlens.prompts.vocabulary.family import Family, Stream
 from spiritlens.prompts.vocabulary.sentencepieces import Parted, Spacing
 from spiritlens.prompts.vocabulary.spacing import SpelledTokenizer, Spelling, open_tokenizer, writes_bos
 from spiritlens.prompts.vocabulary.tokenizer_files import (
@@ -72,7 +73,7 @@ class Vocabulary:
                 f"the tokenizer's ids reach {largest} ({self.piece(largest)!r}) but the embedding has {self.size} rows"
                 "; give tokenizer and config of one checkpoint"
             )
-        for marker in self.family.markers:
+        for marker in (*self.family.markers, *(text for text in self.family.further_tokens if "{}" not in text)):
             self._check_one_token("marker", marker)
         for stream in self.family.all_streams():
             self._check_stream(stream)
@@ -176,6 +177,7 @@ class Vocabulary:
         tokenizer = self.tokenizer
         special = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id}
         special |= {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+        special |= {index for string, index in self._known.items() if self.family.is_further(string)}
         families = np.full(self.size, "padding", dtype="<U8")
         families[list(self._strings)] = "text"
         families[[index for index in self.untrained if index < self.size]] = "padding"
@@ -245,14 +247,16 @@ class Vocabulary:
         return self._plain(marker)
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
-        """The ids of an answer, one or several: its ``▁`` form in the family's case, or units (``[Hu1][Hu2]``)."""
+        """The ids of an answer, one or several: its form in the family's case (``▁`` or bare), or units (``[Hu1]``)."""
         if not answer.strip():
             raise ValueError("the answer is empty; give the word that completes the prompt")
         spoken = self._spoken_answer(answer)
         if spoken:
             return spoken
         written = self.family.cased(answer.strip())
-        ids = tuple(index for index, _, _ in self.pieces(written if self._adds_blank else f" {written}"))
+        bare = self.family.answer_form == "bare"
+        text, after = written if bare or self._adds_blank else f" {written}", "\n" if bare else ""
+        ids = tuple(index for index, _, _ in self.pieces(text, after))
         families = self.family_of_ids(ids)
         foreign = [self.label(index) for index, family in zip(ids, families, strict=True) if family != "text"]
         if foreign:

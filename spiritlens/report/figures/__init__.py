@@ -11,6 +11,7 @@ page.
 
 from spiritlens.report.figures.accuracy_table import accuracy_table as accuracy_table
 from spiritlens.report.figures.dose_curves import dose_curves as dose_curves
+from spiritlens.report.figures.faithfulness_curves import faithfulness_curves as faithfulness_curves
 from spiritlens.report.figures.figure import Figure
 from spiritlens.report.figures.head_map import head_map as head_map
 from spiritlens.report.figures.layer_curves import layer_curves as layer_curves
@@ -32,6 +33,7 @@ FIGURES = (
     Figure(path_map, of="paths"),
     Figure(lens_map, of="lens"),
     Figure(dose_curves, of="doses"),
+    Figure(faithfulness_curves, of="interchange"),
     Figure(accuracy_table, of="rows"),
     Figure(speech, of="prompt"),
 )

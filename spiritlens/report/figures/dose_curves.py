@@ -2,7 +2,7 @@
 
 Noise of equal scale is no equal dose: a spoken subject has more tokens and other embeddings. Maps of two modalities are
 best compared at scales where the curves reach the same height. Facts weigh equally (prompts of one fact are averaged),
-and intervals draw subjects, as everywhere (`spiritlens.effects.bootstrap`).
+and intervals are over subjects, as everywhere (`spiritlens.effects.intervals`).
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from spiritlens.arguments import number, told_keywords
-from spiritlens.effects.bootstrap import bootstrap_mean
 from spiritlens.effects.given import given_dataset
+from spiritlens.effects.intervals import cluster_interval
 from spiritlens.effects.measures import DOSES_SCHEMA, check_doses
 from spiritlens.effects.statistics import fact_names, subject_names
 from spiritlens.report.figures.look import MODALITY_COLOURS, MODALITY_DASHES, MODALITY_SYMBOLS, apply_look
@@ -25,8 +25,8 @@ KIND_OF_SUBJECT = {"text": "T2T", "speech": "S2T"}
 def dose_curves(doses: xr.Dataset, target: float | None = None) -> go.Figure:
     """Mean normalised total effect over facts at each multiple of the default scale, with its interval.
 
-    `doses` is what `dose_curve` returns; `target` draws the height at which two doses are matched. Over a single
-    subject there is no interval. Raises ValueError for what is no result of `dose_curve`.
+    `doses` is what `dose_curve` returns; `target` draws the height at which two doses are matched. Over fewer
+    than six subjects there is no interval. Raises ValueError for what is no result of `dose_curve`.
     """
     doses = check_doses(given_dataset(doses, DOSES_SCHEMA, "doses"))
     target = None if target is None else number("target", target, above=0, below=1)
@@ -34,7 +34,8 @@ def dose_curves(doses: xr.Dataset, target: float | None = None) -> go.Figure:
     multiples, counts = doses["multiple"].values.astype(float), []
     for modality in dict.fromkeys(doses["subject_modality"].values.tolist()):
         values, subjects = _by_fact(doses.isel(prompt=doses["subject_modality"].values == modality))
-        mean, low, high = bootstrap_mean(values, subjects)
+        found = cluster_interval(values, subjects)
+        mean, low, high = found.mean, found.low, found.high
         scales = doses["scale"].sel(modality=modality).values
         kind = KIND_OF_SUBJECT.get(str(modality), "mixed")
         counts.append(f"{modality} n = {len(values)} facts")

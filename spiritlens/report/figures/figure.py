@@ -6,7 +6,9 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-Drawn = Literal["effects", "averages", "total averages", "heads", "paths", "lens", "doses", "rows", "prompt"]
+Drawn = Literal[
+    "effects", "averages", "total averages", "heads", "paths", "lens", "doses", "interchange", "rows", "prompt"
+]
 """What a figure is given. effects: of single prompts; averages, total averages: over facts (or effects, which it then
 averages); heads: effects of heads, attributions or attention."""
 

@@ -1,7 +1,7 @@
 """Curves of effects by layer with confidence bands, the modalities in one panel.
 
-Bands are bootstrap intervals over facts, drawn by subject (`spiritlens.effects.bootstrap`); facts of a single subject
-have none, and none is drawn.
+Bands are intervals over facts, by subject (`spiritlens.effects.intervals`); facts of fewer than
+six subjects have none, and none is drawn.
 """
 
 import html

@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.spoken_parts import spoken_segments
 from spiritlens.report.figures.look import INK, MODALITY_COLOURS, QUIET, apply_look
 
 ENVELOPE_POINTS = 1200
@@ -49,7 +50,7 @@ def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
             f"prompt={shown(prompt, 40)} ({type(prompt).__name__}): expected a Prompt, such as lens.speak(...) makes"
         )
     check_choice("unit_labels", unit_labels, UnitLabels)
-    segments = _spoken_segments(prompt)
+    segments = spoken_segments(prompt)
     if not segments:
         raise ValueError(f"prompt {prompt.id} ({prompt.kind}) has no spoken part: build one with lens.speak(...)")
     layout = _layout(prompt, segments)
@@ -74,19 +75,6 @@ def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
     spoken = " ".join(html.escape(prompt.words[index]) for index in words)
     voice = f"voice {html.escape(prompt.voice)} · " if prompt.voice else ""
     return apply_look(figure, f"Spoken: “{spoken}”", f"{voice}{len(times)} units · subject in orange", height=360)
-
-
-def _spoken_segments(prompt: Prompt) -> list[list[int]]:
-    """Positions of the units of each spoken segment; one ends where text comes between or the time begins anew."""
-    segments: list[list[int]] = []
-    previous = -1
-    for place in (place for place, family in enumerate(prompt.families) if family == "unit"):
-        between = prompt.modalities[previous + 1 : place]
-        if not segments or prompt.starts[place] < prompt.starts[previous] or set(between) - {"speech"}:
-            segments.append([])
-        segments[-1].append(place)
-        previous = place
-    return segments
 
 
 def _layout(prompt: Prompt, segments: list[list[int]]) -> TimeLayout:

@@ -31,7 +31,13 @@ from spiritlens.report.figures.role_maps import role_maps
 from spiritlens.report.figures.speech import speech
 from spiritlens.report.figures.trace_map import trace_map
 from spiritlens.report.page.document import Example, Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.methods_text import AT_WORDS, methods_sentences, model_words, settings_table
+from spiritlens.report.page.methods_text import (
+    AT_WORDS,
+    knowing_of,
+    methods_sentences,
+    model_words,
+    settings_table,
+)
 from spiritlens.report.tables import Accuracy, as_frame, peak_table, shown
 from spiritlens.report.words import MODALITY_WORDS, method_words, site_words
 from spiritlens.terms import Facts
@@ -200,7 +206,8 @@ def _map_section(averages: Averages, others: Mapping[str, xr.Dataset], facts: Fa
             plots.append(_other_map(f"role-maps-{len(plots)}", average(one, facts=facts), heading))
     metric = str(means["metric"].values[0])
     numbers = shown(peak_table(means, metric), floats="number")
-    note = f"Largest mean effect on the {words_of(means, metric)} of each curve, with its 95 % interval over facts."
+    words = words_of(means, metric)
+    note = f"Largest mean effect on the {words} of each curve; its interval over facts holds for all layers at once."
     return Section(
         key="maps",
         heading="By role and layer",
@@ -235,7 +242,7 @@ def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Sectio
     return Section(
         key="accuracy",
         heading="Which facts the model knows",
-        text="A fact is known when its answer is the likeliest text token of the untouched run.",
+        text=f"A fact is known when {knowing_of(averaged).words}.",
         tables=[Table("Known facts" if accuracy is None else "Accuracy", shown(frame))],
     )
 

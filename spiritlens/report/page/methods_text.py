@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from spiritlens.effects.canaries import canary
 from spiritlens.effects.metric_words import words_of
-from spiritlens.effects.quantities import SMALL_TOTAL_EFFECT, small_total_effects
+from spiritlens.effects.quantities import small_total_effects, smallest_total_effect
 from spiritlens.effects.statistics import fact_names
-from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words
+from spiritlens.prompts.knowing import EXACT, Knowing
+from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words, several
 from spiritlens.terms import Facts
 
 AT_WORDS = {
@@ -26,12 +28,12 @@ def methods_sentences(datasets: Mapping[str, xr.Dataset], facts: Facts = "known"
     """The paragraph on what was run: prompts and facts, corruption, patching, averaging, numerical noise."""
     first = next(iter(datasets.values()))
     return [
-        _facts_sentence(first),
+        facts_sentence(first),
         unknown_sentence(first, facts),
-        f"Corruption: {_each(_corruption(one) for one in datasets.values())}.",
-        f"Patching: {_each(_patching(one) for one in datasets.values())}.",
+        f"Corruption: {each_once(corruption_words(one) for one in datasets.values())}.",
+        f"Patching: {each_once(patched_words(one) for one in datasets.values())}.",
         _averaging_sentence(first),
-        _floor_sentence(datasets),
+        floor_sentence(datasets),
     ]
 
 
@@ -41,17 +43,28 @@ def model_words(effects: xr.Dataset) -> str:
     return f"the model ‘{name}’" if name else "a speech-text language model"
 
 
-def unknown_sentence(effects: xr.Dataset, facts: Facts = "known") -> str:
-    """How many traced facts the model does not answer rightly, by modality, and whether averages leave them out."""
+def unknown_sentence(effects: xr.Dataset, facts: Facts | None = "known") -> str:
+    """How many traced facts the model does not answer rightly, by modality, and whether averages leave them out (None:
+    there are none)."""
     known = pd.DataFrame({"modality": effects["modality"].values, "known": effects["known"].values})
     known["fact"] = fact_names(effects)
     best = known.groupby(["modality", "fact"], sort=False)["known"].max().reset_index()
     counts = {str(kind): int((rows["known"] == 0).sum()) for kind, rows in best.groupby("modality", sort=False)}
+    knowing = knowing_of(effects)
+    rule = "" if knowing == EXACT else f" (a fact is known when {knowing.words})"
     if not any(counts.values()):
+        if rule:
+            return f"Every traced fact is known in each modality{rule}."
         return "Every traced fact is known: the answer is the likeliest text token of the clean run in each modality."
     words = ", ".join(f"{count} {MODALITY_WORDS[kind]} ({kind})" for kind, count in counts.items() if count)
-    averages = "left out of averages" if facts == "known" else "averaged with the others"
-    return f"Not known, because another text token is likelier in the clean run, and {averages}: {words}."
+    averages = {"known": "left out of averages", "all": "averaged with the others"}.get(facts or "", "")
+    why = f"{rule}," if rule else ", because another text token is likelier in the clean run,"
+    return f"Not known{why} and {averages}: {words}." if averages else f"Not known{why.removesuffix(',')}: {words}."
+
+
+def knowing_of(effects: xr.Dataset) -> Knowing:
+    """The rule by which the dataset says `known`."""
+    return Knowing.read(str(effects.attrs.get("knowing") or EXACT))
 
 
 def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -71,12 +84,13 @@ def _settings(effects: xr.Dataset) -> dict[str, str]:
     return {name.replace("_", " "): _plain(value) for name, value in (attributes | call).items()}
 
 
-def _facts_sentence(effects: xr.Dataset) -> str:
+def facts_sentence(effects: xr.Dataset) -> str:
     kinds = effects["modality"].values
     counts = []
     for kind in dict.fromkeys(kinds.tolist()):
         facts = fact_names(effects)[kinds == kind]
-        counts.append(f"{len(set(facts))} {MODALITY_WORDS[kind]} facts ({kind}, {len(facts)} prompts)")
+        n_facts, n_prompts = several(len(set(facts)), f"{MODALITY_WORDS[kind]} fact"), several(len(facts), "prompt")
+        counts.append(f"{n_facts} ({kind}, {n_prompts})")
     numbers = (
         f"{effects.attrs['dtype']} on {effects.attrs['device']}" if effects.attrs["dtype"] else "its own precision"
     )
@@ -84,7 +98,7 @@ def _facts_sentence(effects: xr.Dataset) -> str:
     return f"{words[0].upper()}{words[1:]} was traced in {numbers} on {' and '.join(counts)}."
 
 
-def _corruption(effects: xr.Dataset) -> str:
+def corruption_words(effects: xr.Dataset) -> str:
     """What the corrupted run was, in the dataset's own words, with the noise's scale and the samples."""
     attributes = effects.attrs
     noise = f"{attributes['noise_law']} noise" if attributes["noise_law"] else "not stated"
@@ -95,7 +109,7 @@ def _corruption(effects: xr.Dataset) -> str:
     ]
     scale = f" (scale {' and '.join(scales)})" if scales else ""
     return (
-        f"{attributes['corruption'] or noise}{scale}, {effects.sizes['sample']} samples per prompt, "
+        f"{attributes['corruption'] or noise}{scale}, {several(effects.sizes['sample'], 'sample')} per prompt, "
         f"{_seed_words(effects)}"
     )
 
@@ -109,7 +123,7 @@ def _seed_words(effects: xr.Dataset) -> str:
     return f"seed {effects.attrs['seed']}"
 
 
-def _patching(effects: xr.Dataset) -> str:
+def patched_words(effects: xr.Dataset) -> str:
     """The method, its direction, and what was patched at once."""
     windows = json.loads(effects.attrs["window_layers"])
     widths = {name: max(last - first + 1 for first, last in layers.values()) for name, layers in windows.items()}
@@ -121,7 +135,7 @@ def _patching(effects: xr.Dataset) -> str:
     return f"{method_words(effects)} ({direction}): {', '.join(names)} {AT_WORDS[effects.attrs['at']]}"
 
 
-def _each(parts: Iterable[str]) -> str:
+def each_once(parts: Iterable[str]) -> str:
     """What the datasets say, each thing once."""
     return "; ".join(dict.fromkeys(parts))
 
@@ -130,17 +144,41 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
     small = small_total_effects(effects)
     name = str(effects["metric"].values[0])
     count = int(small.sel(metric=name))
+    smallest = f"{smallest_total_effect(effects, name):.3g} ({count} of {effects.sizes['prompt']}"
     return (
         "Metrics are averaged over noise samples, then over the phrasings and voices of a fact, then over facts, which "
-        "weigh equally; intervals are bootstrapped over subjects. Effects ÷ total effect leave out prompts with a "
-        f"total effect below {SMALL_TOTAL_EFFECT} ({count} of {effects.sizes['prompt']} for the "
-        f"{words_of(effects, name)})."
+        "weigh equally; intervals are Student's over subjects, corrected for skewness. Effects ÷ total effect leave "
+        f"out prompts with a total effect below {smallest} for the {words_of(effects, name)})."
     )
 
 
-def _floor_sentence(datasets: Mapping[str, xr.Dataset]) -> str:
+def floor_sentence(datasets: Mapping[str, xr.Dataset]) -> str:
     floor = max(float(effects["noise_floor"].isel(metric=0).max()) for effects in datasets.values())
-    return f"Patching nothing moved the first metric by at most {floor:.2g}: smaller effects are rounding."
+    return (
+        f"Patching nothing moved the first metric by at most {floor:.2g}: smaller effects are rounding. "
+        f"{canary_sentence(datasets.values())}"
+    )
+
+
+def canary_sentence(results: Iterable[xr.Dataset]) -> str:
+    """What the results' canaries say; that there is none, or that a result failed."""
+    found = [canary(one) for one in results]
+    problems = [one.problem for one in found if one.problem]
+    if problems:
+        return f"A result is not to be used: {problems[0]}."
+    rows = [row for one in found for row in one.rows]
+    if not rows:
+        return "No canary was run."
+    told = {
+        "canary_self": "putting a run's own values back moved no metric by more than",
+        "canary_all": "putting all of the other run's values in missed that run's metrics by at most",
+    }
+    parts = [
+        f"{words} {max(row.deviation for row in rows if row.name == name):.2g}"
+        for name, words in told.items()
+        if any(row.name == name for row in rows)
+    ]
+    return f"Checks of the engine: {'; '.join(parts)}, as rounding does."
 
 
 def _plain(value: Any) -> str:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spiritlens.components import BY_NAME, HEAD_COMPONENTS, hook_name
+from spiritlens.components import COMPONENT_NAMED, HEAD_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.plan import Action, Which
 from spiritlens.shapes import checked
@@ -118,7 +118,7 @@ def by_position(component: str, activation: Tensor) -> Tensor:
 
     Of such a view, the function gives the activation again.
     """
-    return activation.transpose(1, 2) if BY_NAME[component].by_query else activation
+    return activation.transpose(1, 2) if COMPONENT_NAMED[component].by_query else activation
 
 
 def replaced_embeddings(model: LensModel, embeddings: Tensor | None) -> AbstractContextManager[None]:

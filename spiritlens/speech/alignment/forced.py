@@ -56,6 +56,15 @@ def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[W
     if not isinstance(text, str):
         raise ValueError(f"text={shown(text)}: expected the text that is said in the audio")
     waveform = waveform_to_decode(audio)
+    words, doubts = align_doubtfully(waveform, text)
+    for doubt in doubts:
+        warn(f"{waveform.source or 'the audio'}: {doubt}", AlignmentWarning)
+    return words
+
+
+def align_doubtfully(waveform: Waveform, text: str) -> tuple[tuple[WordInterval, ...], tuple[str, ...]]:
+    """The words with their times, and what speaks against them (nothing is warned of)."""
+    waveform = waveform_to_decode(waveform)
     name = waveform.source or "the audio"
     words = plain_text(text).words
     for floor in NOISE_FLOORS:
@@ -71,9 +80,7 @@ def align(audio: Waveform | str | Path | bytes | BinaryIO, text: str) -> tuple[W
     phones = [_decoder().lookup_word(key).split() for key in keys]
     spans = _without_silence(waveform, spans, [first in STOPS for first, *_ in phones])
     aligned = tuple(WordInterval(word, *span) for word, span in zip(words, spans, strict=True))
-    for doubt in alignment_doubts(waveform, aligned, [len(own) for own in phones]):
-        warn(f"{name}: {doubt}", AlignmentWarning)
-    return aligned
+    return aligned, alignment_doubts(waveform, aligned, [len(own) for own in phones])
 
 
 @functools.cache

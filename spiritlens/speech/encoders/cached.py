@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,8 +27,8 @@ from spiritlens.speech.encoders.protocol import (
 )
 from spiritlens.speech.units import UnitStream
 
-FORMAT = "spiritlens.units/1"
-ARRAYS = ("ids", "starts", "ends", "frames")
+FORMAT = "spiritlens.units/2"
+PARTS = ("ids", "starts", "ends", "frames", "rate")
 
 
 @dataclass(frozen=True)
@@ -64,27 +65,35 @@ class CachedEncoder:
         return self.encoder.digest
 
     def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
-        """All unit streams of the encoder; only a ``unit`` that stands alone is cached."""
-        return (
-            self.encoder.streams(waveform)
-            if isinstance(self.encoder, StreamEncoder)
-            else {"unit": self.encode(waveform)}
-        )
+        """All unit streams of the encoder by name, from the cache where they are there."""
+        if not isinstance(self.encoder, StreamEncoder):
+            return {"unit": self.encode(waveform)}
+        encoder, path = self.encoder, self.path(given_waveform(waveform))
+        return self._kept(path.with_name(f"{path.stem}.streams.npz"), lambda: encoder.streams(waveform))
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, from the cache where it is there."""
         path = self.path(given_waveform(waveform))
+        return self._kept(path, lambda: {"unit": self.encoder.encode(waveform)})["unit"]
+
+    def _kept(self, path: Path, make: Callable[[], dict[str, UnitStream]]) -> dict[str, UnitStream]:
+        """The streams of a file; made and written where it is not there or not whole."""
         with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(path) as arrays:
-            ids, starts, ends, frames = (arrays[name] for name in ARRAYS)
-            return UnitStream(ids, starts, ends, frames, self.rate)
-        units = self.encoder.encode(waveform)
+            return {str(name): _stream(arrays, str(name)) for name in arrays["streams"]}
+        streams = make()
+        parts = {f"{name} {part}": getattr(stream, part) for name, stream in streams.items() for part in PARTS}
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: getattr(units, name) for name in ARRAYS})
+        np.savez(buffer, streams=np.array(list(streams)), **parts)
         with contextlib.suppress(OSError):
             write_whole(path, buffer.getvalue())
-        return units
+        return streams
 
     def path(self, waveform: Waveform) -> Path:
         """Where the units of this audio are kept."""
         key = hashlib.sha256(f"{FORMAT}:{identity(self.encoder)}:{waveform.digest}".encode()).hexdigest()[:32]
         return self.folder / key[:2] / f"{key}.npz"
+
+
+def _stream(arrays: Mapping[str, np.ndarray], name: str) -> UnitStream:
+    ids, starts, ends, frames, rate = (arrays[f"{name} {part}"] for part in PARTS)
+    return UnitStream(ids, starts, ends, frames, float(rate))

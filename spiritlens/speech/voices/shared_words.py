@@ -7,6 +7,7 @@ interval is cut at the start of the phone that follows. The cut is as exact as t
 
 import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,13 @@ def split_shared_words(utterance: Utterance, voice: Voice) -> Utterance:
             for index, (start, end) in zip(group, itertools.pairwise(edges), strict=True):
                 words[index] = WordInterval(words[index].word, start, end)
     return replace(utterance, words=tuple(words))
+
+
+def words_apart(utterance: Utterance, voice: Voice) -> Utterance:
+    """`split_shared_words`; words that cannot be separated stay together, and a subject among them is refused later."""
+    with suppress(ValueError):
+        return split_shared_words(utterance, voice)
+    return utterance
 
 
 def _labels(phones: Sequence[Phone]) -> list[str | None]:

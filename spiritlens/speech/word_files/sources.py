@@ -6,6 +6,7 @@
 - the output of Montreal Forced Aligner: TextGrid, JSON, CSV; CTM, of NIST and Kaldi;
 - labels of Audacity and HTK, and what ``spiritlens align`` prints; tables with the columns word, start, end;
 - SRT and WebVTT whose words have times;
+- the content of such a file, as a text (a cell of a table may hold it);
 - transcripts of openai-whisper, faster-whisper, WhisperX, whisper.cpp, the Hugging Face pipeline, Gentle and Vosk, as
   JSON or as Python objects; lists of (word, start, end); pandas tables, `unit_table` among them.
 
@@ -21,11 +22,10 @@ from typing import Any
 import pandas as pd
 
 from spiritlens.arguments import number, shown, told_keywords
-from spiritlens.speech.word_files import FORMATS, labels_of_file
+from spiritlens.speech.word_files import FORMATS, format_of, labels_of_file, transcripts
 from spiritlens.speech.word_files.choice import Missing, WordChoice
 from spiritlens.speech.word_files.labels import Labels
 from spiritlens.speech.word_files.tables import read_frame
-from spiritlens.speech.word_files.transcripts import read_values
 from spiritlens.speech.words import WordInterval, check_words
 
 PRAATS = (".TextGrid", ".textgrid")
@@ -58,7 +58,8 @@ def chosen_words(source: WordsSource, choice: WordChoice, duration: float | None
     """`read_words` with its choice in one value."""
     if duration is not None:
         duration = number("duration", duration, above=0)
-    name = (str(source)[:200] or "''") if isinstance(source, (str, Path)) else "words"
+    named = isinstance(source, Path) or (isinstance(source, str) and not is_content(source))
+    name = (str(source)[:200] or "''") if named else "words"
     try:
         return check_words(choice.words(_labels(source), duration), duration)
     except ValueError as error:
@@ -86,7 +87,15 @@ def _has_times(path: Path) -> bool:
         return False
 
 
+def is_content(text: str) -> bool:
+    """Whether a text is a file's content (several lines, or JSON) and no path of one."""
+    return "\n" in text or transcripts.recognises(text)
+
+
 def _labels(source: WordsSource) -> Labels:
+    if isinstance(source, str) and is_content(source):
+        lines = source.replace("\r\n", "\n").replace("\r", "\n")
+        return format_of(lines, Path("words")).read(lines)
     if isinstance(source, (str, Path)):
         path = Path(source)
         try:
@@ -102,4 +111,4 @@ def _labels(source: WordsSource) -> Labels:
         return read_frame([str(name) for name in source.columns], source.itertuples(index=False, name=None))
     if isinstance(source, (bytes, bytearray)) or hasattr(source, "read"):
         raise ValueError(f"expected a path or a list of words, found {shown(source)}; give the file's path.")
-    return read_values(source)
+    return transcripts.read_values(source)

@@ -1,7 +1,8 @@
 """Transcripts with words in time, as JSON or as Python objects.
 
 - a list of words: dictionaries or objects with ``word`` (or ``text``, ``label``) and ``start``, ``end`` (or a
-  ``timestamp`` pair), (word, start, end) tuples, `WordInterval`s;
+  ``timestamp`` pair), (word, start, end) tuples, `WordInterval`s; or its columns ``{"word": […], "start": […], "end":
+  […]}``, as `datasets` gives a sequence of structs;
 - ``words``: OpenAI's verbose JSON, Gentle (words that it did not find have no times); ``result``: Vosk;
 - ``segments`` that hold ``words``: openai-whisper, stable-ts, WhisperX (with speakers), faster-whisper's objects;
 - ``chunks``: the Hugging Face pipeline with ``return_timestamps="word"``;
@@ -48,6 +49,7 @@ def read_values(values: Any) -> Labels:
     """The words of a transcript that is there as Python values."""
     if isinstance(values, tuple) and len(values) == 2 and isinstance(values[0], Iterator):
         values = values[0]  # faster-whisper's segments and what it says about the whole
+    values = _by_word(values)
     name = next((name for name in LISTS if _is_list(name, _field(values, name))), None)
     if name == "tiers":
         return _tiers(_field(values, "tiers"))
@@ -66,6 +68,21 @@ def read_values(values: Any) -> Labels:
     if name == "segments":
         raise ValueError("its segments hold no words; run Whisper with word_timestamps=True.")
     return Labels(tuple(_label(value, f"entry {index}") for index, value in enumerate(items)))
+
+
+def _by_word(values: Any) -> Any:
+    """Columns of words, starts and ends as a list of words; anything else as it is."""
+    name = next((name for name in WORD_NAMES if _is_column(_field(values, name))), None)
+    if name is None or not isinstance(values, Mapping) or not {"start", "end"} <= set(values):
+        return values
+    words, starts, ends = (list(values[column]) for column in (name, "start", "end"))
+    if not len(words) == len(starts) == len(ends):
+        raise ValueError(f"there are {len(words)} words, {len(starts)} starts and {len(ends)} ends; give one each.")
+    return list(zip(words, starts, ends, strict=True))
+
+
+def _is_column(value: Any) -> bool:
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, (str, bytes, Mapping))
 
 
 def _is_list(name: str, value: Any) -> bool:

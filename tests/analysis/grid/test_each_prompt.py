@@ -137,11 +137,11 @@ class Measured:
         self.stopped = True
         measure = each_prompt._measured
 
-        def measured(work: Any, place: int, advance: Any) -> xr.Dataset:
+        def measured(work: Any, place: int, *rest: Any) -> xr.Dataset:
             if self.stopped and self.places:
                 raise KeyboardInterrupt
             self.places.append(place)
-            return measure(work, place, advance)
+            return measure(work, place, *rest)
 
         monkeypatch.setattr(each_prompt, "_measured", measured)
 

@@ -6,9 +6,9 @@ from spiritlens.models.planted.planted import planted
 from tests.analysis.tracing_lens import tiny_lens
 
 
-@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
+@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA with biases"])
 def lens(request):
-    return tiny_lens(request.param)
+    return tiny_lens(request.param, biased=request.param == 2)
 
 
 @pytest.fixture(scope="module")

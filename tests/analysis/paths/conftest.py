@@ -7,9 +7,9 @@ from spiritlens.models.planted.planted import planted
 from spiritlens.models.planted.weights import CIRCUITS
 
 
-@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
+@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA with biases"])
 def llama(request):
-    return random_llama(request.param)
+    return random_llama(request.param, biased=request.param == 2)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
+from spiritlens.analysis.grid.canary import canary_programs
 from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.analysis.tracing.cost import estimate_cost, plan_of
@@ -13,6 +14,7 @@ from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.runs.corruptions.control_span import control_span
 from spiritlens.runs.sweep.cost import ModelShape, shape_of
+from spiritlens.runs.sweep.plan import Action, make_plan
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,19 @@ def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
     settings = TraceSettings(trace_grid(inside, Grid(components, window=2)), draws=Draws(3))
     prompt, plan = spoken_prompt(), plan_of(spoken_prompt(), settings)
     monkeypatch.setattr(inside, "attention", counting(inside.attention))
+    monkeypatch.setattr(inside, "qkv", counting(inside.qkv))  # where z is patched: step by step
     trace_prompt(lens, prompt, settings)
-    floor_row = 3 * (len(prompt) - 4) * 3  # the noise floor: one row from the subject on through three layers
-    assert counted[0] == plan.token_layers(3) + floor_row
+    suffix = tuple(range(4, len(prompt)))  # from the subject on: the noise floor and the canary, beside the cells
+    more = [{0: (Action("resid_pre", suffix, None, "base"),)}, *canary_programs(components, 3, suffix, prompt.id)]
+    known = make_plan(
+        [*plan.programs, *more],
+        n_layers=3,
+        n_positions=len(prompt),
+        first_changed=4,
+        always=range(len(plan.programs), len(plan.programs) + len(more)),
+    )
+    assert counted[0] == known.token_layers(3)
+    assert 0 < known.token_layers(3) - plan.token_layers(3) <= 4 * 3 * len(suffix) * 3
 
 
 def test_sizes_and_counts(lens) -> None:

@@ -18,12 +18,12 @@ from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.effects.quantities import indirect
 from spiritlens.effects.schema import Status
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.runs.metrics import BY_NAME
+from spiritlens.runs.metrics import METRIC_NAMED
 from spiritlens.runs.scoring import prompt_scorers
 
 
 def settings_of(lens, grid, metric="logit", scale=1e-4):
-    return TraceSettings(trace_grid(lens.backend, grid), Noise(scale), Draws(2), (BY_NAME[metric],))
+    return TraceSettings(trace_grid(lens.backend, grid), Noise(scale), Draws(2), (METRIC_NAMED[metric],))
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])

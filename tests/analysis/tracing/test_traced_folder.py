@@ -46,7 +46,7 @@ def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*arguments: object, **settings: object) -> None:
         raise AssertionError("the model was run")
 
-    for name in ("trace_prompt", "given_answer"):
+    for name in ("trace_prompt", "knows"):
         monkeypatch.setattr(tracing, name, run)
     monkeypatch.setattr(screening, "attribution_patching", run)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from experiments.embedded_model.carry_over import carry_over, carry_over_table
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 
 TEMPLATES = {name: f"{name} of {{subject}} is" for name in ("first", "second", "third", "held out")}
 

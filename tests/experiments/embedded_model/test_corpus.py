@@ -11,7 +11,8 @@ from experiments.embedded_model.corpus import answer_sentences, monitor_sentence
 from experiments.embedded_model.language_model.unit_corpus import changed, deduplicated, word_groups
 from experiments.embedded_model.settings import DEFAULT_VOICE, FULL
 from experiments.embedded_model.unit_encoder.encoder_training import frame_classes
-from spiritlens.prompts.facts import HELD_OUT, load_facts
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.shipped import HELD_OUT
 from spiritlens.speech.engines.phones import PHONE_CLASS
 
 FACTS = load_facts()

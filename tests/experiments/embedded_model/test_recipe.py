@@ -15,7 +15,8 @@ from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.settings import SMOKE
 from experiments.embedded_model.spoken_answers import SpeechIds, continued, distance, recalled_in_speech, without_pauses
 from experiments.embedded_model.train import Arguments, main
-from spiritlens.prompts.facts import Fact, load_facts
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, OFFICIAL_MODEL
 

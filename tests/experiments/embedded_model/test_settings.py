@@ -3,7 +3,7 @@
 from collections import Counter
 
 from experiments.embedded_model.settings import FEW, FULL, dealt
-from spiritlens.prompts.facts import load_facts
+from spiritlens.prompts.facts.loading import load_facts
 
 
 def test_subjects_keep_in_turn_the_wanted_numbers_of_facts_in_both() -> None:

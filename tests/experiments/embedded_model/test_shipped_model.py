@@ -12,7 +12,8 @@ from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.language_model.pieces import train_pieces
 from experiments.embedded_model.measure import last_probabilities
 from spiritlens.models.encoder_lookup import encoder_of
-from spiritlens.prompts.facts import ASSETS, HELD_OUT, load_facts
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.shipped import ASSETS, HELD_OUT
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import read_waveform
 

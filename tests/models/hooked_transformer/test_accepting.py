@@ -116,7 +116,7 @@ GPT = {"normalization_type": "LN", "positional_embedding_type": "standard", "gat
         ({"positional_embedding_type": "standard"}, "positional_embedding_type='standard'"),
         ({"attention_dir": "bidirectional"}, "attention_dir='bidirectional'"),
         ({"parallel_attn_mlp": True}, "parallel_attn_mlp=True"),
-        ({"original_architecture": "Qwen2ForCausalLM"}, "original_architecture='Qwen2ForCausalLM'"),
+        ({"original_architecture": "GemmaForCausalLM"}, "original_architecture='GemmaForCausalLM'"),
         ({"rotary_dim": 4}, "rotary_dim=4: .* with all 6 dimensions of a head turned"),
         ({"attn_scores_soft_cap": 50.0}, "attn_scores_soft_cap=50.0: .* with no attn_scores_soft_cap"),
     ],
@@ -164,3 +164,13 @@ def test_rows_without_a_name_are_not_taken_for_text(tokenizer):
     with pytest.raises(ValueError, match="no known family's units"):
         sl.Lens.of(model, tokenizer)
     assert sl.Lens.of(model, tokenizer, family=TEXT_ONLY).family is TEXT_ONLY
+
+
+@pytest.mark.parametrize("architecture", ["Qwen2ForCausalLM", "MistralForCausalLM"])
+def test_architectures_of_the_same_blocks_are_accepted(model, architecture):
+    named = copy.deepcopy(model)
+    named.cfg.original_architecture = architecture
+    assert accepted(named) is named
+    named.cfg.use_local_attn = True  # a window that slides
+    with pytest.raises(ValueError, match="use_local_attn=True"):
+        accepted(named)

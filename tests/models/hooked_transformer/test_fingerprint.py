@@ -8,6 +8,7 @@ import torch
 import spiritlens as sl
 from spiritlens.models.hooked_transformer.fingerprint import FILL, described, fingerprint, user_hooks
 from spiritlens.models.lens import Lens
+from spiritlens.models.random_weights import random_config, random_lens_model
 
 
 @pytest.fixture
@@ -26,6 +27,19 @@ def test_every_single_value_counts_and_the_way_back_is_the_same(lens: Lens) -> N
         assert lens.id != before, name
         tensor.data.view(-1)[-1] = value
     assert lens.id == before == fingerprint(sl.planted().lens.model)
+
+
+def test_biases_of_queries_keys_and_values_count() -> None:
+    config = random_config(n_kv_heads=2, model_type="qwen2")
+    model = random_lens_model(config, seed=3).model
+    before = fingerprint(model)
+    assert before == fingerprint(random_lens_model(config, seed=3).model) != fingerprint(random_lens_model().model)
+    for bias in (model.blocks[1].attn.b_Q, model.blocks[1].attn._b_K, model.blocks[2].attn._b_V):
+        value = bias[1, 2].item()
+        bias[1, 2] += 1e-6
+        assert fingerprint(model) != before
+        bias[1, 2] = value
+    assert fingerprint(model) == before
 
 
 def test_the_default_dtype_of_the_moment_makes_no_other_model(lens: Lens) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spiritlens.models.hooked_transformer import suffix
+from spiritlens.models.precision import widened
 from spiritlens.models.random_weights import random_config, random_lens_model
 
 
@@ -79,7 +80,7 @@ def test_rotary_tables_reach_as_far_as_asked(model):
 def test_the_read_out_is_the_same_in_pieces_and_in_float32_of_bfloat16(model, monkeypatch):
     low = model.to(torch.bfloat16)
     resid = random(2, low.cfg.d_model).to(torch.bfloat16)
-    states = suffix.widened(resid)
+    states = widened(resid)
     scale = (states.square().mean(-1, keepdim=True) + low.ln_final.eps).sqrt()
     expected = (states / scale * low.ln_final.w.float()) @ low.unembed.W_U.float() + low.unembed.b_U.float()
     whole = suffix.read_out(low.ln_final, low.unembed, resid)

@@ -325,7 +325,6 @@ def _folders(bench: Bench) -> Iterator[Odd]:
     )
     for what, text, words in (
         ("no file_name", "path,text\na.wav,x\n", ("file_name", "path, text")),
-        ("a row without a name", "file_name,text\na.wav,x\n,y\n", ("row 2", "no file")),
         ("a row of three cells", "file_name,text\na.wav,x,y\n", ("row 1", "3 cells")),
         ("a column twice", "file_name,text,text\na.wav,x,y\n", ("same name", "text")),
         ("an open quote", 'file_name,text\na.wav,"x\n', ("not CSV",)),
@@ -333,6 +332,18 @@ def _folders(bench: Bench) -> Iterator[Odd]:
     ):
         table = text
         yield error("recordings_of_folder", what, lambda t=table: read(folder(a_wav=wav, metadata_csv=t)), *words)
+    yield result(
+        "recordings_of_folder",
+        "a row without a name",
+        lambda: read(folder(a_wav=wav, metadata_csv="file_name,text\na.wav,x\n,y\n")),
+        lambda found: [one.name for one in found] == ["a.wav", "row 2"] and found[1].audio is None,
+    )
+    yield error(
+        "recordings_of_folder",
+        "a name that is a number",
+        lambda: read(folder(metadata_jsonl='{"file_name": 5}')),
+        *("row 1", "file_name 5"),
+    )
     latin = "file_name,text\na.wav,é\n".encode("latin-1")
     yield error("recordings_of_folder", "another encoding", lambda: read(folder(metadata_csv=latin)), "UTF-8")
     yield error(
@@ -348,7 +359,7 @@ def _folders(bench: Bench) -> Iterator[Odd]:
 def _data_sets(bench: Bench) -> Iterator[Odd]:
     from datasets import Audio, Dataset, DatasetDict
 
-    def of(data: Any, column: str = "audio") -> list[Recording]:
+    def of(data: Any, column: str | None = "audio") -> list[Recording]:
         return list(sl.speech.recordings_of_dataset(data, column))
 
     def lengths(data: Any) -> Any:
@@ -359,7 +370,12 @@ def _data_sets(bench: Bench) -> Iterator[Odd]:
     for value in (None, "rows.csv", 3):
         yield error("recordings_of_dataset", f"{value!r}", lambda value=value: of(value), "no data set")
     yield error("recordings_of_dataset", "splits", lambda: of(DatasetDict(train=rows)), "train", "dataset[NAME]")
-    yield error("recordings_of_dataset", "a table of pandas", lambda: of(rows.to_pandas()), "from_pandas")
+    yield error(
+        "recordings_of_dataset", "pandas, another column", lambda: of(rows.to_pandas(), "x"), "'x'", "audio, text"
+    )
+    yield error("recordings_of_dataset", "no column of sound", lambda: of([{"text": "a"}], None), "holds sound", "text")
+    twice = [{"a": "a.wav", "b": "b.wav"}]
+    yield error("recordings_of_dataset", "two columns of sound", lambda: of(twice, None), "a, b", "name the one")
     yield error("recordings_of_dataset", "another column", lambda: of(rows, "sound"), "'sound'", "audio, text")
     streamed = rows.to_iterable_dataset().map(lambda row: row)
     yield error("recordings_of_dataset", "streamed, another column", lambda: of(streamed, "x"), "'x'", "audio, text")
@@ -368,6 +384,7 @@ def _data_sets(bench: Bench) -> Iterator[Odd]:
         ("paths", rows.select([0])),
         ("streamed paths", rows.select([0]).to_iterable_dataset().map(lambda row: row)),
         ("audio to be decoded", rows.select([0]).cast_column("audio", Audio())),
+        ("a table of pandas", rows.select([0]).to_pandas()),
         ("bytes", Dataset.from_dict({"audio": [{"bytes": encoded(), "path": None}]})),
         ("arrays in rows", [{"audio": {"array": TONE, "sampling_rate": 16000}}]),
         ("a decoder in a row", [{"audio": Decoder(TONE, 16000)}]),

@@ -22,7 +22,8 @@ import spiritlens as sl
 from spiritlens.models.checkpoints.checkpoint import find_checkpoint, read_checkpoint, save_safetensors
 from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.random_weights import random_config, random_weights
-from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, Family, family_named
+from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE, family_named
+from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.centroids import read_centroids
@@ -176,7 +177,11 @@ def _settings(kit: Kit) -> Iterator[Odd]:
         ("rope_parameters", [], "object"),
         ("auto_map", {"AutoModelForCausalLM": "own.Model"}, "never run"),
         ("quantization_config", {"quant_method": "gptq"}, "quantized"),
-        ("model_type", "mistral", "mistral"),
+        ("model_type", "gemma", "gemma"),
+        ("sliding_window", 0, "≥ 1"),
+        ("sliding_window", "64", "whole number"),
+        ("sliding_window", 2.5, "whole number"),
+        ("use_sliding_window", "yes", "true or false"),
         ("model_type", None, "llama"),
         ("architectures", 7, "llama"),
     ]
@@ -207,6 +212,14 @@ def _weights(kit: Kit) -> Iterator[Odd]:
     for what, change, said in changes:
         folder = kit.with_weights(change)
         yield error("load", f"weights: {what}", lambda folder=folder: sl.load(folder), "model.safetensors", *said)
+    folder = kit.with_json("config.json", model_type="qwen2")
+    yield error(
+        "load",
+        "Qwen 2 without biases",
+        lambda folder=folder: sl.load(folder),
+        "q_proj.bias is missing",
+        "one checkpoint",
+    )
     good = random_weights(kit.config)
     pickles: list[tuple[str, Any, tuple[str, ...]]] = [
         ("sparse", {**good, name: good[name].to_sparse()}, (name, "sparse", "to_dense")),

@@ -76,6 +76,13 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield trace("--dtype int4", "--dtype", "int4", words=("--dtype", "bfloat16"))
     yield trace("a model that is not there", "--model", "./none", words=("none",))
     yield trace("a value too many", "embedded", words=("embedded",))
+    for option, value, words in (
+        ("--other-voice", "espeak:en-us", ("other_voice=", "another")),
+        ("--n-facts", "0", ("n_facts=0", "≥ 1")),
+        ("--recogniser", "me", ("--recogniser", "whisper")),
+        ("--selection", "all", ("--selection",)),
+    ):
+        yield said(f"sensitivity: {option} {value}", "sensitivity", option, value, words=words)
     yield said("check: no folder", "check", words=("folder",))
     yield said("check: a folder that is not there", "check", "./none", words=("none",))
     yield said("check: an empty folder", "check", str(bench.folder()), words=("config.json",))

@@ -9,7 +9,9 @@ import numpy as np
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
-from spiritlens.prompts.facts import commonest_answers, drawn_foils, given_facts
+from spiritlens.prompts.facts.fact import given_facts
+from spiritlens.prompts.facts.foils import drawn_foils
+from spiritlens.prompts.facts.guesses import commonest_answers
 
 TEXTS = ("The colour of {subject} is", "{subject} is", "{subject} has the colour", "I call {subject}")
 TEMPLATES = dict(zip(("first", "second", "third", "held out"), TEXTS, strict=True))
@@ -29,6 +31,8 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _by_hand()
     yield from _files(bench)
     yield from _contents(bench)
+    yield from _tables()
+    yield from _of_facts(bench)
 
 
 def fact(**values: Any) -> Any:
@@ -83,17 +87,17 @@ def _by_hand() -> Iterator[Odd]:
 
 def _files(bench: Bench) -> Iterator[Odd]:
     load = sl.load_facts
-    for value in (None, 5, b"facts.json", ["facts.json"], True):
+    for value in (None, 5, b"facts.json", ["facts.json"], True, {"relations": {}}):
         yield error(
             "load_facts",
             f"{type(value).__name__} {value!r}",
             lambda value=value: load(value),
-            "name=",
-            "path of a JSON file",
+            "source",
+            "expected",
         )
     for value in ("", "none.json", Path("none/none.json"), "a\0b", "x" * 5000, "Embedded"):
         yield error("load_facts", f"{str(value)[:12]!r}", lambda value=value: load(value), "no facts at", "'embedded'")
-    yield error("load_facts", "a folder", lambda: load(bench.folder()), "no facts at", "JSON")
+    yield error("load_facts", "an empty folder", lambda: load(bench.folder()), "no facts at", "JSON")
 
     def of(content: bytes | str, name: str = "facts.json") -> Any:
         return load(bench.file(name, content))
@@ -146,15 +150,11 @@ def _contents(bench: Bench) -> Iterator[Odd]:
         "load_facts", "a blank subject", lambda: of(_file(facts=[[" ", *ROW[1:]]])), "facts.json", "subject", "empty"
     )
     yield error("load_facts", "three templates", lambda: of(_file(templates=TEXTS[:3])), "3 templates", "held out")
-    yield error("load_facts", "no named template", lambda: of(_file(templates={})), "templates={}", "mapping")
+    yield error("load_facts", "no named template", lambda: of(_file(templates={})), "templates", "{}", "JSON list")
     yield result("load_facts", "a new group", lambda: of(_file(facts=[[*ROW[:3], "a"]])), lambda f: f[0].group == "a")
-    yield error("load_facts", "a fact twice", lambda: of(_file(facts=[ROW, ROW])), "facts.json", "twice")
-    yield error(
-        "load_facts",
-        "subjects of one id",
-        lambda: of(_file(facts=[ROW, ["Marlo ", *ROW[1:]]])),
-        "colour/marlo",
-        "twice",
+    yield result("load_facts", "a fact twice", lambda: of(_file(facts=[ROW, ROW])), _first_counts)
+    yield result(
+        "load_facts", "subjects of one id", lambda: of(_file(facts=[ROW, ["Marlo ", *ROW[1:]]])), _first_counts
     )
     double = '{"relations": {"colour": ' + json.dumps({"templates": TEXTS, "facts": [ROW]})
     yield error("load_facts", "a relation twice", lambda: of(f'{double}, "colour": {{}}}}}}'), "'colour'", "twice")
@@ -164,3 +164,81 @@ def _contents(bench: Bench) -> Iterator[Odd]:
     yield result(
         "load_facts", "numpy's text as name", lambda: sl.load_facts(np.str_("embedded")), lambda f: len(f) > 300
     )
+
+
+def _first_counts(facts: Any) -> bool:
+    return len(facts) == 1 and facts.left_out.counts == {"a relation and subject given twice": 1}
+
+
+GOOD = {"subject": "marlo", "answer": "blue", "prompt": "{} is"}
+
+
+def _tables() -> Iterator[Odd]:
+    load = sl.load_facts
+    yield error("load_facts", "no rows", lambda: load([]), "holds no facts", "row")
+    yield error("load_facts", "rows of numbers", lambda: load([5, 6]), "source[0] is 5", "mapping")
+    yield error("load_facts", "no column of answers", lambda: load([{"subject": "a", "b": 1}]), "answer", "subject, b")
+    yield error(
+        "load_facts", "only broken rows", lambda: load([{**GOOD, "answer": " "}]), "no facts", "answer is empty"
+    )
+    for value in (["answer"], "answer", 5):
+        yield error(
+            "load_facts",
+            f"columns={value!r}",
+            lambda value=value: load([GOOD], value),
+            "columns=",
+            "a mapping of roles",
+        )
+    for value in ({"answer": "x"}, {"answer": 5}, {"answr": "answer"}, {"tags": "a"}, {"prompt": {}}, {5: "answer"}):
+        yield error("load_facts", f"columns={value}", lambda value=value: load([GOOD], value), "column")
+    for value in ({}, [], "{} is", {"first": " "}, {"first": 5}, {"any": {"first": None}}, {"any": {}}):
+        yield error(
+            "load_facts", f"templates={value!r}", lambda value=value: load([GOOD], templates=value), "templates"
+        )
+    yield error("load_facts", "a split of rows", lambda: load([GOOD], split="test"), "split='test'", "leave it out")
+    yield error("load_facts", "a number as split", lambda: load([GOOD], split=5), "split=5", "a text")
+    for column, value, reason in (
+        ("subject", None, "no subject"),
+        ("subject", ["marlo"], "a value of another kind"),
+        ("answer", np.bool_(True), "a value of another kind"),
+        ("answer", float("nan"), "no answer"),
+        ("prompt", "tollo is tollo", "the subject is twice in the prompt"),
+        ("prompt", "the marlos are", "the subject is not in the prompt"),
+        ("prompt", {"a": None}, "no prompt"),
+        ("foil", "Blue ", "the foil is an answer"),
+    ):
+        rows = [GOOD, {**GOOD, "subject": "tollo", column: value}]
+        yield result(
+            "load_facts",
+            f"{column}={value!r}",
+            lambda rows=rows: load(rows),
+            lambda found, reason=reason: len(found) == 1 and found.left_out.counts == {reason: 1},
+        )
+
+
+def _of_facts(bench: Bench) -> Iterator[Odd]:
+    split, without, write = sl.prompts.split_facts, sl.prompts.without_subject, sl.prompts.writable
+    for shares in ({}, [1.0], {"a": 0.5}, {"a": 1.5, "b": -0.5}, {"a": "1"}, {5: 1.0}, None, {"a": float("nan")}):
+        yield error("split_facts", f"shares={shares!r}", lambda shares=shares: split([fact()], shares), "a")
+    yield error("split_facts", "half a seed", lambda: split([fact()], {"a": 1}, 0.5), "seed=0.5", "whole")
+    yield error("split_facts", "no facts", lambda: split([], {"a": 1}), "facts is empty")
+    yield result("split_facts", "one part", lambda: split([fact()], {"a": 1}), {"a": (fact(),)}.__eq__)
+    for value in (None, "she", ["it"]):
+        yield error("without_subject", f"instead={value!r}", lambda value=value: without([fact()], value), "instead=")
+    yield error("without_subject", "a fact", lambda: without(fact()), "facts", "several")
+    yield error("without_subject", "texts", lambda: without(["a"]), "facts[0]", "Fact")
+    for value in (None, 5, "lens", bench.lens.backend):
+        yield error("writable", f"lens {value!r:.30}", lambda value=value: write(value, [fact()]), "lens=", "Lens")
+    yield error("writable", "no facts", lambda: write(bench.lens, []), "facts is empty")
+    yield error("writable", "a number as phrasing", lambda: write(bench.lens, [fact()], 5), "phrasing=5", "a text")
+    yield error("writable", "another marker", lambda: write(bench.lens, [fact()], None, "end"), "marker='end'", "final")
+    yield result(
+        "writable",
+        "an unknown phrasing",
+        lambda: write(bench.lens, [fact()], "sung"),
+        lambda made: made.left_out.counts == {"no prompt": 1} and made.prompts == (),
+    )
+    for value in ("WA", [5], [" "], ["RED"]):
+        yield error("Fact", f"aliases={value!r}", lambda value=value: fact(aliases=value), "colour/marlo")
+    for value in ("a", {"a": 5}, {5: "a"}, None):
+        yield error("Fact", f"tags={value!r}", lambda value=value: fact(tags=value), "tag")

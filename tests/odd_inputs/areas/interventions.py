@@ -10,7 +10,7 @@ from frame import Bench, Odd, error, result
 
 import spiritlens as sl
 from spiritlens.runs.sites import positions_of
-from spiritlens.runs.values import Ablation, FromPrompt, FromRun
+from spiritlens.runs.values import AblatedTo, FromPrompt, FromRun
 
 NOT_SCALES = (float("nan"), float("inf"), -1, "3", True, [1.0], 1j, np.float64("-inf"), torch.tensor([1.0, 2.0]))
 NOT_POSITIONS = ("12", "subject", b"1", 1.5, [1.7], ["1"], [True], None, [None], np.array([1.0]), {1.5}, [[1], [2]])
@@ -221,13 +221,15 @@ def verbs(bench: Bench) -> Iterator[Odd]:
         "Intervention", "a name for site", lambda: sl.Intervention("z", FromRun("clean")), "site is 'z'", "Site"
     )
     yield error(
-        "Intervention", "a number", lambda: sl.Intervention(sl.Site("z", 0, 1), 0.0), "value is 0.0", "Ablation"
+        "Intervention", "a number", lambda: sl.Intervention(sl.Site("z", 0, 1), 0.0), "value is 0.0", "AblatedTo"
     )
-    yield error("Intervention", "a class", lambda: sl.Intervention(sl.Site("z", 0, 1), Ablation), "value is", "FromRun")
+    yield error(
+        "Intervention", "a class", lambda: sl.Intervention(sl.Site("z", 0, 1), AblatedTo), "value is", "FromRun"
+    )
     yield error("FromPrompt", "a text", lambda: FromPrompt("x", (1,)), "donor is 'x'", "Prompt")
     yield error("FromPrompt", "half positions", lambda: FromPrompt(other, (0.5,)), "position 0=0.5", "whole")
     yield error("FromRun", "None", lambda: FromRun(None), "run=None", "clean")
-    yield error("Ablation", "an empty word", lambda: Ablation(""), "to=''", "zero")
+    yield error("AblatedTo", "an empty word", lambda: AblatedTo(""), "to=''", "zero")
     width = lens.backend.d_model
     for value in (None, 1.0, [0.0] * width, "zero", torch.ones(width, dtype=torch.int64), np.ones(width, dtype=bool)):
         for name, verb in (("tensor", sl.replace_with), ("vector", sl.add)):

@@ -87,6 +87,7 @@ def _datasets(bench: Bench) -> Iterator[Odd]:
         "spiritlens.paths/1": ("path_map",),
         "spiritlens.lens/1": ("lens_map",),
         "spiritlens.doses/1": ("dose_curves",),
+        "spiritlens.interchange/1": ("faithfulness_curves",),
     }
     for schema, names in drawn.items():
         for name in names:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from frame import Bench, Odd, error, result
 
 import spiritlens as sl
@@ -34,6 +35,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
         _cut_edges(lens, prompt),
         _attributions(lens, prompt, spoken),
         _readings(lens, prompt, spoken, foreign),
+        _interchanged(planted),
     )
     for part in parts:
         yield from part
@@ -438,3 +440,48 @@ def _readings(lens: Any, prompt: Any, spoken: Any, foreign: Any) -> Iterator[Odd
         partial(scope, **{**good, "source_position": np.int64(5), "target_state": np.int8(2)}),
         lambda logits: torch.equal(logits, scope(**good)),
     )
+
+
+def _interchanged(planted: Any) -> Iterator[Odd]:
+    lens, written, spoken = planted.lens, planted.prompts[:4], planted.prompts[12:16]
+    call = partial(sl.interchange, lens, written, spoken, progress="none")
+    unlike = {
+        "another number of facts": ((lens, written, spoken[:3]), ("spoken lacks the fact",)),
+        "modalities changed": ((lens, spoken, written), ("written[0] is a S2T prompt",)),
+        "three subjects": ((lens, written[:3], spoken[:3]), ("about 3 subjects", "at least 4")),
+        "a prompt alone": ((lens, written[0], spoken), ("expected several",)),
+        "no prompts": ((lens, [], []), ("written is empty",)),
+        "no lens": ((None, written, spoken), ("lens is None",)),
+    }
+    for what, (given, names) in unlike.items():
+        yield error("interchange", what, partial(sl.interchange, *given), *names)
+    for value in ("head", 3, None, ["heads"]):
+        yield error("interchange", f"parts {value!r}", partial(call, value), "parts=", "heads, sites, edges")
+    yield error("interchange", "sizes too large", partial(call, sl.heads.Parts(sizes=[40])), "40", "32 heads")
+    yield error("interchange", "metrics", partial(call, metric=["kl", "logit"]), "metric=", "expected the name of one")
+    yield error("interchange", "metric misspelt", partial(call, metric="logits"), "'logits'", "did you mean")
+    yield error("interchange", "corruption by name", partial(call, corruption="noise"), "corruption='noise'", "Noise")
+    for value in BAD_SAMPLES:
+        yield error("interchange", f"samples {value!r}", partial(call, samples=value), "samples=", "whole number")
+    for value, names in (
+        ({"kind": "x"}, ("kind of parts='x'", "heads, sites, edges")),
+        ({"removed": "x"}, ("removed='x'", "zero, mean, resample")),
+        ({"components": "mlp_out"}, ("components='mlp_out'", "several")),
+        ({"components": ["z"]}, ("'z'", "attn_out, mlp_out")),
+        ({"edges_by": "x"}, ("edges_by='x'", "patching, gradients")),
+        ({"sizes": 3}, ("sizes=3", "list")),
+        ({"sizes": [-1]}, ("size=-1", "≥ 0")),
+        ({"random_rankings": 1.5}, ("random_rankings=1.5", "whole number")),
+    ):
+        yield error("Parts", f"{value!r}", partial(sl.heads.Parts, **value), *names)
+    numbers = {"sizes": (np.int64(2), 2.0 > 1)}
+    yield error("Parts", "a size that is a bool", partial(sl.heads.Parts, **numbers), "size=True", "whole number")
+    found = partial(sl.interchange, lens, written, spoken, sl.heads.Parts(removed="zero", sizes=(2,)), progress="none")
+    for function in (sl.heads.faithfulness, sl.heads.faithfulness_areas):
+        name = function.__name__
+        yield error(name, "a path", partial(function, "kept.nc"), "'kept.nc'", "expected one Dataset")
+        yield error(name, "no dataset of ours", partial(function, xr.Dataset()), "schema None", "interchange returns")
+        yield error(name, "confidence 1", lambda call=function: call(found(), 1), "confidence=1", "< 1")
+        yield error(
+            name, "one modality", lambda call=function: call(found().isel(prompt=[0, 1])), "holds no S2T prompt"
+        )

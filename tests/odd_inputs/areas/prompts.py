@@ -23,6 +23,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _texts(bench)
     yield from _keywords(bench)
     yield from _segments(bench)
+    yield from _units(bench)
     yield from _spans(bench)
     yield from _grown(bench)
     yield from _by_hand(bench)
@@ -37,6 +38,10 @@ def _families() -> Iterator[Odd]:
         ({"n_units": 1.5}, ("n_units", "1.5", "whole number")),
         ({"n_units": -1}, ("n_units", "-1")),
         ({"unit_rate": float("nan")}, ("unit_rate", "number > 0")),
+        ({"spoken_turn": "Speech:"}, ("spoken_turn", "'Speech:'", "two texts")),
+        ({"transcript_turn": (1, 2)}, ("transcript_turn", "(1, 2)", "two texts")),
+        ({"answers": "after_transcript"}, ("after_transcript", "needs transcript_turn")),
+        ({"further_tokens": "<eoh>"}, ("further_tokens", "'<eoh>'")),
         ({"text_case": "upper"}, ("text_case", "'upper'", "as_given, lower")),
         ({"unit_template": "[Hu]"}, ("template '[Hu]'", "'{}'")),
         ({"unit_template": "[Hu{}{}]"}, ("template", "'[Hu{}{}]'", "'{}'")),
@@ -167,7 +172,22 @@ def _segments(bench: Bench) -> Iterator[Odd]:
         "SpeechSegment", "words as texts", lambda: sl.SpeechSegment(heard, ["marlo"]), "words[0]", "WordInterval"
     )
     yield error("SpeechSegment", "one word", lambda: sl.SpeechSegment(heard, words[0]), "words=", "several")
-    yield error("SpeechSegment", "no words", lambda: sl.SpeechSegment(heard, []), "words is empty", "WordInterval")
+    yield result("SpeechSegment", "no words", lambda: sl.SpeechSegment(heard, []), lambda part: part.words == ())
+    for what in ("always", True, 1):
+        yield error(
+            "transcript",
+            f"{what!r}",
+            lambda what=what: prompt([written], transcript=what),
+            "transcript=",
+            "none, forced",
+        )
+    yield error(
+        "transcript",
+        "of a family without",
+        lambda: prompt([written], transcript="forced"),
+        "forced",
+        "transcript_turn=",
+    )
     yield error("WordRule", "middle", lambda: sl.speech.WordRule("middle"), "rule='middle'", "centre")
     yield error("WordRule", "1.0", lambda: sl.speech.WordRule(slack_units=1.0), "slack_units=1", "whole")
     yield error("WordRule", "-1", lambda: sl.speech.WordRule(slack_units=-1), "slack_units=-1", "≥ 0")
@@ -181,6 +201,45 @@ def _segments(bench: Bench) -> Iterator[Odd]:
         "words from a generator are read once",
         lambda: sl.SpeechSegment(heard, (word for word in words)),
         lambda segment: segment.words == tuple(words),
+    )
+
+
+def _units(bench: Bench) -> Iterator[Odd]:
+    units = bench.planted.lens.units
+    for what in (None, 7, 1.5, b"[Hu1]", {1, 2}, {1: 2}, [1.5], [[1]], [True], [None], object(), [10**30]):
+        yield error(
+            "lens.units", f"{type(what).__name__} {what!r:.20}", lambda what=what: units(what), "units=", "[Hu0]"
+        )
+    for what in ("", "  ", [], (), np.array([], dtype=int)):
+        yield error("lens.units", f"empty {what!r}", lambda what=what: units(what), "units=", "at least one")
+    yield error("lens.units", "text", lambda: units("the capital"), "is no unit", "[Hu0][Hu1]")
+    yield error("lens.units", "another model's", lambda: units("<Un5><Un6>"), "is no unit", "[Hu0][Hu1]")
+    yield error("lens.units", "a unit too far", lambda: units("[Hu5][Hu120]"), "unit 120", "0 to 119")
+    yield error("lens.units", "a negative unit", lambda: units([3, -1]), "-1", "0 to 119")
+    for span in ((0,), (0, 1, 2, 3), (3, 3), (2, 9), (-1, 1), ("a", "0", 1), ("a", 0.0, 1), (True, 2)):
+        yield error("lens.units", f"subject {span}", lambda span=span: units([1, 2, 3], span, "blue"), "subject")
+    yield error(
+        "lens.units", "a name without words", lambda: units([1, 2], "marlo", "blue"), "'marlo'", "words=", "span"
+    )
+    words = [("marlo", 0.0, 0.08)]
+    yield error(
+        "lens.units", "words without times", lambda: units([1, 2], "marlo", words=words), "words=", "UnitStream"
+    )
+    yield error("lens.units", "words past the end", lambda: units([1, 1], words=[("a", 0.0, 9.0)]), "9.000 s", "lasts")
+    yield error("lens.units", "text is a number", lambda: units([1, 2], text=5), "text=5", "a text")
+    yield error("lens.units", "unit=", lambda: units(unit="[Hu1]"), "Lens.units", "units=")
+    for what in (np.array([1, 2], np.int8), torch.tensor([1, 2]), ["[Hu1]", "[Hu2]"], " [Hu1] [Hu2] ", (1, 2)):
+        yield result(
+            "lens.units",
+            f"{type(what).__name__} {what!r:.30}",
+            lambda what=what: units(what).text,
+            lambda text: text == "[Speech][Hu1][Hu2][Text]",
+        )
+    yield result(
+        "lens.units",
+        "words of repeated frames",
+        lambda: units([1, 1, 2], "marlo", "blue", words=words),
+        lambda prompt: [prompt.labels[at] for at in prompt.subject] == ["[Hu1]"],
     )
 
 

@@ -12,7 +12,7 @@ import spiritlens as sl
 
 NAN, INF = float("nan"), float("inf")
 OF_EFFECTS = (
-    *("total", "indirect", "normalised_indirect", "normalised_total", "by_role", "average", "average_total"),
+    *("total", "limits", "indirect", "normalised_indirect", "normalised_total", "by_role", "average", "average_total"),
     "compare",
 )
 
@@ -20,8 +20,10 @@ OF_EFFECTS = (
 def cases(bench: Bench) -> Iterator[Odd]:
     effects = bench.effects
     mass = sl.heads.attention_mass(bench.planted.lens, bench.planted.prompts[:1])
-    for part in (_given(effects, mass), _shares(effects), _averages(effects), _comparisons(effects), _ranks(mass)):
-        yield from part
+    yield from _given(effects, mass)
+    for part in (_shares, _limits, _averages, _comparisons):
+        yield from part(effects)
+    yield from _ranks(mass)
 
 
 def _function(name: str) -> Any:
@@ -35,7 +37,7 @@ def _given(effects: Any, mass: Any) -> Iterator[Odd]:
         yield error(name, "a list", partial(function, [effects]), "(list)", "expected one Dataset")
         yield error(name, "another method's result", partial(function, mass), "spiritlens.attention/1", "effects/1")
         yield error(name, "a bare Dataset", partial(function, xr.Dataset()), "schema None", "spiritlens.effects/1")
-        if name != "total":
+        if name not in ("total", "limits"):
             damaged = effects.drop_vars("restored")
             yield error(name, "a variable lost", partial(function, damaged), "lacks restored", "as its method returned")
     for name in ("by_role", "average", "compare"):
@@ -54,7 +56,7 @@ def _given(effects: Any, mass: Any) -> Iterator[Odd]:
 
 
 def _shares(effects: Any) -> Iterator[Odd]:
-    for value in (0, -0.1, NAN, None, "0.05", True, 1j, [0.05]):
+    for value in (0, -0.1, NAN, "0.05", True, 1j, [0.05]):
         call = partial(sl.effects.normalised_indirect, effects, value)
         yield error("normalised_indirect", f"threshold {value!r}", call, "threshold=", "number > 0")
     logits = effects.sel(metric=["logit"])
@@ -70,6 +72,14 @@ def _shares(effects: Any) -> Iterator[Odd]:
         lambda: sl.effects.normalised_indirect(effects, np.float32(0.5)),
         lambda found: found.attrs["threshold"] == 0.5,
     )
+
+
+def _limits(effects: Any) -> Iterator[Odd]:
+    call = partial(sl.effects.limits, effects)
+    for value in ("written", None, 1, ["T2T"]):
+        yield error("limits", f"modality {value!r}", partial(call, value), "modality=", "T2T, S2T, mixed")
+    yield error("limits", "a metric not traced", partial(call, metric="bits"), "metric='bits'", "probability")
+    yield error("limits", "facts misspelt", partial(call, facts="some"), "facts='some'", "known, all")
 
 
 def _averages(effects: Any) -> Iterator[Odd]:
@@ -101,8 +111,37 @@ def _averages(effects: Any) -> Iterator[Odd]:
 
 def _comparisons(effects: Any) -> Iterator[Odd]:
     call = partial(sl.compare, effects, resamples=5, permutations=5)
-    for value in (0, 1, 2, -0.05, NAN, "0.05", None):
-        yield error("compare", f"alpha {value!r}", partial(call, alpha=value), "alpha=", "> 0 and < 1")
+    rules = sl.comparison.Rules
+    for value in (0, 0.5, 2, -0.05, NAN, "0.05", None):
+        yield error("Rules", f"alpha {value!r}", partial(rules, alpha=value), "alpha=", "> 0 and < 0.5")
+    yield error(
+        "Rules", "margins that are a number", partial(rules, margins=0.05), "margins=0.05", "sl.comparison.Margins"
+    )
+    yield error(
+        "Rules", "clusters misspelt", partial(rules, clusters="fact"), "clusters='fact'", "subject, relation, both"
+    )
+    yield error("Rules", "cells misspelt", partial(rules, cells="fdr"), "cells='fdr'", "false discovery")
+    yield error("Rules", "family misspelt", partial(rules, family="maps"), "family='maps'", "all metrics")
+    for name in ("share", "layers", "correlation"):
+        yield error("Margins", f"{name} 0", partial(sl.comparison.Margins, **{name: 0}), f"{name}=0", "> 0")
+    yield error("compare", "rules that are a level", partial(call, rules=0.05), "rules=0.05", "sl.comparison.Rules")
+    yield error("compare", "references that are twins", partial(call, references=[effects]), "sl.comparison.References")
+    yield error("compare", "confidence", partial(call, confidence=0.9), "no argument confidence=")
+    references = sl.comparison.References
+    yield error("References", "one twin", partial(references, twins=effects), "twins", "write [twin]")
+    yield error(
+        "References", "a path as a twin", partial(references, twins=["twin.nc"]), "twins[0]='twin.nc'", "Dataset"
+    )
+    yield error("References", "a floor without a name", partial(references, floors=[effects]), "floors=", "by name")
+    yield error("References", "a floor of no effects", partial(references, floors={"x": 3}), "floors['x']=3", "Dataset")
+    one = partial(references, ceilings={"voices": effects})
+    yield error("References", "one result as a ceiling", one, "ceilings['voices'] has 1 results", "(one, other)")
+    both = references(ceilings={"voices": (effects, effects)})
+    yield error(
+        "compare", "a ceiling of both", partial(call, references=both), "share 2 of T2T and S2T", "one modality"
+    )
+    other = references(floors={"other": effects.isel(metric=[0]).assign_coords(metric=["other"])})
+    yield error("compare", "a floor in another metric", partial(call, references=other), "lacks the metric", "trace it")
     for value in (("T2T", "T2T"), ("T2T",), "T2T", ("T2T", "X2T"), ("T2T", None), None, ("T2T", "S2T", "mixed")):
         yield error("compare", f"kinds {value!r}", partial(call, kinds=value), "kinds")
     yield error("compare", "a modality that is not there", partial(call, kinds=("T2T", "mixed")), "no mixed prompt")
@@ -115,7 +154,6 @@ def _comparisons(effects: Any) -> Iterator[Odd]:
         yield error("compare", f"permutations {value!r}", partial(call, permutations=value), "permutations=", "≥ 1")
         yield error("compare", f"resamples {value!r}", partial(call, resamples=value), "resamples=", "≥ 1")
     yield error("compare", "seed below 0", partial(call, seed=-1), "seed=-1", "≥ 0")
-    yield error("compare", "confidence above 1", partial(call, confidence=95), "confidence=95", "< 1")
     yield result(
         "compare", "a list of kinds", partial(call, kinds=["S2T", "T2T"]), lambda found: found.kinds == ("S2T", "T2T")
     )
@@ -145,6 +183,28 @@ def _ranks(mass: Any) -> Iterator[Odd]:
         ("heads by name", measure.assign_coords(head=list("abcd")), ("heads <U1", "whole numbers")),
     ):
         yield error("rank", what, partial(sl.heads.rank, value), *names)
+    few = measure.isel(layer=[0])
+    for what, value, names in (
+        ("a measure", measure, ("twins[0] has 1 measures", "[(first, second)]")),
+        ("a path", "twins.nc", ("twins='twins.nc'", "write ['twins.nc']")),
+        ("a number", 3, ("twins=3", "expected a list")),
+        ("one measure each", [measure], ("twins[0] has 1 measures", "the two of one")),
+        ("texts", [("a", "b")], ("first='a'", "expected a DataArray")),
+        (
+            "three measures",
+            [(measure, measure, measure)],
+            ("twins[0] has 3 measures", "the two of one untrained model"),
+        ),
+        ("another shape", [(few, few)], ("a twin has 4 heads measured, the model 32", "same shape")),
+        ("nothing measured", [(measure, measure * NAN)], ("all values are NaN",)),
+    ):
+        yield error("overlap", f"twins: {what}", partial(overlap, twins=value), *names)
+    yield result(
+        "overlap",
+        "a generator of twins",
+        lambda: overlap(twins=((measure, measure) for _ in range(3))),
+        lambda found: (found["twins"], found["p_twins"]) == (3, 1.0),
+    )
     other = measure.assign_coords(layer=measure["layer"] + 100)
     yield error("overlap", "no head in common", partial(sl.heads.overlap, measure, other), "share 0 heads")
     yield error("overlap", "a Dataset", partial(sl.heads.overlap, measure, mass), "second=", "choose one of its")

@@ -22,6 +22,31 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _given(bench)
     yield from _costs(bench)
     yield from _asked(bench)
+    yield from _rules()
+    yield from _cells(bench)
+    yield from _untrained(bench)
+
+
+def _untrained(bench: Bench) -> Iterator[Odd]:
+    twin, own = sl.studies.untrained_twin, sl.studies.own_answers
+    for lens in (None, "llama", bench.lens.model, bench.planted):
+        yield error("untrained_twin", f"lens is {lens!r:.30}", lambda lens=lens: twin(lens), "lens", "Lens")
+    for seed in (-1, 0.5, "one", None, math.nan, True):
+        yield error("untrained_twin", f"seed={seed!r}", lambda s=seed: twin(bench.planted.lens, s), "seed=", "whole")
+    for prompts in (None, 5, "a text", ["a text"], [None], []):
+        yield error("own_answers", f"prompts={prompts!r}", lambda p=prompts: own(bench.planted.lens, p), "prompts")
+    yield error("own_answers", "one prompt", lambda: own(bench.planted.lens, bench.planted.prompts[0]), "prompts")
+    yield error(
+        "own_answers",
+        "another vocabulary",
+        lambda: own(bench.lens, bench.planted.prompts[:1]),
+        "vocabulary",
+        "prompts[0]",
+    )
+    bare = replace(bench.planted.prompts[0], answer="", answer_ids=(), foil="", foil_ids=())
+    yield result(
+        "own_answers", "no answer", lambda: own(bench.planted.lens, [bare]), lambda found: len(found[0].answer_ids) == 1
+    )
 
 
 def _settings(bench: Bench) -> Iterator[Odd]:
@@ -44,12 +69,34 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         )
     yield error("study", "no components", lambda: study(components=()), "components is empty", "str")
     yield error("study", "components of numbers", lambda: study(components=[1]), "components[0]", "str")
-    for value in (None, 0, ["first"]):
+    for value in (0, ["first"], b"first"):
         yield error("study", f"phrasing={value!r}", lambda value=value: study(phrasing=value), "phrasing=", "a text")
     for value in ("en-us", "espeak:en-xx", "", None, 5, "espeak:"):
         yield error("study", f"voice={value!r}", lambda value=value: study(voice=value), "voice")
     for value in ("some", None, True):
         yield error("study", f"ask={value!r}", lambda value=value: study(ask=value), "ask=", "enough, all")
+    for value in ("known", None, True, ["both"]):
+        yield error(
+            "study", f"selection={value!r}", lambda value=value: study(selection=value), "selection=", "both, each, all"
+        )
+    for value in ("marked", None, True, ["both"]):
+        yield error("study", f"ending={value!r}", lambda v=value: study(ending=v), "ending=", "both, as spoken, plain")
+    for value in ("half", None, 1.0, {"text": 0.1}):
+        yield error("study", f"dose={value!r}", lambda v=value: study(dose=v), "dose=", "matched, equal")
+    for value in ("control", None, 3, [3], ["twin"], [None]):
+        yield error("study", f"floors={value!r}", lambda v=value: study(floors=v), "floors", "expected")
+    for value in (-1, None, 2.5, "five", True, math.nan):
+        yield error("study", f"twins={value!r}", lambda v=value: study(twins=v), "twins=", "whole number")
+    for value in ("exact", 5, {"rule": "top k"}, sl.prompts.Knowing):
+        yield error("study", f"knowing={value!r}", lambda value=value: study(knowing=value), "knowing=", "Knowing(")
+    for value in ("theirs", None, 5):
+        yield error(
+            "study",
+            f"protocol={value!r}",
+            lambda value=value: sl.study(None, bench.folder(), protocol=value),
+            "protocol=",
+            "own, seed",
+        )
     yield error(
         "study", "sample=", lambda: sl.study(None, "runs", samples=3), "study has no argument samples=", "settings"
     )
@@ -108,12 +155,59 @@ def _given(bench: Bench) -> Iterator[Odd]:
     )
     wrong = replace(fact, answer=fact.foil, foil="")
     yield error("study", "no fact is known", lambda: study(bench.lens, [wrong]), "none of the 1 facts", "known in both")
+    each = {"selection": "each"}
+    yield error(
+        "study",
+        "none known in each",
+        lambda: study(bench.lens, [wrong], **each),
+        "none of the 1 facts",
+        "in writing or",
+    )
+
+
+def _rules() -> Iterator[Odd]:
+    """Rules of knowing, as values and as texts."""
+    knowing = sl.prompts.Knowing
+    for rule in ("known", None, 5, "top 5"):
+        yield error("Knowing", f"rule={rule!r}", lambda rule=rule: knowing(rule), "rule=", "exact, top k, generated")
+    for k in (0, -1, 1.5, "5", None, math.nan, True):
+        yield error("Knowing", f"k={k!r}", lambda k=k: knowing("top k", k=k), "k=", "whole number")
+    for tokens in (0, "10", None, math.inf):
+        yield error(
+            "Knowing", f"tokens={tokens!r}", lambda t=tokens: knowing("generated", tokens=t), "tokens=", "whole"
+        )
+    yield error("Knowing", "an unread k", lambda: knowing("exact", k=3), "k=3", "does not read it")
+    yield error("Knowing", "another rule of words", lambda: knowing("generated", normalise="none"), "squad, case")
+    yield result(
+        "Knowing", "numpy's numbers", lambda: knowing("top k", k=np.int64(3)), lambda found: str(found) == "top 3"
+    )
+    for text in ("", "exact 5", "top k", "generated ten", "generated 10 case 3", None, 5):
+        yield error("Knowing.read", f"{text!r}", lambda text=text: knowing.read(text), "knowing")
+    yield error("Knowing.read", "an unknown normalisation", lambda: knowing.read("generated 10 none"), "squad, case")
+    for blanks in ("  top   3 ", "generated\t3"):
+        yield result(
+            "Knowing.read", f"blanks, {blanks!r}", lambda b=blanks: knowing.read(b), lambda rule: "3" in str(rule)
+        )
+
+
+def _cells(bench: Bench) -> Iterator[Odd]:
+    read = sl.studies.FourCells.read
+    yield error("FourCells.read", "an empty folder", lambda: read(bench.folder()), "no cells at", "study")
+    for content in ("{", "[]", "5", '{"knowing": "exact"}', '{"knowing": "exact", "cells": {"both": 5}}'):
+        folder = bench.folder()
+        (folder / "cells.json").write_text(content)
+        yield error(
+            "FourCells.read", f"cells.json is {content!r}", lambda f=folder: read(f), "cannot be read", "changed"
+        )
 
 
 def _costs(bench: Bench) -> Iterator[Odd]:
     cost = sl.studies.study_cost
     for value in (0, -1, "1", None, math.nan):
         yield error("study_cost", f"tflops={value!r}", lambda v=value: cost(bench.lens, tflops=v), "tflops=", "> 0")
+    yield error(
+        "study_cost", "protocol='theirs'", lambda: cost(bench.lens, protocol="theirs"), "protocol=", "own, seed"
+    )
     yield error("study_cost", "n_facts=0", lambda: cost(None, sl.studies.StudySettings(n_facts=0)), "n_facts=0", "≥ 1")
     yield error("study_cost", "a text", lambda: cost(bench.lens, facts="embedded"), "facts=", "expected several")
 

@@ -216,5 +216,7 @@ def _known(lens: Any, text: Any, spoken: Any) -> Iterator[Odd]:
     known = partial(sl.known_prompts, lens)
     yield error("known_prompts", "over misspelt", partial(known, [text], over="all"), "over='all'", "full, text")
     yield error("known_prompts", "one prompt", partial(known, text), "prompts=", "several")
+    for rule in ("exact", 5, ("top k", 5)):
+        yield error("known_prompts", f"knowing={rule!r}", partial(known, [text], knowing=rule), "knowing=", "Knowing(")
     yield result("known_prompts", "a generator", lambda: known(iter([text, spoken])), lambda found: len(found) == 2)
     yield result("known_prompts", "a prompt twice", partial(known, [text, text]), lambda found: len(found) == 2)

@@ -289,7 +289,8 @@ def _audio(bench: Bench) -> Iterator[Odd]:
     yield error("Lens.audio", "milliseconds", lambda: heard([("france", 100, 900)]), "milliseconds")
     yield error("Lens.audio", "a word without time", lambda: heard([{"word": "france"}]), "no time", "missing=")
     yield error("Lens.audio", "a tier", lambda: heard(grid, tier="anna"), "no argument tier=", "words")
-    yield error("Lens.audio", "words and a text", lambda: heard(text=said.text), "both", "words=", "text=")
+    yield result("Lens.audio", "words and a text", lambda: heard(text=said.text), lambda found: found == heard())
+    yield error("Lens.audio", "words and no text", lambda: heard(text=5), "text=5")
     yield error("Lens.audio", "neither", lambda: heard(None), "neither", "words=")
     yield error("Lens.audio", "an empty list", lambda: heard([]), "no words")
     gap = [*said.words[:3], {"word": "france"}, said.words[4]]

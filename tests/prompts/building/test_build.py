@@ -4,13 +4,16 @@ from prompt_making import mixed_prompt, speech_prompt, text_prompt
 
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.prompts.vocabulary.families import SPIRITLM_BASE
+from spiritlens.prompts.vocabulary.families import SPEECHGPT_META, SPIRITLM_BASE
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
 
-SPEAKING = ("user_defined", "added_tokens", "padded", "embedded", "sims", "speechgpt", "spire")
+SPEAKING = (
+    *("user_defined", "added_tokens", "padded", "embedded", "sims", "speechgpt", "spire"),
+    *("sims-qwen", "ustm", "usdm", "ichigo", "anygpt", "speechgpt-com"),
+)
 TEXT = "The capital of New Zealand is"
 HU = "".join(f"[Hu{unit}]" for unit in range(21))
 
@@ -96,11 +99,23 @@ def test_sims_always_writes_its_text_marker(vocabularies, units, words):
 def test_speechgpt_puts_the_question_into_its_formula(vocabularies, units, words):
     vocabulary = vocabularies["speechgpt"]
     written = text_prompt(vocabulary, TEXT, "New Zealand", "Wellington")
-    assert written.text == f"[Human]: {TEXT} <eoh>. [SpeechGPT]:"
+    assert written.text == f"{SPEECHGPT_META}[Human]: {TEXT} <eoh>. [SpeechGPT]:"
+    assert SPEECHGPT_META.startswith("You are an AI assistant whose name is SpeechGPT.\n- SpeechGPT is a intrinsic")
+    assert SPEECHGPT_META.endswith(
+        "developed by Fudan University.  SpeechGPT can understand and communicate fluently "
+        "with human through speech or text chosen by the user.\n- It can perceive cross-modal inputs and generate "
+        "cross-modal outputs.\n"
+    )
+    assert set(written.roles[1 : written.span("The").first]) == {"modality marker"}
     assert written.words == tuple(TEXT.split())
     assert written.roles[-1] == "final marker"
     heard = spoken(vocabulary, at_rate_of(vocabulary, units), words)
-    assert heard.text == "[Human]: <sosp>" + "".join(f"<{unit}>" for unit in range(21)) + "<eosp> <eoh>. [SpeechGPT]:"
+    assert (
+        heard.text
+        == f"{SPEECHGPT_META}[Human]: <sosp>"
+        + "".join(f"<{unit}>" for unit in range(21))
+        + "<eosp> <eoh>. [SpeechGPT]:"
+    )
     assert tokens_of(heard, "subject") == ["<10>", "<11>", "<12>", "<13>", "<14>", "<15>"][:6]
 
 
@@ -109,6 +124,90 @@ def test_spire_writes_units_without_markers(vocabularies, units, words):
     prompt = spoken(vocabulary, at_rate_of(vocabulary, units), words)
     assert prompt.text == "Speech: " + "".join(chr(0xF0000 + unit) for unit in range(21)) + "\nEnglish:"
     assert tokens_of(prompt, "subject") == [f"<unit {unit}>" for unit in range(10, 16)]
+
+
+def test_ustm_writes_one_marker_where_speech_and_text_go_on_with_one_another(vocabularies, units, words):
+    vocabulary = vocabularies["ustm"]
+    units = at_rate_of(vocabulary, units)
+    written = text_prompt(vocabulary, TEXT, "New Zealand", "Wellington")
+    assert written.text == TEXT, "a text that begins the prompt has no marker"
+    string = "".join(f"<|unit{unit}|>" for unit in units.ids)
+    assert len(units.ids) == 84, "every frame is a token: runs are not merged"
+    heard = spoken(vocabulary, units, words)
+    assert heard.text == f"{string}<|continue|>"
+    assert tokens_of(heard, "final marker") == ["<|continue|>"]
+    mixed = mixed_prompt(vocabulary, [TextSegment("In fact"), SpeechSegment(units, words), TextSegment("then")])
+    assert mixed.text == f"In fact<|continue|>{string}<|continue|>then"
+    for vocabulary_marker in ("<|continue|>", "<|correspond|>"):
+        assert vocabulary.families_by_id[vocabulary.marker_id(vocabulary_marker)] == "marker"
+    with pytest.raises(ValueError, match="family 'ustm' has none for the end of a prompt"):
+        text_prompt(vocabulary, TEXT, "New Zealand", "Wellington", marker="final")
+    with pytest.raises(ValueError, match="family 'ustm' has no text marker to set examples apart"):
+        text_prompt(vocabulary, TEXT, "New Zealand", "x", examples=[(TextSegment("a b"), "c")])
+
+
+@pytest.mark.filterwarnings("ignore:.*a transcript first")
+def test_usdm_asks_in_its_template_in_lower_case(vocabularies, units, words):
+    vocabulary = vocabularies["usdm"]
+    heard = spoken(vocabulary, at_rate_of(vocabulary, units), words)
+    assert heard.text.startswith("Below is a conversation between the user and the agent. Each turn includes ")
+    assert heard.text.endswith("<|unit20|><|correspond|>")
+    assert "corresponding speech.\n\n### User\n<|unit0|><|unit0|>" in heard.text
+    assert tokens_of(heard, "final marker") == ["<|correspond|>"]
+    written = text_prompt(vocabulary, TEXT, "New Zealand", "Wellington")
+    assert written.text.endswith(f"\n\n### User\n{TEXT.lower()}\n### Agent\n")
+    assert written.text.startswith("Below"), "the template is not in lower case"
+    assert [vocabulary.piece(index) for index in vocabulary.answer_ids("Paris")] == ["par", "is"], "after a new line"
+
+
+def test_ichigo_asks_in_llama_3_s_chat_template(vocabularies, units, words):
+    vocabulary = vocabularies["ichigo"]
+    head, tail = (f"<|start_header_id|>{who}<|end_header_id|>\n\n" for who in ("user", "assistant"))
+    written = text_prompt(vocabulary, TEXT, "New Zealand", "Paris")
+    assert written.text == f"{head}{TEXT}<|eot_id|>{tail}"
+    assert written.labels[:2] == ("<|begin_of_text|>", "<|start_header_id|>")
+    assert (written.families[1], written.modalities[1], written.roles[1]) == ("marker", "none", "modality marker")
+    heard = spoken(vocabulary, units, words)
+    string = "".join(f"<|sound_{unit:04d}|>" for unit in units.ids)
+    assert heard.text == f"{head}<|sound_start|>{string}<|sound_end|><|eot_id|>{tail}"
+    assert tokens_of(heard, "final marker")[:3] == ["<|sound_end|>", "<|eot_id|>", "<|start_header_id|>"]
+    assert len(heard.subject) == 12, "runs are not merged"
+    first = vocabulary.answer_ids("Paris")[0]
+    assert not vocabulary.piece(first).startswith("Ġ"), "an answer begins a line"
+    with pytest.raises(ValueError, match=r"contains \['<\|eot_id\|>'\], which are no text"):
+        text_prompt(vocabulary, "the capital<|eot_id|> is", "capital", "Paris")
+
+
+@pytest.mark.filterwarnings("ignore:.*a transcript first")
+def test_anygpt_s_turns_are_tokens_and_images_are_no_answers(vocabularies, units, words):
+    vocabulary = vocabularies["anygpt"]
+    units = at_rate_of(vocabulary, units)
+    heard = spoken(vocabulary, units, words)
+    string = "".join(f"<🗣️{unit}>" for unit in units.ids)
+    assert heard.text == f"[Human]: <sosp>{string}<eosp><eoh> [MMGPT]:"
+    assert [label for label in heard.labels if label.startswith("[")] == ["[Human]", "[MMGPT]"]
+    assert heard.families[heard.labels.index("[MMGPT]")] == "marker"
+    for token in ("[Human]", "<eoh>", "<👀7>", "<soim>", "<🎶29>", "<eomu>"):
+        assert vocabulary.tokenizer.convert_tokens_to_ids(token) not in vocabulary.text_ids, token
+    assert len(vocabulary.text_ids) == len(vocabularies["text"].text_ids)
+    with pytest.raises(ValueError, match="unknown to the vocabulary"):
+        vocabulary.answer_ids("<👀7>")
+
+
+def test_sims_on_qwen_begins_with_its_marker(vocabularies, units, words):
+    vocabulary = vocabularies["sims-qwen"]
+    prompt = text_prompt(vocabulary, TEXT, "New Zealand", "Wellington")
+    assert vocabulary.bos_id is None
+    assert prompt.labels[0] == "<text>"
+    assert prompt.roles[0] == "modality marker"
+    assert spoken(vocabulary, units, words).text.endswith("<Un20><text>")
+    tokens = vocabulary.tokenizer.get_vocab()
+    assert tokens["<Un0>"] == tokens["<|file_sep|>"] + 1
+    assert tokens["<text>"] == tokens["<speech>"] + 1 == tokens["<Un499>"] + 2 == vocabulary.size - 1
+    assert vocabulary.families_by_id[tokens["<tool_call>"]] == "special"
+    composed = text_prompt(vocabulary, "the cafe\u0301 of New Zealand is", "New Zealand", "Wellington")
+    assert composed.words[1] == "cafe\u0301"
+    assert composed.subject.name == "New Zealand"
 
 
 def test_a_text_only_model_reads_plain_text(vocabularies):
@@ -125,7 +224,7 @@ def test_tokenizing_the_official_string_gives_the_ids(vocabularies, units, words
     vocabulary = vocabularies[name]
     units = at_rate_of(vocabulary, units)
     heard = SpeechSegment(units, words)
-    final = "final" if vocabulary.family.text_open else "none"
+    final = "final" if vocabulary.family.text_open and vocabulary.family.marker_policy != "between" else "none"
     prompts = [
         text_prompt(vocabulary, TEXT, "New Zealand", "Wellington"),
         text_prompt(vocabulary, f"“{TEXT}”, 1984?", "New Zealand", "Wellington", marker=final),
@@ -136,7 +235,7 @@ def test_tokenizing_the_official_string_gives_the_ids(vocabularies, units, words
         assert vocabulary.encode(prompt.text) == list(prompt.ids)
         assert vocabulary.tokenizer(prompt.text).input_ids == list(prompt.ids)
         assert vocabulary.decode(prompt.ids) == prompt.text
-        assert list(prompt.ids).count(vocabulary.bos_id) == 1
+        assert list(prompt.ids).count(vocabulary.bos_id) == (vocabulary.bos_id is not None)
 
 
 # ---- words, times, roles -----------------------------------------------------------------------------------------
@@ -335,9 +434,12 @@ def test_speech_without_units(words):
         SpeechSegment(UnitStream.from_frames([]), words)
 
 
-def test_speech_without_words(units):
-    with pytest.raises(ValueError, match="words is empty: give at least one WordInterval"):
-        SpeechSegment(units, [])
+def test_speech_without_words(spirit, units):
+    """As units from elsewhere may be: no token has a word, and a subject cannot be found."""
+    prompt = mixed_prompt(spirit, [SpeechSegment(units, [])])
+    assert (prompt.words, set(prompt.word_index), prompt.text) == ((), {-1}, f"[Speech]{HU}[Text]")
+    with pytest.raises(ValueError, match="the subject 'new' does not occur in the words ''"):
+        mixed_prompt(spirit, [SpeechSegment(units, [])], "new")
 
 
 def test_word_times_beyond_the_audio(units):
@@ -361,7 +463,7 @@ def test_an_unknown_marker_choice(spirit):
 
 
 def test_a_final_marker_where_the_family_has_none(vocabularies):
-    with pytest.raises(ValueError, match="family 'speechgpt' has none, use marker='none'"):
+    with pytest.raises(ValueError, match="family 'speechgpt' has none for the end of a prompt"):
         text_prompt(vocabularies["speechgpt"], TEXT, "New Zealand", "Wellington", marker="final")
 
 

@@ -11,6 +11,9 @@ from prompt_making import mixed_prompt, speech_prompt, text_prompt
 from sentencepiece import sentencepiece_model_pb2
 
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
+from spiritlens.prompts.building.subject import SubjectError, SubjectTokensError
+from spiritlens.prompts.facts.fact import Fact
+from spiritlens.prompts.facts.writing import writable
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.words import WordInterval
@@ -61,9 +64,13 @@ def test_a_piece_that_joins_subject_and_punctuation_is_refused(tmp_path):
     model.pieces[300].piece = "e,"
     (folder / "tokenizer.model").write_bytes(model.SerializeToString())
     vocabulary = Vocabulary.load(folder)
-    with pytest.raises(ValueError, match="the token 'e,' joins the subject 'Rome' with ','; rephrase the prompt"):
+    with pytest.raises(
+        SubjectTokensError, match="the token 'e,' joins the subject 'Rome' with ','; rephrase the prompt"
+    ):
         subject_of(vocabulary, "in Rome, the city", "Rome")
     assert subject_of(vocabulary, "in Rome , the city", "Rome")[0] == "Rome"
+    joined = Fact("joined", "any", "Rome", "the", "", {"first": "in {subject}, the city"})
+    assert writable(vocabulary, [joined]).left_out.counts == {"the subject has no tokens of its own": 1}
 
 
 def test_whole_words_only(spirit):
@@ -156,11 +163,12 @@ def test_half_a_spoken_word_is_refused(spirit):
     for text, words, subject, why in (
         ("C++ is", "C plus plus is", "C", r"only a part of 'C\+\+'"),
         ("1917 is", "nineteen seventeen is", "19", "only a part of '1917'"),
-        ("L'Aurore is", "L'Aurore is", "Aurore", "no units of its own: 'Aurore' is spoken as a part of 'L'Aurore'"),
         ("Guinea-Bissau is", "Guinea Bissau is", "Guinea", "only a part of 'Guinea-Bissau'"),
     ):
         with pytest.raises(ValueError, match=why):
             spoken_subject(spirit, text, words, subject)
+    with pytest.raises(SubjectTokensError, match="no units of its own: 'Aurore' is spoken as a part of 'L'Aurore'"):
+        spoken_subject(spirit, "L'Aurore is", "L'Aurore is", "Aurore")
 
 
 def test_occurrences_in_speech_are_counted_as_in_writing(spirit, embedded):
@@ -181,6 +189,7 @@ def test_the_reason_of_a_refusal_is_true(spirit):
     ) as told:
         subject_of(spirit, "the mayor of São Paulo", "Sao Paulo")
     assert "both sides" not in str(told.value)
+    assert type(told.value) is SubjectError, "it is not there at all"
     with pytest.raises(ValueError, match=r"subject=5 \(int\): expected a text"):
         subject_of(spirit, "the mayor", 5)
 
@@ -195,7 +204,7 @@ MERGED = [
 
 def test_a_subject_that_shares_an_interval_is_refused(spirit, units):
     with pytest.raises(
-        ValueError, match=r"the subject 'the netherlands' shares one interval of the speech with \['in'\]"
+        SubjectTokensError, match=r"the subject 'the netherlands' shares one interval of the speech with \['in'\]"
     ):
         speech_prompt(spirit, units, MERGED, "the Netherlands", "the")
 
@@ -216,7 +225,7 @@ def test_a_subject_without_a_unit_is_refused(spirit):
     coarse = UnitStream.from_frames([4] * 12 + [5] * 13, rate=25.0).dedup()  # 0-0.48 s, 0.48-1 s
     words = [WordInterval("so", 0.3, 0.7), WordInterval("oslo", 0.7, 0.8)]
     assert len(speech_prompt(spirit, coarse, words, "so", "the", rule="overlap").subject) == 2
-    with pytest.raises(ValueError, match="no unit of the speech falls on the subject 'so'"):
+    with pytest.raises(SubjectTokensError, match="no unit of the speech falls on the subject 'so'"):
         speech_prompt(spirit, coarse, words, "so", "the")
 
 

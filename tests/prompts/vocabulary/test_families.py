@@ -9,15 +9,21 @@ from spiritlens.prompts.vocabulary.families import (
     SPIRITLM_BASE,
     SPIRITLM_EXPRESSIVE,
     TEXT_ONLY,
-    Family,
-    Stream,
     family_named,
     family_of_strings,
 )
+from spiritlens.prompts.vocabulary.family import Family, Stream
 
 
 def strings(family: Family) -> list[str]:
-    return [*family.markers, *(unit for stream in family.all_streams() for unit in stream.units()), "▁the", "<s>"]
+    further = (string.replace("{}", "7") for string in family.further_tokens)
+    return [
+        *further,
+        *family.markers,
+        *(unit for stream in family.all_streams() for unit in stream.units()),
+        "▁the",
+        "<s>",
+    ]
 
 
 def test_records_are_found_by_name():
@@ -62,6 +68,54 @@ def test_some_of_a_family_s_strings_are_refused(strings, message):
 def test_unit_strings_follow_the_template():
     assert SPIRITLM_BASE.stream("unit").units()[500] == "[Hu500]"
     assert SPIRE.stream("unit").unit(3) == chr(0xF0003)
+
+
+@pytest.mark.parametrize(
+    ("family", "string", "numbers"),
+    [
+        (SPIRITLM_BASE, "[Speech][Hu7][Hu999]the 12[Text]", [7, 999]),
+        (FAMILIES["ichigo"], "<|sound_0007|><|sound_9999|>", [7, 9999]),
+        (FAMILIES["ustm"], "<|unit12|><|unit3|>", [12, 3]),
+        (FAMILIES["anygpt"], "<👀5><🗣️6>", [6]),
+        (SPIRE, "Speech 12", []),
+    ],
+)
+def test_numbers_of_units_are_read_out_of_a_string(family, string, numbers):
+    assert family.stream("unit").numbers(string) == numbers
+
+
+def test_two_markers_of_different_meaning():
+    ustm, usdm = FAMILIES["ustm"], FAMILIES["usdm"]
+    assert ustm.markers == ("<|continue|>", "<|correspond|>")
+    assert usdm.markers == ("<|correspond|>",)
+    assert usdm.is_further("<|continue|>")
+    assert not ustm.is_further("<|continue|>")
+    assert FAMILIES["anygpt"].is_further("<👀812>")
+    assert not FAMILIES["anygpt"].is_further("<👀>")
+
+
+def test_records_name_encoders_and_which_of_them_are_run_here():
+    elsewhere = {name for name, family in FAMILIES.items() if family.encoder.get("kind") == "external"}
+    assert elsewhere == {"ustm", "usdm", "ichigo", "anygpt"}
+    for family in FAMILIES.values():
+        assert not family.has_speech or family.encoder["name"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spoken_turn": "Speech: "}, "spoken_turn of family 'spire'='Speech: ': expected two texts"),
+        ({"written_turn": ("a",)}, "written_turn of family 'spire'.*expected two texts"),
+        ({"transcript_turn": (None, "")}, "transcript_turn of family 'spire'.*expected two texts"),
+        ({"further_tokens": "<eoh>"}, "further_tokens of family 'spire'"),
+        ({"answers": "later"}, "answers of family 'spire'='later': expected one of at_once, after_transcript"),
+        ({"answer_form": "short"}, "answer_form of family 'spire'='short': expected one of blank, bare"),
+        ({"transcript_open": ""}, "transcript_open of family 'spire'"),
+    ],
+)
+def test_odd_turns_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        SPIRE.replace(**changes)
 
 
 def test_streams_are_ordered_style_pitch_unit():

@@ -16,7 +16,8 @@ from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 SLOW = json.loads((SMALL / "expected_slow_ids.json").read_text())
 LAYOUTS = ("user_defined", "added_tokens")
-ALL = (*LAYOUTS, "padded", "expressive", "embedded", "sims", "speechgpt", "spire", "text")
+NEWER = ("sims-qwen", "ustm", "usdm", "ichigo", "anygpt", "speechgpt-com")
+ALL = (*LAYOUTS, "padded", "expressive", "embedded", "sims", "speechgpt", "spire", "text", *NEWER)
 
 
 # ---- the slow tokenizer's ids ------------------------------------------------------------------------------------
@@ -42,6 +43,12 @@ def test_the_spacing_is_detected_from_the_layout(vocabularies):
         "speechgpt": "chunks",
         "spire": "whole",
         "text": "chunks",
+        "sims-qwen": "saved",
+        "ustm": "chunks",
+        "usdm": "chunks",
+        "ichigo": "saved",
+        "anygpt": "chunks",
+        "speechgpt-com": "chunks",
     }
 
 

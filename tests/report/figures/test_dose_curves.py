@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from spiritlens.effects.intervals import cluster_interval
 from spiritlens.report.figures.dose_curves import dose_curves
 
 
@@ -33,10 +34,18 @@ def test_curves_are_means_with_intervals() -> None:
     np.testing.assert_allclose(text.y, [0.2, 0.3])
     np.testing.assert_allclose(speech.y, [0.6, 0.9])
     assert list(speech.customdata) == [0.3, 0.6]
-    assert text.error_y.array[0] == pytest.approx(0.1)
+    assert text.error_y.array is None  # two subjects have no interval
     assert figure.layout.xaxis.type == "log"
     assert figure.layout.shapes[0].y0 == 0.5
     assert dose_curves(doses.assign_coords(multiple=[0.0, 1.0])).layout.xaxis.type == "linear"
+
+
+def test_six_subjects_have_bars() -> None:
+    values = np.array([[0.1, 0.2, 0.4, 0.5, 0.6, 0.9], [0.2, 0.3, 0.3, 0.5, 0.6, 0.8]])
+    bar = dose_curves(doses_of(values.tolist(), ["speech"] * 6, list("abcdef"))).data[0].error_y
+    expected = cluster_interval(values.T, np.arange(6))
+    np.testing.assert_allclose(bar.array, expected.high - expected.mean)
+    np.testing.assert_allclose(bar.arrayminus, expected.mean - expected.low)
 
 
 def test_voices_of_one_fact_are_one_draw() -> None:

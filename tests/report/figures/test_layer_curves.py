@@ -74,12 +74,12 @@ def test_one_subject_has_no_bands_and_no_bars(roles: xr.Dataset) -> None:
     alone = roles.isel(prompt=[0, 1])
     figure = layer_curves(alone)
     assert not [trace for trace in figure.data if trace.fill == "toself"]
-    assert "no band: a single subject" in figure.layout.title.text
+    assert "no band: fewer than 6 subjects" in figure.layout.title.text
     assert not [text for trace in figure.data for text in trace.text if "[" in text or "nan" in text]
     total = total_effects(alone)
     assert total.data[1].error_y.array is None
     assert "nan" not in total.data[1].hovertemplate
-    assert "no bar: a single subject" in total.layout.title.text
+    assert "no bar: fewer than 6 subjects" in total.layout.title.text
 
 
 def test_total_effects_of_a_falling_metric_are_named_with_their_sign(roles: xr.Dataset) -> None:

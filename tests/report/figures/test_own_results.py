@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -20,6 +21,14 @@ SAMPLES = {"samples": 1, **QUIET}
 
 OF_COMPONENTS = ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "accuracy_table")
 OF_HEADS = ("trace_map", "total_effects", "head_map", "accuracy_table")
+
+
+@cache
+def interchanged(lens: Any) -> xr.Dataset:
+    """Of facts enough, whatever the others are given; they belong to every planted machine."""
+    prompts, parts = sl.planted().prompts, sl.heads.Parts(removed="zero", sizes=(2,), random_rankings=1)
+    return sl.interchange(lens, prompts[:4], prompts[12:16], parts, progress="none")
+
 
 RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
     "causal_trace": (lambda lens, prompts: sl.causal_trace(lens, prompts, ("resid_pre",), **SAMPLES), OF_COMPONENTS),
@@ -57,6 +66,8 @@ RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
     ),
     "detectors": (lambda lens, prompts: sl.heads.detectors(lens, prompts), ("head_map",)),
     "logit_lens": (lambda lens, prompts: sl.lenses.logit_lens(lens, prompts), ("lens_map",)),
+    "interchange": (lambda lens, prompts: interchanged(lens), ("faithfulness_curves",)),
+    "faithfulness": (lambda lens, prompts: sl.heads.faithfulness(interchanged(lens)), ("faithfulness_curves",)),
     "dose_curve": (lambda lens, prompts: sl.tracing.dose_curve(lens, prompts, (0.5, 1.0), samples=1), ("dose_curves",)),
 }
 """A call of each method, and the figures that suit what it returns."""

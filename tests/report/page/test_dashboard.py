@@ -266,6 +266,11 @@ def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:
     known = np.ones(24, dtype=np.int8)
     known[[1, 3]] = 0
     assert "2 spoken (S2T)." in unknown_sentence(roles.assign_coords(known=("prompt", known)))
+    by_rule = roles.assign_attrs(knowing="generated 3")
+    told = unknown_sentence(by_rule.assign_coords(known=("prompt", known)))
+    assert told.startswith("Not known (a fact is known when the greedy continuation of 3 tokens contains its answer")
+    assert told.endswith("left out of averages: 2 spoken (S2T).")
+    assert "the greedy continuation of 3 tokens" in unknown_sentence(by_rule)
 
 
 def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:

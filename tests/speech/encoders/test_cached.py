@@ -70,3 +70,24 @@ def test_key_follows_audio_and_weights(tmp_path, recording, data):
 def test_it_is_an_encoder_like_its_own(tmp_path, name):
     encoder = Counting()
     assert getattr(CachedEncoder(encoder, tmp_path), name) == getattr(encoder, name)
+
+
+class TwoStreams(Counting):
+    """An encoder of two streams at two rates, as the expressive model's."""
+
+    def streams(self, waveform):
+        return {"unit": self.encode(waveform), "pitch": UnitStream.from_frames(np.arange(3), 12.5)}
+
+
+def test_all_streams_are_kept(tmp_path, recording):
+    encoder = TwoStreams()
+    cached = CachedEncoder(encoder, tmp_path)
+    first, again = cached.streams(recording), cached.streams(recording)
+    assert encoder.calls == 1
+    assert list(again) == ["unit", "pitch"]
+    for name, stream in first.items():
+        assert np.array_equal(again[name].ids, stream.ids)
+        assert np.array_equal(again[name].ends, stream.ends)
+    assert again["pitch"].rate == 12.5
+    assert np.array_equal(cached.encode(recording).ids, first["unit"].ids)
+    assert list(CachedEncoder(Counting(), tmp_path).streams(recording)) == ["unit"]

@@ -1,10 +1,12 @@
 """Words that espeak-ng runs together are told apart by their phones."""
 
+from dataclasses import replace
+
 import pytest
 
 from spiritlens.speech.engines.phones import Phone
 from spiritlens.speech.voices.names import voice
-from spiritlens.speech.voices.shared_words import _cuts, edit_distance, split_shared_words
+from spiritlens.speech.voices.shared_words import _cuts, edit_distance, split_shared_words, words_apart
 from spiritlens.speech.words import interval_groups
 
 
@@ -40,6 +42,14 @@ def test_each_word_gets_its_own_interval(text):
             assert following.word != "the"
     kept = [word for word in utterance.words if sum(w.start == word.start for w in utterance.words) == 1]
     assert set(kept) <= set(split.words)
+
+
+def test_words_that_cannot_be_separated_stay_together(spoken):
+    speaker = voice()
+    utterance = speaker.speak("it lies in the city")
+    assert words_apart(utterance, speaker).words == split_shared_words(utterance, speaker).words
+    mute = replace(utterance, phones=())
+    assert words_apart(mute, speaker).words == utterance.words
 
 
 def test_nothing_to_split(spoken):

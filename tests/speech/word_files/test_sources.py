@@ -224,3 +224,20 @@ def test_what_is_beside_audio(tmp_path):
 def test_intervals_are_plain_values():
     word = WordInterval("a", np.float32(0.5), 1)
     assert [type(getattr(word, field.name)) for field in dataclasses.fields(word)] == [str, float, float]
+
+
+def test_columns_of_words_and_the_content_of_files():
+    import numpy as np
+
+    columns = {"word": ["a", "b"], "start": [0.0, 0.5], "end": [0.5, 1.0]}
+    wanted = read_words([("a", 0.0, 0.5), ("b", 0.5, 1.0)])
+    assert read_words(columns) == wanted
+    assert (
+        read_words({"text" if name == "word" else name: np.array(cells) for name, cells in columns.items()}) == wanted
+    )
+    assert read_words('[{"word": "a", "start": 0, "end": 0.5}, {"word": "b", "start": 0.5, "end": 1}]') == wanted
+    assert read_words("x 1 0.0 0.5 a\r\nx 1 0.5 0.5 b\r\n") == wanted
+    with pytest.raises(ValueError, match="words: there are 2 words, 1 starts and 2 ends; give one each"):
+        read_words({**columns, "start": [0.0]})
+    with pytest.raises(ValueError, match="words: it begins with"):
+        read_words("hello\nyou\n")

@@ -8,7 +8,7 @@ from spoken_lines import FACTS, encoded, spoken_lines
 
 from experiments.embedded_model.language_model.documents import Documents, TokenIds, subject_groups
 from experiments.embedded_model.settings import SMOKE
-from spiritlens.prompts.facts import Fact
+from spiritlens.prompts.facts.fact import Fact
 
 GROUP = {fact.group: [own for own in FACTS if own.group == fact.group] for fact in FACTS}
 

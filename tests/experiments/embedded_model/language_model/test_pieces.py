@@ -9,7 +9,8 @@ from transformers import LlamaTokenizer
 from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.language_model.pieces import added_tokens, choose_merges, train_pieces, write_tokenizer
 from experiments.embedded_model.word_lists import template_words
-from spiritlens.prompts.facts import HELD_OUT, PHRASINGS, load_facts
+from spiritlens.prompts.facts.loading import load_facts
+from spiritlens.prompts.facts.shipped import HELD_OUT, PHRASINGS
 
 FACTS = load_facts()
 

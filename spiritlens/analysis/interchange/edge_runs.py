@@ -1,0 +1,199 @@
+"""Runs of the model with sets of edges removed: every reader has a residual stream of its own.
+
+A node's *write* is the embedding, a head's z through its output weights, or an MLP's output. Where the edge from a node
+to a reader is removed, the reader finds the write's stand-in (of tokens like it) in its stream instead of the write;
+everything else it finds as it is in this run, in which other readers may find something else:
+
+    stream of reader r  =  stream + Σ over nodes n before r whose edge to r is removed of (stand-in of n − write of n)
+
+1. Layer by layer, each reader's stream goes through its norm into queries, keys or values of its head, or the MLP.
+2. The heads attend, and heads and MLPs write; what they write differs from the whole model's where they read otherwise.
+3. The logits read last. With no edge removed this is the model; with all removed nothing of the prompt is left.
+
+The first token keeps its streams, and so do answer tokens that follow the prompt. One row of one batch is one set of
+edges. Cost: a layer's projections once for every head, which suits models of up to some hundred heads.
+
+Axes: writes ``[node row pos d_model]``; ``kept [row reader node]``. Source: Syed et al. 2023 (arXiv 2310.10348); Hanna
+et al. 2024 (arXiv 2403.17806), which evaluate circuits of edges so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spiritlens.analysis.interchange.set_runs import SetValues, StandIns
+from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders
+from spiritlens.components import hook_name
+from spiritlens.models.protocol import CachedPrefix
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.spans import EVERYWHERE
+from spiritlens.runs.metrics import Metric
+from spiritlens.runs.scoring import Scorer, prompt_scorers
+from spiritlens.runs.sweep.recorded import RecordedRun, record
+from spiritlens.runs.sweep.sweep import resolved_memory_budget
+
+EDGE_COMPONENTS = ("embed", "z", "mlp_out")
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What a node says to a reader."""
+
+    sender: Sender
+    receiver: Receiver
+
+    @property
+    def name(self) -> str:
+        """``MLP2 → L6H1.v``."""
+        return f"{self.sender} → {self.receiver}"
+
+
+def edges_of(model: Any) -> tuple[Edge, ...]:
+    """Every edge of the model that can exist, by reader in the order of the computation."""
+    senders = all_senders(model)
+    return tuple(
+        Edge(sender, receiver)
+        for receiver in all_receivers(model)
+        for sender in senders
+        if sender.stage < receiver.stage(model.n_layers)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeSets:
+    """Sets of edges, removed from runs of whole sequences."""
+
+    stand_ins: StandIns
+    edges: tuple[Edge, ...]
+    metric: Metric
+
+    @cached_property
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Reader and node of each edge, as numbers of `all_receivers` and `all_senders`."""
+        model = self.stand_ins.lens.backend
+        readers = {reader: number for number, reader in enumerate(all_receivers(model))}
+        nodes = {node: number for number, node in enumerate(all_senders(model))}
+        pairs = [(readers[edge.receiver], nodes[edge.sender]) for edge in self.edges]
+        found = torch.tensor(pairs, device=model.device).T
+        return found[0], found[1]
+
+    def values(self, prompt: Prompt, removed: Sequence[Sequence[int]]) -> SetValues:
+        """Values of the prompt with each set of edges removed."""
+        sets = [*removed, range(len(self.edges)), ()]
+        total: Any = 0.0
+        clean = 0.0
+        for scorer in prompt_scorers(self.stand_ins.lens, prompt, [self.metric]):
+            found, whole = self._scored(prompt, sets, scorer)
+            total, clean = total + found, clean + whole
+        return SetValues(total[:-2], clean, float(total[-2]), abs(float(total[-1]) - clean))
+
+    @torch.no_grad()
+    def _scored(
+        self, prompt: Prompt, sets: Sequence[Sequence[int]], scorer: Scorer
+    ) -> tuple[np.ndarray[Any, np.dtype[np.float64]], float]:
+        """Values ``[set]``, means over samples, and that of the model as it is."""
+        lens = self.stand_ins.lens
+        model, positions = lens.backend, prompt.span(EVERYWHERE).positions
+        tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
+        layers = range(model.n_layers)
+        hooks = {
+            "embed": [hook_name("resid_pre", 0)],
+            **{name: [hook_name(name, layer) for layer in layers] for name in EDGE_COMPONENTS[1:]},
+        }
+        prefix = [hook_name(name, layer) for layer in layers for name in "kv"]
+        base = record(model, tokens, None, [*(hook for some in hooks.values() for hook in some), *prefix],
+                      scorer.n_readouts)  # fmt: skip
+        stand_ins = {
+            component: self.stand_ins.of(component, prompt, positions, [base.values[name] for name in some])
+            for component, some in hooks.items()
+        }
+        scored = scorer.with_clean(base.logits)
+        size = max(1, resolved_memory_budget(model.device, lens.memory_budget) // self._bytes_per_row(tokens.shape[1]))
+        values = np.zeros(len(sets))
+        for sample in range(self.stand_ins.samples):
+            writes = {name: [one[sample] for one in found] for name, found in stand_ins.items()}
+            run = _EdgeRun(self, base, writes, positions, scorer.n_readouts)
+            for first in range(0, len(sets), size):
+                logits = run.logits(self._kept(sets[first : first + size]))
+                values[first : first + size] += scored(logits)[:, 0].double().cpu().numpy() / self.stand_ins.samples
+        return values, float(scored(base.logits)[0, 0])
+
+    def _kept(self, sets: Sequence[Sequence[int]]) -> Tensor:
+        """Which edges each set leaves, ``[row reader node]``."""
+        model = self.stand_ins.lens.backend
+        shape = (len(sets), len(all_receivers(model)), len(all_senders(model)))
+        kept = torch.ones(shape, dtype=model.dtype, device=model.device)
+        readers, nodes = self.places
+        for row, numbers in enumerate(sets):
+            chosen = torch.tensor(list(numbers), dtype=torch.long, device=model.device)
+            kept[row, readers[chosen], nodes[chosen]] = 0
+        return kept
+
+    def _bytes_per_row(self, n_positions: int) -> int:
+        """Memory of one row: writes of all nodes, streams and projections of a layer's readers."""
+        model = self.stand_ins.lens.backend
+        readers, heads = model.n_heads + 2 * model.n_kv_heads, model.n_heads + 2 * model.n_kv_heads
+        nodes = 1 + model.n_layers * (model.n_heads + 1)
+        per_position = (nodes + 2 * readers) * model.d_model + readers * heads * model.d_head
+        return n_positions * per_position * torch.finfo(model.dtype).bits // 8
+
+
+@dataclass(frozen=True, eq=False)
+class _EdgeRun:
+    """Runs of one prompt with one sample of stand-ins: by component and layer, ``[pos …]``."""
+
+    sets: EdgeSets
+    base: RecordedRun
+    stand_ins: dict[str, list[Tensor]]
+    positions: Sequence[int]
+    n_readouts: int
+
+    def logits(self, kept: Tensor) -> Tensor:
+        """Logits ``[row readout d_vocab]`` at the read-outs of rows that keep these edges ``[row reader node]``."""
+        model = self.sets.stand_ins.lens.backend
+        n_rows, n_positions = len(kept), self.base.tokens.shape[1]
+        where = torch.zeros(n_positions, 1, dtype=model.dtype, device=model.device)
+        where[list(self.positions)] = 1
+        stream = self.base.values[hook_name("resid_pre", 0)].expand(n_rows, -1, -1)
+        missing = [(self.stand_ins["embed"][0] - stream) * where]  # per node, what a reader without it gets more
+        removed, first = 1 - kept, 0
+
+        def streams(count: int) -> Tensor:
+            """Of the next readers, ``[row reader pos d_model]``."""
+            nonlocal first
+            cut = removed[:, first : first + count, : len(missing)]
+            first += count
+            return stream[:, None] + torch.einsum("rkn,nrpd->rkpd", cut, torch.stack(missing))
+
+        for layer in range(model.n_layers):
+            z = self._attended(layer, streams(model.n_heads + 2 * model.n_kv_heads))
+            w_o, other = model.w_o(layer), self.stand_ins["z"][layer]
+            written = torch.einsum("rphd,hdm->hrpm", z, w_o)
+            missing += list((torch.einsum("phd,hdm->hpm", other, w_o)[:, None] - written) * where)
+            stream = stream + model.project(layer, z)
+            mlp_out = model.mlp(layer, streams(1)[:, 0])
+            missing.append((self.stand_ins["mlp_out"][layer] - mlp_out) * where)
+            stream = stream + mlp_out
+        return model.logits(streams(1)[:, 0, -self.n_readouts :])
+
+    def _attended(self, layer: int, streams: Tensor) -> Tensor:
+        """The heads' z ``[row pos head d_head]`` of streams of their queries, keys and values, in this order."""
+        model = self.sets.stand_ins.lens.backend
+        n_rows, n_readers = streams.shape[:2]
+        read = [
+            values.reshape(n_rows, n_readers, *values.shape[1:]) for values in model.qkv(layer, streams.flatten(0, 1))
+        ]
+        counts = (model.n_heads, model.n_kv_heads, model.n_kv_heads)
+        chosen, first = [], 0
+        for values, count in zip(read, counts, strict=True):
+            own = values[:, first : first + count]  # [row reader pos head d_head], of which reader i serves head i
+            chosen.append(torch.stack([own[:, head, :, head] for head in range(count)], dim=2))
+            first += count
+        q, k, v = chosen
+        nothing = torch.zeros(n_rows, dtype=torch.long, device=streams.device)
+        return model.attend(layer, q, k, v, CachedPrefix(self.base.values, 0, nothing))

@@ -1,0 +1,168 @@
+"""Is the difference between two modalities one of what was heard? Total effects beside a covariate of the prompts.
+
+For each fact, d is its total effect in the second modality minus that in the first (S2T − T2T), and x a number that a
+recogniser gave its spoken prompts (``word_error``, ``subject_word_error``, ``subject_units_changed``), averaged over
+phrasings and voices. Over facts, least squares fit
+
+    d = at zero + slope · x
+
+*slope* is the difference that goes with one unit more of x (one error per word), *at zero* the difference adjusted to x
+= 0, as if every prompt were heard right. It is an adjustment by a straight line over facts that differ in other ways as
+well, no effect of hearing; where no fact has x = 0 it is an extrapolation, and `least` says how far.
+
+Units: those of the metric. Intervals: bootstrap over subjects, as in `spiritlens.comparison.compare`. Source: ordinary
+least squares with a cluster bootstrap (Cameron, Gelbach & Miller 2008, Review of Economics and Statistics 90(3)).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from spiritlens.arguments import check_choice, listed, shown, told_keywords
+from spiritlens.comparison.estimates import Estimate
+from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.given import given_traces
+from spiritlens.effects.quantities import total
+from spiritlens.effects.statistics import fact_means, given_resampling, subject_names
+from spiritlens.terms import MODALITIES
+
+Covariate = Literal["word_error", "subject_word_error", "subject_units_changed", "subject_share_changed"]
+"""What a recogniser measures of a spoken prompt: errors per word of all and of the subject, units of the subject that
+its word times would change, and their share."""
+
+MOST_EMPTY_DRAWS = 0.2
+"""Where more of the bootstrap draws have no slope (their facts have one value of x), no interval is given."""
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """A mean difference over facts, its slope on a covariate, and the difference adjusted to a covariate of 0.
+
+    `difference` is of the same `n_facts` facts, those whose covariate was measured; `least` is the smallest covariate
+    among them. Where all have one value there is no slope, and `at_zero` is the difference if that value is 0.
+    """
+
+    difference: Estimate
+    slope: Estimate
+    at_zero: Estimate
+    least: float
+    n_facts: int
+    n_subjects: int
+    n_unmeasured: int
+
+
+def adjusted_difference(
+    differences: Any,
+    covariate: Any,
+    subjects: Any,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Adjusted:
+    """Fit differences [fact] on a covariate [fact] by least squares; facts without either number are left out.
+
+    `subjects` [fact] names what is drawn together. Returns the estimates with their intervals. Raises ValueError where
+    no fact has both numbers, or the three differ in length.
+    """
+    y, x = np.asarray(differences, dtype=np.float64), np.asarray(covariate, dtype=np.float64)
+    names = np.asarray(subjects)
+    if not y.shape == x.shape == names.shape or y.ndim != 1:
+        raise ValueError(
+            f"shapes {y.shape}, {x.shape} and {names.shape}: give one difference, number and subject a fact"
+        )
+    there = np.isfinite(y) & np.isfinite(x)
+    if not there.any():
+        raise ValueError(
+            f"none of {len(y)} facts has a difference and a covariate: let recognise(...) measure it first"
+        )
+    y, x, names = y[there], x[there], names[there]
+    weights = np.concatenate([np.ones((1, len(y))), bootstrap_weights(names, resamples, seed)])
+    n_subjects = len(set(names.tolist()))
+    means, slopes, zeros = _fits(y, x, weights)
+    mean, slope, zero = (_estimate(draws, n_subjects, confidence) for draws in (means, slopes, zeros))
+    return Adjusted(mean, slope, zero, float(x.min()), len(y), n_subjects, int((~there).sum()))
+
+
+@told_keywords
+def difference_by(
+    effects: xr.Dataset,
+    covariate: Covariate = "word_error",
+    *,
+    kinds: tuple[str, str] = ("T2T", "S2T"),
+    metric: str | None = None,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Adjusted:
+    """The difference of total effects, second − first modality, by what a recogniser heard of the second's prompts.
+
+    Facts are those known in both modalities. Returns slope, adjusted difference and their intervals (a statistic of
+    this project's own). Raises ValueError where no fact is known in both or none was recognised.
+    """
+    effects = given_traces(effects)
+    check_choice("covariate", covariate, Covariate)
+    kinds = _given_kinds(kinds)
+    confidence, resamples, seed = given_resampling(confidence, resamples, seed)
+    metrics = effects["metric"].values.tolist()
+    metric = metrics[0] if metric is None else metric
+    if metric not in metrics:
+        raise ValueError(f"metric={shown(metric)} was not traced; choose from {', '.join(metrics)}")
+    if covariate not in effects.coords:
+        raise ValueError(f"these effects have no {covariate}: trace prompts of recognise(...), which measures it")
+    totals = fact_means(total(effects).sel(metric=metric), by=("modality",))
+    measured = fact_means(effects[covariate].reset_coords(drop=True).assign_coords(_about(effects)), by=("modality",))
+    places = [_places(totals, kind) for kind in kinds]
+    shared = [fact for fact in places[0] if fact in places[1]]
+    if not shared:
+        raise ValueError(f"no fact is known in both {kinds[0]} and {kinds[1]}: see the accuracy table")
+    first, second = ([where[fact] for fact in shared] for where in places)
+    return adjusted_difference(
+        totals.values[second] - totals.values[first],
+        measured.values[second],
+        subject_names(totals)[second],
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _about(effects: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Coordinates of prompts."""
+    return {str(name): array for name, array in effects.coords.items() if array.dims == ("prompt",)}
+
+
+def _given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
+    found = listed("kinds", kinds, of=str)
+    if len(found) != 2 or found[0] == found[1] or not set(found) <= set(MODALITIES):
+        raise ValueError(f"kinds={found}: expected two different ones of {', '.join(MODALITIES)}")
+    return found[0], found[1]
+
+
+def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
+    chosen = np.nonzero(per_fact["modality"].values == kind)[0]
+    return {str(per_fact["fact_id"].values[place]): int(place) for place in chosen}
+
+
+def _fits(y: Array, x: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Mean of y, slope and value at x = 0 under each row of weights [draw]; NaN where x does not vary."""
+    mean_y, mean_x = weighted_means(y, weights), weighted_means(x, weights)
+    apart_x = x - mean_x[:, None]
+    spread = (weights * apart_x**2).sum(axis=1)
+    shared = (weights * apart_x * (y - mean_y[:, None])).sum(axis=1)
+    varies = spread > 1e-12 * max(1.0, float(np.square(x).max())) * len(x)
+    slopes = np.where(varies, shared / np.where(varies, spread, 1.0), np.nan)
+    zeros = np.where(varies, mean_y - slopes * mean_x, np.where(np.abs(mean_x) < 1e-12, mean_y, np.nan))
+    return mean_y, slopes, zeros
+
+
+def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
+    """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
+    value = float(draws[0])
+    if np.isnan(value) or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
+        return Estimate(value)
+    low, high = (float(end) for end in interval(draws[1:], n_subjects, confidence))
+    return Estimate(value, min(low, value), max(high, value))

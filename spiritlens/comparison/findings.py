@@ -1,0 +1,349 @@
+"""A comparison in sentences, as strong as its numbers and no stronger.
+
+1. *Total effects*, of what was done as it was done; where the comparison is closed, nothing else is told, and why.
+2. *Fact identity*: whether what is peculiar to a fact in one modality is peculiar to it in the other.
+3. *Agreement* of the maps, by the lower end of its interval and beside its floors: the word *agree* only where it lies
+   beyond all of them and one of them is another run (twins, a control, unknown facts).
+4. *Cells*: how many differ, and by how much the largest; or that none differs by δ; or that the data do not tell.
+5. *Layers*: where the effect passes from the subject, and to which role; the centre of the effect at the subject.
+6. *Another metric*, what was heard, what limits the claim, and under which conditions it was measured.
+
+Each difference is told as different, as equivalent within its margin, or as undecided, then with the smallest
+difference that these data could have shown. Effects tell what takes part in recall under this intervention, never where
+a fact is kept.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from spiritlens.comparison.compared import Compared, Headline
+from spiritlens.comparison.conditions import KIND_WORDS, and_listed
+from spiritlens.comparison.equivalence import Judged
+from spiritlens.comparison.estimates import bounds, two_digits
+from spiritlens.comparison.fact_identity import FactIdentity
+from spiritlens.comparison.reference_points import Reference
+from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, TakenOver
+from spiritlens.effects.variance import VarianceComponents
+from spiritlens.terms import READOUT
+
+UNDECIDED = "neither a difference nor equality is shown"
+
+
+def sentences(comparison: Compared) -> tuple[str, ...]:
+    """All sentences, in their order."""
+    if comparison.closed:
+        return (_total(comparison), f"Nothing more is told: {comparison.closed}.", *comparison.conditions)
+    parts = (
+        _total(comparison),
+        _identity(comparison),
+        _agreement(comparison),
+        _cells(comparison),
+        _places(comparison),
+        *_second(comparison),
+        *_heard(comparison),
+        *_limits(comparison),
+        *comparison.conditions,
+    )
+    return tuple(part for part in parts if part)
+
+
+# ---- total effects ---------------------------------------------------------------------------------------------------
+
+
+def _total(comparison: Compared) -> str:
+    first, second = _where(comparison)
+    verb = "lowers" if comparison.metric_sign > 0 else "raises"
+    of_answer = "answer" in comparison.metric_words
+    metric = f"answer's {comparison.metric.replace('_', ' ')}" if of_answer else comparison.metric_words
+    words = "" if comparison.closed else f": {difference(comparison.total_judged, f'more {second}', f'less {second}')}"
+    return (
+        f"Over {comparison.n_facts} facts ({comparison.n_subjects} subjects) known both {first} and {second}, "
+        f"{comparison.done} {verb} the {metric} by {comparison.total[0]} {first} and by {comparison.total[1]} {second} "
+        f"(brackets: {100 * comparison.confidence:.0f} % intervals{_over(comparison)}){words}."
+    )
+
+
+def _over(comparison: Compared) -> str:
+    ways = {"subject": "", "relation": " over relations", "both": " over subjects and over relations"}
+    return ways[comparison.rules.clusters]
+
+
+def _where(comparison: Compared) -> tuple[str, str]:
+    first, second = (KIND_WORDS[kind] for kind in comparison.kinds)
+    return first, second
+
+
+# ---- fact identity ---------------------------------------------------------------------------------------------------
+
+
+def _identity(comparison: Compared) -> str:
+    overall, within = comparison.identity
+    first, second = _where(comparison)
+    if overall.why:
+        return f"Whether a fact's map {first} fits the same fact's {second} was not tested: {overall.why}."
+    if overall.p > comparison.alpha:
+        return (
+            f"It is not shown that a fact's own map {first} fits the same fact's {second} better than another's "
+            f"({_identity_numbers(overall)}; {overall.detectable:.2f} would have been shown)."
+        )
+    start = (
+        f"What is peculiar to a fact {first} is peculiar to the same fact {second}: its own map, mean removed, fits "
+        f"better than other facts' ({_identity_numbers(overall)})"
+    )
+    if within.why:
+        return f"{start}; within relations it was not tested ({within.why}), so that relations may be what is told."
+    if within.p > comparison.alpha:
+        return f"{start}; within relations it is not shown ({_identity_numbers(within)}), so that relations may do it."
+    return f"{start}, also among facts of its own relation ({_identity_numbers(within)})."
+
+
+def _identity_numbers(identity: FactIdentity) -> str:
+    return (
+        f"similarity {identity.same:.2f} to itself and {identity.others:.2f} to others, p = {identity.p:.2g}, "
+        f"{identity.n_units} subjects"
+    )
+
+
+# ---- agreement -------------------------------------------------------------------------------------------------------
+
+
+def _agreement(comparison: Compared) -> str:
+    parts = [_of_map(comparison, one) for one in comparison.components]
+    return f"By role and layer, {'; '.join(parts)}."
+
+
+def _of_map(comparison: Compared, one: ComponentComparison) -> str:
+    if one.agreement.moved is None:
+        return f"the maps of {one.component} were not correlated ({one.agreement.why})"
+    start = f"the two maps of {one.component} correlate at {one.r}"
+    shifts = [row for row in one.beside.rows if row.part == "shift"]
+    others = [row for row in one.beside.rows if row.part in ("floor", "twins")]
+    ceilings = [row for row in one.beside.rows if row.part == "ceiling"]
+    resolved = not np.isnan(one.beside.resolution)
+    beside = "; ".join(_reference(row) for row in (*ceilings, *others))
+    within = f"to within {_n_layers(one.beside.resolution)}" if shifts and resolved else ""
+    numbers = f" ({beside})" if beside else ""
+    if one.beside.strength != "not shown" and one.beside.beyond_floors and comparison.learnt:
+        agree = {"closely": "agree closely", "in part": "agree in part", "weakly": "agree weakly"}
+        return f"{start} and {' '.join(filter(None, (agree[one.beside.strength], within)))}{numbers}"
+    return f"{start}{numbers}, which is not told as agreement: {_why_not(one, others, resolved or not shifts)}"
+
+
+def _why_not(one: ComponentComparison, others: list[Reference], resolved: bool) -> str:
+    if one.beside.strength == "not shown":
+        return "the interval reaches 0"
+    reached = [row.name for row in others if row.relation not in ("above", "no map")]
+    if reached:
+        return f"it is not shown to be more than that of {and_listed(reached)}"
+    if not resolved:
+        return "the maps shifted by two layers correlate no less"
+    if not others:
+        return f"no untrained model or control was compared, and random weights correlate too{_layers(one)}"
+    return "no floor has a map to be beyond of"
+
+
+def _layers(one: ComponentComparison) -> str:
+    if np.isnan(one.beside.resolution):
+        return ""
+    return f" (it is more than with one map shifted by {_n_layers(one.beside.resolution)})"
+
+
+def _n_layers(layers: float) -> str:
+    return "one layer" if layers == 1 else f"{layers:g} layers"
+
+
+def _reference(row: Reference) -> str:
+    if row.relation == "no map":
+        return f"{row.name}: no map"
+    bound = f", bound {row.high:.2f}" if row.part == "twins" and not np.isnan(row.high) else ""
+    words = {"reached": ", which is reached", "below": ", which is not reached"}.get(row.relation, "")
+    return f"{row.name}: {row.value:.2f}{bound}{words}"
+
+
+# ---- cells -----------------------------------------------------------------------------------------------------------
+
+
+def _cells(comparison: Compared) -> str:
+    n, tested, margin = comparison.n_different, comparison.n_tested, f"{comparison.cell_margin:.2g} of the total effect"
+    if not tested:
+        return "No cell could be compared."
+    facts = comparison.cells["n_facts"].values[comparison.cells["p_value"].notnull().values]
+    over = f"{facts.min()} facts" if facts.min() == facts.max() else f"{facts.min()} to {facts.max()} facts"
+    test = {"family-wise": "max-T over all cells", "false discovery": "false discovery rate"}[comparison.rules.cells]
+    if comparison.rules.family == "all metrics":
+        test += " and metrics"
+    if n:
+        return (
+            f"{n} of {tested} cells differ by {margin} or more ({test}, p ≤ {comparison.alpha:g}, {over}), most of all "
+            f"{_largest(comparison)}."
+        )
+    if comparison.everywhere == "equivalent":
+        return f"In all {tested} cells the two are equivalent within {margin} ({over})."
+    least = float(comparison.cells["smallest_p"].max())
+    if least > comparison.alpha:
+        return f"No cell could be found to differ: {over} allow no p below {least:.2g} ({test})."
+    least_shown = comparison.cells["detectable"].values
+    found = np.isfinite(least_shown).any()
+    shown = f"{np.nanmax(least_shown):.2f} would have been shown in each" if found else "no cell has an interval"
+    return f"In {tested} cells {UNDECIDED} ({test}, p > {comparison.alpha:g}, {over}; {shown})."
+
+
+def _largest(comparison: Compared) -> str:
+    """The cell that differs most, with the interval that holds for all cells at once."""
+    cells = comparison.cells
+    found = np.where(cells["verdict"].values == "different", np.abs(cells["difference"].values), -1.0)
+    component, layer, role = np.unravel_index(int(np.argmax(found)), found.shape)
+    at = {"component": component, "layer": layer, "role": role}
+    value, low, high = (float(cells[name].isel(at)) for name in ("difference", "low", "high"))
+    ends = sorted((abs(low), abs(high))) if low * high > 0 else sorted((low, high))
+    held = "" if np.isnan(low) else bounds(ends[0], ends[1])
+    row = str(cells["role"].values[role])
+    return (
+        f"{cells['component'].values[component]} {role_words(row)} in layer {cells['layer'].values[layer]} "
+        f"({abs(value):.2f}{held} of the total effect {'more' if value > 0 else 'less'} "
+        f"{KIND_WORDS[comparison.kinds[1]]})"
+    )
+
+
+def role_words(role: str) -> str:
+    """Where a role is, as part of a sentence."""
+    words = {
+        READOUT: "at the read-out",
+        "subject": "at the subject",
+        "before subject": "before the subject",
+        "after subject": "at the words after the subject",
+    }
+    return words.get(role, f"at the {role}")
+
+
+# ---- layers ----------------------------------------------------------------------------------------------------------
+
+
+def _places(comparison: Compared) -> str:
+    residual = [one for one in comparison.components if one.component.startswith("resid")][:1]
+    parts = [part for one in residual for part in _handover(comparison, one)]
+    centred = [one for one in comparison.components if not np.isnan(one.centre_shift.value)]
+    chosen = next((one for one in centred if one.component == "mlp_out"), centred[0] if centred else None)
+    if chosen is not None:
+        words = _judged_statistic("centre_shift", comparison, chosen)
+        parts.append(f"the centre of the effect of {chosen.component} at the subject over layers: {words}")
+        if not np.isnan(chosen.peak_shift.value):
+            parts.append(f"its peak: {_judged_statistic('peak_shift', comparison, chosen)}")
+    if not parts:
+        return "At the subject no component carries an effect in both modalities whose layers could be compared."
+    sentence = "; ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _handover(comparison: Compared, one: ComponentComparison) -> Iterator[str]:
+    first, second = _where(comparison)
+    taken = one.taken_over
+    if not any(each.role for each in taken):
+        return
+    start = f"in {one.component} the effect passes from the subject"
+    if taken[0].role == taken[1].role == READOUT:
+        words = _judged_statistic("handover_shift", comparison, one)
+        yield (
+            f"{start} to the read-out position at layer {taken[0].layer} {first} and {taken[1].layer} {second}: {words}"
+        )
+        return
+    yield f"{start} {_passes(taken[0])} {first} and {_passes(taken[1])} {second}"
+
+
+def _passes(taken: TakenOver) -> str:
+    if not taken.role:
+        return "to no other role"
+    names = {READOUT: "the read-out position", "after subject": "the words after the subject"}
+    return f"to {names.get(taken.role, f'the {taken.role}')} at layer {taken.layer}"
+
+
+def _judged_statistic(name: str, comparison: Compared, one: ComponentComparison) -> str:
+    """The difference that a statistic found, in its own words."""
+    statistic = next(each for each in STATISTICS if each.name == name)
+    more, less = (f"{statistic.unit} {word}".strip() for word in (statistic.more, statistic.less))
+    second = KIND_WORDS[comparison.kinds[1]]
+    return difference(one.judged[name], f"{more} {second}", f"{less} {second}", statistic.unit)
+
+
+def difference(judged: Judged, more: str, less: str, unit: str = "") -> str:
+    """A difference in words, as strong as its verdict."""
+    if np.isnan(judged.value):
+        return f"a difference could not be computed ({judged.why})" if judged.why else "it could not be computed"
+    numbers, held = two_digits(judged.value), bounds(judged.low, judged.high)
+    within = f"{judged.margin:.2g} {unit}".strip()
+    if judged.verdict == "equivalent":
+        why = f"; {judged.why}" if judged.why else ""
+        return f"equivalent within {within} (difference {numbers}{held}{why})"
+    if judged.verdict == "undecided":
+        least = "" if np.isnan(judged.detectable) else f"; {judged.detectable:.2g} would have been shown"
+        why = f"; {judged.why}" if judged.why else ""
+        return f"{UNDECIDED} (difference {numbers}{held}{least}{why})"
+    low, high = sorted((abs(judged.low), abs(judged.high)))
+    return f"{two_digits(abs(judged.value))}{bounds(low, high)} {more if judged.value > 0 else less}"
+
+
+# ---- what stands beside ----------------------------------------------------------------------------------------------
+
+
+def _second(comparison: Compared) -> Iterator[str]:
+    other = comparison.second
+    if other is None:
+        return
+    if other.closed:
+        yield f"In the {other.words} nothing is told: {other.closed}."
+        return
+    second = KIND_WORDS[comparison.kinds[1]]
+    parts = [f"total effects: {difference(other.total_difference, f'more {second}', f'less {second}')}"]
+    if other.centre is not None:
+        words = difference(other.centre, f"layers later {second}", f"layers earlier {second}", "layers")
+        parts.append(f"the centre of {other.component} at the subject: {words}")
+    parts.append(f"{other.n_different} of {other.n_tested} cells differ")
+    apart = disagreements(comparison, other)
+    end = f"; the two metrics disagree about {and_listed(apart)}" if apart else ""
+    yield f"In the {other.words} the same is: {'; '.join(parts)}{end}."
+
+
+def disagreements(comparison: Compared, other: Headline) -> list[str]:
+    """Of what one metric tells a difference, and the other none, or the opposite."""
+    names = ["total effects", "cells"]
+    own = [_side(comparison.total_judged), int(comparison.n_different > 0)]
+    their = [_side(other.total_difference), int(other.n_different > 0)]
+    if other.centre is not None:
+        names.append("the centre")
+        own.append(_side(comparison[other.component].judged["centre_shift"]))
+        their.append(_side(other.centre))
+    return [name for name, one, two in zip(names, own, their, strict=True) if one != two]
+
+
+def _side(judged: Judged) -> int:
+    return int(np.sign(judged.value)) if judged.verdict == "different" else 0
+
+
+def _heard(comparison: Compared) -> Iterator[str]:
+    found = comparison.heard
+    if found is None or np.isnan(found.slope.value):
+        return
+    adjusted = "" if np.isnan(found.at_zero.value) else f"; with every word heard right it would be {found.at_zero}"
+    sure = "" if found.slope.excludes_zero else ", which is not told from 0"
+    yield (
+        f"One error per word more, as a recogniser hears the prompts, goes with a difference of total effects of "
+        f"{found.slope}{sure}{adjusted} ({found.n_facts} facts)."
+    )
+
+
+def _limits(comparison: Compared) -> Iterator[str]:
+    words = [
+        f"{KIND_WORDS[kind]} {_limit(found)}"
+        for kind, found in zip(comparison.kinds, comparison.limited_by, strict=True)
+        if found is not None and found.limiting
+    ]
+    if words:
+        yield f"What limits the mean total effect most is {' and '.join(words)}."
+
+
+def _limit(found: VarianceComponents) -> str:
+    one = found[found.limiting.split(" = ")[0]]
+    name = one.source.replace(" = ", " or ")
+    more = f", {one.more:.0f} more would halve its interval" if np.isfinite(one.more) else ""
+    return f"the {name} ({100 * one.share_of_mean:.0f} % of its variance, {one.n_levels} levels{more})"

@@ -1,0 +1,69 @@
+"""How intervals of statistics of maps are made: the maps without each cluster, or bootstrap draws of clusters.
+
+*left out*: for what is smooth in the means; the interval is that of a mean, corrected for skewness
+(`spiritlens.effects.intervals`). *draws*: for what jumps, such as the layer of a peak; both modalities have the same
+draws, in float32: their interval is no finer than that. Row 0 of the weights is of all facts, so that the first value
+of a statistic is the estimate itself (of draws: to float32; the estimate is taken from the other rows).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from spiritlens.comparison.estimates import Estimate
+from spiritlens.comparison.fact_maps import Names
+from spiritlens.effects.bootstrap import bootstrap_weights, interval
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import jackknife_interval, left_out_weights
+
+Rows = Literal["left out", "draws"]
+
+MOST_EMPTY_DRAWS = 0.2
+"""Where more than this share of the bootstrap draws has no value (no peak, no hand-over), no interval is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """Weights of facts [draw fact] over `clusters` [fact]; `sizes` [cluster] are the facts of each."""
+
+    rows: Rows
+    weights: Array
+    clusters: Names
+    sizes: Array
+    confidence: float
+
+    @property
+    def n_clusters(self) -> int:
+        """How many clusters there are."""
+        return len(self.sizes)
+
+    def estimate(self, values: Array, confidence: float | None = None, exact: float | None = None) -> Estimate:
+        """The estimate with its interval, from the values of all draws [draw]; a bootstrap's is widened to hold it.
+
+        `exact`: the estimate, where it was computed more finely than the first value.
+        """
+        confidence = self.confidence if confidence is None else confidence
+        value = float(values[0]) if exact is None else exact
+        if np.isnan(value) or len(values) == 1:
+            return Estimate(value)
+        if self.rows == "left out":
+            if np.isnan(values).any():
+                return Estimate(value)
+            low, high = (float(end) for end in jackknife_interval(values, self.sizes, confidence))
+            return Estimate(value, low, high)
+        if np.isnan(values[1:]).mean() > MOST_EMPTY_DRAWS:
+            return Estimate(value)
+        low, high = (float(end) for end in interval(values[1:], self.n_clusters, confidence))
+        return Estimate(value, min(low, value), max(high, value))
+
+
+def samplings(clusters: Names, *, confidence: float, resamples: int, seed: int) -> tuple[Sampling, Sampling]:
+    """Both kinds of rows over one kind of clusters."""
+    left_out, sizes = left_out_weights(clusters)
+    draws: Any = np.empty((resamples + 1, len(clusters)), dtype=np.float32)
+    draws[0], draws[1:] = 1, bootstrap_weights(clusters, resamples, seed, np.float32)
+    return (
+        Sampling("left out", left_out, clusters, sizes, confidence),
+        Sampling("draws", draws, clusters, sizes, confidence),
+    )

@@ -1,0 +1,134 @@
+"""What two mean maps have in common in the *population* of facts: products of different subjects only.
+
+The mean map of n facts is the true map plus noise, and where the same facts are asked in two modalities, the noise is
+shared. The product of two mean maps then holds the noise as well: it is too small after division by the noisy lengths
+(maps that are the same correlate at less than 1), and too large where facts carry their own noise into both modalities
+(maps that have nothing in common correlate). A product of *different* subjects holds no noise of either kind:
+
+    S_ab = (n² ⟨ā, b̄⟩ − Σ_i ⟨a_i, b_i⟩) / (n (n − 1)) = mean over i ≠ j of ⟨a_i, b_j⟩,   E S_ab = ⟨μ_a, μ_b⟩
+
+(a U-statistic: Hoeffding 1948, applied here to maps). Maps are centred over cells, so ⟨ , ⟩ is a covariance over cells.
+
+**Clusters.** Facts of one subject are excluded as pairs, and all other pairs weigh the same. With cluster sums A_c,
+B_c, counts n_c and n = Σ n_c:
+
+    S_ab = (⟨Σ A_c, Σ B_c⟩ − Σ_c ⟨A_c, B_c⟩) / (n² − Σ n_c²)
+
+Every fact weighs the same, as in all averages here; each pair's expectation is ⟨μ_a, μ_b⟩ as clusters are independent.
+Averaging facts within subjects first would weigh a subject of one fact as much as one of ten: another mean map.
+
+**Missing cells.** Each product of two cells has its own pairs: those of facts that have the one and the other. Centring
+needs all pairs of cells, ⟨μ_a, μ_b⟩ = 1/K Σ_k μ_ak μ_bk − 1/K² Σ_kl μ_ak μ_bl; cells that are missing in the same facts
+(the layers of a role) are summed first, so that the double sum runs over a few patterns.
+
+All moments are given for all data and without each cluster in turn ([1 + cluster]), for the jackknife.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spiritlens.comparison.fact_maps import FactMaps
+from spiritlens.effects.clusters import Array
+from spiritlens.effects.intervals import FEWEST_CLUSTERS
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, eq=False)
+class PopulationMoments:
+    """Covariances over cells, each [1 + cluster]: of all data, then without each of `clusters`.
+
+    `of_first`, `of_second` and `across` are products of different subjects (unbiased for the population's maps);
+    `mean_first` and `mean_second` are the variances over cells of the mean maps themselves, noise and all.
+    """
+
+    of_first: Array
+    of_second: Array
+    across: Array
+    mean_first: Array
+    mean_second: Array
+    clusters: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Of one modality by cluster: sums and counts [cluster cell], and the same by pattern [cluster pattern]."""
+
+    sums: Array
+    counts: Array
+    pattern_sums: Array
+    pattern_counts: Array
+
+
+def shared_cells(maps: FactMaps, fewest: int = FEWEST_CLUSTERS) -> Mask:
+    """Cells that at least `fewest` clusters have in the first modality, and in the second [cell]."""
+    codes = np.unique(maps.clusters, return_inverse=True)[1].reshape(-1)
+    member = _membership(codes)
+    present = [(~np.isnan(values)).astype(np.float64) for values in (maps.first, maps.second)]
+    counts = [((member @ one) > 0).sum(axis=0) for one in present]
+    return np.asarray(np.minimum(*counts) >= fewest)
+
+
+def population_moments(maps: FactMaps) -> PopulationMoments:
+    """Moments of the two maps; each cell must be held by three clusters at least (see `shared_cells`)."""
+    names, codes = np.unique(maps.clusters, return_inverse=True)
+    member = _membership(codes.reshape(-1))
+    both = np.concatenate([~np.isnan(maps.first), ~np.isnan(maps.second)])
+    patterns = np.ones((1, both.shape[1]))
+    if not both.all():
+        patterns = _membership(np.unique(both, axis=1, return_inverse=True)[1].reshape(-1))
+    first, second = (_sums(values, member, patterns) for values in (maps.first, maps.second))
+    return PopulationMoments(
+        of_first=_products(first, first),
+        of_second=_products(second, second),
+        across=_products(first, second),
+        mean_first=_variance_of_mean(first),
+        mean_second=_variance_of_mean(second),
+        clusters=tuple(names.tolist()),
+    )
+
+
+def _membership(codes: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
+    """Which thing belongs to which group, as 0 and 1 [group thing]."""
+    return np.asarray(codes == np.arange(codes.max() + 1)[:, None], dtype=np.float64)
+
+
+def _sums(values: Array, member: Array, patterns: Array) -> _Sums:
+    present = ~np.isnan(values)
+    sums, counts = member @ np.where(present, values, 0.0), member @ present.astype(np.float64)
+    per_pattern = patterns / patterns.sum(axis=1, keepdims=True)
+    return _Sums(sums, counts, sums @ patterns.T, counts @ per_pattern.T)
+
+
+def _products(first: _Sums, second: _Sums) -> Array:
+    """S of two modalities: of all data, then without each cluster [1 + cluster]."""
+    n_cells = first.sums.shape[1]
+    with np.errstate(invalid="ignore", divide="ignore"):  # one cluster left: no pairs, NaN
+        same = _pairs(first.sums, second.sums, "k,k->k") / _pairs(first.counts, second.counts, "k,k->k")
+        crossed = _pairs(first.pattern_sums, second.pattern_sums, "k,l->kl") / _pairs(
+            first.pattern_counts, second.pattern_counts, "k,l->kl"
+        )
+    return np.asarray(same.sum(axis=1) / n_cells - crossed.sum(axis=(1, 2)) / n_cells**2)
+
+
+def _pairs(first: Array, second: Array, cells: str) -> Array:
+    """Sum over pairs of different clusters of the products of two cells, without none and without each cluster.
+
+    `first` and `second` are [cluster cell]; `cells` says which cells meet ("k,k->k": each its own; "k,l->kl": all).
+    """
+    one, rest = cells.split("->")
+    a, b = one.split(",")
+    own = np.einsum(f"c{a},c{b}->c{rest}", first, second)
+    left_out = np.concatenate([np.zeros((1, *own.shape[1:])), own])
+    sums = [np.concatenate([np.zeros((1, each.shape[1])), each]) for each in (first, second)]
+    remaining = [each.sum(axis=0) - each for each in sums]
+    return np.asarray(np.einsum(f"c{a},c{b}->c{rest}", *remaining) - (own.sum(axis=0) - left_out))
+
+
+def _variance_of_mean(of: _Sums) -> Array:
+    """Variance over cells of the mean map [1 + cluster]."""
+    sums = of.sums.sum(axis=0) - np.concatenate([np.zeros((1, of.sums.shape[1])), of.sums])
+    counts = of.counts.sum(axis=0) - np.concatenate([np.zeros((1, of.counts.shape[1])), of.counts])
+    return np.asarray((sums / counts).var(axis=1))

@@ -1,0 +1,82 @@
+"""Clusters: facts that stand and fall together, and sums over them.
+
+Facts about one subject share what the model knows of it, facts of one relation share a template and a kind of answer:
+whatever is drawn, flipped or left out in an analysis over facts is the whole *cluster*. Labels are any values, one for
+each fact; equal labels are one cluster.
+
+Axes: ``fact`` or ``cluster`` first, then any cells. NaN means that a fact has no such cell.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Whole = np.ndarray[Any, np.dtype[np.int64]]
+
+NO_FACTS = "no facts: there is nothing to draw from (were all facts unknown?)"
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterSums:
+    """Sums over the facts of each cluster that have a cell, and their number: both [cluster cell]."""
+
+    sums: Array
+    counts: Array
+
+    @property
+    def n_clusters(self) -> Whole:
+        """Clusters with the cell [cell]."""
+        return np.asarray((self.counts > 0).sum(axis=0))
+
+    @property
+    def n_facts(self) -> Whole:
+        """Facts with the cell [cell]."""
+        return np.asarray(self.counts.sum(axis=0).astype(np.int64))
+
+    @property
+    def means(self) -> Array:
+        """Mean over all facts with the cell [cell]; NaN where none has it."""
+        facts = self.counts.sum(axis=0)
+        return np.asarray(np.where(facts > 0, self.sums.sum(axis=0) / np.where(facts > 0, facts, 1.0), np.nan))
+
+
+def cluster_codes(labels: Any) -> tuple[Whole, int]:
+    """The number of each fact's cluster [fact], and how many clusters there are."""
+    names, codes = np.unique(np.asarray(labels), return_inverse=True)
+    if not len(names):
+        raise ValueError(NO_FACTS)
+    return codes.reshape(-1), len(names)
+
+
+def given_values(values: Any, labels: Any) -> Array:
+    """The values as one row of cells for each fact [fact cell], as many rows as there are labels."""
+    found = np.asarray(values, dtype=np.float64)
+    n = len(np.asarray(labels))
+    if not n:
+        raise ValueError(NO_FACTS)
+    if not found.ndim or len(found) != n:
+        raise ValueError(f"values of shape {found.shape} and {n} clusters: give one cluster for each fact, facts first")
+    if np.isinf(found).any():
+        raise ValueError("values are infinite somewhere: leave such facts out, or use a metric that is finite")
+    return found.reshape(n, -1)
+
+
+def cluster_sums(flat: Array, codes: Whole, n_clusters: int) -> ClusterSums:
+    """Sums over clusters of values [fact cell], by one product with the matrix of memberships."""
+    member = np.zeros((n_clusters, len(codes)))
+    member[codes, np.arange(len(codes))] = 1
+    missing = np.isnan(flat)
+    if not missing.any():
+        counts = np.repeat(member.sum(axis=1, keepdims=True), flat.shape[1], axis=1)
+        return ClusterSums(member @ flat, counts)
+    return ClusterSums(member @ np.where(missing, 0.0, flat), member @ (~missing).astype(np.float64))
+
+
+def pairs_of(first: Any, second: Any) -> Whole:
+    """One label for each combination of two labels [fact]."""
+    (one, _), (other, n) = cluster_codes(first), cluster_codes(second)
+    if len(one) != len(other):
+        raise ValueError(f"{len(one)} and {len(other)} labels: give one of either kind for each fact")
+    return np.asarray(one * n + other)

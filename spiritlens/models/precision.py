@@ -1,0 +1,9 @@
+"""Sums are made in float32 at least: a bfloat16 sum loses small effects."""
+
+import torch
+from torch import Tensor
+
+
+def widened(values: Tensor) -> Tensor:
+    """The values in float32 at least."""
+    return values if values.dtype in (torch.float32, torch.float64) else values.float()

@@ -1,0 +1,1 @@
+"""The methods of a result in words to paste: `paragraph` (sentences by kind of result), `sources` (BibTeX)."""

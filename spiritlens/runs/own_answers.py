@@ -1,0 +1,43 @@
+"""Prompts that ask for what the model says anyway: for models that know nothing, and for facts that are not known.
+
+The answer is the likeliest text token of the clean run at the last position. The prompt is then known by construction,
+and every metric and method reads it as any other: what a model of random weights, or one that guesses, does when it
+says something.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from spiritlens.arguments import told_keywords
+from spiritlens.environment import plain_torch
+from spiritlens.models.batches import same_lengths
+from spiritlens.models.given import given_each, given_lens
+from spiritlens.models.lens import Lens
+from spiritlens.prompts.prompt import Prompt
+
+
+@told_keywords
+@plain_torch
+def own_answers(lens: Lens, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts with what the model says to each as their answer, without foil or aliases.
+
+    Returns one prompt for each, in their order. Raises ValueError for prompts of another vocabulary.
+    """
+    lens = given_lens(lens)
+    asked = given_each(lens, prompts, "prompts", needs=())
+    text = torch.tensor(lens.vocabulary.text_ids.tolist(), device=lens.backend.device)
+    found: dict[int, int] = {}
+    for places in same_lengths([len(prompt) for prompt in asked]):
+        rows = torch.tensor([asked[place].ids for place in places], device=lens.backend.device)
+        with torch.no_grad():
+            logits = lens.backend.forward(rows)[:, -1]
+        best = text[logits[:, text].argmax(-1)].tolist()
+        found.update(zip(places, best, strict=True))
+    return tuple(_answering(lens, prompt, found[place]) for place, prompt in enumerate(asked))
+
+
+def _answering(lens: Lens, prompt: Prompt, token: int) -> Prompt:
+    answer = lens.vocabulary.label(token).replace("▁", " ").strip() or "▁"
+    return replace(prompt, answer=answer, answer_ids=(token,), foil="", foil_ids=(), foil_rule="own", aliases=())

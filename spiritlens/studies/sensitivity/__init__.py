@@ -1,0 +1,1 @@
+"""What changes if: one thing of a study at a time is made in another way; its maps stand beside the baseline's."""
