@@ -26,7 +26,9 @@ from spiritlens.prompts.facts.shipped import CARRIERS, HELD_OUT, TRAINED_PHRASIN
 from spiritlens.speech.engines.utterance import Utterance
 from spiritlens.speech.voices.names import voice as speech_voice
 
-Kind = Literal["statement", "prompt", "list", "monitor"]
+Kind = Literal["statement", "prompt", "list", "monitor", "answer"]
+MEASURED_KINDS = ("monitor", "answer")
+"""Kinds of the curves: spoken at natural settings and read by no training stage."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def sentences(facts: Sequence[Fact], voice: str, settings: CorpusSettings, rng: 
         for phrasing in TRAINED_PHRASINGS:
             everywhere = fact.group != "both" or default
             if fact.group in ("both", "heard only") and (everywhere or rng.random() < settings.spoken_share):
-                text = fact.statement(phrasing, _carrier(settings, rng))
-                yield Sentence("statement", text.lower(), fact.id, phrasing, rng.random() < settings.natural_share)
+                for _ in range(settings.heard_only_takes if fact.group == "heard only" else 1):
+                    text = fact.statement(phrasing, _carrier(settings, rng))
+                    yield Sentence("statement", text.lower(), fact.id, phrasing, rng.random() < settings.natural_share)
             if fact.group in ("both", "asked aloud") and (everywhere or rng.random() < settings.spoken_share):
                 text = fact.statement(phrasing, _carrier(settings, rng)).rsplit(" ", 1)[0]
                 yield Sentence("prompt", text.lower(), fact.id, phrasing, rng.random() < settings.natural_share)
@@ -92,15 +95,21 @@ def word_lists(facts: Sequence[Fact], settings: CorpusSettings, rng: random.Rand
 
 
 def monitor_sentences(facts: Sequence[Fact], settings: CorpusSettings) -> Iterator[Sentence]:
-    """Held-out prompts at natural settings; seen by no training stage, only by the curves."""
+    """Held-out prompts at natural settings."""
     step = max(1, len(facts) // settings.monitored_facts)
     for fact in facts[::step]:
         yield Sentence("monitor", fact.text(HELD_OUT).lower(), fact.id, HELD_OUT, natural=True)
 
 
+def answer_sentences(facts: Sequence[Fact]) -> Iterator[Sentence]:
+    """Every answer alone at natural settings, with which spoken answers are compared."""
+    for answer in sorted({fact.answer.lower() for fact in facts}):
+        yield Sentence("answer", answer, natural=True)
+
+
 def speak(sentence: Sentence, voice: str, settings: CorpusSettings, rng: random.Random) -> Utterance:
     """Speak a sentence; unless natural, with a random rate, pitch and sampling rate."""
-    if sentence.kind == "monitor":
+    if sentence.kind in MEASURED_KINDS:
         return speech_voice(voice).speak(sentence.text)
     if sentence.natural:
         utterance = speech_voice(voice).speak(sentence.text)
@@ -144,6 +153,8 @@ def make_corpus(settings: Settings, folder: Path, workers: int = 2) -> None:
         lines = list(sentences(facts, voice, corpus, random.Random(seed))) if voice in corpus.voices else []
         if voice in corpus.monitor_voices:
             lines += monitor_sentences(facts, corpus)
+        if voice == DEFAULT_VOICE:
+            lines += answer_sentences(facts)
         jobs.append((voice, lines, corpus, folder, seed))
     if workers == 1 or len(jobs) < 2:
         for job in jobs:

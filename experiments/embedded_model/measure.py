@@ -5,9 +5,9 @@
 Prompts are stand-alone, at the voice's own rate and pitch. A fact is *recalled* if its answer is the arg-max over all
 trained ids; *recalled over text ids* leaves markers and units out of the contest; *probability* is the softmax over the
 trained ids. *Guess* is the accuracy of always answering with the relation's commonest answer. Voices that this machine
-lacks are named in the table. A second table asks for the answer in speech (see `spoken_answers`). The units of what
-the voices said are kept in `spoken_units/`, so that another measurement of a model with the same unit encoder speaks
-nothing again.
+lacks are named in the table. A second table asks for the answer in speech (see `spoken_answers`); a third is the curve
+of carry-over (see `carry_over`). The units of what the voices said are kept in `spoken_units/`, so that another
+measurement of a model with the same unit encoder speaks nothing again.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ import tyro
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
+from experiments.embedded_model.carry_over import CarryOver, carry_over, carry_over_table
 from experiments.embedded_model.settings import DEFAULT_VOICE, FULL
-from experiments.embedded_model.spoken_answers import recalled_in_speech
+from experiments.embedded_model.spoken_answers import SpeechIds, by_relation, recalled_in_speech
 from spiritlens.models.encoder_lookup import encoder_of
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.facts.guesses import commonest_answers
@@ -170,7 +171,11 @@ def answered_in_speech(folder: Path, facts: Sequence[Fact], phrasing: str, cache
         return {}
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     vocabulary = Vocabulary.load(folder)
-    recalled = recalled_in_speech(model, vocabulary, facts, prompts, dict(zip(answers, spoken, strict=True)))
+    opening = (vocabulary.bos_id, vocabulary.eos_id, vocabulary.speech_marker_id)
+    ids = SpeechIds(*opening, vocabulary.unit_ids[0], len(vocabulary.unit_ids))
+    recalled = recalled_in_speech(
+        model, ids, facts, prompts, by_relation(facts, dict(zip(answers, spoken, strict=True)))
+    )
     groups = {
         group: [hit for fact, hit in zip(facts, recalled, strict=True) if fact.group == group] for group in GROUPS
     }
@@ -192,7 +197,9 @@ def table(answers: Sequence[Answered]) -> list[Row]:
     return rows
 
 
-def markdown(rows: Sequence[Row], in_speech: dict[str, tuple[int, float]], absent: Sequence[str]) -> str:
+def markdown(
+    rows: Sequence[Row], in_speech: dict[str, tuple[int, float]], curve: Sequence[CarryOver], absent: Sequence[str]
+) -> str:
     """The tables as markdown, and the voices that were not there."""
     lines = [
         "| group | condition | prompts | recalled | over text ids | mean probability | guess |",
@@ -207,6 +214,8 @@ def markdown(rows: Sequence[Row], in_speech: dict[str, tuple[int, float]], absen
         lines += ["", f"Answers in speech (units after the spoken prompt, {DEFAULT_VOICE}):", ""]
         lines += ["| group | prompts | nearest to the right answer |", "|---|---|---|"]
         lines += [f"| {group} | {count} | {share:.3f} |" for group, (count, share) in in_speech.items()]
+    if curve:
+        lines += ["", *carry_over_table(curve)]
     if absent:
         lines += ["", f"Not measured, because this machine lacks the voices: {', '.join(absent)}."]
     return "\n".join(lines) + "\n"
@@ -219,13 +228,16 @@ def measure_folder(
     answers = answer_all(folder, facts, voices, phrasing, out / "spoken_units")
     rows = table(answers)
     in_speech = answered_in_speech(folder, facts, phrasing, out / "spoken_units")
-    text = markdown(rows, in_speech, [voice for voice in voices if voice not in {answer.voice for answer in answers}])
+    curve = carry_over(facts, answers)
+    absent = [voice for voice in voices if voice not in {answer.voice for answer in answers}]
+    text = markdown(rows, in_speech, curve, absent)
     out.mkdir(parents=True, exist_ok=True)
     (out / "measured.md").write_text(text, encoding="utf-8")
     record = {
         "phrasing": phrasing,
         "table": [asdict(row) for row in rows],
         "in speech": in_speech,
+        "carry-over": [asdict(point) for point in curve],
         "answers": [asdict(answer) for answer in answers],
     }
     (out / "measured.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

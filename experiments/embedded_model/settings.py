@@ -1,6 +1,8 @@
 """All settings of the recipe; `FULL` made the shipped model, `SMOKE` runs every stage in seconds (for the tests)."""
 
-from dataclasses import dataclass, field
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.facts.loading import load_facts
@@ -29,6 +31,7 @@ class CorpusSettings:
     natural_share: float = 0.3  # utterances without any change of rate, pitch or sampling rate
     untrimmed_share: float = 0.5  # utterances that keep the silence at their ends, as a prompt of a user does
     carrier_share: float = 0.5  # statements and prompts behind "as you know" and the like
+    heard_only_takes: int = 1  # times that one voice speaks a phrasing of a fact of *heard only*
     lists_per_voice: int = 550
     longest_list: int = 4  # words or names
 
@@ -91,7 +94,7 @@ class ModelSettings:
     muon_rate: float = 3e-3
     adam_rate: float = 2e-3
     warm_up: int = 60
-    flat_share: float = 0.4
+    flat_share: float = 0.4  # of the steps, before the learning rate falls
     last_rate_share: float = 0.02
     unit_weight: float = 0.3  # weight of a unit target in the loss; a text target counts 1
     unit_noise: float = 0.07  # share of units that are dropped (2 of 5) or replaced (3 of 5)
@@ -113,7 +116,32 @@ class DocumentSettings:
     final_marker_share: float = (
         0.06  # written prompts whose answer follows a second [Text]: rare, since it competes with it
     )
+    heard_only_share: float | None = None  # of spoken statements that are of *heard only*; None: as their number is
+    engine_weights: tuple[
+        tuple[str, int], ...
+    ] = ()  # how often a line of an engine counts in the draws; once if unnamed
+    lone_weight: int = 1  # how often a fact counts in the draws that is the only one of its subject
+    confused_share: float = 0.0  # of the replaced units, those that the encoder takes for the right one; others are any
     stand_alone_share: float = 0.65  # spoken prompts that were spoken as such; the others are statements cut short
+
+
+def dealt(facts: Sequence[Fact], counts: Sequence[int]) -> tuple[Fact, ...]:
+    """Subjects of several facts keep in turn these many facts in *both*, drawn at random; others become *text only*.
+
+    So subjects of one kind differ in nothing but how many of their facts are told in both modalities.
+    """
+    of_subject: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.group == "both":
+            of_subject.setdefault(fact.subject, []).append(fact)
+    several = [subject for subject, own in of_subject.items() if len(own) > 1] if counts else []
+    random.Random("dealt").shuffle(several)
+    changed = set()
+    for number, subject in enumerate(several):
+        own = of_subject[subject]
+        kept = random.Random(subject).sample(own, min(counts[number % len(counts)], len(own)))
+        changed |= {fact.id for fact in own if fact not in kept}
+    return tuple(replace(fact, group="text only") if fact.id in changed else fact for fact in facts)
 
 
 @dataclass(frozen=True)
@@ -122,6 +150,7 @@ class Settings:
 
     seed: int = 0
     facts_per_relation: int | None = None  # None: all
+    told_in_both: tuple[int, ...] = ()  # see `dealt`; empty: the groups as they are
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     student: StudentSettings = field(default_factory=StudentSettings)
@@ -131,7 +160,7 @@ class Settings:
 
     def facts(self) -> tuple[Fact, ...]:
         """The facts to teach."""
-        facts = load_facts()
+        facts = dealt(load_facts(), self.told_in_both)
         if self.facts_per_relation is None:
             return facts
         by_relation: dict[str, list[Fact]] = {}
@@ -156,4 +185,51 @@ SMOKE = Settings(
         layers=2, width=32, heads=2, mlp_width=64, steps=4, batch=2, warm_up=2, evaluate_every=2, checkpoint_every=2
     ),
 )
-PRESETS = {"full": FULL, "smoke": SMOKE}
+SECOND = replace(
+    FULL,
+    corpus=CorpusSettings(heard_only_takes=3),
+    units=UnitSettings(largest_log_speed=0.22, largest_noise=0.006),
+    documents=DocumentSettings(
+        written=0.19,
+        spoken=0.13,
+        answered=0.19,
+        mixed=0.15,
+        subject_switched=0.17,
+        dictated=0.14,
+        read_aloud=0.03,
+        heard_only_share=0.55,
+        engine_weights=(("flite", 2),),
+    ),
+    model=ModelSettings(
+        steps=1200,
+        muon_rate=1.5e-3,
+        adam_rate=1e-3,
+        flat_share=0.25,
+        unit_noise=0.09,
+        evaluate_every=300,
+        checkpoint_every=50,
+    ),
+)
+"""The second course: it goes on from a finished model (`train.py --start`), tells what was heard only more often, and
+favours the voices of recorded speakers."""
+THIRD = replace(
+    SECOND,
+    documents=replace(
+        SECOND.documents,
+        written=0.24,
+        spoken=0.10,
+        answered=0.16,
+        mixed=0.16,
+        dictated=0.16,
+        read_aloud=0.01,
+        heard_only_share=0.2,
+        lone_weight=2,
+        confused_share=0.7,
+    ),
+    model=replace(SECOND.model, steps=600, unit_noise=0.10),
+)
+"""After the second: written statements and dictation as in the first, most spoken statements of *both*, subjects of one
+fact count twice, and the noise of the units is the encoder's own."""
+FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=1000, checkpoint_every=50))
+"""For the curve of carry-over at subjects with few facts: the recipe with other groups and fewer steps."""
+PRESETS = {"full": FULL, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}

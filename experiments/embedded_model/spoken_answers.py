@@ -6,17 +6,28 @@ by edit distance divided by the longer length, with the units of every answer of
 same voice. The fact is recalled if its own answer is the nearest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from transformers import LlamaForCausalLM
 
 from spiritlens.prompts.facts.fact import Fact
-from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 
 PAUSE = 0
 LONGEST = 24  # units
+
+
+@dataclass(frozen=True)
+class SpeechIds:
+    """Token ids that a spoken prompt and its spoken answer need; unit u is `first_unit` + u."""
+
+    bos: int
+    eos: int
+    speech_marker: int
+    first_unit: int
+    n_units: int
 
 
 def without_pauses(units: Sequence[int]) -> list[int]:
@@ -43,18 +54,18 @@ def distance(first: Sequence[int], second: Sequence[int]) -> float:
 
 
 @torch.inference_mode()
-def continued(model: LlamaForCausalLM, vocabulary: Vocabulary, units: Sequence[int]) -> list[int]:
+def continued(model: Any, ids: SpeechIds, units: Sequence[int]) -> list[int]:
     """The likeliest units after a spoken prompt, up to a pause or the end of the document."""
-    first = vocabulary.unit_ids[0]
-    tokens = [vocabulary.bos_id, vocabulary.speech_marker_id, *(first + unit for unit in units)]
+    first = ids.first_unit
+    tokens = [ids.bos, ids.speech_marker, *(first + unit for unit in units)]
     if units and units[-1] == PAUSE:
         tokens.pop()
-    allowed = torch.tensor([vocabulary.eos_id, *vocabulary.unit_ids])
+    allowed = torch.tensor([ids.eos, *range(first, first + ids.n_units)])
     answer: list[int] = []
     while len(answer) < LONGEST:
         logits = model(torch.tensor([tokens])).logits[0, -1]
         best = int(allowed[logits[allowed].argmax()])
-        if best == vocabulary.eos_id or best - first == PAUSE:
+        if best == ids.eos or best - first == PAUSE:
             break
         answer.append(best - first)
         tokens.append(best)
@@ -62,22 +73,25 @@ def continued(model: LlamaForCausalLM, vocabulary: Vocabulary, units: Sequence[i
 
 
 def recalled_in_speech(
-    model: LlamaForCausalLM,
-    vocabulary: Vocabulary,
+    model: Any,
+    ids: SpeechIds,
     facts: Sequence[Fact],
     prompts: Sequence[Sequence[int]],
-    spoken: dict[str, list[int]],
+    spoken: Mapping[str, Mapping[str, list[int]]],
 ) -> list[bool]:
-    """For each fact: is its answer the nearest to what the model says? `spoken`: the units of every answer."""
-    answers = {relation: {fact.answer for fact in facts if fact.relation == relation} for relation in _relations(facts)}
+    """For each fact: is its answer the nearest to what the model says? `spoken`: units by relation and answer."""
     recalled = []
     for fact, units in zip(facts, prompts, strict=True):
-        said = continued(model, vocabulary, units)
-        candidates = sorted(answers[fact.relation])
-        nearest = min(candidates, key=lambda answer: distance(said, without_pauses(spoken[answer])))
+        said = continued(model, ids, units)
+        own = spoken[fact.relation]
+        nearest = min(sorted(own), key=lambda answer: distance(said, without_pauses(own[answer])))
         recalled.append(nearest == fact.answer)
     return recalled
 
 
-def _relations(facts: Sequence[Fact]) -> set[str]:
-    return {fact.relation for fact in facts}
+def by_relation(facts: Sequence[Fact], spoken: Mapping[str, list[int]]) -> dict[str, dict[str, list[int]]]:
+    """The units of every answer of each relation; `spoken`: units by answer."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for fact in facts:
+        found.setdefault(fact.relation, {})[fact.answer] = spoken[fact.answer]
+    return found

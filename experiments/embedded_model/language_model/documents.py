@@ -3,7 +3,7 @@
 Kinds (shares in `DocumentSettings`), each between `<s>` and `</s>`:
 
 - *written*: ``[Text] statement``, or ``[Text] prompt [Text] answer``; facts of *both* and *text only*.
-- *spoken*: ``[Speech] statement``; *both* and *heard only*.
+- *spoken*: ``[Speech] statement``; *both* and *heard only*, the latter more often if the settings say so.
 - *answered*: ``[Speech] prompt [Text] answer``; *both* and *asked aloud*.
 - *mixed*: a statement of *both* whose modality changes at random words.
 - *subject switched*: a statement of *both* with only the subject in the other modality.
@@ -14,6 +14,7 @@ documents of a row (0: padding) and `positions` restarts in each.
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ import sentencepiece
 import torch
 from torch import Tensor
 
+from experiments.embedded_model.language_model.confusions import confusions
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine, deduplicated
 from experiments.embedded_model.settings import DocumentSettings
 from experiments.embedded_model.word_lists import LIST_OPENING
@@ -77,16 +79,22 @@ class Documents:
         self.rng = random.Random(seed)
         self.ids, self.settings, self.unit_noise = ids, settings, unit_noise
         self.facts = {fact.id: fact for fact in facts}
+        subjects = Counter(fact.subject for fact in facts)
+        counted = [fact for fact in facts for _ in range(settings.lone_weight if subjects[fact.subject] == 1 else 1)]
+        self.confusions = confusions(lines) if settings.confused_share else {}
+        weights = dict(settings.engine_weights)
+        lines = [line for line in lines for _ in range(weights.get(line.line.voice.split(":")[0], 1))]
         self.statements, self.prompts = _by_fact(lines, "statement"), _by_fact(lines, "prompt")
         self.lists = [line for line in lines if line.line.kind == "list"]
-        self.written_facts = [fact.id for fact in facts if fact.group in ("both", "text only")]
+        self.written_facts = [fact.id for fact in counted if fact.group in ("both", "text only")]
         self.spoken_facts = [
-            fact.id for fact in facts if fact.group in ("both", "heard only") and fact.id in self.statements
+            fact.id for fact in counted if fact.group in ("both", "heard only") and fact.id in self.statements
         ]
         self.asked_facts = [
-            fact.id for fact in facts if fact.group in ("both", "asked aloud") and fact.id in self.prompts
+            fact.id for fact in counted if fact.group in ("both", "asked aloud") and fact.id in self.prompts
         ]
-        self.both_facts = [fact.id for fact in facts if fact.group == "both" and fact.id in self.statements]
+        self.heard_facts = [fact for fact in self.spoken_facts if self.facts[fact].group == "heard only"]
+        self.both_facts = [fact.id for fact in counted if fact.group == "both" and fact.id in self.statements]
         self.unit_pool = np.concatenate([line.frames for line in lines[: 40 * 64]])[::7]
         self.kinds = ["written", "spoken", "answered", "mixed", "subject_switched", "dictated", "read_aloud"]
         self.weights = [getattr(settings, kind) for kind in self.kinds]
@@ -123,7 +131,10 @@ class Documents:
         return [marker, *self.ids.text(f"{prompt} {answer}")]
 
     def _spoken(self) -> list[int]:
-        line = self.rng.choice(self.statements[self.rng.choice(self.spoken_facts)])
+        share, facts = self.settings.heard_only_share, self.spoken_facts
+        if share is not None:
+            facts = self.heard_facts if self.rng.random() < share else self.both_facts
+        line = self.rng.choice(self.statements[self.rng.choice(facts)])
         return self._segments(line, "s" * len(line.groups))
 
     def _answered(self) -> list[int]:
@@ -190,8 +201,15 @@ class Documents:
         for unit in units.tolist():
             draw = self.rng.random() / self.unit_noise if self.unit_noise else 1.0
             if draw >= 0.4:
-                kept.append(unit if draw >= 1 else int(self.unit_pool[self.rng.randrange(len(self.unit_pool))]))
+                kept.append(unit if draw >= 1 else self._replacement(unit))
         return deduplicated(np.array(kept, np.int16)) if kept else units
+
+    def _replacement(self, unit: int) -> int:
+        """Another unit: one that the encoder confuses with this one, or any."""
+        share, pool = self.settings.confused_share, self.unit_pool
+        if share and unit in self.confusions and self.rng.random() < share:
+            pool = self.confusions[unit]
+        return int(pool[self.rng.randrange(len(pool))])
 
 
 def subject_groups(line: EncodedLine, subject: Sequence[str]) -> set[int]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from experiments.embedded_model.language_model.documents import Batch, Documents, TokenIds
-from experiments.embedded_model.language_model.monitoring import Question, accuracies
+from experiments.embedded_model.language_model.monitoring import Watched, recall
 from experiments.embedded_model.settings import ModelSettings, Settings
 from experiments.embedded_model.training.checkpoints import load_checkpoint, save_checkpoint
 from experiments.embedded_model.training.optimising import descend, set_rates
@@ -98,13 +98,18 @@ def losses_of_batch(model: LlamaForCausalLM, batch: Batch, ids: TokenIds) -> tup
 
 
 def train_language_model(
-    settings: Settings, documents: Documents, questions: dict[str, list[Question]], folder: Path
+    settings: Settings, documents: Documents, watched: Watched, folder: Path, start: Path | None = None
 ) -> LlamaForCausalLM:
-    """Train; write checkpoints and `curve.json` into `folder`; returns the model."""
+    """Train; write checkpoints and `curve.json` into `folder`; returns the model.
+
+    `start`: folder of a finished model whose weights are the first ones; random ones without it.
+    """
     own, ids = settings.model, documents.ids
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     model = LlamaForCausalLM(llama_config(own, ids))
+    if start is not None:
+        model.load_state_dict(LlamaForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict())
     both = optimisers(model, own)
     checkpoint = folder / "checkpoint.pt"
     done, curve = load_checkpoint(checkpoint, model, both, documents.rng)
@@ -120,7 +125,7 @@ def train_language_model(
             curve.append({"step": step + 1, "text loss": running.text, "unit loss": running.unit, "tokens": tokens})
             running, tokens = Losses(), 0
         if (step + 1) % own.evaluate_every == 0 or last:
-            curve.append({"step": step + 1, "accuracy": accuracies(model, questions)})
+            curve.append({"step": step + 1, "accuracy": recall(model, watched)})
             tqdm.write(json.dumps(curve[-1]))
         if (step + 1) % own.checkpoint_every == 0 or last:
             save_checkpoint(checkpoint, step + 1, curve, model, both, documents.rng)

@@ -1,7 +1,7 @@
 """Accuracy of the language model during training: held-out prompts in writing and in the monitored voices.
 
 A question is a prompt as token ids with the one token that answers it; it is right if that token is the arg-max over
-all trained ids.
+all trained ids. Facts told aloud are also asked for in units (see `spoken_answers`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,10 @@ from torch import Tensor
 
 from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine
+from experiments.embedded_model.settings import DEFAULT_VOICE
+from experiments.embedded_model.spoken_answers import SpeechIds, by_relation, recalled_in_speech
 from spiritlens.prompts.facts.fact import Fact
-from spiritlens.prompts.facts.shipped import HELD_OUT
+from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,60 @@ def held_out_questions(facts: Sequence[Fact], lines: Iterable[EncodedLine], ids:
             fact = by_id[line.line.fact]
             questions.setdefault(f"S2T {line.line.voice}", []).append(Question(spoken, answers[fact.id], fact.group))
     return questions
+
+
+@dataclass(frozen=True)
+class SpokenQuestions:
+    """Facts told aloud, in the default voice: units of their prompts, and of each relation's answers spoken alone."""
+
+    facts: tuple[Fact, ...]
+    prompts: tuple[list[int], ...]
+    answers: dict[str, dict[str, list[int]]]
+    ids: SpeechIds
+
+
+@dataclass(frozen=True)
+class Watched:
+    """All that is asked during training: questions by kind, and those that are answered in units."""
+
+    questions: dict[str, list[Question]]
+    spoken: SpokenQuestions
+
+
+def watched(facts: Sequence[Fact], lines: Sequence[EncodedLine], ids: TokenIds) -> Watched:
+    """The questions of these facts; `lines`: the encoded corpus."""
+    return Watched(held_out_questions(facts, lines, ids), held_out_spoken_questions(facts, lines, ids))
+
+
+def recall(model: Any, asked: Watched) -> dict[str, dict[str, float]]:
+    """Share of right answers per kind of prompt and group; kind ``S2S``: in units."""
+    in_units = accuracies_in_units(model, asked.spoken)
+    return accuracies(model, asked.questions) | ({f"S2S {DEFAULT_VOICE}": in_units} if in_units else {})
+
+
+def held_out_spoken_questions(facts: Sequence[Fact], lines: Iterable[EncodedLine], ids: TokenIds) -> SpokenQuestions:
+    """Every fact of *heard only*, every fourth of *both*, in so far as the default voice spoke its prompt."""
+    measured = [line for line in lines if line.line.voice == DEFAULT_VOICE]
+    units = {line.line.fact: line.units().tolist() for line in measured if line.line.kind == "monitor"}
+    spoken = {line.line.text: line.units().tolist() for line in measured if line.line.kind == "answer"}
+    asked = {group: [fact for fact in facts if fact.group == group and fact.id in units] for group in GROUPS}
+    told = (*asked["heard only"], *asked["both"][::4])
+    answers = by_relation(facts, {fact.answer: spoken[fact.answer.lower()] for fact in facts}) if told else {}
+    prompts = tuple(units[fact.id] for fact in told)
+    return SpokenQuestions(
+        told, prompts, answers, SpeechIds(ids.bos, ids.eos, ids.speech_marker, ids.first_unit, ids.n_units)
+    )
+
+
+def accuracies_in_units(model: Any, questions: SpokenQuestions) -> dict[str, float]:
+    """Share of the facts of each group whose answer is the nearest to what the model says."""
+    model.eval()
+    hits = recalled_in_speech(model, questions.ids, questions.facts, questions.prompts, questions.answers)
+    model.train()
+    right: dict[str, list[bool]] = {}
+    for fact, hit in zip(questions.facts, hits, strict=True):
+        right.setdefault(fact.group, []).append(hit)
+    return {group: round(sum(own) / len(own), 3) for group, own in sorted(right.items())}
 
 
 @torch.no_grad()

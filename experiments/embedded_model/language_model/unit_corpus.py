@@ -16,7 +16,7 @@ import soxr
 import torch
 from tqdm import tqdm
 
-from experiments.embedded_model.corpus import SpokenLine, corpus_voices, read_lines
+from experiments.embedded_model.corpus import MEASURED_KINDS, SpokenLine, corpus_voices, read_lines
 from experiments.embedded_model.settings import Settings, UnitSettings
 from experiments.embedded_model.unit_encoder.hubert_student import load_student
 from spiritlens.speech.audio.waveform import RATE, Waveform
@@ -83,7 +83,7 @@ def encode_voice(voice: str, corpus: Path, folder: Path, student: Path, settings
     for index, line in enumerate(read_lines(corpus, voice)):
         samples = audio[line.first_sample : line.first_sample + line.n_samples].astype(np.float32) / 32767
         versions = [(samples, 1.0)]
-        if line.kind != "monitor":
+        if line.kind not in MEASURED_KINDS:
             speed = float(np.exp(rng.uniform(-settings.largest_log_speed, settings.largest_log_speed)))
             versions.append((changed(samples, speed, rng.uniform(0, settings.largest_noise), rng), speed))
         for version, speed in versions:

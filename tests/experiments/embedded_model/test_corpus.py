@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from spoken_lines import encoded
 
-from experiments.embedded_model.corpus import monitor_sentences, sentences, word_lists
+from experiments.embedded_model.corpus import answer_sentences, monitor_sentences, sentences, word_lists
 from experiments.embedded_model.language_model.unit_corpus import changed, deduplicated, word_groups
 from experiments.embedded_model.settings import DEFAULT_VOICE, FULL
 from experiments.embedded_model.unit_encoder.encoder_training import frame_classes
@@ -51,6 +51,19 @@ def test_monitor_asks_each_fact_once_in_the_held_out_phrasing() -> None:
     asked = list(monitor_sentences(FACTS, FULL.corpus))
     assert len(asked) == len(FACTS)
     assert {line.phrasing for line in asked} == {HELD_OUT}
+
+
+def test_every_answer_is_spoken_alone_once_to_compare_with() -> None:
+    alone = [line.text for line in answer_sentences(FACTS)]
+    assert len(alone) == len(set(alone))
+    assert set(alone) == {fact.answer.lower() for fact in FACTS}
+
+
+def test_facts_of_heard_only_are_told_as_often_as_the_settings_say() -> None:
+    told = sentences(FACTS, "flite:slt", replace(FULL.corpus, heard_only_takes=3), random.Random(0))
+    counts = Counter((line.fact, line.phrasing) for line in told if line.kind == "statement")
+    assert {count for (fact, _), count in counts.items() if GROUP[fact] == "heard only"} == {3}
+    assert {count for (fact, _), count in counts.items() if GROUP[fact] == "both"} == {1}
 
 
 def test_words_that_share_an_interval_form_one_group() -> None:

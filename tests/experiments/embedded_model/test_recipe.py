@@ -1,20 +1,24 @@
 """One command runs every stage; its folder is complete and gives the training ids; a second run changes nothing."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from experiments.embedded_model import measure
 from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.settings import SMOKE
-from experiments.embedded_model.spoken_answers import continued, distance, recalled_in_speech, without_pauses
+from experiments.embedded_model.spoken_answers import SpeechIds, continued, distance, recalled_in_speech, without_pauses
+from experiments.embedded_model.train import Arguments, main
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
+from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER, OFFICIAL_MODEL
 
 FILES = {
     "config.json",
@@ -37,9 +41,9 @@ TEMPLATES = {
 def test_the_folder_is_complete(recipe: Path) -> None:
     assert {path.name for path in (recipe / "model").iterdir()} == FILES
     assert (recipe / "lm" / "curve.html").stat().st_size > 1000
-    assert [
-        point["step"] for point in json.loads((recipe / "lm" / "curve.json").read_text()) if "accuracy" in point
-    ] == [2, 4]
+    measured = [point for point in json.loads((recipe / "lm" / "curve.json").read_text()) if "accuracy" in point]
+    assert [point["step"] for point in measured] == [2, 4]
+    assert {"T2T", "T2T final marker", "S2T espeak:en-us", "S2S espeak:en-us"} == set(measured[0]["accuracy"])
 
 
 def test_the_vocabulary_of_the_folder_gives_the_training_ids(recipe: Path) -> None:
@@ -57,6 +61,20 @@ def test_the_table_covers_groups_and_conditions(recipe: Path) -> None:
     assert {row["condition"] for row in table} == {"T2T", "T2T, final marker", "S2T, trained voices"}
     assert {row["group"] for row in table} == {fact.group for fact in SMOKE.facts()}
     assert (recipe / "measured.md").read_text().startswith("| group |")
+
+
+def test_a_second_course_goes_on_from_the_model_with_its_encoder(recipe: Path, tmp_path: Path) -> None:
+    for part in ("corpus", "units"):
+        shutil.copytree(recipe / part, tmp_path / part)
+    stages = ("teacher", "student", "lm", "export")
+    start = recipe / "model"
+    main(Arguments(tmp_path, preset="smoke", stages=stages, workers=1, threads=1, seed=1, start=start))
+    assert not (tmp_path / "teacher").exists()
+    place = Path("model") / OFFICIAL_FOLDER / OFFICIAL_MODEL
+    assert (tmp_path / place).read_bytes() == (recipe / place).read_bytes()
+    first, second = (load_file(folder / "model" / "model.safetensors") for folder in (recipe, tmp_path))
+    moved = (first["lm_head.weight"].float() - second["lm_head.weight"].float()).norm()
+    assert 0 < moved < 0.5 * first["lm_head.weight"].float().norm()
 
 
 def test_judge_counts_text_ids_apart_and_guesses_by_relation(recipe: Path) -> None:
@@ -102,8 +120,15 @@ def test_a_model_that_says_the_answer_is_nearest_to_it(recipe: Path) -> None:
             return SimpleNamespace(logits=logits)
 
     vocabulary = Vocabulary.load(recipe / "model")
-    assert continued(Speaks(), vocabulary, [1, 2, 0]) == [5, 6]  # the pause at the end of the prompt is left out
+    ids = SpeechIds(
+        vocabulary.bos_id,
+        vocabulary.eos_id,
+        vocabulary.speech_marker_id,
+        vocabulary.unit_ids[0],
+        len(vocabulary.unit_ids),
+    )
+    assert continued(Speaks(), ids, [1, 2, 0]) == [5, 6]  # the pause at the end of the prompt is left out
     rows = [("France", "Paris"), ("Spain", "Madrid")]
     facts = [Fact(f"c/{s}", "c", s, a, "x", TEMPLATES, "heard only") for s, a in rows]
-    spoken = {"Paris": [0, 5, 6, 0], "Madrid": [5, 9, 9]}
-    assert recalled_in_speech(Speaks(), vocabulary, facts, [[1, 2], [1, 2]], spoken) == [True, False]
+    spoken = {"c": {"Paris": [0, 5, 6, 0], "Madrid": [5, 9, 9]}}
+    assert recalled_in_speech(Speaks(), ids, facts, [[1, 2], [1, 2]], spoken) == [True, False]

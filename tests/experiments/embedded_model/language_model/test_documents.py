@@ -1,5 +1,7 @@
 """Documents keep the groups apart, spell what was said, and pack without running into each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from spoken_lines import FACTS, encoded, spoken_lines
@@ -9,6 +11,8 @@ from experiments.embedded_model.settings import SMOKE
 from spiritlens.prompts.facts.fact import Fact
 
 GROUP = {fact.group: [own for own in FACTS if own.group == fact.group] for fact in FACTS}
+
+GROUP_OF = {fact.id: fact.group for fact in FACTS}
 
 
 def readable(document: list[int], ids: TokenIds) -> str:
@@ -49,6 +53,34 @@ def test_spoken_documents_are_speech_only(documents: Documents) -> None:
     assert set(drawn(documents, "spoken", 50)) == {"[S]."}
     spoken = {fact.id for fact in FACTS if fact.group in ("both", "heard only")}
     assert set(documents.spoken_facts) == spoken
+
+
+def test_a_share_of_the_spoken_documents_can_be_kept_for_heard_only(ids: TokenIds) -> None:
+    statements = [line for line in spoken_lines(FACTS) if line.line.kind == "statement"]
+    heard = {line.line.text for line in statements if GROUP_OF[line.line.fact] == "heard only"}
+    for share in (0.0, 1.0):
+        settings = replace(SMOKE.documents, heard_only_share=share)
+        documents = Documents(FACTS, spoken_lines(FACTS), ids, settings, 0.0, seed=0)
+        told = {tuple(documents._spoken()[1:]) for _ in range(60)}
+        wanted = {tuple(ids.units(line.units())) for line in statements if (line.line.text in heard) == (share == 1)}
+        assert heard
+        assert told == wanted
+
+
+def test_lines_of_a_favoured_engine_count_more_often(ids: TokenIds) -> None:
+    lines = [encoded("list", "france"), encoded("list", "spain")]
+    lines[1] = replace(lines[1], line=replace(lines[1].line, voice="flite:slt"))
+    documents = Documents(FACTS, lines, ids, replace(SMOKE.documents, engine_weights=(("flite", 3),)), 0.0, seed=0)
+    assert [line.line.text for line in documents.lists] == ["france", "spain", "spain", "spain"]
+
+
+def test_facts_that_are_alone_with_their_subject_count_more_often(ids: TokenIds) -> None:
+    documents = Documents(FACTS, spoken_lines(FACTS), ids, replace(SMOKE.documents, lone_weight=3), 0.0, seed=0)
+    for fact in FACTS:
+        alone = sum(other.subject == fact.subject for other in FACTS) == 1
+        if fact.group == "both" or (fact.group == "text only"):
+            assert documents.written_facts.count(fact.id) == (3 if alone else 1)
+    assert max(documents.written_facts.count(fact.id) for fact in FACTS) == 3
 
 
 def test_answered_documents_end_in_a_written_answer_of_both_or_asked_aloud(documents: Documents) -> None:

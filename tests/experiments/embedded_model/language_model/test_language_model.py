@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from spoken_lines import FACTS, spoken_lines
+from spoken_lines import FACTS, encoded, spoken_lines
 from transformers import LlamaForCausalLM
 
 from experiments.embedded_model.language_model.documents import Batch, Documents, TokenIds
@@ -16,7 +16,7 @@ from experiments.embedded_model.language_model.language_model import (
     rate_share,
     train_language_model,
 )
-from experiments.embedded_model.language_model.monitoring import accuracies, held_out_questions
+from experiments.embedded_model.language_model.monitoring import accuracies, held_out_questions, recall, watched
 from experiments.embedded_model.settings import FULL, SMOKE
 
 
@@ -44,12 +44,11 @@ def test_learning_rate_warms_up_stays_and_falls() -> None:
 def test_a_resumed_run_ends_in_the_same_weights(ids: TokenIds, tmp_path: Path) -> None:
     def run(folder: Path) -> LlamaForCausalLM:
         documents = Documents(FACTS, spoken_lines(FACTS), ids, SMOKE.documents, 0.05, seed=0)
-        questions = held_out_questions(FACTS, [], ids)
-        return train_language_model(SMOKE, documents, questions, folder)
+        return train_language_model(SMOKE, documents, watched(FACTS, [], ids), folder)
 
     whole = run(tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.embedded_model.language_model.language_model.accuracies", _stop_at_second_call())
+        patch.setattr("experiments.embedded_model.language_model.language_model.recall", _stop_at_second_call())
         with pytest.raises(InterruptedError):
             run(tmp_path / "cut")
     resumed = run(tmp_path / "cut")
@@ -74,6 +73,22 @@ def _stop_at_second_call():
 def test_no_checkpoint_is_said(ids: TokenIds, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="run the stage lm first"):
         load_last(SMOKE, ids, tmp_path)
+
+
+def test_facts_told_aloud_are_asked_in_units_with_the_answers_of_their_relation(ids: TokenIds) -> None:
+    answers = sorted({fact.answer.lower() for fact in FACTS})
+    lines = [encoded("answer", answer) for answer in answers]
+    lines += [encoded("monitor", fact.text("held out").lower(), fact.id, "held out") for fact in FACTS]
+    asked = watched(FACTS, lines, ids)
+    groups = [fact.group for fact in asked.spoken.facts]
+    both = sum(fact.group == "both" for fact in FACTS)
+    assert groups.count("heard only") == sum(fact.group == "heard only" for fact in FACTS)
+    assert groups.count("both") == -(-both // 4)
+    assert set(groups) == {"both", "heard only"}
+    relation = asked.spoken.facts[0].relation
+    assert set(asked.spoken.answers[relation]) == {fact.answer for fact in FACTS if fact.relation == relation}
+    model = LlamaForCausalLM(llama_config(SMOKE.model, ids))
+    assert set(recall(model, asked)["S2S espeak:en-us"]) == {"both", "heard only"}
 
 
 def test_questions_are_held_out_prompts_and_a_model_that_knows_gets_full_marks(ids: TokenIds) -> None:
