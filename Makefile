@@ -15,10 +15,10 @@ demo: $(READY)
 	@$(BIN)/python experiments/demo.py --out runs/demo
 
 test: python debian $(READY) lint
-	@$(BIN)/python -m pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 test-slow: $(READY)
-	@$(BIN)/python -m pytest -q -m "slow or browser"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or browser"
 
 # The numbers under three instruction sets, at one thread and at two: no assertion may depend on the processor.
 test-numeric: $(READY)
