@@ -12,7 +12,7 @@ import torch
 
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.lens import Lens
-from spiritlens.models.random_weights import random_config, random_lens_model
+from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
 
@@ -63,7 +63,7 @@ def tiny_lens(
 ) -> TinyLens:
     """The lens; ``biased``: with biases on queries, keys and values (Qwen 2's block)."""
     shape = {"n_layers": n_layers, "d_model": 24, "n_heads": 4, "n_kv_heads": n_kv_heads, "d_mlp": 40}
-    config = random_config(**shape, d_vocab=N_VOCAB, model_type="qwen2" if biased else "llama")
+    config = of_architecture(random_config(**shape, d_vocab=N_VOCAB), "qwen2" if biased else "llama")
     return TinyLens(random_lens_model(config, seed=5, dtype=dtype))
 
 

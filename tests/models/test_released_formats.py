@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 import spiritlens as sl
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import load
-from spiritlens.models.random_weights import random_config, random_weights
+from spiritlens.models.random_weights import of_architecture, random_config, random_weights
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.prompts.vocabulary.families import FAMILIES, SPEECHGPT_COM, USDM
 from spiritlens.speech.audio.waveform import Waveform
@@ -34,7 +34,9 @@ def sims_7b(tmp_path_factory) -> Path:
     """slamkit's wrapper around Qwen 2.5: its own model type, the base's settings inside, weights under ``lm.``."""
     folder = tmp_path_factory.mktemp("sims-7b")
     rows = write_qwen_tokenizer(folder, SIMS)
-    config = random_config(**SMALL, d_vocab=rows, model_type="qwen2", rope={"rope_type": "default", "rope_theta": 1e6})
+    config = of_architecture(
+        random_config(**SMALL, d_vocab=rows, rope={"rope_type": "default", "rope_theta": 1e6}), "qwen2"
+    )
     base = config.to_dict() | {"rope_theta": 1e6, "sliding_window": 131072, "max_window_layers": 28}
     base |= {"vocab_size": rows - 502, "architectures": ["Qwen2ForCausalLM"]}
     del base["rope_parameters"], base["layer_types"]  # as transformers 4 writes it
@@ -48,7 +50,7 @@ def sims_7b(tmp_path_factory) -> Path:
 
 def mistral(folder: Path, family: str = "") -> Path:
     """USTM's folder with its own ids and rows; USDM's has a record beside it."""
-    config = random_config(**SMALL, d_vocab=42003, model_type="mistral")
+    config = of_architecture(random_config(**SMALL, d_vocab=42003), "mistral")
     config.sliding_window = 96
     write_checkpoint(folder, config, added=usdm_strings(), n_pieces=32000)
     settings = json.loads((folder / "tokenizer_config.json").read_text())
@@ -123,9 +125,8 @@ def test_the_tokenizer_that_slamkit_makes_when_it_runs_is_taken_from_a_folder_of
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.add_tokens(SIMS)
     tokenizer.save_pretrained(saved)
-    config = random_config(
-        **SMALL, d_vocab=len(tokenizer), model_type="qwen2" if write is write_qwen_tokenizer else "llama"
-    )
+    named = "qwen2" if write is write_qwen_tokenizer else "llama"
+    config = of_architecture(random_config(**SMALL, d_vocab=len(tokenizer)), named)
     write_config(model, config)
     write_weights(model, random_weights(config), "safetensors")
     with pytest.raises(ValueError, match=r"neither tokenizer.model nor tokenizer.json"):
@@ -140,7 +141,7 @@ def test_the_tokenizer_that_slamkit_makes_when_it_runs_is_taken_from_a_folder_of
 def test_a_small_qwen_unembeds_by_its_embedding(tmp_path):
     """Qwen 2.5 below 3B: tied, without ``lm_head`` in its file, no units."""
     rows = write_qwen_tokenizer(tmp_path, [])
-    config = tied(random_config(**SMALL, d_vocab=rows + 8, model_type="qwen2"))
+    config = tied(of_architecture(random_config(**SMALL, d_vocab=rows + 8), "qwen2"))
     write_config(tmp_path, config)
     write_weights(tmp_path, random_weights(config), "safetensors")
     lens = load(tmp_path, device="cpu", dtype=torch.float64)

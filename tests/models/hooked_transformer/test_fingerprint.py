@@ -8,7 +8,7 @@ import torch
 import spiritlens as sl
 from spiritlens.models.hooked_transformer.fingerprint import FILL, described, fingerprint, user_hooks
 from spiritlens.models.lens import Lens
-from spiritlens.models.random_weights import random_config, random_lens_model
+from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_every_single_value_counts_and_the_way_back_is_the_same(lens: Lens) -> N
 
 
 def test_biases_of_queries_keys_and_values_count() -> None:
-    config = random_config(n_kv_heads=2, model_type="qwen2")
+    config = of_architecture(random_config(n_kv_heads=2), "qwen2")
     model = random_lens_model(config, seed=3).model
     before = fingerprint(model)
     assert before == fingerprint(random_lens_model(config, seed=3).model) != fingerprint(random_lens_model().model)
