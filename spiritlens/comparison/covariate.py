@@ -22,7 +22,8 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords
 from spiritlens.comparison.estimates import Estimate
-from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.comparison.sampling import drawn_estimate
+from spiritlens.effects.bootstrap import bootstrap_weights, weighted_means
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.quantities import total
@@ -32,9 +33,6 @@ from spiritlens.terms import MODALITIES
 Covariate = Literal["word_error", "subject_word_error", "subject_units_changed", "subject_share_changed"]
 """What a recogniser measures of a spoken prompt: errors per word of all and of the subject, units of the subject that
 its word times would change, and their share."""
-
-MOST_EMPTY_DRAWS = 0.2
-"""Where more of the bootstrap draws have no slope (their facts have one value of x), no interval is given."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,9 @@ def adjusted_difference(
     weights = np.concatenate([np.ones((1, len(y))), bootstrap_weights(names, resamples, seed)])
     n_subjects = len(set(names.tolist()))
     means, slopes, zeros = _fits(y, x, weights)
-    mean, slope, zero = (_estimate(draws, n_subjects, confidence) for draws in (means, slopes, zeros))
+    mean, slope, zero = (
+        drawn_estimate(float(draws[0]), draws[1:], n_subjects, confidence) for draws in (means, slopes, zeros)
+    )
     return Adjusted(mean, slope, zero, float(x.min()), len(y), n_subjects, int((~there).sum()))
 
 
@@ -157,12 +157,3 @@ def _fits(y: Array, x: Array, weights: Array) -> tuple[Array, Array, Array]:
     slopes = np.where(varies, shared / np.where(varies, spread, 1.0), np.nan)
     zeros = np.where(varies, mean_y - slopes * mean_x, np.where(np.abs(mean_x) < 1e-12, mean_y, np.nan))
     return mean_y, slopes, zeros
-
-
-def _estimate(draws: Array, n_subjects: int, confidence: float) -> Estimate:
-    """Estimate from draws whose first row is the estimate itself; the interval is widened to hold it."""
-    value = float(draws[0])
-    if np.isnan(value) or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
-        return Estimate(value)
-    low, high = (float(end) for end in interval(draws[1:], n_subjects, confidence))
-    return Estimate(value, min(low, value), max(high, value))

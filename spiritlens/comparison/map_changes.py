@@ -29,15 +29,14 @@ from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.jackknife import difference
 from spiritlens.comparison.map_statistics import handovers
 from spiritlens.comparison.modality_maps import ModalityMaps, paired_maps
+from spiritlens.comparison.sampling import drawn_estimate
 from spiritlens.comparison.shifts import peaks
 from spiritlens.comparison.statistics import SUBJECT
-from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.bootstrap import bootstrap_weights, weighted_means
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import FEWEST_CLUSTERS, cluster_interval
 from spiritlens.terms import READOUT
 
-MOST_EMPTY_DRAWS = 0.2
-"""Where more of the draws have no peak, or no crossing, there is no interval."""
 NOTHING_SHARED = "the maps share no cell that was run"
 NOTHING = Estimate(float("nan"))
 
@@ -195,10 +194,9 @@ def _in_layers(places: Array, maps: ModalityMaps) -> Array:
 def _estimate(draws: Array, subjects: Sequence[str], drawing: Drawing) -> Estimate:
     """The first draw with the interval of the others, widened to hold it."""
     value, n_subjects = float(draws[0]), len(set(subjects))
-    if np.isnan(value) or n_subjects < FEWEST_CLUSTERS or np.isnan(draws[1:]).mean() > MOST_EMPTY_DRAWS:
+    if n_subjects < FEWEST_CLUSTERS:
         return Estimate(value)
-    low, high = (float(end) for end in interval(draws[1:], n_subjects, drawing.confidence))
-    return Estimate(value, min(low, value), max(high, value))
+    return drawn_estimate(value, draws[1:], n_subjects, drawing.confidence)
 
 
 def _mean(values: Array, subjects: Sequence[str], confidence: float) -> Estimate:

@@ -16,11 +16,11 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.comparison.fact_maps import FactMaps, fact_maps
+from spiritlens.comparison.pairing import with_readout
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.quantities import total
 from spiritlens.effects.role_effects import by_role, role_runs
 from spiritlens.effects.statistics import fact_means, subject_names
-from spiritlens.terms import READOUT, READOUT_ROLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +63,8 @@ def modality_maps(effects: xr.Dataset, kind: str, metric: str) -> ModalityMaps:
         .transpose("fact", "component", "layer", "role")
         .sel(role=maps["role"])
     )
-    roles, values = _with_readout(maps["role"].values.tolist(), maps.values)
-    _, shares = _with_readout(maps["role"].values.tolist(), ran.values)
+    values, roles = with_readout(maps.values, maps["role"].values.tolist())
+    shares, _ = with_readout(ran.values, maps["role"].values.tolist())
     known = fact_means(chosen["known"].astype(np.float64).rename("known"), facts="all")
     return ModalityMaps(
         values=values,
@@ -75,7 +75,7 @@ def modality_maps(effects: xr.Dataset, kind: str, metric: str) -> ModalityMaps:
         subjects=tuple(subject_names(maps).tolist()),
         components=tuple(maps["component"].values.tolist()),
         layers=tuple(int(layer) for layer in maps["layer"].values),
-        roles=roles,
+        roles=tuple(roles),
         metric=metric,
     )
 
@@ -105,19 +105,3 @@ def _places(maps: ModalityMaps, component: str, layers: Sequence[int], roles: Se
     """Where a component's cells [layer role] lie in an array [component layer role]."""
     rows, columns = [maps.layers.index(layer) for layer in layers], [maps.roles.index(role) for role in roles]
     return (maps.components.index(component), *np.ix_(rows, columns))
-
-
-def _with_readout(roles: list[str], values: Array) -> tuple[tuple[str, ...], Array]:
-    """Roles and values [fact … role] with each fact's read-out as a row of its own, in place of the role it is."""
-    columns = {role: values[..., place] for place, role in enumerate(roles)}
-    readout = np.full(values.shape[:-1], np.nan)
-    for role in READOUT_ROLES:
-        if role not in columns:
-            continue
-        own = columns.pop(role)
-        free = np.isnan(readout).all(axis=(1, 2), keepdims=True)  # facts that are read at no later role
-        if role != READOUT_ROLES[0]:
-            columns[role] = np.where(free, np.nan, own)
-        readout = np.where(free, own, readout)
-    columns[READOUT] = readout
-    return tuple(columns), np.stack(list(columns.values()), axis=-1)

@@ -271,14 +271,21 @@ def _aligned(values: Array, roles: list[str], last: Last) -> tuple[Array, list[s
     the last word before a marker keeps a row of its own, which the other modality may lack."""
     if last == "by role" or READOUT_ROLES[-1] not in roles:
         return values, list(roles)
+    return with_readout(values, roles)
+
+
+def with_readout(values: Array, roles: list[str]) -> tuple[Array, list[str]]:
+    """Values [row component layer role] with each row's read-out, the first of `READOUT_ROLES` that it has, as a role
+    of its own in place of the role that it is; and the roles."""
     columns = {role: values[..., place] for place, role in enumerate(roles)}
     readout = np.full(values.shape[:-1], np.nan)
-    found = np.zeros((len(readout), 1, 1), dtype=bool)  # prompts whose read-out is a later role
     for role in READOUT_ROLES:
-        own = columns.pop(role, np.full_like(readout, np.nan))
-        readout = np.where(found, readout, own)
+        if role not in columns:
+            continue
+        own = columns.pop(role)
+        free = np.isnan(readout).all(axis=(1, 2), keepdims=True)  # rows that are read at no later role
         if role != READOUT_ROLES[0]:
-            columns[role] = np.where(found, own, np.nan)
-        found |= ~np.isnan(own).all(axis=(1, 2), keepdims=True)
+            columns[role] = np.where(free, np.nan, own)
+        readout = np.where(free, own, readout)
     columns[READOUT] = readout
     return np.stack(list(columns.values()), axis=-1), list(columns)

@@ -52,10 +52,15 @@ class Sampling:
                 return Estimate(value)
             low, high = (float(end) for end in jackknife_interval(values, self.sizes, confidence))
             return Estimate(value, low, high)
-        if np.isnan(values[1:]).mean() > MOST_EMPTY_DRAWS:
-            return Estimate(value)
-        low, high = (float(end) for end in interval(values[1:], self.n_clusters, confidence))
-        return Estimate(value, min(low, value), max(high, value))
+        return drawn_estimate(value, values[1:], self.n_clusters, confidence)
+
+
+def drawn_estimate(value: float, draws: Array, n_clusters: int, confidence: float) -> Estimate:
+    """An estimate with the interval of its bootstrap draws [draw], widened to hold it; none if too many are empty."""
+    if np.isnan(value) or np.isnan(draws).mean() > MOST_EMPTY_DRAWS:
+        return Estimate(value)
+    low, high = (float(end) for end in interval(draws, n_clusters, confidence))
+    return Estimate(value, min(low, value), max(high, value))
 
 
 def samplings(clusters: Names, *, confidence: float, resamples: int, seed: int) -> tuple[Sampling, Sampling]:
