@@ -33,11 +33,12 @@ from typing import Any, Literal
 
 import numpy as np
 import scipy.optimize
+import scipy.special
 import scipy.stats
 
 from spiritlens.comparison.jackknife import Jackknifed
 from spiritlens.effects.clusters import Array
-from spiritlens.effects.intervals import FEWEST_CLUSTERS, MeanInterval, cluster_interval
+from spiritlens.effects.intervals import FEWEST_CLUSTERS, MeanInterval, cluster_intervals
 
 Verdict = Literal["different", "equivalent", "undecided"]
 """different: more than nothing and at least δ; equivalent: nothing as large as δ; undecided: the data allow both."""
@@ -106,7 +107,7 @@ def judge_intervals(
     if n_clusters < FEWEST_CLUSTERS:
         nan = (float("nan"), float("nan"))
         return _judged(value, nan, nan, margin, float("nan"), "too few clusters")
-    error = (wide[1] - wide[0]) / 2 / float(scipy.stats.t.ppf(0.975, n_clusters - 1))
+    error = (wide[1] - wide[0]) / 2 / float(scipy.special.stdtrit(n_clusters - 1, 0.975))
     return _judged(value, wide, narrow, margin, detectable(error, n_clusters - 1, 0.05), "")
 
 
@@ -174,9 +175,7 @@ def _intervals(
     differences: Any, clusters: Any, second: Any, alpha: float, floor: float
 ) -> tuple[MeanInterval, MeanInterval]:
     """The interval at 1 − α, for what is different, and that at 1 − 2α, for what is equivalent."""
-    wide, narrow = (
-        cluster_interval(differences, clusters, second, confidence=1 - tails * alpha, floor=floor) for tails in (1, 2)
-    )
+    wide, narrow = cluster_intervals(differences, clusters, second, confidences=(1 - alpha, 1 - 2 * alpha), floor=floor)
     return wide, narrow
 
 

@@ -96,13 +96,14 @@ def prompt_maps(effects: xr.Dataset, metric: str, last: Last) -> PromptMaps:
     """The effects of a dataset in one metric, by role, with its read-out rows joined."""
     if "head" in effects.dims:
         raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
-    chosen = effects.sel(metric=[metric])
+    chosen = effects.isel(metric=[effects["metric"].values.tolist().index(metric)])
     order = ("prompt", "component", "layer", "role")
-    found = by_role(chosen).isel(metric=0).transpose(*order)
+    found = by_role(chosen)
     roles = ordered_roles(found["role"].values.tolist())
     places = [found["role"].values.tolist().index(role) for role in roles]
-    values, names = _aligned(found.values[..., places], roles, last)
-    ran, _ = _aligned(role_runs(chosen).transpose(*order).values[..., places], roles, last)
+    of_metric = found.variable.transpose(*order, "metric").values[..., 0]
+    values, names = _aligned(of_metric[..., places], roles, last)
+    ran, _ = _aligned(role_runs(chosen).variable.transpose(*order).values[..., places], roles, last)
     change = (chosen["clean"].values[:, None] - chosen["corrupted"].values) * chosen["metric_sign"].values
     return PromptMaps(
         values=values,

@@ -54,6 +54,14 @@ class Sampling:
             return Estimate(value, low, high)
         return drawn_estimate(value, values[1:], self.n_clusters, confidence)
 
+    def estimates(self, values: Array) -> list[Estimate]:
+        """Several estimates at once, from the values without each cluster [1 + cluster statistic]."""
+        low, high = (end.tolist() for end in jackknife_interval(values, self.sizes, self.confidence))
+        whole = ~np.isnan(values).any(axis=0)
+        return [
+            Estimate(float(value), *((low[at], high[at]) if whole[at] else ())) for at, value in enumerate(values[0])
+        ]
+
 
 def drawn_estimate(value: float, draws: Array, n_clusters: int, confidence: float) -> Estimate:
     """An estimate with the interval of its bootstrap draws [draw], widened to hold it; none if too many are empty."""

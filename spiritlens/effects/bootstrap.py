@@ -15,7 +15,7 @@ the bootstrap", The American Statistician 69(4)); n is the number of clusters. N
 from typing import Any
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from spiritlens.effects.clusters import Array, cluster_codes
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
@@ -29,7 +29,7 @@ def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0, preci
     drawn = np.random.default_rng(seed).integers(0, n_clusters, size=(resamples, n_clusters))
     drawn += np.arange(resamples)[:, None] * n_clusters
     counts = np.bincount(drawn.reshape(-1), minlength=resamples * n_clusters).reshape(resamples, n_clusters)
-    return np.asarray(counts.astype(precision)[:, codes])
+    return np.asarray(counts.astype(precision).take(codes, axis=1))
 
 
 def weighted_means(values: Any, weights: Array) -> Array:
@@ -62,8 +62,8 @@ def interval(draws: Any, n_clusters: int, confidence: float = 0.95) -> tuple[Arr
     draws = np.asarray(draws, dtype=np.float64)
     if n_clusters < FEWEST_CLUSTERS:
         return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
-    quantile = scipy.stats.t.ppf((1 - confidence) / 2, n_clusters - 1)
-    tail = float(scipy.stats.norm.cdf(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
+    quantile = scipy.special.stdtrit(n_clusters - 1, (1 - confidence) / 2)
+    tail = float(scipy.special.ndtr(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
     low, high = _nan_quantiles(draws, (tail, 1 - tail))
     return low, high
 

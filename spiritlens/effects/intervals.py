@@ -26,6 +26,7 @@ Source: Hall 1992, On the removal of skewness by transformation, J. R. Statist. 
 t tests and confidence intervals for asymmetrical populations, J. Amer. Statist. Assoc. 73.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -86,23 +87,26 @@ def cluster_interval(
     carry no effect (units of the values: pass 10 × the noise floor). Returns a `MeanInterval` with the axes of one
     fact. Raises ValueError for labels that do not fit the values, infinite values, or a confidence outside 0 to 1.
     """
-    confidence, floor = number("confidence", confidence, above=0, below=1), number("floor", floor, at_least=0)
+    return cluster_intervals(values, clusters, second, confidences=(confidence,), floor=floor)[0]
+
+
+def cluster_intervals(
+    values: Any, clusters: Any, second: Any = None, *, confidences: Sequence[float], floor: float = 0.0
+) -> tuple[MeanInterval, ...]:
+    """`cluster_interval` at each of several confidences: all but the ends is worked out once."""
+    confidences = [number("confidence", one, above=0, below=1) for one in confidences]
+    floor = number("floor", floor, at_least=0)
     flat, shape = given_values(values, clusters), np.asarray(values).shape[1:]
     ways = (clusters,) if second is None else (clusters, second, pairs_of(clusters, second))
     sums = [cluster_sums(flat, *cluster_codes(way)) for way in ways]
     moments = cluster_moments(sums[0]) if second is None else _both_ways(*(cluster_moments(each) for each in sums))
     se = np.sqrt(moments.variance)
     skewness = np.clip(moments.third / np.where(se > 0, se, np.inf) ** 3, -1, 1)
-    tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
-    low, high = hall_ends(sums[0].means, se, skewness, tail)
     counts = np.min([one.n_clusters for one in sums], axis=0)
     carriers = np.min([n_carriers(one, floor) for one in sums], axis=0)
     missing = _missing(sums[0].n_facts, counts, carriers)
-    given = missing == ""
     arrays = {
         "mean": sums[0].means,
-        "low": np.where(given, low, np.nan),
-        "high": np.where(given, high, np.nan),
         "se": np.where(counts > 1, se, np.nan),
         "dof": moments.dof,
         "skewness": skewness,
@@ -111,7 +115,14 @@ def cluster_interval(
         "n_carriers": carriers,
         "missing": missing,
     }
-    return MeanInterval(**{name: array.reshape(shape) for name, array in arrays.items()})
+    shaped = {name: array.reshape(shape) for name, array in arrays.items()}
+    found = []
+    for confidence in confidences:
+        tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
+        ends = (np.where(missing == "", end, np.nan) for end in hall_ends(sums[0].means, se, skewness, tail))
+        low, high = (end.reshape(shape) for end in ends)
+        found.append(MeanInterval(low=low, high=high, **shaped))
+    return tuple(found)
 
 
 def left_out_weights(clusters: Any) -> tuple[Array, Array]:
@@ -139,25 +150,30 @@ def jackknife_interval(values: Any, sizes: Array, confidence: float = 0.95) -> t
     shrink, share = np.sqrt((n - 1) / n), (sizes / sizes.sum())[:, None]
     moved = shrink * (flat[0] - flat[1:])
     dof = _satterthwaite(share, (shrink * share / (1 - share)) ** 2)
-    se = np.sqrt((moved**2).sum(axis=0))
-    skewness = np.clip(_fisher(dof) * (moved**3).sum(axis=0) / np.where(se > 0, se, np.inf) ** 3, -1, 1)
+    squares = moved**2
+    se = np.sqrt(squares.sum(axis=0))
+    skewness = np.clip(_fisher(dof) * (squares * moved).sum(axis=0) / np.where(se > 0, se, np.inf) ** 3, -1, 1)
     low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
     return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
 
 
 def cluster_moments(sums: ClusterSums) -> Moments:
     """Moments of the mean by leaving out one cluster at a time [cell]; NaN where there are fewer than two."""
-    has = sums.counts > 0
-    n, facts = sums.n_clusters, sums.counts.sum(axis=0)
+    counts = sums.counts
+    if (counts == counts[:, :1]).all():  # all cells have the same facts: one column of counts tells for all
+        counts = counts[:, :1]
+    n, facts = (counts > 0).sum(axis=0), counts.sum(axis=0)
     usable = n > 1
     facts = np.where(usable, facts, 1.0)
-    share = np.where(usable, sums.counts / facts, 0.0)
+    share = np.where(usable, counts / facts, 0.0)
     shrink = np.sqrt(np.maximum(n - 1, 0) / np.maximum(n, 1))
-    left_out = np.where(has & usable, shrink / (1 - share), 0.0)
-    moved = left_out * (sums.sums - sums.counts * np.where(usable, sums.means, 0.0)) / facts
-    variance, third = (moved**2).sum(axis=0), (moved**3).sum(axis=0)
+    left_out = np.where((counts > 0) & usable, shrink / (1 - share), 0.0)
+    moved = (left_out / facts) * (sums.sums - counts * np.where(usable, sums.means, 0.0))
+    squares = moved**2
+    variance, third = squares.sum(axis=0), (squares * moved).sum(axis=0)
     dof = _satterthwaite(share, (left_out * share) ** 2)
-    return Moments(*(np.where(usable, one, np.nan) for one in (variance, _fisher(dof) * third, dof)))
+    found = (variance, _fisher(dof) * third, np.broadcast_to(dof, variance.shape))
+    return Moments(*(np.where(usable, one, np.nan) for one in found))
 
 
 def _fisher(dof: Array) -> Array:

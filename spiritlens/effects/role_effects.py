@@ -49,8 +49,8 @@ def role_runs(effects: xr.Dataset) -> xr.DataArray:
     `by_role` without metric; NaN where a prompt has no such role."""
     effects = given_traces(effects)
     status = effects["status"]
-    ran = (status == Status.MEASURED).astype(np.float64).where(status < Status.SCREENED)
-    return _in_roles(effects, ran.rename("ran"), "role")
+    ran = np.where(status.values < Status.SCREENED, status.values == Status.MEASURED, np.nan)
+    return _in_roles(effects, status.copy(data=ran).rename("ran"), "role")
 
 
 def role_counts(effects: xr.Dataset, split: Split = "role") -> xr.DataArray:
