@@ -215,7 +215,10 @@ def _means(of: PromptMaps, places: Any, facts: list[str], first: PromptMaps, sec
     for column, key in enumerate(keys):
         weights[rows[key[0]], column] = 1 / sizes[key]
     components, layers, roles = _indices(of, first, second)
-    values = of.values[places][:, components][:, :, layers][..., roles]
+    values = of.values.take(places, axis=0)
+    for axis, kept in enumerate((components, layers, roles), start=1):
+        if kept != list(range(values.shape[axis])):
+            values = values.take(kept, axis=axis)
     once = dict(reversed(list(zip(own, places.tolist(), strict=True))))
     at = [once[fact] for fact in facts]
     return _Side(

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.effects.clusters import Array
+from spiritlens.effects.clusters import Array, Whole, cluster_sums
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -79,9 +79,10 @@ def shared_cells(maps: FactMaps, fewest: int = FEWEST_CLUSTERS) -> Mask:
 def population_moments(maps: FactMaps) -> PopulationMoments:
     """Moments of the two maps; each cell must be held by three clusters at least (see `shared_cells`)."""
     names, codes = np.unique(maps.clusters, return_inverse=True)
-    member = _membership(codes.reshape(-1))
+    codes = codes.reshape(-1)
     if _is_complete(maps):
-        return _complete_moments(maps, member, tuple(names.tolist()))
+        return _complete_moments(maps, codes, tuple(names.tolist()))
+    member = _membership(codes)
     both = np.concatenate([~np.isnan(maps.first), ~np.isnan(maps.second)])
     patterns = _membership(np.unique(both, axis=1, return_inverse=True)[1].reshape(-1))
     first, second = (_sums(values, member, patterns) for values in (maps.first, maps.second))
@@ -100,11 +101,12 @@ def _is_complete(maps: FactMaps) -> bool:
     return not (np.isnan(maps.first).any() or np.isnan(maps.second).any())
 
 
-def _complete_moments(maps: FactMaps, member: Array, clusters: tuple[str, ...]) -> PopulationMoments:
+def _complete_moments(maps: FactMaps, codes: Whole, clusters: tuple[str, ...]) -> PopulationMoments:
     """Moments of maps without missing cells, from inner products of centred cluster sums."""
-    sizes, n_cells = member.sum(axis=1), maps.first.shape[1]
+    sizes, n_cells = np.bincount(codes).astype(np.float64), maps.first.shape[1]
     first, second = (
-        member @ (values - values.mean(axis=1, keepdims=True)) for values in (maps.first, maps.second)
+        cluster_sums(values - values.mean(axis=1, keepdims=True), codes, len(clusters)).sums
+        for values in (maps.first, maps.second)
     )  # [cluster cell]
     facts = np.concatenate([[sizes.sum()], sizes.sum() - sizes])  # of all, then without each cluster
     pairs = facts**2 - np.concatenate([[(sizes**2).sum()], (sizes**2).sum() - sizes**2])
@@ -130,7 +132,7 @@ def _complete_moments(maps: FactMaps, member: Array, clusters: tuple[str, ...]) 
     )
 
 
-def _membership(codes: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
+def _membership(codes: Whole) -> Array:
     """Which thing belongs to which group, as 0 and 1 [group thing]."""
     return np.asarray(codes == np.arange(codes.max() + 1)[:, None], dtype=np.float64)
 
