@@ -173,7 +173,8 @@ def _permuted(contrasts: Sequence[Array], permutations: int, seed: int) -> tuple
     sums = np.zeros(permutations + 1)
     for one in contrasts:
         rows = np.arange(len(one))
-        taken = rng.permuted(np.broadcast_to(rows, (permutations, len(one))), axis=1)
+        taken = np.tile(rows, (permutations, 1))
+        rng.permuted(taken, axis=1, out=taken)
         sums[0] += np.trace(one)
         for row in rows:  # one column at a time: no array of all that was taken
             sums[1:] += one[row].take(taken[:, row])

@@ -134,7 +134,7 @@ def paired(
     """
     places = [one.of(kind, facts) for one, kind in zip((first, second), kinds, strict=True)]
     owners = [one.labels["fact"][place] for one, place in zip((first, second), places, strict=True)]
-    known_in_both = [fact for fact in dict.fromkeys(owners[0].tolist()) if fact in set(owners[1].tolist())]
+    known_in_both = _common(tuple(dict.fromkeys(owners[0].tolist())), owners[1].tolist())
     if not known_in_both:
         raise ValueError(f"no fact is known in both {kinds[0]} and {kinds[1]}: see the accuracy table")
     keys, by_phrasing = _keys((first, second), kinds, places)
@@ -246,7 +246,8 @@ def _in_both(sides: list[_Side]) -> tuple[Array, Mask]:
 
 def _common(first: Any, second: Any) -> Any:
     """What both have, in the order of the first."""
-    return tuple(one for one in first if one in set(second))
+    there = set(second)
+    return tuple(one for one in first if one in there)
 
 
 def _indices(of: PromptMaps, first: PromptMaps, second: PromptMaps) -> tuple[list[int], list[int], list[int]]:

@@ -20,16 +20,23 @@ import scipy.special
 from spiritlens.effects.clusters import Array, cluster_codes
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
+ROWS_AT_ONCE = 512
+"""Draws that are made at once: what is counted for them stays in the processor's cache."""
+
 
 def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0, precision: Any = np.float64) -> Array:
     """How often each fact is drawn [resample fact]: clusters with replacement, all facts of a cluster together."""
     if resamples < 1:
         raise ValueError(f"resamples={resamples}: at least 1 is needed (1000 is usual)")
     codes, n_clusters = cluster_codes(clusters)
-    drawn = np.random.default_rng(seed).integers(0, n_clusters, size=(resamples, n_clusters))
-    drawn += np.arange(resamples)[:, None] * n_clusters
-    counts = np.bincount(drawn.reshape(-1), minlength=resamples * n_clusters).reshape(resamples, n_clusters)
-    return np.asarray(counts.astype(precision).take(codes, axis=1))
+    rng, weights = np.random.default_rng(seed), np.empty((resamples, len(codes)), dtype=precision)
+    for start in range(0, resamples, ROWS_AT_ONCE):
+        rows = min(ROWS_AT_ONCE, resamples - start)
+        drawn = rng.integers(0, n_clusters, size=(rows, n_clusters))
+        drawn += np.arange(rows)[:, None] * n_clusters
+        counts = np.bincount(drawn.reshape(-1), minlength=rows * n_clusters).reshape(rows, n_clusters)
+        weights[start : start + rows] = counts.take(codes, axis=1)
+    return np.asarray(weights)
 
 
 def weighted_means(values: Any, weights: Array) -> Array:

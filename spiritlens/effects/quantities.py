@@ -55,8 +55,9 @@ def indirect(effects: xr.Dataset) -> xr.DataArray:
     else:
         difference, formula = held["clean"] - held["restored"], "metric(clean) − metric(noised)"
     effect = (difference * held["metric_sign"]).mean("sample", skipna=False)
-    like = effects["restored"].isel(sample=0, drop=True).transpose(*held["status"].dims, "metric")
-    return _named(like.copy(data=effect.transpose(*like.dims).values), "indirect_effect", formula)
+    like, order = effects["restored"].isel(sample=0, drop=True), (*held["status"].dims, "metric")
+    like = like if like.dims == order else like.transpose(*order)
+    return _named(like.copy(data=effect.transpose(*order).values), "indirect_effect", formula)
 
 
 def of_quantity(effects: xr.Dataset, quantity: Quantity) -> xr.DataArray:

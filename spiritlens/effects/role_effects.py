@@ -95,9 +95,9 @@ def _site_labels(effects: xr.Dataset, axis: str, split: Split) -> Any:
 def mixed_screening(effects: xr.Dataset) -> str:
     """Why the cells of a screened map cannot be averaged: they were not all kept, or screened out, in all prompts that
     have them; "" where they can."""
-    screened = effects["status"] == Status.SCREENED
-    if not bool(screened.any()):
+    if not (effects.variables["status"].values == Status.SCREENED).any():
         return ""
+    screened = effects["status"] == Status.SCREENED
     mixed = screened.any("prompt") & (effects["status"] < Status.SCREENED).any("prompt")
     if _same_sites(effects, site_axis(effects)) and not bool(mixed.any()):
         return ""
