@@ -121,7 +121,7 @@ def _similarities(maps: FactMaps, groups: Any, noise_floor: float) -> tuple[list
     means = [_means(values, codes) for values in (maps.first, maps.second)]
     first, second = (_residual_shapes(values, of_group, noise_floor) for values in means)
     similarity = first @ second.T
-    measured = np.logical_and(*(~np.isnan(values).all(axis=1) for values in means))
+    measured = np.all([~np.isnan(values).all(axis=1) for values in means], axis=0)
     has: dict[Any, dict[Any, int]] = {}
     for (subject, group), place in units.items():
         if measured[place]:

@@ -56,11 +56,9 @@ class Sampling:
 
     def estimates(self, values: Array) -> list[Estimate]:
         """Several estimates at once, from the values without each cluster [1 + cluster statistic]."""
-        low, high = (end.tolist() for end in jackknife_interval(values, self.sizes, self.confidence))
-        whole = ~np.isnan(values).any(axis=0)
-        return [
-            Estimate(float(value), *((low[at], high[at]) if whole[at] else ())) for at, value in enumerate(values[0])
-        ]
+        low, high = jackknife_interval(values, self.sizes, self.confidence)
+        ends = np.where(np.isnan(values).any(axis=0), np.nan, [low, high]).T.tolist()
+        return [Estimate(value, *end) for value, end in zip(values[0].tolist(), ends, strict=True)]
 
 
 def drawn_estimate(value: float, draws: Array, n_clusters: int, confidence: float) -> Estimate:
