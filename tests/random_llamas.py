@@ -4,6 +4,17 @@ import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformers import LlamaConfig
 
+from spiritlens.models.checkpoints.llama import LlamaLike, architecture
+
+SHAPE = frozenset(
+    {
+        *("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "intermediate_size"),
+        *("vocab_size", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "rope_parameters"),
+        *("bos_token_id", "eos_token_id"),
+    }
+)
+"""Fields of a configuration that every architecture has."""
+
 
 def random_llama(
     n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, act_fn: str = "silu", d_vocab: int = 50, biased: bool = False
@@ -47,3 +58,10 @@ def tied(config: LlamaConfig, share: bool = True) -> LlamaConfig:
     """The configuration with one matrix for embedding and unembedding, or with two."""
     config.tie_word_embeddings = share
     return config
+
+
+def of_architecture(config: LlamaLike, model_type: str) -> LlamaLike:
+    """The same shape in another architecture: ``qwen2`` has biases on q, k, v."""
+    shape = {name: value for name, value in config.to_dict().items() if name in SHAPE}
+    found: LlamaLike = architecture(model_type).config(**shape)
+    return found

@@ -36,7 +36,6 @@ import scipy.optimize
 import scipy.special
 import scipy.stats
 
-from spiritlens.comparison.jackknife import Jackknifed
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import FEWEST_CLUSTERS, MeanInterval, cluster_intervals
 
@@ -87,14 +86,6 @@ def judge_mean(
     least = detectable(float(wide.se), float(wide.dof), alpha) if not str(wide.missing) else float("nan")
     ends = [(float(one.low), float(one.high)) for one in (wide, narrow)]
     return _judged(float(wide.mean), ends[0], ends[1], margin, least, str(wide.missing))
-
-
-def judge_jackknifed(difference: Jackknifed, *, margin: float, alpha: float = 0.05) -> Judged:
-    """A difference of two statistics that are no means, such as two r, by its jackknife interval."""
-    wide, narrow = difference.interval(1 - alpha), difference.interval(1 - 2 * alpha)
-    least = detectable(difference.error, difference.smallest - 1, alpha)
-    why = "" if difference.smallest >= FEWEST_CLUSTERS else "too few clusters"
-    return _judged(difference.value, wide, narrow, margin, least, why)
 
 
 def judge_intervals(

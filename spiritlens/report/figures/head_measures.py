@@ -24,15 +24,13 @@ MEASURES = {
 }
 """What a map of each schema is called."""
 
-RESAMPLING = (0.95, 1000, 0)
-
 
 def measured_heads(dataset: xr.Dataset) -> xr.Dataset:
     """Means by modality and row [group role layer head] of what was measured in prompts."""
     values = _rows(dataset)
     missing = [name for name in ("relation", "subject", "answer", "group") if name not in values.coords]
     values = values.assign_coords(dict.fromkeys(missing, ("prompt", values["prompt_id"].values)))
-    return average_facts(fact_means(values, facts="all"), ("modality",), RESAMPLING)
+    return average_facts(fact_means(values, facts="all"), ("modality",))
 
 
 def _rows(dataset: xr.Dataset) -> xr.DataArray:

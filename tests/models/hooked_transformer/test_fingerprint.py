@@ -4,11 +4,12 @@ import functools
 
 import pytest
 import torch
+from random_llamas import of_architecture
 
 import spiritlens as sl
 from spiritlens.models.hooked_transformer.fingerprint import FILL, described, fingerprint, user_hooks
 from spiritlens.models.lens import Lens
-from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model
+from spiritlens.models.random_weights import random_config, random_lens_model
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         ("nothing", {}, ("no effects to show",)),
         ("names that are numbers", {1: effects}, ("names [1]", "texts")),
         ("another kind by name", {"a": None}, ("effects['a']=None", "expected one Dataset")),
-        ("averages", sl.effects.average(effects, resamples=5), ("spiritlens.averages/1", "spiritlens.effects/1")),
+        ("averages", sl.effects.average(effects), ("spiritlens.averages/1", "spiritlens.effects/1")),
         ("one prompt without its axis", effects.isel(prompt=0), ("axis 'prompt'", "[0]")),
     ):
         yield error("dashboard", f"effects: {what}", partial(sl.dashboard, value, bench.folder()), *names)
@@ -119,10 +119,10 @@ def _maps(bench: Bench) -> Iterator[Odd]:
         yield error(
             name, "arrangement misspelt", partial(figure, arrangement="x"), "arrangement='x'", "side by side, stacked"
         )
-        draw, one = getattr(figures, name), sl.effects.average(effects, resamples=5)
-        every = sl.effects.average(effects, by=(), resamples=5)
+        draw, one = getattr(figures, name), sl.effects.average(effects)
+        every = sl.effects.average(effects, by=())
         yield error(name, "averages without modality", partial(draw, every), "no modality", "by=('modality',)")
-        totals = sl.effects.average_total(effects, resamples=5)
+        totals = sl.effects.average_total(effects)
         yield error(name, "averages of totals", partial(draw, totals), "total effects", "average(effects)")
         yield error(name, "averages of another quantity", partial(draw, one, quantity="normalised"), "indirect effects")
         yield error(name, "averages of other facts", partial(draw, one, facts="all"), "facts='all'", "leave it out")
