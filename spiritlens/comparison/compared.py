@@ -41,6 +41,7 @@ class Compared:
     `cells` [component layer role] holds `difference low high statistic p_value smallest_p n_facts detectable verdict`;
     `everywhere` is the verdict on all cells. `identity` is fact identity among all facts, and within relations.
     `closed` is why nothing is told of it ("": something is); `conditions` are sentences on what it does not reach.
+    `resamples`, `permutations` and `seed` are what was drawn.
     """
 
     kinds: tuple[str, str]
@@ -68,6 +69,9 @@ class Compared:
     heard: Adjusted | None
     limited_by: tuple[VarianceComponents | None, ...]
     conditions: tuple[str, ...]
+    resamples: int
+    permutations: int
+    seed: int
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         missing = [field.name for field in fields(self) if field.name not in state]
