@@ -48,8 +48,10 @@ def average(
 ) -> xr.Dataset:
     """AIE: mean over facts of the effects by role: `mean low high n_facts` [group component layer role …].
 
-    Intervals are in closed form, so that nothing is drawn. Returns a dataset whose groups are those of `by`. Raises
-    ValueError for effects of another kind, screened cells that differ between prompts, or no fact that is known.
+    Intervals are in closed form: nothing is drawn.
+
+    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, screened cells that
+    differ between prompts, or no fact that is known.
     """
     groups, confidence = given_groups(by), number("confidence", confidence, above=0, below=1)
     per_fact = fact_means(by_role(effects, quantity=quantity, split=split), by=groups, facts=facts)
@@ -69,8 +71,10 @@ def average_total(
 ) -> xr.Dataset:
     """ATE: mean over facts of TE, with intervals: `mean low high n_facts` [group metric].
 
-    Intervals are in closed form, so that nothing is drawn. Returns a dataset whose groups are those of `by`. Raises
-    ValueError for effects of another kind, or no fact that is known.
+    Intervals are in closed form: nothing is drawn.
+
+    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, or no fact that is
+    known.
     """
     groups, confidence = given_groups(by), number("confidence", confidence, above=0, below=1)
     means = average_facts(fact_means(total(effects), by=groups, facts=facts), groups, confidence)
