@@ -12,7 +12,6 @@ decoded and compared with what is in memory.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -104,7 +103,6 @@ def _fields(kind: type[Any], record: Any, name: str, without: tuple[str, ...] = 
     return {field: _value(hint, record[field], f"{name}.{field}") for field, hint in hints.items()}
 
 
-@cache
 def _hints(kind: type[Any]) -> dict[str, Any]:
     found = get_type_hints(kind)
     return {field.name: found[field.name] for field in fields(kind)}

@@ -11,8 +11,9 @@ import xarray as xr
 from spiritlens.comparison.agreement import Strength
 from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.map_changes import MapChange
+from spiritlens.report.paper.formats import latex_table, markdown_table
 from spiritlens.studies.pairs import KINDS
-from spiritlens.studies.sensitivity.tables import latex_table, markdown_table, paper_rows
+from spiritlens.studies.sensitivity.tables import paper_rows
 from spiritlens.studies.sensitivity.variant_result import VariantResult
 from spiritlens.text_tables import text_table
 
