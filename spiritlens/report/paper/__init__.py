@@ -1,1 +1,1 @@
-"""What goes into a paper: tables in LaTeX, Markdown and CSV, figures at the width of a column, their numbers."""
+"""What goes into a paper beside its figures: tables in LaTeX, Markdown and CSV, and the numbers of a figure."""
