@@ -5,6 +5,9 @@ Figures of averages take effects or, so that several figures need them once, ``s
 tell the direction of patching and n. Words: `spiritlens.report.words`; colours and marks:
 `spiritlens.report.figures.look`.
 
+`paper` writes one as PDF, SVG or PNG at the width of a paper's column or page. Opening this module registers the plotly
+template ``spiritlens`` (`spiritlens.report.figures.template`).
+
 A figure is a file with a function of its name, imported here, and a row of `FIGURES`, which is also the order of the
 page.
 """
@@ -16,10 +19,12 @@ from spiritlens.report.figures.figure import Figure
 from spiritlens.report.figures.head_map import head_map as head_map
 from spiritlens.report.figures.layer_curves import layer_curves as layer_curves
 from spiritlens.report.figures.lens_map import lens_map as lens_map
+from spiritlens.report.figures.paper import paper as paper
 from spiritlens.report.figures.path_map import path_map as path_map
 from spiritlens.report.figures.peak_layers import peak_layers as peak_layers
 from spiritlens.report.figures.role_maps import role_maps as role_maps
 from spiritlens.report.figures.speech import speech as speech
+from spiritlens.report.figures.template import register_template
 from spiritlens.report.figures.total_effects import total_effects as total_effects
 from spiritlens.report.figures.trace_map import trace_map as trace_map
 
@@ -39,5 +44,7 @@ FIGURES = (
 )
 """Every figure; those of a section of the page are shown there in this order."""
 
-__all__ = [figure.name for figure in FIGURES]
+register_template()
+
+__all__ = [*(figure.name for figure in FIGURES), "paper"]
 __doc__ = "\n".join([str(__doc__), *(f"`{figure.name}`\n    {figure.words}" for figure in FIGURES)])

@@ -2,8 +2,8 @@
 
     figure.update_layout(template="spiritlens")
 
-It is registered when `sl.figures` is opened; the template that plotly uses by default stays what it was. Colours come in
-the order of `MODALITY_COLOURS` (T2T, S2T, mixed); maps are white at 0, red above, blue below.
+It is registered when `sl.figures` is opened; the template that plotly uses by default stays what it was. Colours come
+in the order of `MODALITY_COLOURS` (T2T, S2T, mixed); maps are white at 0, red above, blue below.
 """
 
 import plotly.graph_objects as go
@@ -31,4 +31,6 @@ def spiritlens_template() -> go.layout.Template:
     return template
 
 
-plotly.io.templates[NAME] = spiritlens_template()
+def register_template() -> None:
+    """Name the template in `plotly.io.templates`."""
+    plotly.io.templates[NAME] = spiritlens_template()

@@ -39,6 +39,8 @@ EDGE = 4.0
 """Pixels that stay free around everything."""
 BAR = 46.0
 """Pixels that a colour bar takes with its numbers."""
+PADDING = 16.0
+"""Pixels that plotly leaves above and below the text of a table's cell."""
 ENTRY = 40.0
 """Pixels of a legend's sign, before its name."""
 
@@ -54,7 +56,7 @@ class RowPlace:
 
 def laid_out(figure: go.Figure, width: int) -> go.Figure:
     """The figure at this width (pixels), with a height of its own."""
-    figure = go.Figure(figure)
+    figure = go.Figure(figure).update_layout(width=width)
     _plain(figure)
     legend = _fit_legend(figure, width)
     panels = panels_of(figure)
@@ -63,19 +65,17 @@ def laid_out(figure: go.Figure, width: int) -> go.Figure:
     rows = rows_of(panels)
     room = _room_across(figure, panels, width)
     notes: list[Any] = []
-    places = [_fit_row(row, room, width, last=row is rows[-1]) for row in rows]
-    places = _within_a_page(places)
+    places = _within_a_page([_fit_row(row, room) for row in rows])
     total = sum(one.above + one.own + one.below for one in places)
     top = 1.0
     for row, place in zip(rows, places, strict=True):
         upper = top - place.above / total
         lower = upper - place.own / total
-        notes += _place_row(figure, row, (lower, upper), place, room)
+        notes += _place_row(figure, row, (lower, upper), place.own, room)
         _place_bars(figure, row, (lower, upper), place)
         top = lower - place.below / total
     figure.layout.annotations = notes
-    below = 0.0
-    figure.update_layout(width=width, height=round(total + legend + 2 * EDGE + below))
+    figure.update_layout(height=round(total + legend + 2 * EDGE))
     return figure.update_layout(margin={"l": EDGE, "r": EDGE, "t": legend + EDGE, "b": EDGE, "pad": 0})
 
 
@@ -135,10 +135,10 @@ def _fit_table(figure: go.Figure, width: int) -> go.Figure:
         for part, cells in ((table.header, [[one] for one in table.header["values"]]), (table.cells, columns)):
             texts = [[wrapped(str(cell), SMALL, room) for cell in column] for column in cells]
             lines = max(text.count("<br>") + 1 for column in texts for text in column)
-            part.update(font={"size": SMALL}, height=lines * line + 6)
+            part.update(font={"size": SMALL}, height=lines * line + PADDING)
             part["values"] = [column[0] if part is table.header else column for column in texts]
-            height += (lines * line + 6) * len(cells[0])
-    figure.update_layout(width=width, height=round(height + 4))
+            height += (lines * line + PADDING) * len(cells[0])
+    figure.update_layout(height=round(height))
     return figure.update_layout(margin={"l": EDGE, "r": EDGE, "t": EDGE, "b": EDGE})
 
 
@@ -155,21 +155,21 @@ def _room_across(figure: go.Figure, panels: tuple[Panel, ...], width: int) -> fl
     return width - 2 * EDGE - left - (BAR if bars else 0)
 
 
-def _fit_row(row: tuple[Panel, ...], room: float, width: int, *, last: bool) -> RowPlace:
+def _fit_row(row: tuple[Panel, ...], room: float) -> RowPlace:
     """The titles and labels of a row fitted to their room; the pixels that it takes."""
     own = max(_height(panel) for panel in row)
-    above = below = 0.0
+    above = labels = titles = 0.0
     for panel in row:
         across = (panel.across[1] - panel.across[0]) * room
         if panel.title is not None:
             panel.title.update(text=wrapped(panel.title.text, TEXT, across), font={"size": TEXT})
             above = max(above, height_of(panel.title.text, TEXT) + 4)
         shown = panel.x.showticklabels is not False
-        below = max(below, fit_columns(panel, across) + 4 if shown else 4)
+        labels = max(labels, fit_columns(panel, across) + 4 if shown else 4.0)
         if panel.x.title.text:
             panel.x.title.text = wrapped(panel.x.title.text, TEXT, across)
-            below = max(below, below + height_of(panel.x.title.text, TEXT) + 2)
-    return RowPlace(max(above, 4.0), own, below + (0 if last else 4))
+            titles = max(titles, height_of(panel.x.title.text, TEXT) + 4)
+    return RowPlace(max(above, 4.0), own, labels + titles + 4)
 
 
 def _height(panel: Panel) -> float:
@@ -191,7 +191,7 @@ def _within_a_page(places: list[RowPlace]) -> list[RowPlace]:
 
 
 def _place_row(
-    figure: go.Figure, row: tuple[Panel, ...], up: tuple[float, float], place: RowPlace, room: float
+    figure: go.Figure, row: tuple[Panel, ...], up: tuple[float, float], height: float, room: float
 ) -> list[Any]:
     """The axes of a row between these heights; its titles and the notes among its data."""
     notes = []
@@ -199,11 +199,11 @@ def _place_row(
         across = (panel.across[1] - panel.across[0]) * room
         panel.y.domain = list(up)
         if panel.y.showticklabels is not False:
-            fit_rows(panel, room + BAR, place.own)
+            fit_rows(panel, float(figure.layout.width), height)
         if panel.y.title.text:
-            panel.y.title.text = wrapped(panel.y.title.text, TEXT, place.own)
+            panel.y.title.text = wrapped(panel.y.title.text, TEXT, height)
         fit_cells(panel, across)
-        notes += fit_notes(figure, panel, across, place.own, panel.title)
+        notes += fit_notes(figure, panel, across, height, panel.title)
         if panel.title is not None:
             panel.title.update(y=up[1], yanchor="bottom", yshift=2)
             notes.append(panel.title)

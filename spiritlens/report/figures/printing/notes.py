@@ -19,7 +19,11 @@ AIR = 2.0
 def fit_notes(figure: go.Figure, panel: Panel, width: float, height: float, title: Any) -> list[Any]:
     """The notes of a panel that fit, as plain annotations; `title` is the panel's, which is none of them."""
     names = (panel.traces[0].xaxis or "x", panel.traces[0].yaxis or "y")
-    own = [note for note in figure.layout.annotations if (note.xref, note.yref) == names and note is not title]
+    own = [
+        note
+        for note in figure.layout.annotations
+        if (note.xref or "x", note.yref or "y") == names and note is not title
+    ]
     if panel.x.range is None or panel.x.type == "log":
         return [note.update(font={"size": SMALL}) for note in own]
     low, high = (float(end) for end in panel.x.range)

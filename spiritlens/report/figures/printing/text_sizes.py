@@ -1,6 +1,6 @@
 """How much room a text takes, by estimate, and texts made to fit: broken at their blanks and dots, or cut.
 
-No font is read: letters fall into three widths, those of a wide sans serif (DejaVu Sans), so that other fonts need less.
+No font is read: letters fall into three widths, of a wide sans serif (DejaVu Sans), so that other fonts need less.
 Units: pixels of 1/96 in; a point is 4/3 of a pixel.
 """
 
@@ -30,7 +30,7 @@ def plain_lines(text: str) -> list[str]:
 
 
 def wrapped(text: str, size: float, room: float) -> str:
-    """The text in lines no wider than the room, where its words allow it; broken before a dot sooner than at a blank."""
+    """The text in lines no wider than the room, where its words allow it; before a dot sooner than at a blank."""
     lines: list[str] = []
     for given in re.split(r"<br ?/?>", text):
         line = ""
@@ -57,7 +57,7 @@ def _at_blanks(line: str, size: float, room: float) -> list[str]:
 
 
 def shortened(text: str, size: float, room: float) -> str:
-    """A label of one line that fits the room: its end is cut, and its markup with it; "" where nothing would be left."""
+    """A label in one line that fits: its end is cut, and its markup with it; "" where nothing would be left."""
     if width_of(text, size) <= room:
         return text
     letters = " ".join(plain_lines(text))

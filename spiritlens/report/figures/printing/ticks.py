@@ -21,7 +21,7 @@ def fit_rows(panel: Panel, width: float, height: float) -> None:
     """Names upwards: each cut to its room, and as many as fit the height."""
     axis = panel.y
     if axis.ticktext is None or axis.tickvals is None:
-        axis.nticks = max(2, int(height // (3 * LINE_HEIGHT * SMALL)))
+        axis.nticks = max(2, int(height // (2 * LINE_HEIGHT * SMALL)))
         return
     names = [shortened(str(text), SMALL, LABELS * width) for text in axis.ticktext]
     step = _step(axis.tickvals, _extent(axis, panel, "y"), height, LINE_HEIGHT * SMALL)
