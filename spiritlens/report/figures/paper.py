@@ -26,6 +26,8 @@ Width = Literal["column", "page"]
 INCHES: dict[Width, float] = {"column": 3.35, "page": 6.9}
 PER_INCH = 96
 """Pixels of an inch, as browsers count them."""
+PIXELS: dict[Width, int] = {width: int(inches * PER_INCH) - 1 for width, inches in INCHES.items()}
+"""A pixel less, as the page of a PDF is rounded up: a figure that is wider than its column moves what is beside it."""
 DOTS = 300
 """Dots of an inch in a PNG."""
 FORMATS = ("pdf", "svg", "png")
@@ -44,7 +46,7 @@ def paper(figure: go.Figure, path: str | Path, width: Width = "column") -> Path:
     ending = path.suffix.lower().removeprefix(".")
     if ending not in FORMATS:
         raise ValueError(f"path={shown(str(path))}: expected a name that ends with .{', .'.join(FORMATS)}")
-    form = laid_out(figure, int(INCHES[width] * PER_INCH))
+    form = laid_out(figure, PIXELS[width])
     return write_whole(path, _drawn(form, ending))
 
 
