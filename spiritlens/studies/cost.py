@@ -13,9 +13,10 @@ from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.floors import with_control
+from spiritlens.studies.page_record import PLAIN, SEED
 from spiritlens.studies.pairs import AskedForm, FormedFact, LeftOut, pair_prompts
 from spiritlens.studies.settings import Protocol, StudySettings, given_settings
-from spiritlens.studies.study import DEFAULTS, PLAIN, SEED
+from spiritlens.studies.study import DEFAULTS
 from spiritlens.studies.traces import floor_settings, grid_of
 from spiritlens.terms import At
 

@@ -63,6 +63,21 @@ def test_the_folder_holds_data_sound_and_page(result: "sl.studies.Study", folder
     assert sl.effects.load(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS.n_facts
 
 
+def test_the_page_is_made_anew_of_the_folder_and_the_comparison_is_read_from_it(
+    result: "sl.studies.Study", folder: Path, tmp_path: Path
+) -> None:
+    assert sl.page.of_folder(folder, tmp_path).read_bytes() == result.page.read_bytes()
+    comparison = sl.comparison.load(folder / "comparison.nc")
+    assert comparison.findings == result.comparison.findings
+    assert repr(comparison) == repr(result.comparison)
+    assert comparison.cells.identical(result.comparison.cells)
+    kept = json.loads((folder / "page.json").read_text(encoding="utf-8"))
+    assert kept["findings"] == list(result.findings)
+    assert kept["settings"]["samples"] == SETTINGS.samples
+    assert kept["settings"]["protocol"] == "own"
+    assert len(kept["sounds"]) == SETTINGS.n_facts
+
+
 def test_both_maps_are_of_the_same_facts_and_all_are_known(result: "sl.studies.Study") -> None:
     effects = result.effects
     by_kind = {kind: effects["fact_id"].values[effects["modality"].values == kind].tolist() for kind in ("T2T", "S2T")}

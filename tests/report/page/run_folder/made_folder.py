@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-REPORT = Path(__file__).parents[2]
-sys.path.append(str(REPORT))
-sys.path.append(str(REPORT.parent / "effects"))
+sys.path.append(str(Path(__file__).parents[2]))
+sys.path.append(str(Path(__file__).parents[3] / "effects"))
 
 from effects_synthetic import role_effects, token_effects
 from made_prompt import make_prompt

@@ -66,9 +66,8 @@ def test_the_numbers_are_those_of_each_folder_on_one_scale(made: tuple[str, list
         numbers = sl.tables.figure_numbers(plots[f"maps-mlp_out-{place}"])
         for group in range(2):
             panel = numbers[numbers["panel"] == numbers["panel"].unique()[group]].set_index("y")
-            np.testing.assert_array_equal(
-                panel.loc["subject", "value"], means["mean"].isel(group=group).sel(role="subject")
-            )
+            own = means["mean"].isel(group=group).sel(role="subject")
+            np.testing.assert_array_equal(panel.loc["subject", "value"], own)
     for component in ("resid_pre", "mlp_out"):
         one, other = (plots[f"maps-{component}-{place}"] for place in range(2))
         assert one.layout.coloraxis.cmax == other.layout.coloraxis.cmax
