@@ -1,5 +1,6 @@
 """What is taken away: tables, figures for a paper, saved comparisons, pages of run folders."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -29,10 +30,14 @@ def _tables(bench: Bench) -> Iterator[Odd]:
             yield error(f"tables.{name}", f"metric {value!r}", partial(write, value), "metric=", "choose from")
         for value in (-1, 1.5, "2", True, 13):
             yield error(f"tables.{name}", f"digits {value!r}", partial(write, digits=value), "digits=", "whole number")
-        yield result(f"tables.{name}", "numpy's digits", partial(write, digits=np.int64(1)), lambda text: "0.5" in text or "." in text)  # fmt: skip
+        yield result(f"tables.{name}", "numpy's digits", partial(write, digits=np.int64(1)), has_one_digit)
     for value in (None, "map", {}, [go.Figure()], bench.effects):
         yield error("tables.figure_numbers", f"{value!r:.30}", partial(sl.tables.figure_numbers, value), "figure=")
     yield result("tables.figure_numbers", "an empty figure", partial(sl.tables.figure_numbers, go.Figure()), len_is_0)
+
+
+def has_one_digit(text: str) -> bool:
+    return bool(re.search(r"\d\.\d & |\d\.\d [|\[]", text))
 
 
 def len_is_0(found: object) -> bool:
