@@ -6,7 +6,7 @@ its annotation, so that the classes themselves are the format, and a file with a
 in it, is refused.
 
 The attribute ``schema`` names the version. The bytes end with a checksum, and before they become a file they are
-decoded and compared with what is in memory.
+decoded and compared with what is in memory. Source: this project's own format.
 """
 
 import json
