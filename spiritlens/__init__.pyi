@@ -13,6 +13,7 @@ from spiritlens import speech as speech
 from spiritlens import studies as studies
 from spiritlens import tracing as tracing
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch as attribution_patch
+from spiritlens.analysis.attribution.attribution_patching import relevance_patch as relevance_patch
 from spiritlens.analysis.attribution.edge_attribution import attribute_edges as attribute_edges
 from spiritlens.analysis.grid.grid import Draws as Draws
 from spiritlens.analysis.grid.grid import Grid as Grid

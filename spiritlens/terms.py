@@ -22,6 +22,10 @@ AnswerModality = Literal["text", "speech", "any"]
 them and markers; never padding rows or special tokens."""
 
 
+BackwardRule = Literal["gradient", "relp"]
+"""gradient: the derivative; relp: that of the model made linear (`spiritlens.runs.backward`)."""
+
+
 Facts = Literal["known", "all"]
 """known: prompts whose answer the model gives (``known`` = 1); all: every traced prompt."""
 

@@ -232,4 +232,26 @@ THIRD = replace(
 fact count twice, and the noise of the units is the encoder's own."""
 FEW = replace(FULL, told_in_both=(0, 1, 2, 3, 4, 5, 6), model=ModelSettings(steps=1000, checkpoint_every=50))
 """For the curve of carry-over at subjects with few facts: the recipe with other groups and fewer steps."""
-PRESETS = {"full": FULL, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}
+MORE = replace(
+    FULL,
+    corpus=CorpusSettings(heard_only_takes=3),
+    encoder=EncoderSettings(steps=3600, noise=0.015),
+    student=StudentSettings(steps=4200, noise=0.015, changed_share=0.6, largest_log_speed=0.24),
+    units=UnitSettings(largest_log_speed=0.22, largest_noise=0.006),
+    documents=DocumentSettings(
+        written=0.23,
+        spoken=0.08,
+        answered=0.17,
+        mixed=0.16,
+        subject_switched=0.18,
+        dictated=0.15,
+        read_aloud=0.03,
+        heard_only_share=0.4,
+        engine_weights=(("flite", 2),),
+        confused_share=0.3,
+    ),
+    model=ModelSettings(steps=4500, unit_noise=0.08, checkpoint_every=50),
+)
+"""The whole recipe from nothing, with what the courses taught: more statements of what was heard only, a unit encoder
+that learns longer and from more changed sound, recorded voices twice, and more steps."""
+PRESETS = {"full": FULL, "more": MORE, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}

@@ -21,7 +21,7 @@ A model of another library is one class that has these members: a folder beside 
 and a line in `spiritlens.models.loading`. Axes are those of `spiritlens.shapes`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -73,6 +73,10 @@ class LensModel(Protocol):
     def dtype(self) -> torch.dtype: ...
     @property
     def device(self) -> torch.device: ...
+
+    @property
+    def hook_names(self) -> Collection[str]:
+        """Names of the hook points that the model has."""
 
     def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
         """The named activations of a full pass without gradients, under the names asked for.

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-sys.path.append(str(Path(__file__).parents[1] / "effects"))
-sys.path.append(str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parents[1] / "effects"), str(Path(__file__).parent)]
 
 from effects_synthetic import role_effects, token_effects
 from made_prompt import make_prompt

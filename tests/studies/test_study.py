@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,7 +67,10 @@ def test_the_folder_holds_data_sound_and_page(result: "sl.studies.Study", folder
 def test_the_page_is_made_anew_of_the_folder_and_the_comparison_is_read_from_it(
     result: "sl.studies.Study", folder: Path, tmp_path: Path
 ) -> None:
-    assert sl.page.of_folder(folder, tmp_path).read_bytes() == result.page.read_bytes()
+    pages = [path.read_text(encoding="utf-8") for path in (result.page, sl.page.of_folder(folder, tmp_path))]
+    sounds = re.compile(r'<script type="text/plain" id="sounds">[^<]+')  # whose stream has a random number
+    assert all(sounds.search(page) for page in pages)
+    assert sounds.sub("", pages[0]) == sounds.sub("", pages[1])
     comparison = sl.comparison.load(folder / "comparison.nc")
     assert comparison.findings == result.comparison.findings
     assert repr(comparison) == repr(result.comparison)

@@ -15,9 +15,14 @@ Result: an effects dataset whose ``restored`` is metric(base) + attribution, so 
 reads exact patching. An estimate: it misses saturation and what only works together. Products are accumulated in
 float32 or better.
 
+`relevance_patch` multiplies the same differences with RelP's gradients (`spiritlens.runs.backward`), which are those of
+a linear model: norms and patterns are constants, gated products are halved. They are taken at the *clean* run in both
+directions, for a corrupted run's patterns and norms are not those that a restored value meets. It costs the same, two
+forward passes and one backward, and says nothing of queries and keys.
+
 Axes: ``prompt component layer pos|span|role [head] sample metric``. Source: Nanda 2023 (attribution patching);
 Sundararajan et al. 2017 (integrated gradients); Hanna et al. 2024 (arXiv 2403.17806) for the path along the
-embeddings.
+embeddings; Jafari et al. 2025 (arXiv 2508.21258, relevance patching).
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +50,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import knows
+from spiritlens.runs.backward import check_read
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
     contrast_attributes,
@@ -56,7 +62,7 @@ from spiritlens.runs.corruptions.contrasts import (
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import METRICS, Metric, given_metrics
 from spiritlens.runs.scoring import prompt_scorers
-from spiritlens.terms import Progress
+from spiritlens.terms import BackwardRule, Progress
 
 BY_HEAD = tuple(name for name in patched_by("attribute") if name in HEAD_COMPONENTS)
 
@@ -86,13 +92,56 @@ def attribution_patch(
     [prompt metric]``. Raises ValueError for prompts without subject or answer, metrics without a useful gradient, a
     contrast of another length, heads and whole outputs side by side, and fields of a grid that it does not know.
     """
-    chosen = given_prompts(given_lens(lens), prompts)
-    asked = attributed_grid(given_grid(grid, DEFAULT_COMPONENTS, ("at", "spans", "heads", "direction")))
+    chosen, scored = given_smooth_metrics(lens, given_prompts(given_lens(lens), prompts), metrics)
     steps, draws = whole("steps", steps, at_least=1), drawn(samples)
+    settings = AttributionSettings(attributed_grid(given_grid(grid, DEFAULT_COMPONENTS, GRID)), scored, draws, steps)
+    return _estimated(lens, chosen, contrast, settings, folder, progress)
+
+
+@told_keywords
+@plain_torch
+def relevance_patch(
+    lens: Lens,
+    prompts: Sequence[Prompt],
+    contrast: Contrast,
+    grid: Grid | Sequence[str] | None = None,
+    metrics: Sequence[str | Metric] = ("logit_difference",),
+    *,
+    samples: int | Draws = 1,
+    folder: str | Path | None = None,
+    progress: Progress = "bar",
+) -> xr.Dataset:
+    """Estimate every activation patch of the grid by RelP: one backward pass of the model made linear at the clean run.
+
+    The arguments are those of `attribution_patch`; there are no steps.
+
+    Returns an effects dataset ``[prompt component layer site (head) sample metric]``. Raises ValueError for what
+    `attribution_patch` would refuse, and for queries and keys, which the rule holds constant. Source: arXiv 2508.21258.
+    """
+    chosen, scored = given_smooth_metrics(lens, given_prompts(given_lens(lens), prompts), metrics)
+    asked = attributed_grid(given_grid(grid, DEFAULT_COMPONENTS, GRID))
+    check_read("relp", asked.components)
+    return _estimated(
+        lens, chosen, contrast, AttributionSettings(asked, scored, drawn(samples), 1, "relp"), folder, progress
+    )
+
+
+GRID = ("at", "spans", "heads", "direction")
+"""Fields of a grid, besides its components, that attribution reads."""
+
+
+def _estimated(
+    lens: Lens,
+    chosen: tuple[Prompt, ...],
+    contrast: Contrast,
+    settings: "AttributionSettings",
+    folder: str | Path | None,
+    progress: Progress,
+) -> xr.Dataset:
+    """The estimates of all prompts, with what the embeddings' attributions miss."""
+    asked, scored, draws, steps = settings.grid, settings.metrics, settings.draws, settings.steps
     contrast = given_contrast(lens, chosen, contrast)
     given_spans(chosen, asked.at, asked.spans)
-    chosen, scored = given_smooth_metrics(lens, chosen, metrics)
-    settings = AttributionSettings(asked, scored, draws, steps)
     others = contrasts_of(chosen, contrast)
     attributes = _attributes(lens, contrast, settings)
     told: list[tuple[Prompt, Completeness]] = []
@@ -108,7 +157,8 @@ def attribution_patch(
     work = Work(chosen, measure, attributes, "attribution", settings=within)
     effects = each_prompt(work, folder=folder, progress=progress)
     names = [metric.name for metric in scored]
-    tell_missed([each for _, each in told], [prompt for prompt, _ in told], names, steps, lens.backend.dtype)
+    if settings.rule == "gradient":
+        tell_missed([each for _, each in told], [prompt for prompt, _ in told], names, steps, lens.backend.dtype)
     return effects
 
 
@@ -149,6 +199,7 @@ class AttributionSettings:
     metrics: tuple[Metric, ...]
     draws: Draws
     steps: int
+    rule: BackwardRule = "gradient"
 
 
 def given_smooth_metrics(
@@ -165,20 +216,27 @@ def given_smooth_metrics(
 
 def _attributes(lens: Lens, contrast: Contrast, settings: AttributionSettings) -> dict[str, str | int | float]:
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
-    grid, steps = settings.grid, settings.steps
+    grid = settings.grid
     config = {
         "components": list(grid.components),
         **({} if grid.heads is None else {"heads": grid.heads}),
         **metric_settings(settings.metrics),
-        "steps": steps,
+        "steps": settings.steps,
+        **({} if settings.rule == "gradient" else {"rule": settings.rule}),
         "spans": list(grid.spans),
         "contrast": contrast_settings(contrast),
     }
     return {
         **model_attributes(lens, settings.draws.seed, config),
         **contrast_attributes(contrast),
-        "method": "attribution patching" if steps == 1 else f"integrated gradients, {steps} nodes",
+        "method": _method(settings),
     }
+
+
+def _method(settings: AttributionSettings) -> str:
+    if settings.rule == "relp":
+        return "relevance patching (RelP)"
+    return "attribution patching" if settings.steps == 1 else f"integrated gradients, {settings.steps} nodes"
 
 
 def _all_gradients(
@@ -197,7 +255,8 @@ def _all_gradients(
         for sample in range(len(other)):
             pair = (other[sample : sample + 1], clean)
             base, source = pair if grid.direction == "denoising" else pair[::-1]
-            rows.append(path_gradients(model, tokens, base, source, names, scorer, settings.steps))
+            relp_at = clean if settings.rule == "relp" else None
+            rows.append(path_gradients(model, tokens, base, source, names, scorer, settings.steps, relp_at))
         found.append(rows)
     return found
 

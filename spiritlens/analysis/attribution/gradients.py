@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from spiritlens.analysis.attribution.path_integration import path_nodes
+from spiritlens.analysis.attribution.path_integration import at_one, path_nodes
 from spiritlens.models.precision import widened
 from spiritlens.models.protocol import LensModel
+from spiritlens.runs.backward import gradients as gradients_by
 from spiritlens.runs.scoring import Scorer
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
+from spiritlens.terms import BackwardRule
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +43,18 @@ def path_gradients(
     names: Sequence[str],
     scorer: Scorer,
     steps: int = 1,
+    relp_at: Tensor | None = None,
 ) -> Gradients:
     """Gradients along the path from the base's to the source's embeddings ``[1 pos d_model]``; one step: at the base
-    itself."""
+    itself. With `relp_at`, embeddings of that shape, RelP's gradients of their run."""
     ends = [record(model, tokens, embeddings, names, scorer.n_readouts) for embeddings in (base, source)]
-    nodes = path_nodes(model, base, source, steps)
+    nodes = path_nodes(model, base, source, steps) if relp_at is None else at_one(relp_at)
+    rule: BackwardRule = "gradient" if relp_at is None else "relp"
     batch = tokens.to(model.device).expand(len(nodes.embeddings), -1)
     gradients = []
     for metric in range(len(scorer.metrics)):
         with replaced_embeddings(model, nodes.embeddings):
-            found = model.gradients(batch, names, scorer.total(metric))
+            found = gradients_by(model, batch, names, scorer.total(metric), rule)
         gradients.append({name: nodes.mean(value) for name, value in found.items()})
     scores = [scorer(end.logits)[0] for end in ends]
     return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])

@@ -51,14 +51,20 @@ class PathNodes:
 
 def path_nodes(model: LensModel, base: Tensor, source: Tensor, steps: int) -> PathNodes:
     """Nodes between the embeddings of two runs, each ``[1 pos d_model]``; in base's dtype, placed in float64."""
-    kind = torch.promote_types(base.dtype, torch.float32)
     if steps == 1:
-        return PathNodes(base, torch.ones(1, dtype=kind, device=base.device))
+        return at_one(base)
+    kind = torch.promote_types(base.dtype, torch.float32)
     places, weights = nodes(steps, nearest_singularity(model, base, source))
     wide = base.to(kind)
     where = torch.tensor(places, dtype=kind, device=base.device)[:, None, None]
     between = wide + where * (source.to(kind) - wide)
     return PathNodes(between.to(base.dtype), torch.tensor(weights, dtype=kind, device=base.device))
+
+
+def at_one(embeddings: Tensor) -> PathNodes:
+    """A single node: the run of these embeddings ``[1 pos d_model]``."""
+    kind = torch.promote_types(embeddings.dtype, torch.float32)
+    return PathNodes(embeddings, torch.ones(1, dtype=kind, device=embeddings.device))
 
 
 def nodes(steps: int, singularity: complex | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

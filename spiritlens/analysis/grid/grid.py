@@ -9,11 +9,11 @@ None, where a field has it, is the method's own choice. A method refuses what it
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from spiritlens.analysis.grid.sites import DEFAULT_SPANS
 from spiritlens.arguments import check_choice, listed, number, shown, whole
-from spiritlens.terms import At, Direction
+from spiritlens.terms import At, BackwardRule, Direction
 
 Heads = Literal["together", "each"]
 Sever = Literal["none", "mlp", "attn"]
@@ -73,17 +73,20 @@ class Draws:
 
 @dataclass(frozen=True)
 class Screen:
-    """Only this fraction of the cells is run, chosen by attribution patching; the others are marked screened.
+    """Only this fraction of the cells is run; the others are marked screened.
 
-    Averages need the same cells of all prompts: ``keep="common"``.
+    Cells are chosen by attribution patching (rule="gradient") or by RelP (rule="relp"; `sl.relevance_patch`). Averages
+    need the same cells of all prompts: ``keep="common"``.
     """
 
-    fraction: float
+    fraction: float = 0.1
     keep: Keep = "each"
+    rule: BackwardRule = "gradient"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fraction", number("screen", self.fraction, above=0, at_most=1))
         check_choice("keep", self.keep, Keep)
+        check_choice("rule", self.rule, BackwardRule)
 
 
 def given_grid(grid: Grid | Sequence[str] | None, components: Sequence[str], serves: Sequence[str]) -> Grid:
@@ -114,5 +117,7 @@ def drawn(samples: Any) -> Draws:
 
 
 def given_screen(screen: Any) -> Screen | None:
-    """A screen as it is, a fraction as one, or none."""
-    return screen if screen is None or isinstance(screen, Screen) else Screen(screen)
+    """A screen as it is, a fraction or a rule as one, or none."""
+    if screen is None or isinstance(screen, Screen):
+        return screen
+    return Screen(rule=cast(BackwardRule, screen)) if isinstance(screen, str) else Screen(screen)

@@ -41,7 +41,7 @@ from spiritlens.runs.answers import knows, other_spacing
 from spiritlens.runs.corruptions.corruption import Corruption, corruption_attributes
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
-from spiritlens.terms import Progress
+from spiritlens.terms import BackwardRule, Progress
 from spiritlens.warn import warn
 
 DEFAULT_METRICS = ("probability", "log_probability", "logit")
@@ -59,17 +59,17 @@ def causal_trace(
     metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     *,
     samples: int | Draws = 10,
-    screen: float | Screen | None = None,
+    screen: float | Screen | BackwardRule | None = None,
     folder: str | Path | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Trace prompts and return their effects dataset.
 
     `grid` (a `Grid`, or the names of its components) says which states are put back; its window is max(1, round(0.3 ·
-    layers)) where it has none. `corruption` None is `Noise`. `screen` (a fraction, or a `Screen`) runs only that share
-    of the cells, chosen by attribution patching, and marks the others screened. `folder` keeps each finished prompt,
-    and the same call goes on where it stopped; without it, Ctrl-C returns what is finished. Facts that the model does
-    not know are traced too, and marked (`known`).
+    layers)) where it has none. `corruption` None is `Noise`. `screen` runs only a share of the cells, chosen by a
+    gradient, and marks the others screened: a fraction, "relp" (a tenth, chosen by RelP), or a `Screen`. `folder` keeps
+    each finished prompt, and the same call goes on where it stopped; without it, Ctrl-C returns what is finished. Facts
+    that the model does not know are traced too, and marked (`known`).
 
     Returns ``[prompt component layer pos|span|role (head) sample metric]``. Raises ValueError for prompts without
     subject or answer, for a grid, corruption or screen that they or the model cannot serve, and for a folder of other
@@ -109,6 +109,7 @@ def trace_attributes(lens: Lens, settings: TraceSettings) -> dict[str, str | int
         **metric_settings(settings.metrics),
         "screen": None if screen is None else screen.fraction,
         "keep": None if screen is None else screen.keep,
+        **({} if screen is None or screen.rule == "gradient" else {"screened_by": screen.rule}),
         "memory_budget": resolved_memory_budget(lens.backend.device, lens.memory_budget),
         "text_ids": hashlib.sha256(lens.vocabulary.text_ids.astype("<i8").tobytes()).hexdigest()[:16],
     }

@@ -10,11 +10,13 @@ from spiritlens.analysis.grid.sites import GridSites, grid_sites
 from spiritlens.analysis.tracing.grid import TraceGrid, trace_grid
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.backward import check_read
 from spiritlens.runs.corruptions.control_span import control_span
 from spiritlens.runs.corruptions.corruption import Corruption, corrupted_embeddings
 from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.metrics import METRIC_NAMED, METRICS, Metric
+from spiritlens.terms import BackwardRule
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,14 @@ def given_trace_settings(
     corruption: Corruption | None,
     metrics: tuple[Metric, ...],
     samples: int | Draws,
-    screen: float | Screen | None = None,
+    screen: float | Screen | BackwardRule | None = None,
 ) -> TraceSettings:
     """The settings of a call whose metrics every prompt can serve; the corruption is resolved for the lens."""
     noise = Noise() if corruption is None else corruption
     found = TraceSettings(trace_grid(lens.backend, grid), noise, drawn(samples), metrics, given_screen(screen))
     if found.screen is not None:
         check_screenable(found)
+        check_read(found.screen.rule, found.grid.components)
     positions = []
     for prompt in prompts:
         found.sites(prompt)

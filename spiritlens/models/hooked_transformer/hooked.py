@@ -10,7 +10,7 @@ Source: the suffix recomputation of "Causal tracing", Meng et al. 2022 (arXiv 22
 key-value cache as in TransformerLens's ``TransformerLensKeyValueCacheEntry``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
 
 import torch
@@ -51,6 +51,10 @@ class HookedLensModel:
     @property
     def device(self) -> torch.device:
         return self.w_e.device
+
+    @property
+    def hook_names(self) -> Collection[str]:
+        return tuple(self.model.hook_dict)
 
     # Full passes
 

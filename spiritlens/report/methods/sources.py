@@ -78,6 +78,12 @@ SOURCES: tuple[Source, ...] = (
         "Attribution Patching: Activation Patching At Industrial Scale", 2023,
     ),
     _paper(
+        "jafari2025relp", ("relevance patching",), "Jafari, Farnoush Rezaei and Eberle, Oliver and Khakzar, Ashkan and "
+        "Nanda, Neel",
+        "RelP: Faithful and Efficient Circuit Discovery in Language Models via Relevance Patching", 2025,
+        eprint="2508.21258",
+    ),
+    _paper(
         "sundararajan2017axiomatic", ("integrated gradients",), "Sundararajan, Mukund and Taly, Ankur and Yan, Qiqi",
         "Axiomatic Attribution for Deep Networks", 2017,
         booktitle="International Conference on Machine Learning", eprint="1703.01365",

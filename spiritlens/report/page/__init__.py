@@ -1,11 +1,10 @@
 """The page: one offline HTML file of figures, tables and sound.
 
 `spiritlens.dashboard` writes the page of a study, `of_folder` that of a run folder anew, `beside` one of two folders.
-For a page of one's own, `write_page` takes sections (`Section`) of figures (`Plot`) and tables (`Table`), and examples
-(`Example`) prompt by prompt; `Texts` are a dashboard's own words.
+For a page of one's own, `write_page` takes sections (`Section`) of figures (`Plot`) and tables (`Table`); `Texts` are a
+dashboard's own words.
 """
 
-from spiritlens.report.page.document import Example as Example
 from spiritlens.report.page.document import Plot as Plot
 from spiritlens.report.page.document import Section as Section
 from spiritlens.report.page.document import Table as Table
@@ -14,4 +13,4 @@ from spiritlens.report.page.document import write_page as write_page
 from spiritlens.report.page.run_folder.beside import beside as beside
 from spiritlens.report.page.run_folder.of_folder import of_folder as of_folder
 
-__all__ = ["Example", "Plot", "Section", "Table", "Texts", "beside", "of_folder", "write_page"]
+__all__ = ["Plot", "Section", "Table", "Texts", "beside", "of_folder", "write_page"]

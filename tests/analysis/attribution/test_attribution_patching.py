@@ -7,13 +7,15 @@ import pytest
 import torch
 from patching_by_hooks import L, other_prompt
 
-from spiritlens.analysis.attribution.attribution_patching import attribution_patch
+from spiritlens.analysis.attribution.attribution_patching import attribution_patch, relevance_patch
 from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch
 from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.analysis.paths.paths import Paths
+from spiritlens.components import hook_name
 from spiritlens.models.planted.planted import planted
+from spiritlens.runs.backward import gradients
 from spiritlens.runs.corruptions.noise import Noise
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt
 
@@ -169,3 +171,27 @@ def test_attribution_finds_the_planted_fact_mlp_and_movers():
 def test_bad_settings_are_refused(lens, change, message):
     with pytest.raises(ValueError, match=message):
         attribution_patch(lens, [text_prompt()], [other_prompt()], **{**QUIET, **change})
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+def test_relevance_patching_is_the_difference_times_relps_gradient_of_the_clean_run(lens, direction):
+    prompt, other, model = text_prompt(), other_prompt(), lens.backend
+    grid = Grid(("resid_pre", "attn_out", "mlp_out"), direction=direction)
+    effects = relevance_patch(lens, [prompt], [other], grid, **QUIET)
+    assert effects.attrs["method"] == "relevance patching (RelP)"
+    names = [hook_name(component, layer) for component in grid.components for layer in range(L)]
+    clean, corrupted = (model.cache(each.tokens, names) for each in (prompt, other))
+    answer, foil = prompt.answer_ids[0], prompt.foil_ids[0]
+    slopes = gradients(model, prompt.tokens, names, lambda x: x[0, -1, answer] - x[0, -1, foil], "relp")
+    sign = 1 if direction == "denoising" else -1
+    start = effects["corrupted"] if direction == "denoising" else effects["clean"]
+    found = (effects["restored"] - start).isel(prompt=0, sample=0, metric=0)
+    for component, layer in itertools.product(grid.components, range(L)):
+        name = hook_name(component, layer)
+        expected = sign * ((clean[name] - corrupted[name]) * slopes[name]).sum(-1)[0]
+        assert np.abs(found.sel(component=component, layer=layer).values - expected.numpy()).max() < 1e-10
+
+
+def test_relevance_patching_refuses_what_its_rule_holds_constant(lens):
+    with pytest.raises(ValueError, match="component 'q': RelP holds attention patterns constant"):
+        relevance_patch(lens, [text_prompt()], [other_prompt()], ("q",), **QUIET)

@@ -12,7 +12,7 @@ from tracing_lens import TinyLens, spoken_prompt, text_prompt, tiny_lens
 import spiritlens as sl
 from spiritlens.analysis.grid.grid import Grid, Screen
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
-from spiritlens.analysis.tracing.screen import first_look
+from spiritlens.analysis.tracing.first_look import first_look
 from spiritlens.effects.schema import Status
 from spiritlens.runs.metrics import Metric
 

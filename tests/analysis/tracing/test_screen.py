@@ -13,7 +13,7 @@ from spiritlens.analysis.grid.grid import Draws, Grid, Screen
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.analysis.tracing.one_prompt import trace_prompt
-from spiritlens.analysis.tracing.screen import attribution_patching, chosen_cells, common_cells, first_look, kept_cells
+from spiritlens.analysis.tracing.screen import attribution_patching, chosen_cells, common_cells, kept_cells
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.effects.quantities import indirect
 from spiritlens.effects.schema import Status
@@ -56,19 +56,13 @@ def test_answer_and_foil_of_other_leading_tokens_add_up(lens, direction) -> None
     assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
 
 
-def test_first_look_prints_its_agreement(lens) -> None:
-    prompts = [text_prompt(), spoken_prompt()]
-    look = first_look(lens, prompts, ("resid_pre",), corruption=Noise(1e-3), n_exact=2, top_k=5)
-    assert min(look.correlations) > 0.99
-    assert min(look.overlaps) >= 0.8
-    assert "an estimate, not a measurement" in repr(look)
-    assert "top-5 overlap" in repr(look)
-
-
 def test_kept_cells_are_the_largest_estimates(lens) -> None:
     settings = settings_of(lens, Grid(("resid_pre", "mlp_out"), at="role", window=2), scale=None)
     for prompt in (text_prompt(), spoken_prompt()):
-        estimate, kept = np.abs(attribution_patching(lens, prompt, settings)), kept_cells(lens, prompt, settings, 0.2)
+        estimate, kept = (
+            np.abs(attribution_patching(lens, prompt, settings)),
+            kept_cells(lens, prompt, settings, Screen(0.2)),
+        )
         assert kept.sum() == np.ceil(0.2 * np.count_nonzero(~np.isnan(estimate)))
         assert estimate[kept].min() >= np.nanmax(np.where(kept, np.nan, estimate))
 
@@ -79,19 +73,15 @@ def test_common_cells_are_chosen_once_for_all_prompts(lens) -> None:
     prompts = [text_prompt(), spoken_prompt()]
     cells = chosen_cells(lens, prompts, settings)
     assert cells(prompts[0]) is cells(prompts[1])
-    assert np.array_equal(cells(prompts[0]), common_cells(lens, prompts, settings, 0.2))
+    assert np.array_equal(cells(prompts[0]), common_cells(lens, prompts, settings, Screen(0.2)))
 
 
 def test_refusals(lens) -> None:
     with pytest.raises(ValueError, match="the same sites"):
-        common_cells(lens, [text_prompt(), spoken_prompt()], settings_of(lens, ("resid_pre",)), 0.5)
+        common_cells(lens, [text_prompt(), spoken_prompt()], settings_of(lens, ("resid_pre",)), Screen(0.5))
     severed = settings_of(lens, Grid(("resid_pre",), sever="mlp"))
     with pytest.raises(ValueError, match="severing"):
         attribution_patching(lens, text_prompt(), severed)
-    with pytest.raises(ValueError, match="severing"):
-        first_look(lens, [text_prompt()], Grid(("resid_pre",), sever="mlp"))
-    with pytest.raises(ValueError, match="prompts is empty"):
-        first_look(lens, [])
 
 
 def test_a_screened_control_keeps_the_controls_cells(lens, prompts) -> None:
@@ -125,3 +115,17 @@ def test_screen_keeps_a_fraction_and_averages_want_common_cells(lens) -> None:
     assert not (each.status.values[0] == each.status.values[1]).all()
     with pytest.raises(ValueError, match="screen"):
         sl.effects.average(each)
+
+
+def test_a_screen_by_relp_keeps_its_own_largest_estimates(lens) -> None:
+    settings = {"samples": 1, "metrics": ("logit",), "progress": "none"}
+    effects = causal_trace(lens, [text_prompt()], ("resid_pre", "mlp_out"), screen="relp", **settings)
+    of = settings_of(lens, ("resid_pre", "mlp_out"), scale=None)
+    chosen = kept_cells(lens, text_prompt(), replace(of, draws=Draws(1)), Screen(rule="relp"))[..., 0]
+    assert np.array_equal(effects.status.values[0] == Status.MEASURED, chosen & (effects.status.values[0] == 0))
+    assert 0 < chosen.sum() == np.ceil(0.1 * np.count_nonzero(effects.status.values[0] != Status.ABSENT))
+    assert json.loads(effects.attrs["config_json"])["screened_by"] == "relp"
+    with pytest.raises(ValueError, match="component 'k': RelP holds attention patterns constant"):
+        causal_trace(lens, [text_prompt()], ("k",), screen="relp", **settings)
+    with pytest.raises(ValueError, match="rule='fast'"):
+        causal_trace(lens, [text_prompt()], ("z",), screen="fast", **settings)

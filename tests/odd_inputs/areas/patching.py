@@ -16,7 +16,7 @@ NAN, INF = float("nan"), float("inf")
 BAD_SAMPLES = (0, 1.5, True, "2", None)
 LOGITS = (sl.paths.Receiver("logits"),)
 GRID = sl.Grid(("resid_post",), at="role")
-GRIDDED = ("activation_patch", "back_patch", "attribution_patch")
+GRIDDED = ("activation_patch", "back_patch", "attribution_patch", "relevance_patch")
 """Methods that take a grid and draws as values."""
 
 
@@ -49,6 +49,7 @@ def _patchers(lens: Any) -> dict[str, Any]:
         "activation_patch": partial(sl.activation_patch, lens, **stream),
         "back_patch": partial(sl.back_patch, lens, donors=sl.Donors(layers=(3,)), **quiet),
         "attribution_patch": partial(sl.attribution_patch, lens, **stream),
+        "relevance_patch": partial(sl.relevance_patch, lens, **stream),
         "path_patch": partial(sl.path_patch, lens, paths=sl.paths.Paths([sl.paths.Sender("mlp_out", 2)]), **quiet),
         "attribute_edges": partial(sl.attribute_edges, lens, paths=sl.paths.Paths(receivers=LOGITS), **quiet),
     }
@@ -154,6 +155,12 @@ def _settings(lens: Any, prompt: Any, other: Any) -> Iterator[Odd]:
         yield error(name, "a rough metric", partial(call, metrics=["kl"]), "'kl'", "no useful gradient", "logit")
     call = partial(sl.attribution_patch, lens, [prompt], [other], metrics=("logit_difference",), progress="none")
     yield error("attribution_patch", "patterns", partial(call, ["pattern"]), "'pattern'", "resid_pre")
+    relevance = partial(sl.relevance_patch, lens, [prompt], [other], metrics=("logit_difference",), progress="none")
+    yield error("relevance_patch", "queries", partial(relevance, ["q"]), "'q'", "RelP", "leave it out")
+    yield error("relevance_patch", "patterns", partial(relevance, ["pattern"]), "'pattern'", "resid_pre")
+    yield error(
+        "relevance_patch", "a rough metric", partial(relevance, metrics=["rank"]), "'rank'", "no useful gradient"
+    )
     yield error("attribution_patch", "heads and outputs", partial(call, ["z", "mlp_out"]), "mix heads", "two calls")
 
 

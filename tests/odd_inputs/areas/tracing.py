@@ -184,6 +184,8 @@ def _looks(lens: Any, text: Any) -> Iterator[Odd]:
     yield error(
         "first_look", "corruption a text", partial(look, corruption="noise"), "corruption='noise'", "sl.Noise()"
     )
+    for value in ("fast", 3, None):
+        yield error("first_look", f"rule {value!r}", partial(look, rule=value), "rule=", "relp")
     severed = partial(sl.tracing.first_look, lens, [text], sl.Grid(("resid_pre",), sever="mlp"))
     yield error("first_look", "a severed grid", severed, "sever='mlp'", "sever='none'")
     yield result(

@@ -33,8 +33,8 @@ def of_folder(folder: str | Path, out: str | Path | None = None) -> Path:
         run.folder if out is None else given_path("out", out),
         prompts=run.prompts,
         accuracy=list(run.kept.accuracy) or None,
-        findings=run.kept.findings,
-        texts=Texts(notes=run.kept.notes),
+        comparison=run.comparison,
+        texts=Texts(notes=run.kept.notes, findings=run.kept.findings),
         figures=tuple(_headed(averages, heading) for heading, averages in run.maps),
         facts=run.kept.facts,
     )

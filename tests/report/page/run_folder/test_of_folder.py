@@ -2,6 +2,7 @@
 
 import html
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,13 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
 
 
+def without_sounds(page: Path) -> str:
+    """The page without its packed sounds, whose stream has a random number."""
+    text, count = re.subn(r'<script type="text/plain" id="sounds">[^<]+', "", page.read_text(encoding="utf-8"))
+    assert count == 1
+    return text
+
+
 def test_everything_is_read_back(kept: Path) -> None:
     run = read_run_folder(kept)
     assert list(run.datasets) == ["by role", "by token"]
@@ -84,14 +92,15 @@ def test_the_page_holds_what_was_kept(kept: Path, tmp_path: Path) -> None:
     assert page == tmp_path / "page" / "index.html"
     for told in (*FINDINGS, *NOTES, "8 T2T prompts of <both>", "70\u00a0%"):
         assert told in text
-    assert of_folder(kept).read_bytes() == page.read_bytes()
+    assert without_sounds(of_folder(kept)) == without_sounds(page)
 
 
 def test_the_command_makes_it_without_torch_or_a_model(folder: Path) -> None:
     made = command(str(folder))
     assert made.returncode == 0, made.stderr
     assert made.stdout.strip() == str(folder / "index.html")
-    assert (folder / "index.html").read_bytes() == of_folder(folder).read_bytes()
+    by_command = without_sounds(folder / "index.html")
+    assert by_command == without_sounds(of_folder(folder))
     refused = command(str(folder / "wavs"))
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1

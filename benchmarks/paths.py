@@ -1,0 +1,200 @@
+"""Path patching beside the loop of four passes on TransformerLens's hooks: same numbers, and how much faster.
+
+    python benchmarks/paths.py                         # SmolLM2-135M and the embedded model, 12 tokens
+    python benchmarks/paths.py --models embedded --tokens 64
+
+Two matrices: all heads → logits, and all heads of earlier layers → queries, keys and values of the heads of one layer,
+each alone. The loop (Wang et al. 2022, section 3.1) runs the base and the source once, then for each sender a pass with
+every other head held (MLPs recompute; with ``heads+mlps`` they are held too) that records what receivers read, then for
+each receiver a pass in which it gets that reading. It runs a seeded sample of `--edges` edges per round, and is
+*scaled* to the matrix; ours runs the whole matrix, its two recorded runs included, in every round. Printed are medians
+after one warm-up, ratios, and the largest difference of any edge that both ran.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from causal_tracing import embedded, smollm2
+from torch import Tensor
+from transformer_lens import HookedTransformer
+
+import spiritlens as sl
+from spiritlens.analysis.paths.nodes import Receiver, Sender
+from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.paths import Held
+from spiritlens.effects.paths import Frozen
+
+Model = Literal["smollm2", "embedded"]
+FOLDERS: dict[Model, Callable[[], tuple[Any, list[int], range]]] = {"smollm2": smollm2, "embedded": embedded}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Time path patching."""
+
+    models: tuple[Model, ...] = ("smollm2", "embedded")
+    tokens: int = 12
+    frozen: tuple[Frozen, ...] = ("heads", "heads+mlps")
+    edges: int = 24
+    rounds: int = 3
+    threads: int = 2
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Senders × receivers of a model, between two prompts ``[1 pos]`` that differ in the subject."""
+
+    name: str
+    lens: sl.Lens
+    base: Tensor
+    source: Tensor
+    senders: tuple[Sender, ...]
+    receivers: tuple[Receiver, ...]
+    answer: int
+
+    def score(self, logits: Tensor) -> Tensor:
+        """Log-probability of an answer, ``[row metric]``."""
+        return logits[:, -1].log_softmax(-1)[:, [self.answer]]
+
+
+def tasks(name: Model, count: int) -> list[Task]:
+    """The two matrices of a model."""
+    llama, ids, subject = FOLDERS[name]()
+    lens = sl.load(llama.config._name_or_path, device="cpu", dtype=torch.float32)
+    model = lens.backend
+    words = [*ids[: subject.start], *(ids[place] for place in subject)]
+    base = torch.tensor([(words + ids[subject.stop :] * count)[:count]])
+    source = base.clone()
+    source[0, list(subject)] = torch.tensor([(each * 7 + 11) % 300 + 5 for each in ids[subject.start : subject.stop]])
+    heads = [Sender("z", layer, head) for layer in range(model.n_layers) for head in range(model.n_heads)]
+    layer = 2 * model.n_layers // 3
+    readers = [Receiver("q_input", layer, head) for head in range(model.n_heads)]
+    readers += [Receiver(kind, layer, head) for kind in ("k_input", "v_input") for head in range(model.n_kv_heads)]
+    answer = int(model.forward(base)[0, -1].argmax())
+    earlier = tuple(head for head in heads if head.layer < layer)
+    return [
+        Task(f"{name}: {len(heads)} heads → logits", lens, base, source, tuple(heads), (Receiver("logits"),), answer),
+        Task(
+            f"{name}: {len(earlier)} heads → {len(readers)} q, k, v of layer {layer}",
+            lens,
+            base,
+            source,
+            earlier,
+            tuple(readers),
+            answer,
+        ),
+    ]
+
+
+class Loop:
+    """The four passes, one edge at a time, on the model as TransformerLens runs it."""
+
+    def __init__(self, task: Task, frozen: Frozen) -> None:
+        self.task, self.frozen = task, frozen
+        self.model: HookedTransformer = task.lens.model
+        names = [f"blocks.{layer}.attn.hook_z" for layer in range(self.model.cfg.n_layers)]
+        self.held = [*names]
+        if frozen == "heads+mlps":
+            self.held += [f"blocks.{layer}.hook_mlp_out" for layer in range(self.model.cfg.n_layers)]
+        _, self.base = self.model.run_with_cache(task.base, names_filter=lambda name: name in self.held)
+        _, self.source = self.model.run_with_cache(task.source, names_filter=lambda name: name in names)
+
+    def readings(self, sender: Sender, receiver: Receiver) -> Tensor:
+        """Pass 3: the sender of the source run, all other heads held; what the receiver reads, or the logits."""
+        own = f"blocks.{sender.layer}.attn.hook_z"
+
+        def hold(value: Tensor, hook: Any) -> Tensor:
+            held = self.base[hook.name]
+            if hook.name != own:
+                return held
+            held = held.clone()
+            held[:, :, sender.head] = self.source[own][:, :, sender.head]
+            return held
+
+        found: dict[str, Tensor] = {}
+
+        def remember(value: Tensor, hook: Any) -> Tensor:
+            found[hook.name] = value
+            return value
+
+        hooks = [(name, hold) for name in self.held]
+        if receiver.component == "logits":
+            return self.model.run_with_hooks(self.task.base, fwd_hooks=hooks)
+        read = self.read(receiver)
+        stop = receiver.layer + 1
+        self.model.run_with_hooks(self.task.base, fwd_hooks=[*hooks, (read, remember)], stop_at_layer=stop)
+        return found[read]
+
+    @staticmethod
+    def read(receiver: Receiver) -> str:
+        """Where the receiver's reading stands."""
+        return f"blocks.{receiver.layer}.attn.hook_{receiver.component[0]}"
+
+    def edge(self, sender: Sender, receiver: Receiver) -> Tensor:
+        """Pass 4: the metric ``[metric]`` of the base run whose receiver gets the reading."""
+        reading = self.readings(sender, receiver)
+        if receiver.component == "logits":
+            return self.task.score(reading)[0]
+
+        def put(value: Tensor, hook: Any) -> Tensor:
+            value = value.clone()
+            value[:, :, receiver.head] = reading[:, :, receiver.head]
+            return value
+
+        return self.task.score(self.model.run_with_hooks(self.task.base, fwd_hooks=[(self.read(receiver), put)]))[0]
+
+
+def ours(task: Task, frozen: Frozen) -> Tensor:
+    """The whole matrix ``[receiver sender metric]``."""
+    model, groups = task.lens.backend, [(receiver,) for receiver in task.receivers]
+    recorded = record_pair(model, task.base, None, model.embed(task.source), groups, 1)
+    positions = range(task.base.shape[1])
+    return path_values(recorded, task.senders, groups, positions, held=Held(frozen), score=task.score).values
+
+
+def compare(task: Task, frozen: Frozen, settings: Arguments) -> None:
+    """Time both and print a line."""
+    loop, rng = Loop(task, frozen), np.random.default_rng(settings.seed)
+    n_edges = len(task.senders) * len(task.receivers)
+    times: dict[str, list[float]] = {"loop": [], "ours": []}
+    worst = 0.0
+    for number in range(settings.rounds + 1):
+        some = rng.permutation(n_edges)[: settings.edges]
+        start = time.perf_counter()
+        matrix = ours(task, frozen)
+        mine = time.perf_counter() - start
+        start = time.perf_counter()
+        pairs = [divmod(int(edge), len(task.senders)) for edge in some]
+        values = [loop.edge(task.senders[sender], task.receivers[receiver]) for receiver, sender in pairs]
+        theirs = (time.perf_counter() - start) * n_edges / len(some)
+        for (receiver, sender), value in zip(pairs, values, strict=True):
+            worst = max(worst, float((matrix[receiver, sender] - value).abs().max()))
+        if number:
+            times["loop"].append(theirs)
+            times["ours"].append(mine)
+    loop_s, ours_s = (statistics.median(times[name]) for name in ("loop", "ours"))
+    print(
+        f"{task.name}, {frozen} held, {task.base.shape[1]} tokens, {n_edges} edges: loop {loop_s:.1f} s (scaled), "
+        f"ours {ours_s:.2f} s, {loop_s / ours_s:.0f} ×; largest difference {worst:.1e}",
+        flush=True,
+    )
+
+
+@torch.no_grad()
+def main(settings: Arguments) -> None:
+    torch.set_num_threads(settings.threads)
+    for name in settings.models:
+        for task in tasks(name, settings.tokens):
+            for frozen in settings.frozen:
+                compare(task, frozen, settings)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments))

@@ -1,0 +1,94 @@
+"""Backward passes by a rule: the plain gradient, or RelP's, in which the block is made linear first.
+
+*gradient* is d metric / d activation. *relp* keeps the forward pass as it is and changes the derivatives: norms divide
+by a constant, attention patterns are constants, an activation function is the line through the origin and its value,
+and a product of two branches (gate · up) gives each of them half,
+
+    h = act(gate) · up:    ∂h/∂gate = ½ h / gate,    ∂h/∂up = ½ h / up          (no second branch: ∂h/∂pre = h / pre).
+
+So a block is linear in its input, and nothing is said twice or lost: in every layer the products activation · gradient
+of the stream add up to the metric, where the metric is a linear function of the logits and the model has no biases.
+Attention patterns being constants, queries and keys have gradient 0.
+
+Source: Jafari et al. 2025, RelP (arXiv 2508.21258); the rules are those of layer-wise relevance propagation (Achtibat
+et al. 2024, arXiv 2402.05602).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from spiritlens.components import hook_name, scale_hook_name
+from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.terms import BackwardRule
+
+UNREAD_BY_RELP = ("q", "k")
+"""Components whose gradient is 0 by the rule, whatever they do."""
+
+
+def gradients(
+    model: LensModel,
+    tokens: Tensor,
+    names: Sequence[str],
+    metric: Callable[[Tensor], Tensor],
+    rule: BackwardRule = "gradient",
+) -> dict[str, Tensor]:
+    """`LensModel.gradients` by a rule: one tensor for each hook name, with the activation's shape."""
+    if rule == "gradient":
+        return model.gradients(tokens, names, metric)
+    with model.hooked(linearising(model)):
+        return model.gradients(tokens, names, metric)
+
+
+def check_read(rule: BackwardRule, components: Sequence[str]) -> None:
+    """The rule has a gradient of each component that need not be 0."""
+    unread = [name for name in components if name in UNREAD_BY_RELP]
+    if rule == "relp" and unread:
+        raise ValueError(
+            f"component {unread[0]!r}: RelP holds attention patterns constant, so that queries and keys have no "
+            "gradient; leave it out, or take the rule 'gradient' (attribution patching)"
+        )
+
+
+def linearising(model: LensModel) -> list[tuple[str, HookFunction]]:
+    """Hooks that leave all values as they are and make the derivatives those of RelP."""
+    hooks: list[tuple[str, HookFunction]] = [(scale_hook_name("ln_final", 0), Tensor.detach)]
+    for layer in range(model.n_layers):
+        constant = [*(scale_hook_name(norm, layer) for norm in ("ln1", "ln2")), hook_name("pattern", layer)]
+        hooks += [(name, Tensor.detach) for name in constant]
+        hooks += _Product().hooks(layer)
+    found = model.hook_names
+    return [(name, function) for name, function in hooks if name in found]
+
+
+class _Product:
+    """One MLP's inner activation: what its branches were, and its derivatives by the half rule."""
+
+    def __init__(self) -> None:
+        self.branches: list[Tensor] = []
+
+    def hooks(self, layer: int) -> list[tuple[str, HookFunction]]:
+        """At the branches and at their product."""
+        at = f"blocks.{layer}.mlp.hook_"
+        return [(f"{at}pre", self.begin), (f"{at}pre_linear", self.add), (f"{at}post", self.linear)]
+
+    def begin(self, value: Tensor) -> Tensor:
+        self.branches = [value]
+        return value
+
+    def add(self, value: Tensor) -> Tensor:
+        self.branches.append(value)
+        return value
+
+    def linear(self, value: Tensor) -> Tensor:
+        """The value as it is, as a linear function of its branches for the backward pass."""
+        fixed = value.detach()
+        parts = [branch * _ratio(fixed, branch.detach()) for branch in self.branches]
+        mean = torch.stack(parts).mean(0)
+        return fixed + (mean - mean.detach())
+
+
+def _ratio(value: Tensor, branch: Tensor) -> Tensor:
+    """value / branch; 0 where the branch is exactly 0."""
+    return torch.where(branch == 0, 0.0, value / torch.where(branch == 0, 1.0, branch))

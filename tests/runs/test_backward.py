@@ -1,0 +1,91 @@
+"""RelP's backward pass against one written out by hand, and its bookkeeping: nothing is lost, nothing said twice."""
+
+import pytest
+import torch
+from tracing_lens import TinyLens, text_prompt, tiny_lens
+
+from spiritlens.components import hook_name
+from spiritlens.runs.backward import check_read, gradients
+
+
+@pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
+def lens(request: pytest.FixtureRequest) -> TinyLens:
+    return tiny_lens(request.param)
+
+
+def readout(prompt):
+    return lambda logits: logits[0, -1, prompt.answer_ids[0]]
+
+
+def test_the_plain_rule_is_the_models_own_gradient(lens) -> None:
+    prompt, name = text_prompt(), hook_name("resid_pre", 1)
+    own = lens.backend.gradients(prompt.tokens, [name], readout(prompt))[name]
+    assert torch.equal(gradients(lens.backend, prompt.tokens, [name], readout(prompt))[name], own)
+
+
+def test_in_every_layer_the_stream_adds_up_to_the_logit(lens) -> None:
+    """By homogeneity: the linear model's logit is its activation times its gradient, at each cut through the stream."""
+    prompt, model = text_prompt(), lens.backend
+    names = [hook_name(name, layer) for layer in range(model.n_layers) for name in ("resid_pre", "resid_mid")]
+    logit = model.forward(prompt.tokens)[0, -1, prompt.answer_ids[0]]
+    values = model.cache(prompt.tokens, names)
+    for rule, adds_up in (("relp", True), ("gradient", False)):
+        found = gradients(model, prompt.tokens, names, readout(prompt), rule)
+        off = max(abs(float((values[name] * found[name]).sum() - logit)) for name in names)
+        assert (off < 1e-10) == adds_up
+
+
+def test_values_stay_as_they_are(lens) -> None:
+    prompt, seen = text_prompt(), []
+
+    def metric(logits):
+        seen.append(logits.detach())
+        return logits[0, -1, 7]
+
+    for rule in ("gradient", "relp"):
+        gradients(lens.backend, prompt.tokens, [hook_name("resid_pre", 0)], metric, rule)
+    assert torch.equal(*seen)
+    assert not lens.backend.has_user_hooks()
+
+
+def linear_block(model, layer, cached, resid):
+    """A block as a linear map: scales, patterns and gate ratios are numbers of the cached run, written out."""
+    block = model.model.blocks[layer]
+    kept = {name: cached[f"blocks.{layer}.{name}"] for name in PARTS}
+    normed = resid / kept["ln1.hook_scale"] * block.ln1.w
+    values = torch.einsum("bpd,hde->bphe", normed, block.attn.W_V)
+    values = values.repeat_interleave(model.n_heads // values.shape[2], dim=2)
+    z = torch.einsum("bhqk,bkhe->bqhe", kept["attn.hook_pattern"], values)
+    mid = resid + torch.einsum("bqhe,hed->bqd", z, block.attn.W_O)
+    normed = mid / kept["ln2.hook_scale"] * block.ln2.w
+    gate, up, post = (kept[f"mlp.hook_{name}"] for name in ("pre", "pre_linear", "post"))
+    inner = ((normed @ block.mlp.W_gate) * (post / gate) + (normed @ block.mlp.W_in) * (post / up)) / 2
+    return mid + inner @ block.mlp.W_out
+
+
+PARTS = (
+    "ln1.hook_scale", "attn.hook_pattern", "ln2.hook_scale", "mlp.hook_pre", "mlp.hook_pre_linear", "mlp.hook_post",
+)  # fmt: skip
+
+
+def test_the_gradient_is_that_of_the_linear_model_written_out(lens) -> None:
+    prompt, model = text_prompt(), lens.backend
+    names = [f"blocks.{layer}.{part}" for layer in range(model.n_layers) for part in PARTS]
+    cached = model.cache(prompt.tokens, [*names, "ln_final.hook_scale", hook_name("resid_pre", 0)])
+    start = cached[hook_name("resid_pre", 0)].clone().requires_grad_(True)
+    resid = start
+    for layer in range(model.n_layers):
+        resid = linear_block(model, layer, cached, resid)
+    final = resid / cached["ln_final.hook_scale"] * model.model.ln_final.w
+    logit = (final @ model.w_u)[0, -1, prompt.answer_ids[0]]
+    (expected,) = torch.autograd.grad(logit, start)
+    name = hook_name("resid_pre", 0)
+    found = gradients(model, prompt.tokens, [name], readout(prompt), "relp")[name]
+    assert float((found - expected).abs().max()) < 1e-10 * float(expected.abs().max())
+
+
+def test_queries_and_keys_are_refused() -> None:
+    check_read("gradient", ("q", "k"))
+    check_read("relp", ("v", "z"))
+    with pytest.raises(ValueError, match=r"component 'k'.*leave it out"):
+        check_read("relp", ("v", "k"))
