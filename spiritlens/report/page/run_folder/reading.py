@@ -64,8 +64,9 @@ def _of_method(folder: Path) -> PageRecord:
         )
     if not (folder / EFFECTS).is_file():
         raise ValueError(f"{folder} is no run folder (it has neither {FILE} nor {EFFECTS}): {GIVE}")
-    rows = RunDirectory(folder).read_prompts()
-    names = tuple(str(name) for name in rows["id"]) if len(rows) else ()
+    effects, rows = load(folder / EFFECTS), RunDirectory(folder).read_prompts()
+    finished = set(effects["prompt_id"].values.tolist()) if "prompt_id" in effects.variables else set()
+    names = tuple(str(name) for name in rows["id"] if str(name) in finished) if len(rows) else ()
     return PageRecord((KeptDataset("effects", EFFECTS, ()),), names)
 
 
