@@ -3,9 +3,9 @@
     python experiments/map_calibration.py --trials 200
 
 Facts are drawn from a mechanism (`experiments/sentence_calibration.py`): a size, a map and noise of each fact's own.
-The truth is what `sl.compare` reads where facts have none of these. Counted is how often the nominal 95 % interval holds
-that truth, over studies that have an interval (where the mechanism is the same in both modalities: how often that of a
-difference holds 0), and how often a difference is told.
+The truth is what `sl.compare` reads where facts have none of these. Counted is how often the nominal 95 % interval
+holds that truth, over studies that have an interval (where the mechanism is the same in both modalities: how often that
+of a difference holds 0), and how often a difference is told.
 """
 
 from collections.abc import Iterator, Mapping
