@@ -19,6 +19,9 @@ from spiritlens.effects.intervals import jackknife_interval, left_out_weights
 
 Rows = Literal["left out", "draws"]
 
+LEAST_P = 1e-6
+"""Smaller p of closed intervals are not told apart."""
+
 MOST_EMPTY_DRAWS = 0.2
 """Where more than this share of the bootstrap draws has no value (no peak, no hand-over), no interval is given."""
 
@@ -37,6 +40,11 @@ class Sampling:
     def n_clusters(self) -> int:
         """How many clusters there are."""
         return len(self.sizes)
+
+    @property
+    def least_p(self) -> float:
+        """Below this no p is read from the intervals: of draws, one of them."""
+        return LEAST_P if self.rows == "left out" else 1 / len(self.weights)
 
     def estimate(self, values: Array, confidence: float | None = None, exact: float | None = None) -> Estimate:
         """The estimate with its interval, from the values of all draws [draw]; a bootstrap's is widened to hold it.

@@ -201,6 +201,17 @@ def hall_ends(mean: Array, se: Array, skewness: Array, quantile: Array) -> tuple
     return mean - se * reach[1], mean + se * reach[0]
 
 
+def hall_p(mean: Array, se: Array, skewness: Array, dof: Array) -> Array:
+    """The smallest α at which the interval of `hall_ends` at 1 − α excludes 0: the two-sided p of a mean of 0.
+
+    1 where the corrected T is not above 0, NaN without a standard error.
+    """
+    t = np.abs(mean) / np.where(se > 0, se, np.nan)
+    a = np.sign(mean) * skewness / 3
+    corrected = t + a * t**2 + a**2 * t**3 / 3 + a / 2
+    return np.asarray(2 * scipy.special.stdtr(dof, -np.maximum(np.minimum(t, corrected), 0)))
+
+
 def n_carriers(sums: ClusterSums, floor: float = 0.0) -> Whole:
     """Clusters whose mean differs from the commonest cluster mean [cell]; means within `floor` of 0 count as 0."""
     has = sums.counts > 0

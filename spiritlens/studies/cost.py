@@ -61,6 +61,7 @@ def study_cost(
         costs["control"] = cost(controlled, few, "role", "control")
     if "unknown" in settings.floors:
         costs["unknown"] = cost(prompts, few, "role")
+    costs |= {f"another {name}": cost(prompts, few, "role") for name in settings.ceilings}
     costs |= {f"twin {number}": cost(prompts, few, "role") for number in range(settings.twins)}
     return costs | ({SEED: cost(prompts, settings, "token")} if protocol == "seed" else {})
 

@@ -12,7 +12,8 @@
    well. With protocol="seed" the seed study's protocol is run beside it, on the facts and prompts that were asked
    (`spiritlens.studies.seed`).
 5. **Trace what the map is read against**: the same written prompts without the marker, for the marker's own effect
-   (`spiritlens.studies.marker_effect`), and floors, which must not agree as far (`spiritlens.studies.floors`).
+   (`spiritlens.studies.marker_effect`), floors, which must not agree as far (`spiritlens.studies.floors`), and, where
+   they are asked for, ceilings (`spiritlens.studies.ceilings`).
 6. **Compare** the modalities with intervals over facts, make the table of the four cells of knowing with their maps
    (`spiritlens.studies.cells`), and write the page.
 
@@ -20,8 +21,8 @@ The folder is the run directory of the trace by role (see `spiritlens.effects.st
 its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``dose.json``,
 ``cells.json`` and ``cells/``, ``comparison.nc``, ``wavs/``, ``page.json`` (what the page is made of, so that
 `sl.page.of_folder` makes it anew), ``index.html``. Run directories of their own are ``plain/`` (writing without the
-marker), ``tokens/`` (maps by token), those in ``floors/``, and ``seed/`` (the seed protocol, with ``subsets.json`` and
-``beside.json``). The same call resumes what was interrupted.
+marker), ``tokens/`` (maps by token), those in ``floors/`` and ``ceilings/``, and ``seed/`` (the seed protocol, with
+``subsets.json`` and ``beside.json``). The same call resumes what was interrupted.
 """
 
 import json
@@ -45,6 +46,7 @@ from spiritlens.prompts.facts.foils import drawn_foils
 from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.knowing import EXACT
 from spiritlens.report.page.run_folder.of_folder import of_folder
+from spiritlens.studies.ceilings import study_ceilings
 from spiritlens.studies.cells import FourCells, four_cells
 from spiritlens.studies.design import design_sentences
 from spiritlens.studies.doses import StudyDose, study_dose
@@ -125,6 +127,8 @@ def study(
     traced = _traced(lens, chosen, settings, dose, out)
     both = [each.pair for each in chosen if len(each.kinds) == len(KINDS)]
     floors = study_floors(lens, both, unknown_pairs(asked.pairs), settings, out / "floors", dose.noise)
+    ceilings = study_ceilings(lens, both, settings, traced[BY_ROLE], out / "ceilings", dose.noise)
+    floors = replace(floors, ceilings=ceilings)
     seed = None
     if protocol == "seed":
         seed = _seed(lens, asked, settings, traced[BY_ROLE], out / "seed", dose)
