@@ -68,7 +68,9 @@ class Browser:
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        self._ask("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        wanted = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # what scrolls is there at once
+        features = [{"name": name, "value": value} for name, value in wanted.items()]
+        self._ask("Emulation.setEmulatedMedia", {"features": features})
 
     def open(self, page: Path, address: str = "") -> None:
         """Opens a page and waits until it is ready."""
