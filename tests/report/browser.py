@@ -113,6 +113,12 @@ class Browser:
         x, y = self._middle(selector)
         self._ask("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
 
+    def cpu_seconds(self) -> float:
+        """Seconds that the tab's main thread has been busy since it was opened."""
+        self._ask("Performance.enable", {"timeDomain": "threadTicks"})
+        found = self._ask("Performance.getMetrics")["metrics"]
+        return float(next(one["value"] for one in found if one["name"] == "TaskDuration"))
+
     def picture(self, path: Path) -> Path:
         """A screenshot of what is seen, as PNG."""
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
