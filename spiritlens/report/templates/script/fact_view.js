@@ -19,7 +19,8 @@ async function drawFact() {
     make("p", { class: "quiet" }, `${people.relation[fact] || "no relation"} · ${people.name[fact]}`),
     make("div", { class: "choices" }, ...factChoices(own, set)),
     make("div", { class: "side-by-side" }, panels),
-    colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit));
+    colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
+    statusLegend(maps));
   maps.forEach((map, side) => {
     const within = Math.abs(map.total) <= Math.abs(map.floor);
     drawMap(panels[side].querySelector(".map-host"), map, {

@@ -25,6 +25,7 @@ async function drawFirst() {
   if (!host) return;
   await open("averages", ...(chosen.fact ? ["maps"] : []));
   const { main, plain } = firstAverages();
+  host.closest("figure").hidden = !main;
   if (!main) return;
   const component = named(main.components, chosen.component).name;
   const metric = named(main.metrics, chosen.metric).name;
@@ -100,6 +101,7 @@ function toggle(label, name) {
 
 function drawFirstPlayer() {
   const host = document.getElementById("first-player");
+  if (!host) return;
   const fact = chosenFact();
   const spoken = people.of[fact].find((prompt) => numbers(header.sounds.prompts).includes(prompt));
   host.replaceChildren(...[spoken === undefined ? null : playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`)].filter(Boolean));
