@@ -1,18 +1,18 @@
 """Words of figures and pages: modalities, components, what was run, what a colour means.
 
 What comes from a dataset (names of components, words of a user's metric) is escaped here, where it enters a caption.
-Colours and marks: `spiritlens.report.figures.look`; words of metrics: `spiritlens.effects.metric_words`.
+Colours and marks: `spiritlens.report.figures.look`; words of metrics: `spiritlens.effects.metric_words`; numbers and
+plurals: `spiritlens.report.numerals`.
 """
 
 import html
 
-import numpy as np
 import xarray as xr
 
 from spiritlens.components import COMPONENT_NAMED, CUT_ATTENTION
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 from spiritlens.effects.metric_words import words_of
-from spiritlens.effects.schema import window_of
+from spiritlens.effects.schema import Status, window_of
 
 MODALITY_WORDS = {"T2T": "written", "S2T": "spoken", "mixed": "partly spoken"}
 
@@ -20,10 +20,23 @@ QUANTITY_WORDS = {
     "indirect": {"denoising": "indirect effect", "noising": "loss by noising"},
     "normalised": {"denoising": "indirect effect ÷ total effect", "noising": "loss by noising ÷ total effect"},
 }
+COLOUR_WORDS = {
+    "indirect": {"denoising": "indirect effect", "noising": "loss by noising"},
+    "normalised": {"denoising": "share of the total effect", "noising": "share of the total effect"},
+}
+"""What stands beside a colour bar."""
 DIRECTION_WORDS = {
     "denoising": "denoising: restored in the corrupted run",
     "noising": "noising: corrupted in the clean run",
 }
+
+STATUS_WORDS = {
+    Status.MEASURED: "measured",
+    Status.EXACT: "exact: the patch changes nothing, not run",
+    Status.SCREENED: "screened out: not run",
+    Status.ABSENT: "absent: no such place",
+}
+"""How a cell came by its value, in hovers; what stands before the colon names its mark in the legend."""
 
 
 def component_words(component: str) -> str:
@@ -74,18 +87,3 @@ def interval_words(average: xr.Dataset, mark: str) -> str:
     if not bool(average["low"].notnull().any()):
         return f"no {mark}: fewer than {FEWEST_CLUSTERS} subjects, or too few facts with any effect"
     return f"{mark}: {100 * float(average.attrs['confidence']):.0f} % interval over facts"
-
-
-def several(count: int, noun: str) -> str:
-    """``1 prompt``, ``2 prompts``."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
-def number_words(value: float) -> str:
-    """Three significant digits; a dash where there is no number, such as a ratio to a total effect near 0."""
-    return "–" if np.isnan(value) else f"{value:.3g}"
-
-
-def bounds_words(low: float, high: float, digits: str = ".3g") -> str:
-    """`` [low, high]``; nothing where there is no interval, as over too few subjects."""
-    return "" if np.isnan(low) else f" [{low:{digits}}, {high:{digits}}]"

@@ -20,9 +20,12 @@ from spiritlens.effects.quantities import Quantity
 from spiritlens.effects.schema import Status
 from spiritlens.report.figures.chosen import chosen
 from spiritlens.report.figures.head_measures import MEASURES, measured_heads
-from spiritlens.report.figures.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks, window_hover
+from spiritlens.report.figures.heatmap import add_cells, cell_words, name_marks, window_hover
 from spiritlens.report.figures.look import INK, apply_look, layer_ticks
-from spiritlens.report.words import component_words, patching_words, quantity_words, site_words
+from spiritlens.report.figures.rows import every_row
+from spiritlens.report.figures.scale import OF_HEADS, Scale, averages_scale, effect_scale
+from spiritlens.report.numerals import several
+from spiritlens.report.words import COLOUR_WORDS, component_words, patching_words, quantity_words, site_words
 from spiritlens.terms import READOUT, READOUT_ROLES, Facts
 
 READOUT_NAMES = ("last token", *READOUT_ROLES)
@@ -37,7 +40,12 @@ class HeadMeans:
     means: xr.Dataset
     title: str
     subtitle: str
+    colour: str
     component: str = ""
+
+    def scale(self, *maps: Any) -> Scale:
+        """The scale of maps of one role: of effects full colour is a quarter of the total effect."""
+        return averages_scale(self.means, *maps, part=OF_HEADS) if self.component else effect_scale(*maps)
 
 
 @told_keywords
@@ -67,7 +75,7 @@ def head_map(
     counts = [int(panel["n_facts"].max()) for panel in panels]
     kinds = heads.means["modality"].values.tolist()
     named = f" · {html.escape(heads.component)}" if heads.component else ""
-    titles = [f"<b>{kind}</b>{named} · n = {count} facts" for kind, count in zip(kinds, counts, strict=True)]
+    titles = [f"<b>{kind}</b>{named} · n = {several(count, 'fact')}" for kind, count in zip(kinds, counts, strict=True)]
     figure = make_subplots(1, len(panels), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     names = [f"head {head}" for head in heads.means["head"].values]
     for column, panel in enumerate(panels, start=1):
@@ -75,14 +83,17 @@ def head_map(
         status = cell_status(panel) if heads.component else _measured(panel)
         layers, values = panel["layer"].values, panel["mean"].values
         hover = _hover(heads.component, panel, status)
-        add_cells(figure, layers, values, status, hover, coloraxis="coloraxis", place=place)
+        add_cells(figure, layers, values, status, hover, place=place)
         figure.update_xaxes(**layer_ticks(layers), **place)
-        figure.update_yaxes(**row_ticks(names, kept=list(range(0, len(names), max(1, len(names) // 16)))), **place)
-    figure.update_layout(coloraxis=colour_axis(colour_limit(*(panel["mean"].values for panel in panels))))
+        kept = list(range(0, len(names), max(1, len(names) // 16)))
+        figure.update_yaxes(**every_row(len(names)).ticks(names, kept=kept), **place)
+    scale = heads.scale(*(panel["mean"].values for panel in panels))
+    figure.update_layout(coloraxis=scale.axis(heads.colour))
     height = 150 + max(160, HEAD_PIXELS * len(names))
     title = heads.title.format(role=html.escape(role))
-    apply_look(figure, title, f"{heads.subtitle} · mean over facts", height=height)
-    return figure.update_annotations(font={"size": 13, "color": INK})
+    subtitle = f"{heads.subtitle} · mean over facts{f' · {scale.line}' if scale.line else ''}"
+    apply_look(figure, title, subtitle, height=height)
+    return name_marks(figure.update_annotations(font={"size": 13, "color": INK}))
 
 
 def default_role(means: xr.Dataset) -> str:
@@ -108,7 +119,8 @@ def _of_effects(
     means = average.sel(component=component, metric=metric)
     colour = quantity_words(average, average.attrs["quantity"], metric)
     subtitle = f"{colour} · {patching_words(average)} · {site_words(average)}"
-    return HeadMeans(means, f"Heads at the {{role}}: {component_words(component)}", subtitle, component)
+    bar = COLOUR_WORDS[average.attrs["quantity"]][average.attrs["direction"]]
+    return HeadMeans(means, f"Heads at the {{role}}: {component_words(component)}", subtitle, bar, component)
 
 
 def _of_measures(dataset: xr.Dataset, options: dict[str, str | None], facts: Facts | None) -> HeadMeans:
@@ -118,7 +130,7 @@ def _of_measures(dataset: xr.Dataset, options: dict[str, str | None], facts: Fac
         if value is not None:
             raise ValueError(f"{name}={shown(value)}: attributions and attention have none; leave it out")
     words = MEASURES[dataset.attrs["schema"]]
-    return HeadMeans(measured_heads(dataset), words.title, words.subtitle)
+    return HeadMeans(measured_heads(dataset), words.title, words.subtitle, words.colour)
 
 
 TO_SUBJECT = " → subject"
@@ -153,7 +165,7 @@ def _hover(component: str, panel: xr.Dataset, status: Any) -> list[list[str]]:
     return [
         [
             f"layer {layer}{window}, head {head}, {role}<br>"
-            f"mean {cell_words(mean, code, low, high)}<br>n = {int(n)} facts"
+            f"mean {cell_words(mean, code, low, high)}<br>n = {several(int(n), 'fact')}"
             for layer, window, mean, low, high, n, code in zip(
                 layers, windows, *(column[row] for column in columns), strict=True
             )

@@ -10,17 +10,18 @@ from spiritlens.effects.statistics import fact_means
 
 
 class MeasureWords(NamedTuple):
-    """Title (of the row that is drawn) and subtitle of a map."""
+    """Title (of the row that is drawn) and subtitle of a map, and what stands beside its colour bar."""
 
     title: str
     subtitle: str
+    colour: str
 
 
 MEASURES = {
     ATTRIBUTION_SCHEMA: MeasureWords(
-        "What heads write towards the answer", "direct logit attribution at the last position, in logits"
+        "What heads write towards the answer", "direct logit attribution at the last position, in logits", "logits"
     ),
-    MASS_SCHEMA: MeasureWords("Where heads look: {role}", "share of the attention"),
+    MASS_SCHEMA: MeasureWords("Where heads look: {role}", "share of the attention", "share of the attention"),
 }
 """What a map of each schema is called."""
 

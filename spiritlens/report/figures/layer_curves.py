@@ -26,9 +26,9 @@ from spiritlens.report.figures.look import (
     apply_look,
     layer_ticks,
 )
+from spiritlens.report.numerals import interval_of, several
 from spiritlens.report.words import (
     MODALITY_WORDS,
-    bounds_words,
     interval_words,
     patching_words,
     quantity_words,
@@ -115,7 +115,8 @@ def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int]) -> N
     if bounded.any():
         _add_band(figure, layers[bounded], low[bounded], high[bounded], kind, place)
     text = [
-        f"{kind} {value:.3f}{bounds_words(a, b, '.3f')}, n = {n}" for value, a, b in zip(mean, low, high, strict=True)
+        f"{kind} {interval_of(value, a, b)}, n = {several(n, 'fact')}"
+        for value, a, b in zip(mean, low, high, strict=True)
     ]
     figure.add_trace(
         go.Scatter(

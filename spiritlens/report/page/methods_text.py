@@ -13,7 +13,8 @@ from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.quantities import small_total_effects, smallest_total_effect
 from spiritlens.effects.statistics import fact_names
 from spiritlens.prompts.knowing import EXACT, Knowing
-from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words, several
+from spiritlens.report.numerals import number_words, several
+from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words
 from spiritlens.terms import Facts
 
 AT_WORDS = {
@@ -103,7 +104,7 @@ def corruption_words(effects: xr.Dataset) -> str:
     attributes = effects.attrs
     noise = f"{attributes['noise_law']} noise" if attributes["noise_law"] else "not stated"
     scales = [
-        f"{attributes[name]:.4g} on {what}"
+        f"{number_words(attributes[name])} on {what}"
         for name, what in (("noise_scale_text", "text"), ("noise_scale_speech", "speech units"))
         if not np.isnan(attributes[name])
     ]
@@ -144,7 +145,7 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
     small = small_total_effects(effects)
     name = str(effects["metric"].values[0])
     count = int(small.sel(metric=name))
-    smallest = f"{smallest_total_effect(effects, name):.3g} ({count} of {effects.sizes['prompt']}"
+    smallest = f"{number_words(smallest_total_effect(effects, name))} ({count} of {effects.sizes['prompt']}"
     return (
         "Metrics are averaged over noise samples, then over the phrasings and voices of a fact, then over facts, which "
         "weigh equally; intervals are Student's over subjects, corrected for skewness. Effects ÷ total effect leave "
@@ -155,7 +156,7 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
 def floor_sentence(datasets: Mapping[str, xr.Dataset]) -> str:
     floor = max(float(effects["noise_floor"].isel(metric=0).max()) for effects in datasets.values())
     return (
-        f"Patching nothing moved the first metric by at most {floor:.2g}: smaller effects are rounding. "
+        f"Patching nothing moved the first metric by at most {number_words(floor)}: smaller effects are rounding. "
         f"{canary_sentence(datasets.values())}"
     )
 
@@ -174,7 +175,7 @@ def canary_sentence(results: Iterable[xr.Dataset]) -> str:
         "canary_all": "putting all of the other run's values in missed that run's metrics by at most",
     }
     parts = [
-        f"{words} {max(row.deviation for row in rows if row.name == name):.2g}"
+        f"{words} {number_words(max(row.deviation for row in rows if row.name == name))}"
         for name, words in told.items()
         if any(row.name == name for row in rows)
     ]

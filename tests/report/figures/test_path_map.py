@@ -53,9 +53,19 @@ def test_changes_are_means_over_facts(paths: xr.Dataset) -> None:
     np.testing.assert_allclose(np.asarray(heatmaps(figure)[0].z, dtype=float), expected, atol=1e-12)
 
 
-def test_paths_that_run_backwards_are_hatched(paths: xr.Dataset) -> None:
-    hatched = next(trace for trace in path_map(paths).data if trace.name == "not run")
-    assert list(zip(hatched.x, hatched.y, strict=True)) == [(0, 2), (0, 3)]
+def test_paths_that_run_backwards_are_absent_and_grey(paths: xr.Dataset) -> None:
+    figure = path_map(paths)
+    told = heatmaps(figure)[0].text
+    absent = [(x, y) for y, row in enumerate(told) for x, cell in enumerate(row) if "absent: no such place" in cell]
+    assert absent == [(0, 2), (0, 3)]
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["absent, no such place"]
+
+
+def test_changes_within_the_noise_floor_are_pale(paths: xr.Dataset) -> None:
+    loud = path_map(paths.assign(noise_floor=paths["noise_floor"] + 2.0))
+    assert loud.layout.coloraxis.cmax == pytest.approx(8.0)
+    assert "within the noise floor, 2" in loud.layout.title.text
+    assert "noise floor" not in path_map(paths).layout.title.text
 
 
 def test_the_largest_senders_are_kept_in_order(paths: xr.Dataset) -> None:
