@@ -6,6 +6,7 @@ plurals: `spiritlens.report.numerals`.
 """
 
 import html
+import json
 
 import xarray as xr
 
@@ -30,6 +31,13 @@ DIRECTION_WORDS = {
     "noising": "noising: corrupted in the clean run",
 }
 
+AGAINST_WORDS = {
+    "foil": "logit of the answer − logit of the foil",
+    "nothing": "logit of the answer",
+    "mean": "logit of the answer − mean logit of all tokens",
+}
+"""What a direct logit attribution adds up to, by the setting ``against``."""
+
 STATUS_WORDS = {
     Status.MEASURED: "measured",
     Status.EXACT: "exact: the patch changes nothing, not run",
@@ -37,6 +45,12 @@ STATUS_WORDS = {
     Status.ABSENT: "absent: no such place",
 }
 """How a cell came by its value, in hovers; what stands before the colon names its mark in the legend."""
+
+
+def setting(dataset: xr.Dataset, name: str) -> str:
+    """A setting of the call that made a dataset (`config_json`), as a text; "" where it was not written down."""
+    found = json.loads(str(dataset.attrs.get("config_json") or "{}")).get(name)
+    return "" if found is None else str(found)
 
 
 def component_words(component: str) -> str:

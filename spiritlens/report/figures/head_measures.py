@@ -30,10 +30,13 @@ RESAMPLING = (0.95, 1000, 0)
 
 def measured_heads(dataset: xr.Dataset) -> xr.Dataset:
     """Means by modality and row [group role layer head] of what was measured in prompts."""
-    values = _rows(dataset)
+    return average_facts(fact_means(with_facts(_rows(dataset)), facts="all"), ("modality",), RESAMPLING)
+
+
+def with_facts(values: xr.DataArray) -> xr.DataArray:
+    """Values of prompts with all that tells facts apart; what was not asked for is the prompt itself."""
     missing = [name for name in ("relation", "subject", "answer", "group") if name not in values.coords]
-    values = values.assign_coords(dict.fromkeys(missing, ("prompt", values["prompt_id"].values)))
-    return average_facts(fact_means(values, facts="all"), ("modality",), RESAMPLING)
+    return values.assign_coords(dict.fromkeys(missing, ("prompt", values["prompt_id"].values)))
 
 
 def _rows(dataset: xr.Dataset) -> xr.DataArray:

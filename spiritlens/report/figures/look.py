@@ -62,6 +62,12 @@ def apply_look(figure: go.Figure, title: str, subtitle: str, *, height: int) -> 
     return figure
 
 
+def legend_above(figure: go.Figure, pixels: int) -> go.Figure:
+    """The legend so many pixels above the panels, where these have titles of their own."""
+    inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    return figure.update_layout(legend={"y": 1 + pixels / inside})
+
+
 def _lines(subtitle: str) -> list[str]:
     """The subtitle in lines of at most LINE letters, broken at its dots."""
     lines = [""]

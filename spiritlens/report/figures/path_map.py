@@ -77,7 +77,8 @@ def path_map(
     figure.update_yaxes(title_text="sender", row=1, col=1)
     scale = effect_scale(maps, floor=float(paths["noise_floor"].sel(metric=metric).max()))
     figure.update_layout(coloraxis=scale.axis("change"))
-    return _titled(figure, _subtitle(paths, metric, pos, scale.line), len(rows))
+    words = path_words(paths, metric, pos)
+    return _titled(figure, f"{words} · {scale.line}" if scale.line else words, len(rows))
 
 
 def _add_panel(
@@ -116,11 +117,12 @@ def _titled(figure: go.Figure, subtitle: str, n_rows: int) -> go.Figure:
     return name_marks(figure.update_annotations(font={"size": 13, "color": INK}))
 
 
-def _subtitle(paths: xr.Dataset, metric: str, pos: int, line: str) -> str:
+def path_words(paths: xr.Dataset, metric: str, pos: int) -> str:
+    """What was patched, in which run, and what was held."""
     attributes = paths.attrs
     method = html.escape(str(attributes.get("method", "path patching")))
     return (
         f"{method} · change of the {metric_words(paths, metric)} in the "
         f"{attributes['base_run']} run · senders patched at {html.escape(str(paths['pos_name'].values[pos]))} · "
-        f"held: {attributes['frozen']} · norms {attributes['norms']} · mean over facts{f' · {line}' if line else ''}"
+        f"held: {attributes['frozen']} · norms {attributes['norms']} · mean over facts"
     )

@@ -26,7 +26,8 @@ from spiritlens.effects.statistics import fact_names, of_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.figures import FIGURES
 from spiritlens.report.figures.figure import OnPage
-from spiritlens.report.figures.head_map import default_role, head_map
+from spiritlens.report.figures.head_map import head_map
+from spiritlens.report.figures.head_means import default_role
 from spiritlens.report.figures.role_maps import role_maps
 from spiritlens.report.figures.speech import speech
 from spiritlens.report.figures.trace_map import trace_map
