@@ -33,12 +33,8 @@ class Scale:
         """Plotly's colour axis with its bar, titled, at round ticks."""
         ticks = ticks_within(self.limit)
         colour_bar = {
-            **{
-                "title": {"text": title, "side": "right", "font": {"size": 12}},
-                "tickvals": ticks,
-                "ticktext": tick_words(ticks),
-            },
-            **{"thickness": 12, "outlinewidth": 0, **bar},
+            **{"title": {"text": title, "side": "right", "font": {"size": 12}}, "tickvals": ticks},
+            **{"ticktext": tick_words(ticks), "thickness": 12, "outlinewidth": 0, **bar},
         }
         return {"colorscale": DIVERGING, "cmin": -self.limit, "cmax": self.limit, "colorbar": colour_bar}
 
