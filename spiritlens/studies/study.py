@@ -200,8 +200,8 @@ def _written(
         out,
         prompts=prompts_of(chosen),
         accuracy=accuracy,
-        findings=findings,
-        texts=Texts(notes=selection_sentences(asked, chosen, settings.selection)),
+        comparison=comparison,
+        texts=Texts(notes=selection_sentences(asked, chosen, settings.selection), findings=findings),
         figures=cell_figures(cells),
         facts="all" if settings.selection == "all" else "known",
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-sys.path.append(str(Path(__file__).parents[1] / "effects"))
+sys.path += [str(Path(__file__).parents[1] / "effects"), str(Path(__file__).parent)]
 
 from effects_synthetic import SPEECH_TOKENS, TEXT_TOKENS, prompt_columns, role_effects, token_effects
 from made_datasets import made_paths

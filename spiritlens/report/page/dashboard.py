@@ -1,23 +1,22 @@
 """The page of a study: findings, maps side by side, curves, accuracy, prompts to listen to, and what was run.
 
-`dashboard` writes one ``index.html`` that opens offline: plotly.js is inlined once, audio is embedded, nothing is
+`dashboard` writes one ``index.html`` that opens offline: nothing is
 fetched. It takes one effects dataset or several by name (say at="role" and at="token" of the same prompts): the role
 maps come from the first with at="role", the maps of single prompts from the first that has single tokens. Each dataset
 is averaged once, and the figures of `spiritlens.report.figures.FIGURES` draw the averages. Where there are none (no
 fact is known, or other cells were screened out in each prompt) the page says so.
 """
 
-import base64
 import html
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
 import xarray as xr
 
-from spiritlens.arguments import check_choice, listed, told_keywords, whole
+from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.arguments import shown as shown_value
+from spiritlens.comparison.result import Comparison
 from spiritlens.effects.averages import average, average_total, obstacle
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.metric_words import words_of
@@ -29,18 +28,18 @@ from spiritlens.report.figures.figure import OnPage
 from spiritlens.report.figures.head_map import head_map
 from spiritlens.report.figures.head_means import default_role
 from spiritlens.report.figures.role_maps import role_maps
-from spiritlens.report.figures.speech import speech
-from spiritlens.report.figures.trace_map import trace_map
-from spiritlens.report.page.document import Example, Plot, Section, Table, Texts, write_page
+from spiritlens.report.page.contents import contents_of
+from spiritlens.report.page.document import Plot, Section, Table, Texts, write_page
+from spiritlens.report.page.findings import headline
 from spiritlens.report.page.methods_text import (
-    AT_WORDS,
     knowing_of,
     methods_sentences,
     model_words,
     settings_table,
 )
+from spiritlens.report.page.sounds import Sounds
 from spiritlens.report.tables import Accuracy, as_frame, peak_table, shown
-from spiritlens.report.words import MODALITY_WORDS, method_words, site_words
+from spiritlens.report.words import method_words, site_words
 from spiritlens.terms import Facts
 
 FEWEST_FACTS = 5
@@ -54,8 +53,6 @@ READING = {
 }
 """How to read the maps, by direction."""
 
-SUBJECT_MARK = "The dark bar at the left marks the subject."
-
 
 @told_keywords
 def dashboard(
@@ -63,35 +60,32 @@ def dashboard(
     folder: str | Path,
     prompts: Sequence[Prompt] | None = None,
     accuracy: Accuracy | None = None,
-    findings: Sequence[str] = (),
     *,
+    comparison: Comparison | None = None,
     texts: Texts = Texts(),  # noqa: B008  a frozen value
-    examples: int = 4,
     figures: Sequence[go.Figure] = (),
     facts: Facts = "known",
+    sounds: Sounds = "in the page",
 ) -> Path:
     """Write the page of a study into `folder` and return the path of its ``index.html``.
 
     `prompts` are the traced prompts (those with a waveform can be listened to); `accuracy` a table of who knows what
-    (by default counted from `known`); `findings` sentences for the top, such as `Comparison.findings`; `texts` the
-    title, and notes that are added to the methods (`sl.page.Texts`); `examples` how many facts are shown prompt by
-    prompt; `figures` further ones, such as those of `spiritlens.report.figures`; `facts` which facts are averaged.
-    Datasets with heads are shown as maps of heads.
+    (by default counted from `known`); `comparison` that of the modalities, whose findings stand at the top and whose
+    cells are outlined; `texts` the title, findings of one's own and notes (`sl.page.Texts`); `figures` further ones,
+    such as those of `spiritlens.report.figures`; `facts` which facts are averaged; `sounds` where they lie. Datasets
+    with heads are shown as maps of heads.
 
-    Raises ValueError for datasets of another kind or without a fact to show, OSError where it cannot be written.
+    Raises ValueError for datasets of another kind or without a fact to show, and for prompts that are not theirs;
+    OSError where it cannot be written.
     """
     path = _given_folder(folder) / "index.html"
     datasets = _given_datasets(effects)
     prompts = listed("prompts", () if prompts is None else prompts, of=Prompt, empty=True)
     accuracy = None if accuracy is None else as_frame(accuracy)
-    findings = listed("findings", findings, of=str, empty=True)
     figures = listed("figures", figures, of=go.Figure, empty=True)
-    examples = whole("examples", examples, at_least=0)
     check_choice("facts", facts, Facts)
-    if not isinstance(texts, Texts):
-        raise ValueError(
-            f"texts={shown_value(texts)} ({type(texts).__name__}): expected sl.page.Texts(title=…, notes=…)"
-        )
+    check_choice("sounds", sounds, Sounds)
+    _check_values(texts, comparison)
     wholes = {name: one for name, one in datasets.items() if "head" not in one.dims}
     heads = {name: one for name, one in datasets.items() if name not in wholes}
     sections = _sections(wholes, accuracy, facts) if wholes else []
@@ -99,18 +93,29 @@ def dashboard(
     if figures:
         plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
         sections.append(Section("more", "Further figures", "", plots))
-    single = _first(wholes or heads, "pos")
+    contents = contents_of(datasets, prompts, comparison, facts, sounds, path.parent)
     return write_page(
         path,
         title=texts.title,
         lead=_lead(datasets),
-        findings=findings,
+        findings=texts.findings or (comparison.findings if comparison is not None else ()),
         sections=sections,
-        examples=_examples(single, prompts, examples) if wholes else [],
-        examples_text=f"Fact by fact, {AT_WORDS[single.attrs['at']]}. {SUBJECT_MARK}",
         methods=[*texts.notes, *methods_sentences(datasets, facts)],
         settings=Table("Settings", settings_table(datasets)),
+        contents=contents,
+        headline=headline(contents.header),
     )
+
+
+def _check_values(texts: object, comparison: object) -> None:
+    if not isinstance(texts, Texts):
+        raise ValueError(
+            f"texts={shown_value(texts)} ({type(texts).__name__}): expected sl.page.Texts(title=…, notes=…)"
+        )
+    if comparison is not None and not isinstance(comparison, Comparison):
+        raise ValueError(
+            f"comparison={shown_value(comparison, 40)} ({type(comparison).__name__}): expected what sl.compare returns"
+        )
 
 
 def _given_datasets(effects: xr.Dataset | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
@@ -246,49 +251,3 @@ def _accuracy_section(averaged: xr.Dataset, accuracy: Accuracy | None) -> Sectio
         text=f"A fact is known when {knowing_of(averaged).words}.",
         tables=[Table("Known facts" if accuracy is None else "Accuracy", shown(frame))],
     )
-
-
-def _examples(effects: xr.Dataset, prompts: Sequence[Prompt], n_facts: int) -> list[Example]:
-    """The first facts, those asked in most modalities before others, prompt by prompt."""
-    by_id = {prompt.id: prompt for prompt in prompts}
-    facts, kinds = fact_names(effects).tolist(), effects["modality"].values.tolist()
-    first: dict[tuple[str, str], int] = {}
-    for place, key in enumerate(zip(facts, kinds, strict=True)):
-        first.setdefault(key, place)
-    asked = {fact: sum(owner == fact for owner, _ in first) for fact in dict.fromkeys(facts)}
-    chosen = sorted(asked, key=lambda fact: -asked[fact])[:n_facts]
-    return [
-        _example(effects, place, by_id.get(str(effects["prompt_id"].values[place])), fact)
-        for fact in chosen
-        for (owner, _), place in first.items()
-        if owner == fact
-    ]
-
-
-def _speech_plot(key: str, prompt: Prompt) -> Plot:
-    return Plot(f"{key}-speech", speech(prompt), speech(prompt, unit_labels="on hovering"))
-
-
-def _example(effects: xr.Dataset, place: int, prompt: Prompt | None, fact: str) -> Example:
-    one = {name: str(effects[name].values[place]) for name in ("subject", "answer", "modality", "text")}
-    key = f"e{place}"
-    waveform = prompt.waveform if prompt is not None else None
-    audio = f"data:audio/wav;base64,{base64.b64encode(waveform.wav_bytes()).decode()}" if waveform is not None else ""
-    spoken = prompt is not None and "unit" in prompt.families
-    words = " ".join(prompt.words) if prompt is not None else one["text"]
-    return Example(
-        fact=fact,
-        label=f"{one['subject']} → {one['answer']} ({fact})",
-        heading=f"{one['modality']}, {MODALITY_WORDS[one['modality']]}: “{words} …”" if words else one["modality"],
-        audio=audio,
-        speech=_speech_plot(key, prompt) if spoken and prompt is not None else None,
-        maps={
-            component: Plot(f"{key}-{_slug(component)}", trace_map(effects, place, component))
-            for component in effects["component"].values.tolist()
-        },
-    )
-
-
-def _slug(name: str) -> str:
-    """A name as part of an id in the page: a list of ids would be split at its blanks."""
-    return re.sub(r"[^\w-]+", "-", name)

@@ -1,13 +1,14 @@
-"""The page as a file: figures as JSON, plotly.js inlined once, everything in one HTML document that opens offline.
+"""The page as a file: what is drawn as packed numbers, figures as JSON, all in one HTML document that opens offline.
 
-A content security policy in the page forbids any request, so that nothing can be fetched even by mistake.
+A content security policy in the page forbids any request, so that nothing can be fetched even by mistake, and any
+script but the page's own.
 """
 
 import functools
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from typing import Any
 import jinja2
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from spiritlens.arguments import listed, told_keywords, written
 from spiritlens.files.atomic import given_path, write_whole
+from spiritlens.report.page.assets import page_script, plotly_script, policy
+from spiritlens.report.page.findings import Part, linked
+from spiritlens.report.page.packing import script_json
 
 PLOTLY_HEIGHT, PLOTLY_TOP = 450, 100
 """What plotly draws where a figure names no height and no upper margin, in pixels."""
@@ -61,15 +64,12 @@ class Plot:
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
-    """One prompt of a shown fact: its words, its audio as a data URI (or ""), its figures by component."""
+class Contents:
+    """What the interactive part of a page draws: a `header`, the packed `blocks`, and `sounds` in base64."""
 
-    fact: str
-    label: str
-    heading: str
-    audio: str = ""
-    speech: Plot | None = None
-    maps: dict[str, Plot] = field(default_factory=dict)
+    header: dict[str, Any] = field(default_factory=dict)
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    sounds: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +105,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Texts:
-    """What stands on a dashboard in words: its `title`, and `notes`, sentences that precede those on what was run."""
+    """What stands on a dashboard in words: its `title`; `notes`, sentences that precede those on what was run; and
+    `findings`, sentences for its top (none: those of the comparison)."""
 
     title: str = "Where a fact is recalled, in writing and in speech"
     notes: Sequence[str] = ()
+    findings: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         written("title", self.title)
-        object.__setattr__(self, "notes", listed("notes", self.notes, of=str, empty=True))
+        for name in ("notes", "findings"):
+            object.__setattr__(self, name, listed(name, getattr(self, name), of=str, empty=True))
 
 
 @told_keywords
@@ -123,35 +126,39 @@ def write_page(
     lead: str,
     findings: Sequence[str] = (),
     sections: Sequence[Section],
-    examples: Sequence[Example] = (),
-    examples_text: str = "",
     methods: Sequence[str],
     settings: Table,
+    contents: Contents = Contents(),
+    headline: Sequence[Part] = (),
 ) -> Path:
     """Render the page and write it in one step (a temporary name, then renamed).
 
-    `lead` is a sentence below the title; `findings` and `methods` are sentences; `settings` the table at the end.
+    `lead` is a sentence below the title; `findings` and `methods` are sentences; `settings` the table at the end;
+    `contents` what its interactive part draws, under the `headline`.
 
     Returns the path. Raises OSError where it cannot be written.
     """
     plots = [plot for section in sections for plot in section.plots]
-    plots += [plot for example in examples for plot in (example.speech, *example.maps.values()) if plot is not None]
+    scripts = page_script(), plotly_script()
     page = (
         _environment()
         .get_template("page.html.j2")
         .render(
             title=title,
             lead=lead,
-            findings=findings,
+            findings=linked(findings),
+            headline=headline,
             sections=sections,
-            examples=examples,
-            examples_text=examples_text,
-            facts=list({example.fact: example.label for example in examples}.items()),
-            components=list(dict.fromkeys(name for example in examples for name in example.maps)),
             methods=methods,
             settings=settings,
-            figures=_script_json({plot.key: plot.data() for plot in plots}),
-            plotly=get_plotlyjs(),
+            header=script_json(contents.header),
+            blocks=contents.blocks,
+            sounds=contents.sounds,
+            has_difference=bool(contents.header.get("difference")),
+            figures=script_json({plot.key: plot.data() for plot in plots}),
+            script=scripts[0],
+            plotly=scripts[1] if plots else "",
+            policy=policy(scripts),
         )
     )
     return write_whole(given_path("path", path), page.encode())
@@ -174,9 +181,3 @@ def _for_page(figure: go.Figure) -> go.Figure:
     height = int(form.layout.height or PLOTLY_HEIGHT) - removed + top
     form.update_layout(title=None, margin={"t": top, "l": 4, "r": 4}, height=height)
     return form
-
-
-def _script_json(value: Any) -> str:
-    """JSON that can stand inside a script element: no closing tag, no line separators."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

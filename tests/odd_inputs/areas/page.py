@@ -1,6 +1,7 @@
 """The page and every figure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,9 +22,9 @@ def cases(bench: Bench) -> Iterator[Odd]:
 
 def _pages(bench: Bench) -> Iterator[Odd]:
     effects, prompts = bench.effects, bench.planted.prompts
-    page = partial(sl.dashboard, effects, bench.folder(), examples=0)
+    page = partial(sl.dashboard, effects, bench.folder())
     for name, call in (
-        ("findings", lambda value: page(findings=value)),
+        ("findings", lambda value: page(texts=sl.page.Texts(findings=value))),
         ("notes", lambda value: page(texts=sl.page.Texts(notes=value))),
     ):
         yield error("dashboard", f"{name} a text", partial(call, "They agree."), f"{name}='They agree.'", "several")
@@ -33,8 +34,16 @@ def _pages(bench: Bench) -> Iterator[Odd]:
     yield error("dashboard", "prompts by id", partial(page, prompts=["a1"]), "prompts[0] is 'a1'", "Prompt")
     for value in ([None], ["a.png"], go.Figure(), "map"):
         yield error("dashboard", f"figures {value!r:.60}", partial(page, figures=value), "figures")
-    for value in (-1, 1.5, "4", None, True):
-        yield error("dashboard", f"examples {value!r}", partial(page, examples=value), "examples=", "whole number ≥ 0")
+    for value in ("They agree.", 5, effects):
+        yield error(
+            "dashboard", f"comparison {value!r:.30}", partial(page, comparison=value), "comparison=", "sl.compare"
+        )
+    for value in ("nowhere", None, True):
+        yield error("dashboard", f"sounds {value!r}", partial(page, sounds=value), "sounds=", "in the page, beside it")
+    foreign = replace(prompts[0], answer_ids=(5,))
+    yield error(
+        "dashboard", "a foreign prompt", partial(page, prompts=[foreign]), "prompts[0]", "is not among the prompts"
+    )
     yield error("dashboard", "facts misspelt", partial(page, facts="some"), "facts='some'", "known, all")
     for value in (5, None, b"title"):
         yield error("page.Texts", f"title {value!r}", partial(sl.page.Texts, title=value), "title=", "a text")
@@ -71,8 +80,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         "generators and markup",
         lambda: page(
             prompts=iter(prompts),
-            findings=(each for each in ["<b>&"]),
-            texts=sl.page.Texts("<script>alert(1)</script>", iter(["n"])),
+            texts=sl.page.Texts("<script>alert(1)</script>", iter(["n"]), (each for each in ["<b>&"])),
         ),
         lambda path: "<script>alert(1)" not in path.read_text(encoding="utf-8"),
     )

@@ -1,19 +1,15 @@
-"""The page holds everything, fetches nothing, and works in a real browser."""
+"""The page holds everything; what it shows and refuses. In a browser: `test_in_the_browser`."""
 
+import base64
 import json
 import re
-import shutil
-import subprocess
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
-from spiritlens.effects import averages
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.figures import FIGURES
@@ -24,9 +20,7 @@ from spiritlens.report.page import dashboard as dashboard_module
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
 from spiritlens.report.page.methods_text import methods_sentences, settings_table, unknown_sentence
-
-BUTTONS = {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
-"""All that a figure of the page can be asked for."""
+from spiritlens.report.page.packing import read_page
 
 FINDINGS = ("Restoring <the subject> helps & more.", "Second.", "Third.")
 
@@ -41,8 +35,7 @@ def page(
         tmp_path_factory.mktemp("page"),
         prompts=prompts,
         accuracy=accuracy,
-        findings=FINDINGS,
-        texts=Texts(notes=("Of 60 facts 20 were left out.",)),
+        texts=Texts(notes=("Of 60 facts 20 were left out.",), findings=FINDINGS),
     )
 
 
@@ -55,8 +48,8 @@ def figures_of(html: str) -> dict[str, dict[str, object]]:
 def test_one_file_with_plotly_once_and_no_address_to_fetch(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
     assert [path.name for path in page.parent.iterdir()] == ["index.html"]
-    assert html.count("plotly.js v") == 1
-    own = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert html.count("* plotly.js (cartesian") == 1
+    own = re.sub(r"<script[^>]*>.*?</script>", "", html, flags=re.DOTALL)
     assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', own) == []
     assert "http" not in own.replace("http-equiv", "")
 
@@ -65,7 +58,7 @@ def test_figures_have_headings_and_wide_and_narrow_forms(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
     figures = figures_of(html)
     assert set(re.findall(r'data-figure="([^"]+)"', html)) == set(figures)
-    assert {"role-maps", "curves", "total", "peaks", "e0-resid_pre", "e1-speech"} <= set(figures)
+    assert {"role-maps", "curves", "total", "peaks"} <= set(figures)
     assert set(figures["role-maps"]) == {"wide", "narrow"}
     for key in figures:
         assert re.search(rf'<h\d id="{key}-heading">[^<]+', html), key
@@ -78,14 +71,18 @@ def test_findings_notes_and_accuracy_are_shown_as_text(page: Path) -> None:
     assert "<td>92\u00a0%</td>" in html
 
 
-def test_audio_is_embedded_for_spoken_prompts(page: Path) -> None:
-    assert page.read_text(encoding="utf-8").count("data:audio/wav;base64,UklGR") == 3
+def test_sounds_are_embedded_once_each(page: Path) -> None:
+    found = read_page(page)
+    assert len(found.numbers(found.header["sounds"]["prompts"])) == 3
+    assert found.numbers(found.header["sounds"]["which"]).tolist() == [0, 0, 0]  # the same tone
+    sounds = re.search(r'id="sounds">([^<]*)<', page.read_text(encoding="utf-8"))
+    assert sounds
+    assert base64.b64decode(sounds.group(1)).startswith(b"OggS")
 
 
 def test_one_dataset_without_prompts_suffices(roles: xr.Dataset, tmp_path: Path) -> None:
-    html = dashboard(roles, tmp_path / "deep" / "folder", examples=1).read_text(encoding="utf-8")
+    html = dashboard(roles, tmp_path / "deep" / "folder").read_text(encoding="utf-8")
     assert 'id="findings"' not in html
-    assert html.count('<article class="example"') == 2
     assert "<td>100\u00a0%</td>" in html
 
 
@@ -164,11 +161,10 @@ def test_settings_hold_every_dataset_and_its_call(roles: xr.Dataset) -> None:
 
 def test_facts_to_average_can_be_chosen(roles: xr.Dataset, tmp_path: Path) -> None:
     unknown = roles.assign_coords(known=("prompt", np.zeros(roles.sizes["prompt"], dtype=np.int8)))
-    html = dashboard(unknown, tmp_path / "known", examples=1).read_text("utf-8")
+    html = dashboard(unknown, tmp_path / "known").read_text("utf-8")
     assert "Averages are left out: no known fact is left to average" in html
-    assert {"e0-resid_pre", "e1-resid_pre"} <= set(figures_of(html))
     assert not {"role-maps", "curves", "total"} & set(figures_of(html))
-    html = dashboard(unknown, tmp_path / "all", examples=1, facts="all").read_text("utf-8")
+    html = dashboard(unknown, tmp_path / "all", facts="all").read_text("utf-8")
     assert {"role-maps", "curves", "total"} <= set(figures_of(html))
     assert "averaged with the others" in html
 
@@ -183,34 +179,9 @@ def test_screened_maps_are_shown_without_averages(
 
     html = dashboard(screened(tokens), tmp_path / "tokens").read_text("utf-8")
     assert "Averages are left out: some cells were screened out" in html
-    assert "e0-resid_pre" in figures_of(html)
+    assert "screened out" in read_page(tmp_path / "tokens" / "index.html").header["averages"]["effects"]["missing"]
     html = dashboard({"whole": roles, "by <head>": screened(heads)}, tmp_path / "heads").read_text("utf-8")
     assert "Averages of by &lt;head&gt; are left out" in html
-
-
-def test_each_dataset_is_averaged_once(
-    roles: xr.Dataset, tokens: xr.Dataset, heads: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: Counter[str] = Counter()
-
-    def counted(name: str) -> None:
-        function = getattr(averages, name)
-
-        def wrapped(*given: Any, **options: Any) -> Any:
-            calls[name] += 1
-            return function(*given, **options)
-
-        for module in (averages, dashboard_module):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, wrapped)
-
-    for name in ("average", "average_total", "by_role", "role_counts", "total"):
-        counted(name)
-    names = [np.char.add(tokens["fact_id"].values, f" {copy}") for copy in range(2)]
-    many = xr.concat([tokens.assign_coords(fact_id=("prompt", name)) for name in names], dim="prompt", data_vars="all")
-    html = dashboard({"roles": roles, "tokens": many, "heads": heads}, tmp_path, examples=0).read_text("utf-8")
-    assert {"role-maps", "role-maps-1", "curves", "total", "peaks", "heads-0", "heads-1"} == set(figures_of(html))
-    assert calls == {"average": 3, "by_role": 3, "role_counts": 3, "average_total": 1, "total": 1}
 
 
 def test_a_figure_that_is_added_stands_in_its_section(
@@ -224,7 +195,7 @@ def test_a_figure_that_is_added_stands_in_its_section(
 
     added = Figure(counts, of="averages", section="curves", key="counts")
     monkeypatch.setattr(dashboard_module, "FIGURES", (*FIGURES, added))
-    html = dashboard(roles, tmp_path, examples=0).read_text("utf-8")
+    html = dashboard(roles, tmp_path).read_text("utf-8")
     assert list(figures_of(html)) == ["role-maps", "curves", "total", "peaks", "counts"]
 
 
@@ -236,7 +207,7 @@ def test_nothing_is_left_behind_by_a_page_that_fails(roles: xr.Dataset, tmp_path
 
 def test_tables_and_figures_without_a_height_are_shown(roles: xr.Dataset, tmp_path: Path) -> None:
     table, plain = accuracy_table([{"modality": "T2T", "share": 0.9}]), go.Figure(go.Scatter(y=[1, 2], name="a"))
-    figures = figures_of(dashboard(roles, tmp_path, examples=0, figures=[table, plain]).read_text("utf-8"))
+    figures = figures_of(dashboard(roles, tmp_path, figures=[table, plain]).read_text("utf-8"))
     assert figures["more-1"]["wide"]["layout"]["height"] == 450 - 100 + 40  # type: ignore[index]
 
 
@@ -249,16 +220,6 @@ def test_names_of_datasets_are_escaped(
     assert "<img src=x>" not in html
     assert "Single tokens, averaged within a role (&lt;img src=x&gt;)" in html
     assert "&lt;b&gt;heads · indirect effect" in html
-
-
-def test_the_text_over_single_facts_says_what_is_shown(roles: xr.Dataset, page: Path, tmp_path: Path) -> None:
-    assert "Fact by fact, one token at a time." in page.read_text("utf-8")
-    back = roles.assign_coords(component=["resid_pre from 6", "mlp_out"])
-    html = dashboard(back, tmp_path).read_text("utf-8")
-    assert "Fact by fact, all tokens of a role together." in html
-    assert "e0-resid_pre-from-6" in figures_of(html)
-    own = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
-    assert not [name for name in re.findall(r' id="([^"]*)"', own) if " " in name]
 
 
 def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:
@@ -276,14 +237,13 @@ def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:
 def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no effects to show"):
         dashboard({}, tmp_path)
-    with pytest.raises(ValueError, match="examples=-1"):
-        dashboard(roles, tmp_path, examples=-1)
     with pytest.raises(ValueError, match="facts='some': expected one of known, all"):
         dashboard(roles, tmp_path, facts="some")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected 'spiritlens\.effects/1'"):
         dashboard(xr.Dataset(), tmp_path)
     for change, message in (
-        ({"findings": "They agree."}, r"findings='They agree\.': expected several; write"),
+        ({"comparison": "They agree."}, r"comparison='They agree\.' \(str\): expected what sl\.compare returns"),
+        ({"sounds": "nowhere"}, "sounds='nowhere': expected one of in the page, beside it"),
         ({"figures": [None]}, r"figures\[0\] is None"),
         ({"prompts": "x"}, "prompts='x': expected several"),
         ({"accuracy": {"share": 1.0}}, r"accuracy is one mapping.*write \[row\]"),
@@ -293,6 +253,8 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
             dashboard(roles, tmp_path, **change)
     with pytest.raises(ValueError, match=r"effects=.*\(list\): expected a dataset, or several by name"):
         dashboard([roles], tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"findings='They agree\.': expected several; write"):
+        Texts(findings="They agree.")
     with pytest.raises(ValueError, match=r"notes\[0\] is 5"):
         Texts(notes=[5])  # type: ignore[list-item]
     with pytest.raises(ValueError, match=r"title=None \(NoneType\): expected a text"):
@@ -301,56 +263,3 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="taken is a file; name a folder"):
         dashboard(roles, tmp_path / "taken" / "deeper")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
-
-
-PROBE = """<script>
-window.problems = [];
-window.addEventListener("error", (event) => window.problems.push(String(event.message)));
-document.addEventListener("securitypolicyviolation", (event) => window.problems.push("blocked " + event.blockedURI));
-const waiting = () => [...document.querySelectorAll(".plot")].some((one) => one.offsetParent && !one.dataset.drawn);
-const whenDrawn = (then) => setTimeout(() => (waiting() ? whenDrawn(then) : then()), 100);
-window.addEventListener("load", () => whenDrawn(() => {
-  const choice = document.getElementById("choose-fact");
-  choice.selectedIndex = 1;
-  choice.dispatchEvent(new Event("change"));
-  whenDrawn(() => {
-    const root = document.documentElement;
-    const names = performance.getEntriesByType("resource").map((one) => one.name);
-    root.dataset.problems = JSON.stringify(window.problems);
-    root.dataset.fetched = JSON.stringify(names.filter((name) => !name.startsWith("data:")));
-    const leads = [...document.querySelectorAll("[href], [src], [action]")];
-    const addresses = leads.flatMap((one) => ["href", "src", "action"].map((name) => one.getAttribute(name)))
-      .filter((value) => value && !/^(#|data:)/.test(value));
-    root.dataset.addresses = JSON.stringify(addresses);
-    root.dataset.overflow = root.scrollWidth - root.clientWidth;
-  });
-}));
-</script>"""
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
-@pytest.mark.parametrize("width", [1280, 500])
-def test_renders_in_chromium_without_errors_or_requests(page: Path, tmp_path: Path, width: int) -> None:
-    probed = tmp_path / "probed.html"
-    probed.write_text(page.read_text(encoding="utf-8").replace("<body>", "<body>" + PROBE), encoding="utf-8")
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--enable-logging=stderr",
-    ]
-    command = ["chromium", *flags, f"--window-size={width},900", f"--user-data-dir={tmp_path / 'profile'}"]
-    command += ["--virtual-time-budget=60000", "--dump-dom", probed.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    root = dict(re.findall(r'data-(\w+)="([^"]*)"', done.stdout[: done.stdout.index(">", done.stdout.index("<html"))]))
-    assert root == {"problems": "[]", "fetched": "[]", "addresses": "[]", "overflow": "0"}
-    assert set(re.findall(r'class="modebar-btn[^"]*"[^>]*data-title="([^"]*)"', done.stdout)) == (
-        BUTTONS if width > 760 else set()
-    )
-    assert "CONSOLE" not in done.stderr
-    drawn = re.findall(r'class="plot js-plotly-plot" data-figure="([^"]+)"', done.stdout)
-    never_chosen = {"e4-resid_pre", "e5-resid_pre", "e5-speech"}
-    assert set(drawn) == set(figures_of(page.read_text(encoding="utf-8"))) - never_chosen
-    assert done.stdout.count('class="main-svg"') >= 2 * len(drawn)

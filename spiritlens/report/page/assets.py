@@ -1,0 +1,48 @@
+"""What every page carries: its script, plotly.js, and the content security policy that lets only these run.
+
+The script is plain JavaScript, one file a concept under ``templates/script``, joined in the order of `SCRIPTS` into one
+scope: a file may use what an earlier one defines. plotly.js is its *cartesian* bundle (MIT, ``templates/vendor``), of
+the version that the pinned plotly of Python writes for; it stands in the page as text and is run when the first of its
+figures comes into sight.
+"""
+
+import base64
+import functools
+import hashlib
+from collections.abc import Iterable
+from importlib.resources import files
+
+SCRIPTS = (
+    *("unpack", "address", "words", "model", "colours"),
+    *("map_view", "curve_view", "player"),
+    *("first_view", "fact_list", "fact_view", "difference_view", "findings", "figures", "start"),
+)
+"""The files of the page's script, in order."""
+
+
+@functools.cache
+def page_script() -> str:
+    """The page's own script in one scope."""
+    folder = files("spiritlens.report") / "templates" / "script"
+    parts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+
+
+@functools.cache
+def plotly_script() -> str:
+    """plotly.js, its cartesian bundle."""
+    path = files("spiritlens.report") / "templates" / "vendor" / "plotly-cartesian.min.js"
+    return path.read_text(encoding="utf-8")
+
+
+def policy(scripts: Iterable[str]) -> str:
+    """The content security policy: nothing is fetched, sent or framed; of scripts only these run."""
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "media-src blob: 'self'; connect-src 'none'; form-action 'none'; base-uri 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

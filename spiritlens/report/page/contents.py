@@ -1,0 +1,61 @@
+"""All that a page's interactive part knows, packed once: facts, maps, averages, the difference, speech and sound.
+
+The header is one JSON value; what it describes lies in blocks (`spiritlens.report.page.packing`):
+
+============== =====================================================================================================
+key            what it describes
+============== =====================================================================================================
+``facts``      columns of facts, ``prompts`` columns of prompts (`facts_table`)
+``maps``       by dataset: maps of single prompts (`maps`)
+``averages``   by dataset: means over facts with intervals and n (`averages`)
+``difference`` the modalities side by side, with the cells of the comparison (`difference`); null without pairs
+``spoken``     units, words, times and outlines of waveforms (`spoken`)
+``sounds``     which prompt has which sound (`sounds`)
+============== =====================================================================================================
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from spiritlens.comparison.result import Comparison
+from spiritlens.effects.schema import site_axis
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.page.averages import packed_averages
+from spiritlens.report.page.difference import packed_difference
+from spiritlens.report.page.document import Contents
+from spiritlens.report.page.facts_table import facts_table
+from spiritlens.report.page.maps import packed_maps
+from spiritlens.report.page.packing import Packing
+from spiritlens.report.page.sounds import Sounds, packed_sounds
+from spiritlens.report.page.spoken import packed_spoken
+from spiritlens.terms import Facts
+
+FORMAT = "spiritlens.page/1"
+
+
+def contents_of(
+    datasets: Mapping[str, xr.Dataset],
+    prompts: Sequence[Prompt],
+    comparison: Comparison | None,
+    facts: Facts,
+    sounds: Sounds,
+    folder: Path,
+) -> Contents:
+    """Everything packed; sounds that lie beside the page are written into its folder."""
+    packing = Packing()
+    ordered = sorted(datasets, key=lambda name: site_axis(datasets[name]) != "role")  # by role first, else as given
+    table = facts_table({name: datasets[name] for name in ordered}, prompts)
+    first = datasets[ordered[0]]
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        **table.pack(packing),
+        "maps": {name: packed_maps(datasets[name], table.rows[name], packing) for name in ordered},
+        "averages": {name: packed_averages(datasets[name], facts, packing) for name in ordered},
+        "difference": packed_difference(first, comparison, facts, packing),
+        "spoken": packed_spoken(table.given, packing),
+    }
+    header["sounds"], encoded = packed_sounds(table.given, sounds, folder, packing)
+    return Contents(header, packing.blocks(), encoded)

@@ -1,0 +1,116 @@
+"""The comparison of two modalities for the page: both maps, their difference with its interval, and which cells differ.
+
+Facts, pairs and cells are those of `sl.compare`: facts known in both modalities, each with itself, by the phrasings
+known in both; the cells that at least half of them have. Shown for every metric, in effect and in share of the fact's
+own total effect. Which cells *differ* (the max-T test) is the comparison's own and holds for its metric, in share.
+
+Axes of the packed numbers: ``component layer row``; of the facts' own: one segment of ``component layer row`` for each
+modality, quantity and fact.
+"""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spiritlens.comparison.compared import Compared
+from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
+from spiritlens.comparison.shares import fact_shares
+from spiritlens.effects.intervals import cluster_interval
+from spiritlens.effects.statistics import fact_names
+from spiritlens.report.page.packing import Described, Packing
+from spiritlens.terms import Facts
+
+KINDS = ("T2T", "S2T")
+
+
+def packed_difference(
+    effects: xr.Dataset, comparison: Compared | None, facts: Facts, packing: Packing
+) -> Described | None:
+    """Both modalities and their difference for every metric; None where there is nothing to pair."""
+    kinds = KINDS if comparison is None else comparison.kinds
+    if "head" in effects.dims or not set(kinds) <= set(effects["modality"].values.tolist()):
+        return None
+    metrics = {}
+    pairs: Pairs | None = None
+    for name in effects["metric"].values.tolist():
+        maps = prompt_maps(effects, name, "read-out")
+        try:
+            pairs = paired(maps, maps, kinds, facts)
+        except ValueError:
+            return None
+        metrics[name] = _metric(pairs, packing)
+    if pairs is None:
+        return None
+    return {
+        "kinds": list(kinds),
+        "rows": list(pairs.roles),
+        "components": list(pairs.components),
+        "layers": list(pairs.layers),
+        "facts": packing.texts("difference", _names(effects, kinds, facts, len(pairs.subjects))),
+        "n_facts": len(pairs.subjects),
+        "n_subjects": len(set(pairs.subjects.tolist())),
+        "compared": packing.numbers("difference", pairs.cells.astype(np.int64)),
+        "metrics": metrics,
+        "tested": _tested(comparison, pairs, packing) if comparison is not None else None,
+    }
+
+
+def _names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> list[str]:
+    """The paired facts, in the order in which `paired` has them."""
+    chosen = effects["known"].values == 1 if facts == "known" else np.ones(effects.sizes["prompt"], dtype=bool)
+    names, modality = fact_names(effects), effects["modality"].values
+    first, second = ([*dict.fromkeys(names[chosen & (modality == kind)].tolist())] for kind in kinds)
+    shared = [name for name in first if name in set(second)]
+    return shared if len(shared) == count else [""] * count
+
+
+def _metric(pairs: Pairs, packing: Packing) -> Described:
+    """Means and intervals of both modalities and of the difference, in effect and in share, and each fact's own."""
+    own = {"effect": pairs.values, "share": _shares(pairs)}
+    return {
+        quantity: {
+            **{
+                name: _summary(array, pairs, packing)
+                for name, array in (("first", both[0]), ("second", both[1]), ("difference", both[1] - both[0]))
+            },
+            "facts": packing.segments("pairs", [one for side in both for one in side]),
+        }
+        for quantity, both in own.items()
+    }
+
+
+def _shares(pairs: Pairs) -> Any:
+    small = (pairs.totals < pairs.smallest).any(axis=0)  # a share of nothing is noise, in either modality
+    shares = np.stack([fact_shares(one, t, pairs.smallest) for one, t in zip(pairs.values, pairs.totals, strict=True)])
+    shares[:, small] = np.nan
+    return shares
+
+
+def _summary(values: Any, pairs: Pairs, packing: Packing) -> Described:
+    found = cluster_interval(values, pairs.subjects, confidence=0.95)
+    arrays = {"mean": found.mean, "low": found.low, "high": found.high}
+    packed = {name: packing.numbers("difference", np.where(pairs.cells, one, np.nan)) for name, one in arrays.items()}
+    return {
+        **packed,
+        "n_facts": packing.numbers("difference", np.where(pairs.cells, found.n_facts, 0).astype(np.int64)),
+    }
+
+
+def _tested(comparison: Compared, pairs: Pairs, packing: Packing) -> Described:
+    """What the comparison's test says of each cell, along the axes of the pairs."""
+    wanted = {"component": list(pairs.components), "layer": list(pairs.layers), "role": list(pairs.roles)}
+    cells = comparison.cells.reindex(wanted, fill_value={"verdict": "", "n_facts": 0})
+    cells = cells.transpose("component", "layer", "role")
+    verdicts = ["", "different", "equivalent", "undecided"]
+    codes = np.vectorize(lambda verdict: verdicts.index(str(verdict)), otypes=[np.int64])(cells["verdict"].values)
+    return {
+        "metric": comparison.metric,
+        "margin": comparison.cell_margin,
+        "alpha": comparison.alpha,
+        "verdicts": verdicts,
+        "verdict": packing.numbers("difference", codes),
+        **{name: packing.numbers("difference", cells[name].values) for name in ("low", "high", "p_value")},
+        "n_tested": comparison.n_tested,
+        "n_different": comparison.n_different,
+    }

@@ -1,0 +1,70 @@
+"""The sound of spoken prompts on the page: Opus in Ogg, a few kilobytes a prompt, in the page or in a folder beside it.
+
+Opus keeps lengths and places to the sample at 16 kHz, so that times of words hold; a browser decodes it by itself.
+Sounds in the page stand in base64, one after another, and are decoded when they are played.
+"""
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import soundfile
+
+from spiritlens.files.atomic import write_whole
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.page.packing import Described, Packing
+from spiritlens.speech.audio.resampling import resample
+from spiritlens.speech.audio.waveform import Waveform
+
+Sounds = Literal["in the page", "beside it"]
+"""in the page: one file holds all; beside it: a file each in the folder ``sounds``, which is moved with the page."""
+
+FOLDER = "sounds"
+QUALITY = 0.9
+"""libsndfile's measure of compression, from 0 (large) to 1 (small): speech at about 26 kbit a second."""
+RATES = (8000, 12000, 16000, 24000, 48000)
+"""Samples per second that Opus has."""
+
+
+def opus(waveform: Waveform) -> bytes:
+    """An Ogg file of the waveform in Opus."""
+    samples: Any = np.asarray(waveform.samples, dtype=np.float32)
+    rate = waveform.rate
+    if rate not in RATES:
+        samples, rate = resample(samples, rate, 48000), 48000
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format="OGG", subtype="OPUS", compression_level=QUALITY)
+    return buffer.getvalue()
+
+
+def packed_sounds(given: Mapping[int, Prompt], where: Sounds, folder: Path, packing: Packing) -> tuple[Described, str]:
+    """Which prompts have which sound (described), and the sounds in base64, one after another ("": beside the page).
+
+    Equal sounds are kept once. Files are written where they lie beside the page.
+    """
+    which: dict[int, int] = {}
+    order: dict[str, int] = {}
+    encoded: list[bytes] = []
+    for place, prompt in given.items():
+        if prompt.waveform is None or not len(prompt.waveform):
+            continue
+        digest = prompt.waveform.digest[:16]
+        if digest not in order:
+            order[digest] = len(order)
+            encoded.append(opus(prompt.waveform))
+        which[place] = order[digest]
+    about: Described = {
+        "prompts": packing.numbers("facts", np.asarray(list(which), dtype=np.int64)),
+        "which": packing.numbers("facts", np.asarray(list(which.values()), dtype=np.int64)),
+        "where": where,
+    }
+    if where == "beside it":
+        for digest, data in zip(order, encoded, strict=True):
+            write_whole(folder / FOLDER / f"{digest}.opus", data)
+        return {**about, "files": packing.texts("facts", [f"{FOLDER}/{digest}.opus" for digest in order])}, ""
+    texts = [base64.b64encode(data).decode() for data in encoded]
+    ends = np.cumsum([0, *(len(text) for text in texts)])
+    return {**about, "ends": packing.numbers("facts", ends.astype(np.int64))}, "".join(texts)

@@ -1,0 +1,26 @@
+// What a colour means: one diverging scale about 0, tied to the total effect, in light and in dark.
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const LIGHT_SCALE = [[33, 102, 172], [146, 197, 222], [255, 255, 255], [244, 165, 130], [178, 24, 43]];
+const DARK_SCALE = [[120, 180, 240], [50, 95, 140], [28, 35, 42], [150, 70, 55], [255, 130, 110]];
+const KIND_COLOURS = { T2T: "var(--written)", S2T: "var(--spoken)", mixed: "var(--mixed)" };
+
+/** The colour of a value on a scale from −limit to limit; `pale` draws what lies within the noise. */
+function colour(value, limit, pale = false) {
+  const scale = dark.matches ? DARK_SCALE : LIGHT_SCALE;
+  const at = Math.min(1, Math.max(-1, limit > 0 ? value / limit : 0)) * (pale ? 0.25 : 1);
+  const place = (at + 1) * 2;
+  const low = Math.min(3, Math.floor(place));
+  const mixed = scale[low].map((from, channel) => Math.round(from + (place - low) * (scale[low + 1][channel] - from)));
+  return `rgb(${mixed.join(",")})`;
+}
+
+/** The bar that explains the colours of maps that share a scale. */
+function colourBar(title, limit, pale = false) {
+  const steps = Array.from({ length: 41 }, (_, place) => colour((place / 20 - 1) * limit, limit, pale));
+  const bar = make("div", { class: "bar", "aria-hidden": "true" });
+  bar.style.background = `linear-gradient(90deg, ${steps.join(",")})`;
+  return make("div", { class: "scale" },
+    make("span", { class: "scale-title" }, title),
+    make("div", { class: "scale-row" }, make("span", {}, number(-limit)), bar, make("span", {}, number(limit))));
+}

@@ -1,0 +1,79 @@
+// The difference of the modalities: T2T | S2T | S2T − T2T, the cells of the test outlined, each fact under the cursor.
+
+async function drawDifference() {
+  const host = document.getElementById("difference-maps");
+  const about = header.difference;
+  if (!host || !about) return;
+  await open("difference", "pairs");
+  const component = about.components.includes(chosen.component) ? chosen.component : about.components[0];
+  const metric = about.metrics[chosen.metric] ? chosen.metric : Object.keys(about.metrics)[0];
+  const quantity = chosen.quantity === "effect" ? "effect" : "share";
+  const source = about.metrics[metric][quantity];
+  const c = about.components.indexOf(component);
+  const at = (row, layer) => (c * about.layers.length + layer) * about.rows.length + row;
+  const compared = numbers(about.compared);
+  const maps = ["first", "second", "difference"].map((side) => ({
+    rows: about.rows.map((label) => ({ key: label, label, subject: label === "subject" })), layers: about.layers, component: { name: component },
+    total: NaN, floor: 0,
+    value: (row, layer) => numbers(source[side].mean)[at(row, layer)],
+    low: (row, layer) => numbers(source[side].low)[at(row, layer)],
+    high: (row, layer) => numbers(source[side].high)[at(row, layer)],
+    n: (row, layer) => numbers(source[side].n_facts)[at(row, layer)],
+    status: (row, layer) => (compared[at(row, layer)] ? STATUS.MEASURED : STATUS.ABSENT),
+  }));
+  const average = averageOf(Object.keys(header.averages)[0]);
+  const totals = average.total.mean.map((row) => Math.abs(row[average.metrics.findIndex((one) => one.name === metric)]));
+  const limit = quantity === "share" ? 1 : Math.max(...totals);
+  const tested = about.tested && about.tested.metric === metric ? about.tested : null;
+  const outlined = new Set();
+  if (tested) about.rows.forEach((row, r) => about.layers.forEach((_, layer) => {
+    if (about.tested.verdicts[numbers(tested.verdict)[at(r, layer)]] === "different") outlined.add(`${row} ${layer}`);
+  }));
+  const folded = zeroRows(maps);
+  const names = [about.kinds[0], about.kinds[1], `${about.kinds[1]} − ${about.kinds[0]}`];
+  const panels = names.map((name) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · n = ${several(about.n_facts, "fact")}`), make("div", { class: "map-host" })));
+  host.replaceChildren(...panels);
+  const describe = (side) => (row, layer) => [`${names[side]}, ${about.rows[row]}, layer ${about.layers[layer]}`,
+    `mean ${interval(maps[side].value(row, layer), maps[side].low(row, layer), maps[side].high(row, layer))}`, `n = ${several(maps[side].n(row, layer), "fact")}`,
+    ...(tested && side === 2 ? [`${tested.verdicts[numbers(tested.verdict)[at(row, layer)]] || "not compared"}, p = ${number(numbers(tested.p_value)[at(row, layer)])} (all cells at once)`] : [])];
+  maps.forEach((map, side) => drawMap(panels[side].querySelector(".map-host"), map, {
+    limit: side === 2 ? limit / 2 : limit, name: names[side], describe: describe(side), folded, outlined: side === 2 ? outlined : new Set(), labels: true,
+    onPoint: (row, layer) => drawDots(source, at, about.rows.indexOf(row.key), about.layers.indexOf(layer)),
+    onChoose: (row, layer) => choose({ word: row.key, layer }, { entry: false }),
+  }));
+  const words = quantity === "share" ? "share of the fact's total effect" : "effect";
+  document.getElementById("difference-scales").replaceChildren(
+    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2));
+  document.getElementById("difference-about").textContent = `${several(about.n_facts, "fact")} of ${several(about.n_subjects, "subject")}, known in both.` +
+    (tested ? ` Outlined: the ${several(outlined.size, "cell")} of ${component} that ${outlined.size === 1 ? "differs" : "differ"} by ${number(tested.margin)} of the total effect or more, by a test of all ${tested.n_tested} cells at once.` : " No test of cells was made in this metric.");
+  const row = Math.max(0, about.rows.indexOf(about.rows.includes(chosen.word) ? chosen.word : "subject"));
+  drawDots(source, at, row, Math.max(0, about.layers.indexOf(Number(chosen.layer || about.layers[Math.floor(about.layers.length / 3)]))));
+}
+
+/** Each fact's own numbers in one cell, with the mean and its interval. */
+function drawDots(source, at, row, layer) {
+  const about = header.difference;
+  const host = document.getElementById("difference-dots");
+  const cell = at(row, layer);
+  const of = (side, fact) => segment(source.facts, side * about.n_facts + fact)[cell];
+  const facts = Array.from({ length: about.n_facts }, (_, fact) => ({ fact, first: of(0, fact), second: of(1, fact) })).filter((one) => Number.isFinite(one.second - one.first));
+  const names = texts(about.facts);
+  const width = Math.max(280, host.clientWidth || 600), height = 96, left = 14;
+  const values = facts.map((one) => one.second - one.first);
+  const most = Math.max(1e-9, ...values.map(Math.abs));
+  const x = (value) => left + (value / most + 1) / 2 * (width - 2 * left);
+  const svg = shape("svg", { class: "dots", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Differences of ${several(facts.length, "fact")} at ${about.rows[row]}, layer ${about.layers[layer]}` });
+  svg.append(shape("line", { class: "zero", x1: x(0), x2: x(0), y1: 8, y2: 72 }));
+  facts.forEach((one, place) => {
+    const dot = shape("circle", { class: names[one.fact] === chosen.fact ? "dot here" : "dot", cx: x(one.second - one.first), cy: 18 + (place * 29) % 34, r: names[one.fact] === chosen.fact ? 5 : 3.2, "data-fact": names[one.fact] });
+    dot.addEventListener("pointermove", (event) => showTip(event, [names[one.fact], `${about.kinds[0]} ${number(one.first)}, ${about.kinds[1]} ${number(one.second)}`, `difference ${number(one.second - one.first)}`]));
+    dot.addEventListener("pointerleave", hideTip);
+    dot.addEventListener("click", () => choose({ fact: names[one.fact], view: "facts" }));
+    svg.append(dot);
+  });
+  const mean = numbers(source.difference.mean)[cell], low = numbers(source.difference.low)[cell], high = numbers(source.difference.high)[cell];
+  if (Number.isFinite(low)) svg.append(shape("line", { class: "interval", x1: x(Math.max(-most, low)), x2: x(Math.min(most, high)), y1: 66, y2: 66 }));
+  if (Number.isFinite(mean)) svg.append(shape("circle", { class: "mean", cx: x(mean), cy: 66, r: 5 }));
+  [-most, 0, most].forEach((value) => svg.append(shape("text", { class: "tick", x: x(value), y: 90, "text-anchor": value < 0 ? "start" : value > 0 ? "end" : "middle" }, number(value))));
+  host.replaceChildren(make("p", { class: "quiet" }, `${about.rows[row]}, layer ${about.layers[layer]}: ${about.kinds[1]} − ${about.kinds[0]} of each fact; mean ${interval(mean, low, high)}, n = ${several(facts.length, "fact")}`), svg);
+}

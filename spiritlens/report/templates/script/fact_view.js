@@ -1,0 +1,65 @@
+// The chosen fact: its maps in writing and in speech on one scale, what was asked, and the sound.
+
+async function drawFact() {
+  const host = document.getElementById("fact");
+  await open("maps", "tokens");
+  const fact = chosenFact();
+  const own = [...sets.values()].filter((set) => promptsOf(fact, set).size);
+  const set = own.find((one) => one.name === chosen.set) ?? own[0];
+  const component = named(set.components, chosen.component).name;
+  const metric = named(set.metrics, chosen.metric).name;
+  const prompts = promptsOf(fact, set);
+  const kinds = ["T2T", "S2T", "mixed"].filter((kind) => prompts.has(kind));
+  const maps = kinds.map((kind) => set.map(prompts.get(kind), component, metric, chosen.head));
+  const limit = Math.max(...maps.map((map) => Math.abs(map.total))) || 1;
+  const folded = set.axis === "role" ? zeroRows(maps) : null;
+  const panels = kinds.map((kind, side) => factPanel(set, prompts.get(kind), maps[side], kind));
+  host.replaceChildren(
+    make("h3", { id: "fact-title" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
+    make("p", { class: "quiet" }, `${people.relation[fact] || "no relation"} · ${people.name[fact]}`),
+    make("div", { class: "choices" }, ...factChoices(own, set)),
+    make("div", { class: "side-by-side" }, panels),
+    colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit));
+  maps.forEach((map, side) => {
+    const within = Math.abs(map.total) <= Math.abs(map.floor);
+    drawMap(panels[side].querySelector(".map-host"), map, {
+      limit, pale: within, name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
+      folded: folded ?? zeroRows([map]), rowHeight: set.axis === "role" ? 26 : 17,
+      describe: (row, layer) => cellWords(map, row, layer),
+      onChoose: (row, layer) => choose({ view: "facts", kind: kinds[side], word: row.key, layer }),
+    });
+  });
+  say(`${people.subject[fact]}: ${kinds.map((kind, side) => `${kind} total effect ${number(maps[side].total)}`).join(", ")}`);
+}
+
+function factPanel(set, prompt, map, kind) {
+  const within = Math.abs(map.total) <= Math.abs(map.floor);
+  const knows = people.prompts.known[prompt] ? "" : ", not known";
+  return make("figure", { class: "panel", "data-kind": kind, "data-prompt": prompt },
+    make("figcaption", {}, make("strong", {}, kind), ` · total effect ${number(map.total)}${knows} · ${several(set.samples, "noise sample")}`,
+      within ? make("span", { class: "within" }, " The total effect lies within the noise floor: this map shows noise.") : null),
+    playerBar(prompt, `${people.subject[people.prompts.fact[prompt]]}, ${people.prompts.voice[prompt]}`),
+    make("div", { class: "map-host" }), mapTable(map, `${kind}, ${map.component.name}`));
+}
+
+function factChoices(own, set) {
+  const lists = [choice("Component", "component", set.components.map((one) => [one.name, one.words])),
+    choice("Metric", "metric", set.metrics.map((one) => [one.name, one.words]))];
+  if (own.length > 1) lists.unshift(choice("Map", "set", own.map((one) => [one.name, one.name])));
+  if (set.heads.length) lists.push(choice("Head", "head", set.heads.map((head) => [String(head), String(head)])));
+  return lists;
+}
+
+/** The table behind a map, filled when it is opened. */
+function mapTable(map, caption) {
+  const details = make("details", { class: "table-behind" }, make("summary", {}, "table"));
+  details.addEventListener("toggle", () => {
+    if (!details.open || details.querySelector("table")) return;
+    const head = make("tr", {}, make("th", { scope: "col" }, "row"), map.layers.map((layer) => make("th", { scope: "col" }, String(layer))));
+    const rows = map.rows.map((row, place) => make("tr", {}, make("th", { scope: "row" }, row.label),
+      map.layers.map((_, layer) => make("td", {}, map.status(place, layer) >= STATUS.SCREENED ? "–" : number(map.value(place, layer))))));
+    details.append(make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+      make("table", {}, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, rows))));
+  });
+  return details;
+}

@@ -1,0 +1,92 @@
+// The first screen: the subject and the read-out over layers, writing and speech in one panel, and a player.
+
+const first = document.getElementById("first");
+
+/** The set whose averages are drawn: by role, or plain writing where that is asked for. */
+function firstAverages() {
+  const names = Object.keys(header.averages).filter((name) => averageOf(name) && !averageOf(name).heads.length);
+  return { main: averageOf(names[0]), plain: names.map(averageOf).find((one, place) => place && names[place] === "plain writing") };
+}
+
+function curvesOf(about, kinds, { component, metric, quantity, head = 0 }) {
+  const c = about.components.findIndex((one) => one.name === component);
+  const m = about.metrics.findIndex((one) => one.name === metric);
+  const get = Object.fromEntries(["mean", "low", "high", "n_facts"].map((what) => [what, about.number(quantity, what)]));
+  const rows = about.rows.includes("read-out") ? ["subject", "read-out"] : ["subject", "final marker", "last word"].filter((row) => about.rows.includes(row));
+  return rows.flatMap((row) => about.groups.filter((kind) => kinds.includes(kind)).map((kind) => {
+    const along = (what) => about.layers.map((_, layer) => get[what](about.groups.indexOf(kind), c, layer, head, about.rows.indexOf(row), m));
+    return { key: `${kind} ${row}`, kind, row, dash: row === "subject" ? undefined : "6 4", label: `${kind} ${row}`,
+      mean: along("mean"), low: along("low"), high: along("high"), n: Math.max(0, ...along("n_facts")) };
+  })).filter((curve) => curve.mean.some(Number.isFinite));
+}
+
+async function drawFirst() {
+  const host = document.getElementById("first-picture");
+  if (!host) return;
+  await open("averages");
+  const { main, plain } = firstAverages();
+  if (!main) return;
+  const component = named(main.components, chosen.component).name;
+  const metric = named(main.metrics, chosen.metric).name;
+  const quantity = chosen.quantity === "effect" ? "effect" : "share";
+  const what = { component, metric, quantity };
+  const showsPlain = chosen.plain === "yes" && plain;
+  const curves = [...(showsPlain ? curvesOf(plain, ["T2T"], what) : curvesOf(main, ["T2T"], what)), ...curvesOf(main, ["S2T", "mixed"], what)];
+  const crossings = main.groups.map((kind, group) => {
+    const source = kind === "T2T" && showsPlain ? plain : main;
+    const own = source.groups.indexOf(kind);
+    return { kind, at: own < 0 ? null : source.crossings[quantity][own][source.components.findIndex((one) => one.name === component)][source.metrics.findIndex((one) => one.name === metric)] };
+  }).filter((one) => one.at !== null);
+  const words = quantity === "share" ? "share of the total effect" : `effect on the ${named(main.metrics, metric).words}`;
+  document.getElementById("first-caption").textContent =
+    `${named(main.components, component).words}: ${words}. Solid: subject; dashed: read-out. Bands: ${Math.round(100 * main.confidence)} % intervals over facts. Lines: where the read-out takes over.`;
+  const small = window.innerWidth < 600;
+  drawCurves(host, { layers: main.layers, curves, crossings, title: document.getElementById("first-caption").textContent,
+    height: Math.max(220, Math.min(small ? 300 : 400, window.innerHeight - (small ? 470 : 430))),
+    outlined: chosen.mark.split(";"), onLayer: (layer) => choose({ layer }) });
+  document.getElementById("first-legend").replaceChildren(...curves.map((one) => make("span", { class: "key" },
+    swatch(one), `${one.label} (n = ${one.n})`)));
+}
+
+function swatch(one) {
+  const line = shape("svg", { width: 26, height: 10, "aria-hidden": "true" });
+  line.append(shape("line", { x1: 1, x2: 25, y1: 5, y2: 5, class: "curve", stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash }));
+  return line;
+}
+
+function drawFirstChoices() {
+  const host = document.getElementById("first-choices");
+  const { main, plain } = firstAverages();
+  if (!host || !main) return;
+  host.replaceChildren(
+    choice("Component", "component", main.components.map((one) => [one.name, one.words])),
+    choice("Metric", "metric", main.metrics.map((one) => [one.name, one.words])),
+    choice("Shown", "quantity", [["share", "share of the total effect"], ["effect", "effect"]]),
+    ...(plain ? [toggle("plain writing", "plain")] : []));
+}
+
+/** A choice of one part of the state. */
+function choice(label, name, options) {
+  const list = make("select", { "data-choice": name }, options.map(([value, words]) => make("option", { value }, words)));
+  const show = () => { list.value = options.some(([value]) => value === chosen[name]) ? chosen[name] : options[0][0]; };
+  show();
+  follow([name], show);
+  list.addEventListener("change", () => choose({ [name]: list.value }));
+  return make("label", { class: "choice" }, `${label} `, list);
+}
+
+function toggle(label, name) {
+  const button = make("button", { type: "button", "data-choice": name }, label);
+  const show = () => button.setAttribute("aria-pressed", String(chosen[name] === "yes"));
+  show();
+  follow([name], show);
+  button.addEventListener("click", () => choose({ [name]: chosen[name] === "yes" ? "" : "yes" }));
+  return button;
+}
+
+function drawFirstPlayer() {
+  const host = document.getElementById("first-player");
+  const fact = chosenFact();
+  const spoken = people.of[fact].find((prompt) => numbers(header.sounds.prompts).includes(prompt));
+  host.replaceChildren(...[spoken === undefined ? null : playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`)].filter(Boolean));
+}

@@ -1,0 +1,52 @@
+// What is drawn when: the first screen at once, other parts when they come into sight, each again when its choice changes.
+
+function whenSeen(id, draw) {
+  const element = document.getElementById(id);
+  if (!element) return;
+  const seen = new IntersectionObserver((entries) => {
+    if (!entries.some((one) => one.isIntersecting)) return;
+    seen.disconnect();
+    draw();
+    element.dataset.drawn = "yes";
+  }, { rootMargin: "400px" });
+  seen.observe(element);
+}
+
+function redraw(id, draw) {
+  return () => { if (document.getElementById(id)?.dataset.drawn) draw(); };
+}
+
+async function start() {
+  startFigures();
+  followLinks();
+  followFindings();
+  if (!header.facts) return; // a page of figures alone
+  await open("texts", "facts");
+  readFacts();
+  readMaps();
+  await open("averages");
+  drawFirstChoices();
+  await drawFirst();
+  drawFirstPlayer();
+  document.documentElement.dataset.ready = "yes";
+  follow(["component", "metric", "quantity", "plain", "mark", "layer"], drawFirst);
+  follow(["fact"], drawFirstPlayer);
+  whenSeen("facts", async () => { await open("maps", "tokens"); startList(); await drawFact(); });
+  follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice"], redraw("facts", drawFact));
+  if (header.difference) {
+    document.getElementById("difference-choices").replaceChildren(
+      choice("Component", "component", header.difference.components.map((name) => [name, name])),
+      choice("Metric", "metric", Object.keys(header.difference.metrics).map((name) => [name, name])),
+      choice("Shown", "quantity", [["share", "share of the total effect"], ["effect", "effect"]]));
+    whenSeen("difference", drawDifference);
+    follow(["component", "metric", "quantity", "fact", "layer", "word"], redraw("difference", drawDifference));
+  }
+  follow(["view"], () => goTo(chosen.view));
+  goTo(chosen.view);
+  const again = () => { drawFirst(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); };
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; again(); } });
+  dark.addEventListener("change", () => { again(); redraw("facts", drawRows)(); });
+}
+
+start();

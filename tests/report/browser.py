@@ -1,0 +1,195 @@
+"""A page in Debian's chromium, spoken to over pipes: what a reader sees and does, without a library of its own.
+
+The browser has no network (`--host-resolver-rules`), and every request, opened window, violation of the page's policy
+and error is kept. Messages are the DevTools protocol's, ended by a zero byte, on the file descriptors 3 and 4.
+"""
+
+import base64
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
+    *("--host-resolver-rules=MAP * ~NOTFOUND", "--autoplay-policy=no-user-gesture-required", "--mute-audio"),
+    *("--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-pipe"),
+)
+
+
+class Browser:
+    """One tab. `problems`: errors and violations; `requests`: what was asked for beside the page; `windows`: opened."""
+
+    def __init__(self, profile: Path) -> None:
+        theirs_in, self._out = os.pipe()
+        self._in, theirs_out = os.pipe()
+        high = [fcntl.fcntl(one, fcntl.F_DUPFD, 64) for one in (theirs_in, theirs_out)]
+
+        def place() -> None:
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+
+        self._process = subprocess.Popen(
+            [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            preexec_fn=place,
+            pass_fds=(3, 4),
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        for descriptor in (theirs_in, theirs_out, *high):
+            os.close(descriptor)
+        self._buffer = b""
+        self._ids = itertools.count(1)
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        self.windows: list[str] = []
+        self._session = ""
+        target = self._ask("Target.createTarget", {"url": "about:blank"})["targetId"]
+        self._session = self._ask("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        self.target = target
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self._ask(f"{domain}.enable")
+
+    def look(self, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
+        """Size of the window in pixels, and whether light or dark is preferred."""
+        self._ask(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+        self._ask("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+
+    def open(self, page: Path, address: str = "") -> None:
+        """Opens a page and waits until it is ready."""
+        self._ask("Page.navigate", {"url": "about:blank"})
+        self._ask("Page.navigate", {"url": page.as_uri() + address})
+        self.wait("document.documentElement?.dataset.ready === 'yes'")
+
+    def wait(self, condition: str, seconds: float = 30) -> None:
+        """Waits until an expression is true."""
+        end = time.monotonic() + seconds
+        while not self.tell(f"Boolean({condition})"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{condition} did not come true; problems: {self.problems}")
+            time.sleep(0.03)
+
+    def tell(self, expression: str) -> Any:
+        """The value of an expression in the page."""
+        found = self._ask("Runtime.evaluate", {"expression": expression, "returnByValue": True, "awaitPromise": True})
+        if "exceptionDetails" in found:
+            raise ValueError(json.dumps(found["exceptionDetails"])[:800])
+        return found["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Presses a key, such as ArrowDown, Enter or Space."""
+        text = {"Enter": "\r", "Space": " "}.get(key, key if len(key) == 1 else "")
+        name = {"Space": " "}.get(key, key)
+        for kind in ("keyDown", "keyUp"):
+            about = {"type": kind, "key": name, "code": key, "windowsVirtualKeyCode": KEYS.get(key, 0)}
+            self._ask("Input.dispatchKeyEvent", {**about, **({"text": text} if text and kind == "keyDown" else {})})
+
+    def click(self, selector: str) -> None:
+        """Clicks in the middle of an element."""
+        x, y = self._middle(selector)
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            about = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1}
+            self._ask("Input.dispatchMouseEvent", about)
+
+    def point(self, selector: str) -> None:
+        """Moves the pointer onto the middle of an element."""
+        x, y = self._middle(selector)
+        self._ask("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+
+    def picture(self, path: Path) -> Path:
+        """A screenshot of what is seen, as PNG."""
+        path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
+        return path
+
+    def close(self) -> None:
+        """Ends the browser."""
+        with contextlib.suppress(OSError, TimeoutError):
+            session, self._session = self._session, ""
+            self._ask("Browser.close", seconds=5)
+            self._session = session
+        os.close(self._in)
+        os.close(self._out)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def _middle(self, selector: str) -> tuple[float, float]:
+        chosen = f"document.querySelector({json.dumps(selector)})"
+        self.tell(f"{chosen}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        box = self.tell(
+            f"(() => {{ const b = {chosen}.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; }})()"
+        )
+        return box[0] + box[2] / 2, box[1] + box[3] / 2
+
+    def _ask(self, method: str, given: dict[str, Any] | None = None, seconds: float = 60) -> dict[str, Any]:
+        number = next(self._ids)
+        message = {"id": number, "method": method, "params": given or {}}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        end = time.monotonic() + seconds
+        while True:
+            for event in self._read(end):
+                if event.get("id") == number:
+                    if "error" in event:
+                        raise ValueError(f"{method}: {event['error']['message']}")
+                    return dict(event["result"])
+                self._note(event)
+
+    def _read(self, end: float) -> list[dict[str, Any]]:
+        if b"\0" not in self._buffer:
+            if not select.select([self._in], [], [], max(0, end - time.monotonic()))[0]:
+                raise TimeoutError("the browser does not answer")
+            data = os.read(self._in, 1 << 20)
+            if not data:
+                raise OSError("the browser has ended")
+            self._buffer += data
+        *whole, self._buffer = self._buffer.split(b"\0")
+        return [json.loads(one) for one in whole]
+
+    def _note(self, event: dict[str, Any]) -> None:
+        name, given = event.get("method", ""), event.get("params", {})
+        if name == "Runtime.exceptionThrown":
+            details = given["exceptionDetails"]
+            self.problems.append(str(details.get("exception", {}).get("description", details.get("text"))))
+        elif name == "Log.entryAdded":
+            self.problems.append(str(given["entry"]["text"]))
+        elif name == "Network.requestWillBeSent":
+            url = str(given["request"]["url"])
+            own = given.get("type") == "Document" and given.get("frameId") == self.target
+            if not own and not url.startswith(("data:", "blob:")):
+                self.requests.append(url)
+        elif name == "Page.windowOpen":
+            self.windows.append(str(given["url"]))
+
+
+KEYS = {
+    **{"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40},
+    **{"Enter": 13, "Space": 32, "Tab": 9, "Escape": 27, "Home": 36, "End": 35, "PageUp": 33, "PageDown": 34},
+}
+
+
+@contextlib.contextmanager
+def browser(folder: Path) -> Iterator[Browser]:
+    """A browser with a profile of its own in `folder`, ended afterwards."""
+    one = Browser(folder / "profile")
+    try:
+        yield one
+    finally:
+        one.close()
