@@ -82,7 +82,7 @@ ELSEWHERE = {
     "report/page/maps": "report/page/test_contents",
     "report/page/sounds": "report/page/test_contents",
     "report/page/spoken": "report/page/test_contents",
-    "report/page/methods_text": "report/page/test_dashboard",
+    "report/methods/sentences": "report/page/test_dashboard",
     "runs/corruptions/knock_out": "runs/corruptions/test_corruption",
     "runs/corruptions/replacement": "runs/corruptions/test_corruption",
     "runs/corruptions/unit_sequences": "runs/corruptions/test_corruption",

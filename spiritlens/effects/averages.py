@@ -107,6 +107,11 @@ def averaged_total(effects: xr.Dataset, facts: Facts | None = None) -> xr.Datase
     return _given_averages(effects, ("total",), facts, "average_total")
 
 
+def check_drawable(averages: xr.Dataset) -> xr.Dataset:
+    """Averages by modality, of any quantity, as figures draw them; versions that kept no facts wrote none such."""
+    return _given_averages(averages, ("indirect", "normalised", "total"), None, "average")
+
+
 def obstacle(effects: xr.Dataset, facts: Facts = "known") -> str:
     """Why a dataset has no averages by role (cells were screened out, no fact is known); "" where it has."""
     if not of_facts(effects["known"], facts).size:

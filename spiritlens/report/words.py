@@ -2,34 +2,20 @@
 
 What comes from a dataset (names of components, words of a user's metric) is escaped here, where it enters a caption.
 Colours and marks: `spiritlens.report.figures.look`; words of metrics: `spiritlens.effects.metric_words`; numbers and
-plurals: `spiritlens.report.numerals`.
+plurals: `spiritlens.report.numerals`; what was done: `spiritlens.report.acts`.
 """
 
 import html
-import json
 
 import xarray as xr
 
-from spiritlens.components import COMPONENT_NAMED, CUT_ATTENTION
+from spiritlens.components import COMPONENT_NAMED
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.schema import Status, window_of
+from spiritlens.report.acts import act_of, act_words
 
 MODALITY_WORDS = {"T2T": "written", "S2T": "spoken", "mixed": "partly spoken"}
-
-QUANTITY_WORDS = {
-    "indirect": {"denoising": "indirect effect", "noising": "loss by noising"},
-    "normalised": {"denoising": "indirect effect ÷ total effect", "noising": "loss by noising ÷ total effect"},
-}
-COLOUR_WORDS = {
-    "indirect": {"denoising": "indirect effect", "noising": "loss by noising"},
-    "normalised": {"denoising": "share of the total effect", "noising": "share of the total effect"},
-}
-"""What stands beside a colour bar."""
-DIRECTION_WORDS = {
-    "denoising": "denoising: restored in the corrupted run",
-    "noising": "noising: corrupted in the clean run",
-}
 
 AGAINST_WORDS = {
     "foil": "logit of the answer − logit of the foil",
@@ -47,12 +33,6 @@ STATUS_WORDS = {
 """How a cell came by its value, in hovers; what stands before the colon names its mark in the legend."""
 
 
-def setting(dataset: xr.Dataset, name: str) -> str:
-    """A setting of the call that made a dataset (`config_json`), as a text; "" where it was not written down."""
-    found = json.loads(str(dataset.attrs.get("config_json") or "{}")).get(name)
-    return "" if found is None else str(found)
-
-
 def component_words(component: str) -> str:
     """A component in words, with its TransformerLens name."""
     row = COMPONENT_NAMED.get(component)
@@ -66,19 +46,27 @@ def metric_words(dataset: xr.Dataset, metric: str) -> str:
 
 def quantity_words(dataset: xr.Dataset, quantity: str, metric: str) -> str:
     """What the colour means: ``indirect effect on the probability of the answer``."""
-    words = QUANTITY_WORDS[quantity][dataset.attrs["direction"]]
-    return words if quantity == "normalised" else f"{words} on the {metric_words(dataset, metric)}"
+    words = act_words(dataset).number(dataset.attrs["direction"])
+    return f"{words} ÷ total effect" if quantity == "normalised" else f"{words} on the {metric_words(dataset, metric)}"
+
+
+def colour_words(dataset: xr.Dataset, quantity: str) -> str:
+    """What stands beside a colour bar."""
+    if quantity == "normalised":
+        return "share of the total effect"
+    return act_words(dataset).number(dataset.attrs["direction"])
 
 
 def method_words(effects: xr.Dataset) -> str:
-    """What was run. Tracing names no method, and an attention knock-out is known by its component."""
-    traced = "attention knock-out" if effects["component"].values.tolist() == [CUT_ATTENTION] else "causal tracing"
-    return str(effects.attrs.get("method", "")) or traced
+    """What was run. Tracing names no method; back-patching and an attention knock-out are known by what they hold."""
+    method, act = str(effects.attrs.get("method", "")), act_of(effects)
+    return method if method and act != "back-patching" else act
 
 
 def patching_words(effects: xr.Dataset) -> str:
-    """What was run and in which direction, for subtitles: an estimate must not be read as a patch."""
-    return f"{html.escape(method_words(effects))} · {DIRECTION_WORDS[effects.attrs['direction']]}"
+    """What was run, and what happened to a cell, for subtitles: an estimate must not be read as a patch."""
+    happened = act_words(effects).captioned(effects.attrs["direction"])
+    return f"{html.escape(method_words(effects))} · {happened}"
 
 
 def site_words(effects: xr.Dataset) -> str:

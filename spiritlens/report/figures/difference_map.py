@@ -35,7 +35,7 @@ from spiritlens.report.figures.look import INK, Arrangement, apply_look, layer_r
 from spiritlens.report.figures.rows import Rows, folded_rows
 from spiritlens.report.figures.scale import effect_scale, share_scale
 from spiritlens.report.numerals import fixed, several
-from spiritlens.report.words import COLOUR_WORDS, metric_words, patching_words, quantity_words
+from spiritlens.report.words import colour_words, metric_words, patching_words, quantity_words
 from spiritlens.terms import READOUT, READOUT_ROLES, Facts
 
 ROW_PIXELS = 30
@@ -91,7 +91,7 @@ def difference_map(
         if quantity == "normalised"
         else effect_scale(*values, total=pairs.totals.mean(axis=1), floor=pairs.noise_floor)
     )
-    figure.update_layout(coloraxis=scale.axis(COLOUR_WORDS[quantity][effects.attrs["direction"]]))
+    figure.update_layout(coloraxis=scale.axis(colour_words(effects, quantity)))
     counts = several(len(pairs.subjects), "fact"), several(len(set(pairs.subjects.tolist())), "subject")
     subtitle = " · ".join(
         [

@@ -17,7 +17,7 @@ from spiritlens.effects.quantities import Quantity
 from spiritlens.report.figures.chosen import chosen
 from spiritlens.report.figures.head_measures import MEASURES, measured_heads
 from spiritlens.report.figures.scale import OF_HEADS, Scale, averages_scale, effect_scale
-from spiritlens.report.words import COLOUR_WORDS, component_words, patching_words, quantity_words, site_words
+from spiritlens.report.words import colour_words, component_words, patching_words, quantity_words, site_words
 from spiritlens.terms import READOUT, READOUT_ROLES, Facts
 
 READOUT_NAMES = ("last token", *READOUT_ROLES)
@@ -72,7 +72,7 @@ def _of_effects(
     means = average.sel(component=component, metric=metric)
     colour = quantity_words(average, average.attrs["quantity"], metric)
     subtitle = f"{colour} · {patching_words(average)} · {site_words(average)}"
-    bar = COLOUR_WORDS[average.attrs["quantity"]][average.attrs["direction"]]
+    bar = colour_words(average, average.attrs["quantity"])
     return HeadMeans(means, f"Heads at the {{role}}: {component_words(component)}", subtitle, bar, component)
 
 

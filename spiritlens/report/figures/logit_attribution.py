@@ -18,11 +18,12 @@ from spiritlens.effects.averages import average_facts
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.measures import ATTRIBUTION_SCHEMA, check_attribution
 from spiritlens.effects.statistics import fact_means
+from spiritlens.report.acts import settings_of
 from spiritlens.report.figures.head_measures import RESAMPLING, with_facts
 from spiritlens.report.figures.layer_curves import add_curve, name_each_modality_once
 from spiritlens.report.figures.look import INK, QUIET, apply_look, layer_ticks, legend_above
 from spiritlens.report.numerals import number_words, several
-from spiritlens.report.words import AGAINST_WORDS, interval_words, setting
+from spiritlens.report.words import AGAINST_WORDS, interval_words
 
 WRITERS = {"heads": "attention, all heads of a layer", "mlps": "MLP"}
 
@@ -48,7 +49,7 @@ def logit_attribution(attribution: xr.Dataset) -> go.Figure:
     figure.update_yaxes(zeroline=True, zerolinecolor=QUIET, zerolinewidth=1)
     figure.update_yaxes(title_text="logits", col=1)
     name_each_modality_once(figure)
-    what = AGAINST_WORDS.get(setting(attribution, "against"), "logit of the answer")
+    what = AGAINST_WORDS.get(str(settings_of(attribution).get("against")), "logit of the answer")
     subtitle = " · ".join([what, *_sums(attribution, means), interval_words(means["heads"], "band"), "mean over facts"])
     apply_look(figure, "What each layer writes towards the answer", subtitle, height=420)
     figure.update_annotations(font={"size": 13, "color": INK})

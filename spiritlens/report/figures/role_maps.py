@@ -15,16 +15,29 @@ from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.averages import averaged, cell_status
 from spiritlens.effects.quantities import Quantity
 from spiritlens.effects.role_effects import ordered_roles
+from spiritlens.report.acts import Act, act_of
 from spiritlens.report.figures.chosen import chosen, chosen_components, without_heads
 from spiritlens.report.figures.heatmap import add_cells, cell_words, name_marks, window_hover
 from spiritlens.report.figures.look import INK, Arrangement, apply_look, layer_ticks
 from spiritlens.report.figures.rows import Rows, folded_rows
 from spiritlens.report.figures.scale import averages_scale
 from spiritlens.report.numerals import several
-from spiritlens.report.words import COLOUR_WORDS, patching_words, quantity_words, site_words, window_words
+from spiritlens.report.words import colour_words, patching_words, quantity_words, site_words, window_words
 from spiritlens.terms import Facts
 
 ROW_PIXELS = 30
+TITLES: dict[Act, tuple[str, str]] = {
+    "causal tracing": ("Where restoring brings the answer back", "Where corrupting loses the answer"),
+    "activation patching": ("Where patching brings the answer back", "Where patching loses the answer"),
+    "back-patching": ("Where another layer's values bring the answer back", "Where another layer's values lose it"),
+    "attribution patching": (
+        "Where patching is estimated to bring the answer back",
+        "Where it is estimated to lose it",
+    ),
+    "head knock-out": ("Where knocking out heads loses the answer",) * 2,
+    "attention knock-out": ("Where cutting attention loses the answer",) * 2,
+}
+"""Titles by what was done: denoising, noising."""
 
 
 @told_keywords
@@ -66,17 +79,15 @@ def role_maps(
         figure.update_xaxes(**layer_ticks(layers) | ({} if last_of_column else {"title_text": ""}), **place)
         figure.update_yaxes(**rows.ticks(names), **place)
     scale = averages_scale(average, *(panel["mean"].values for panel in maps))
-    figure.update_layout(coloraxis=scale.axis(COLOUR_WORDS[average.attrs["quantity"]][average.attrs["direction"]]))
+    figure.update_layout(coloraxis=scale.axis(colour_words(average, average.attrs["quantity"])))
     windows = "; ".join(f"{html.escape(name)}: {window_words(average, name)}" for name in components)
-    direction = average.attrs["direction"]
-    verb = "corrupting loses the answer" if direction == "noising" else "restoring brings the answer back"
     subtitle = (
         f"{quantity_words(average, average.attrs['quantity'], metric)} · {patching_words(average)} · "
         f"{site_words(average)} · "
         f"mean over facts · {windows}{f' · {scale.line}' if scale.line else ''}"
     )
     height = 130 + round(shape[0] * (ROW_PIXELS * rows.height + 62))
-    apply_look(figure, f"Where {verb}", subtitle, height=height)
+    apply_look(figure, TITLES[act_of(average)][average.attrs["direction"] == "noising"], subtitle, height=height)
     figure.update_annotations(font={"size": 13, "color": INK}, xanchor="center")
     return name_marks(figure)
 

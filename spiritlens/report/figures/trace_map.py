@@ -24,8 +24,8 @@ from spiritlens.report.figures.rows import Rows, folded_rows
 from spiritlens.report.figures.scale import OF_HEADS, Scale, effect_scale, share_scale
 from spiritlens.report.numerals import fixed, number_words, several
 from spiritlens.report.words import (
-    COLOUR_WORDS,
     STATUS_WORDS,
+    colour_words,
     component_words,
     patching_words,
     quantity_words,
@@ -83,7 +83,7 @@ def trace_map(
     figure = go.Figure()
     add_cells(figure, layers, values, status, _hover(one, component, rows, values, status), place={}, rows=places)
     scale = _scale(one, values, metric, quantity)
-    figure.update_layout(coloraxis=scale.axis(COLOUR_WORDS[quantity][one.attrs["direction"]]))
+    figure.update_layout(coloraxis=scale.axis(colour_words(one, quantity)))
     figure.update_xaxes(**layer_ticks(layers))
     kept = [place for place, row in enumerate(rows) if row.label.startswith("<b>") or places.folded[place]]
     figure.update_yaxes(**places.ticks([row.label for row in rows], kept=kept if len(rows) > MANY_ROWS else None))

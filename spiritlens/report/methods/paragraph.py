@@ -2,7 +2,7 @@
 
 Prompts, facts, corruption, samples, seeds, windows, metrics, statistics, versions and the checks of the engine are read
 from the coordinates and attributes of the datasets. What these do not hold is not said: effects hold raw values and
-name no statistics, averages name theirs. The page's own paragraph (`spiritlens.report.page.methods_text`) is made of
+name no statistics, averages name theirs. The page's own paragraph (`spiritlens.report.methods.sentences`) is made of
 the same sentences.
 """
 
@@ -29,9 +29,7 @@ from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import RECALL, SCHEMA
 from spiritlens.effects.statistics import fact_names
 from spiritlens.effects.store import CHECKS, schema_of
-from spiritlens.report.methods.sources import sources_of
-from spiritlens.report.numerals import number_words, several
-from spiritlens.report.page.methods_text import (
+from spiritlens.report.methods.sentences import (
     canary_sentence,
     corruption_words,
     each_once,
@@ -41,6 +39,8 @@ from spiritlens.report.page.methods_text import (
     patched_words,
     unknown_sentence,
 )
+from spiritlens.report.methods.sources import sources_of
+from spiritlens.report.numerals import number_words, several
 from spiritlens.report.words import MODALITY_WORDS
 
 

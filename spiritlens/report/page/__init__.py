@@ -4,6 +4,7 @@
 figures (`Plot`) and tables (`Table`); `Texts` are a dashboard's own words.
 """
 
+from spiritlens.report.page.document import Command as Command
 from spiritlens.report.page.document import Plot as Plot
 from spiritlens.report.page.document import Section as Section
 from spiritlens.report.page.document import Table as Table

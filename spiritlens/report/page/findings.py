@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spiritlens.comparison.conditions import KIND_WORDS
-from spiritlens.report.words import several
+from spiritlens.report.numerals import several
 
 NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*(?:e[-−]?\d+)?(?: %)?(?: \[[^\]]*\])?")
 """A number, with its unit and its interval where it has them."""

@@ -16,10 +16,10 @@ from spiritlens.report.figures import FIGURES
 from spiritlens.report.figures.accuracy_table import accuracy_table
 from spiritlens.report.figures.figure import Figure
 from spiritlens.report.figures.peak_layers import peak_layers
+from spiritlens.report.methods.sentences import methods_sentences, settings_table, unknown_sentence
 from spiritlens.report.page import dashboard as dashboard_module
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
-from spiritlens.report.page.methods_text import methods_sentences, settings_table, unknown_sentence
 from spiritlens.report.page.packing import read_page
 
 FINDINGS = ("Restoring <the subject> helps & more.", "Second.", "Third.")

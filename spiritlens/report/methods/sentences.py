@@ -13,8 +13,9 @@ from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.quantities import small_total_effects, smallest_total_effect
 from spiritlens.effects.statistics import fact_names
 from spiritlens.prompts.knowing import EXACT, Knowing
+from spiritlens.report.acts import act_words, done_words
 from spiritlens.report.numerals import number_words, several
-from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words
+from spiritlens.report.words import MODALITY_WORDS, method_words
 from spiritlens.terms import Facts
 
 AT_WORDS = {
@@ -81,7 +82,7 @@ def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def _settings(effects: xr.Dataset) -> dict[str, str]:
     left_out = ("config_json", "window_layers")
     attributes = {name: value for name, value in effects.attrs.items() if name not in left_out}
-    call = {f"call: {name}": value for name, value in json.loads(effects.attrs["config_json"]).items()}
+    call = {f"call: {name}": value for name, value in json.loads(effects.attrs.get("config_json", "{}")).items()}
     return {name.replace("_", " "): _plain(value) for name, value in (attributes | call).items()}
 
 
@@ -132,8 +133,9 @@ def patched_words(effects: xr.Dataset) -> str:
         f"{name} (windows of up to {widths[name]} layers)" if widths.get(name, 1) > 1 else name
         for name in effects["component"].values.tolist()
     ]
-    direction = DIRECTION_WORDS[effects.attrs["direction"]]
-    return f"{method_words(effects)} ({direction}): {', '.join(names)} {AT_WORDS[effects.attrs['at']]}"
+    happened = act_words(effects).captioned(effects.attrs["direction"])
+    what = f"{', '.join(names)} {AT_WORDS[effects.attrs['at']]}"
+    return f"{method_words(effects)} ({happened}): {what}; {done_words(effects)}"
 
 
 def each_once(parts: Iterable[str]) -> str:
