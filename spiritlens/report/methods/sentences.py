@@ -74,6 +74,8 @@ def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     to the files."""
     columns = [_settings(dataset) for dataset in datasets.values()]
     names = dict.fromkeys(name for column in columns for name in column)
+    if not columns:
+        return pd.DataFrame(columns=["setting"])
     frame = pd.DataFrame([[name, *(column.get(name, "") for column in columns)] for name in names])
     frame.columns = pd.Index(["setting", *datasets])
     return frame
