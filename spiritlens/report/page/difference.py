@@ -16,6 +16,7 @@ import xarray as xr
 from spiritlens.comparison.compared import Compared
 from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
 from spiritlens.comparison.shares import fact_shares
+from spiritlens.effects.averages import obstacle
 from spiritlens.effects.intervals import cluster_interval
 from spiritlens.effects.statistics import fact_names
 from spiritlens.report.page.packing import Described, Packing
@@ -29,7 +30,9 @@ def packed_difference(
 ) -> Described | None:
     """Both modalities and their difference for every metric; None where there is nothing to pair."""
     kinds = KINDS if comparison is None else comparison.kinds
-    if "head" in effects.dims or not set(kinds) <= set(effects["modality"].values.tolist()):
+    if "head" in effects.dims or obstacle(effects, facts):
+        return None
+    if not set(kinds) <= set(effects["modality"].values.tolist()):
         return None
     metrics = {}
     pairs: Pairs | None = None

@@ -20,7 +20,7 @@ async function start() {
   startFigures();
   followLinks();
   followFindings();
-  if (!header.facts) return; // a page of figures alone
+  if (!header.facts) { document.documentElement.dataset.ready = "yes"; return; } // a page of figures alone
   await open("texts", "facts");
   readFacts();
   readMaps();
@@ -28,6 +28,7 @@ async function start() {
   drawFirstChoices();
   await drawFirst();
   drawFirstPlayer();
+  document.documentElement.dataset.readyAt = performance.now();
   document.documentElement.dataset.ready = "yes";
   follow(["component", "metric", "quantity", "plain", "mark", "layer"], drawFirst);
   follow(["fact"], drawFirstPlayer);
