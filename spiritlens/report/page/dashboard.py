@@ -1,10 +1,10 @@
 """The page of a study: findings, maps side by side, curves, accuracy, prompts to listen to, and what was run.
 
-`dashboard` writes one ``index.html`` that opens offline: nothing is
-fetched. It takes one effects dataset or several by name (say at="role" and at="token" of the same prompts): the role
-maps come from the first with at="role", the maps of single prompts from the first that has single tokens. Each dataset
-is averaged once, and the figures of `spiritlens.report.figures.FIGURES` draw the averages. Where there are none (no
-fact is known, or other cells were screened out in each prompt) the page says so.
+`dashboard` writes one ``index.html`` that opens offline: nothing is fetched. It takes any result, or several by name
+(`spiritlens.report.page.sections.kinds`). Effects of whole layers that were made alike are its main part: the role maps
+come from the first with at="role", the maps of single prompts from the first that has single tokens; each other result
+has a section of its own. Each dataset is averaged once. Where there are no averages (no fact is known, or other cells
+were screened out in each prompt) the page says so.
 """
 
 import html

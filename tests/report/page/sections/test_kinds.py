@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import spiritlens as sl
+from spiritlens.report.acts import done_words
 from spiritlens.report.page.sections.given import Among
 from spiritlens.report.page.sections.kinds import CLASSES, KINDS, given_result, sections_of
 
@@ -180,3 +181,40 @@ def test_what_no_section_shows_is_refused_truly() -> None:
     means = made("average")
     with pytest.raises(ValueError, match="the facts they are of"):
         given_result("effects", means.drop_vars("fact_mean"))
+
+
+def test_donors_are_told() -> None:
+    """Whose values were put in, how they were pooled, and that they are a control."""
+    machine = sl.planted()
+    written, spoken = machine.prompts[:2], machine.prompts[12:14]
+    grid = sl.Grid(("resid_pre",), at="role")
+    crossed, control = (
+        sl.activation_patch(
+            machine.lens, spoken, sl.Noise(), grid, ("logit",), donors=sl.Donors(written, "last", each), **QUIET
+        )
+        for each in ("none", "other word")
+    )
+    whose = (
+        "values of the clean run of another prompt (T2T to S2T, of the same subject; the last token of each donor word)"
+    )
+    assert done_words(crossed) == f"{whose} were put into the corrupted run"
+    assert done_words(control) == f"{whose}, as a control of another word of the donor, were put into the corrupted run"
+    noising = crossed.assign_attrs(direction="noising")
+    assert done_words(noising).endswith("were put into the clean run")
+    assert "T2T to S2T, of the same subject" in sl.methods(crossed).paragraph
+    assert sl.figures.role_maps(crossed).layout.title.text.startswith("Where patching brings the answer back")
+
+
+def test_acts_are_told_apart_in_captions() -> None:
+    lost, cut = made("head_knockout"), made("attention_knockout")
+    assert "a head's output taken away" in sl.figures.head_map(lost).layout.title.text
+    assert "loss by the knock-out on the" in sl.figures.head_map(lost).layout.title.text
+    figure = sl.figures.role_maps(cut)
+    assert figure.layout.title.text.startswith("Where cutting attention loses the answer")
+    assert figure.layout.coloraxis.colorbar.title.text == "loss by the cut"
+    back = sl.figures.role_maps(made("back_patch"))
+    assert "back-patching · denoising: another layer's values put into" in back.layout.title.text.replace("<br>", " · ")
+    assert (
+        "estimated from gradients, nothing was patched"
+        in sl.figures.role_maps(made("attribution_patch")).layout.title.text
+    )
