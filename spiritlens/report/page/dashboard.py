@@ -37,7 +37,7 @@ from spiritlens.report.methods.sentences import (
 )
 from spiritlens.report.page.contents import contents_of
 from spiritlens.report.page.document import Contents, Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.findings import headline
+from spiritlens.report.page.findings import headline, linked
 from spiritlens.report.page.sections.commands import deeper
 from spiritlens.report.page.sections.effects import done_text
 from spiritlens.report.page.sections.given import Among
@@ -105,7 +105,7 @@ def dashboard(
         path,
         title=texts.title,
         lead=_lead(measured),
-        findings=texts.findings or (comparison.findings if comparison is not None else ()),
+        findings=linked(texts.findings or (comparison.findings if comparison is not None else ()), comparison),
         sections=sections,
         methods=[*texts.notes, *_methods(results, traced, facts)],
         settings=Table("Settings", settings_table(measured)),
