@@ -84,9 +84,13 @@ function toggle(label, name) {
   return button;
 }
 
-function drawFirstPlayer() {
+async function drawFirstPlayer() {
+  await open("spoken");
   const host = document.getElementById("first-player");
   const fact = chosenFact();
   const spoken = people.of[fact].find((prompt) => numbers(header.sounds.prompts).includes(prompt));
-  host.replaceChildren(...[spoken === undefined ? null : playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`)].filter(Boolean));
+  if (spoken === undefined) return host.replaceChildren();
+  const lanes = make("div", {});
+  host.replaceChildren(playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`), lanes);
+  drawSentence(lanes, { prompt: spoken, speech: speechOf(spoken), name: people.subject[fact], compact: true });
 }

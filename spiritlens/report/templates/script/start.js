@@ -27,7 +27,8 @@ async function start() {
   await open("averages");
   drawFirstChoices();
   await drawFirst();
-  drawFirstPlayer();
+  await drawFirstPlayer();
+  ["first", "facts"].map((id) => document.getElementById(id)).filter(Boolean).forEach(spacePlays);
   document.documentElement.dataset.ready = "yes";
   follow(["component", "metric", "quantity", "plain", "mark", "layer"], drawFirst);
   follow(["fact"], drawFirstPlayer);
@@ -43,7 +44,7 @@ async function start() {
   }
   follow(["view"], () => goTo(chosen.view));
   goTo(chosen.view);
-  const again = () => { drawFirst(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); };
+  const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); };
   let width = window.innerWidth;
   window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; again(); } });
   dark.addEventListener("change", () => { again(); redraw("facts", drawRows)(); });
