@@ -209,7 +209,8 @@ function secondsAxis(axis) {
     for (let at = first; at * step <= piece.end + 1e-6; at += 1) {
       const x = axis.x(at * step);
       svg.append(shape("line", { class: "grid", x1: x, x2: x, y1: 0, y2: 4 }));
-      svg.append(shape("text", { class: "tick", x, y: 15, "text-anchor": "middle" }, `${decimals(at * step, 1)}${at === first ? " s" : ""}`));
+      const side = x < 12 ? "start" : x > axis.width - 14 ? "end" : "middle";
+      svg.append(shape("text", { class: "tick", x, y: 15, "text-anchor": side }, `${decimals(at * step, 1)}${at === first ? " s" : ""}`));
     }
   });
   return svg;
