@@ -15,6 +15,7 @@ async function drawFact() {
   const folded = set.axis === "role" ? zeroRows(maps) : null;
   const panels = kinds.map((kind, side) => factPanel(set, prompts.get(kind), maps[side], kind));
   const above = make("div", { class: "sentences" });
+  hideTip();
   keepingFocus(host, () => {
     host.replaceChildren(
       make("h3", { id: "fact-title" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),

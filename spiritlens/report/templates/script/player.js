@@ -20,12 +20,13 @@ async function play(prompt, start, end) {
   if (player.cut?.src.startsWith("blob:")) URL.revokeObjectURL(player.cut.src);
   Object.assign(player, { prompt, start: from, end: until, cut });
   player.audio.src = cut.src;
-  return begin();
+  if (cut.from) await new Promise((then) => player.audio.addEventListener("loadedmetadata", then, { once: true }));
+  return turn === player.turn ? begin() : undefined;
 }
 
 function begin() {
   const { audio, cut } = player;
-  if (cut.from || audio.currentTime) audio.currentTime = cut.from;
+  if (audio.currentTime !== cut.from) audio.currentTime = cut.from;
   return resume();
 }
 

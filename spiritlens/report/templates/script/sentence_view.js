@@ -7,14 +7,15 @@ const WAVE = 44; // pixels of a waveform
 /** Draws a sentence and returns {svg, light}: its map (null without one), and what lights words by their index.
  *
  * `speech` is null for writing, `map` null for speech alone. `onWord` is told the word that is pointed at, focused, or
- * being said (null: none): of speech a row of `speech.words`, of writing {index}. `compact` leaves the units out. */
-function drawSentence(host, { prompt, speech, map = null, name, onWord = () => {}, compact = false, ...options }) {
+ * being said (null: none): of speech a row of `speech.words`, of writing {index}. `onTake` is told a word that was clicked.
+ * `compact` leaves the units out. */
+function drawSentence(host, { prompt, speech, map = null, name, onWord = () => {}, onTake = () => {}, compact = false, ...options }) {
   const columns = map ? columnsOf(map, speech, zeroRows([map])) : unitColumns(speech);
   const left = map ? SENTENCE_LEFT : 2;
   const axis = placeColumns(columns, { speech, left, width: Math.max(240, host.clientWidth) });
   const field = make("div", { class: "sentence", "data-scale": axis.scale });
   field.style.width = `${axis.width}px`;
-  const view = { prompt, speech, columns, axis, field, name, onWord, words: [], pointed: null, said: null };
+  const view = { prompt, speech, columns, axis, field, name, onWord, onTake, words: [], pointed: null, said: null };
   if (speech) field.append(...corruptedStretches(speech).map((one) => band("corrupted", axis, one)), waveform(view));
   const lanes = make("div", { class: "lanes", role: "group", "aria-label": `Words of ${name}. Arrow keys go along them${speech ? ", Enter plays" : ""}.` });
   view.words = speech ? speech.words : writtenWords(map);
@@ -80,6 +81,7 @@ function wordLane(view) {
     put(button, from, until);
     listen(view, button, speech ? { ...word } : word, [word.text, ...times, ...(speech && word.twin_role ? ["its written twin is lit"] : [])],
       speech ? () => play(prompt, word.start, word.end) : () => {});
+    button.addEventListener("click", () => view.onTake(word));
     lane.append(button);
   });
   return lane;
@@ -114,13 +116,21 @@ function listen(view, button, word, lines, hear, stretch = word) {
   const off = () => { hideTip(); pointAt(view, null, null); };
   button.addEventListener("pointerenter", (event) => {
     on();
-    if (player.pointing && event.pointerType === "mouse") hear();
+    if (player.pointing && moved(event)) hear();
   });
   button.addEventListener("pointermove", (event) => showTip(event, lines));
   button.addEventListener("pointerleave", off);
   button.addEventListener("focus", on);
   button.addEventListener("blur", off);
   button.addEventListener("click", hear);
+}
+
+const pointer = { x: NaN, y: NaN };
+document.addEventListener("pointermove", (event) => Object.assign(pointer, { x: event.clientX, y: event.clientY }), { capture: true, passive: true });
+
+/** Whether a mouse came here, rather than what is drawn anew came under it. */
+function moved(event) {
+  return event.pointerType === "mouse" && (event.clientX !== pointer.x || event.clientY !== pointer.y);
 }
 
 /** A column of the map is pointed at: its word lights, and where pointing plays, it is heard. */

@@ -28,7 +28,8 @@ function drawFactMaps({ set, kinds, prompts, maps, panels, above, options }) {
       drawn[side] = drawMap(place, maps[side], options(side));
       drawn[side].dataset.focus = `map ${kind}`;
     } else {
-      const sentence = drawSentence(place, { prompt, speech, map: maps[side], onWord: onWord(side), here: chosen.kind === kind, ...options(side) });
+      const sentence = drawSentence(place, { prompt, speech, map: maps[side], onWord: onWord(side), here: chosen.kind === kind, ...options(side),
+        onTake: (word) => choose({ view: "facts", kind, word: maps[side].rows.find((row) => row.index === word.index).key }, { entry: false }) });
       sentences.set(side, sentence);
       drawn[side] = sentence.svg;
     }
