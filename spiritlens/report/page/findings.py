@@ -105,7 +105,10 @@ def headline(header: Mapping[str, Any]) -> list[Part]:
     """The first sentence of the page: where the read-out takes over from the subject, in each modality."""
     averages = next((one for one in header["averages"].values() if not one["missing"] and not one["heads"]), None)
     if averages is None:
-        return []
+        missing = next((one["missing"] for one in header["averages"].values() if one["missing"]), "")
+        count = several(header["facts"]["name"]["shape"][0], "fact")
+        why = f"; averages are left out: {missing}" if missing else ""
+        return [Part(f"{count} can be opened below{why}.")]
     crossings, component = averages["crossings"]["effect"], averages["components"][0]["name"]
     n_facts = several(int(max(row[0] for row in averages["total"]["n_facts"])), "fact")
     goal = {"view": "first", "mark": "crossings", "quantity": "effect", "component": component}

@@ -28,7 +28,9 @@ def test_the_first_sentence_has_the_crossings() -> None:
         "In resid_pre the effect passes from the subject to the read-out in writing at layer 3.0 [2.9, 3.3] "
         "(mean over 24 facts)."
     )
-    assert headline({"averages": {"a": {"missing": "none is known"}}}) == []
+    facts = {"name": {"shape": [2]}}
+    alone = headline({"averages": {"a": {"missing": "none is known"}}, "facts": facts})
+    assert alone[0].text == "2 facts can be opened below; averages are left out: none is known."
     averages["crossings"] = {"effect": [[[None]], [[None]]]}
     assert "nowhere takes over" in headline({"averages": {"b": averages}})[0].text
 

@@ -46,7 +46,7 @@ async function drawDifference() {
   }));
   const words = quantity === "share" ? "share of the fact's total effect" : "effect";
   document.getElementById("difference-scales").replaceChildren(
-    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2));
+    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2), statusLegend(maps));
   document.getElementById("difference-about").textContent = `${several(about.n_facts, "fact")} of ${several(about.n_subjects, "subject")}, known in both.` +
     (tested ? testWords(tested, component, outlined.size) : " No test of cells was made in this metric.");
   if (chosen.word === "total effect") return drawTotals({ metric, quantity: "effect" });

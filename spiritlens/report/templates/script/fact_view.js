@@ -23,7 +23,8 @@ async function drawFact() {
       make("div", { class: "choices" }, ...factChoices(own, set)),
       above,
       make("div", { class: set.axis === "role" ? "side-by-side" : "stacked" }, panels),
-      colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit));
+      colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
+      statusLegend(maps));
     const options = (side) => ({
       limit, pale: Math.abs(maps[side].total) <= Math.abs(maps[side].floor), name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
       folded, rowHeight: 26, describe: (row, layer) => cellWords(maps[side], row, layer),

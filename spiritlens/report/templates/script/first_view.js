@@ -25,6 +25,7 @@ async function drawFirst() {
   if (!host) return;
   await open("averages", ...(chosen.fact ? ["maps"] : []));
   const { main, plain } = firstAverages();
+  host.closest("figure").hidden = !main;
   if (!main) return;
   const component = named(main.components, chosen.component).name;
   const metric = named(main.metrics, chosen.metric).name;
@@ -101,6 +102,7 @@ function toggle(label, name) {
 async function drawFirstPlayer() {
   await open("spoken");
   const host = document.getElementById("first-player");
+  if (!host) return;
   const fact = chosenFact();
   const spoken = people.of[fact].find((prompt) => numbers(header.sounds.prompts).includes(prompt));
   if (spoken === undefined) return host.replaceChildren();
