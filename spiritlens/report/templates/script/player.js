@@ -15,8 +15,8 @@ async function play(prompt, start, end) {
   const turn = player.turn + 1;
   stop();
   player.turn = turn;
-  const cut = await stretchOf(prompt, from, until);
-  if (turn !== player.turn) return undefined; // something else was asked for meanwhile
+  const cut = await stretchOf(prompt, from, until).catch((error) => say(`The sound cannot be read by this browser: ${error.message}`));
+  if (!cut || turn !== player.turn) return undefined; // something else was asked for meanwhile
   if (player.cut?.src.startsWith("blob:")) URL.revokeObjectURL(player.cut.src);
   Object.assign(player, { prompt, start: from, end: until, cut });
   player.audio.src = cut.src;

@@ -18,7 +18,8 @@ function drawSentence(host, { prompt, speech, map = null, name, onWord = () => {
   const view = { prompt, speech, columns, axis, field, name, onWord, onTake, words: [], pointed: null, said: null };
   if (speech) field.append(...corruptedStretches(speech).map((one) => band("corrupted", axis, one)), waveform(view));
   const lanes = make("div", { class: "lanes", role: "group", "aria-label": `Words of ${name}. Arrow keys go along them${speech ? ", Enter plays" : ""}.` });
-  view.words = speech ? speech.words : writtenWords(map);
+  const said = new Set((speech?.words ?? []).map((word) => word.index));
+  view.words = [...(speech?.words ?? []), ...writtenWords(map).filter((word) => !said.has(word.index))].sort((a, b) => a.index - b.index);
   lanes.append(wordLane(view));
   if (!compact) lanes.append(columnLane(view));
   walkLanes(lanes);
@@ -38,9 +39,9 @@ function drawSentence(host, { prompt, speech, map = null, name, onWord = () => {
   return { svg, light: (indices) => lightWords(view, indices) };
 }
 
-/** Words of a written map, each over its tokens. */
+/** Words that a map's tokens are of. */
 function writtenWords(map) {
-  const texts = new Map(map.rows.filter((row) => row.index >= 0).map((row) => [row.index, row.word]));
+  const texts = new Map((map?.rows ?? []).filter((row) => row.index >= 0).map((row) => [row.index, row.word]));
   return Array.from(texts, ([index, text]) => ({ index, text }));
 }
 
@@ -66,21 +67,22 @@ function waveform({ prompt, speech, axis, columns }) {
   return svg;
 }
 
-/** The words: of speech each plays its stretch, of writing each lights its twin. */
+/** The words: a spoken one plays its stretch, any lights its twin. */
 function wordLane(view) {
-  const { speech, columns, axis, prompt } = view;
+  const { columns, axis, prompt } = view;
   const lane = make("div", { class: "lane words" });
   view.words.forEach((word) => {
+    const spoken = Number.isFinite(word.start);
     const own = columns.filter((column) => column.word === word.index);
-    const from = speech ? axis.x(word.start) : own[0].x;
-    const until = speech ? axis.x(word.end) : own[own.length - 1].x + own[own.length - 1].width;
-    const times = speech ? [secondsWords(word.start, word.end)] : [];
+    const from = spoken ? axis.x(word.start) : own[0].x;
+    const until = spoken ? axis.x(word.end) : own[own.length - 1].x + own[own.length - 1].width;
+    const times = spoken ? [secondsWords(word.start, word.end)] : [];
     const subject = word.subject || own.some((column) => column.subject);
     const button = make("button", { type: "button", tabindex: -1, class: subject ? "word subject" : "word", "data-word": word.index, "data-focus": `${view.name} word ${word.index}`,
       "aria-label": [word.text, ...times, ...(subject ? ["subject"] : [])].join(", ") }, make("bdi", {}, word.text));
     put(button, from, until);
-    listen(view, button, speech ? { ...word } : word, [word.text, ...times, ...(speech && word.twin_role ? ["its written twin is lit"] : [])],
-      speech ? () => play(prompt, word.start, word.end) : () => {});
+    listen(view, button, word, [word.text, ...times, ...(word.twin_role ? ["its written twin is lit"] : [])],
+      spoken ? () => play(prompt, word.start, word.end) : () => {});
     button.addEventListener("click", () => view.onTake(word));
     lane.append(button);
   });

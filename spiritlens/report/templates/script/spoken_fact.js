@@ -39,6 +39,7 @@ function drawFactMaps({ set, kinds, prompts, maps, panels, above, options }) {
     const lanes = above.querySelector(`[data-said="${kind}"] .lanes-host`);
     if (lanes) sentences.set(side, drawSentence(lanes, { prompt: prompts.get(kind), speech: own(side), name: `${kind}, spoken`, onWord: onWord(side) }));
   });
+  tellListeners();
   return drawn;
 }
 

@@ -3,7 +3,7 @@
 /** Rows of a map that are of a spoken word's twin: its tokens, or in a map by role the row of its role. */
 function twinRows(map, word) {
   const rows = map.rows.map((row, place) => ({ row, place }));
-  if (map.rows[0]?.index !== undefined) return word.twin < 0 ? [] : rows.filter(({ row }) => row.index === word.twin).map(({ place }) => place);
+  if (map.rows[0]?.index !== undefined) return !(word.twin >= 0) ? [] : rows.filter(({ row }) => row.index === word.twin).map(({ place }) => place);
   return roleRows(map, word.twin_role);
 }
 
