@@ -29,7 +29,8 @@ function drawColumns(host, map, options) {
   host.replaceChildren(svg);
   svg.boxes = new Map(columns.flatMap((column) => column.rows.map((row) => [row, { x: column.x, y: 1, width: column.width, height: height - 2 }])));
 
-  const walk = { column: columns.findIndex((one) => map.rows[one.rows[0]].key === chosen.word), layer: map.layers.indexOf(Number(chosen.layer || NaN)) };
+  const chosenColumn = options.here ? columns.findIndex((one) => map.rows[one.rows[0]].key === chosen.word) : -1;
+  const walk = { column: chosenColumn >= 0 ? chosenColumn : columns.findIndex((one) => one.timed), layer: map.layers.indexOf(Number(chosen.layer || NaN)) };
   const place = (column, layer, aloud) => {
     Object.assign(walk, { column, layer });
     withAttributes(cursor, { x: columns[column].x, y: top(layer), width: columns[column].width, height: tall, visibility: "visible" });
@@ -37,13 +38,14 @@ function drawColumns(host, map, options) {
   };
   const cellOf = (column, layer) => (column.folded ? [`${column.rows.map((row) => map.rows[row].label).join(", ")}: exactly 0`] : describe(column.rows[0], layer));
   const take = () => onChoose(map.rows[columns[walk.column].rows[0]], map.layers[walk.layer]);
-  if (options.here && walk.column >= 0 && walk.layer >= 0) place(walk.column, walk.layer, false);
+  if (chosenColumn >= 0 && walk.layer >= 0) place(walk.column, walk.layer, false);
+  else walk.layer = -1;
   svg.addEventListener("keydown", (event) => {
     const step = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[event.key];
     const begun = walk.column >= 0 && walk.layer >= 0;
     if (step) {
       event.preventDefault();
-      if (!begun) return place(0, 0, true);
+      if (!begun) return place(Math.max(0, walk.column), 0, true);
       return place(Math.min(columns.length - 1, Math.max(0, walk.column + step[0])), Math.min(count - 1, Math.max(0, walk.layer + step[1])), true);
     }
     if (event.key === "Enter" && begun) take();
