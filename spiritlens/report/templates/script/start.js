@@ -34,7 +34,7 @@ async function start() {
   follow(["component", "metric", "quantity", "plain", "mark", "layer", "fact"], drawFirst);
   follow(["fact"], drawFirstPlayer);
   whenSeen("facts", async () => { await open("maps", "tokens"); startList(); await drawFact(); });
-  follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice"], redraw("facts", drawFact));
+  follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice", "phrasing"], redraw("facts", drawFact));
   if (header.difference) {
     document.getElementById("difference-choices").replaceChildren(
       choice("Component", "component", header.difference.components.map((name) => [name, name])),
