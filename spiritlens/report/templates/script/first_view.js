@@ -104,7 +104,7 @@ async function drawFirstPlayer() {
   const host = document.getElementById("first-player");
   if (!host) return;
   const fact = chosenFact();
-  const spoken = people.of[fact].find((prompt) => numbers(header.sounds.prompts).includes(prompt));
+  const spoken = [...promptsOf(fact).values(), ...people.of[fact]].find((prompt) => soundPlace(prompt) >= 0);
   if (spoken === undefined) return host.replaceChildren();
   const lanes = make("div", {});
   host.replaceChildren(playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`), lanes);

@@ -32,7 +32,7 @@ async function start() {
   document.documentElement.dataset.readyAt = performance.now();
   document.documentElement.dataset.ready = "yes";
   follow(["component", "metric", "quantity", "plain", "mark", "layer", "fact"], drawFirst);
-  follow(["fact"], drawFirstPlayer);
+  follow(["fact", "voice", "phrasing"], drawFirstPlayer);
   whenSeen("facts", async () => { await open("maps", "tokens"); startList(); await drawFact(); });
   follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice", "phrasing"], redraw("facts", drawFact));
   if (header.difference) {
