@@ -86,7 +86,6 @@ def _known(comparison: Compared) -> Iterator[tuple[str, str, Goal]]:
 
 
 def _parts(sentence: str, known: Sequence[tuple[str, str, Goal]]) -> list[Part]:
-    topic = next((topic.goal for topic in TOPICS if any(words in sentence for words in topic.words)), OTHERWISE)
     parts: list[Part] = []
     at = 0
     for found in NUMBER.finditer(sentence):
@@ -96,9 +95,25 @@ def _parts(sentence: str, known: Sequence[tuple[str, str, Goal]]) -> list[Part]:
         goals = [
             goal for word, text, goal in known if word in before and (number == text or number.startswith(f"{text} ["))
         ]
-        parts += [Part(sentence[at : found.start()]), Part(number, goals[0] if goals else topic)]
+        parts += [
+            Part(sentence[at : found.start()]),
+            Part(number, goals[0] if goals else _goal(sentence, before, known)),
+        ]
         at = found.end()
     return [part for part in (*parts, Part(sentence[at:])) if part.text]
+
+
+def _goal(sentence: str, before: str, known: Sequence[tuple[str, str, Goal]]) -> Goal:
+    """What was spoken of last before a number (else what the sentence speaks of), of the component named last."""
+    said = [(max(before.rfind(words) for words in topic.words), topic.goal) for topic in TOPICS]
+    place, goal = max(said, key=lambda one: one[0])
+    if place < 0:
+        goal = next((topic.goal for topic in TOPICS if any(words in sentence for words in topic.words)), OTHERWISE)
+    components = {goal["component"] for _, _, goal in known if "component" in goal}
+    named = max(components, key=before.rfind, default="")
+    if goal["view"] in ("facts", "methods") or goal is TOTALS or named not in before:
+        return goal
+    return {**goal, "component": named} if named else goal
 
 
 def headline(header: Mapping[str, Any]) -> list[Part]:
