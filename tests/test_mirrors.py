@@ -81,7 +81,6 @@ ELSEWHERE = {
     "report/page/facts_table": "report/page/test_contents",
     "report/page/maps": "report/page/test_contents",
     "report/page/sounds": "report/page/test_contents",
-    "report/page/spoken": "report/page/test_contents",
     "report/page/methods_text": "report/page/test_dashboard",
     "runs/corruptions/knock_out": "runs/corruptions/test_corruption",
     "runs/corruptions/replacement": "runs/corruptions/test_corruption",
