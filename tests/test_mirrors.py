@@ -105,6 +105,7 @@ ELSEWHERE = {
     "report/page/sections/lens": "report/page/sections/test_kinds",
     "report/page/sections/paths": "report/page/sections/test_kinds",
     "report/page/sections/tables": "report/page/sections/test_kinds",
+    "report/page/methods_text": "report/page/test_dashboard",
     "runs/corruptions/knock_out": "runs/corruptions/test_corruption",
     "runs/corruptions/replacement": "runs/corruptions/test_corruption",
     "runs/corruptions/unit_sequences": "runs/corruptions/test_corruption",
