@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import tyro
 
+from spiritlens.comparison.equivalence import judge_cells
+from spiritlens.comparison.estimates import judged_mean
+from spiritlens.comparison.rules import Rules
 from spiritlens.comparison.shifts import centres
 from spiritlens.effects.bootstrap import weighted_means
 from spiritlens.effects.intervals import cluster_interval, jackknife_interval, left_out_weights
@@ -18,6 +21,7 @@ from spiritlens.effects.sign_flips import max_t, simultaneous_interval
 SUBJECTS = (8, 16, 24, 40, 100)
 CELLS = 30
 FLIPS = 199
+RULES = Rules()
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 
@@ -68,6 +72,37 @@ def coverage(law: Law, subjects: int, trials: int, seed: int) -> tuple[float, fl
     given = found.missing == ""
     holds = (found.low <= law.mean) & (law.mean <= found.high)
     return float(holds[given].mean()) if given.any() else float("nan"), float(given.mean())
+
+
+DELTA = 0.5
+"""The margin of equivalence, in standard deviations of a fact."""
+
+
+def equivalence_errors(law: Law, subjects: int, trials: int, seed: int) -> tuple[float, float]:
+    """How often a mean of exactly −δ or δ is said to be equivalent within δ, whichever is more; how often one of 0."""
+    spread = float(facts_of(law, 20_000, 1, np.random.default_rng(1))[0].std())
+    values, labels = facts_of(law, subjects, trials, np.random.default_rng([seed, subjects, 1]))
+    said = [
+        judge_cells(values - law.mean + at * DELTA * spread, labels, np.ones(trials), margin=DELTA * spread)
+        .verdict.tolist()
+        .count("equivalent")
+        for at in (-1, 1, 0)
+    ]
+    return max(said[:2]) / trials, said[2] / trials
+
+
+def differences_told(law: Law, subjects: int, trials: int, seed: int) -> tuple[float, float]:
+    """How often a mean difference of two measurements of a law is told, where there is none, and where it is a standard
+    deviation of theirs."""
+    rng = np.random.default_rng([seed, subjects, 2])
+    told = [0, 0]
+    for _ in range(trials):
+        first, labels = facts_of(law, subjects, 1, rng)
+        apart = (first - facts_of(law, subjects, 1, rng)[0])[:, 0]
+        for place, shift in enumerate((0.0, float(apart.std()))):
+            names = labels.astype(np.str_)
+            told[place] += judged_mean(apart + shift, (names,), RULES, margin=1e-9, floor=0.0).verdict == "different"
+    return told[0] / trials, told[1] / trials
 
 
 def paired(rng: np.random.Generator, subjects: int) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +162,7 @@ def shift_errors(strength: float, subjects: int, trials: int, seed: int) -> tupl
 
 
 def tables(trials: int, seed: int) -> Iterator[str]:
-    """Lines of the three tables, as they stand in the docs."""
+    """Lines of the tables, as they stand in the docs."""
     head = " | ".join(f"{subjects}" for subjects in SUBJECTS)
     rule = "---|" * (len(SUBJECTS) + 1)
     yield f"| law, subjects | {head} |"
@@ -147,6 +182,16 @@ def tables(trials: int, seed: int) -> Iterator[str]:
         errors = [cell_errors(null, subjects, max(trials // 8, 10), seed) for subjects in SUBJECTS]
         yield f"| {null.__name__} | {' | '.join(f'{found:.3f} ({missed:.3f})' for found, missed in errors)} |"
     yield ""
+    for title, counted, fewer in (
+        ("law, subjects: equivalent, of exactly δ (of 0)", equivalence_errors, 4),
+        ("law, subjects: different, of one law (of a standard deviation)", differences_told, 16),
+    ):
+        yield f"| {title} | {head} |"
+        yield f"|{rule}"
+        for law in LAWS:
+            errors = [counted(law, subjects, max(trials // fewer, 10), seed) for subjects in SUBJECTS]
+            yield f"| {law.name} | {' | '.join(f'{wrong:.3f} ({right:.2f})' for wrong, right in errors)} |"
+        yield ""
     yield f"| strength in speech, subjects: centre missed (power for a layer) | {head} |"
     yield f"|{rule}"
     for strength in (0.7, 0.3, 0.15):

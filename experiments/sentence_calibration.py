@@ -145,6 +145,17 @@ def claims(comparison: Comparison) -> dict[str, bool]:
     }
 
 
+def in_two_metrics(rng: np.random.Generator) -> xr.Dataset:
+    """One mechanism in both modalities, in a second metric with noise of its own."""
+    effects = simulated(rng, metrics=("probability", "logit_difference"))
+    for name, size in (("clean", 0.1), ("restored", 0.03)):
+        second = effects[name].copy(deep=True)
+        chosen = second.sel(metric="logit_difference")
+        chosen.values[...] += size * rng.normal(size=chosen.shape)
+        effects = effects.assign({name: second})
+    return effects
+
+
 LAWS: dict[str, tuple[Callable[[np.random.Generator], xr.Dataset], tuple[str, ...]]] = {
     "nothing": (
         lambda rng: simulated(rng, 0 * mechanism(), law=Law(total=0.0, spread=0.3, whose="a stranger's")),
@@ -153,6 +164,10 @@ LAWS: dict[str, tuple[Callable[[np.random.Generator], xr.Dataset], tuple[str, ..
     "same": (
         lambda rng: simulated(rng),
         ("a difference", "a difference of total effects", "a difference of cells", "a shift", "agreement"),
+    ),
+    "same, in two metrics": (
+        lambda rng: in_two_metrics(rng),
+        ("a difference", "a difference of total effects", "a difference of cells", "a shift"),
     ),
     "strangers": (lambda rng: simulated(rng, law=Law(whose="a stranger's")), ("identity",)),
     "the same facts": (lambda rng: simulated(rng), ("identity",)),

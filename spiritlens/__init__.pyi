@@ -38,6 +38,7 @@ from spiritlens.prompts.prompt import Prompt as Prompt
 from spiritlens.prompts.recognise import recognise as recognise
 from spiritlens.report import figures as figures
 from spiritlens.report import page as page
+from spiritlens.report import tables as tables
 from spiritlens.report.methods.paragraph import methods as methods
 from spiritlens.report.page.dashboard import dashboard as dashboard
 

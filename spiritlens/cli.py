@@ -199,6 +199,24 @@ def rejoin(folder: tyro.conf.Positional[Path]) -> None:
         print(sl.effects.rejoin(folder / "tokens"))
 
 
+def page(
+    folder: tyro.conf.Positional[Path],
+    other: tyro.conf.Positional[Path | None] = None,
+    out: Path | None = None,
+) -> None:
+    """Make the page of a results folder anew, or one of two folders side by side; no model is loaded.
+
+    Args:
+        folder: A folder of results, such as the --out of a trace.
+        other: A second one, of another model, voice or protocol: the averages of both on one page.
+        out: Folder of the page; the folder itself if left out, or of two, one beside the first, named after both.
+    """
+    from spiritlens.report import page as pages
+
+    made = pages.of_folder(folder, out) if other is None else pages.beside(folder, other, out)
+    print(made)
+
+
 DESCRIPTION = (
     "Where and how a speech-text language model recalls facts, in writing and in speech. `spiritlens --version` prints "
     "the version."
@@ -211,6 +229,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
         check,
         align,
         voices,
+        page,
         rejoin,
     )
 }

@@ -30,6 +30,7 @@ TORCH_FREE = [
     "spiritlens.report.figures",
     "spiritlens.report.page",
     "spiritlens.report.page.dashboard",
+    "spiritlens.report.tables",
     "spiritlens.prompts.prompt",
     "spiritlens.speech.audio.waveform",
     "spiritlens.speech.units",
@@ -126,7 +127,7 @@ FUNCTIONS = {
     **{name: getattr(spiritlens, name) for name in spiritlens.__all__ if inspect.isfunction(getattr(spiritlens, name))},
     **{
         f"{space}.{name}": getattr(getattr(spiritlens, space), name)
-        for space in ("effects", "figures", "heads", "page")
+        for space in ("comparison", "effects", "figures", "heads", "page", "tables")
         for name in getattr(spiritlens, space).__all__
         if inspect.isfunction(getattr(getattr(spiritlens, space), name))
     },

@@ -1,10 +1,10 @@
 """Which cells differ: tests of the differences of shares, cell by cell, and what is said of each and of the map.
 
 The difference of a cell is that of shares of each fact's own total effect. A cell is *different* where its p, adjusted
-for the family, is at most alpha and its mean reaches the margin; *equivalent* where its interval at 1 − 2 alpha lies
-inside the margin, or where no fact differs there by more than rounding; else *undecided*. `low` and `high` hold for all
-cells at once, so also for the one that was chosen for being largest. Of two ways of clustering, each number is that
-which allows less.
+for the family, is at most alpha (in a comparison, the cells' part of alpha: `told_at`) and its mean reaches the margin;
+*equivalent* where its interval at 1 − alpha lies inside the margin (`spiritlens.comparison.equivalence`), or where no
+fact differs there by more than rounding; else *undecided*. `low` and `high` hold for all cells at once, so also for the
+one that was chosen for being largest. Of two ways of clustering, each number is that which allows less.
 
 Axes: ``component layer role``; NaN where a cell is not compared. Source: `spiritlens.effects.sign_flips`.
 """
@@ -116,6 +116,14 @@ def _judged(pairs: Pairs, difference: Array, tested: tuple[CellTests, Array], ru
     }
     measured = verdict[tests.n_facts > 0].tolist()
     return FoundCells(_placed(pairs, arrays), margin, overall(measured))
+
+
+def told_at(found: FoundCells, level: float) -> FoundCells:
+    """The cells with those that differ at a level; others that differed are undecided."""
+    verdict = found.cells["verdict"].values
+    verdict = np.where((verdict == "different") & (found.cells["p_value"].values > level), "undecided", verdict)
+    cells = found.cells.assign(verdict=(found.cells["verdict"].dims, verdict))
+    return FoundCells(cells, found.margin, overall(verdict[verdict != ""].tolist()))
 
 
 def _only_rounding(difference: Array, tests: CellTests, floor: float) -> Any:

@@ -2,8 +2,9 @@
 
 1. **Pair** facts known in both, over phrasings and voices known in both, with their roles aligned
    (`spiritlens.comparison.pairing`).
-2. **Gates.** Too few subjects, or a total effect that is not there, close the comparison: its numbers stand, and no
-   sentence is made of them (`spiritlens.comparison.gates`).
+2. **Gates.** Too few subjects, a total effect that is not there, or answers that are no recall of the same facts,
+   close the comparison: its numbers stand, and no sentence is made of them (`spiritlens.comparison.gates`,
+   `spiritlens.comparison.answers`).
 3. **Fact identity.** Does a fact's own map, mean removed, fit the same fact's in the other modality better than other
    facts'? Over the maps of all components, in shares of each fact's own total effect
    (`spiritlens.comparison.fact_identity`).
@@ -14,7 +15,8 @@
 6. **Which cells.** Sign-flip test of the paired differences of *shares* of each fact's own total effect, max-T or false
    discovery rate. `low` and `high` hold for all cells at once, so also for the one chosen for being largest.
 7. **Judge.** Each difference is *different*, *equivalent* within the margin, or *undecided*
-   (`spiritlens.comparison.equivalence`), by the `rules`.
+   (`spiritlens.comparison.equivalence`), by the `rules`; then all of them together, so that any false difference is
+   told in at most alpha of studies (`spiritlens.comparison.families`).
 
 Signs: every difference is second − first (S2T − T2T by default), so a positive shift means *later in speech*. Units:
 layers (the middle of a window), or shares of the total effect. Intervals: the skewness-corrected t over clusters, and
@@ -31,6 +33,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
+from spiritlens.comparison.answers import no_recall
 from spiritlens.comparison.cells import FoundCells, found_cells
 from spiritlens.comparison.compared import Headline
 from spiritlens.comparison.conditions import conditions, heard, intervention, limited_by
@@ -44,10 +47,12 @@ from spiritlens.comparison.pairing import Last, Pairs, paired, prompt_maps
 from spiritlens.comparison.references import References, agreement, beside, clusters_of, reference_agreements
 from spiritlens.comparison.result import Comparison
 from spiritlens.comparison.rules import Rules
+from spiritlens.comparison.same_parts import served_parts
 from spiritlens.comparison.sampling import Sampling, samplings
+from spiritlens.comparison.settling import settled
 from spiritlens.comparison.shares import fact_shares
 from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, MapPair, compare_component, estimated
-from spiritlens.effects.canaries import check_canary
+from spiritlens.effects.canaries import canary, check_canary
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.metric_words import sign_of, words_of
 from spiritlens.terms import MODALITIES
@@ -105,14 +110,15 @@ def compare(
     gates = {name: Gated(pairs[name], of_answer[name]) for name in dict.fromkeys([metric, KNOWS]) if name in pairs}
     family = found_cells(pairs if rules.family == "all metrics" else {metric: pairs[metric]}, rules, draws)
     found = _compared(effects, pairs[metric], kinds, metric, last, (rules, references, draws), family[metric])
-    found = replace(found, closed=closed(gates, clusters_of(pairs[metric], rules.clusters), kinds, rules))
+    why = closed(gates, clusters_of(pairs[metric], rules.clusters), kinds, rules) or no_recall(effects, kinds)
+    found, cells = replace(found, closed=why), None
     if metric != SECOND and SECOND in pairs:
         gate = {SECOND: Gated(pairs[SECOND], True)}
         cells = family[SECOND] if SECOND in family else found_cells({SECOND: pairs[SECOND]}, rules, draws)[SECOND]
         why = closed(gate, clusters_of(pairs[SECOND], rules.clusters), kinds, rules)
         second = _headline(pairs[SECOND], rules, draws, cells, _centred(found))
         found = replace(found, second=replace(second, closed=why, words=words_of(effects, SECOND)))
-    return found
+    return settled(found, family[metric], cells)
 
 
 def given_kinds(kinds: tuple[str, str]) -> tuple[str, str]:
@@ -176,16 +182,18 @@ def _compared(
         components=_components(pairs, kinds, metric, last, how),
         cells=cells.cells,
         cell_margin=cells.margin,
+        cell_level=rules.alpha,
         everywhere=cells.everywhere,
         identity=_identity(pairs, draws),
-        learnt=bool(references.twins or references.floors),
         second=None,
+        served=served_parts(references.interchange, kinds, rules) if references.interchange is not None else (),
         heard=_heard(effects, kinds, metric, rules, draws),
         limited_by=limited_by(effects, kinds, metric),
         conditions=conditions(effects, pairs, kinds, judged),
         resamples=draws.resamples,
         permutations=draws.permutations,
         seed=draws.seed,
+        canary=str(canary(effects)),
     )
 
 

@@ -1,8 +1,8 @@
 """The numbers of a comparison, of which tables and sentences are made (`spiritlens.comparison.result`).
 
 Nothing is told of a comparison that is *closed*: where there are too few subjects, or the total effects of both
-modalities are not told from 0 or are too small to be divided up, every number still stands in the result, but no
-sentence is made of it.
+modalities are not told from 0 or are too small to be divided up, or what is answered is no recall of the same facts,
+every number still stands in the result, but no sentence is made of it.
 """
 
 from dataclasses import dataclass, fields
@@ -15,6 +15,7 @@ from spiritlens.comparison.equivalence import Judged, Verdict
 from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.fact_identity import FactIdentity
 from spiritlens.comparison.rules import Rules
+from spiritlens.comparison.same_parts import ServedParts
 from spiritlens.comparison.statistics import ComponentComparison
 from spiritlens.effects.variance import VarianceComponents
 
@@ -39,9 +40,12 @@ class Compared:
     """What `compare` found, in numbers.
 
     `cells` [component layer role] holds `difference low high statistic p_value smallest_p n_facts detectable verdict`;
-    `everywhere` is the verdict on all cells. `identity` is fact identity among all facts, and within relations.
-    `closed` is why nothing is told of it ("": something is); `conditions` are sentences on what it does not reach.
-    `resamples`, `permutations` and `seed` are what was drawn.
+    `everywhere` is the verdict on all cells, `cell_level` the p at which one is told as different.
+    `identity` is fact identity among all facts, and within relations.
+    `closed` is why nothing is told of it ("": something is); `served` is what the heads of one modality do in the
+    other, where an interchange was given; `conditions` are sentences on what it does not reach;
+    `canary` is what two patches of known outcome say of the engine; `resamples`, `permutations` and `seed` are what
+    was drawn.
     """
 
     kinds: tuple[str, str]
@@ -62,16 +66,18 @@ class Compared:
     components: tuple[ComponentComparison, ...]
     cells: xr.Dataset
     cell_margin: float
+    cell_level: float
     everywhere: Verdict
     identity: tuple[FactIdentity, FactIdentity]
-    learnt: bool
     second: Headline | None
+    served: tuple[ServedParts, ...]
     heard: Adjusted | None
     limited_by: tuple[VarianceComponents | None, ...]
     conditions: tuple[str, ...]
     resamples: int
     permutations: int
     seed: int
+    canary: str
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         missing = [field.name for field in fields(self) if field.name not in state]

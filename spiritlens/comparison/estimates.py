@@ -9,7 +9,7 @@ rules for differences that do not vary, of which no interval can be made:
   δ and 2^(1 − clusters) ≤ alpha.
 
 Both need `FEWEST_CLUSTERS` clusters. Where differences vary, *different* needs the interval and a sign-flip test of the
-mean, which is exact where both modalities have one law.
+mean, which is exact where both modalities have one law; their p is the larger of the two.
 """
 
 from collections.abc import Sequence
@@ -75,16 +75,18 @@ def judged_mean(differences: Array, ways: Sequence[Names], rules: Rules, *, marg
     if np.abs(there).max() <= floor:
         return _alike(found, "equivalent", ROUNDING)
     if np.ptp(there) <= max(floor, SAME * np.abs(there).max()):
-        surely = abs(found.value) >= margin and 2.0 ** (1 - n_clusters) <= rules.alpha
-        return _alike(found, "different" if surely else "undecided", ALL_ALIKE)
+        p = 2.0 ** (1 - n_clusters)
+        surely = abs(found.value) >= margin and p <= rules.alpha
+        return _alike(found, "different" if surely else "undecided", ALL_ALIKE, p)
     if found.verdict == "different":
         p = max(float(cell_p_values(differences, way, permutations=FLIPS).p_value) for way in ways)
+        found = replace(found, p=max(p, found.p))
         return found if p <= rules.alpha else replace(found, verdict="undecided", why=f"sign flips: p = {p:.2g}")
     return found
 
 
-def _alike(found: Judged, verdict: Verdict, why: str) -> Judged:
-    return Judged(found.value, found.value, found.value, found.margin, 0.0, verdict, why)
+def _alike(found: Judged, verdict: Verdict, why: str, p: float = 1.0) -> Judged:
+    return Judged(found.value, found.value, found.value, found.margin, 0.0, verdict, why, p)
 
 
 def widest(estimates: Sequence[Estimate]) -> Estimate:

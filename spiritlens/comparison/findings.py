@@ -3,10 +3,11 @@
 1. *Total effects*, of what was done as it was done; where the comparison is closed, nothing else is told, and why.
 2. *Fact identity*: whether what is peculiar to a fact in one modality is peculiar to it in the other.
 3. *Agreement* of the maps, by the lower end of its interval and beside its floors: the word *agree* only where it lies
-   beyond all of them and one of them is another run (twins, a control, unknown facts).
+   beyond all of them and at least one is another run with maps of its own, or twins (which are then named).
 4. *Cells*: how many differ, and by how much the largest; or that none differs by δ; or that the data do not tell.
 5. *Layers*: where the effect passes from the subject, and to which role; the centre of the effect at the subject.
-6. *Another metric*, what was heard, what limits the claim, and under which conditions it was measured.
+6. *Heads*, where an interchange was given: whether those of one modality serve in the other.
+7. *Another metric*, what was heard, what limits the claim, and under which conditions it was measured.
 
 Each difference is told as different, as equivalent within its margin, or as undecided, then with the smallest
 difference that these data could have shown. Effects tell what takes part in recall under this intervention, never where
@@ -17,12 +18,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from spiritlens.comparison.agreement_words import agreement_sentence
 from spiritlens.comparison.compared import Compared, Headline
 from spiritlens.comparison.conditions import KIND_WORDS, and_listed
 from spiritlens.comparison.equivalence import Judged
 from spiritlens.comparison.estimates import bounds, two_digits
 from spiritlens.comparison.fact_identity import FactIdentity
-from spiritlens.comparison.reference_points import Reference
+from spiritlens.comparison.same_parts import served_sentences
 from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, TakenOver
 from spiritlens.effects.variance import VarianceComponents
 from spiritlens.terms import READOUT
@@ -37,10 +39,12 @@ def sentences(comparison: Compared) -> tuple[str, ...]:
     parts = (
         _total(comparison),
         _identity(comparison),
-        _agreement(comparison),
+        agreement_sentence(comparison),
         _cells(comparison),
         _places(comparison),
+        *served_sentences(comparison.served, comparison.rules.margins.share),
         *_second(comparison),
+        _together(comparison),
         *_heard(comparison),
         *_limits(comparison),
         *comparison.conditions,
@@ -105,62 +109,6 @@ def _identity_numbers(identity: FactIdentity) -> str:
     )
 
 
-# ---- agreement -------------------------------------------------------------------------------------------------------
-
-
-def _agreement(comparison: Compared) -> str:
-    parts = [_of_map(comparison, one) for one in comparison.components]
-    return f"By role and layer, {'; '.join(parts)}."
-
-
-def _of_map(comparison: Compared, one: ComponentComparison) -> str:
-    if one.agreement.moved is None:
-        return f"the maps of {one.component} were not correlated ({one.agreement.why})"
-    start = f"the two maps of {one.component} correlate at {one.r}"
-    shifts = [row for row in one.beside.rows if row.part == "shift"]
-    others = [row for row in one.beside.rows if row.part in ("floor", "twins")]
-    ceilings = [row for row in one.beside.rows if row.part == "ceiling"]
-    resolved = not np.isnan(one.beside.resolution)
-    beside = "; ".join(_reference(row) for row in (*ceilings, *others))
-    within = f"to within {_n_layers(one.beside.resolution)}" if shifts and resolved else ""
-    numbers = f" ({beside})" if beside else ""
-    if one.beside.strength != "not shown" and one.beside.beyond_floors and comparison.learnt:
-        agree = {"closely": "agree closely", "in part": "agree in part", "weakly": "agree weakly"}
-        return f"{start} and {' '.join(filter(None, (agree[one.beside.strength], within)))}{numbers}"
-    return f"{start}{numbers}, which is not told as agreement: {_why_not(one, others, resolved or not shifts)}"
-
-
-def _why_not(one: ComponentComparison, others: list[Reference], resolved: bool) -> str:
-    if one.beside.strength == "not shown":
-        return "the interval reaches 0"
-    reached = [row.name for row in others if row.relation not in ("above", "no map")]
-    if reached:
-        return f"it is not shown to be more than that of {and_listed(reached)}"
-    if not resolved:
-        return "the maps shifted by two layers correlate no less"
-    if not others:
-        return f"no untrained model or control was compared, and random weights correlate too{_layers(one)}"
-    return "no floor has a map to be beyond of"
-
-
-def _layers(one: ComponentComparison) -> str:
-    if np.isnan(one.beside.resolution):
-        return ""
-    return f" (it is more than with one map shifted by {_n_layers(one.beside.resolution)})"
-
-
-def _n_layers(layers: float) -> str:
-    return "one layer" if layers == 1 else f"{layers:g} layers"
-
-
-def _reference(row: Reference) -> str:
-    if row.relation == "no map":
-        return f"{row.name}: no map"
-    bound = f", bound {row.high:.2f}" if row.part == "twins" and not np.isnan(row.high) else ""
-    words = {"reached": ", which is reached", "below": ", which is not reached"}.get(row.relation, "")
-    return f"{row.name}: {row.value:.2f}{bound}{words}"
-
-
 # ---- cells -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,22 +119,23 @@ def _cells(comparison: Compared) -> str:
     facts = comparison.cells["n_facts"].values[comparison.cells["p_value"].notnull().values]
     over = f"{facts.min()} facts" if facts.min() == facts.max() else f"{facts.min()} to {facts.max()} facts"
     test = {"family-wise": "max-T over all cells", "false discovery": "false discovery rate"}[comparison.rules.cells]
+    level = f"{comparison.cell_level:.2g}"
     if comparison.rules.family == "all metrics":
         test += " and metrics"
     if n:
         return (
-            f"{n} of {tested} cells differ by {margin} or more ({test}, p ≤ {comparison.alpha:g}, {over}), most of all "
+            f"{n} of {tested} cells differ by {margin} or more ({test}, p ≤ {level}, {over}), most of all "
             f"{_largest(comparison)}."
         )
     if comparison.everywhere == "equivalent":
         return f"In all {tested} cells the two are equivalent within {margin} ({over})."
     least = float(comparison.cells["smallest_p"].max())
-    if least > comparison.alpha:
-        return f"No cell could be found to differ: {over} allow no p below {least:.2g} ({test})."
+    if least > comparison.cell_level:
+        return f"No cell could be found to differ: {over} allow no p below {least:.2g} ({test}; {level} is needed)."
     least_shown = comparison.cells["detectable"].values
     found = np.isfinite(least_shown).any()
     shown = f"{np.nanmax(least_shown):.2f} would have been shown in each" if found else "no cell has an interval"
-    return f"In {tested} cells {UNDECIDED} ({test}, p > {comparison.alpha:g}, {over}; {shown})."
+    return f"In {tested} cells {UNDECIDED} ({test}, p > {level}, {over}; {shown})."
 
 
 def _largest(comparison: Compared) -> str:
@@ -248,12 +197,15 @@ def _handover(comparison: Compared, one: ComponentComparison) -> Iterator[str]:
             f"{start} to the read-out position at layer {taken[0].layer} {first} and {taken[1].layer} {second}: {words}"
         )
         return
-    yield f"{start} {_passes(taken[0])} {first} and {_passes(taken[1])} {second}"
+    told = [(_passes(one), where) for one, where in zip(taken, (first, second), strict=True) if one.role]
+    words = f"{start} {' and '.join(f'{passes} {where}' for passes, where in told)}"
+    if len(told) == len(taken):
+        yield f"{words}; whether that differs was not tested"
+        return
+    yield f"{words}; {second if taken[0].role else first} no role is shown to take over, which was not compared"
 
 
 def _passes(taken: TakenOver) -> str:
-    if not taken.role:
-        return "to no other role"
     names = {READOUT: "the read-out position", "after subject": "the words after the subject"}
     return f"to {names.get(taken.role, f'the {taken.role}')} at layer {taken.layer}"
 
@@ -318,6 +270,18 @@ def disagreements(comparison: Compared, other: Headline) -> list[str]:
 
 def _side(judged: Judged) -> int:
     return int(np.sign(judged.value)) if judged.verdict == "different" else 0
+
+
+def _together(comparison: Compared) -> str:
+    kinds = "total effects, cells, layers" + (", in two metrics" if _repeated(comparison) else "")
+    return (
+        f"Several differences are tested here ({kinds}), and each is told only where any false one among them is told "
+        f"in at most {100 * comparison.alpha:g} % of studies."
+    )
+
+
+def _repeated(comparison: Compared) -> bool:
+    return comparison.second is not None and not comparison.second.closed
 
 
 def _heard(comparison: Compared) -> Iterator[str]:

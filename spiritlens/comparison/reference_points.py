@@ -87,6 +87,13 @@ class AgreementTable:
         passed = all(one in ("above", "no map") for one in floors) and (not shifts or not np.isnan(self.resolution))
         return self.strength != "not shown" and bool(floors or shifts) and passed
 
+    @property
+    def surpassed(self) -> tuple[Reference, ...]:
+        """Other runs than which the agreement is shown to be more: floors above whose own it lies, and twins above
+        whose bound it lies or of which none has a map."""
+        rows = [row for row in self.rows if row.part in ("floor", "twins")]
+        return tuple(row for row in rows if row.relation == "above" or (row.part, row.relation) == ("twins", "no map"))
+
     def table(self) -> list[dict[str, str]]:
         """The rows as texts: ceilings, the measured agreement, floors."""
         return [

@@ -5,7 +5,8 @@ Twins are effects of untrained models of the same shape; floors those of a contr
 
 The second map shifted by some layers is a floor that every comparison has, since it needs no further run. It tells
 whether two maps lie in the same layers, not whether what agrees was learnt: random weights agree as well, so *agree* is
-said only where twins or a floor of another run stand beside it (`Beside.learnt`).
+said only where it is shown to be more than another run's: than a floor's that has a map, or than untrained twins'
+(`AgreementTable.surpassed`).
 
 Facts of a floor are its known ones, or all where it has none that is known in both modalities; of twins always all.
 """
@@ -24,7 +25,8 @@ from spiritlens.comparison.pairing import Last, Pairs, paired, prompt_maps
 from spiritlens.comparison.reference_points import AgreementTable, agreement_table, shifted_agreements
 from spiritlens.comparison.rules import Clusters, Rules
 from spiritlens.effects.clusters import Array
-from spiritlens.effects.given import given_traces
+from spiritlens.effects.given import given_dataset, given_traces
+from spiritlens.effects.interchange import INTERCHANGE_SCHEMA, check_interchange
 
 OfComponents = dict[str, Agreement]
 
@@ -34,12 +36,15 @@ class References:
     """Floors and ceilings of agreement: effects datasets with the compared metric, by their names.
 
     `twins`: of untrained models of the same shape, one each; `floors`: other results whose modalities need not agree;
-    `ceilings`: pairs of results of one modality. Raises ValueError for what is no effects dataset.
+    `ceilings`: pairs of results of one modality. `interchange`: what `sl.interchange` returned for the same facts, of
+    which the sentences on heads (sites, edges) are made (`spiritlens.comparison.same_parts`). Raises ValueError for
+    what is none of these.
     """
 
     twins: Sequence[xr.Dataset] = ()
     floors: Mapping[str, xr.Dataset] = field(default_factory=dict)
     ceilings: Mapping[str, tuple[xr.Dataset, xr.Dataset]] = field(default_factory=dict)
+    interchange: xr.Dataset | None = None
 
     def __post_init__(self) -> None:
         twins = listed("twins", () if isinstance(self.twins, xr.Dataset) else self.twins, empty=True)
@@ -57,6 +62,8 @@ class References:
         for name, two in self.ceilings.items():
             for one in _two(name, two):
                 given_traces(one, f"ceilings[{name!r}]")
+        if self.interchange is not None:
+            check_interchange(given_dataset(self.interchange, INTERCHANGE_SCHEMA, "interchange"))
         object.__setattr__(self, "twins", twins)
 
 

@@ -50,6 +50,7 @@ class Comparison(Compared):
             f"{self.n_different} of {self.n_tested} cells differ by {self.cell_margin:.2g} of the total effect or more"
         )
         lines += [f"nothing is told of it: {self.closed}"] if self.closed else []
+        lines.append(f"engine: {self.canary}")
         return "\n".join(lines)
 
 

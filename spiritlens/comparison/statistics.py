@@ -20,7 +20,7 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 
 from spiritlens.comparison.agreement import Agreement
-from spiritlens.comparison.equivalence import Judged, judge_intervals
+from spiritlens.comparison.equivalence import Judged, judge_interval
 from spiritlens.comparison.estimates import Estimate, widest
 from spiritlens.comparison.fact_maps import Names
 from spiritlens.comparison.map_statistics import handovers, role_shares
@@ -173,7 +173,7 @@ class InLayers(TypedDict):
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number of two maps: `of` gives it for each draw [draw]; it lies `within`.
+    """A number of two maps: `of` gives it for each draw [draw].
 
     `rows`: what its interval is made of. `words` head its column of the table ("": it has none); with a `unit` it is a
     difference, judged against that unit's margin and said as `more` or `less`; `why_not` gives why it has no value.
@@ -186,7 +186,6 @@ class Statistic:
     more: str = "more"
     less: str = "less"
     rows: Rows = "left out"
-    within: tuple[float, float] = (-inf, inf)
     why_not: Callable[[MapPair], str] = lambda pair: ""
 
 
@@ -282,14 +281,20 @@ def estimated(statistic: Statistic, pairs: Sequence[MapPair], rules: Rules) -> t
         return Estimate(nan), Judged(nan, nan, nan, margin, nan, "undecided", why)
     values = [(pair.sampling, statistic.of(pair)) for pair in chosen]
     exact = float(statistic.of(smooth)[0])
-    wide, narrow = (
-        widest([sampling.estimate(value, 1 - tails * rules.alpha, exact) for sampling, value in values])
-        for tails in (1, 2)
-    )
-    wide, narrow = _within(wide, statistic.within), _within(narrow, statistic.within)
+
+    at_any = [sampling.at_any(value, exact) for sampling, value in values]
+
+    def at(level: float) -> Estimate:
+        return widest([estimate(1 - level) for estimate in at_any])
+
+    def ends(level: float) -> tuple[float, float]:
+        return at(level).low, at(level).high
+
     n_clusters = min(pair.sampling.n_clusters for pair in chosen)
-    ends = (wide.low, wide.high), (narrow.low, narrow.high)
-    return wide, judge_intervals(wide.value, *ends, margin=margin, n_clusters=n_clusters)
+    found = at(rules.alpha)
+    least = max(pair.sampling.least_p for pair in chosen)
+    judged = judge_interval(found.value, ends, margin=margin, n_clusters=n_clusters, alpha=rules.alpha, least=least)
+    return found, judged
 
 
 def compare_component(
@@ -328,9 +333,3 @@ def _shares(pairs: Sequence[MapPair]) -> dict[str, tuple[Estimate, Estimate, Est
     every = [widest(one) for one in zip(*found, strict=True)]
     n = len(pairs[0].roles)
     return {role: (every[at], every[n + at], every[2 * n + at]) for at, role in enumerate(pairs[0].roles)}
-
-
-def _within(estimate: Estimate, bounds: tuple[float, float]) -> Estimate:
-    """The estimate with an interval that does not leave what is possible."""
-    low, high = (float(np.clip(end, *bounds)) for end in (estimate.low, estimate.high))
-    return Estimate(estimate.value, low, high)

@@ -12,6 +12,7 @@ interval has the length of Student's, not of a too short normal one (Hesterberg 
 the bootstrap", The American Statistician 69(4)); n is the number of clusters. None below `FEWEST_CLUSTERS` of them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,38 @@ def interval(draws: Any, n_clusters: int, confidence: float = 0.95) -> tuple[Arr
     draws = np.asarray(draws, dtype=np.float64)
     if n_clusters < FEWEST_CLUSTERS:
         return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
-    quantile = scipy.special.stdtrit(n_clusters - 1, (1 - confidence) / 2)
-    tail = float(scipy.special.ndtr(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
+    tail = _tail(n_clusters, confidence)
     low, high = _nan_quantiles(draws, (tail, 1 - tail))
     return low, high
+
+
+def interval_ends(draws: Any, n_clusters: int) -> Callable[[float], tuple[float, float]]:
+    """`interval` of one statistic's draws [resample], some of which have a value, at any confidence: they are sorted
+    once."""
+    draws = np.asarray(draws, dtype=np.float64)
+    ordered = np.sort(draws[~np.isnan(draws)])
+
+    def ends(confidence: float) -> tuple[float, float]:
+        if n_clusters < FEWEST_CLUSTERS:
+            return float("nan"), float("nan")
+        tail = _tail(n_clusters, confidence)
+        return _quantile(ordered, tail), _quantile(ordered, 1 - tail)
+
+    return ends
+
+
+def _tail(n_clusters: int, confidence: float) -> float:
+    """The share of draws beyond either end, expanded as the length of Student's interval asks."""
+    quantile = scipy.special.stdtrit(n_clusters - 1, (1 - confidence) / 2)
+    return float(scipy.special.ndtr(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
+
+
+def _quantile(ordered: Array, level: float) -> float:
+    """Quantile of sorted values, between its two neighbours."""
+    place = level * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 1)
+    lower, upper = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    return lower + (upper - lower) * (place - below)
 
 
 def _nan_quantiles(draws: Array, levels: tuple[float, float]) -> Array:

@@ -26,7 +26,7 @@ Source: Hall 1992, On the removal of skewness by transformation, J. R. Statist. 
 t tests and confidence intervals for asymmetrical populations, J. Amer. Statist. Assoc. 73.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -42,6 +42,8 @@ FEWEST_CARRIERS = 2
 """Below so many clusters that differ from the commonest value no interval is given."""
 SAME = 1e-9
 """Values closer than this share of the largest are the same value: rounding."""
+TINY = 1e-100
+"""A standard error below this is 0: its cube would be, before it is."""
 
 Missing = Literal["", "no facts", "too few clusters", "too few carry any effect"]
 """Why a cell has no interval; "": it has one."""
@@ -87,26 +89,23 @@ def cluster_interval(
     carry no effect (units of the values: pass 10 × the noise floor). Returns a `MeanInterval` with the axes of one
     fact. Raises ValueError for labels that do not fit the values, infinite values, or a confidence outside 0 to 1.
     """
-    return cluster_intervals(values, clusters, second, confidences=(confidence,), floor=floor)[0]
-
-
-def cluster_intervals(
-    values: Any, clusters: Any, second: Any = None, *, confidences: Sequence[float], floor: float = 0.0
-) -> tuple[MeanInterval, ...]:
-    """`cluster_interval` at each of several confidences: all but the ends is worked out once."""
-    confidences = [number("confidence", one, above=0, below=1) for one in confidences]
-    floor = number("floor", floor, at_least=0)
+    confidence, floor = number("confidence", confidence, above=0, below=1), number("floor", floor, at_least=0)
     flat, shape = given_values(values, clusters), np.asarray(values).shape[1:]
     ways = (clusters,) if second is None else (clusters, second, pairs_of(clusters, second))
     sums = [cluster_sums(flat, *cluster_codes(way)) for way in ways]
     moments = cluster_moments(sums[0]) if second is None else _both_ways(*(cluster_moments(each) for each in sums))
     se = np.sqrt(moments.variance)
-    skewness = np.clip(moments.third / np.where(se > 0, se, np.inf) ** 3, -1, 1)
+    skewness = np.clip(moments.third / np.where(se > TINY, se, np.inf) ** 3, -1, 1)
+    tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
+    low, high = hall_ends(sums[0].means, se, skewness, tail)
     counts = np.min([one.n_clusters for one in sums], axis=0)
     carriers = np.min([n_carriers(one, floor) for one in sums], axis=0)
     missing = _missing(sums[0].n_facts, counts, carriers)
+    given = missing == ""
     arrays = {
         "mean": sums[0].means,
+        "low": np.where(given, low, np.nan),
+        "high": np.where(given, high, np.nan),
         "se": np.where(counts > 1, se, np.nan),
         "dof": moments.dof,
         "skewness": skewness,
@@ -115,14 +114,7 @@ def cluster_intervals(
         "n_carriers": carriers,
         "missing": missing,
     }
-    shaped = {name: array.reshape(shape) for name, array in arrays.items()}
-    found = []
-    for confidence in confidences:
-        tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
-        ends = (np.where(missing == "", end, np.nan) for end in hall_ends(sums[0].means, se, skewness, tail))
-        low, high = (end.reshape(shape) for end in ends)
-        found.append(MeanInterval(low=low, high=high, **shaped))
-    return tuple(found)
+    return MeanInterval(**{name: array.reshape(shape) for name, array in arrays.items()})
 
 
 def left_out_weights(clusters: Any) -> tuple[Array, Array]:
@@ -143,18 +135,27 @@ def jackknife_interval(values: Any, sizes: Array, confidence: float = 0.95) -> t
     [cluster] are facts. NaN below `FEWEST_CLUSTERS` clusters, or where a value is NaN. Raises ValueError for a
     confidence outside 0 to 1.
     """
-    confidence, values = number("confidence", confidence, above=0, below=1), np.asarray(values, dtype=np.float64)
-    n, flat = len(sizes), values.reshape(len(values), -1)
+    return jackknife_ends(values, sizes)(number("confidence", confidence, above=0, below=1))
+
+
+def jackknife_ends(values: Any, sizes: Array) -> Callable[[float], tuple[Array, Array]]:
+    """`jackknife_interval` at any confidence: all but the ends is worked out once."""
+    values = np.asarray(values, dtype=np.float64)
+    n, shape, flat = len(sizes), values.shape[1:], values.reshape(len(values), -1)
     if n < FEWEST_CLUSTERS:
-        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
+        return lambda confidence: (np.full(shape, np.nan), np.full(shape, np.nan))
     shrink, share = np.sqrt((n - 1) / n), (sizes / sizes.sum())[:, None]
     moved = shrink * (flat[0] - flat[1:])
     dof = _satterthwaite(share, (shrink * share / (1 - share)) ** 2)
     squares = moved**2
     se = np.sqrt(squares.sum(axis=0))
-    skewness = np.clip(_fisher(dof) * (squares * moved).sum(axis=0) / np.where(se > 0, se, np.inf) ** 3, -1, 1)
-    low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
-    return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
+    skewness = np.clip(_fisher(dof) * (squares * moved).sum(axis=0) / np.where(se > TINY, se, np.inf) ** 3, -1, 1)
+
+    def ends(confidence: float) -> tuple[Array, Array]:
+        low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
+        return low.reshape(shape), high.reshape(shape)
+
+    return ends
 
 
 def cluster_moments(sums: ClusterSums) -> Moments:
@@ -215,6 +216,17 @@ def hall_ends(mean: Array, se: Array, skewness: Array, quantile: Array) -> tuple
 
     reach = np.maximum(-inverse(-quantile), quantile), np.maximum(inverse(quantile), quantile)
     return mean - se * reach[1], mean + se * reach[0]
+
+
+def hall_p(mean: Array, se: Array, skewness: Array, dof: Array) -> Array:
+    """The smallest α at which the interval of `hall_ends` at 1 − α excludes 0: the two-sided p of a mean of 0.
+
+    1 where the corrected T is not above 0, NaN without a standard error.
+    """
+    t = np.abs(mean) / np.where(se > 0, se, np.nan)
+    a = np.sign(mean) * skewness / 3
+    corrected = t + a * t**2 + a**2 * t**3 / 3 + a / 2
+    return np.asarray(2 * scipy.special.stdtr(dof, -np.maximum(np.minimum(t, corrected), 0)))
 
 
 def n_carriers(sums: ClusterSums, floor: float = 0.0) -> Whole:

@@ -1,4 +1,7 @@
-"""Tables: who knows what (accuracy), and where the averages peak.
+"""Tables: `latex`, `markdown`, `csv` and `frame` give the numbers of a comparison or of averages, with intervals and n.
+
+`figure_numbers` gives the numbers that a figure draws. Within the package the module also makes the page's own tables:
+who knows what (accuracy), and where the averages peak.
 
 Accuracy rows are whatever was counted, one mapping per row: words as they are, counts as integers, shares as floats in
 0..1, which are shown in per cent. Column names are shown with spaces for underscores.
@@ -15,6 +18,13 @@ from spiritlens.arguments import listed
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.sign_flips import simultaneous_interval
 from spiritlens.effects.statistics import fact_names, peak_layer
+from spiritlens.report.paper.figure_numbers import figure_numbers as figure_numbers
+from spiritlens.report.paper.writing import csv as csv
+from spiritlens.report.paper.writing import frame as frame
+from spiritlens.report.paper.writing import latex as latex
+from spiritlens.report.paper.writing import markdown as markdown
+
+__all__ = ["csv", "figure_numbers", "frame", "latex", "markdown"]
 
 Accuracy: TypeAlias = xr.Dataset | pd.DataFrame | Iterable[Mapping[str, Any]]
 """Rows of counts and shares, such as ``{"modality": "S2T", "facts": 40, "known": 38, "share": 0.95}``; or effects,

@@ -91,7 +91,7 @@ class FourCells:
     def write(self, folder: Path) -> None:
         """Write ``cells.json`` and the averages of the traced cells; those of an earlier call are replaced."""
         for cell in self.cells:
-            path = _file(folder, cell.name)
+            path = folder / cell_file(cell.name)
             path.unlink(missing_ok=True)
             if cell.averages is not None:
                 save(cell.averages, path)
@@ -125,7 +125,7 @@ class FourCells:
                     given[name][0],
                     _share(len(given[name][0]), count),
                     given[name][1],
-                    load(_file(Path(folder), name)) if all_traced[name] else None,
+                    load(Path(folder) / cell_file(name)) if all_traced[name] else None,
                 )
                 for name in CELLS
             ),
@@ -160,8 +160,9 @@ def _share(count: int, of: int) -> float:
     return count / of if of else 0.0
 
 
-def _file(folder: Path, cell: Cell) -> Path:
-    return folder / "cells" / f"{cell.replace(' ', '_')}.nc"
+def cell_file(cell: Cell) -> str:
+    """The averages of a cell, as a file in a study's folder."""
+    return f"cells/{cell.replace(' ', '_')}.nc"
 
 
 def _names(facts: Iterable[str]) -> str:

@@ -13,9 +13,10 @@ from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.floors import with_control
+from spiritlens.studies.page_record import PLAIN, SEED
 from spiritlens.studies.pairs import AskedForm, FormedFact, LeftOut, pair_prompts
 from spiritlens.studies.settings import Protocol, StudySettings, given_settings
-from spiritlens.studies.study import DEFAULTS, PLAIN, SEED
+from spiritlens.studies.study import DEFAULTS
 from spiritlens.studies.traces import floor_settings, grid_of
 from spiritlens.terms import At
 
@@ -60,6 +61,7 @@ def study_cost(
         costs["control"] = cost(controlled, few, "role", "control")
     if "unknown" in settings.floors:
         costs["unknown"] = cost(prompts, few, "role")
+    costs |= {f"another {name}": cost(prompts, few, "role") for name in settings.ceilings}
     costs |= {f"twin {number}": cost(prompts, few, "role") for number in range(settings.twins)}
     return costs | ({SEED: cost(prompts, settings, "token")} if protocol == "seed" else {})
 

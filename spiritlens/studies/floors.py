@@ -40,7 +40,8 @@ from spiritlens.studies.traces import floor_settings, trace
 
 @dataclass(frozen=True, eq=False)
 class Floors:
-    """What an agreement is set against: effects datasets by role, of floors `by_name` and of `twins`.
+    """What an agreement is set against: effects datasets by role, of floors `by_name`, of `twins` and of `ceilings`
+    (`spiritlens.studies.ceilings`).
 
     `missing` says of each floor that was asked for and could not be made why not.
     """
@@ -48,11 +49,13 @@ class Floors:
     by_name: Mapping[Floor, xr.Dataset] = field(default_factory=dict)
     twins: tuple[xr.Dataset, ...] = ()
     missing: Mapping[Floor, str] = field(default_factory=dict)
+    ceilings: Mapping[str, tuple[xr.Dataset, xr.Dataset]] = field(default_factory=dict)
 
     @property
     def references(self) -> References:
         """What `compare` takes."""
-        return References(twins=self.twins, floors={FLOOR_WORDS[name]: one for name, one in self.by_name.items()})
+        floors = {FLOOR_WORDS[name]: one for name, one in self.by_name.items()}
+        return References(twins=self.twins, floors=floors, ceilings=self.ceilings)
 
 
 FLOOR_WORDS: dict[Floor, str] = {"control": "a control corruption", "unknown": "facts that are not known"}

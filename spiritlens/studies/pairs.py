@@ -266,10 +266,12 @@ def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:
     return rows
 
 
-def write_wavs(prompts: Iterable[Prompt], folder: Path) -> None:
-    """One wav file per spoken prompt, named after its fact and its id."""
+def write_wavs(prompts: Iterable[Prompt], folder: Path) -> dict[str, Path]:
+    """One wav file per spoken prompt, named after its fact and its id; the files by prompt id."""
     folder.mkdir(parents=True, exist_ok=True)
+    written = {}
     for prompt in prompts:
         if prompt.waveform is not None:
             name = re.sub(r"[^\w-]+", "_", f"{prompt.fact_id[:LONGEST_NAME]} {prompt.id}".strip())
-            write_whole(folder / f"{name}.wav", prompt.waveform.wav_bytes())
+            written[prompt.id] = write_whole(folder / f"{name}.wav", prompt.waveform.wav_bytes())
+    return written

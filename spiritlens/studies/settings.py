@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from tyro.constructors import PrimitiveConstructorSpec
 
@@ -36,6 +36,11 @@ default scale in both."""
 Floor: TypeAlias = Literal["control", "unknown"]
 """What must not agree as far as recall does. control: as many tokens beside the subject are corrupted; unknown: facts
 that the model knows in neither modality, traced for what it says instead."""
+
+Ceiling: TypeAlias = Literal["phrasing", "voice"]
+"""What agrees as far as maps of one modality do: the facts in another phrasing, or in another voice that they bring."""
+
+Name = TypeVar("Name", bound=str)
 
 KnowingOption: TypeAlias = Annotated[
     Knowing | None,
@@ -85,6 +90,8 @@ class StudySettings:
     """Further maps that must not agree as far: of a 'control' corruption, of 'unknown' facts."""
     twins: int = 0
     """Models of the same shape that learnt nothing, traced as floors; five or more make a bound."""
+    ceilings: Sequence[Ceiling] = ()
+    """Further maps that say how far two maps can agree: of another 'phrasing', of another 'voice' of the facts."""
 
     def checked(self, facts: Iterable[Fact] = ()) -> "StudySettings":
         """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice.
@@ -107,7 +114,8 @@ class StudySettings:
             n_token_maps=whole("n_token_maps", self.n_token_maps, at_least=0),
             samples=whole("samples", self.samples, at_least=1),
             seed=whole("seed", self.seed, at_least=0),
-            floors=_given_floors(self.floors),
+            floors=_given_names("floors", self.floors, Floor),
+            ceilings=_given_names("ceilings", self.ceilings, Ceiling),
             twins=whole("twins", self.twins, at_least=0),
         )
         if not any(sound.voice == self.voice for fact in facts for sound in fact.sounds):
@@ -160,11 +168,11 @@ def given_settings(settings: object, facts: Iterable[Fact] = ()) -> StudySetting
     return settings.checked(facts)
 
 
-def _given_floors(floors: Sequence[Floor]) -> tuple[Floor, ...]:
-    """Floors by name, each once; none is allowed."""
-    for place, name in enumerate(listed("floors", floors, of=str, empty=True)):
-        check_choice(f"floors[{place}]", name, Floor)
-    return tuple(dict.fromkeys(floors))
+def _given_names(argument: str, names: Sequence[Name], of: object) -> tuple[Name, ...]:
+    """Floors or ceilings by name, each once; none is allowed."""
+    for place, name in enumerate(listed(argument, names, of=str, empty=True)):
+        check_choice(f"{argument}[{place}]", name, of)
+    return tuple(dict.fromkeys(names))
 
 
 def check_voice(name: str) -> None:

@@ -12,15 +12,17 @@
    well. With protocol="seed" the seed study's protocol is run beside it, on the facts and prompts that were asked
    (`spiritlens.studies.seed`).
 5. **Trace what the map is read against**: the same written prompts without the marker, for the marker's own effect
-   (`spiritlens.studies.marker_effect`), and floors, which must not agree as far (`spiritlens.studies.floors`).
+   (`spiritlens.studies.marker_effect`), floors, which must not agree as far (`spiritlens.studies.floors`), and, where
+   they are asked for, ceilings (`spiritlens.studies.ceilings`).
 6. **Compare** the modalities with intervals over facts, make the table of the four cells of knowing with their maps
    (`spiritlens.studies.cells`), and write the page.
 
 The folder is the run directory of the trace by role (see `spiritlens.effects.store`) with ``study.json`` (what decides
 its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``dose.json``,
-``cells.json`` and ``cells/``, ``wavs/``, ``index.html``. Run directories of their own are ``plain/`` (writing without
-the marker), ``tokens/`` (maps by token), those in ``floors/``, and ``seed/`` (the seed protocol, with ``subsets.json``
-and ``beside.json``). The same call resumes what was interrupted.
+``cells.json`` and ``cells/``, ``comparison.nc``, ``wavs/``, ``page.json`` (what the page is made of, so that
+`sl.page.of_folder` makes it anew), ``index.html``. Run directories of their own are ``plain/`` (writing without the
+marker), ``tokens/`` (maps by token), those in ``floors/`` and ``ceilings/``, and ``seed/`` (the seed protocol, with
+``subsets.json`` and ``beside.json``). The same call resumes what was interrupted.
 """
 
 import json
@@ -43,15 +45,15 @@ from spiritlens.prompts.facts.fact import Fact, check_phrasing
 from spiritlens.prompts.facts.foils import drawn_foils
 from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.knowing import EXACT
-from spiritlens.report.page.dashboard import dashboard
-from spiritlens.report.page.document import Texts
-from spiritlens.studies.cell_figures import cell_figures
+from spiritlens.report.page.run_folder.of_folder import of_folder
+from spiritlens.studies.ceilings import study_ceilings
 from spiritlens.studies.cells import FourCells, four_cells
 from spiritlens.studies.design import design_sentences
 from spiritlens.studies.doses import StudyDose, study_dose
 from spiritlens.studies.floors import Floors, study_floors, unknown_pairs
 from spiritlens.studies.marker_effect import MarkerEffect, marker_effect
-from spiritlens.studies.pairs import KINDS, Asked, LeftOut, accuracy_rows, write_wavs
+from spiritlens.studies.page_record import BY_ROLE, BY_TOKEN, PLAIN, SEED, OnPage, write_page_record
+from spiritlens.studies.pairs import KINDS, Asked, LeftOut, accuracy_rows
 from spiritlens.studies.pairs import ask as ask_facts
 from spiritlens.studies.seed import METRICS, SeedStudy, seed_study, write_seed
 from spiritlens.studies.selection import ChosenFact, choose, selection_sentences
@@ -125,15 +127,13 @@ def study(
     traced = _traced(lens, chosen, settings, dose, out)
     both = [each.pair for each in chosen if len(each.kinds) == len(KINDS)]
     floors = study_floors(lens, both, unknown_pairs(asked.pairs), settings, out / "floors", dose.noise)
+    ceilings = study_ceilings(lens, both, settings, traced[BY_ROLE], out / "ceilings", dose.noise)
+    floors = replace(floors, ceilings=ceilings)
     seed = None
     if protocol == "seed":
         seed = _seed(lens, asked, settings, traced[BY_ROLE], out / "seed", dose)
         traced[SEED] = seed.effects
     return _written(lens, out, settings, asked, chosen, _Found(traced, dose, floors, seed))
-
-
-BY_ROLE, PLAIN, BY_TOKEN = "by role", "plain writing", "by token"
-SEED = "seed protocol"
 
 
 def asked_lens(lens: Lens, settings: StudySettings) -> Lens:
@@ -187,7 +187,6 @@ def _written(
     _write_json(out / "accuracy.json", accuracy)
     _write_json(out / "left_out.json", [{"fact": each.fact.id, "reason": each.reason} for each in asked.left_out])
     cells.write(out)
-    write_wavs(prompts_of(chosen), out / "wavs")
     paired = any(each.pair.known_in_both and len(each.kinds) == len(KINDS) for each in chosen)
     comparison = compare(effects, references=found.floors.references) if paired else None
     marker = None if plain is None else marker_effect(effects, plain, seed=settings.seed)
@@ -195,16 +194,10 @@ def _written(
         *(comparison.findings if comparison is not None else (NOT_COMPARED,)),
         *design_sentences(chosen, found.dose, marker),
     )
-    page = dashboard(
-        found.traced,
-        out,
-        prompts=prompts_of(chosen),
-        accuracy=accuracy,
-        comparison=comparison,
-        texts=Texts(notes=selection_sentences(asked, chosen, settings.selection), findings=findings),
-        figures=cell_figures(cells),
-        facts="all" if settings.selection == "all" else "known",
-    )
+    notes = selection_sentences(asked, chosen, settings.selection)
+    on_page = OnPage(found.traced, prompts_of(chosen), accuracy, findings, notes, cells, comparison)
+    protocol = "own" if found.seed is None else "seed"
+    write_page_record(out, on_page, settings, {"model": lens.id, "knowing": str(lens.knowing), "protocol": protocol})
     return Study(
         effects=effects,
         tokens=found.traced.get(BY_TOKEN),
@@ -216,7 +209,7 @@ def _written(
         plain=plain,
         marker=marker,
         floors=found.floors,
-        page=page,
+        page=of_folder(out),
         left_out=asked.left_out,
         seed=found.seed,
     )

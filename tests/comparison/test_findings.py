@@ -109,6 +109,12 @@ def test_an_effect_that_passes_to_the_words_after_the_subject_is_told_so() -> No
     assert "read-out position" not in both
     apart = told(compare(planted(mechanism(), relation)))
     assert "passes from the subject to the read-out position at layer" in apart
+    assert "in speech; whether that differs was not tested" in apart
+    alone = mechanism()
+    alone[0, :SUBJECT] = alone[0, SUBJECT + 1 :] = 0
+    text = told(compare(planted(mechanism(), alone)))
+    assert "in writing; in speech no role is shown to take over, which was not compared" in text
+    assert "no other role" not in text
     assert "in writing and to the words after the subject at layer" in apart
     nothing = mechanism()
     nothing[0, :SUBJECT] = nothing[0, SUBJECT + 1 :] = 0
@@ -294,4 +300,5 @@ def test_a_comparison_prints_itself(later: Comparison) -> None:
     assert f"{later['mlp_out'].peak_shift} different" in text
     assert f"{later.n_different} of {later.n_tested} cells differ by 0.05 of the total effect or more" in text
     assert "fact identity 0." in text
+    assert text.endswith("engine: no canary: this result holds no patch whose outcome is known beforehand")
     assert repr(Estimate(-0.001, -0.01, 0.01)) == "0.00 [-0.01, 0.01]"

@@ -9,6 +9,8 @@ from experiments.calibration import (
     cell_errors,
     clustered,
     coverage,
+    differences_told,
+    equivalence_errors,
     facts_of,
     paired,
     shift_errors,
@@ -47,6 +49,18 @@ def test_errors_of_cells_are_counted() -> None:
     assert NULLS[-1] is asymmetric
 
 
+def test_equality_and_difference_are_told_as_rarely_as_promised() -> None:
+    """Of exactly δ, and of one law; power is counted beside: at most 6 %, and two standard errors of the count."""
+    for law in LAWS:
+        for subjects in (8, 24, 100):
+            assert equivalence_errors(law, subjects, 1000, 0)[0] <= 0.06 + 0.015, (law.name, subjects)
+    assert equivalence_errors(LAWS[0], 100, 200, 0)[1] > 0.95
+    for law in (LAWS[0], LAWS[1], LAWS[-1]):
+        wrong, right = differences_told(law, 12, 150, 0)
+        assert wrong <= 0.06 + 0.04, law.name
+        assert right > 0.4
+
+
 def test_a_weaker_effect_is_no_shift() -> None:
     missed, power = shift_errors(0.3, 24, 60, 0)
     assert missed <= 0.12
@@ -55,5 +69,5 @@ def test_a_weaker_effect_is_no_shift() -> None:
 
 def test_tables_are_as_long_as_their_laws() -> None:
     lines = list(tables(40, 0))
-    assert sum(line.startswith("| ") for line in lines) == 3 + len(LAWS) + len(NULLS) + 3
+    assert sum(line.startswith("| ") for line in lines) == 5 + 3 * len(LAWS) + len(NULLS) + 3
     assert any(line.startswith("Mean 0.9") for line in lines)

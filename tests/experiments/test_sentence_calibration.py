@@ -6,7 +6,7 @@ import spiritlens as sl
 from experiments.sentence_calibration import LAWS, claims, counted, random_effects, told
 
 TRIALS = 8
-NOT_SO = ("nothing", "same", "strangers")
+NOT_SO = ("nothing", "same", "same, in two metrics", "strangers")
 
 
 @pytest.mark.parametrize("law", NOT_SO)

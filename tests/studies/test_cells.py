@@ -11,8 +11,8 @@ import xarray as xr
 from effects_synthetic import role_effects
 
 import spiritlens as sl
-from spiritlens.studies.cell_figures import cell_figures
 from spiritlens.studies.cells import CELLS, FourCells, cell_of, four_cells
+from spiritlens.studies.page_record import cell_maps
 from spiritlens.studies.pairs import PairedPrompts
 
 KNOWN = {"b": (True, True), "t": (True, False), "s": (False, True), "n": (False, False)}
@@ -79,7 +79,7 @@ def test_a_cell_that_was_not_traced_says_so(effects: xr.Dataset) -> None:
     assert lines[3].split()[:7] == ["text", "only", "2", "25", "%", "not", "traced"]
     assert "asked/0, asked/1" in lines[3]
     assert "and 3 more" in lines[2]
-    assert cell_figures(cells) == ()
+    assert cell_maps(cells) == ()
 
 
 def test_a_cell_traced_in_one_modality_has_that_map_alone(effects: xr.Dataset) -> None:
@@ -93,8 +93,14 @@ def test_a_cell_traced_in_one_modality_has_that_map_alone(effects: xr.Dataset) -
     cells = four_cells(pairs, effects.isel(prompt=kept), sl.prompts.Knowing())
     assert cells["speech only"].averages["modality"].values.tolist() == ["S2T"]
     assert cells["speech only"].traced == {"T2T": 0, "S2T": 3}
-    figures = cell_figures(cells)
-    assert [figure.layout.title.text.partition("<br>")[0] for figure in figures] == [
+    maps = cell_maps(cells)
+    assert [one.file for one in maps] == [
+        "cells/both.nc",
+        "cells/text_only.nc",
+        "cells/speech_only.nc",
+        "cells/neither.nc",
+    ]
+    assert [one.heading for one in maps] == [
         "1 T2T and 1 S2T prompts of facts known in both modalities",
         "1 T2T and 1 S2T prompts of facts known in writing only",
         "3 S2T prompts of facts known in speech only",

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,24 @@ def test_the_folder_holds_data_sound_and_page(result: "sl.studies.Study", folder
     page = html.unescape(result.page.read_text(encoding="utf-8"))
     assert all(sentence in page for sentence in result.findings)
     assert sl.effects.load(folder / "effects.nc").sizes["prompt"] == 2 * SETTINGS.n_facts
+
+
+def test_the_page_is_made_anew_of_the_folder_and_the_comparison_is_read_from_it(
+    result: "sl.studies.Study", folder: Path, tmp_path: Path
+) -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (result.page, sl.page.of_folder(folder, tmp_path))]
+    sounds = re.compile(r'<script type="text/plain" id="sounds">[^<]+')  # whose stream has a random number
+    assert all(sounds.search(page) for page in pages)
+    assert sounds.sub("", pages[0]) == sounds.sub("", pages[1])
+    comparison = sl.comparison.load(folder / "comparison.nc")
+    assert comparison.findings == result.comparison.findings
+    assert repr(comparison) == repr(result.comparison)
+    assert comparison.cells.identical(result.comparison.cells)
+    kept = json.loads((folder / "page.json").read_text(encoding="utf-8"))
+    assert kept["findings"] == list(result.findings)
+    assert kept["settings"]["samples"] == SETTINGS.samples
+    assert kept["settings"]["protocol"] == "own"
+    assert len(kept["sounds"]) == SETTINGS.n_facts
 
 
 def test_both_maps_are_of_the_same_facts_and_all_are_known(result: "sl.studies.Study") -> None:

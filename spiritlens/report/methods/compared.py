@@ -7,7 +7,7 @@ found is not told here: those are its `findings`.
 from spiritlens.comparison.conditions import KIND_WORDS
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
-from spiritlens.report.words import several
+from spiritlens.report.numerals import several
 
 CLUSTER_WORDS = {
     "subject": "subjects",

@@ -1,14 +1,14 @@
-"""The table for a paper: a row for each variant, for one component, in Markdown and in LaTeX.
+"""The table for a paper: a row for each variant, for one component (`spiritlens.report.paper.formats` writes it).
 
 ``=`` says that nothing of that modality was changed, ``–`` that there is no number. Numbers in brackets are intervals.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from spiritlens.comparison.estimates import Estimate
+from spiritlens.report.paper.formats import NONE, number_text
 from spiritlens.studies.pairs import KINDS
 from spiritlens.studies.sensitivity.variant_result import VariantResult
 
@@ -16,8 +16,7 @@ HEADER = (
     *("variant", "facts", "r, T2T", "r, S2T", "total, T2T", "total, S2T", "peak, T2T", "peak, S2T"),
     *("crossing, T2T", "crossing, S2T", "r between", "crossing, S2T − T2T"),
 )
-SAME, NONE = "=", "–"
-ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\^{}"})
+SAME = "="
 
 
 def paper_rows(results: Sequence[VariantResult], component: str) -> list[tuple[str, ...]]:
@@ -44,25 +43,5 @@ def _shown(estimate: Estimate, digits: int) -> str:
     if np.isnan(estimate.value):
         return NONE
     ends = (estimate.value, estimate.low, estimate.high)
-    value, low, high = (f"{round(one, digits) + 0.0:.{digits}f}".replace("-", "−") for one in ends)  # no −0.0
+    value, low, high = (number_text(one, digits) for one in ends)
     return value if np.isnan(estimate.low) else f"{value} [{low}, {high}]"
-
-
-def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a table of Markdown; bars in cells are escaped."""
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    ruler = f"| {' | '.join(['---'] * len(rows[0]))} |"
-    return "\n".join([lines[0], ruler, *lines[1:]]) + "\n"
-
-
-def latex_table(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a tabular with the rules of booktabs; what LaTeX reads as commands is escaped."""
-    lines = [" & ".join(_latex(cell) for cell in row) + r" \\" for row in rows]
-    columns = "l" + "r" * (len(rows[0]) - 1)
-    body = "\n".join([r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
-    return f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n"
-
-
-def _latex(cell: str) -> str:
-    escaped = cell.replace("\\", "/").translate(ESCAPED).replace("–", "--").replace("×", r"$\times$")
-    return re.sub("−", "$-$", escaped)

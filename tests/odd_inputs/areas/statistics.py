@@ -135,6 +135,9 @@ def _comparisons(effects: Any) -> Iterator[Odd]:
     yield error("References", "a floor of no effects", partial(references, floors={"x": 3}), "floors['x']=3", "Dataset")
     one = partial(references, ceilings={"voices": effects})
     yield error("References", "one result as a ceiling", one, "ceilings['voices'] has 1 results", "(one, other)")
+    yield error("References", "effects as an interchange", partial(references, interchange=effects), "interchange")
+    yield error("References", "a path as an interchange", partial(references, interchange="kept.nc"), "interchange")
+    yield error("References", "a list as an interchange", partial(references, interchange=[effects]), "interchange")
     both = references(ceilings={"voices": (effects, effects)})
     yield error(
         "compare", "a ceiling of both", partial(call, references=both), "share 2 of T2T and S2T", "one modality"

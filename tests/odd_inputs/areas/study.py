@@ -85,6 +85,8 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         yield error("study", f"dose={value!r}", lambda v=value: study(dose=v), "dose=", "matched, equal")
     for value in ("control", None, 3, [3], ["twin"], [None]):
         yield error("study", f"floors={value!r}", lambda v=value: study(floors=v), "floors", "expected")
+    for value in ("voice", None, 3, [3], ["control"], [None]):
+        yield error("study", f"ceilings={value!r}", lambda v=value: study(ceilings=v), "ceilings", "expected")
     for value in (-1, None, 2.5, "five", True, math.nan):
         yield error("study", f"twins={value!r}", lambda v=value: study(twins=v), "twins=", "whole number")
     for value in ("exact", 5, {"rule": "top k"}, sl.prompts.Knowing):

@@ -61,11 +61,11 @@ class MapSet {
     for (const name of ["labels", "roles", "words", "parts"]) {
       if (this.rows[name]) columns[name] = Array.from(part(this.rows[name], range[0], range[1] - range[0]), (one) => table[one]);
     }
-    for (const name of ["start", "end", "word_index"]) columns[name] = part(this.rows[name], range[0], range[1] - range[0]);
+    for (const name of ["start", "end", "word_index", "position"]) columns[name] = part(this.rows[name], range[0], range[1] - range[0]);
     return columns.labels.map((label, row) => ({
       key: String(row), label, role: columns.roles[row], subject: columns.roles[row] === "subject",
       word: columns.words ? columns.words[row] : "", part: columns.parts ? columns.parts[row] : "",
-      index: columns.word_index[row], start: columns.start[row], end: columns.end[row],
+      index: columns.word_index[row], position: columns.position[row], start: columns.start[row], end: columns.end[row],
       begins: row === 0 || columns.word_index[row] !== columns.word_index[row - 1],
     }));
   }
@@ -92,15 +92,13 @@ function chosenFact() {
   return people.place.get(chosen.fact) ?? 0;
 }
 
-/** Prompts of a fact by modality; with several voices or phrasings the first, or that of the chosen voice. */
+/** Prompts of a fact by modality; of several the one of the chosen voice and phrasing, else the first. */
 function promptsOf(fact, set) {
   const found = new Map();
+  const fits = (prompt) => ["voice", "phrasing"].filter((name) => chosen[name] && people.prompts[name][prompt] === chosen[name]).length;
   people.of[fact].filter((prompt) => !set || set.place.has(prompt)).forEach((prompt) => {
     const kind = people.prompts.modality[prompt];
-    const voice = people.prompts.voice[prompt];
-    if (!found.has(kind) || (chosen.voice && voice === chosen.voice && people.prompts.voice[found.get(kind)] !== voice)) {
-      found.set(kind, prompt);
-    }
+    if (!found.has(kind) || fits(prompt) > fits(found.get(kind))) found.set(kind, prompt);
   });
   return found;
 }
