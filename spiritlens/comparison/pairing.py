@@ -102,8 +102,8 @@ def prompt_maps(effects: xr.Dataset, metric: str, last: Last) -> PromptMaps:
     roles = ordered_roles(found["role"].values.tolist())
     places = [found["role"].values.tolist().index(role) for role in roles]
     of_metric = found.variable.transpose(*order, "metric").values[..., 0]
-    values, names = _aligned(of_metric[..., places], roles, last)
-    ran, _ = _aligned(role_runs(chosen).variable.transpose(*order).values[..., places], roles, last)
+    values, names = _aligned(_taken(of_metric, places, 3), roles, last)
+    ran, _ = _aligned(_taken(role_runs(chosen).variable.transpose(*order).values, places, 3), roles, last)
     change = (chosen["clean"].values[:, None] - chosen["corrupted"].values) * chosen["metric_sign"].values
     return PromptMaps(
         values=values,
@@ -217,8 +217,7 @@ def _means(of: PromptMaps, places: Any, facts: list[str], first: PromptMaps, sec
     components, layers, roles = _indices(of, first, second)
     values = of.values.take(places, axis=0)
     for axis, kept in enumerate((components, layers, roles), start=1):
-        if kept != list(range(values.shape[axis])):
-            values = values.take(kept, axis=axis)
+        values = _taken(values, kept, axis)
     once = dict(reversed(list(zip(own, places.tolist(), strict=True))))
     at = [once[fact] for fact in facts]
     return _Side(
@@ -242,6 +241,11 @@ def _in_both(sides: list[_Side]) -> tuple[Array, Mask]:
         unequal = np.asarray(differs.any(axis=0) & ~missing.all(axis=(0, 1, 2)))
         missing |= differs[:, None, None]
     return np.where(missing, np.nan, values), unequal
+
+
+def _taken(values: Array, places: list[int], axis: int) -> Array:
+    """The values at these places of an axis; themselves where that is all of them in order."""
+    return values if places == list(range(values.shape[axis])) else values.take(places, axis=axis)
 
 
 def _common(first: Any, second: Any) -> Any:
