@@ -24,10 +24,10 @@ from transformer_lens import HookedTransformer
 from transformers import LlamaForCausalLM
 
 import spiritlens as sl
+from spiritlens.models.blocks.fingerprint import fingerprint
+from spiritlens.models.blocks.generation import _marker_between
 from spiritlens.models.checkpoints.checkpoint import ROOT_VARIABLE
 from spiritlens.models.checkpoints.weight_files import CheckpointError
-from spiritlens.models.hooked_transformer.fingerprint import fingerprint
-from spiritlens.models.hooked_transformer.generation import _marker_between
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import is_on, load
 from spiritlens.models.planted.planted import planted

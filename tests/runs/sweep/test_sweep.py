@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
-from spiritlens.models.hooked_transformer import attending
+from spiritlens.models.blocks import attending
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.sweep import columns
 from spiritlens.runs.sweep import sweep as sweeping

@@ -17,9 +17,9 @@ import torch
 
 import spiritlens as sl
 from spiritlens.components import hook_name
-from spiritlens.models.hooked_transformer import placed_hooks
+from spiritlens.models.blocks import placed_hooks
+from spiritlens.models.blocks.placed_hooks import PlacedHooks
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
-from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks
 from spiritlens.models.planted.planted import planted
 from spiritlens.models.random_weights import random_config, random_lens_model
 

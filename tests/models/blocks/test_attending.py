@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from spiritlens.models.hooked_transformer import attending
-from spiritlens.models.hooked_transformer.attending import CachedKeys, attend, rotated
+from spiritlens.models.blocks import attending
+from spiritlens.models.blocks.attending import CachedKeys, attend, rotated
 from spiritlens.models.random_weights import random_config, random_lens_model
 
 HEADS, SUFFIX, RUNS, ROWS = 4, 3, 2, (1, 0, 0, 1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import spiritlens as sl
-from spiritlens.models.hooked_transformer.fingerprint import FILL, described, fingerprint, user_hooks
+from spiritlens.models.blocks.fingerprint import FILL, described, fingerprint, user_hooks
 from spiritlens.models.lens import Lens
 from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model
 

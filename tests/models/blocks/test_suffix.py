@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from spiritlens.models.hooked_transformer import suffix
+from spiritlens.models.blocks import suffix
 from spiritlens.models.precision import widened
 from spiritlens.models.random_weights import random_config, random_lens_model
 
