@@ -42,7 +42,7 @@ def planted_bench(dtype: torch.dtype = torch.float64) -> Bench:
 def random_bench(dtype: torch.dtype = torch.float64) -> Bench:
     """A random Llama with grouped-query attention over the planted vocabulary, on which every part matters."""
     circuit = sl.planted("fact machine")
-    model = random_llama(n_kv_heads=2, d_vocab=circuit.lens.vocabulary.size).to(dtype, print_details=False)
+    model = random_llama(n_kv_heads=2, d_vocab=circuit.lens.vocabulary.size, dtype=dtype)
     return _about(circuit, sl.Lens(model=model, vocabulary=circuit.lens.vocabulary, name="random"))
 
 
