@@ -14,6 +14,7 @@ from spiritlens.models.hooked_transformer.accepting import SETTINGS, accepted
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.vocabulary.families import TEXT_ONLY
 
+HOOKED = "hooked_transformer"
 SENTENCE = "the capital of france is"
 
 
