@@ -1,5 +1,7 @@
 """Tiny random Llamas in float64, with multi-head or grouped-query attention, for the tests of several rooms."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from transformers import LlamaConfig
@@ -7,7 +9,6 @@ from transformers import LlamaConfig
 from spiritlens.models.backend_row import BackendName
 from spiritlens.models.backends import backend_of, maker
 from spiritlens.models.blocks.lens_model import BlockLensModel
-from spiritlens.models.checkpoints.llama import tensor_shapes
 from spiritlens.models.random_weights import of_architecture, random_config
 
 
@@ -25,15 +26,46 @@ def random_llama(
     config = random_config(**shape, n_kv_heads=n_kv_heads, d_vocab=d_vocab)
     config = of_architecture(config, "qwen2") if biased else config
     stream = torch.Generator().manual_seed(seed)
-    weights = {}
-    for name, size in tensor_shapes(config).items():
-        drawn = torch.randn(size, generator=stream, dtype=torch.float64)
-        if name.endswith("norm.weight"):
-            drawn = 1 + 0.3 * drawn
-        elif len(size) == 2:
-            drawn *= 1.5 * (size[0] if "embed" in name else size[1]) ** -0.5
-        weights[name] = drawn.to(dtype)
+    weights = {
+        "model.embed_tokens.weight": _matrix(stream, d_vocab, 24),
+        **{name: weight for layer in range(n_layers) for name, weight in _layer(stream, layer, n_kv_heads, biased)},
+        "model.norm.weight": _gain(stream),
+        "lm_head.weight": _matrix(stream, 24, d_vocab).T,
+    }
+    weights = {name: weight.to(dtype).contiguous() for name, weight in weights.items()}
     return maker(backend).converted(weights, config, dtype, name="random llama")
+
+
+def _layer(stream: torch.Generator, layer: int, n_kv_heads: int, biased: bool) -> Iterator[tuple[str, torch.Tensor]]:
+    """Drawn by heads, in the order and the axes in which TransformerLens has them; known numbers rest on that."""
+    before = f"model.layers.{layer}."
+    for norm in ("input_layernorm", "post_attention_layernorm"):
+        yield f"{before}{norm}.weight", _gain(stream)
+    attention = f"{before}self_attn."
+    yield f"{attention}q_proj.weight", _matrix(stream, 4, 24, 6).transpose(1, 2).reshape(24, 24)
+    yield f"{attention}o_proj.weight", _matrix(stream, 4, 6, 24).reshape(24, 24).T
+    if biased:
+        yield f"{attention}q_proj.bias", _normal(stream, 24)
+    for letter in "kv":
+        drawn = _matrix(stream, n_kv_heads, 24, 6).transpose(1, 2)
+        yield f"{attention}{letter}_proj.weight", drawn.reshape(n_kv_heads * 6, 24)
+    if biased:
+        for letter in "kv":
+            yield f"{attention}{letter}_proj.bias", _normal(stream, n_kv_heads * 6)
+    for part, size in (("up", (24, 40)), ("down", (40, 24)), ("gate", (24, 40))):
+        yield f"{before}mlp.{part}_proj.weight", _matrix(stream, *size).T
+
+
+def _normal(stream: torch.Generator, *shape: int) -> torch.Tensor:
+    return torch.empty(shape, dtype=torch.float64).normal_(generator=stream)
+
+
+def _matrix(stream: torch.Generator, *shape: int) -> torch.Tensor:
+    return _normal(stream, *shape) / shape[-2] ** 0.5 * 1.5
+
+
+def _gain(stream: torch.Generator) -> torch.Tensor:
+    return 1 + 0.3 * _normal(stream, 24)
 
 
 def opened(model: nn.Module) -> BlockLensModel:
