@@ -96,6 +96,11 @@ def _lens_of_llama(
 
     It has a folder, which `selfcheck` reads the reference from, only where the model names the one it was loaded from.
     """
+    if type(llama.model.embed_tokens) is not torch.nn.Embedding:
+        raise ValueError(
+            f"the {type(llama).__name__} given is wrapped by a TransformerBridge already: give the bridge and its "
+            "tokenizer to Lens.of(bridge, tokenizer)"
+        )
     held = llama.model.embed_tokens.weight
     wanted = _dtype(dtype)
     if wanted not in (None, held.dtype):
