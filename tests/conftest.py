@@ -15,7 +15,7 @@ settings.load_profile("spiritlens")
 
 
 if find_spec("transformer_lens.HookedTransformer") is None:  # TransformerLens 4
-    collect_ignore = ["models/hooked_transformer"]
+    collect_ignore = ["models/hooked_transformer", "analysis/test_induction.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,12 +16,16 @@ from spiritlens.arguments import check_choice, shown
 from spiritlens.models.backend_row import Backend, BackendName, Maker
 from spiritlens.models.transformer_bridge.backend import BACKEND as TRANSFORMER_BRIDGE
 
-if find_spec("transformer_lens.HookedTransformer") is None:
-    BACKENDS: tuple[Backend, ...] = (TRANSFORMER_BRIDGE,)
-else:
-    from spiritlens.models.hooked_transformer.backend import BACKEND as HOOKED_TRANSFORMER
+HOOKED_TRANSFORMERS: tuple[Backend, ...] = ()
+if find_spec("transformer_lens.HookedTransformer") is not None:
+    from spiritlens.models.hooked_transformer.backend import BACKEND
 
-    BACKENDS = (HOOKED_TRANSFORMER, TRANSFORMER_BRIDGE)
+    HOOKED_TRANSFORMERS = (BACKEND,)
+
+BACKENDS: tuple[Backend, ...] = (
+    *HOOKED_TRANSFORMERS,
+    TRANSFORMER_BRIDGE,
+)
 
 
 def backend_of(model: Any) -> Backend:
