@@ -170,8 +170,8 @@ def planted(
 ) -> Planted:
     """A planted circuit by name: ``fact machine``, ``fact machine, speech later``, ``or pair`` or ``and pair``.
 
-    ``backend`` as in `spiritlens.load`. Returns the lens with its prompts and the truth that methods must find. Raises
-    ValueError for another name, or a backend that the installed TransformerLens has not.
+    ``backend`` as in `spiritlens.load`. Returns the lens with its prompts and the truth that methods must find.
+    Raises ValueError for another name, or a backend that the installed TransformerLens has not.
     """
     vocabulary = planted_vocabulary()
     model = build_circuit(name, token_kinds(vocabulary), dtype, backend)

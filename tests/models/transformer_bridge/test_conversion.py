@@ -52,7 +52,7 @@ def test_a_loaded_model_is_wrapped_in_place():
     config = random_config()
     llama = architecture("llama").model(config)
     llama.load_state_dict(random_weights(config))
-    expected = llama.eval()(TOKENS).logits
+    expected = llama.eval()(TOKENS).logits.detach()
     model = bridge_on(llama)
     assert model.original_model is llama
     assert float((BridgeLensModel(model).forward(TOKENS) - expected).abs().max()) < 1e-4
