@@ -9,7 +9,17 @@ from transformers import LlamaConfig
 from spiritlens.models.backend_row import BackendName
 from spiritlens.models.backends import backend_of, maker
 from spiritlens.models.blocks.lens_model import BlockLensModel
-from spiritlens.models.random_weights import of_architecture, random_config
+from spiritlens.models.checkpoints.llama import LlamaLike, architecture
+from spiritlens.models.random_weights import random_config
+
+SHAPE = frozenset(
+    {
+        *("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "intermediate_size"),
+        *("vocab_size", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "rope_parameters"),
+        *("bos_token_id", "eos_token_id"),
+    }
+)
+"""Fields of a configuration that every architecture has."""
 
 
 def random_llama(
@@ -77,3 +87,10 @@ def tied(config: LlamaConfig, share: bool = True) -> LlamaConfig:
     """The configuration with one matrix for embedding and unembedding, or with two."""
     config.tie_word_embeddings = share
     return config
+
+
+def of_architecture(config: LlamaLike, model_type: str) -> LlamaLike:
+    """The same shape in another architecture: ``qwen2`` has biases on q, k, v."""
+    shape = {name: value for name, value in config.to_dict().items() if name in SHAPE}
+    found: LlamaLike = architecture(model_type).config(**shape)
+    return found

@@ -72,6 +72,7 @@ ELSEWHERE = {
     "prompts/vocabulary/family": "prompts/vocabulary/test_families",
     "prompts/vocabulary/given_tokenizer": "models/hooked_transformer/test_accepting",
     "prompts/vocabulary/sentencepieces": "prompts/vocabulary/test_vocabulary",
+    "prompts/vocabulary/spelling": "prompts/vocabulary/test_spacing",
     "prompts/vocabulary/tokenizer_files": "prompts/vocabulary/test_vocabulary",
     "report/figures/accuracy_table": "report/test_tables",
     "report/figures/chosen": "report/figures/test_own_results",

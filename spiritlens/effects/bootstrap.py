@@ -12,13 +12,17 @@ interval has the length of Student's, not of a too short normal one (Hesterberg 
 the bootstrap", The American Statistician 69(4)); n is the number of clusters. None below `FEWEST_CLUSTERS` of them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from spiritlens.effects.clusters import Array, cluster_codes
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
+
+ROWS_AT_ONCE = 512
+"""Draws that are made at once: what is counted for them stays in the processor's cache."""
 
 
 def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0, precision: Any = np.float64) -> Array:
@@ -26,10 +30,14 @@ def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0, preci
     if resamples < 1:
         raise ValueError(f"resamples={resamples}: at least 1 is needed (1000 is usual)")
     codes, n_clusters = cluster_codes(clusters)
-    drawn = np.random.default_rng(seed).integers(0, n_clusters, size=(resamples, n_clusters))
-    drawn += np.arange(resamples)[:, None] * n_clusters
-    counts = np.bincount(drawn.reshape(-1), minlength=resamples * n_clusters).reshape(resamples, n_clusters)
-    return np.asarray(counts.astype(precision)[:, codes])
+    rng, weights = np.random.default_rng(seed), np.empty((resamples, len(codes)), dtype=precision)
+    for start in range(0, resamples, ROWS_AT_ONCE):
+        rows = min(ROWS_AT_ONCE, resamples - start)
+        drawn = rng.integers(0, n_clusters, size=(rows, n_clusters))
+        drawn += np.arange(rows)[:, None] * n_clusters
+        counts = np.bincount(drawn.reshape(-1), minlength=rows * n_clusters).reshape(rows, n_clusters)
+        weights[start : start + rows] = counts.take(codes, axis=1)
+    return np.asarray(weights)
 
 
 def weighted_means(values: Any, weights: Array) -> Array:
@@ -62,10 +70,38 @@ def interval(draws: Any, n_clusters: int, confidence: float = 0.95) -> tuple[Arr
     draws = np.asarray(draws, dtype=np.float64)
     if n_clusters < FEWEST_CLUSTERS:
         return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
-    quantile = scipy.stats.t.ppf((1 - confidence) / 2, n_clusters - 1)
-    tail = float(scipy.stats.norm.cdf(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
+    tail = _tail(n_clusters, confidence)
     low, high = _nan_quantiles(draws, (tail, 1 - tail))
     return low, high
+
+
+def interval_ends(draws: Any, n_clusters: int) -> Callable[[float], tuple[float, float]]:
+    """`interval` of one statistic's draws [resample], some of which have a value, at any confidence: they are sorted
+    once."""
+    draws = np.asarray(draws, dtype=np.float64)
+    ordered = np.sort(draws[~np.isnan(draws)])
+
+    def ends(confidence: float) -> tuple[float, float]:
+        if n_clusters < FEWEST_CLUSTERS:
+            return float("nan"), float("nan")
+        tail = _tail(n_clusters, confidence)
+        return _quantile(ordered, tail), _quantile(ordered, 1 - tail)
+
+    return ends
+
+
+def _tail(n_clusters: int, confidence: float) -> float:
+    """The share of draws beyond either end, expanded as the length of Student's interval asks."""
+    quantile = scipy.special.stdtrit(n_clusters - 1, (1 - confidence) / 2)
+    return float(scipy.special.ndtr(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
+
+
+def _quantile(ordered: Array, level: float) -> float:
+    """Quantile of sorted values, between its two neighbours."""
+    place = level * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 1)
+    lower, upper = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    return lower + (upper - lower) * (place - below)
 
 
 def _nan_quantiles(draws: Array, levels: tuple[float, float]) -> Array:

@@ -15,15 +15,6 @@ from spiritlens.models.backends import backend_of, maker
 from spiritlens.models.checkpoints.llama import LlamaLike, architecture, tensor_shapes
 from spiritlens.models.protocol import LensModel
 
-SHAPE = frozenset(
-    {
-        *("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "intermediate_size"),
-        *("vocab_size", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "rope_parameters"),
-        *("bos_token_id", "eos_token_id"),
-    }
-)
-"""Fields of a configuration that every architecture has."""
-
 
 def random_config(
     n_layers: int = 3,
@@ -51,13 +42,6 @@ def random_config(
         eos_token_id=2,
     )
     return config
-
-
-def of_architecture(config: LlamaLike, model_type: str) -> LlamaLike:
-    """The same shape in another architecture: ``qwen2`` has biases on q, k, v."""
-    shape = {name: value for name, value in config.to_dict().items() if name in SHAPE}
-    found: LlamaLike = architecture(model_type).config(**shape)
-    return found
 
 
 def random_weights(config: LlamaLike, seed: int = 0, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from random_llamas import of_architecture
 
 from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.models.lens import Lens
-from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model
+from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
 

@@ -80,3 +80,10 @@ def test_draws_without_a_value_are_left_out() -> None:
 def test_one_clear_error_each(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_draws_made_in_pieces_are_those_made_at_once() -> None:
+    subjects = ["b", "a", "c", "a", "d"]
+    drawn = np.random.default_rng(3).integers(0, 4, size=(1300, 4))
+    slowly = [[list(row).count("abcd".index(subject)) for subject in subjects] for row in drawn.tolist()]
+    np.testing.assert_array_equal(bootstrap_weights(subjects, 1300, 3), slowly)

@@ -241,8 +241,8 @@ def averaged(bench: Bench) -> Any:
         "indirect": sl.effects.indirect(effects),
         "normalised": sl.effects.normalised_indirect(effects, threshold=1e-6),
         "normalised total": sl.effects.normalised_total(effects),
-        "average": sl.effects.average(effects, facts="all", resamples=50),
-        "average total": sl.effects.average_total(effects, facts="all", resamples=50),
+        "average": sl.effects.average(effects, facts="all"),
+        "average total": sl.effects.average_total(effects, facts="all"),
     }
 
 

@@ -28,6 +28,7 @@ from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.models.blocks.placed_hooks import OF_THE_BRIDGE, Place
 from spiritlens.models.blocks.weights import AttentionWeights, Linear, MLPWeights, Norm
 from spiritlens.models.checkpoints.llama import context, head_size, window
+from spiritlens.models.precision import widened
 from spiritlens.models.protocol import HookFunction
 
 TABLE_POSITIONS = 8192
@@ -147,7 +148,14 @@ class BridgeLensModel(BlockLensModel):
     # Hooks
 
     def replacing(self, name: str, function: HookFunction) -> tuple[Place, ...]:
-        """A hook on ``resid_mid`` sits behind the attention, where the residual stream is written."""
+        """Where it is read: ``resid_mid`` behind the attention, a norm's scale behind the norm.
+
+        The bridge computes a norm's own scale beside the norm, and without gradients.
+        """
+        if name.endswith("hook_scale"):
+            norm = self.model.get_submodule(name.removesuffix(".hook_scale"))
+            scale = _Scale(_norm(norm.original_component))
+            return (Place(name, norm.hook_in, scale.before), Place(name, norm, function, scale.seen))
         for layer, block in enumerate(self.model.blocks):
             if self._points[name] is self._points[hook_name("resid_mid", layer)]:
                 mid = _ResidMid()
@@ -189,6 +197,32 @@ class _ResidMid:
             return output if value is resid_mid else (value - resid_pre, *rest)
 
         return resid_mid, back
+
+
+class _Scale:
+    """The scale of one norm, seen at its output, which is computed anew where the scale is replaced."""
+
+    def __init__(self, norm: Norm) -> None:
+        self.norm = norm
+        self.resid: Tensor | None = None
+
+    def before(self, resid: Tensor) -> Tensor:
+        self.resid = resid
+        return resid
+
+    def seen(self, module: nn.Module, output: Tensor) -> tuple[Tensor, Callable[[Tensor], Any]]:
+        if self.resid is None:
+            raise RuntimeError("a hook on a norm's scale fires with its norm only")
+        wide = widened(self.resid)
+        scale = (wide.pow(2).mean(-1, keepdim=True) + self.norm.eps).sqrt()
+
+        def back(value: Tensor) -> Tensor:
+            if value is scale:
+                return output
+            normed = (wide / value).to(output.dtype)
+            return normed if self.norm.w is None else normed * self.norm.w
+
+        return scale, back
 
 
 class _Parts:

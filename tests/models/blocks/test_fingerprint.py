@@ -4,13 +4,14 @@ import functools
 
 import pytest
 import torch
+from random_llamas import of_architecture
 
 import spiritlens as sl
 from spiritlens.models.backends import backend_of
 from spiritlens.models.blocks.fingerprint import FILL, described, user_hooks
 from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.models.lens import Lens
-from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model
+from spiritlens.models.random_weights import random_config, random_lens_model
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import copy
 
 import pytest
 import torch
+from random_llamas import of_architecture
 from torch import Tensor
 
 from spiritlens.components import hook_name
@@ -14,7 +15,7 @@ from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.models.checkpoints.llama import architecture
 from spiritlens.models.checkpoints.reference import hold_float64
 from spiritlens.models.protocol import CachedPrefix
-from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model, random_weights
+from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
 
 LAYERS, LENGTH, RUNS = 3, 9, 2
 ROWS = torch.tensor([1, 0, 0, 1])

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from random_llamas import of_architecture
 
 from spiritlens.models.checkpoints.llama import architecture, owned
-from spiritlens.models.random_weights import of_architecture, random_config, random_weights
+from spiritlens.models.random_weights import random_config, random_weights
 from spiritlens.models.transformer_bridge.bridged import BridgeLensModel
 from spiritlens.models.transformer_bridge.conversion import bridge_on, fold_bridge_norms, transformer_bridge
 
