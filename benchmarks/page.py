@@ -6,9 +6,9 @@
 Each commit builds, in a process of its own, the page of the same effects: 8 layers, 3 components, role maps of both
 modalities in two metrics, token maps of 20 columns for `token-maps` of the facts, one voice, a sound of 2.3 s for each
 spoken prompt. Commits before the page was packed take about a second a fact, so they build `before-facts` facts and a
-third of them: what a further fact costs is told, and what the facts of the new page would. What is checked out is built with the sounds in the page and
-beside it, and opened in Debian's chromium: first paint, time and CPU until the first view is drawn, and the switching
-of facts.
+third of them: what a further fact costs is told, and what the facts of the new page would. What is checked out is built
+with the sounds in the page and beside it, and opened in Debian's chromium: first paint, time and CPU until the first
+view is drawn, and the switching of facts.
 """
 
 import json
@@ -49,7 +49,7 @@ def main(
         old, least = (built(tree, work / f"old-{n}", n, min(token_maps, n), "") for n in (before_facts, few))
         whole = built(ROOT, work / "whole", facts, token_maps, "in the page")
         beside = built(ROOT, work / "beside", facts, token_maps, "beside it")
-        opened = in_the_browser(work / "whole" / "index.html", work)
+        opened = in_the_browser(work / "whole" / "index.html", work, facts)
     further = {name: (old[name] - least[name]) / (before_facts - few) for name in ("CPU s", "MB")}
     grown = {name: old[name] + (facts - before_facts) * further[name] for name in further}
     print(f"{before}, {before_facts} facts: {old['CPU s']:.1f} s of CPU, {old['MB']:.1f} MB")
@@ -157,7 +157,7 @@ def prompt_of(kind: str, fact: int, line: tuple[Any, ...]) -> Any:
     )
 
 
-def in_the_browser(page: Path, work: Path) -> Figures:
+def in_the_browser(page: Path, work: Path, facts: int) -> Figures:
     """Seconds of opening the page and of switching facts."""
     sys.path.insert(0, str(ROOT / "tests" / "report"))
     from browser import browser
@@ -172,8 +172,8 @@ def in_the_browser(page: Path, work: Path) -> Figures:
         tab.tell("document.getElementById('facts').scrollIntoView({behavior: 'instant'})")
         tab.wait("document.querySelector('#fact svg')")
         switches = []
-        for fact in range(1, 12):
-            goal = f"fact=capital%2F{fact * 7}"
+        for fact in range(1, min(12, facts)):
+            goal = f"fact=capital%2F{fact}"
             start, old = time.perf_counter(), tab.tell("document.querySelector('#fact-title').textContent")
             script = f"(location.hash = '{goal}', new Promise((then) => {{ const look = () => "
             script += f"document.querySelector('#fact-title').textContent !== {json.dumps(old)} ? then(1) : "
