@@ -60,24 +60,11 @@ def weighted_means(values: Any, weights: Array) -> Array:
     return np.asarray(means.reshape(len(weights), *values.shape[1:]))
 
 
-def interval(draws: Any, n_clusters: int, confidence: float = 0.95) -> tuple[Array, Array]:
-    """Expanded percentile interval of bootstrap draws [resample …]; NaN for fewer than `FEWEST_CLUSTERS` clusters.
-
-    Draws that are NaN (a role that no drawn fact has) are left out.
-    """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence}: expected a share between 0 and 1, such as 0.95")
-    draws = np.asarray(draws, dtype=np.float64)
-    if n_clusters < FEWEST_CLUSTERS:
-        return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
-    tail = _tail(n_clusters, confidence)
-    low, high = _nan_quantiles(draws, (tail, 1 - tail))
-    return low, high
-
-
 def interval_ends(draws: Any, n_clusters: int) -> Callable[[float], tuple[float, float]]:
-    """`interval` of one statistic's draws [resample], some of which have a value, at any confidence: they are sorted
-    once."""
+    """Expanded percentile interval of bootstrap draws [resample] at any confidence; the draws are sorted once.
+
+    NaN for fewer than `FEWEST_CLUSTERS` clusters. Draws that are NaN (a role that no drawn fact has) are left out.
+    """
     draws = np.asarray(draws, dtype=np.float64)
     ordered = np.sort(draws[~np.isnan(draws)])
 
@@ -102,13 +89,3 @@ def _quantile(ordered: Array, level: float) -> float:
     below = min(int(place), len(ordered) - 1)
     lower, upper = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
     return lower + (upper - lower) * (place - below)
-
-
-def _nan_quantiles(draws: Array, levels: tuple[float, float]) -> Array:
-    """Quantiles along the first axis, skipping NaN, without the warning for cells that are NaN throughout."""
-    empty = np.isnan(draws).all(axis=0)
-    filled = np.where(empty, 0.0, draws)
-    quantiles = (
-        np.nanquantile(filled, levels, axis=0) if np.isnan(filled).any() else np.quantile(filled, levels, axis=0)
-    )
-    return np.where(empty, np.nan, quantiles)
