@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from spiritlens.environment import plain_torch
+from spiritlens.models.backend_row import BackendName
+from spiritlens.models.backends import backend_of, maker
 from spiritlens.models.checkpoints.llama import LlamaLike, architecture, tensor_shapes
-from spiritlens.models.hooked_transformer.conversion import hooked_transformer
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.protocol import LensModel
 
 
 def random_config(
@@ -61,8 +62,12 @@ def random_weights(config: LlamaLike, seed: int = 0, dtype: torch.dtype = torch.
 
 @plain_torch
 def random_lens_model(
-    config: LlamaLike | None = None, seed: int = 0, dtype: torch.dtype = torch.float64
-) -> HookedLensModel:
+    config: LlamaLike | None = None,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+    backend: BackendName | None = None,
+) -> LensModel:
     """A random model behind the protocol: ``random_lens_model(random_config(n_layers=4, n_kv_heads=2))``."""
     config = config or random_config()
-    return HookedLensModel(hooked_transformer(random_weights(config, seed, dtype), config, dtype, name="random"))
+    model = maker(backend).converted(random_weights(config, seed, dtype), config, dtype, name="random")
+    return backend_of(model).opened(model)
