@@ -35,6 +35,7 @@ METHODS = {
     "attribution_patch": lambda lens, prompts: sl.attribution_patch(
         lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL
     ),
+    "relevance_patch": lambda lens, prompts: sl.relevance_patch(lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL),
     "attribute_edges": lambda lens, prompts: sl.attribute_edges(lens, prompts, sl.Noise(), NODES, **FOIL),
     "direct_logit_attribution": lambda lens, prompts: sl.heads.direct_logit_attribution(lens, prompts),
     "head_knockout": lambda lens, prompts: sl.heads.head_knockout(lens, prompts, "zero", **QUIET),
