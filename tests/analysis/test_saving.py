@@ -46,8 +46,8 @@ METHODS = {
     "dose_curve": lambda lens, prompts: sl.tracing.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
     "interchange": lambda lens, prompts: interchanged(lens),
     "faithfulness": lambda lens, prompts: sl.heads.faithfulness(interchanged(lens)),
-    "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
-    "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
+    "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts)),
+    "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts)),
 }
 
 
