@@ -1,6 +1,7 @@
 """Files give back what was in memory: any labels, all schemas, joins, subsets and concatenations."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from made_datasets import made_effects, made_paths
 
 import spiritlens as sl
+from spiritlens.effects.contents import joined, read_contents
 from spiritlens.effects.joining import join_effects
-from spiritlens.effects.netcdf import decoded, encoded, read_netcdf
+from spiritlens.effects.netcdf import read_netcdf, write_netcdf
 from spiritlens.effects.paths import EDGE_AXES
 from spiritlens.effects.run_directory import open_run
 from spiritlens.effects.schema import PROMPT_TEXTS, SITE_COORDINATES, Status
@@ -108,8 +110,9 @@ def paths(draw: st.DrawFn) -> xr.Dataset:
 
 
 def again(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset through the bytes of a file."""
-    return decoded(encoded(dataset, "it"))
+    """The dataset through a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read_netcdf(write_netcdf(dataset, Path(folder) / "it.nc"))
 
 
 @settings(max_examples=6, deadline=None)
@@ -152,7 +155,8 @@ def test_labels_of_later_parts_stay_whole_in_a_run(tmp_path: Path) -> None:
     parts = grown(token_effects(n_facts=2))
     for place, part in enumerate(parts):
         run.write_part(f"p{place}", part)
-    finished = open_run(tmp_path, {}).finish()
+    ids = [str(part["prompt_id"].values[0]) for part in parts]
+    finished = run.write_effects(joined(run, ids, read_contents(run).where))
     assert finished["voice"].values.tolist() == ["é", "ééé", "é" * 9, "é" * 27]
     xr.testing.assert_identical(sl.effects.load(tmp_path / "effects.nc"), finished)
 

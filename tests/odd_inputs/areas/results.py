@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from frame import Bench, Odd, error, result
+from old_parts import one_prompt_parts
 
 import spiritlens as sl
 from spiritlens.effects.joining import join_effects
@@ -123,6 +124,7 @@ class Traced:
         self.effects = self.trace(bench.folder() / "run")
         self.master = bench.folder("master") / "run"
         self.trace(self.master)
+        one_prompt_parts(self.master)
 
     def trace(self, folder: Any, prompts: Any = None, **settings: Any) -> xr.Dataset:
         given = {"grid": GRID, "samples": 1, "progress": "none"} | settings
@@ -304,8 +306,6 @@ def opening(bench: Bench) -> Iterator[Odd]:
     for name in ("", "../a", ".a", "a/b", None, 5):
         yield error("write_part", f"name {name!r}", lambda name=name: run.write_part(name, None), "part name", "plain")
     yield error("read_part", "no such part", lambda: run.read_part("a"), "a.nc", "no such file")
-    yield error("finish", "nothing is done", run.finish, "no parts", "traced")
-    yield error("finish", "a part not done", lambda: run.finish(["a"]), "'a'", "run the same command")
 
 
 def resuming(traced: Traced) -> Iterator[Odd]:
