@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import listed
+from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import (
     CANARIES,
     HEARD_COLUMNS,
@@ -24,7 +25,6 @@ from spiritlens.effects.schema import (
     Status,
     site_axis,
 )
-from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.settings import setting_differences
 from spiritlens.effects.store import CHECKS, schema_of
 
@@ -129,11 +129,14 @@ def _concatenated(parts: Sequence[xr.Variable], places: Places, padded: tuple[st
     """One variable along ``prompt``, its `padded` axis of this length. Texts keep their length."""
     dims, kind, (axis, length) = parts[0].dims, np.result_type(*{part.dtype for part in parts}), padded
     along = dims.index("prompt")
-    sizes = {**parts[0].sizes, **({axis: length} if axis in dims else {})}
+    sizes = dict(parts[0].sizes)
+    if axis in dims:
+        sizes[axis] = length
     sizes["prompt"] = sum(int((where >= 0).sum()) for where in places)
     found = np.empty([sizes[dim] for dim in dims], kind)
     fill = _fill_of(name, kind)
     turned = np.moveaxis(found, along, 0)
+    where: Any
     for part, where in zip(parts, places, strict=True):
         values, kept = np.moveaxis(part.values, along, 0), where >= 0
         if not kept.all():
@@ -142,9 +145,9 @@ def _concatenated(parts: Sequence[xr.Variable], places: Places, padded: tuple[st
             turned[where] = values
             continue
         between = [dim for dim in dims if dim != "prompt"].index(axis)
-        site = (slice(None),) * between
-        turned[(where, *site, slice(0, part.sizes[axis]))] = values
-        turned[(where, *site, slice(part.sizes[axis], None))] = fill
+        site, size = (slice(None),) * between, part.sizes[axis]
+        turned[(where, *site, slice(0, size))] = values
+        turned[(where, *site, slice(size, None))] = fill
     return xr.Variable(dims, found, parts[0].attrs)
 
 

@@ -46,7 +46,7 @@ def _fill(file: BinaryIO, plain: xr.Dataset, name: str) -> None:
     """Write, read back, compare, seal."""
     sink = _Sink(file)
     try:
-        plain.to_netcdf(sink, engine="h5netcdf")  # type: ignore[call-overload]
+        plain.to_netcdf(sink, engine="h5netcdf")
         again = None if sink.error else decoded(file)
     except Exception as error:
         if sink.error is None:

@@ -61,6 +61,10 @@ class Shard:
 WHOLE = Shard()
 
 
+class EmptyShard(ValueError):
+    """A shard that none of the prompts falls to, as there are more shards than prompts."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The folder of a run, as methods take it by ``folder=``, with what a plain path leaves out.

@@ -88,7 +88,7 @@ def _written(path: Path, fill: Callable[[BinaryIO], object]) -> Iterator[Path]:
     try:
         handle = _created(temporary)
         with os.fdopen(handle, "r+b", buffering=0, closefd=False) as file:
-            fill(file)  # type: ignore[arg-type]
+            fill(file)
         os.fsync(handle)
         if fcntl is None:
             os.close(handle)

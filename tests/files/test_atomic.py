@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-resource = pytest.importorskip("resource")
-
 from spiritlens.files import atomic
 from spiritlens.files.atomic import create_whole, given_path, sweep, write_whole
 
@@ -72,6 +70,7 @@ def test_a_failed_write_is_one_sentence_and_leaves_nothing(
 
 def test_a_write_without_room_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     """A file may not grow beyond the limit that the system sets here, as on a full disk."""
+    resource = pytest.importorskip("resource")
     write_whole(tmp_path / "a", b"old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))

@@ -39,6 +39,7 @@ from spiritlens.analysis.grid.results import array, metric_settings, model_attri
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import HEAD_COMPONENTS, hook_name, patched_by
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -72,7 +73,7 @@ def attribution_patch(
     *,
     steps: int = 1,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Estimate every activation patch of the grid from gradients.

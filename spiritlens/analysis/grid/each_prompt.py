@@ -113,7 +113,7 @@ def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset
     return kept.finish()
 
 
-UNMEASURABLE = (ValueError, ArithmeticError, LookupError, RuntimeError)
+UNMEASURABLE = (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError)
 """Errors of one prompt. Others (no room on the disk, a fault of the program) end the call, and so do those of a device
 that has failed (`_failure`)."""
 DEVICE_ERRORS = ("CUDA error", "HIP error", "MPS backend", "NCCL error")

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.grid.results import prompt_columns
@@ -31,7 +30,7 @@ from spiritlens.effects.prompt_table import read_ids, read_table, table_of, writ
 from spiritlens.effects.run_directory import RunDirectory, open_run
 from spiritlens.effects.schema import HEARD_COLUMNS, VERSIONS
 from spiritlens.effects.settings import setting_differences
-from spiritlens.effects.shards import WHOLE, RunFolder, Shard, given_run_folder
+from spiritlens.effects.shards import WHOLE, EmptyShard, RunFolder, Shard, given_run_folder
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.warn import warn
 
@@ -90,9 +89,11 @@ class PromptFolder:
             keep_failures(self.run.folder, self.shard.label, self.failures)
 
     def finish(self) -> xr.Dataset:
-        """Join the finished prompts of this call, in its order; the whole run joins all of its folder into effects.nc."""
+        """Join the finished prompts of this call, in its order; the whole run joins its folder into effects.nc."""
         if self.finished is not None:
             return self.finished
+        if not self.prompts:
+            raise EmptyShard(f"shard {self.shard} has none of the prompts: give no more shards than there are prompts")
         ids = [name for name in self.prompts if name in self.where]
         if not ids and self.failures:
             raise ValueError(

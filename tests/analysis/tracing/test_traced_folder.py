@@ -191,7 +191,7 @@ def test_damaged_parts_of_other_calls_are_left_out_and_told(planted: Planted, tm
     trace(planted, tmp_path, [first, second])
     part = RunDirectory(one_prompt_parts(tmp_path)).part
     shutil.copy(part(second.id), part(first.id))
-    with pytest.warns(UserWarning, match=f"lacks 1 prompts: .*{first.id}.nc holds the prompt {second.id}"):
+    with pytest.warns(UserWarning, match=f"lacks 1 prompts of other calls.*{first.id}.nc holds the prompt {second.id}"):
         found = trace(planted, tmp_path, [third])
     assert found["prompt_id"].values.tolist() == [third.id]
     assert sl.effects.load(tmp_path / "effects.nc")["prompt_id"].values.tolist() == [second.id, third.id]
