@@ -25,9 +25,8 @@ status
 Functions, as ``sl.effects.total(effects)``: `total`, `indirect`, `normalised_total`, `normalised_indirect` (of each
 prompt), `by_role` (rows that modalities share), `average`, `average_total` (over facts, with intervals), `limits` (what
 varies most, and how many more facts or voices would help), `save`, `load` (files), `rejoin` (effects.nc anew from its
-parts), `inspect` (what a run holds and lacks), `merge` (runs of several machines into one), `canary` (whether the engine did what it should); `Status` names how cells came about.
-
-`RunFolder` and `Shard` share a run among processes.
+parts), `inspect` (what a run holds and lacks), `merge` (runs of several machines into one), `canary` (whether the
+engine did what it should); `Status` names how cells came about, `RunFolder` and `Shard` share a run among processes.
 
 Modules: `schema` (the effects dataset and its checks), `paths` (the same for edges), `measures` (of other methods),
 `metric_words` (what a metric is), `quantities` (TE, IE of prompts), `role_effects` (roles), `statistics` (facts),

@@ -205,9 +205,12 @@ def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
     held = {
         name: table.column(name).to_pylist() for name in ("id", FINGERPRINT, "encoder") if name in table.column_names
     }
-    if len(held) == 3 and held["id"][: len(prompts)] == list(prompts):
+    if len(held) == 3:
+        row_of = {name: row for row, name in enumerate(held["id"])}
+        rows = [row_of.get(name, -1) for name in prompts]
         prints = [fingerprint(prompt.to_dict()) for prompt in prompts.values()]
-        if held[FINGERPRINT][: len(prints)] == prints and _same_names(table, prompts):
+        known = -1 not in rows and [held[FINGERPRINT][row] for row in rows] == prints
+        if known and _same_names(table.take(rows), prompts):
             return
     _check_prompts(run, prompts, _rows(table))
     with run.locked():
@@ -216,12 +219,12 @@ def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
 
 
 def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
-    """Whether the first rows have the names of the prompts, which they stand for."""
+    """Whether the rows of these prompts have their present names."""
     for name in NAMES:
         if name not in table.column_names:
             return False
         now = [prompt.subject.name if name == "subject" else getattr(prompt, name) for prompt in prompts.values()]
-        if not _same(table.column(name).slice(0, len(now)).to_pylist(), now):
+        if not _same(table.column(name).to_pylist(), now):
             return False
     return True
 
