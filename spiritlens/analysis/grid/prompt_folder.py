@@ -11,7 +11,6 @@ prompts.parquet and the results have the new ones, whatever the parts say.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -208,7 +207,7 @@ def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
     if len(held) == 3:
         row_of = {name: row for row, name in enumerate(held["id"])}
         rows = [row_of.get(name, -1) for name in prompts]
-        prints = [fingerprint(prompt.to_dict()) for prompt in prompts.values()]
+        prints = [fingerprint(prompt) for prompt in prompts.values()]
         known = -1 not in rows and [held[FINGERPRINT][row] for row in rows] == prints
         if known and _same_names(table.take(rows), prompts):
             return
@@ -251,15 +250,20 @@ def _check_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], found: Mapp
         )
 
 
-def fingerprint(row: Mapping[str, Any]) -> str:
-    """A digest of what decides a prompt's numbers, and of where its words and roles are."""
-    deciding = [value for name, value in row.items() if name not in NAMES]
-    return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:16]
+def fingerprint(prompt: Prompt) -> str:
+    """A digest of what decides a prompt's numbers and its id does not: where its words and roles are, and whose tokens
+    and units it has."""
+    digest = hashlib.sha256()
+    texts = (prompt.words, prompt.roles, prompt.parts, (prompt.vocabulary, prompt.encoder, prompt.kind))
+    for some in (*texts, (prompt.foil_rule,), prompt.aliases):
+        digest.update(f"{len(some)} {chr(31).join(some)}".encode("utf-8", "surrogatepass"))
+    digest.update(np.array(prompt.word_index, np.int64).tobytes())
+    digest.update(np.array((*prompt.starts, *prompt.ends), np.float64).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _row(prompt: Prompt) -> dict[str, Any]:
-    row = prompt.to_dict()
-    return {**row, FINGERPRINT: fingerprint(row)}
+    return {**prompt.to_dict(), FINGERPRINT: fingerprint(prompt)}
 
 
 def _rows(table: Any) -> dict[str, dict[str, Any]]:
