@@ -82,7 +82,7 @@ def main(
                 total, peak = total + seconds, max(peak, memory)
         within = total <= TARGET_SECONDS and peak <= TARGET_BYTES
         print(
-            f"join, load, compare: {total:.1f} s, {peak / 1e9:.2f} GB: {'within' if within else 'NOT within'} 60 s, 2 GB"
+            f"join, load, compare: {total:.1f} s, {peak / 1e9:.2f} GB; {'within' if within else 'NOT within'} the target"
         )
         if before:
             print_curve(Path(place), before, curve)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.grid.results import prompt_columns
@@ -206,10 +207,10 @@ def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
     }
     if len(held) == 3:
         row_of = {name: row for row, name in enumerate(held["id"])}
-        rows = [row_of.get(name, -1) for name in prompts]
+        places = [row_of.get(name, -1) for name in prompts]
         prints = [fingerprint(prompt) for prompt in prompts.values()]
-        known = -1 not in rows and [held[FINGERPRINT][row] for row in rows] == prints
-        if known and _same_names(table.take(rows), prompts):
+        known = -1 not in places and [held[FINGERPRINT][row] for row in places] == prints
+        if known and _same_names(table.take(places), prompts):
             return
     _check_prompts(run, prompts, _rows(table))
     with run.locked():
