@@ -81,9 +81,7 @@ def main(
             else:
                 total, peak = total + seconds, max(peak, memory)
         within = total <= TARGET_SECONDS and peak <= TARGET_BYTES
-        print(
-            f"join, load, compare: {total:.1f} s, {peak / 1e9:.2f} GB; {'within' if within else 'NOT within'} the target"
-        )
+        print(f"join, load, compare: {total:.1f} s, {peak / 1e9:.2f} GB; within the target: {within}")
         if before:
             print_curve(Path(place), before, curve)
 

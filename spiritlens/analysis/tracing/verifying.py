@@ -1,7 +1,8 @@
 """Checking a finished trace: every checksum, and some cells, drawn at random, traced anew.
 
 Cells are traced by the same settings and noise, by themselves, and compared with what the folder holds: to rounding, as
-other rows go together, and to the noise floor that was measured with them.
+other rows go together, and to the noise floor that was measured with them. Signs and axes are those of causal tracing
+(`spiritlens.analysis.tracing.causal_tracing`). Source: this project.
 """
 
 import json
