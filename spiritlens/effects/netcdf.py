@@ -16,7 +16,7 @@ import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +30,8 @@ SEAL = b"\nspiritlens sha256 "
 SEAL_LENGTH = len(SEAL) + 65
 PIECE = 1 << 20
 """Bytes that are hashed at a time."""
+LARGE = 1 << 25
+"""Bytes above which a variable is compared with its file piece by piece."""
 TEXT_KINDS = "UOT"
 """Kinds of numpy arrays that may hold texts: of one width, of objects, of any length."""
 ENCODINGS_OF_XARRAY = ("_FillValue", "coordinates", "dtype")
@@ -47,16 +49,14 @@ def _fill(file: BinaryIO, plain: xr.Dataset, name: str) -> None:
     sink = _Sink(file)
     try:
         plain.to_netcdf(sink, engine="h5netcdf")
-        again = None if sink.error else decoded(file)
+        found = [] if sink.error else _differences_in(file, plain)
     except Exception as error:
         if sink.error is None:
             raise ValueError(
                 f"{name} cannot be written as netCDF ({_line(error)}): change or drop what is named"
             ) from error
-        again = None
-    if again is None:
-        raise sink.error or OSError(f"{name} could not be written")
-    found = differences(plain, again)
+    if sink.error is not None:
+        raise sink.error
     if found:
         raise ValueError(
             f"{name} would not be read back as it is: {found[0]}{f', and {len(found) - 1} more' * (len(found) > 1)}; "
@@ -64,6 +64,25 @@ def _fill(file: BinaryIO, plain: xr.Dataset, name: str) -> None:
         )
     size = file.seek(0, os.SEEK_END)
     file.write(SEAL + _digest(file, size) + b"\n")
+
+
+def _differences_in(file: BinaryIO, plain: xr.Dataset) -> list[str]:
+    """What differs between a dataset and the file that was written of it; large variables are read piece by piece."""
+    large = [name for name, variable in plain.variables.items() if _is_large(variable)]
+    lines = differences(plain.drop_vars(large), decoded(file, leave=large))
+    with h5py.File(file, "r") as found:
+        for name in large:
+            variable, item = plain.variables[name], found[str(name)]
+            step = max(1, LARGE * len(variable) // variable.nbytes)
+            for first in range(0, len(variable), step):
+                piece = variable[first : first + step]
+                again = xr.Variable(_axes(item), item[first : first + step], _plain_attributes(_attributes(item)))
+                lines += differences(xr.Dataset({name: piece}), xr.Dataset({name: again}))
+    return lines
+
+
+def _is_large(variable: xr.Variable) -> bool:
+    return variable.ndim > 1 and variable.dtype.kind in "fiu" and variable.nbytes > LARGE
 
 
 class _Sink(io.RawIOBase):
@@ -107,11 +126,12 @@ class _Sink(io.RawIOBase):
         return True
 
 
-def decoded(file: BinaryIO) -> xr.Dataset:
-    """The dataset of a file that `write_netcdf` made. It reads what xarray reads, in a sixth of the time."""
+def decoded(file: BinaryIO, leave: Collection[Hashable] = ()) -> xr.Dataset:
+    """The dataset of a file that `write_netcdf` made, but for the variables to `leave`. It reads what xarray reads, in
+    a sixth of the time."""
     file.seek(0)
     with h5py.File(file, "r") as found:
-        stored = {name: item for name, item in found.items() if not _is_bare_dimension(item)}
+        stored = {name: item for name, item in found.items() if name not in leave and not _is_bare_dimension(item)}
         attributes = {name: _attributes(item) for name, item in stored.items()}
         variables = {name: _variable(item, attributes[name]) for name, item in stored.items()}
         overall = _attributes(found)
@@ -119,12 +139,16 @@ def decoded(file: BinaryIO) -> xr.Dataset:
     for one in (overall, *attributes.values()):
         coordinates |= set(str(one.pop("coordinates", "")).split())
     for name, variable in variables.items():
-        variable.attrs = {key: value for key, value in attributes[name].items() if key not in ENCODINGS_OF_XARRAY}
+        variable.attrs = _plain_attributes(attributes[name])
     return xr.Dataset(
         {name: variable for name, variable in variables.items() if name not in coordinates},
         {name: variable for name, variable in variables.items() if name in coordinates},
         overall,
     )
+
+
+def _plain_attributes(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if key not in ENCODINGS_OF_XARRAY}
 
 
 def read_netcdf(path: Path) -> xr.Dataset:

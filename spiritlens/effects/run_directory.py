@@ -136,8 +136,10 @@ class RunDirectory:
                 continue  # where nothing can be written, nobody is at work
             if lock is None:
                 held.append(label)
-            else:
-                lock.release()
+                continue
+            with contextlib.suppress(OSError):
+                self._note(label).unlink(missing_ok=True)  # of a process that was killed
+            lock.release()
         return tuple(held)
 
     def _lock(self, label: str) -> Path:
@@ -207,7 +209,9 @@ def open_run(folder: str | Path, config: Mapping[str, Any]) -> RunDirectory:
         parts.mkdir(parents=True, exist_ok=True)
     for place in (folder, parts):
         sweep(place)
-    return RunDirectory(folder)
+    run = RunDirectory(folder)
+    run.running()  # which takes away the notes of killed processes
+    return run
 
 
 def read_config(path: Path) -> dict[str, Any]:

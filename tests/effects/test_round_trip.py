@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from made_datasets import made_effects, made_paths
 
 import spiritlens as sl
+from spiritlens.effects import netcdf
 from spiritlens.effects.contents import joined, read_contents
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import read_netcdf, write_netcdf
@@ -222,6 +223,19 @@ def test_what_a_file_cannot_hold_is_refused_by_name(dataset: Any, message: str, 
     with pytest.raises(ValueError, match=message):
         sl.effects.save(dataset(), tmp_path / "e.nc")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_large_variables_are_compared_with_their_file_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effects = token_effects(n_facts=2)
+    monkeypatch.setattr(netcdf, "LARGE", effects["restored"].nbytes // 3)
+    xr.testing.assert_identical(sl.effects.load(sl.effects.save(effects, tmp_path / "e.nc")), effects)
+    axes = netcdf._axes
+    monkeypatch.setattr(netcdf, "_axes", lambda item: axes(item)[::-1] if item.name == "/restored" else axes(item))
+    with pytest.raises(ValueError, match=r"f\.nc would not be read back as it is: restored"):
+        sl.effects.save(effects, tmp_path / "f.nc")
+    assert not (tmp_path / "f.nc").exists()
 
 
 def test_one_flipped_bit_is_found(tmp_path: Path) -> None:

@@ -351,6 +351,7 @@ def resuming(traced: Traced) -> Iterator[Odd]:
     foreign = copy()
     traced_otherwise = traced.bench.folder() / "otherwise"
     trace(traced_otherwise, samples=sl.Draws(1, seed=5))
+    one_prompt_parts(traced_otherwise)
     shutil.copy(first(traced_otherwise), first(foreign))
     yield error(
         "causal_trace", "a part of another seed", lambda: trace(foreign), "another study", "seed", "take them out"
