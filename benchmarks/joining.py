@@ -169,7 +169,8 @@ def made(ids: list[str], first: int, count: int) -> Any:
         {"n_tokens": np.ones((size, len(ROLES))), "role": ROLES},
         "role",
     )
-    return new_effects(EffectValues(clean, corrupted, restored, np.zeros(restored.shape[:4], np.int8), floor), axes)
+    values = EffectValues(clean, corrupted, restored, np.zeros(restored.shape[:4], np.int8), floor)
+    return new_effects(values, axes, attributes={"model_id": ""})  # an attribute of 342edd0
 
 
 if __name__ == "__main__":

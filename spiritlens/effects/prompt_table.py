@@ -7,7 +7,7 @@ names. A `fingerprint` of what decides a prompt's numbers lets thousands of prom
 import contextlib
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +51,17 @@ def read_table(path: Path) -> pa.Table:
         ) from error
 
 
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Those of these columns that the table has; none where there is no table, or a damaged one."""
+    with contextlib.suppress(OSError, pa.ArrowInvalid, KeyError):
+        return pq.read_table(path, columns=list(names), page_checksum_verification=True)
+    return pa.table({})
+
+
 def read_ids(path: Path) -> tuple[str, ...]:
     """The ids of the prompts, in their order; none where there is no table, or a damaged one."""
-    with contextlib.suppress(OSError, pa.ArrowInvalid, KeyError):
-        return tuple(map(str, pq.read_table(path, columns=["id"]).column("id").to_pylist()))
-    return ()
+    table = read_columns(path, ["id"])
+    return tuple(map(str, table.column("id").to_pylist())) if "id" in table.column_names else ()
 
 
 def _checksum(table: pa.Table) -> bytes:

@@ -26,7 +26,7 @@ from spiritlens.effects.environments import check_versions, read_environments
 from spiritlens.effects.failures import Failure, keep_failures
 from spiritlens.effects.netcdf import read_netcdf
 from spiritlens.effects.part_writer import PartWriter
-from spiritlens.effects.prompt_table import read_ids, read_table, table_of, write_table
+from spiritlens.effects.prompt_table import read_columns, read_ids, read_table, table_of, write_table
 from spiritlens.effects.run_directory import RunDirectory, open_run
 from spiritlens.effects.schema import HEARD_COLUMNS, VERSIONS
 from spiritlens.effects.settings import setting_differences
@@ -201,7 +201,7 @@ def _unlike(trace: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[str
 def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
     """Bring the prompts into prompts.parquet, after those that are there."""
     path = run.folder / "prompts.parquet"
-    table = read_table(path)
+    table = read_columns(path, ["id", FINGERPRINT, "encoder", *NAMES])
     held = {
         name: table.column(name).to_pylist() for name in ("id", FINGERPRINT, "encoder") if name in table.column_names
     }
@@ -212,7 +212,7 @@ def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
         known = -1 not in places and [held[FINGERPRINT][row] for row in places] == prints
         if known and _same_names(table.take(places), prompts):
             return
-    _check_prompts(run, prompts, _rows(table))
+    _check_prompts(run, prompts, _rows(read_table(path)))
     with run.locked():
         rows = _rows(read_table(path)) | {name: _row(prompt) for name, prompt in prompts.items()}
         write_table(table_of(rows.values()), path)
