@@ -62,7 +62,7 @@ def read_contents(run: RunDirectory, prompts: Collection[str] = ()) -> Contents:
         except FileNotFoundError:
             continue  # another process put it aside
         except Exception as error:  # whatever the reader of the format raises
-            damaged[name] = f"{path} cannot be read as netCDF ({' '.join(str(error).split())})"
+            damaged[name] = f"{path} cannot be read as netCDF ({' '.join(str(error).split())}) and is damaged"
             continue
         if name in prompts and ids != [name]:
             damaged[name] = f"{path} holds the prompt {', '.join(ids)}"
