@@ -28,6 +28,8 @@ def trace(
     dry_run: bool = False,
     tflops: float = 1.0,
     protocol: Protocol = "own",
+    shard: str | None = None,
+    accept_versions: bool = False,
 ) -> None:
     """Trace facts that are written and spoken, compare the two, and write a page (the main job).
 
@@ -42,17 +44,28 @@ def trace(
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
         protocol: 'seed' also runs the seed study's protocol on the same facts: those known in each modality, token by
             token, beside our own.
+        shard: Make one share of several, such as 2/8; the same command without it then joins them. If left out, what
+            torchrun or a job array of SLURM set.
+        accept_versions: Go on with parts that other versions of packages made.
     """
+    from spiritlens.effects.shards import RunFolder, parsed_shard, shard_of_environment
+
+    mine = shard_of_environment() if shard is None else parsed_shard(shard)
     settings, chosen, lens = _begun(settings, facts, out, tflops, (model, dtype, device))
+    place = RunFolder(out, mine, accept_versions)
 
     from spiritlens.studies.cost import study_cost
+    from spiritlens.studies.shard import study_shard
     from spiritlens.studies.study import study
 
     if dry_run:
         costs = study_cost(lens, settings, chosen, tflops=tflops, protocol=protocol)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
-    print(study(lens, out, settings, chosen, protocol=protocol))
+    if mine.of > 1:
+        print(*study_shard(lens, place, settings, chosen, protocol=protocol), sep="\n")
+        return
+    print(study(lens, place, settings, chosen, protocol=protocol))
 
 
 def sensitivity(
@@ -217,6 +230,55 @@ def page(
     print(made)
 
 
+def inspect(run: tyro.conf.Positional[Path]) -> None:
+    """Tell what a run holds: prompts finished and waiting, failures by reason, workers, hours left.
+
+    Args:
+        run: A folder of results, such as the --out of a trace; those in it are told too.
+    """
+    import spiritlens as sl
+
+    print(*sl.effects.inspect(run), sep="\n")
+
+
+def verify(
+    run: tyro.conf.Positional[Path],
+    model: str | None = None,
+    cells: int = 20,
+    seed: int = 0,
+    device: str | None = None,
+    dtype: Dtype | None = None,
+) -> None:
+    """Check the files of a run and trace some of its cells anew; exit 1 where anything is wrong.
+
+    Args:
+        run: A folder of results, such as the --out of a trace; those in it are checked too.
+        model: Checkpoint folder or name; the embedded model if left out.
+        cells: How many random cells of each trace are made anew.
+        seed: Which cells are drawn.
+        device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
+        dtype: Precision of the weights; the checkpoint's if left out.
+    """
+    import spiritlens as sl
+
+    found = sl.tracing.verify(_load(model, dtype, device), run, cells=cells, seed=seed)
+    print(*found, sep="\n")
+    if any(one.wrong for one in found):
+        raise SystemExit(1)
+
+
+def merge(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path) -> None:
+    """Bring runs of one study, made on machines that share no disk, into one folder.
+
+    Args:
+        runs: Folders of the same command.
+        out: The folder of all of them, new or one of them; the command of the runs, with this --out, finishes them.
+    """
+    import spiritlens as sl
+
+    print(*sl.effects.merge(runs, out), sep="\n")
+
+
 DESCRIPTION = (
     "Where and how a speech-text language model recalls facts, in writing and in speech. `spiritlens --version` prints "
     "the version."
@@ -231,6 +293,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
         voices,
         page,
         rejoin,
+        inspect,
+        verify,
+        merge,
     )
 }
 """The verbs, in the order of the help; the names are those of the functions."""

@@ -1,4 +1,5 @@
 from spiritlens.arguments import CallError as CallError
+from spiritlens.effects.shards import EmptyShard as EmptyShard
 from spiritlens.files.weights import CheckpointError as CheckpointError
 from spiritlens.models.checkpoints.llama import UnsupportedModel as UnsupportedModel
 from spiritlens.models.fact_prompts import SoundError as SoundError

@@ -136,7 +136,7 @@ def test_what_is_asked_for_reaches_the_study(
         floors=("unknown",),
         twins=5,
     )
-    assert asked == [("lens", tmp_path, settings, sl.load_facts(), "seed")]
+    assert asked == [("lens", sl.effects.RunFolder(tmp_path), settings, sl.load_facts(), "seed")]
     assert capsys.readouterr().out == "found\n"
 
 

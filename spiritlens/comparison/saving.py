@@ -21,8 +21,8 @@ import numpy as np
 import spiritlens
 from spiritlens.arguments import once, shown, told_keywords
 from spiritlens.comparison.result import Comparison
-from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
-from spiritlens.files.atomic import given_path, write_whole
+from spiritlens.effects.netcdf import is_sealed, read_netcdf, write_netcdf
+from spiritlens.files.atomic import given_path
 
 SCHEMA = "spiritlens.comparison/1"
 RECORD, CELLS = "record", "cells"
@@ -47,7 +47,7 @@ def save(comparison: Comparison, path: str | Path) -> Path:
     text = json.dumps(record, ensure_ascii=False)
     cells = comparison.cells.assign({RECORD: ((), np.array(text))})
     attributes = {"schema": SCHEMA, "spiritlens_version": spiritlens.__version__}
-    return write_whole(path, encoded(cells.assign_attrs(attributes), path.name))
+    return write_netcdf(cells.assign_attrs(attributes), path)
 
 
 @told_keywords

@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import told_keywords
-from spiritlens.effects.joining import join_effects
+from spiritlens.effects.contents import joined, named_as, read_contents, stored_names
 from spiritlens.effects.netcdf import read_netcdf
+from spiritlens.effects.prompt_table import read_ids
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.store import save
 from spiritlens.files.atomic import given_path
@@ -47,17 +48,22 @@ def rejoin(folder: str | Path) -> Rejoined:
     of several studies.
     """
     run = RunDirectory(given_path("folder", folder))
-    path, done = run.folder / "effects.nc", dict.fromkeys(run.done)
-    if not done:
+    path, asked = run.folder / "effects.nc", _asked(run)
+    contents = read_contents(run, asked)
+    if contents.damaged:
+        raise ValueError(
+            f"{'; '.join([*contents.damaged.values()][:3])}: delete the file and run the same command again"
+        )
+    if not contents.parts:
         raise ValueError(f"{run.folder} holds no parts: name the folder of a trace, with parts/*.nc inside")
-    asked = _asked(run)
-    order = [name for name in asked if name in done] or list(done)
-    effects = join_effects([run.read_prompt(name) for name in order])
+    where = contents.where
+    order = [name for name in asked if name in where] or list(where)
+    effects = named_as(joined(run, order, where), stored_names(run, order))
     before = _before(path)
     changed = {} if before is None else _changed(before, effects)
     if before is None or changed or before.attrs != effects.attrs:  # else the file may lie where nothing can be written
         save(effects, path)
-    return Rejoined(path, effects, changed, tuple(name for name in asked if name not in done))
+    return Rejoined(path, effects, changed, tuple(name for name in asked if name not in where))
 
 
 def _asked(run: RunDirectory) -> list[str]:
@@ -66,7 +72,7 @@ def _asked(run: RunDirectory) -> list[str]:
         config = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
         if isinstance(config, dict) and isinstance(config.get("prompts"), list):
             return [str(name) for name in config["prompts"]]
-    return [str(row["id"]) for row in run.read_prompts().to_dict("records")]
+    return list(read_ids(run.folder / "prompts.parquet"))
 
 
 def _before(path: Path) -> xr.Dataset | None:

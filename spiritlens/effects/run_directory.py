@@ -1,57 +1,44 @@
-"""A run directory: the parts of one study, filled over several sessions, by one process or by several.
+"""A run directory: the parts of one study, filled over several sessions, by one process or by several shards.
 
     config.json        what decides the numbers, made once; another configuration is refused with the difference
     environment.json   Python, platform and package versions of every environment that wrote parts, oldest first
     prompts.parquet    one row per prompt, in the order in which they were first asked for
-    parts/<name>.nc    finished pieces of the work
-    effects.nc         the parts joined, in that order
+    parts/<name>.nc    finished pieces of the work, of many prompts each (before version 0.4 one prompt each)
+    failures/          the prompts that could not be measured, with the reasons
+    effects.nc         the parts joined, in the order of prompts.parquet
     report/            the page, where one was made
 
 Files appear whole or not at all (`spiritlens.files.atomic`); what killed writers left is swept up when a folder is
-opened. A folder that needs no writing is only read.
+opened. A folder that needs no writing is only read. Two locks hold processes apart: `locked` for the files of the
+whole folder, for a moment, and `at_work` for the parts of a shard, for as long as it runs; a killed process holds none.
 """
 
 import contextlib
-import hashlib
-import io
 import json
-import platform
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import xarray as xr
 from filelock import FileLock, Timeout
 
 from spiritlens.arguments import shown
-from spiritlens.effects.joining import join_effects
+from spiritlens.effects.environments import environment, read_environments
 from spiritlens.effects.netcdf import differences, read_netcdf
+from spiritlens.effects.prompt_table import read_table, table_of, write_table
 from spiritlens.effects.settings import setting_differences
+from spiritlens.effects.shards import WHOLE, Shard
 from spiritlens.effects.store import load, save
 from spiritlens.files.atomic import create_whole, given_path, sweep, write_whole
 
-PACKAGES = (
-    "spiritlens",
-    "torch",
-    "transformer-lens",
-    "transformers",
-    "numpy",
-    "xarray",
-    "soundfile",
-    "espeakng-loader",
-)
-"""Packages whose versions are written to environment.json."""
-
-
-CHECKSUM = b"spiritlens sha256"
-"""Where prompts.parquet keeps the checksum of its rows: those of its pages leave out headers and names."""
+PATIENCE = 1.0
+"""Seconds after which a lock that is held counts as held: others hold it for a moment, to see whether it is."""
 
 
 @dataclass(frozen=True)
@@ -61,71 +48,42 @@ class RunDirectory:
     folder: Path
 
     @property
+    def parts(self) -> Path:
+        """The folder of the parts."""
+        return self.folder / "parts"
+
+    @property
     def done(self) -> tuple[str, ...]:
         """Names of the finished parts, sorted."""
-        return tuple(sorted(path.stem for path in (self.folder / "parts").glob("[!.]*.nc")))
+        return tuple(sorted(path.stem for path in self.parts.glob("[!.]*.nc")))
 
     def part(self, name: str) -> Path:
         """Where a part lies, or will."""
         if not isinstance(name, str) or not name or name != Path(name).name or name.startswith("."):
-            raise ValueError(f"part name {name!r}: use a plain file name, such as a prompt's id")
-        return self.folder / "parts" / f"{name}.nc"
+            raise ValueError(f"part name {name!r}: use a plain file name, such as 1-of-8.0001")
+        return self.parts / f"{name}.nc"
 
-    def write_part(self, name: str, effects: xr.Dataset) -> Path:
-        """Write one part; from then on the name is in `done`."""
+    def write_part(self, name: str, effects: xr.Dataset, *, worker: str = "", seconds: float = 0.0) -> Path:
+        """Write one part, with the worker that made it, the seconds that it took and the versions of packages."""
         path = self.part(name)
-        self._note_environment()
-        return save(effects, path)
+        now = self._note_environment()
+        return save(effects.assign_attrs(worker=worker, seconds=float(seconds), environment=json.dumps(now)), path)
 
     def read_part(self, name: str) -> xr.Dataset:
         """Read one finished part; an unreadable one is an error that names the file."""
         return load(self.part(name))
 
-    def read_prompt(self, name: str) -> xr.Dataset:
-        """Read the part that is named after its one prompt; another prompt's in its place is an error."""
-        part = self.read_part(name)
-        if part["prompt_id"].values.tolist() != [name]:
-            raise ValueError(
-                f"{self.part(name)} holds the prompt {', '.join(part['prompt_id'].values)}: delete the file and run "
-                "the same command again"
-            )
-        return part
-
     def write_prompts(self, rows: Iterable[Mapping[str, Any]]) -> Path:
         """Write prompts.parquet, one row per prompt."""
-        table = list(rows)
-        names = dict.fromkeys(name for row in table for name in row)
-        columns = {name: [row.get(name) for row in table] for name in names}
-        data = io.BytesIO()
-        # not by pandas, which makes None of NaN within lists, such as the times of a text's tokens
-        made = pa.table(columns)
-        pq.write_table(made.replace_schema_metadata({CHECKSUM: _checksum(made)}), data, write_page_checksum=True)
-        return write_whole(self.folder / "prompts.parquet", data.getvalue())
+        return write_table(table_of(rows), self.folder / "prompts.parquet")
 
     def read_prompts(self) -> pd.DataFrame:
         """The rows of prompts.parquet; none where it is not there yet."""
-        path = self.folder / "prompts.parquet"
-        if not path.is_file():
-            return pd.DataFrame()
-        try:
-            table = pq.read_table(path, page_checksum_verification=True)
-            if _checksum(table) != (table.schema.metadata or {}).get(CHECKSUM, _checksum(table)):
-                raise ValueError("its checksum is not that of its rows")
-            return table.to_pandas()
-        except Exception as error:
-            raise ValueError(
-                f"{path} is damaged ({error}): delete it and run the same command again, which writes it anew"
-            ) from error
+        return read_table(self.folder / "prompts.parquet").to_pandas()
 
-    def finish(self, names: Sequence[str] | None = None) -> xr.Dataset:
-        """Join the parts (`names` in this order, by default all that are done) into effects.nc and return them."""
-        wanted = self.done if names is None else tuple(names)
-        missing = sorted(set(wanted) - set(self.done))
-        if missing:
-            raise ValueError(
-                f"{len(missing)} parts are not done yet, such as {missing[0]!r}: run the same command again"
-            )
-        return self.write_effects(join_effects([self.read_part(name) for name in wanted]))
+    def read_config(self) -> dict[str, Any]:
+        """What decides the numbers of the folder."""
+        return read_config(self.folder / "config.json")
 
     def write_effects(self, effects: xr.Dataset) -> xr.Dataset:
         """Write effects.nc, unless it holds just this already; return the dataset."""
@@ -139,43 +97,87 @@ class RunDirectory:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """A context that one process at a time is in, for what is read, changed and written back."""
-        path = self.folder / ".lock"
-        try:
-            lock = FileLock(path)
-            lock.acquire()
-        except OSError as error:
-            raise OSError(error.errno, f"{self.folder} cannot be written ({error.strerror}): allow it") from error
+        lock = self._acquired(self.folder / ".lock", -1)
+        assert lock is not None  # it waits for as long as it takes
         try:
             yield
         finally:
             lock.release()
 
     @contextlib.contextmanager
-    def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:
-        """A context in which this process alone makes a part, if it is True; without `wait` it may be another's."""
-        path = self.part(name)
-        lock = FileLock(path.with_name(f".{name}.lock"))
-        try:
-            lock.acquire(blocking=wait)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
-            with contextlib.suppress(OSError):
-                Path(lock.lock_file).unlink()  # at worst two make the same part, and both make it alike
+    def at_work(self, shard: Shard = WHOLE) -> Iterator[None]:
+        """A context in which this process alone makes the parts of a shard; refused while another does.
 
-    def _note_environment(self) -> None:
+        The whole run and its shards, or shards of another number of them, do not go together either.
+        """
+        lock = self._acquired(self._lock(shard.label), PATIENCE)
+        if lock is None:
+            raise ValueError(f"{self._busy(shard.label)}: wait for it, or give each process a shard of its own")
+        try:
+            others = [label for label in self.running() if label.rpartition("-")[2] != str(shard.of)]
+            if others:
+                raise ValueError(f"{self._busy(others[0])}: wait until it has ended")
+            write_whole(self._note(shard.label), _json(_whoami()))
+            yield
+        finally:
+            self._note(shard.label).unlink(missing_ok=True)
+            lock.release()
+
+    def running(self) -> tuple[str, ...]:
+        """Labels of the shards that a process is at work on, of this machine or of another one."""
+        held = []
+        for path in sorted(self.parts.glob(".*.lock")):
+            label = path.name[1 : -len(".lock")]
+            if not self._note(label).is_file():
+                continue
+            try:
+                lock = self._acquired(path, 0)
+            except OSError:
+                continue  # where nothing can be written, nobody is at work
+            if lock is None:
+                held.append(label)
+                continue
+            with contextlib.suppress(OSError):
+                self._note(label).unlink(missing_ok=True)  # of a process that was killed
+            lock.release()
+        return tuple(held)
+
+    def _lock(self, label: str) -> Path:
+        return self.parts / f".{label}.lock"
+
+    def _note(self, label: str) -> Path:
+        return self.parts / f".{label}.worker"
+
+    def _busy(self, label: str) -> str:
+        """Who is at work on a shard, in words."""
+        who = ""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            note = json.loads(self._note(label).read_text(encoding="utf-8"))
+            who = f" (process {note['process']} on {note['machine']}, since {note['since']})"
+        number, _, of = label.partition("-of-")
+        what = "this run" if label == WHOLE.label else f"shard {number}/{of} of this run"
+        return f"{self.folder}: another process is at work on {what}{who}"
+
+    def _acquired(self, path: Path, timeout: float) -> FileLock | None:
+        """A lock, or None where another process holds it for longer."""
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout:
+            return None
+        except OSError as error:
+            raise OSError(error.errno, f"{self.folder} cannot be written ({error.strerror}): allow it") from error
+        return lock
+
+    def _note_environment(self) -> dict[str, Any]:
         """Add this environment to those that wrote parts here."""
         now, path = environment(), self.folder / "environment.json"
-        if now in _environments(path):
-            return
-        with self.locked():
-            found = _environments(path)
-            if now not in found:
-                write_whole(path, _json([*found, now]))
+        if now not in read_environments(path):
+            with self.locked():
+                found = read_environments(path)
+                if now not in found:
+                    write_whole(path, _json([*found, now]))
+        return now
 
 
 def open_run(folder: str | Path, config: Mapping[str, Any]) -> RunDirectory:
@@ -197,8 +199,7 @@ def open_run(folder: str | Path, config: Mapping[str, Any]) -> RunDirectory:
                 f"{folder} holds parts but no config.json, so what made them is unknown: use another folder"
             )
         create_whole(path, wanted)
-    found = _read_config(path)
-    unlike = setting_differences(found, json.loads(wanted))
+    unlike = setting_differences(read_config(path), json.loads(wanted))
     if unlike:
         raise ValueError(
             f"{folder} was begun with other settings ({'; '.join(unlike)}): "
@@ -208,44 +209,13 @@ def open_run(folder: str | Path, config: Mapping[str, Any]) -> RunDirectory:
         parts.mkdir(parents=True, exist_ok=True)
     for place in (folder, parts):
         sweep(place)
-    for left in parts.glob(".*.lock"):
-        with contextlib.suppress(OSError, Timeout), FileLock(left, blocking=False):
-            left.unlink()
-    return RunDirectory(folder)
+    run = RunDirectory(folder)
+    run.running()  # which takes away the notes of killed processes
+    return run
 
 
-def _checksum(table: pa.Table) -> bytes:
-    rows = {name: table.column(name).to_pylist() for name in table.column_names}
-    return hashlib.sha256(repr(rows).encode("utf-8", "surrogatepass")).hexdigest().encode()
-
-
-def environment() -> dict[str, Any]:
-    """Python, platform and installed package versions (read from their metadata; nothing is imported)."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": {package: version(package) for package in PACKAGES},
-    }
-
-
-def version(package: str) -> str:
-    """The installed version of a package."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _environments(path: Path) -> list[Any]:
-    """What environment.json holds; version 0.1 kept one alone. A damaged one begins anew: no number depends on it."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return found if isinstance(found, list) else [found]
-
-
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings in a config.json; ValueError where it holds none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(found, dict):
@@ -254,6 +224,11 @@ def _read_config(path: Path) -> dict[str, Any]:
     except ValueError as error:  # not JSON, or not UTF-8
         problem = str(error)
     raise ValueError(f"{path} is not JSON of settings ({problem}): the folder is damaged; use another one")
+
+
+def _whoami() -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"process": os.getpid(), "machine": socket.gethostname(), "since": now}
 
 
 def _json(value: Any) -> bytes:

@@ -96,6 +96,11 @@ VERSIONS = ("spiritlens_version", "libraries")
 """Attributes that tell which versions made a dataset; parts of several versions keep them all, with "; " between."""
 
 
+PART_ATTRIBUTES = ("worker", "seconds", "environment")
+"""Attributes of a part of a run directory alone, which its join has not: the worker that wrote it, the seconds that its
+prompts took, and the versions of packages (JSON)."""
+
+
 class Status(IntEnum):
     """How a cell came by its value."""
 
@@ -108,6 +113,9 @@ class Status(IntEnum):
     ABSENT = 3
     """No such cell (padding, a role the prompt lacks); NaN."""
 
+
+CHECKED_AT_ONCE = 256
+"""Prompts whose cells are compared at a time, which bounds the memory that it takes."""
 
 STATUS_ATTRIBUTES = {
     "flag_values": np.array([int(status) for status in Status], dtype=np.int8),
@@ -255,12 +263,17 @@ def _check_words(dataset: xr.Dataset, axis: str) -> None:
 
 def _check_exact_cells(dataset: xr.Dataset) -> None:
     """Cells marked exact hold the baseline's value: the corrupted run's (denoising) or the clean run's (noising)."""
-    cells = np.nonzero(dataset["status"].values == Status.EXACT)
-    denoising = dataset.attrs["direction"] == "denoising"
-    baseline = dataset["corrupted"].values[cells[0]] if denoising else dataset["clean"].values[cells[0]][:, None]
-    difference = np.abs(dataset["restored"].values[cells] - baseline)
-    if (difference > 1e-6 * (1 + np.abs(baseline))).any():
+    status, restored, clean, corrupted = (dataset[name].values for name in ("status", "restored", "clean", "corrupted"))
+    denoising, largest = dataset.attrs["direction"] == "denoising", 0.0
+    for first in range(0, len(status), CHECKED_AT_ONCE):
+        some = slice(first, first + CHECKED_AT_ONCE)
+        cells = np.nonzero(status[some] == Status.EXACT)
+        baseline = corrupted[some][cells[0]] if denoising else clean[some][cells[0]][:, None]
+        difference = np.abs(restored[some][cells] - baseline)
+        wrong = difference > 1e-6 * (1 + np.abs(baseline))
+        largest = max(largest, float(difference[wrong].max())) if wrong.any() else largest
+    if largest:
         raise ValueError(
-            f"cells marked exact differ from the baseline by up to {float(difference.max()):.3g}: "
+            f"cells marked exact differ from the baseline by up to {largest:.3g}: "
             "copy the baseline's value or mark them measured"
         )

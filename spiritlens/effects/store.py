@@ -14,13 +14,13 @@ from spiritlens.arguments import shown, told_keywords
 from spiritlens.effects.canaries import warn_of_canary
 from spiritlens.effects.interchange import INTERCHANGE_SCHEMA, SETS_SCHEMA, check_interchange, check_sets
 from spiritlens.effects.measures import MEASURE_CHECKS
-from spiritlens.effects.netcdf import encoded, is_sealed, read_netcdf
+from spiritlens.effects.netcdf import is_sealed, read_netcdf, write_netcdf
 from spiritlens.effects.paths import PATHS_SCHEMA, check_paths
 from spiritlens.effects.schema import (
     SCHEMA,
     check_effects,
 )
-from spiritlens.files.atomic import given_path, write_whole
+from spiritlens.files.atomic import given_path
 from spiritlens.warn import warn
 
 CHECKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {
@@ -40,7 +40,7 @@ def save(dataset: xr.Dataset, path: str | Path) -> Path:
     the path. Raises ValueError for what no schema has or netCDF cannot hold, OSError with the bytes needed and free.
     """
     path = given_path("path", path)
-    return write_whole(path, encoded(_check(dataset, "this dataset"), path.name))
+    return write_netcdf(_check(dataset, "this dataset"), path)
 
 
 @told_keywords

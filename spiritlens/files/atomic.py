@@ -6,15 +6,18 @@ killed while it writes leaves its temporary file; `sweep` removes it later. Writ
 for as long as it has that name, so that a sweep, also on another machine, never takes a living writer's.
 
 A temporary file is created, never opened: a link that was planted under its name is not followed.
+
+    write_whole(path, data)                   # bytes
+    fill_whole(path, fill, size=n)            # large content: fill(file) writes it piece by piece
 """
 
 import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 try:
     import fcntl
@@ -22,7 +25,7 @@ except ImportError:  # Windows, where an open file cannot be removed, which serv
     fcntl = None  # type: ignore[assignment]
 
 PATTERN = ".spiritlens-*.tmp"
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def given_path(name: str, value: Any) -> Path:
@@ -41,14 +44,20 @@ def given_path(name: str, value: Any) -> Path:
 
 def write_whole(path: Path, data: bytes | memoryview) -> Path:
     """Write a file, or replace it, in one step; its folder is made where it is missing."""
-    with _explained(path, len(data)), _written(path, data) as temporary:
+    return fill_whole(path, lambda file: _write(file, data), size=len(data))
+
+
+def fill_whole(path: Path, fill: Callable[[BinaryIO], object], *, size: int) -> Path:
+    """Write a file of about `size` bytes, or replace it, in one step: `fill` writes to the file that it is given, and
+    may read from it. What `fill` raises leaves the path as it was."""
+    with _explained(path, size), _written(path, fill) as temporary:
         os.replace(temporary, path)
     return path
 
 
 def create_whole(path: Path, data: bytes | memoryview) -> bool:
     """Write a file in one step unless it is there already; whether it was this call that wrote it."""
-    with _explained(path, len(data)), _written(path, data) as temporary:
+    with _explained(path, len(data)), _written(path, lambda file: _write(file, data)) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -71,14 +80,16 @@ def sweep(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _written(path: Path, data: bytes | memoryview) -> Iterator[Path]:
-    """A temporary file beside `path` that holds the data, on the medium; gone afterwards under this name."""
+def _written(path: Path, fill: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    """A temporary file beside `path`, filled and on the medium; gone afterwards under this name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(PATTERN.replace("*", f"{os.getpid()}-{secrets.token_hex(8)}"))
     handle = None
     try:
         handle = _created(temporary)
-        _write(handle, data)
+        with os.fdopen(handle, "r+b", buffering=0, closefd=False) as file:
+            fill(file)
+        os.fsync(handle)
         if fcntl is None:
             os.close(handle)
             handle = None
@@ -103,11 +114,10 @@ def _created(path: Path) -> int:
         os.close(handle)
 
 
-def _write(handle: int, data: bytes | memoryview) -> None:
+def _write(file: BinaryIO, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(handle, rest) :]
-    os.fsync(handle)
+        rest = rest[file.write(rest) :]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from spiritlens.arguments import check_choice, number, shown, whole, written
@@ -132,7 +133,7 @@ class Prompt:
         """Where it comes from, as `Lens.text` and its like take it; columns of their own in ``prompts.parquet``."""
         return Origin(self.fact_id, self.relation, self.phrasing, self.voice, self.group, self.audio, self.aliases)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Sixteen hex digits of the SHA-256 of ids, subject, answer, own foil and voice. Noise is drawn from it."""
         return self._digest([self.voice] if self.voice else [])

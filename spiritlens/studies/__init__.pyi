@@ -16,4 +16,5 @@ from spiritlens.studies.sensitivity.variant_result import VariantResult as Varia
 from spiritlens.studies.sensitivity.variants import VARIANTS as VARIANTS
 from spiritlens.studies.settings import SensitivitySettings as SensitivitySettings
 from spiritlens.studies.settings import StudySettings as StudySettings
+from spiritlens.studies.shard import study_shard as study_shard
 from spiritlens.studies.study import Study as Study

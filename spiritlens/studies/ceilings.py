@@ -9,12 +9,12 @@ or asked for. A ceiling has as few noise samples as a floor (`spiritlens.studies
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from spiritlens.comparison.conditions import KIND_WORDS
+from spiritlens.effects.shards import RunFolder
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import Noise
@@ -36,7 +36,7 @@ def study_ceilings(
     pairs: Sequence[PairedPrompts],
     settings: StudySettings,
     effects: xr.Dataset,
-    folder: Path,
+    folder: RunFolder,
     noise: Noise | None = None,
 ) -> dict[str, OfOneModality]:
     """The ceilings that the settings ask for, by their words, each traced in a run directory of its own in `folder`.
@@ -48,7 +48,7 @@ def study_ceilings(
         prompts = [prompt for pair in pairs for prompt in other_prompts(lens, pair, name, settings)]
         if not prompts:
             continue
-        others = trace(lens, prompts, floor_settings(settings), folder / name, noise=noise)
+        others = trace(lens, prompts, floor_settings(settings), folder.within(name), noise=noise)
         for kind in OF[name]:
             found[f"{CEILING_WORDS[name]} {KIND_WORDS[kind]}"] = _of(effects, kind), _of(others, kind)
     return found

@@ -26,6 +26,7 @@ import xarray as xr
 
 from spiritlens.arguments import whole
 from spiritlens.comparison.references import References
+from spiritlens.effects.shards import RunFolder, given_run_folder
 from spiritlens.models.lens import Lens
 from spiritlens.models.untrained import untrained_twin
 from spiritlens.prompts.knowing import EXACT
@@ -66,7 +67,7 @@ def study_floors(
     pairs: Sequence[PairedPrompts],
     unknown: Sequence[PairedPrompts],
     settings: StudySettings,
-    folder: Path,
+    folder: Path | RunFolder,
     noise: Noise | None = None,
 ) -> Floors:
     """The floors and twins that the settings ask for, each in a run directory of its own in `folder`.
@@ -74,6 +75,7 @@ def study_floors(
     `pairs` are traced in both modalities, `unknown` are candidates for the floor of that name; `noise` is the study's,
     and that of twins is of the default scale, which is of their own embeddings.
     """
+    place = given_run_folder(folder)
     made: dict[Floor, xr.Dataset] = {}
     missing: dict[Floor, str] = {}
     for name in settings.floors:
@@ -81,9 +83,9 @@ def study_floors(
         if not chosen:
             missing[name] = LACKING[name]
             continue
-        made[name] = _floor(lens, name, _prompts(chosen), settings, folder / name, noise)
+        made[name] = _floor(lens, name, _prompts(chosen), settings, place.within(name), noise)
     twins = [
-        twin_effects(lens, _prompts(pairs), settings, folder / f"twin {number}", seed=number)
+        twin_effects(lens, _prompts(pairs), settings, place.within(f"twin {number}"), seed=number)
         for number in range(settings.twins if pairs else 0)
     ]
     return Floors(made, tuple(twins), missing)
@@ -101,7 +103,7 @@ def unknown_pairs(pairs: Sequence[PairedPrompts]) -> list[PairedPrompts]:
 
 
 def twin_effects(
-    lens: Lens, prompts: Sequence[Prompt], settings: StudySettings, folder: Path, *, seed: int = 0
+    lens: Lens, prompts: Sequence[Prompt], settings: StudySettings, folder: Path | RunFolder, *, seed: int = 0
 ) -> xr.Dataset:
     """Effects of an untrained twin of the model on these prompts, for what it says to each."""
     twin = untrained_twin(lens, whole("seed", seed, at_least=0))
@@ -109,7 +111,7 @@ def twin_effects(
 
 
 def _floor(
-    lens: Lens, name: Floor, prompts: Sequence[Prompt], settings: StudySettings, folder: Path, noise: Noise | None
+    lens: Lens, name: Floor, prompts: Sequence[Prompt], settings: StudySettings, folder: RunFolder, noise: Noise | None
 ) -> xr.Dataset:
     few = floor_settings(settings)
     if name == "control":

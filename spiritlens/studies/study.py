@@ -38,6 +38,7 @@ from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
+from spiritlens.effects.shards import WHOLE, RunFolder
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
@@ -53,7 +54,7 @@ from spiritlens.studies.doses import StudyDose, study_dose
 from spiritlens.studies.floors import Floors, study_floors, unknown_pairs
 from spiritlens.studies.marker_effect import MarkerEffect, marker_effect
 from spiritlens.studies.page_record import BY_ROLE, BY_TOKEN, PLAIN, SEED, OnPage, write_page_record
-from spiritlens.studies.pairs import KINDS, Asked, LeftOut, accuracy_rows
+from spiritlens.studies.pairs import KINDS, Asked, LeftOut, PairedPrompts, accuracy_rows
 from spiritlens.studies.pairs import ask as ask_facts
 from spiritlens.studies.seed import METRICS, SeedStudy, seed_study, write_seed
 from spiritlens.studies.selection import ChosenFact, choose, selection_sentences
@@ -98,7 +99,7 @@ class Study:
 @told_keywords
 def study(
     lens: Lens,
-    out: str | Path,
+    out: str | Path | RunFolder,
     settings: StudySettings = DEFAULTS,
     facts: Iterable[Fact] | None = None,
     *,
@@ -112,10 +113,57 @@ def study(
     four cells of knowing and the page. Raises ValueError for settings that cannot be, for a folder begun with other
     settings or before written prompts ended as spoken ones do, and when no fact is known that is to be traced.
     """
+    place = study_place(out)
+    if place.shard != WHOLE:
+        raise ValueError(
+            f"out has the shard {place.shard}: spiritlens.studies.study_shard makes one; then give the whole"
+        )
+    ready = prepared(lens, place.path, settings, facts, protocol)
+    lens, settings, asked, chosen, dose = ready.lens, ready.settings, ready.asked, ready.chosen, ready.dose
+    traced = traces(ready, place)
+    floors = study_floors(lens, ready.both, unknown_pairs(asked.pairs), settings, place.within("floors"), dose.noise)
+    ceilings = study_ceilings(lens, ready.both, settings, traced[BY_ROLE], place.within("ceilings"), dose.noise)
+    floors = replace(floors, ceilings=ceilings)
+    seed = None
+    if protocol == "seed":
+        maps = seed_maps(ready, place)
+        seed = seed_study(maps, traced[BY_ROLE], seed_chosen(ready))
+        write_seed(seed, place.path / "seed")
+        traced[SEED] = seed.effects
+    return _written(lens, place.path, settings, asked, chosen, _Found(traced, dose, floors, seed))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A study before its traces: what was asked, chosen, and of what dose."""
+
+    lens: Lens
+    settings: StudySettings
+    asked: Asked
+    chosen: tuple[ChosenFact, ...]
+    dose: StudyDose
+
+    @property
+    def both(self) -> list[PairedPrompts]:
+        """The chosen facts that are traced in both modalities."""
+        return [each.pair for each in self.chosen if len(each.kinds) == len(KINDS)]
+
+
+def study_place(out: str | Path | RunFolder) -> RunFolder:
+    """The folder of a study; refused where a file stands in its place."""
+    place = out if isinstance(out, RunFolder) else RunFolder(given_folder(out))
+    given_folder(place.path)
+    return place
+
+
+def prepared(
+    lens: Lens, out: Path, settings: StudySettings, facts: Iterable[Fact] | None, protocol: Protocol
+) -> Prepared:
+    """Check everything, ask the facts, choose those that are traced, and measure the dose."""
     facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
     settings = given_settings(settings, facts)
     check_choice("protocol", protocol, Protocol)
-    out, lens = given_folder(out), asked_lens(lens, settings)
+    lens = asked_lens(lens, settings)
     lens.required_encoder()
     facts = drawn_foils(facts, settings.seed)
     if settings.phrasing is not None:
@@ -124,16 +172,7 @@ def study(
     asked = _asked(lens, facts, settings, out / "answers.jsonl")
     chosen = choose(asked, settings.n_facts, settings.seed, settings.selection)
     dose = study_dose(lens, prompts_of(chosen), settings, out / "dose.json")
-    traced = _traced(lens, chosen, settings, dose, out)
-    both = [each.pair for each in chosen if len(each.kinds) == len(KINDS)]
-    floors = study_floors(lens, both, unknown_pairs(asked.pairs), settings, out / "floors", dose.noise)
-    ceilings = study_ceilings(lens, both, settings, traced[BY_ROLE], out / "ceilings", dose.noise)
-    floors = replace(floors, ceilings=ceilings)
-    seed = None
-    if protocol == "seed":
-        seed = _seed(lens, asked, settings, traced[BY_ROLE], out / "seed", dose)
-        traced[SEED] = seed.effects
-    return _written(lens, out, settings, asked, chosen, _Found(traced, dose, floors, seed))
+    return Prepared(lens, settings, asked, chosen, dose)
 
 
 def asked_lens(lens: Lens, settings: StudySettings) -> Lens:
@@ -152,30 +191,29 @@ class _Found:
     seed: SeedStudy | None
 
 
-def _traced(
-    lens: Lens, chosen: Sequence[ChosenFact], settings: StudySettings, dose: StudyDose, out: Path
-) -> dict[str, xr.Dataset]:
+def traces(ready: Prepared, place: RunFolder) -> dict[str, xr.Dataset]:
     """The map by role, that of plain writing, and the maps by token, where they are asked for."""
-    by_role = trace(lens, prompts_of(chosen), settings, out, noise=dose.noise)
+    lens, chosen, settings, dose = ready.lens, ready.chosen, ready.settings, ready.dose
+    by_role = trace(lens, prompts_of(chosen), settings, place, noise=dose.noise)
     found = {BY_ROLE: by_role.assign_attrs(dose=dose.rule)}
     plain = plain_prompts(chosen) if settings.ending == "both" else []
     if plain:
-        found[PLAIN] = trace(lens, plain, settings, out / "plain", noise=dose.noise)
+        found[PLAIN] = trace(lens, plain, settings, place.within("plain"), noise=dose.noise)
     maps = prompts_of(chosen[: settings.n_token_maps])
     if maps:
-        found[BY_TOKEN] = trace(lens, maps, settings, out / "tokens", at="token", noise=dose.noise)
+        found[BY_TOKEN] = trace(lens, maps, settings, place.within("tokens"), at="token", noise=dose.noise)
     return found
 
 
-def _seed(
-    lens: Lens, asked: Asked, settings: StudySettings, own: xr.Dataset, folder: Path, dose: StudyDose
-) -> SeedStudy:
-    """The facts known in each modality, token by token, by the probability."""
-    chosen = choose(asked, settings.n_facts, settings.seed, "each")
-    maps = trace(lens, prompts_of(chosen), settings, folder, at="token", noise=dose.noise, metrics=METRICS)
-    found = seed_study(maps, own, chosen)
-    write_seed(found, folder)
-    return found
+def seed_chosen(ready: Prepared) -> tuple[ChosenFact, ...]:
+    """The facts known in each modality, of which the seed protocol makes maps."""
+    return choose(ready.asked, ready.settings.n_facts, ready.settings.seed, "each")
+
+
+def seed_maps(ready: Prepared, place: RunFolder) -> xr.Dataset:
+    """Their maps, token by token, by the probability."""
+    prompts, folder = prompts_of(seed_chosen(ready)), place.within("seed")
+    return trace(ready.lens, prompts, ready.settings, folder, at="token", noise=ready.dose.noise, metrics=METRICS)
 
 
 def _written(

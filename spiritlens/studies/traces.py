@@ -8,6 +8,7 @@ import xarray as xr
 
 from spiritlens.analysis.grid.grid import Corrupted, Draws, Grid
 from spiritlens.analysis.tracing.causal_tracing import DEFAULT_METRICS, causal_trace
+from spiritlens.effects.shards import RunFolder
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import Noise
@@ -28,7 +29,7 @@ def trace(
     lens: Lens,
     prompts: Sequence[Prompt],
     settings: StudySettings,
-    folder: Path,
+    folder: Path | RunFolder,
     *,
     at: At = "role",
     corrupted: Corrupted = "subject",

@@ -1,6 +1,7 @@
 """Files give back what was in memory: any labels, all schemas, joins, subsets and concatenations."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from made_datasets import made_effects, made_paths
 
 import spiritlens as sl
+from spiritlens.effects import netcdf
+from spiritlens.effects.contents import joined, read_contents
 from spiritlens.effects.joining import join_effects
-from spiritlens.effects.netcdf import decoded, encoded, read_netcdf
+from spiritlens.effects.netcdf import read_netcdf, write_netcdf
 from spiritlens.effects.paths import EDGE_AXES
 from spiritlens.effects.run_directory import open_run
 from spiritlens.effects.schema import PROMPT_TEXTS, SITE_COORDINATES, Status
@@ -108,8 +111,9 @@ def paths(draw: st.DrawFn) -> xr.Dataset:
 
 
 def again(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset through the bytes of a file."""
-    return decoded(encoded(dataset, "it"))
+    """The dataset through a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read_netcdf(write_netcdf(dataset, Path(folder) / "it.nc"))
 
 
 @settings(max_examples=6, deadline=None)
@@ -152,7 +156,8 @@ def test_labels_of_later_parts_stay_whole_in_a_run(tmp_path: Path) -> None:
     parts = grown(token_effects(n_facts=2))
     for place, part in enumerate(parts):
         run.write_part(f"p{place}", part)
-    finished = open_run(tmp_path, {}).finish()
+    ids = [str(part["prompt_id"].values[0]) for part in parts]
+    finished = run.write_effects(joined(run, ids, read_contents(run).where))
     assert finished["voice"].values.tolist() == ["é", "ééé", "é" * 9, "é" * 27]
     xr.testing.assert_identical(sl.effects.load(tmp_path / "effects.nc"), finished)
 
@@ -218,6 +223,19 @@ def test_what_a_file_cannot_hold_is_refused_by_name(dataset: Any, message: str, 
     with pytest.raises(ValueError, match=message):
         sl.effects.save(dataset(), tmp_path / "e.nc")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_large_variables_are_compared_with_their_file_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effects = token_effects(n_facts=2)
+    monkeypatch.setattr(netcdf, "LARGE", effects["restored"].nbytes // 3)
+    xr.testing.assert_identical(sl.effects.load(sl.effects.save(effects, tmp_path / "e.nc")), effects)
+    axes = netcdf._axes
+    monkeypatch.setattr(netcdf, "_axes", lambda item: axes(item)[::-1] if item.name == "/restored" else axes(item))
+    with pytest.raises(ValueError, match=r"f\.nc would not be read back as it is: restored"):
+        sl.effects.save(effects, tmp_path / "f.nc")
+    assert not (tmp_path / "f.nc").exists()
 
 
 def test_one_flipped_bit_is_found(tmp_path: Path) -> None:

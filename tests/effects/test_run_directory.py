@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +13,30 @@ from effects_synthetic import token_effects
 
 import spiritlens as sl
 from spiritlens.effects import run_directory
-from spiritlens.effects.run_directory import RunDirectory, environment, open_run
+from spiritlens.effects.contents import joined, read_contents
+from spiritlens.effects.environments import environment
+from spiritlens.effects.run_directory import RunDirectory, open_run
+from spiritlens.effects.schema import PART_ATTRIBUTES
+from spiritlens.effects.shards import Shard
 
 
-def test_a_run_resumes_and_finishes_in_order(tmp_path: Path) -> None:
+def test_a_run_resumes_and_is_joined_in_any_order(tmp_path: Path) -> None:
     effects = token_effects(n_facts=2)
+    ids = effects["prompt_id"].values.tolist()
     run = open_run(tmp_path / "run", {"seed": 0, "samples": 2})
-    run.write_part("b", effects.isel(prompt=[1]))
+    run.write_part("b", effects.isel(prompt=[1, 2]))
     again = open_run(tmp_path / "run", {"samples": 2, "seed": 0})
     assert again.done == ("b",)
-    again.write_part("a", effects.isel(prompt=[0]))
-    finished = again.finish(["b", "a"])
-    assert finished["prompt_id"].values.tolist() == effects["prompt_id"].values[[1, 0]].tolist()
-    xr.testing.assert_identical(sl.effects.load(tmp_path / "run" / "effects.nc"), finished)
+    again.write_part("a", effects.isel(prompt=[0, 3]), worker="1-of-2", seconds=2.5)
+    assert again.read_part("a").attrs["worker"] == "1-of-2"
+    order = [ids[place] for place in (3, 1, 0, 2)]
+    found = again.write_effects(joined(again, order, read_contents(again).where))
+    assert found["prompt_id"].values.tolist() == order
+    expected = effects.isel(prompt=[3, 1, 0, 2]).assign_coords(prompt=range(4))
+    xr.testing.assert_equal(found, expected)
+    assert not set(PART_ATTRIBUTES) & set(found.attrs)
+    xr.testing.assert_identical(sl.effects.load(tmp_path / "run" / "effects.nc"), found)
     assert (tmp_path / "run" / "environment.json").is_file()
-
-
-def test_finish_names_what_is_missing(tmp_path: Path) -> None:
-    run = open_run(tmp_path, {})
-    with pytest.raises(ValueError, match="1 parts are not done yet, such as 'a'"):
-        run.finish(["a"])
-    with pytest.raises(ValueError, match="no parts to join"):
-        run.finish()
 
 
 def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
@@ -54,8 +57,9 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     run = open_run(tmp_path, {})
     path = run.write_part("a", token_effects(n_facts=1))
     path.write_bytes(path.read_bytes()[:100])
+    assert "a.nc cannot be read as netCDF" in read_contents(run).damaged["a"]
     with pytest.raises(ValueError, match=r"a\.nc cannot be read as netCDF"):
-        run.finish()
+        joined(run, ["fact 0 T2T"], {"fact 0 T2T": "a"})
 
 
 def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
@@ -149,34 +153,50 @@ def test_numpy_numbers_are_numbers_and_kinds_are_told_apart(tmp_path: Path) -> N
 
 def test_temporary_files_of_killed_writers_are_swept(tmp_path: Path) -> None:
     open_run(tmp_path, {})
-    left = [
-        tmp_path / ".spiritlens-1-a.tmp",
-        tmp_path / "parts" / ".spiritlens-1-b.tmp",
-        tmp_path / "parts" / ".a.lock",
-    ]
+    left = [tmp_path / ".spiritlens-1-a.tmp", tmp_path / "parts" / ".spiritlens-1-b.tmp"]
     for path in left:
         path.write_bytes(b"half")
     open_run(tmp_path, {})
     assert not any(path.exists() for path in left)
 
 
-def test_a_part_is_made_by_one_at_a_time(tmp_path: Path) -> None:
+def test_a_shard_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
+    run, shard = open_run(tmp_path, {}), Shard(2, 3)
+    with run.at_work(shard):
+        assert run.running() == ("2-of-3",)
+        told = rf"is at work on shard 2/3 of this run \(process {os.getpid()} on .*, since 2.*\): wait"
+        with pytest.raises(ValueError, match=told), RunDirectory(tmp_path).at_work(shard):
+            pass
+        for other in (Shard(), Shard(1, 2)):
+            with (
+                pytest.raises(ValueError, match=r"shard 2/3 of this run .*: wait until it has ended"),
+                run.at_work(other),
+            ):
+                pass
+        with run.at_work(Shard(1, 3)):
+            assert run.running() == ("1-of-3", "2-of-3")
+    assert run.running() == ()
+    with run.at_work(), pytest.raises(ValueError, match="at work on this run"), run.at_work(shard):
+        pass
+
+
+def test_a_killed_process_holds_no_shard(tmp_path: Path) -> None:
     run = open_run(tmp_path, {})
-    with run.claimed("a", wait=False) as ours:
-        assert ours
-        with RunDirectory(tmp_path).claimed("a", wait=False) as theirs, run.claimed("b", wait=False) as other:
-            assert (theirs, other) == (False, True)
-    with run.claimed("a", wait=True) as ours:
-        assert ours
-    assert list((tmp_path / "parts").iterdir()) == []
+    child = os.fork()
+    if not child:
+        with run.at_work():
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert run.running() == ()
+    with run.at_work():
+        assert run.running() == ("1-of-1",)
 
 
 def test_effects_that_are_there_are_not_written_again(tmp_path: Path) -> None:
-    run = open_run(tmp_path, {})
-    run.write_part("a", token_effects(n_facts=1))
-    run.finish()
+    run, effects = open_run(tmp_path, {}), token_effects(n_facts=1)
+    run.write_effects(effects)
     written = (tmp_path / "effects.nc").stat().st_mtime_ns
-    run.finish()
+    run.write_effects(effects)
     assert (tmp_path / "effects.nc").stat().st_mtime_ns == written
     (tmp_path / "effects.nc").write_bytes(b"damaged")
-    xr.testing.assert_identical(run.finish(), sl.effects.load(tmp_path / "effects.nc"))
+    xr.testing.assert_identical(run.write_effects(effects), sl.effects.load(tmp_path / "effects.nc"))

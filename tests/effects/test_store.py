@@ -74,3 +74,22 @@ def test_wrong_files_and_names(tmp_path: Path) -> None:
         sl.effects.load(tmp_path / "other.nc")
     with pytest.raises(FileNotFoundError, match="no such file"):
         sl.effects.load(tmp_path / "missing.nc")
+
+
+@pytest.mark.parametrize("room", [0, 100, 5_000, 20_000])
+def test_a_file_without_room_is_one_sentence_and_the_process_lives(
+    room: int, roles: xr.Dataset, tmp_path: Path
+) -> None:
+    """The library of the format meets no error of the disk: it may end the process by one."""
+    resource = pytest.importorskip("resource")
+    path = sl.effects.save(roles, tmp_path / "e.nc")
+    whole, before = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert len(whole) > room
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"e\.nc cannot be written .* bytes are needed, [\d,]+ are free; make room"):
+            sl.effects.save(roles, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == whole
+    assert [one.name for one in tmp_path.iterdir()] == ["e.nc"]

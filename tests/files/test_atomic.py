@@ -50,7 +50,7 @@ def test_only_one_creates_where_there_are_no_links(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("function", "number"), [("write", errno.ENOSPC), ("fsync", errno.EIO), ("replace", errno.EACCES)]
+    ("function", "number"), [("fsync", errno.EIO), ("fsync", errno.ENOSPC), ("replace", errno.EACCES)]
 )
 def test_a_failed_write_is_one_sentence_and_leaves_nothing(
     function: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,6 +64,22 @@ def test_a_failed_write_is_one_sentence_and_leaves_nothing(
     with pytest.raises(OSError, match=r"a cannot be written \(.*\): 1,234 bytes are needed, [\d,]+ are free") as caught:
         write_whole(tmp_path / "a", b"x" * 1234)
     assert caught.value.errno == number
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_write_without_room_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    """A file may not grow beyond the limit that the system sets here, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    write_whole(tmp_path / "a", b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"a cannot be written \(.*\): 1,234 bytes are needed") as caught:
+            write_whole(tmp_path / "a", b"x" * 1234)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
     assert (tmp_path / "a").read_bytes() == b"old"
     assert names(tmp_path) == ["a"]
 

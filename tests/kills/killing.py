@@ -43,7 +43,7 @@ class Killing:
         os.waitpid(self._child(lambda: self.trace(self._new())), 0)
         self.duration = time.monotonic() - start
 
-    def trace(self, folder: Path, seed: int = 0) -> xr.Dataset:
+    def trace(self, folder: Any, seed: int = 0) -> xr.Dataset:
         """The call that is killed."""
         return sl.causal_trace(
             self.lens, self.prompts, sl.Grid(at="role"), samples=sl.Draws(2, seed=seed), progress="none", folder=folder
@@ -86,14 +86,43 @@ class Killing:
         self._taken_up(folder, f"crash before change {point}")
 
     def at_once(self, n_processes: int) -> None:
-        """Several processes in one folder: none dies, nothing is lost."""
+        """Several processes in one folder: the others are told that one is at work, or find its work done."""
         folder = self._new()
-        children = [self._child(lambda: self.trace(folder)) for _ in range(n_processes)]
+        told = folder.parent / "told"
+        children = [self._child(lambda: self._tried(folder, told)) for _ in range(n_processes)]
         died = sum(os.waitpid(child, 0)[1] != 0 for child in children)
         self.counts[f"{n_processes} processes at once"] += 1
+        self.counts["told that another process is at work"] += len(told.read_bytes()) if told.exists() else 0
         if died:
             self.wrong.append(f"{n_processes} processes at once: {died} died")
         self._compare(folder, f"{n_processes} processes at once")
+
+    def _tried(self, folder: Path, told: Path) -> None:
+        """The trace, or one mark in a file where it is refused as another process is at work."""
+        try:
+            self.trace(folder)
+        except ValueError as error:
+            if "another process is at work on this run" not in str(error):
+                raise
+            with told.open("ab") as file:
+                file.write(b"x")
+
+    def shards(self, n_shards: int, delay: float) -> None:
+        """Shards at once, one of which is killed and started again; then the whole."""
+        folder = self._new()
+        places = [sl.effects.RunFolder(folder, sl.effects.Shard(number, n_shards)) for number in range(1, n_shards + 1)]
+        children = [self._child(lambda place=place: self.trace(place)) for place in places]
+        time.sleep(delay)
+        os.kill(children[0], signal.SIGKILL)
+        ended = [os.waitpid(child, 0)[1] for child in children]
+        again = os.waitpid(self._child(lambda: self.trace(places[0])), 0)[1]
+        self.counts[f"{n_shards} shards, one killed"] += 1
+        if any(ended[1:]) or again:
+            self.wrong.append(f"{n_shards} shards: ended {ended}, the killed one {again} when started again")
+        if os.waitpid(self._child(lambda: self.trace(folder)), 0)[1]:
+            self.wrong.append(f"{n_shards} shards: the whole cannot be joined")
+        found = sl.effects.load(folder / "effects.nc").assign_attrs(created="")
+        self.wrong += differences(self.reference.assign_attrs(created=""), found)[:1]
 
     def two_settings_at_once(self) -> None:
         """Two processes of different settings in one folder: one wins, the other is refused."""
@@ -179,6 +208,7 @@ def report(kills: int) -> int:
             killed += killing.kill_at(name, lots.uniform(0, killing.duration))
         for number in range(8):
             killing.at_once(2 + number % 2)
+            killing.shards(2 + number % 2, lots.uniform(0, killing.duration))
             killing.two_settings_at_once()
     for what, count in sorted(killing.counts.items()):
         print(f"{count:5}  {what}")

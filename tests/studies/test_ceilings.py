@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import spiritlens as sl
+from spiritlens.effects.shards import RunFolder
 from spiritlens.prompts.facts.sounds import FactSound
 from spiritlens.studies.ceilings import other_prompts, study_ceilings
 from spiritlens.studies.pairs import AskedForm, PairedPrompts, pair_prompts
@@ -45,7 +46,7 @@ def test_another_voice_is_one_that_the_fact_brings(lens: "sl.Lens", pair: Paired
 
 def test_ceilings_are_pairs_of_one_modality(lens: "sl.Lens", pair: PairedPrompts, tmp_path: Path) -> None:
     effects = trace(lens, pair.prompts, SETTINGS, tmp_path)
-    found = study_ceilings(lens, [pair], SETTINGS, effects, tmp_path / "ceilings")
+    found = study_ceilings(lens, [pair], SETTINGS, effects, RunFolder(tmp_path / "ceilings"))
     assert list(found) == ["two phrasings in writing", "two phrasings in speech"]
     for (own, other), kind in zip(found.values(), ("T2T", "S2T"), strict=True):
         assert own["modality"].values.tolist() == other["modality"].values.tolist() == [kind]
@@ -53,4 +54,4 @@ def test_ceilings_are_pairs_of_one_modality(lens: "sl.Lens", pair: PairedPrompts
     assert (tmp_path / "ceilings" / "phrasing").is_dir()
     floors = sl.studies.Floors(ceilings=found)
     assert list(floors.references.ceilings) == list(found)
-    assert study_ceilings(lens, [pair], replace(SETTINGS, ceilings=()), effects, tmp_path) == {}
+    assert study_ceilings(lens, [pair], replace(SETTINGS, ceilings=()), effects, RunFolder(tmp_path)) == {}

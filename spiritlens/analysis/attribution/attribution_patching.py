@@ -44,6 +44,7 @@ from spiritlens.analysis.grid.results import array, metric_settings, model_attri
 from spiritlens.analysis.grid.sites import grid_sites
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import HEAD_COMPONENTS, hook_name, patched_by
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -78,7 +79,7 @@ def attribution_patch(
     *,
     steps: int = 1,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Estimate every activation patch of the grid from gradients.
@@ -108,7 +109,7 @@ def relevance_patch(
     metrics: Sequence[str | Metric] = ("logit_difference",),
     *,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Estimate every activation patch of the grid by RelP: one backward pass of the model made linear at the clean run.
@@ -135,7 +136,7 @@ def _estimated(
     chosen: tuple[Prompt, ...],
     contrast: Contrast,
     settings: "AttributionSettings",
-    folder: str | Path | None,
+    folder: str | Path | RunFolder | None,
     progress: Progress,
 ) -> xr.Dataset:
     """The estimates of all prompts, with what the embeddings' attributions miss."""

@@ -45,6 +45,7 @@ from spiritlens.analysis.paths.paths import Held, Paths, check_places, given_nod
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
 from spiritlens.effects.paths import BaseRun
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -72,7 +73,7 @@ def attribute_edges(
     *,
     steps: int = 1,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Score every edge of `paths` (None: between all nodes), the gradient being that of the base run (None: corrupted).

@@ -5,10 +5,12 @@
     return each_prompt(Work(prompts, measure, attributes, title="patching"), folder=folder, progress=progress)
 
 In memory, Ctrl-C gives what is finished, with a warning. A folder keeps every finished prompt: the same call goes on
-where it stopped, several processes may fill it together, and one whose settings or model differ is refused
-(`spiritlens.analysis.grid.prompt_folder`). A method is then what it does to one prompt.
+where it stopped, shards of one call may fill it together (`spiritlens.effects.shards`), and one whose settings or model
+differ is refused (`spiritlens.analysis.grid.prompt_folder`). A method is then what it does to one prompt; a prompt's
+numbers never depend on its neighbours, so that any division of the work gives the same.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +21,10 @@ from tqdm.auto import tqdm
 
 from spiritlens.analysis.grid.prompt_folder import PromptFolder, open_folder
 from spiritlens.arguments import check_choice
+from spiritlens.effects.failures import Failure
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.schema import VERSIONS
+from spiritlens.effects.shards import RunFolder
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.terms import Progress
 from spiritlens.warn import warn
@@ -59,13 +63,16 @@ class Work:
         return {"trace": {**made, **self.settings}, **together}
 
 
-def each_prompt(work: Work, *, folder: str | Path | None = None, progress: Progress = "bar") -> xr.Dataset:
-    """Measure every prompt and join the results."""
+def each_prompt(work: Work, *, folder: str | Path | RunFolder | None = None, progress: Progress = "bar") -> xr.Dataset:
+    """Measure every prompt and join the results; with a shard in `folder`, those of the shard.
+
+    A prompt that cannot be measured is left out, named in a warning, and in a folder recorded with its reason. Raises
+    its error where none can be.
+    """
     check_choice("progress", progress, Progress)
     if folder is None:
         return _in_memory(work, progress)
-    kept = open_folder(folder, work.prompts, work.config)
-    return _in_folder(work, kept, progress)
+    return _in_folder(work, open_folder(folder, work.prompts, work.config), progress)
 
 
 def _in_memory(work: Work, progress: Progress) -> xr.Dataset:
@@ -85,21 +92,39 @@ def _in_memory(work: Work, progress: Progress) -> xr.Dataset:
 
 
 def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset:
-    """All prompts, one part each: first those that no other process is at, then what those left."""
-    waiting = [place for place, prompt in enumerate(work.prompts) if prompt.id not in kept.parts]
-    if not waiting:
-        return kept.finish()
-    sizes = {place: work.size(place) for place in waiting}
-    with _bar(work, sizes, progress) as bar:
-        for wait in (False, True):
-            for place, size in sizes.items():
-                prompt = work.prompts[place]
-                if prompt.id in kept.parts:
-                    continue
-                with kept.claimed(prompt, wait=wait) as ours:
-                    if ours:
-                        kept.add(prompt, _measured(work, place, size, bar.update))
+    """All prompts of the shard: those that are waiting are measured, then all are joined."""
+    if kept.finished is None and kept.waiting:
+        with kept.at_work() as writer:
+            places = {prompt.id: place for place, prompt in enumerate(work.prompts)}
+            sizes = {places[name]: work.size(places[name]) for name in kept.waiting}
+            with _bar(work, sizes, progress) as bar:
+                for name in kept.waiting:
+                    place = places[name]
+                    start = time.monotonic()
+                    try:
+                        found = _measured(work, place, sizes[place], bar.update)
+                    except UNMEASURABLE as error:
+                        kept.failures.append(_failure(work.prompts[place], error))
+                    else:
+                        kept.where[name] = writer.add(found, time.monotonic() - start)
+        if kept.failures:
+            told = "; ".join(str(failure) for failure in kept.failures[:3])
+            warn(f"{len(kept.failures)} prompts could not be measured and are left out: {told}")
     return kept.finish()
+
+
+UNMEASURABLE = (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError)
+"""Errors of one prompt. Others (no room on the disk, a fault of the program) end the call, and so do those of a device
+that has failed (`_failure`)."""
+DEVICE_ERRORS = ("CUDA error", "HIP error", "MPS backend", "NCCL error")
+
+
+def _failure(prompt: Prompt, error: Exception) -> Failure:
+    """What is recorded of a prompt; the error of a device is raised again, as every later prompt would meet it."""
+    if any(words in str(error) for words in DEVICE_ERRORS):
+        raise error
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return Failure(prompt.id, prompt.fact_id, prompt.kind, reason)
 
 
 def _measured(work: Work, place: int, size: float, advance: Advance) -> xr.Dataset:

@@ -1,13 +1,17 @@
 """A method's folder: which prompts are finished in it, and whether what is there belongs to this call.
 
 Everything is checked before the model runs. The configuration (settings, and the state of the model) must be that of
-the folder; prompts may be added, and several processes may fill one folder, each taking what no other is at. A part
-that was damaged is named and measured again; one of another study and a prompt whose tokens are there with other words
-or roles, are refused. Names of a prompt that decide no number (its fact, relation, phrasing, group, what a recogniser
-heard …) may change: the parts are given the new ones.
+the folder; prompts may be added, and several shards may fill one folder (`spiritlens.effects.shards`). A part that was
+damaged is named and its prompts are measured again; one of another study, a prompt whose tokens are there with other
+words or roles, and parts of other versions of packages that were not accepted, are refused. A finished folder is only
+read: the joined results, once all checksums are right.
+
+Names of a prompt that decide no number (its fact, relation, phrasing, group, what a recogniser heard …) may change:
+prompts.parquet and the results have the new ones, whatever the parts say.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +21,16 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.grid.results import prompt_columns
-from spiritlens.effects.joining import join_effects
+from spiritlens.effects.contents import Contents, joined, named_as, read_contents, stored_names
+from spiritlens.effects.environments import check_versions, read_environments
+from spiritlens.effects.failures import Failure, keep_failures
+from spiritlens.effects.netcdf import read_netcdf
+from spiritlens.effects.part_writer import PartWriter
+from spiritlens.effects.prompt_table import read_columns, read_ids, read_table, table_of, write_table
 from spiritlens.effects.run_directory import RunDirectory, open_run
-from spiritlens.effects.schema import HEARD_COLUMNS, PROMPT_TEXTS
+from spiritlens.effects.schema import HEARD_COLUMNS, VERSIONS
 from spiritlens.effects.settings import setting_differences
+from spiritlens.effects.shards import WHOLE, EmptyShard, RunFolder, Shard, given_run_folder
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.warn import warn
 
@@ -29,132 +39,238 @@ NAMES = (
     *HEARD_COLUMNS,
 )
 """Columns of a stored prompt that decide no number (its voice is part of its id)."""
+FINGERPRINT = "fingerprint"
+"""Column of prompts.parquet with a digest of what decides the numbers."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PromptFolder:
-    """A folder opened for these prompts; `parts` are the finished ones among them, by prompt id.
+    """A folder opened for the prompts of one shard; `where` names the part of each finished one, by prompt id.
 
-    The parts of `damaged` prompts are there, but are measured again.
+    `finished` is the result where nothing is to be done or written any more.
     """
 
     run: RunDirectory
-    prompts: tuple[Prompt, ...]
-    parts: dict[str, xr.Dataset] = field(default_factory=dict)
-    damaged: frozenset[str] = frozenset()
+    prompts: Mapping[str, Prompt]
+    shard: Shard
+    trace: Mapping[str, Any]
+    accept_versions: bool = False
+    where: dict[str, str] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    finished: xr.Dataset | None = None
+    failures: list[Failure] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
+    """What is wrong with the damaged parts that were put aside."""
 
     @property
-    def waiting(self) -> tuple[Prompt, ...]:
-        """The prompts that are not finished yet."""
-        return tuple(prompt for prompt in self.prompts if prompt.id not in self.parts)
+    def waiting(self) -> tuple[str, ...]:
+        """Ids of the prompts that are not finished yet."""
+        return tuple(name for name in self.prompts if name not in self.where)
 
     @contextmanager
-    def claimed(self, prompt: Prompt, *, wait: bool) -> Iterator[bool]:
-        """A context in which to measure the prompt, if it is True; False where another process does, or has done."""
-        with self.run.claimed(prompt.id, wait=wait) as ours:
-            yield ours and (prompt.id in self.damaged or not self.run.part(prompt.id).is_file())
-
-    def add(self, prompt: Prompt, effects: xr.Dataset) -> None:
-        """Keep a finished prompt."""
-        self.run.write_part(prompt.id, effects)
-        self.parts[prompt.id] = effects
+    def at_work(self) -> Iterator[PartWriter]:
+        """A context in which to measure: this process alone does, and what it adds is written at the latest when it
+        ends, also by Ctrl-C."""
+        check_versions(
+            self.run.folder, read_environments(self.run.folder / "environment.json"), accept=self.accept_versions
+        )
+        with self.run.at_work(self.shard):
+            self._put_aside()
+            self._look()  # the last process may have ended since the folder was opened
+            writer = PartWriter(self.run, self.shard)
+            try:
+                yield writer
+            except OSError:
+                raise  # there is no room, or no permission: a second try would hide the first error
+            except BaseException:
+                writer.write()
+                raise
+            writer.write()
+            keep_failures(self.run.folder, self.shard.label, self.failures)
 
     def finish(self) -> xr.Dataset:
-        """Join all finished prompts of the folder into effects.nc; return those of this call, in its order."""
-        for prompt in self.waiting:  # finished by another process meanwhile
-            self.parts[prompt.id] = self.run.read_prompt(prompt.id)
-        asked = join_effects([self.parts[prompt.id] for prompt in self.prompts])
-        order = [str(name) for name in self.run.read_prompts()["id"]]
-        if order == [prompt.id for prompt in self.prompts]:
-            return self.run.write_effects(asked)
-        finished, damaged = set(self.run.done), []
-        with self.run.locked():
-            all_of = []
-            for name in (name for name in order if name in finished):
-                try:
-                    all_of.append(self.parts[name] if name in self.parts else self.run.read_prompt(name))
-                except ValueError as error:  # of another call, which measures it again
-                    damaged.append(str(error))
-            self.run.write_effects(join_effects(all_of))
-        if damaged:
-            warn(f"effects.nc lacks {len(damaged)} prompts: {'; '.join(damaged[:3])}")
+        """Join the finished prompts of this call, in its order; the whole run joins its folder into effects.nc."""
+        if self.finished is not None:
+            return self.finished
+        if not self.prompts:
+            raise EmptyShard(f"shard {self.shard} has none of the prompts: give no more shards than there are prompts")
+        ids = [name for name in self.prompts if name in self.where]
+        if not ids and self.failures:
+            raise ValueError(
+                f"none of the {len(self.failures)} prompts could be measured; the first: {self.failures[0]}"
+            )
+        asked = self._joined(ids)
+        if self.shard == WHOLE:
+            self._write(asked, ids)
         return asked
 
+    def _joined(self, ids: Sequence[str]) -> xr.Dataset:
+        found = joined(self.run, ids, self.where)
+        here = [name in self.prompts for name in ids]
+        if all(here):
+            chosen = [self.prompts[name] for name in ids]
+            return named_as(found, prompt_columns(chosen, [False] * len(chosen)))
+        return named_as(found, stored_names(self.run, ids))
 
-def open_folder(folder: str | Path, prompts: Sequence[Prompt], config: Mapping[str, Any]) -> PromptFolder:
+    def _write(self, asked: xr.Dataset, ids: Sequence[str]) -> None:
+        """effects.nc: all finished prompts of the folder, in the order of prompts.parquet."""
+        order = read_ids(self.run.folder / "prompts.parquet")
+        there = [name for name in order if name in self.where]
+        if there == list(ids):
+            self.run.write_effects(asked)
+            return
+        with self.run.locked():
+            self.run.write_effects(self._joined(there))
+        lacking = [name for name in order if name not in self.where]
+        damaged = [*self.aside, *self.damaged.values()]
+        if lacking and damaged:
+            told = "; ".join(damaged[:3])
+            warn(f"effects.nc lacks {len(lacking)} prompts of other calls, which measure them again: {told}")
+
+    def _look(self) -> None:
+        contents = read_contents(self.run, frozenset(read_ids(self.run.folder / "prompts.parquet")))
+        _check_study(self.run, contents, self.trace, self.prompts)
+        self.where, self.damaged = contents.where, contents.damaged
+
+    def _put_aside(self) -> None:
+        """Damaged parts of this worker are kept under another name, and their prompts measured again."""
+        mine = [name for name in self.damaged if self.shard == WHOLE or name.startswith(f"{self.shard.label}.")]
+        for name in mine:
+            path = self.run.part(name)
+            path.replace(path.with_suffix(".damaged"))
+        self.aside = [self.damaged[name] for name in mine]
+        if mine:
+            told = "; ".join(self.aside[:3])
+            warn(f"{len(mine)} parts are damaged and kept as .damaged; their prompts are measured again: {told}")
+
+
+def open_folder(folder: str | Path | RunFolder, prompts: Sequence[Prompt], config: Mapping[str, Any]) -> PromptFolder:
     """Open a folder for these prompts, and check what it holds before anything is run.
 
     `config` holds under "trace" the attributes that every part has.
     """
-    run = open_run(folder, config)
-    _add_prompts(run, prompts)
-    parts, damaged, foreign = {}, {}, []
-    for prompt in prompts:
-        if not run.part(prompt.id).is_file():
-            continue
-        try:
-            part = run.read_prompt(prompt.id)
-        except ValueError as error:
-            damaged[prompt.id] = str(error)
-            continue
-        there = {name: str(part.attrs.get(name, "not set")) for name in config["trace"]}
-        unlike = setting_differences(there, {name: str(value) for name, value in config["trace"].items()})
-        foreign += [f"{run.part(prompt.id).name} ({line})" for line in unlike[:1]]
-        parts[prompt.id] = _renamed(run, prompt, part)
+    given = given_run_folder(folder)
+    run = open_run(given.path, config)
+    by_id = {prompt.id: prompt for prompt in prompts}
+    _add_prompts(run, by_id)
+    names = list(by_id)
+    mine = {names[place]: prompts[place] for place in given.shard.places([len(prompt) for prompt in by_id.values()])}
+    kept = PromptFolder(run, mine, given.shard, config["trace"], given.accept_versions)
+    kept._look()
+    kept.finished = _finished(kept) if given.shard == WHOLE else None
+    return kept
+
+
+def _finished(kept: PromptFolder) -> xr.Dataset | None:
+    """The joined results, where they are of just these prompts under their present names, and every part is whole."""
+    path = kept.run.folder / "effects.nc"
+    if kept.damaged or kept.waiting or not path.is_file():
+        return None
+    try:
+        effects = read_netcdf(path)
+    except Exception:  # not there, damaged, of an earlier version: the parts say what there is
+        return None
+    if "prompt_id" not in effects.coords or effects["prompt_id"].values.tolist() != list(kept.prompts):
+        return None
+    if _unlike(kept.trace, effects.attrs):
+        return None
+    columns = prompt_columns([*kept.prompts.values()], [False] * len(kept.prompts))
+    return effects if named_as(effects, columns) is effects else None
+
+
+def _check_study(
+    run: RunDirectory, contents: Contents, trace: Mapping[str, Any], prompts: Mapping[str, Prompt]
+) -> None:
+    """Parts with prompts of this call have its settings."""
+    foreign = []
+    for part in contents.parts:
+        unlike = _unlike(trace, part.attributes) if any(name in prompts for name in part.ids) else []
+        foreign += [f"{part.name}.nc ({line})" for line in unlike[:1]]
     if foreign:
         raise ValueError(
-            f"{folder} holds {len(foreign)} parts of another study, {'; '.join(foreign[:3])}: take them out of parts/"
+            f"{run.folder} holds {len(foreign)} parts of another study, {'; '.join(foreign[:3])}: take them out of "
+            "parts/"
         )
-    if damaged:
-        warn(f"{len(damaged)} parts are measured again: {'; '.join([*damaged.values()][:3])}")
-    return PromptFolder(run, tuple(prompts), parts, frozenset(damaged))
 
 
-def _renamed(run: RunDirectory, prompt: Prompt, part: xr.Dataset) -> xr.Dataset:
-    """The part under the prompt's present names, rewritten where they changed."""
-    columns = prompt_columns([prompt], [False])
-    there = {name: part[name].values[0].item() for name in PROMPT_TEXTS if name in part.coords}
-    there |= {
-        name: part[name].values[0].item() if name in part.coords else unasked for name, unasked in HEARD_COLUMNS.items()
-    }
-    changed = {name: ("prompt", columns[name]) for name, held in there.items() if not _same(held, columns[name][0])}
-    if not changed:
-        return part
-    part = part.assign_coords(changed)
-    run.write_part(prompt.id, part)
-    return part
+def _unlike(trace: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[str]:
+    there = {name: str(attributes.get(name, "not set")) for name in trace if name not in VERSIONS}
+    return setting_differences(there, {name: str(trace[name]) for name in there})
 
 
-def _add_prompts(run: RunDirectory, prompts: Sequence[Prompt]) -> None:
+def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
     """Bring the prompts into prompts.parquet, after those that are there."""
-    rows = {prompt.id: prompt.to_dict() for prompt in prompts}
-    found = _stored(run)
-    for name in rows.keys() & found.keys():
-        unlike = [key for key in rows[name] if key not in NAMES and not _same(rows[name][key], found[name].get(key))]
+    path = run.folder / "prompts.parquet"
+    table = read_columns(path, ["id", FINGERPRINT, "encoder", *NAMES])
+    held = {
+        name: table.column(name).to_pylist() for name in ("id", FINGERPRINT, "encoder") if name in table.column_names
+    }
+    if len(held) == 3:
+        row_of = {name: row for row, name in enumerate(held["id"])}
+        places = [row_of.get(name, -1) for name in prompts]
+        prints = [fingerprint(prompt) for prompt in prompts.values()]
+        known = -1 not in places and [held[FINGERPRINT][row] for row in places] == prints
+        if known and _same_names(table.take(places), prompts):
+            return
+    _check_prompts(run, prompts, _rows(read_table(path)))
+    with run.locked():
+        rows = _rows(read_table(path)) | {name: _row(prompt) for name, prompt in prompts.items()}
+        write_table(table_of(rows.values()), path)
+
+
+def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
+    """Whether the rows of these prompts have their present names."""
+    for name in NAMES:
+        if name not in table.column_names:
+            return False
+        now = [prompt.subject.name if name == "subject" else getattr(prompt, name) for prompt in prompts.values()]
+        if not _same(table.column(name).to_pylist(), now):
+            return False
+    return True
+
+
+def _check_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse prompts that are there with other words or roles, and units of two encoders."""
+    encoders = {str(row.get("encoder") or "") for row in found.values()}
+    for name, prompt in prompts.items():
+        encoders.add(prompt.encoder)
+        if name not in found:
+            continue
+        row = prompt.to_dict()
+        unlike = [key for key in row if key not in NAMES and not _same(row[key], found[name].get(key))]
         if unlike:
             raise ValueError(
                 f"prompt {name} is in {run.folder} with other {', '.join(unlike)}: its spans are others there; use "
                 "another folder"
             )
-    encoders = {str(row.get("encoder") or "") for row in (*found.values(), *rows.values())} - {""}
+    encoders -= {""}
     if len(encoders) > 1:
         raise ValueError(
             f"{run.folder} would hold prompts of {len(encoders)} speech encoders ({', '.join(sorted(encoders))}): "
             "their units are not one study's; use another folder"
         )
-    if all(_same(list(row.values()), list(found.get(name, {}).values())) for name, row in rows.items()):
-        return
-    with run.locked():
-        run.write_prompts((_stored(run) | rows).values())
 
 
-def _stored(run: RunDirectory) -> dict[str, dict[str, Any]]:
-    """The rows of prompts.parquet by prompt id, with lists for arrays."""
-    records = run.read_prompts().to_dict("records")
-    return {
-        str(row["id"]): {str(k): v.tolist() if isinstance(v, np.ndarray) else v for k, v in row.items()}
-        for row in records
-    }
+def fingerprint(prompt: Prompt) -> str:
+    """A digest of what decides a prompt's numbers and its id does not: where its words and roles are, and whose tokens
+    and units it has."""
+    digest = hashlib.sha256()
+    texts = (prompt.words, prompt.roles, prompt.parts, (prompt.vocabulary, prompt.encoder, prompt.kind))
+    for some in (*texts, (prompt.foil_rule,), prompt.aliases):
+        digest.update(f"{len(some)} {chr(31).join(some)}".encode("utf-8", "surrogatepass"))
+    digest.update(np.array(prompt.word_index, np.int64).tobytes())
+    digest.update(np.array((*prompt.starts, *prompt.ends), np.float64).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _row(prompt: Prompt) -> dict[str, Any]:
+    return {**prompt.to_dict(), FINGERPRINT: fingerprint(prompt)}
+
+
+def _rows(table: Any) -> dict[str, dict[str, Any]]:
+    """The rows of prompts.parquet by prompt id."""
+    rows: Iterable[dict[str, Any]] = table.to_pylist()
+    return {str(row["id"]): row for row in rows}
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 import spiritlens
+from spiritlens.effects.environments import version
 from spiritlens.effects.making import heard_coordinates
-from spiritlens.effects.run_directory import version
 from spiritlens.effects.schema import HEARD_COLUMNS, LATER_PROMPT_TEXTS, PROMPT_TEXTS
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.knowing import EXACT, Knowing

@@ -37,6 +37,7 @@ from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.grid.windows import given_window, window_around
 from spiritlens.arguments import listed, shown, told_keywords, whole
 from spiritlens.components import CUT_ATTENTION, hook_name
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -105,7 +106,7 @@ def attention_knockout(
     metrics: Sequence[str | Metric] = ("probability", "log_probability"),
     *,
     window: int | None = None,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Cut each edge in a window of layers around each layer (`window` None: max(1, round(0.3 · layers))).

@@ -35,6 +35,7 @@ from spiritlens.analysis.grid.results import heard_columns, model_attributes
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.components import hook_name
 from spiritlens.effects.measures import MASS_SCHEMA
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -65,7 +66,7 @@ def attention_mass(
     prompts: Sequence[Prompt],
     by: GroupBy = "role",
     *,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Attention mass between roles or modalities.
@@ -100,7 +101,7 @@ def attention_mass(
 @told_keywords
 @plain_torch
 def detectors(
-    lens: Lens, prompts: Sequence[Prompt], *, folder: str | Path | None = None, progress: Progress = "bar"
+    lens: Lens, prompts: Sequence[Prompt], *, folder: str | Path | RunFolder | None = None, progress: Progress = "bar"
 ) -> xr.Dataset:
     """Scores of all detectors.
 

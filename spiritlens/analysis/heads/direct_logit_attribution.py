@@ -31,6 +31,7 @@ from spiritlens.analysis.grid.results import array, model_attributes, prompt_col
 from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.components import hook_name
 from spiritlens.effects.measures import ATTRIBUTION_SCHEMA
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -54,7 +55,7 @@ def direct_logit_attribution(
     *,
     against: Against = "foil",
     by: Source = "none",
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Parts of the answer's logit (difference) at the last position, by writer.

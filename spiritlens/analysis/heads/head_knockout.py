@@ -36,6 +36,7 @@ from spiritlens.analysis.grid.sites import GridSites, grid_sites
 from spiritlens.analysis.heads.references import LeaveOut, Reference, check_stand_ins
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole
 from spiritlens.components import hook_name
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -96,7 +97,7 @@ def head_knockout(
     *,
     groups: Mapping[str, Sequence[HeadName]] | None = None,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Knock out every head (or each group of heads) of each prompt at each span.

@@ -50,6 +50,7 @@ from spiritlens.analysis.interchange.rankings import (
 from spiritlens.analysis.interchange.set_runs import SetRuns, StandIns, SweptSets
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.effects.interchange import FOUND_IN, RANDOM, REVERSED, Rankings, new_interchange
+from spiritlens.effects.shards import RunFolder, given_run_folder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -88,7 +89,7 @@ def interchange(
     metric: str | Metric = "logit_difference",
     *,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Rank parts in each modality on half of the facts, and keep the first ones in both modalities on the other half.
@@ -104,7 +105,7 @@ def interchange(
     sizes beyond the number of parts, edges beside hooks of your own, and a folder of other settings.
     """
     study = _given(lens, written, spoken, parts, corruption, metric, drawn(samples))
-    place = Place(None if folder is None else Path(folder), progress)
+    place = Place(None if folder is None else given_run_folder(folder), progress)
     names = [part.name for part in study.parts]
     found = _effects(study, names, place)
     scores = _scores(study, found)

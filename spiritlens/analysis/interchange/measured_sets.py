@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import xarray as xr
 
@@ -10,6 +9,7 @@ from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.results import prompt_columns
 from spiritlens.analysis.interchange.set_runs import SetRuns
 from spiritlens.effects.interchange import new_sets
+from spiritlens.effects.shards import RunFolder
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import given_answer
@@ -20,12 +20,12 @@ from spiritlens.terms import Progress
 class Place:
     """Where the finished prompts of a call are kept (None: in memory), and how its progress is shown."""
 
-    folder: Path | None
+    folder: RunFolder | None
     progress: Progress
 
-    def within(self, name: str) -> Path | None:
+    def within(self, name: str) -> RunFolder | None:
         """The folder of one stage."""
-        return None if self.folder is None else self.folder / name
+        return None if self.folder is None else self.folder.within(name)
 
 
 def measure_sets(

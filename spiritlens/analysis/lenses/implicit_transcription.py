@@ -14,6 +14,7 @@ import pandas as pd
 
 from spiritlens.analysis.lenses.logit_lens import logit_lens, word_token_ids
 from spiritlens.arguments import told_keywords
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -42,7 +43,7 @@ def implicit_transcription(
     prompts: Sequence[Prompt],
     *,
     top: int = 5,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> pd.DataFrame:
     """The layer at which the text of each spoken word is among the top k, read off the logit lens.

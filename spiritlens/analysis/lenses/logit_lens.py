@@ -21,6 +21,7 @@ from spiritlens.analysis.grid.results import heard_columns, model_attributes
 from spiritlens.arguments import told_keywords, whole
 from spiritlens.components import hook_name
 from spiritlens.effects.measures import LENS_SCHEMA
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -45,7 +46,7 @@ def logit_lens(
     prompts: Sequence[Prompt],
     *,
     top: int = 5,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Top text tokens at every state and position, and the rank of the word that stands there.

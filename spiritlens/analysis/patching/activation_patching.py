@@ -41,6 +41,7 @@ from spiritlens.analysis.patching.one_prompt import PatchTask, patch_prompt
 from spiritlens.arguments import told_keywords
 from spiritlens.components import hook_name, patched_by
 from spiritlens.effects.schema import CANARIES
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -74,7 +75,7 @@ def activation_patch(
     *,
     donors: Donors | Sequence[Prompt] | None = None,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Patch every component, layer, site (and head) between the clean and the corrupted run of each prompt.
@@ -115,7 +116,7 @@ def back_patch(
     *,
     donors: Donors | Sequence[Prompt] | None = None,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Patch values of every source layer into every layer.

@@ -36,6 +36,7 @@ from spiritlens.analysis.paths.nodes import Receiver
 from spiritlens.analysis.paths.path_values import PathValues, path_values, record_pair
 from spiritlens.analysis.paths.paths import Held, Paths, check_places, given_nodes, given_paths
 from spiritlens.arguments import told_keywords
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -68,7 +69,7 @@ def path_patch(
     metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     *,
     samples: int | Draws = 1,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Patch every path of `paths` (None: from every sender straight to the logits, in the clean run).

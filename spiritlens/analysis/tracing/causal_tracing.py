@@ -33,6 +33,7 @@ from spiritlens.analysis.tracing.screen import chosen_cells
 from spiritlens.analysis.tracing.settings import TraceSettings, given_trace_settings
 from spiritlens.arguments import told_keywords
 from spiritlens.effects.schema import ATTRIBUTE_DEFAULTS
+from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -60,7 +61,7 @@ def causal_trace(
     *,
     samples: int | Draws = 10,
     screen: float | Screen | BackwardRule | None = None,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     progress: Progress = "bar",
 ) -> xr.Dataset:
     """Trace prompts and return their effects dataset.

@@ -26,6 +26,7 @@ from spiritlens.components import KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.columns import ColumnRunner
 from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source
+from spiritlens.runs.sweep.memory import halved, ran_out_of_memory
 from spiritlens.runs.sweep.plan import Plan, Program, Which, make_plan, split_column
 from spiritlens.runs.sweep.recorded import RecordedPair, Score, as_rows, n_samples
 
@@ -86,18 +87,45 @@ class Sweep:
         base_score, source_score = score(base.logits), score(runs["source"].logits)
         values = base_score[base.of_samples(torch.arange(n_samples(runs), device=base_score.device))]
         values = values[None].repeat(len(self.programs), 1, 1)
-        budget = resolved_memory_budget(model.device, memory_budget)
+        budget: int | None = resolved_memory_budget(model.device, memory_budget)
+        least, most = self._row_bytes(model, n_samples(runs))
+        done: set[tuple[int, int]] = set()
+        while budget is not None:
+            try:
+                for cells, of_samples, found in self._pieces(model, runs, score, budget):
+                    values[torch.tensor(cells)[:, None], of_samples[None, :].cpu()] = found.to(values.dtype)
+                    finished = {(cell, sample) for cell in cells for sample in of_samples.tolist()} - done
+                    done |= finished
+                    advance(len(finished))
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error) or min(budget, most) // 2 < least:
+                    raise
+            budget = halved(min(budget, most), least)  # outside the handler, whose traceback holds what was allocated
+        return SweepResult(values, base_score, source_score, self.unmoved)
+
+    def _pieces(
+        self, model: LensModel, runs: RecordedPair, score: Score, budget: int
+    ) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+        """Cells, noise samples and values ``[cell sample metric]`` of each piece that fits the budget."""
         if self.whole_sequences:
             moved = {cell: program for cell, program in enumerate(self.programs) if cell not in set(self.unmoved)}
-            pieces = full_length_cells(model, moved, runs, score, self.n_readouts, budget)
-        else:
-            pieces = _swept_cells(
-                ColumnRunner(model, runs, self.plan.n_positions, self.n_readouts), self.plan, score, budget
-            )
-        for cells, of_samples, found in pieces:
-            values[torch.tensor(cells)[:, None], of_samples[None, :].cpu()] = found.to(values.dtype)
-            advance(len(cells) * len(of_samples))
-        return SweepResult(values, base_score, source_score, self.unmoved)
+            return full_length_cells(model, moved, runs, score, self.n_readouts, budget)
+        engine = ColumnRunner(model, runs, self.plan.n_positions, self.n_readouts)
+        return _swept_cells(engine, self.plan, score, budget)
+
+    def _row_bytes(self, model: LensModel, samples: int) -> tuple[int, int]:
+        """Bytes of the smallest row, and of the most rows that go together without a budget."""
+        length = self.plan.n_positions
+        if self.whole_sequences or not self.plan.columns:
+            one = bytes_per_row(model, length, length, self.n_readouts)
+            return one, one * samples * max(1, len(self.programs))
+        sizes = {
+            column.start: bytes_per_row(model, length - column.start, length, self.n_readouts)
+            for column in self.plan.columns
+        }
+        rows = [sizes[column.start] * samples * max(1, column.most_rows) for column in self.plan.columns]
+        return min(sizes.values()), max(rows)
 
 
 def plan_sweep(

@@ -165,7 +165,7 @@ def test_it_goes_on_where_it_stopped_and_keeps_what_is_finished(
     measured.places.clear()
     with pytest.warns(UserWarning, match="1 finished of 2"):
         kept = call.ask(circuit, prompts, progress="none")
-    identical(kept, join_effects([RunDirectory(tmp_path).read_prompt(prompts[0].id)]))
+    identical(kept, join_effects([RunDirectory(tmp_path).read_part("1-of-1.000001")]))
 
     with pytest.raises(ValueError, match=f"other settings.*{call.word}"):
         call.ask(circuit, prompts, **{"progress": "none", "folder": tmp_path, **call.other})

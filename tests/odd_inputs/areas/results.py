@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from frame import Bench, Odd, error, result
+from old_parts import one_prompt_parts
 
 import spiritlens as sl
 from spiritlens.effects.joining import join_effects
@@ -123,6 +124,7 @@ class Traced:
         self.effects = self.trace(bench.folder() / "run")
         self.master = bench.folder("master") / "run"
         self.trace(self.master)
+        one_prompt_parts(self.master)
 
     def trace(self, folder: Any, prompts: Any = None, **settings: Any) -> xr.Dataset:
         given = {"grid": GRID, "samples": 1, "progress": "none"} | settings
@@ -304,8 +306,6 @@ def opening(bench: Bench) -> Iterator[Odd]:
     for name in ("", "../a", ".a", "a/b", None, 5):
         yield error("write_part", f"name {name!r}", lambda name=name: run.write_part(name, None), "part name", "plain")
     yield error("read_part", "no such part", lambda: run.read_part("a"), "a.nc", "no such file")
-    yield error("finish", "nothing is done", run.finish, "no parts", "traced")
-    yield error("finish", "a part not done", lambda: run.finish(["a"]), "'a'", "run the same command")
 
 
 def resuming(traced: Traced) -> Iterator[Odd]:
@@ -351,6 +351,7 @@ def resuming(traced: Traced) -> Iterator[Odd]:
     foreign = copy()
     traced_otherwise = traced.bench.folder() / "otherwise"
     trace(traced_otherwise, samples=sl.Draws(1, seed=5))
+    one_prompt_parts(traced_otherwise)
     shutil.copy(first(traced_otherwise), first(foreign))
     yield error(
         "causal_trace", "a part of another seed", lambda: trace(foreign), "another study", "seed", "take them out"
@@ -367,5 +368,33 @@ def resuming(traced: Traced) -> Iterator[Odd]:
     yield error("rejoin", "None", lambda: sl.effects.rejoin(None), "folder=None", "expected")
     broken = copy(lambda f: first(f).write_bytes(content[:500]))
     yield error("rejoin", "a damaged part", lambda: sl.effects.rejoin(broken), traced.prompts[0].id, "damaged")
+    yield from sharing(traced, copy)
     lost = copy(lambda f: (f / "effects.nc").unlink())
     yield result("rejoin", "effects.nc lost", lambda: sl.effects.rejoin(lost).effects, traced.same)
+
+
+def sharing(traced: Traced, copy: Callable[..., Path]) -> Iterator[Odd]:
+    """Shards, inspections, merges and checks that are asked for oddly."""
+    shard, place = sl.effects.Shard, sl.effects.RunFolder
+    for given, words in (((0, 2), ("number=0",)), ((3, 2), ("3", "2")), (("1", 2), ("number",)), ((1, 0), ("of=0",))):
+        yield error("Shard", f"{given}", lambda given=given: shard(*given), *words)
+    for given, words in (
+        ((5,), ("path=5",)),
+        (("run", "1/2"), ("shard", "Shard(2, 8)")),
+        (("run", shard(), 1), ("True",)),
+    ):
+        yield error("RunFolder", f"{given}", lambda given=given: place(*given), *words)
+    many = place(copy(), shard(3, 3))
+    yield error("causal_trace", "more shards than prompts", lambda: traced.trace(many), "shard 3/3", "no more shards")
+    empty = traced.bench.folder()
+    for value, words in ((None, ("folder=None",)), (empty, ("holds no run",)), ("a\0b", ("folder=",))):
+        yield error("inspect", f"{value!r}"[:20], lambda value=value: sl.effects.inspect(value), *words)
+        yield error("verify", f"{value!r}"[:20], lambda v=value: sl.tracing.verify(traced.lens, v), *words)
+    for settings, word in (({"cells": 0}, "cells=0"), ({"cells": 1.5}, "cells=1.5"), ({"seed": -1}, "seed=-1")):
+        yield error("verify", word, lambda s=settings: sl.tracing.verify(traced.lens, traced.master, **s), word)
+    out = traced.bench.folder() / "all"
+    for value, words in ((None, ("folders",)), ("run", ("folders",)), ([], ("folders",)), ([empty], ("holds no run",))):
+        yield error("merge", f"{value!r}"[:20], lambda value=value: sl.effects.merge(value, out), *words)
+    whole = copy()
+    yield result("inspect", "a finished run", lambda: sl.effects.inspect(whole)[0].finished, (2).__eq__)
+    yield result("merge", "a run with itself", lambda: sl.effects.merge([whole, whole], whole)[0].finished, (2).__eq__)

@@ -1,0 +1,74 @@
+"""Which versions of packages wrote the parts of a run directory, and what to do where they are others now.
+
+``environment.json`` lists every environment that wrote parts, oldest first, and each part names its own.
+"""
+
+import json
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spiritlens.warn import warn
+
+PACKAGES = (
+    "spiritlens",
+    "torch",
+    "transformer-lens",
+    "transformers",
+    "numpy",
+    "xarray",
+    "soundfile",
+    "espeakng-loader",
+)
+"""Packages whose versions are written to environment.json."""
+
+
+def environment() -> dict[str, Any]:
+    """Python, platform and installed package versions (read from their metadata; nothing is imported)."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+
+
+def version(package: str) -> str:
+    """The installed version of a package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def read_environments(path: Path) -> list[dict[str, Any]]:
+    """What environment.json holds; version 0.1 kept one alone. A damaged one begins anew: no number depends on it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
+
+
+def check_versions(folder: Path, found: list[dict[str, Any]], *, accept: bool) -> None:
+    """Before a folder gets new parts: refuse, or where it is accepted name, versions other than those of its parts."""
+    here = environment()["packages"]
+    unlike: dict[str, list[str]] = {}
+    for one in found:
+        there = one.get("packages")
+        for package, number in (there if isinstance(there, dict) else {}).items():
+            if package in here and number != here[package] and number not in unlike.setdefault(package, []):
+                unlike[package].append(str(number))
+    lines = [
+        f"{package} {' and '.join(there)} there, {here[package]} here" for package, there in unlike.items() if there
+    ]
+    if not lines:
+        return
+    told = f"{folder} holds parts that other versions of packages made ({'; '.join(lines)})"
+    if not accept:
+        raise ValueError(
+            f"{told}: to go on with both, give --accept-versions, in Python "
+            f"folder=sl.effects.RunFolder({str(folder)!r}, accept_versions=True); or install those versions again"
+        )
+    warn(f"{told}; new parts are added to them, as accepted")

@@ -1,0 +1,30 @@
+"""Shards of a study make its traces; the whole then finds them done and writes what one process would."""
+
+from pathlib import Path
+
+import pytest
+
+import spiritlens as sl
+from spiritlens.analysis.tracing import causal_tracing
+from spiritlens.effects.netcdf import differences
+
+SETTINGS = sl.studies.StudySettings(n_facts=2, n_token_maps=1, samples=1, components=("mlp_out",), floors=(), twins=0)
+
+
+@pytest.mark.slow
+def test_shards_and_the_whole_make_what_one_process_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lens, facts = sl.load(), [fact for fact in sl.load_facts() if fact.group == "both"][:4]
+    one = sl.study(lens, tmp_path / "one", SETTINGS, facts)
+    for number in (2, 1, 3):
+        place = sl.effects.RunFolder(tmp_path / "shared", sl.effects.Shard(number, 3))
+        reports = sl.studies.study_shard(lens, place, SETTINGS, facts)
+    assert {report.folder.name: report.waiting for report in reports} == {"shared": 0, "plain": 0, "tokens": 0}
+    assert not any(report.joined for report in reports)
+    with pytest.raises(ValueError, match=r"the shard 3/3: spiritlens\.studies\.study_shard"):
+        sl.study(lens, place, SETTINGS, facts)
+    monkeypatch.setattr(causal_tracing, "trace_prompt", lambda *rest, **more: pytest.fail("a prompt was traced"))
+    shared = sl.study(lens, tmp_path / "shared", SETTINGS, facts)
+    for name in ("effects", "tokens", "plain"):
+        found, expected = (getattr(each, name).assign_attrs(created="") for each in (shared, one))
+        assert differences(expected, found) == []
+    assert shared.findings == one.findings
