@@ -26,8 +26,9 @@ from transformer_lens import HookedTransformer
 
 import spiritlens as sl
 from spiritlens.analysis.paths.nodes import Receiver, Sender
-from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.path_values import path_values
 from spiritlens.analysis.paths.paths import Held
+from spiritlens.analysis.paths.recording import record_pair
 from spiritlens.effects.paths import Frozen
 
 Model = Literal["smollm2", "embedded"]

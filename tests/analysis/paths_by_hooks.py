@@ -2,8 +2,9 @@
 
 import torch
 
-from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.path_values import path_values
 from spiritlens.analysis.paths.paths import Held
+from spiritlens.analysis.paths.recording import record_pair
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 TOLERANCE = 1e-10

@@ -20,13 +20,28 @@ def sender_change(
     model: LensModel, base: RecordedRun, source: RecordedRun, sender: Sender, positions: Sequence[int]
 ) -> Tensor:
     """What the sender writes in the source run minus what it writes in the base run, ``[position d_model]``."""
+    return sender_changes(model, base, source, [sender], positions)[0]
+
+
+def sender_changes(
+    model: LensModel, base: RecordedRun, source: RecordedRun, senders: Sequence[Sender], positions: Sequence[int]
+) -> Tensor:
+    """The same of several senders, ``[sender position d_model]``: one product for all heads of a layer."""
     where = list(positions)
-    if sender.component == "z":
-        name = hook_name("z", sender.layer)
-        moved = source.values[name][0, where, sender.head] - base.values[name][0, where, sender.head]
-        return moved @ model.w_o(sender.layer)[sender.head]
-    name = hook_name("resid_pre", 0) if sender.component == "embed" else hook_name("mlp_out", sender.layer)
-    return source.values[name][0, where] - base.values[name][0, where]
+    together: dict[str, list[int]] = {}
+    for place, sender in enumerate(senders):
+        component, layer = ("resid_pre", 0) if sender.component == "embed" else (sender.component, sender.layer)
+        together.setdefault(hook_name(component, layer), []).append(place)
+    found: list[Tensor] = []
+    for name, places in together.items():
+        moved = source.values[name][0, where] - base.values[name][0, where]
+        if (first := senders[places[0]]).component == "z":
+            heads = [senders[place].head for place in places]
+            found.append(moved[:, heads].transpose(0, 1) @ model.w_o(first.layer)[heads])
+        else:
+            found.append(moved.expand(len(places), *moved.shape))
+    order = torch.tensor([place for places in together.values() for place in places])
+    return torch.cat(found)[order.argsort()]
 
 
 def residual_changes(
@@ -42,7 +57,7 @@ def residual_changes(
     write)."""
     if frozen == "nothing":
         return _recomputed(model, base, source, senders, positions, stages)
-    own = torch.stack([sender_change(model, base, source, sender, positions) for sender in senders])
+    own = sender_changes(model, base, source, senders, positions)
     written = torch.tensor([sender.stage for sender in senders], device=own.device)
     if frozen == "heads+mlps":
         found = {stage: own * (written < stage)[:, None, None] for stage in stages}

@@ -5,7 +5,7 @@ from paths_by_hooks import CLEAN, CORRUPTED, TOLERANCE
 
 from spiritlens.analysis.paths.changes import residual_changes
 from spiritlens.analysis.paths.nodes import Receiver, all_senders
-from spiritlens.analysis.paths.path_values import record_pair
+from spiritlens.analysis.paths.recording import record_pair
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 

@@ -7,8 +7,9 @@ import torch
 from paths_by_hooks import CLEAN, CORRUPTED, TOLERANCE, L, four_passes, norm_scale, score, values
 
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders
-from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.path_values import path_values
 from spiritlens.analysis.paths.paths import Held
+from spiritlens.analysis.paths.recording import record_pair
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 
