@@ -26,22 +26,20 @@ def sender_change(
 def sender_changes(
     model: LensModel, base: RecordedRun, source: RecordedRun, senders: Sequence[Sender], positions: Sequence[int]
 ) -> Tensor:
-    """The same of several senders, ``[sender position d_model]``: one product for all heads of a layer."""
+    """The same of several senders, ``[sender position d_model]``; what all heads of a layer wrote is read once."""
     where = list(positions)
-    together: dict[str, list[int]] = {}
-    for place, sender in enumerate(senders):
-        component, layer = ("resid_pre", 0) if sender.component == "embed" else (sender.component, sender.layer)
-        together.setdefault(hook_name(component, layer), []).append(place)
+    moved: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
     found: list[Tensor] = []
-    for name, places in together.items():
-        moved = source.values[name][0, where] - base.values[name][0, where]
-        if (first := senders[places[0]]).component == "z":
-            heads = [senders[place].head for place in places]
-            found.append(moved[:, heads].transpose(0, 1) @ model.w_o(first.layer)[heads])
-        else:
-            found.append(moved.expand(len(places), *moved.shape))
-    order = torch.tensor([place for places in together.values() for place in places])
-    return torch.cat(found)[order.argsort()]
+    for sender in senders:
+        component, layer = ("resid_pre", 0) if sender.component == "embed" else (sender.component, sender.layer)
+        name = hook_name(component, layer)
+        if name not in moved:
+            moved[name] = source.values[name][0, where] - base.values[name][0, where]
+            weights[name] = model.w_o(layer)
+        whole = sender.component != "z"
+        found.append(moved[name] if whole else moved[name][:, sender.head] @ weights[name][sender.head])
+    return torch.stack(found)
 
 
 def residual_changes(

@@ -56,7 +56,7 @@ def record_pair(
         RecordedRun(
             tokens,
             embeddings,
-            {name: values[row : row + 1] for name, values in both.values.items()},
+            {name: found[row : row + 1] for name, found in both.values.items()},
             both.logits[row : row + 1],
         )
         for row, embeddings in enumerate((base, source))
