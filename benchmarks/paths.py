@@ -7,11 +7,14 @@
 Two matrices: all heads → logits, and all heads of earlier layers → queries, keys and values of the heads of one layer,
 each alone. The loop (Wang et al. 2022, section 3.1) runs the base and the source once, then for each sender a pass with
 every other head held (MLPs recompute; with ``heads+mlps`` they are held too) that records what receivers read, then for
-each receiver a pass in which it gets that reading. It runs a seeded sample of `--edges` edges per round, and is
-*scaled* to the matrix; ours runs the whole matrix, its two recorded runs included, in every round. Printed are medians
-after one warm-up (seconds, and the ratio within each round), the largest difference of any edge that both ran, and by
-arithmetic alone what an exact method can save: the loop's floating-point operations over those of the rows that must be
-run. Ratios above that come from fuller matrix products and from what a pass costs besides them.
+each receiver a pass in which it gets that reading. It runs on the model as TransformerLens's own path loads it
+(*stock*) and on our views of the weights (*views*), which spare it the copies of a forward; a seeded sample of
+`--edges` edges per round, *scaled* to the matrix. Ours runs the whole matrix, its two recorded runs included, in every
+round.
+
+Printed are medians after one warm-up (seconds, and the ratio within each round), the largest difference of any edge
+that both ran, and by arithmetic alone what an exact method can save: the loop's floating-point operations over those of
+the rows that must be run. Ratios above that come from fuller matrix products and from what a pass costs besides them.
 """
 
 import statistics
@@ -23,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import tyro
-from causal_tracing import embedded, smollm2
+from causal_tracing import embedded, smollm2, stock
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
@@ -62,6 +65,8 @@ class Task:
 
     name: str
     lens: sl.Lens
+    stock: HookedTransformer
+    """The same weights as TransformerLens's own path loads them."""
     base: Tensor
     source: Tensor
     senders: tuple[Sender, ...]
@@ -77,7 +82,7 @@ def tasks(name: Model, count: int) -> list[Task]:
     """The two matrices of a model."""
     llama, ids, subject = FOLDERS[name]()
     lens = sl.load(llama.config._name_or_path, device="cpu", dtype=torch.float32)
-    model = lens.backend
+    model, as_loaded = lens.backend, stock(llama)
     words = [*ids[: subject.start], *(ids[place] for place in subject)]
     base = torch.tensor([(words + ids[subject.stop :] * count)[:count]])
     source = base.clone()
@@ -89,10 +94,20 @@ def tasks(name: Model, count: int) -> list[Task]:
     answer = int(model.forward(base)[0, -1].argmax())
     earlier = tuple(head for head in heads if head.layer < layer)
     return [
-        Task(f"{name}: {len(heads)} heads → logits", lens, base, source, tuple(heads), (Receiver("logits"),), answer),
+        Task(
+            f"{name}: {len(heads)} heads → logits",
+            lens,
+            as_loaded,
+            base,
+            source,
+            tuple(heads),
+            (Receiver("logits"),),
+            answer,
+        ),
         Task(
             f"{name}: {len(earlier)} heads → {len(readers)} q, k, v of layer {layer}",
             lens,
+            as_loaded,
             base,
             source,
             earlier,
@@ -105,9 +120,8 @@ def tasks(name: Model, count: int) -> list[Task]:
 class Loop:
     """The four passes, one edge at a time, on the model as TransformerLens runs it."""
 
-    def __init__(self, task: Task, frozen: Frozen) -> None:
-        self.task, self.frozen = task, frozen
-        self.model: HookedTransformer = task.lens.model
+    def __init__(self, task: Task, frozen: Frozen, model: HookedTransformer) -> None:
+        self.task, self.model = task, model
         names = [f"blocks.{layer}.attn.hook_z" for layer in range(self.model.cfg.n_layers)]
         self.held = [*names]
         if frozen == "heads+mlps":
@@ -190,29 +204,35 @@ def saved(task: Task, frozen: Frozen) -> float:
 
 
 def compare(task: Task, frozen: Frozen, settings: Arguments) -> None:
-    """Time both and print a line."""
-    loop, rng, clock = Loop(task, frozen), np.random.default_rng(settings.seed), CLOCKS[settings.clock]
+    """Time all three and print a line."""
+    rng, clock = np.random.default_rng(settings.seed), CLOCKS[settings.clock]
+    loops = {"stock": Loop(task, frozen, task.stock), "views": Loop(task, frozen, task.lens.model)}
     n_edges = len(task.senders) * len(task.receivers)
-    times: dict[str, list[float]] = {"loop": [], "ours": [], "ratio": []}
+    times: dict[str, list[float]] = {name: [] for name in ("ours", *loops)}
     worst = 0.0
     for number in range(settings.rounds + 1):
-        some = rng.permutation(n_edges)[: settings.edges]
+        some = [divmod(int(edge), len(task.senders)) for edge in rng.permutation(n_edges)[: settings.edges]]
         start = clock()
         matrix = ours(task, frozen)
-        mine = clock() - start
-        start = clock()
-        pairs = [divmod(int(edge), len(task.senders)) for edge in some]
-        values = [loop.edge(task.senders[sender], task.receivers[receiver]) for receiver, sender in pairs]
-        theirs = (clock() - start) * n_edges / len(some)
-        for (receiver, sender), value in zip(pairs, values, strict=True):
-            worst = max(worst, float((matrix[receiver, sender] - value).abs().max()))
+        seconds = {"ours": clock() - start}
+        for name, loop in loops.items():
+            start = clock()
+            values = [loop.edge(task.senders[sender], task.receivers[receiver]) for receiver, sender in some]
+            seconds[name] = (clock() - start) * n_edges / len(some)
+            for (receiver, sender), value in zip(some, values, strict=True):
+                worst = max(worst, float((matrix[receiver, sender] - value).abs().max()))
         if number:
-            for name, found in (("loop", theirs), ("ours", mine), ("ratio", theirs / mine)):
+            for name, found in seconds.items():
                 times[name].append(found)
-    loop_s, ours_s, ratio = (statistics.median(times[name]) for name in ("loop", "ours", "ratio"))
+    told = [f"ours {statistics.median(times['ours']):.3f} s"]
+    for name in loops:
+        ratios = [theirs / mine for theirs, mine in zip(times[name], times["ours"], strict=True)]
+        told.append(
+            f"loop on {name} {statistics.median(times[name]):.1f} s (scaled), {statistics.median(ratios):.0f} × "
+            f"({min(ratios):.0f} to {max(ratios):.0f})"
+        )
     print(
-        f"{task.name}, {frozen} held, {task.base.shape[1]} tokens, {n_edges} edges: loop {loop_s:.1f} s (scaled), "
-        f"ours {ours_s:.3f} s, {ratio:.0f} × ({', '.join(f'{each:.0f}' for each in times['ratio'])}); by operations "
+        f"{task.name}, {frozen} held, {task.base.shape[1]} tokens, {n_edges} edges: {'; '.join(told)}; by operations "
         f"alone {saved(task, frozen):.1f} ×; largest difference {worst:.1e}",
         flush=True,
     )
