@@ -3,8 +3,9 @@
 import torch
 from random_llamas import opened
 
-from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.path_values import path_values
 from spiritlens.analysis.paths.paths import Held
+from spiritlens.analysis.paths.recording import record_pair
 
 TOLERANCE = 1e-10
 

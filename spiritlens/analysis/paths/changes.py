@@ -20,13 +20,26 @@ def sender_change(
     model: LensModel, base: RecordedRun, source: RecordedRun, sender: Sender, positions: Sequence[int]
 ) -> Tensor:
     """What the sender writes in the source run minus what it writes in the base run, ``[position d_model]``."""
+    return sender_changes(model, base, source, [sender], positions)[0]
+
+
+def sender_changes(
+    model: LensModel, base: RecordedRun, source: RecordedRun, senders: Sequence[Sender], positions: Sequence[int]
+) -> Tensor:
+    """The same of several senders, ``[sender position d_model]``; what all heads of a layer wrote is read once."""
     where = list(positions)
-    if sender.component == "z":
-        name = hook_name("z", sender.layer)
-        moved = source.values[name][0, where, sender.head] - base.values[name][0, where, sender.head]
-        return moved @ model.w_o(sender.layer)[sender.head]
-    name = hook_name("resid_pre", 0) if sender.component == "embed" else hook_name("mlp_out", sender.layer)
-    return source.values[name][0, where] - base.values[name][0, where]
+    moved: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
+    found: list[Tensor] = []
+    for sender in senders:
+        component, layer = ("resid_pre", 0) if sender.component == "embed" else (sender.component, sender.layer)
+        name = hook_name(component, layer)
+        if name not in moved:
+            moved[name] = source.values[name][0, where] - base.values[name][0, where]
+            weights[name] = model.w_o(layer)
+        whole = sender.component != "z"
+        found.append(moved[name] if whole else moved[name][:, sender.head] @ weights[name][sender.head])
+    return torch.stack(found)
 
 
 def residual_changes(
@@ -42,7 +55,7 @@ def residual_changes(
     write)."""
     if frozen == "nothing":
         return _recomputed(model, base, source, senders, positions, stages)
-    own = torch.stack([sender_change(model, base, source, sender, positions) for sender in senders])
+    own = sender_changes(model, base, source, senders, positions)
     written = torch.tensor([sender.stage for sender in senders], device=own.device)
     if frozen == "heads+mlps":
         found = {stage: own * (written < stage)[:, None, None] for stage in stages}

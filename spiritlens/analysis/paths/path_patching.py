@@ -33,8 +33,9 @@ from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.paths.canary import donor_deviation
 from spiritlens.analysis.paths.dataset import PathSettings, path_attributes, paths_dataset
 from spiritlens.analysis.paths.nodes import Receiver
-from spiritlens.analysis.paths.path_values import PathValues, path_values, record_pair
+from spiritlens.analysis.paths.path_values import PathValues, path_values
 from spiritlens.analysis.paths.paths import Held, Paths, check_places, given_nodes, given_paths
+from spiritlens.analysis.paths.recording import record_pair
 from spiritlens.arguments import told_keywords
 from spiritlens.effects.shards import RunFolder
 from spiritlens.environment import plain_torch

@@ -5,8 +5,12 @@
    (`spiritlens.analysis.paths.changes.residual_changes`), with the frozen nodes held at their base values.
 3. A receiver reads ``base + change`` through its norm, whose scale is recomputed or held at the base run's; that
    gives its query, key, value or MLP output.
-4. In the base run these values are put in place, and everything after them runs freely. Receivers are the sweep's
-   cells and senders its samples, so that a whole matrix is one sweep. For the logits there is nothing left to run.
+4. In the base run these values are put in place, and everything after them runs freely: from each receiver's block on
+   (`spiritlens.analysis.paths.onward`), or as a sweep whose cells are receivers that are patched together and whose
+   samples are the senders. For the logits there is nothing left to run.
+
+Only what a path can change is computed: a sender patched at positions at which both runs agree changes nothing, and of
+what goes straight to the logits the read-outs alone are read.
 
 While a user's own hook is live on the model, steps 2 and 3 run whole sequences
 (`spiritlens.analysis.paths.full_length`).
@@ -25,12 +29,13 @@ from torch import Tensor
 
 from spiritlens.analysis.grid.canary import NO_CANARY, Deviations, largest
 from spiritlens.analysis.grid.results import array
-from spiritlens.analysis.paths.canary import all_received
 from spiritlens.analysis.paths.changes import residual_changes
 from spiritlens.analysis.paths.full_length import LOGITS, hooked_readings
-from spiritlens.analysis.paths.nodes import Sender
+from spiritlens.analysis.paths.nodes import Receiver, Sender
+from spiritlens.analysis.paths.onward import Onward
 from spiritlens.analysis.paths.paths import Held, ReceiverGroup
 from spiritlens.analysis.paths.readings import READ, received
+from spiritlens.analysis.paths.recording import Recorded
 from spiritlens.components import hook_name
 from spiritlens.effects.paths import Norms
 from spiritlens.models.protocol import LensModel
@@ -66,43 +71,6 @@ class PathValues:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Recorded:
-    """The base and the source run of a prompt by a model, with what paths read of them."""
-
-    model: LensModel
-    base: RecordedRun
-    source: RecordedRun
-    n_readouts: int
-
-
-def record_pair(
-    model: LensModel,
-    tokens: Tensor,
-    base: Tensor | None,
-    source: Tensor | None,
-    groups: Sequence[ReceiverGroup],
-    n_readouts: int,
-) -> Recorded:
-    """Record both runs, of tokens ``[1 pos]`` with embeddings ``[1 pos d_model]`` (None: the tokens' own)."""
-    layers = range(model.n_layers)
-    nodes = [
-        hook_name(component, layer) for layer in layers for component in ("resid_pre", "resid_mid", "z", "mlp_out")
-    ]
-    writes = [hook_name(component, layer) for layer in layers for component in ("z", "mlp_out")]
-    n_positions = tokens.shape[1]
-    programs = [_program(group, range(n_positions), model.n_layers) for group in groups]
-    programs = [program for program in programs if program]
-    swept = plan_sweep(model, programs, n_positions, 0, n_readouts).names["base"]
-    put_in: tuple[str, ...] = ()
-    if programs:  # what the canary of the receivers reads
-        names = plan_sweep(model, [all_received(model.n_layers, n_positions)], n_positions, 0, n_readouts).names
-        swept, put_in = (*swept, *names["base"]), names["source"]
-    base_run = record(model, tokens, base, [*nodes, *swept], n_readouts)
-    source_run = record(model, tokens, source, [hook_name("resid_pre", 0), *writes, *put_in], n_readouts)
-    return Recorded(model, base_run, source_run, n_readouts)
-
-
 @torch.no_grad()
 def path_values(
     recorded: Recorded,
@@ -118,7 +86,8 @@ def path_values(
     """Values of every group for every sender patched at `positions`; `advance` is told how many edges are finished."""
     model = recorded.model
     budget = resolved_memory_budget(model.device, memory_budget)
-    paths = _Paths(recorded, tuple(groups), tuple(positions), held, score, budget, advance)
+    moved = tuple(position for position in positions if position >= recorded.first_changed)
+    paths = _Paths(recorded, tuple(groups), moved, held, score, budget, advance)
     values, exact = paths.unmoved(len(senders))
     size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))
     floor, own = torch.zeros_like(paths.base_score), torch.zeros_like(paths.base_score)
@@ -176,29 +145,85 @@ class _Paths:
     def values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Values ``[group sender metric]``, which are provably the base's, the noise floor ``[metric]``, and how far a
         sender that changes nothing moves the receivers ``[metric]``."""
-        recorded, model, n_layers = self.recorded, self.recorded.model, self.recorded.model.n_layers
-        base, receivers = recorded.base, [receiver for index in self.inner for receiver in self.groups[index]]
-        stages = sorted({receiver.stage(n_layers) for group in self.groups for receiver in group})
-        changed, changes = residual_changes(
-            model, base, recorded.source, senders, self.positions, stages, self.held.frozen
-        )
-        if any(len(group) > 1 for group in self.groups):
-            changed, changes = _on_suffix(changed, changes, base.tokens.shape[1])
-        changes = {stage: torch.cat([change, torch.zeros_like(change[:1])]) for stage, change in changes.items()}
+        recorded, n_layers = self.recorded, self.recorded.model.n_layers
         values, exact = self.unmoved(len(senders) + 1)
+        floor = (self.score(recorded.model.logits(_read_outs(recorded))) - self.base_score).abs().amax(0)
+        if not self.positions:
+            self.advance(len(senders) * len(self.groups))
+            return values[:, :-1], ~exact[:, :-1], floor, torch.zeros_like(floor)
+        first_readout = recorded.base.tokens.shape[1] - recorded.n_readouts
+        read_out = tuple(position for position in self.positions if position >= first_readout)
+        if self.held.frozen == "nothing":
+            inner = at_end = self.changes(senders, self.positions, self.groups)
+        else:
+            inner = self.changes(senders, self.positions, [self.groups[index] for index in self.inner])
+            at_end = self.changes(senders, read_out, [self.groups[index] for index in self.outer])
         for index in self.outer:
             values[index], exact[index] = _at_logits(
-                recorded, changed, changes[2 * n_layers], self.held.norms, self.score
+                recorded, at_end[0], at_end[1].get(2 * n_layers), self.held.norms, self.score
             )
             self.advance(len(senders))
-        floor = (self.score(model.logits(_read_outs(recorded))) - self.base_score).abs().amax(0)
-        if receivers:
-            values[self.inner], unmoved = self.swept(
-                changed, received(model, base, receivers, changed, changes, self.held.norms)
-            )
-            exact[[self.inner[cell] for cell in unmoved]] = True
+        self.each(senders, inner, values, exact)
+        joint = [index for index in self.inner if len(self.groups[index]) > 1]
+        if joint:
+            changed, changes = _on_suffix(*inner, recorded.base.tokens.shape[1])
+            readings = self.readings([receiver for index in joint for receiver in self.groups[index]], changed, changes)
+            values[joint], unmoved = self.swept(joint, changed, readings)
+            exact[[joint[cell] for cell in unmoved]] = True
         own = (values[:, -1] - self.base_score).abs().amax(0)
         return values[:, :-1], exact[:, :-1], floor, own
+
+    def changes(
+        self, senders: Sequence[Sender], positions: tuple[int, ...], groups: Sequence[ReceiverGroup]
+    ) -> tuple[tuple[int, ...], dict[int, Tensor]]:
+        """Positions that change, and by stage that the groups read the changes ``[sender position d_model]``; the last
+        row is of a sender that changes nothing."""
+        recorded = self.recorded
+        stages = sorted({receiver.stage(recorded.model.n_layers) for group in groups for receiver in group})
+        if not stages or not positions:
+            return (), {}
+        changed, found = residual_changes(
+            recorded.model, recorded.base, recorded.source, senders, positions, stages, self.held.frozen
+        )
+        return changed, {stage: torch.cat([change, torch.zeros_like(change[:1])]) for stage, change in found.items()}
+
+    def readings(
+        self, receivers: Sequence[Receiver], positions: Sequence[int], changes: Mapping[int, Tensor]
+    ) -> dict[str, Tensor]:
+        """What the receivers make of the changed stream, by hook name, ``[sender pos …]``."""
+        return received(self.recorded.model, self.recorded.base, receivers, positions, changes, self.held.norms)
+
+    def each(
+        self, senders: Sequence[Sender], found: tuple[tuple[int, ...], dict[int, Tensor]], values: Tensor, exact: Tensor
+    ) -> None:
+        """Fill in the groups of one receiver inside the model, block by block."""
+        recorded, (changed, changes) = self.recorded, found
+        alone = {self.groups[index][0]: index for index in self.inner if len(self.groups[index]) == 1}
+        written = torch.tensor([*(sender.stage for sender in senders), -1])
+        for stage in sorted({receiver.stage(recorded.model.n_layers) for receiver in alone}):
+            here = [receiver for receiver in alone if receiver.stage(recorded.model.n_layers) == stage]
+            onward = Onward(
+                recorded.model,
+                recorded.base,
+                self.readings(here, changed, changes),
+                changed,
+                recorded.n_readouts,
+                self.budget,
+            )
+            still = [receiver for receiver in here if not onward.moved(receiver)]
+            exact[[alone[receiver] for receiver in still]] = True
+            self.advance(len(senders) * len(still))
+            moving = sorted(set(here) - set(still), key=lambda receiver: (receiver.component, receiver.head))
+            if moving:
+                reaching = (written < stage).nonzero()[:, 0]
+                rows = torch.tensor([alone[receiver] for receiver in moving])
+                values[rows[:, None], reaching] = onward.values(
+                    moving[0].layer,
+                    moving,
+                    reaching.to(recorded.model.device),
+                    self.score,
+                    lambda: self.advance(len(senders)),
+                ).to(values)
 
     def hooked_values(self, senders: Sequence[Sender]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The same beside a user's own hooks: whole sequences, nothing taken for granted."""
@@ -212,16 +237,18 @@ class _Paths:
             values[index] = self.score(readings[LOGITS])
             self.advance(len(senders))
         if self.inner:
-            values[self.inner], _ = self.swept(range(base.tokens.shape[1]), readings)
+            values[self.inner], _ = self.swept(self.inner, range(base.tokens.shape[1]), readings)
         again = record(recorded.model, base.tokens, base.embeddings, [], recorded.n_readouts)
         floor = (self.score(again.logits)[0] - self.base_score).abs()
         return values, exact, floor, floor
 
-    def swept(self, positions: Sequence[int], readings: Mapping[str, Tensor]) -> tuple[Tensor, tuple[int, ...]]:
-        """Values ``[inner group, sender, metric]`` of the base run with the received values, and which cannot move."""
+    def swept(
+        self, groups: Sequence[int], positions: Sequence[int], readings: Mapping[str, Tensor]
+    ) -> tuple[Tensor, tuple[int, ...]]:
+        """Values ``[group sender metric]`` of the base run with the received values, and which cannot move."""
         model, base, n_senders = self.recorded.model, self.recorded.base, len(next(iter(readings.values())))
         rows = torch.zeros(n_senders, 1, 1, dtype=model.dtype, device=model.device)
-        programs = [_program(self.groups[index], positions, model.n_layers) for index in self.inner]
+        programs = [_program(self.groups[index], positions, model.n_layers) for index in groups]
         sweep = plan_sweep(model, programs, base.tokens.shape[1], min(positions), self.recorded.n_readouts)
         runs: RecordedPair = {"base": base, "source": RecordedRun(base.tokens, rows, readings, base.logits)}
         result = sweep.run(model, runs, self.score, memory_budget=self.budget, advance=self.advance)
@@ -260,23 +287,22 @@ def _read_outs(recorded: Recorded) -> Tensor:
 
 
 def _at_logits(
-    recorded: Recorded, positions: Sequence[int], change: Tensor, norms: Norms, score: Score
-) -> tuple[Tensor, Tensor]:
-    """Values ``[sender metric]`` where the change goes straight to the logits, and which of them are exact."""
-    model = recorded.model
+    recorded: Recorded, positions: Sequence[int], change: Tensor | None, norms: Norms, score: Score
+) -> tuple[Tensor, bool]:
+    """Values ``[sender metric]`` where the change goes straight to the logits, and whether none reaches a read-out."""
+    model, first_readout = recorded.model, recorded.base.tokens.shape[1] - recorded.n_readouts
+    reached = [(column, position) for column, position in enumerate(positions) if position >= first_readout]
+    if change is None or not reached:
+        return score(recorded.base.logits), True
     final = _read_outs(recorded).expand(len(change), -1, -1).clone()
-    n_positions = recorded.base.tokens.shape[1]
-    for column, position in enumerate(positions):
-        readout = position - (n_positions - recorded.n_readouts)
-        if readout >= 0:
-            final[:, readout] += change[:, column]
+    for column, position in reached:
+        final[:, position - first_readout] += change[:, column]
     logits = model.logits(final)
     if norms == "frozen":
         ratio = model.norm_scale(final) / model.norm_scale(_read_outs(recorded))
         offset = model.logits(torch.zeros_like(final[:1, :1]))
         logits = offset + ratio * (logits - offset)
-    reached = max(positions) >= n_positions - recorded.n_readouts
-    return score(logits), torch.full((len(change),), not reached)
+    return score(logits), False
 
 
 def _bytes_per_sender(model: LensModel, n_positions: int) -> int:

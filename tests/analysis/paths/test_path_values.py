@@ -1,6 +1,7 @@
 """Values of edges against the four-pass algorithm, and the identities of path patching."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ from paths_by_hooks import CLEAN, CORRUPTED, TOLERANCE, L, four_passes, norm_sca
 from random_llamas import opened
 
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders
-from spiritlens.analysis.paths.path_values import path_values, record_pair
+from spiritlens.analysis.paths.path_values import path_values
 from spiritlens.analysis.paths.paths import Held
+from spiritlens.analysis.paths.recording import record_pair
 
 
 @pytest.mark.parametrize("norms", ["recomputed", "frozen"])
@@ -78,7 +80,7 @@ def test_a_last_layer_head_has_no_other_path_than_the_one_that_heads_leave_open(
 def test_patching_a_sender_with_its_own_value_changes_nothing(llama):
     model = opened(llama)
     groups = [(receiver,) for receiver in all_receivers(model)]
-    recorded = record_pair(model, CLEAN, None, None, groups, 1)
+    recorded = replace(record_pair(model, CLEAN, None, None, groups, 1), first_changed=0)  # nothing is left out
     for frozen in ("heads", "heads+mlps", "nothing"):
         found = path_values(recorded, all_senders(model), groups, range(8), held=Held(frozen), score=score)
         change = (found.values - found.base).nan_to_num()
