@@ -68,7 +68,9 @@ class Browser:
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        self._ask("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        wanted = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # what scrolls is there at once
+        features = [{"name": name, "value": value} for name, value in wanted.items()]
+        self._ask("Emulation.setEmulatedMedia", {"features": features})
 
     def open(self, page: Path, address: str = "") -> None:
         """Opens a page and waits until it is ready."""
@@ -110,6 +112,12 @@ class Browser:
         """Moves the pointer onto the middle of an element."""
         x, y = self._middle(selector)
         self._ask("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+
+    def cpu_seconds(self) -> float:
+        """Seconds that the tab's main thread has been busy since it was opened."""
+        self._ask("Performance.enable", {"timeDomain": "threadTicks"})
+        found = self._ask("Performance.getMetrics")["metrics"]
+        return float(next(one["value"] for one in found if one["name"] == "TaskDuration"))
 
     def picture(self, path: Path) -> Path:
         """A screenshot of what is seen, as PNG."""

@@ -3,7 +3,8 @@
 Rows are those of `spiritlens.report.page.maps`: the read-out is one row for all modalities. Axes of a packed average:
 ``group component layer head row metric``, a group for each modality. `share` divides each prompt's effects by its own
 total effect, small ones left out (`spiritlens.effects.quantities.normalised_indirect`). *Crossings* tell, for each
-component, modality and metric, at which layer the read-out takes over from the subject (null: it does not).
+component, modality and metric, at which layer the read-out takes over from the subject: ``[layer, low, high]``, with
+an interval where the comparison has one (null: it does not take over).
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spiritlens.comparison.compared import Compared
 from spiritlens.comparison.map_statistics import handovers
 from spiritlens.comparison.statistics import TAKES_OVER
 from spiritlens.effects.averages import average_facts, average_total, obstacle
@@ -21,11 +23,15 @@ from spiritlens.report.page.packing import Described, Packing
 from spiritlens.terms import READOUT, READOUT_ROLES, Facts
 
 NUMBERS = ("mean", "low", "high", "n_facts")
+Crossings = list[list[list[list[float | None] | None]]]
 INTERVALS = given_resampling(0.95, 1000, 0)
 
 
-def packed_averages(effects: xr.Dataset, facts: Facts, packing: Packing) -> Described:
-    """Means of a dataset in both quantities, its total effects, and where curves cross; why there are none."""
+def packed_averages(
+    effects: xr.Dataset, facts: Facts, packing: Packing, comparison: Compared | None = None
+) -> Described:
+    """Means of a dataset in both quantities, its total effects, and where curves cross, with the intervals of the
+    dataset's comparison; why there are none."""
     missing = obstacle(effects, facts)
     if missing:
         return {"missing": missing}
@@ -41,7 +47,10 @@ def packed_averages(effects: xr.Dataset, facts: Facts, packing: Packing) -> Desc
         "effect": _numbers(means, packing),
         "share": _numbers(shares, packing),
         "total": {name: _listed(total[name].values) for name in NUMBERS},
-        "crossings": {"effect": _crossings(means, total), "share": _crossings(shares, None)},
+        "crossings": {
+            "effect": _with_intervals(_crossings(means, total), means, comparison),
+            "share": _crossings(shares, None),
+        },
     }
 
 
@@ -67,16 +76,16 @@ def _numbers(means: xr.Dataset, packing: Packing) -> Described:
     return {**found, "n_facts": packing.numbers("averages", means["n_facts"].transpose(*order).values.astype(np.int64))}
 
 
-def _crossings(means: xr.Dataset, total: xr.Dataset | None) -> list[list[list[float | None]]]:
-    """Layer of the crossing [group component metric], of head 0."""
+def _crossings(means: xr.Dataset, total: xr.Dataset | None) -> Crossings:
+    """Layer of the crossing with its interval [group component metric], of head 0."""
     rows = means["row"].values.tolist()
     readout = next((row for row in (READOUT, *READOUT_ROLES) if row in rows), "")
     layers = means["layer"].values.astype(np.float64)
-    found: list[list[list[float | None]]] = []
+    found: Crossings = []
     for group in range(means.sizes["group"]):
         own = means["mean"].isel(group=group, head=0)
         if not readout or "subject" not in rows:
-            found.append(_listed(np.full((means.sizes["component"], means.sizes["metric"]), np.nan)))
+            found.append([[None] * means.sizes["metric"] for _ in range(means.sizes["component"])])
             continue
         least = 1.0 if total is None else np.nan_to_num(total["mean"].isel(group=group).values)
         first, second = (
@@ -85,8 +94,22 @@ def _crossings(means: xr.Dataset, total: xr.Dataset | None) -> list[list[list[fl
         least = np.broadcast_to(TAKES_OVER * np.asarray(least), first.shape[:2]).reshape(-1)
         at = handovers(first.reshape(-1, len(layers)), second.reshape(-1, len(layers)), least)
         at = np.interp(at, np.arange(len(layers)), layers).reshape(first.shape[:2])
-        found.append(_listed(at))
+        found.append([[None if np.isnan(one) else [_listed(one), None, None] for one in row] for row in at])
     return found
+
+
+def _with_intervals(crossings: Crossings, means: xr.Dataset, comparison: Compared | None) -> Crossings:
+    """The crossings of the comparison in place of those of the means, for its metric."""
+    if comparison is None or comparison.metric not in means["metric"].values.tolist():
+        return crossings
+    metric = means["metric"].values.tolist().index(comparison.metric)
+    groups, components = (means[name].values.tolist() for name in ("modality", "component"))
+    for one in comparison.components:
+        for kind, taken in zip(comparison.kinds, one.taken_over, strict=True):
+            if kind in groups and one.component in components and taken.role == READOUT:
+                layer = [_listed(value) for value in (taken.layer.value, taken.layer.low, taken.layer.high)]
+                crossings[groups.index(kind)][components.index(one.component)][metric] = layer
+    return crossings
 
 
 def _listed(values: Any) -> Any:

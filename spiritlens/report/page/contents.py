@@ -53,7 +53,10 @@ def contents_of(
         "format": FORMAT,
         **table.pack(packing),
         "maps": {name: packed_maps(datasets[name], table.rows[name], packing) for name in ordered},
-        "averages": {name: packed_averages(datasets[name], facts, packing) for name in ordered},
+        "averages": {
+            name: packed_averages(datasets[name], facts, packing, comparison if name == ordered[0] else None)
+            for name in ordered
+        },
         "difference": packed_difference(first, comparison, facts, packing),
         "spoken": packed_spoken(table.given, packing),
     }

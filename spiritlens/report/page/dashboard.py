@@ -29,7 +29,7 @@ from spiritlens.report.figures.head_map import default_role, head_map
 from spiritlens.report.figures.role_maps import role_maps
 from spiritlens.report.page.contents import contents_of
 from spiritlens.report.page.document import Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.findings import headline
+from spiritlens.report.page.findings import headline, linked
 from spiritlens.report.page.methods_text import (
     knowing_of,
     methods_sentences,
@@ -97,7 +97,7 @@ def dashboard(
         path,
         title=texts.title,
         lead=_lead(datasets),
-        findings=texts.findings or (comparison.findings if comparison is not None else ()),
+        findings=linked(texts.findings or (comparison.findings if comparison is not None else ()), comparison),
         sections=sections,
         methods=[*texts.notes, *methods_sentences(datasets, facts)],
         settings=Table("Settings", settings_table(datasets)),

@@ -4,8 +4,9 @@ Facts, pairs and cells are those of `sl.compare`: facts known in both modalities
 known in both; the cells that at least half of them have. Shown for every metric, in effect and in share of the fact's
 own total effect. Which cells *differ* (the max-T test) is the comparison's own and holds for its metric, in share.
 
-Axes of the packed numbers: ``component layer row``; of the facts' own: one segment of ``component layer row`` for each
-modality, quantity and fact.
+Axes of the packed numbers: ``component layer row``. What each fact has in a cell is read from its map: `places`
+[modality fact] say whose prompt's (in the maps of this dataset). Where a fact has several prompts in a modality, or
+roles are means over tokens, it is packed: one segment of ``component layer row`` for each modality and fact.
 """
 
 from typing import Any
@@ -16,6 +17,7 @@ import xarray as xr
 from spiritlens.comparison.compared import Compared
 from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
 from spiritlens.comparison.shares import fact_shares
+from spiritlens.effects.averages import obstacle
 from spiritlens.effects.intervals import cluster_interval
 from spiritlens.effects.statistics import fact_names
 from spiritlens.report.page.packing import Described, Packing
@@ -29,7 +31,9 @@ def packed_difference(
 ) -> Described | None:
     """Both modalities and their difference for every metric; None where there is nothing to pair."""
     kinds = KINDS if comparison is None else comparison.kinds
-    if "head" in effects.dims or not set(kinds) <= set(effects["modality"].values.tolist()):
+    if "head" in effects.dims or obstacle(effects, facts):
+        return None
+    if not set(kinds) <= set(effects["modality"].values.tolist()):
         return None
     metrics = {}
     pairs: Pairs | None = None
@@ -39,10 +43,12 @@ def packed_difference(
             pairs = paired(maps, maps, kinds, facts)
         except ValueError:
             return None
-        metrics[name] = _metric(pairs, packing)
+        places = _places(effects, kinds, facts, len(pairs.subjects))
+        metrics[name] = _metric(pairs, packing, packs_facts=places is None)
     if pairs is None:
         return None
     return {
+        "places": None if places is None else packing.numbers("difference", places),
         "kinds": list(kinds),
         "rows": list(pairs.roles),
         "components": list(pairs.components),
@@ -56,27 +62,49 @@ def packed_difference(
     }
 
 
+def _places(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> Any:
+    """The one prompt of each paired fact in each modality [modality fact]; None where there are several."""
+    if effects.attrs["at"] != "role":
+        return None
+    names, modality = fact_names(effects), effects["modality"].values
+    usable = _usable(effects, facts)
+    own = [np.flatnonzero(usable & (modality == kind)) for kind in kinds]
+    tables = [dict(zip(names[places].tolist(), places.tolist(), strict=True)) for places in own]
+    shared = [name for name in tables[0] if name in tables[1]]
+    if len(shared) != count or any(len(table) != len(places) for table, places in zip(tables, own, strict=True)):
+        return None
+    return np.asarray([[table[name] for name in shared] for table in tables], dtype=np.int64)
+
+
+def _usable(effects: xr.Dataset, facts: Facts) -> Any:
+    return effects["known"].values == 1 if facts == "known" else np.ones(effects.sizes["prompt"], dtype=bool)
+
+
 def _names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> list[str]:
     """The paired facts, in the order in which `paired` has them."""
-    chosen = effects["known"].values == 1 if facts == "known" else np.ones(effects.sizes["prompt"], dtype=bool)
+    chosen = _usable(effects, facts)
     names, modality = fact_names(effects), effects["modality"].values
     first, second = ([*dict.fromkeys(names[chosen & (modality == kind)].tolist())] for kind in kinds)
     shared = [name for name in first if name in set(second)]
     return shared if len(shared) == count else [""] * count
 
 
-def _metric(pairs: Pairs, packing: Packing) -> Described:
+def _metric(pairs: Pairs, packing: Packing, *, packs_facts: bool) -> Described:
     """Means and intervals of both modalities and of the difference, in effect and in share, and each fact's own."""
-    own = {"effect": pairs.values, "share": _shares(pairs)}
+    found: Described = {}
+    for quantity, both in (("effect", pairs.values), ("share", _shares(pairs))):
+        arrays = {"first": both[0], "second": both[1], "difference": both[1] - both[0]}
+        found[quantity] = {name: _summary(array, pairs, packing) for name, array in arrays.items()}
+    own = [one for side in pairs.values for one in side] if packs_facts else []
+    apart = cluster_interval(pairs.totals[1] - pairs.totals[0], pairs.subjects, confidence=0.95)
+    total = [float(one) if np.isfinite(one) else None for one in (apart.mean, apart.low, apart.high)]
+    totals = packing.numbers("difference", pairs.totals)
     return {
-        quantity: {
-            **{
-                name: _summary(array, pairs, packing)
-                for name, array in (("first", both[0]), ("second", both[1]), ("difference", both[1] - both[0]))
-            },
-            "facts": packing.segments("pairs", [one for side in both for one in side]),
-        }
-        for quantity, both in own.items()
+        **found,
+        "totals": totals,
+        "total": total,
+        "smallest": pairs.smallest,
+        "facts": packing.segments("pairs", own),
     }
 
 

@@ -19,8 +19,8 @@ import plotly.graph_objects as go
 
 from spiritlens.arguments import listed, told_keywords, written
 from spiritlens.files.atomic import given_path, write_whole
-from spiritlens.report.page.assets import page_script, plotly_script, policy
-from spiritlens.report.page.findings import Part, linked
+from spiritlens.report.page.assets import page_script, plotly_block, plotly_script, policy
+from spiritlens.report.page.findings import Part
 from spiritlens.report.page.packing import script_json
 
 PLOTLY_HEIGHT, PLOTLY_TOP = 450, 100
@@ -124,7 +124,7 @@ def write_page(
     *,
     title: str,
     lead: str,
-    findings: Sequence[str] = (),
+    findings: Sequence[str | Sequence[Part]] = (),
     sections: Sequence[Section],
     methods: Sequence[str],
     settings: Table,
@@ -133,8 +133,8 @@ def write_page(
 ) -> Path:
     """Render the page and write it in one step (a temporary name, then renamed).
 
-    `lead` is a sentence below the title; `findings` and `methods` are sentences; `settings` the table at the end;
-    `contents` what its interactive part draws, under the `headline`.
+    `lead` is a sentence below the title; `findings` and `methods` are sentences (findings may have links); `settings`
+    the table at the end; `contents` what its interactive part draws, under the `headline`.
 
     Returns the path. Raises OSError where it cannot be written.
     """
@@ -146,7 +146,7 @@ def write_page(
         .render(
             title=title,
             lead=lead,
-            findings=linked(findings),
+            findings=[[Part(one)] if isinstance(one, str) else one for one in findings],
             headline=headline,
             sections=sections,
             methods=methods,
@@ -157,7 +157,7 @@ def write_page(
             has_difference=bool(contents.header.get("difference")),
             figures=script_json({plot.key: plot.data() for plot in plots}),
             script=scripts[0],
-            plotly=scripts[1] if plots else "",
+            plotly=plotly_block() if plots else "",
             policy=policy(scripts),
         )
     )

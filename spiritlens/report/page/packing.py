@@ -86,7 +86,7 @@ class Packing:
     def blocks(self) -> dict[str, str]:
         """All blocks, the table of texts among them, deflated and in base64."""
         table = json.dumps(list(self._texts), ensure_ascii=False, separators=(",", ":")).encode()
-        return {name: _deflated(bytes(data)) for name, data in (*self._blocks.items(), ("texts", table))}
+        return {name: deflated(bytes(data)) for name, data in (*self._blocks.items(), ("texts", table))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,5 +166,6 @@ def _by_place(array: Any) -> bytes:
     return little.view(np.uint8).reshape(-1, little.itemsize).T.tobytes()
 
 
-def _deflated(data: bytes) -> str:
+def deflated(data: bytes) -> str:
+    """Bytes as a block: deflated, in base64."""
     return base64.b64encode(zlib.compress(data, 9)).decode()

@@ -79,7 +79,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         "dashboard",
         "generators and markup",
         lambda: page(
-            prompts=iter(prompts),
+            prompts=iter([one for one in prompts if one.id in effects["prompt_id"].values]),
             texts=sl.page.Texts("<script>alert(1)</script>", iter(["n"]), (each for each in ["<b>&"])),
         ),
         lambda path: "<script>alert(1)" not in path.read_text(encoding="utf-8"),

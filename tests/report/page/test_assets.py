@@ -2,11 +2,12 @@
 
 import base64
 import hashlib
+import zlib
 from importlib.resources import files
 
 from plotly.offline import get_plotlyjs_version
 
-from spiritlens.report.page.assets import SCRIPTS, page_script, plotly_script, policy
+from spiritlens.report.page.assets import SCRIPTS, page_script, plotly_block, plotly_script, policy
 
 
 def test_every_file_is_joined_once() -> None:
@@ -17,6 +18,7 @@ def test_every_file_is_joined_once() -> None:
 
 
 def test_plotly_is_the_one_that_python_writes_for() -> None:
+    assert zlib.decompress(base64.b64decode(plotly_block())).decode() == plotly_script()
     assert f"(cartesian - minified) v{get_plotlyjs_version()}" in plotly_script()[:200]
     assert (files("spiritlens.report") / "templates" / "vendor" / "plotly-cartesian.LICENSE").is_file()
 

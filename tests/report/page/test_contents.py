@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import xarray as xr
+from effects_synthetic import role_effects
 
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.pairing import paired, prompt_maps
@@ -96,8 +97,11 @@ def test_averages_are_those_of_the_effects(page: Unpacked, roles: xr.Dataset) ->
             np.testing.assert_allclose(found[1, :, :, 0, -1], marker, rtol=1e-5, atol=1e-7)
     assert (page.numbers(about["effect"]["n_facts"])[..., -1, :] == 12).all()
     crossings = np.asarray(about["crossings"]["share"], dtype=float)
-    assert crossings.shape == (2, 2, 2)
-    assert (crossings[0] < crossings[1]).all()  # the planted peaks are at 2 and 4
+    assert crossings.shape == (2, 2, 2, 3)
+    assert (crossings[0, ..., 0] < crossings[1, ..., 0]).all()  # the planted peaks are at 2 and 4
+    taken = compare(roles, resamples=20, permutations=100)["resid_pre"].taken_over[1].layer
+    told = about["crossings"]["effect"][1][0][0]
+    np.testing.assert_allclose(told, [taken.value, taken.low, taken.high], rtol=1e-6)
 
 
 def test_the_difference_is_that_of_the_pairs(page: Unpacked, roles: xr.Dataset) -> None:
@@ -107,8 +111,14 @@ def test_the_difference_is_that_of_the_pairs(page: Unpacked, roles: xr.Dataset) 
     found = about["metrics"]["logit"]["effect"]
     wanted = np.where(pairs.cells, (pairs.values[1] - pairs.values[0]).mean(axis=0), np.nan)
     np.testing.assert_allclose(page.numbers(found["difference"]["mean"]), wanted, rtol=1e-5, atol=1e-6)
-    own = page.segment(found["facts"], 12 + 3).reshape(pairs.cells.shape)
+    place = page.numbers(about["places"])[1, 3]
+    assert (roles["fact_id"].values[place], roles["modality"].values[place]) == ("capital/3", "S2T")
+    rows = page.texts(page.header["maps"]["role"]["rows"]["labels"])
+    own = page.segment(page.header["maps"]["role"]["values"], roles.sizes["prompt"] + place)
+    own = own.reshape(2, 8, 1, len(rows))[:, :, 0, [rows.index(row) for row in about["rows"]]]
+    own = np.where(np.isnan(pairs.values[1, 3]), np.nan, own)
     np.testing.assert_allclose(own, pairs.values[1, 3], atol=np.nanmax(np.abs(pairs.values[1, 3])) / STEPS)
+    np.testing.assert_allclose(page.numbers(about["metrics"]["logit"]["totals"]), pairs.totals, rtol=1e-6)
     assert page.texts(about["facts"]) == [f"capital/{fact}" for fact in range(12)]
     cells = compare(roles, resamples=20, permutations=100).cells
     codes = page.numbers(about["tested"]["verdict"])
@@ -116,6 +126,17 @@ def test_the_difference_is_that_of_the_pairs(page: Unpacked, roles: xr.Dataset) 
     own_cells = cells.transpose("component", "layer", "role")["verdict"].values
     np.testing.assert_array_equal(different, np.argwhere(own_cells == "different"))
     assert len(different) == about["tested"]["n_different"] > 0
+
+
+def test_facts_of_several_prompts_are_packed_as_they_were_paired(tmp_path: Path) -> None:
+    roles = role_effects(n_facts=6, phrasings=2)
+    found = contents_of({"a": roles}, [], None, "known", "in the page", tmp_path)
+    about, page = found.header["difference"], Unpacked(found.header, dict(found.blocks))
+    assert about["places"] is None
+    maps = prompt_maps(roles, "probability", "read-out")
+    pairs = paired(maps, maps, ("T2T", "S2T"))
+    own = page.segment(about["metrics"]["probability"]["facts"], 6 + 3).reshape(pairs.cells.shape)
+    np.testing.assert_allclose(own, pairs.values[1, 3], atol=np.nanmax(np.abs(pairs.values[1, 3])) / STEPS)
 
 
 def test_nothing_is_paired_in_one_modality(roles: xr.Dataset, tmp_path: Path) -> None:

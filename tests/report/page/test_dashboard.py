@@ -48,7 +48,8 @@ def figures_of(html: str) -> dict[str, dict[str, object]]:
 def test_one_file_with_plotly_once_and_no_address_to_fetch(page: Path) -> None:
     html = page.read_text(encoding="utf-8")
     assert [path.name for path in page.parent.iterdir()] == ["index.html"]
-    assert html.count("* plotly.js (cartesian") == 1
+    assert html.count('data-block="plotly"') == 1
+    assert html.count("plotly.js, cartesian bundle, deflated. Copyright") == 1
     own = re.sub(r"<script[^>]*>.*?</script>", "", html, flags=re.DOTALL)
     assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', own) == []
     assert "http" not in own.replace("http-equiv", "")

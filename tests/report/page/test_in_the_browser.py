@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from browser import Browser, browser, needs_chromium
+from effects_synthetic import role_effects
 
 from spiritlens.comparison.compare import compare
+from spiritlens.effects.quantities import indirect
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
+from spiritlens.report.page.sounds import Sounds
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -60,6 +64,91 @@ def test_the_address_is_the_state_and_back_returns(tab: Browser, page: Path) -> 
     assert "fact=capital%2F1" in tab.tell("location.hash")
     tab.tell("history.back()")
     tab.wait("document.querySelector('#fact-title').textContent.startsWith('norway')")
+
+
+def test_numbers_of_findings_outline_what_they_speak_of(tab: Browser, page: Path) -> None:
+    tab.open(page)
+    goals = tab.tell(
+        "[...document.querySelectorAll('#findings a[data-goal]')].map((one) => JSON.parse(one.dataset.goal))"
+    )
+    assert {goal["view"] for goal in goals} <= {"first", "facts", "difference", "methods"}
+    assert {"compared", "cell", "crossings", "curves"} <= {goal.get("mark") for goal in goals}
+
+    def follow(mark: str) -> dict[str, str]:
+        place = next(place for place, goal in enumerate(goals) if goal.get("mark") == mark)
+        tab.tell(f"document.querySelectorAll('#findings a[data-goal]')[{place}].click()")
+        assert f"mark={mark}" in tab.tell("location.hash")
+        return dict(goals[place])
+
+    cell = follow("cell")
+    tab.wait("document.querySelector('[data-side=\"S2T\"] .outlined')")
+    assert tab.tell("document.querySelectorAll('[data-side=\"S2T\"] .outlined').length") == 1
+    assert tab.tell("document.querySelector('#difference-dots p').textContent").startswith(
+        f"{cell['word']}, layer {cell['layer']}: S2T − T2T of each fact"
+    )
+    follow("compared")
+    tab.wait("document.querySelectorAll('[data-side=\"T2T\"] .outlined').length > 20")
+    follow("crossings")
+    tab.wait("document.querySelectorAll('#first .crossing.marked').length === 2")
+    follow("curves")
+    tab.wait("document.querySelectorAll('#first .curve.marked').length === 2")
+
+
+def test_the_dots_are_the_facts_of_the_cell(tab: Browser, page: Path, roles: xr.Dataset) -> None:
+    tab.open(page, "#view=difference&quantity=effect&component=mlp_out&word=subject&layer=4&metric=logit")
+    tab.wait("document.querySelectorAll('#difference-dots .dot').length === 12")
+    tab.point('#difference-dots .dot[data-of="capital/3"]')
+    effect = indirect(roles).sel(component="mlp_out", layer=4, role="subject", metric="logit").values
+    wanted = f"{effect[7] - effect[6]:.2f}".replace("-", "−")
+    assert f"difference {wanted}" in tab.tell("document.getElementById('tip').textContent")
+
+
+@pytest.mark.parametrize("sounds", ["in the page", "beside it"])
+def test_a_prompt_is_heard(
+    tab: Browser, tokens: xr.Dataset, prompts: list[Prompt], tmp_path: Path, sounds: Sounds
+) -> None:
+    tab.open(dashboard(tokens, tmp_path, prompts=prompts, sounds=sounds))
+    tab.click("#first-player .play, #fact .play")
+    tab.wait("document.querySelector('.player progress').value > 0.2")
+    assert tab.problems == []
+    assert all(request.startswith(tmp_path.as_uri()) for request in tab.requests)
+    tab.requests.clear()
+
+
+def shapes() -> dict[str, xr.Dataset]:
+    roles = role_effects(n_facts=8, peaks={"T2T": 2.0, "S2T": 4.0})
+    odd = [f"</script><b>{'A' * 300}" if place % 2 else "مرحبا \"q\" 'x'" for place in range(16)]
+    return {
+        "T2T only": roles.isel(prompt=roles["modality"].values == "T2T"),
+        "S2T only": roles.isel(prompt=roles["modality"].values == "S2T"),
+        "one fact": roles.isel(prompt=[0, 1]),
+        "one layer": role_effects(n_layers=1),
+        "80 layers": role_effects(n_layers=80),
+        "unknown": roles.assign_coords(known=("prompt", np.zeros(16, dtype=np.int8))),
+        "phrasings": role_effects(phrasings=2),
+        "odd subjects": roles.assign_coords(subject=("prompt", np.array(odd))),
+    }
+
+
+@pytest.mark.parametrize("name", shapes())
+def test_pages_of_other_shapes_are_drawn(tab: Browser, tmp_path: Path, name: str) -> None:
+    effects = shapes()[name]
+    tab.look(390, 844)
+    tab.open(dashboard(effects, tmp_path))
+    for part in ("facts", "difference"):
+        if tab.tell(f"Boolean(document.getElementById('{part}'))"):
+            tab.tell(f"document.getElementById('{part}').scrollIntoView()")
+            tab.wait(f"document.getElementById('{part}').querySelector('svg.map')")
+    last = "[...one.querySelectorAll('.axis text')].at(-2).textContent"
+    labels = tab.tell(f"[...document.querySelectorAll('#fact svg.map')].map((one) => {last})")
+    assert set(labels) == {str(effects["layer"].values[-1])}
+    shown = tab.tell(
+        "[...document.querySelectorAll('#fact svg.map')].map((one) => one.querySelectorAll('.cell').length)"
+    )
+    assert all(count % effects.sizes["layer"] == 0 for count in shown)  # no column more, none less
+    assert (tab.problems, tab.requests) == ([], [])
+    assert tab.tell("document.documentElement.scrollWidth - window.innerWidth") == 0
+    tab.look()
 
 
 @pytest.mark.parametrize("width", [1440, 390, 320])

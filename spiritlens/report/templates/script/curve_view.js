@@ -3,7 +3,7 @@
 const PANEL = { left: 46, right: 12, top: 18, bottom: 36 };
 
 /** `curves`: {kind, dash, label, mean, low, high, n}; `crossings`: {kind, at}; `onLayer` is told a clicked layer. */
-function drawCurves(host, { layers, curves, crossings = [], thin = [], title, height = 320, outlined = [], onLayer }) {
+function drawCurves(host, { layers, curves, crossings = [], thin = [], title, height = 320, marked = "", onLayer }) {
   const width = Math.max(280, host.clientWidth || 640);
   const right = width < 560 ? 12 : 150;
   const inner = { width: width - PANEL.left - right, height: height - PANEL.top - PANEL.bottom };
@@ -29,15 +29,18 @@ function drawCurves(host, { layers, curves, crossings = [], thin = [], title, he
   });
   thin.forEach((one) => svg.append(shape("path", { class: "thin", d: line(one.mean), stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash })));
   curves.forEach((one) => {
-    const marked = outlined.includes(one.key);
-    svg.append(shape("path", { class: marked ? "curve marked" : "curve", d: line(one.mean), stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash }));
+    const bold = marked === "curves" && one.row === "subject";
+    svg.append(shape("path", { class: bold ? "curve marked" : "curve", d: line(one.mean), stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash }));
     one.mean.forEach((value, place) => Number.isFinite(value) && svg.append(shape("circle", { class: "point", cx: x(place), cy: y(value), r: 2.6, fill: KIND_COLOURS[one.kind] })));
   });
   if (right > 100) endLabels(svg, curves, x(layers.length - 1) + 10, y, height - PANEL.bottom);
   crossings.forEach((one, index) => {
     const place = placeOf(layers, one.at);
-    svg.append(shape("line", { class: "crossing", x1: x(place), x2: x(place), y1: PANEL.top, y2: PANEL.top + inner.height, stroke: KIND_COLOURS[one.kind] }));
-    svg.append(shape("text", { class: "crossing-label", x: x(place) - 5, y: PANEL.top + 4 + 14 * index, "text-anchor": "end", fill: KIND_COLOURS[one.kind] }, `${one.kind} ${decimals(one.at, 1)}`));
+    svg.append(shape("line", { class: marked === "crossings" ? "crossing marked" : "crossing", x1: x(place), x2: x(place), y1: PANEL.top, y2: PANEL.top + inner.height, stroke: KIND_COLOURS[one.kind] }));
+    if (one.low !== null) svg.append(shape("line", { class: "crossing-interval", stroke: KIND_COLOURS[one.kind],
+      x1: x(placeOf(layers, one.low)), x2: x(placeOf(layers, one.high)), y1: PANEL.top + 12 + 14 * index, y2: PANEL.top + 12 + 14 * index }));
+    svg.append(shape("text", { class: "crossing-label", x: x(placeOf(layers, one.low ?? one.at)) - 6, y: PANEL.top + 16 + 14 * index, "text-anchor": "end", fill: KIND_COLOURS[one.kind] }, `${one.kind} ${decimals(one.at, 1)}`));
+    if (marked === "crossings") svg.append(shape("circle", { class: "outlined", cx: x(place), cy: y(meeting(curves, one.kind, layers, place)), r: 11 }));
   });
   const guide = shape("line", { class: "guide", y1: PANEL.top, y2: PANEL.top + inner.height, visibility: "hidden" });
   svg.append(guide);
@@ -82,6 +85,13 @@ function placeOf(layers, at) {
   const next = layers.findIndex((layer) => layer >= at);
   if (next <= 0) return Math.max(0, next);
   return next - 1 + (at - layers[next - 1]) / (layers[next] - layers[next - 1]);
+}
+
+/** The height at which a modality's subject curve passes a place between two layers. */
+function meeting(curves, kind, layers, place) {
+  const mean = curves.find((one) => one.kind === kind && one.row === "subject")?.mean ?? [];
+  const low = Math.min(layers.length - 1, Math.floor(place)), high = Math.min(layers.length - 1, low + 1);
+  return mean[low] + (place - low) * (mean[high] - mean[low]);
 }
 
 function niceTicks(least, most) {

@@ -4,7 +4,7 @@ async function drawDifference() {
   const host = document.getElementById("difference-maps");
   const about = header.difference;
   if (!host || !about) return;
-  await open("difference", "pairs");
+  await open("difference", "pairs", "maps");
   const component = about.components.includes(chosen.component) ? chosen.component : about.components[0];
   const metric = about.metrics[chosen.metric] ? chosen.metric : Object.keys(about.metrics)[0];
   const quantity = chosen.quantity === "effect" ? "effect" : "share";
@@ -26,8 +26,11 @@ async function drawDifference() {
   const limit = quantity === "share" ? 1 : Math.max(...totals);
   const tested = about.tested && about.tested.metric === metric ? about.tested : null;
   const outlined = new Set();
-  if (tested) about.rows.forEach((row, r) => about.layers.forEach((_, layer) => {
-    if (about.tested.verdicts[numbers(tested.verdict)[at(r, layer)]] === "different") outlined.add(`${row} ${layer}`);
+  const all = new Set(); // what a finding speaks of: all compared cells, or one
+  about.rows.forEach((row, r) => about.layers.forEach((number, layer) => {
+    if (tested && tested.verdicts[numbers(tested.verdict)[at(r, layer)]] === "different") outlined.add(`${row} ${layer}`);
+    const meant = chosen.mark === "compared" || (chosen.mark === "cell" && row === chosen.word && String(number) === chosen.layer);
+    if (meant && compared[at(r, layer)]) all.add(`${row} ${layer}`);
   }));
   const folded = zeroRows(maps);
   const names = [about.kinds[0], about.kinds[1], `${about.kinds[1]} − ${about.kinds[0]}`];
@@ -37,43 +40,89 @@ async function drawDifference() {
     `mean ${interval(maps[side].value(row, layer), maps[side].low(row, layer), maps[side].high(row, layer))}`, `n = ${several(maps[side].n(row, layer), "fact")}`,
     ...(tested && side === 2 ? [`${tested.verdicts[numbers(tested.verdict)[at(row, layer)]] || "not compared"}, p = ${number(numbers(tested.p_value)[at(row, layer)])} (all cells at once)`] : [])];
   maps.forEach((map, side) => drawMap(panels[side].querySelector(".map-host"), map, {
-    limit: side === 2 ? limit / 2 : limit, name: names[side], describe: describe(side), folded, outlined: side === 2 ? outlined : new Set(), labels: true,
-    onPoint: (row, layer) => drawDots(source, at, about.rows.indexOf(row.key), about.layers.indexOf(layer)),
+    limit: side === 2 ? limit / 2 : limit, name: names[side], describe: describe(side), folded, outlined: side === 2 && chosen.mark !== "compared" ? outlined : all, labels: true,
+    onPoint: (row, layer) => drawDots({ component, metric, quantity }, about.rows.indexOf(row.key), about.layers.indexOf(layer)),
     onChoose: (row, layer) => choose({ word: row.key, layer }, { entry: false }),
   }));
   const words = quantity === "share" ? "share of the fact's total effect" : "effect";
   document.getElementById("difference-scales").replaceChildren(
-    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2));
+    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2), statusLegend(maps));
   document.getElementById("difference-about").textContent = `${several(about.n_facts, "fact")} of ${several(about.n_subjects, "subject")}, known in both.` +
-    (tested ? ` Outlined: the ${several(outlined.size, "cell")} of ${component} that ${outlined.size === 1 ? "differs" : "differ"} by ${number(tested.margin)} of the total effect or more, by a test of all ${tested.n_tested} cells at once.` : " No test of cells was made in this metric.");
+    (tested ? testWords(tested, component, outlined.size) : " No test of cells was made in this metric.");
+  if (chosen.word === "total effect") return drawTotals({ metric, quantity: "effect" });
   const row = Math.max(0, about.rows.indexOf(about.rows.includes(chosen.word) ? chosen.word : "subject"));
-  drawDots(source, at, row, Math.max(0, about.layers.indexOf(Number(chosen.layer || about.layers[Math.floor(about.layers.length / 3)]))));
+  drawDots({ component, metric, quantity }, row, Math.max(0, about.layers.indexOf(Number(chosen.layer || about.layers[Math.floor(about.layers.length / 3)]))));
+}
+
+function testWords(tested, component, count) {
+  const how = `by ${Number(tested.margin.toPrecision(2))} of the total effect or more, by a test of all ${several(tested.n_tested, "cell")} at once`;
+  if (!count) return ` No cell of ${component} is shown to differ ${how}.`;
+  return ` Outlined: the ${several(count, "cell")} of ${component} that ${count === 1 ? "differs" : "differ"} ${how}.`;
+}
+
+/** What each fact has in one cell in either modality, in effect or in share of its own total effect. */
+function factCells({ component, metric, quantity }, row, layer) {
+  const about = header.difference;
+  const source = about.metrics[metric];
+  const [totals, n] = [numbers(source.totals), about.n_facts];
+  const c = about.components.indexOf(component);
+  const set = setOf("");
+  const m = set.metrics.findIndex((one) => one.name === metric);
+  const own = (side, fact) => {
+    if (!about.places) return entry(source.facts, side * n + fact, (c * about.layers.length + layer) * about.rows.length + row);
+    const rows = texts(set.rows.labels);
+    const place = numbers(about.places)[side * n + fact];
+    const at = (set.components.findIndex((one) => one.name === component) * set.layers.length + set.layers.indexOf(about.layers[layer])) * rows.length + rows.indexOf(about.rows[row]);
+    return entry(set.values, m * set.prompts.length + place, at);
+  };
+  return Array.from({ length: n }, (_, fact) => {
+    const both = [0, 1].map((side) => own(side, fact));
+    const whole = [0, 1].map((side) => totals[side * n + fact]);
+    if (quantity === "effect") return { fact, first: both[0], second: both[1] };
+    const small = Math.min(...whole) < source.smallest; // a share of nothing is noise
+    return { fact, first: small ? NaN : both[0] / whole[0], second: small ? NaN : both[1] / whole[1] };
+  }).filter((one) => Number.isFinite(one.second - one.first));
 }
 
 /** Each fact's own numbers in one cell, with the mean and its interval. */
-function drawDots(source, at, row, layer) {
+function drawDots(what, row, layer) {
+  const about = header.difference;
+  const source = about.metrics[what.metric][what.quantity].difference;
+  const cell = (about.components.indexOf(what.component) * about.layers.length + layer) * about.rows.length + row;
+  drawStrip(`${about.rows[row]}, layer ${about.layers[layer]}`, factCells(what, row, layer),
+    [numbers(source.mean)[cell], numbers(source.low)[cell], numbers(source.high)[cell]]);
+}
+
+/** Each fact's total effects. */
+function drawTotals({ metric }) {
+  const about = header.difference;
+  const source = about.metrics[metric];
+  const totals = numbers(source.totals);
+  const facts = Array.from({ length: about.n_facts }, (_, fact) => ({ fact, first: totals[fact], second: totals[about.n_facts + fact] }));
+  drawStrip("total effect", facts, source.total);
+}
+
+/** Differences of facts as dots on one axis, with their mean and its interval. */
+function drawStrip(title, facts, [mean, low, high]) {
   const about = header.difference;
   const host = document.getElementById("difference-dots");
-  const cell = at(row, layer);
-  const of = (side, fact) => segment(source.facts, side * about.n_facts + fact)[cell];
-  const facts = Array.from({ length: about.n_facts }, (_, fact) => ({ fact, first: of(0, fact), second: of(1, fact) })).filter((one) => Number.isFinite(one.second - one.first));
   const names = texts(about.facts);
   const width = Math.max(280, host.clientWidth || 600), height = 96, left = 14;
-  const values = facts.map((one) => one.second - one.first);
-  const most = Math.max(1e-9, ...values.map(Math.abs));
+  const ends = [...facts.map((one) => one.second - one.first), low, high].filter(Number.isFinite);
+  const most = Math.max(1e-9, ...ends.map(Math.abs));
   const x = (value) => left + (value / most + 1) / 2 * (width - 2 * left);
-  const svg = shape("svg", { class: "dots", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Differences of ${several(facts.length, "fact")} at ${about.rows[row]}, layer ${about.layers[layer]}` });
+  const svg = shape("svg", { class: "dots", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: differences of ${several(facts.length, "fact")}` });
   svg.append(shape("line", { class: "zero", x1: x(0), x2: x(0), y1: 8, y2: 72 }));
   facts.forEach((one, place) => {
-    const dot = shape("circle", { class: names[one.fact] === chosen.fact ? "dot here" : "dot", cx: x(one.second - one.first), cy: 18 + (place * 29) % 34, r: names[one.fact] === chosen.fact ? 5 : 3.2, "data-fact": names[one.fact] });
+    const here = names[one.fact] === chosen.fact;
+    const dot = shape("circle", { class: here ? "dot here" : "dot", cx: x(one.second - one.first), cy: 18 + (place * 29) % 34, r: here ? 5 : 3.2, "data-of": names[one.fact] });
     dot.addEventListener("pointermove", (event) => showTip(event, [names[one.fact], `${about.kinds[0]} ${number(one.first)}, ${about.kinds[1]} ${number(one.second)}`, `difference ${number(one.second - one.first)}`]));
     dot.addEventListener("pointerleave", hideTip);
     dot.addEventListener("click", () => choose({ fact: names[one.fact], view: "facts" }));
     svg.append(dot);
   });
-  const mean = numbers(source.difference.mean)[cell], low = numbers(source.difference.low)[cell], high = numbers(source.difference.high)[cell];
-  if (Number.isFinite(low)) svg.append(shape("line", { class: "interval", x1: x(Math.max(-most, low)), x2: x(Math.min(most, high)), y1: 66, y2: 66 }));
+  if (Number.isFinite(low)) svg.append(shape("line", { class: "interval", x1: x(low), x2: x(high), y1: 66, y2: 66 }));
   if (Number.isFinite(mean)) svg.append(shape("circle", { class: "mean", cx: x(mean), cy: 66, r: 5 }));
   [-most, 0, most].forEach((value) => svg.append(shape("text", { class: "tick", x: x(value), y: 90, "text-anchor": value < 0 ? "start" : value > 0 ? "end" : "middle" }, number(value))));
-  host.replaceChildren(make("p", { class: "quiet" }, `${about.rows[row]}, layer ${about.layers[layer]}: ${about.kinds[1]} − ${about.kinds[0]} of each fact; mean ${interval(mean, low, high)}, n = ${several(facts.length, "fact")}`), svg);
+  host.replaceChildren(make("p", { class: "quiet" }, `${title}: ${about.kinds[1]} − ${about.kinds[0]} of each fact; mean ${interval(mean, low, high)}, n = ${several(facts.length, "fact")}`), svg);
 }

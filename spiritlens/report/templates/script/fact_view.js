@@ -17,9 +17,10 @@ async function drawFact() {
   host.replaceChildren(
     make("h3", { id: "fact-title" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
     make("p", { class: "quiet" }, `${people.relation[fact] || "no relation"} · ${people.name[fact]}`),
-    make("div", { class: "choices" }, ...factChoices(own, set)),
+    make("div", { class: "choices" }, ...factChoices(own, set, fact)),
     make("div", { class: "side-by-side" }, panels),
-    colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit));
+    colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
+    statusLegend(maps));
   maps.forEach((map, side) => {
     const within = Math.abs(map.total) <= Math.abs(map.floor);
     drawMap(panels[side].querySelector(".map-host"), map, {
@@ -42,11 +43,15 @@ function factPanel(set, prompt, map, kind) {
     make("div", { class: "map-host" }), mapTable(map, `${kind}, ${map.component.name}`));
 }
 
-function factChoices(own, set) {
+function factChoices(own, set, fact) {
   const lists = [choice("Component", "component", set.components.map((one) => [one.name, one.words])),
     choice("Metric", "metric", set.metrics.map((one) => [one.name, one.words]))];
   if (own.length > 1) lists.unshift(choice("Map", "set", own.map((one) => [one.name, one.name])));
   if (set.heads.length) lists.push(choice("Head", "head", set.heads.map((head) => [String(head), String(head)])));
+  for (const [label, name] of [["Voice", "voice"], ["Phrasing", "phrasing"]]) {
+    const asked = [...new Set(people.of[fact].filter((prompt) => set.place.has(prompt)).map((prompt) => people.prompts[name][prompt]))].filter(Boolean);
+    if (asked.length > 1) lists.push(choice(label, name, asked.map((value) => [value, value])));
+  }
   return lists;
 }
 

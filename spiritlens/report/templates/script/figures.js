@@ -12,19 +12,21 @@ const figureSettings = () => ({
   plotlyServerURL: "",
 });
 
-function readPlotly() {
+async function readPlotly() {
+  if (window.Plotly) return;
+  await open("plotly");
   if (window.Plotly) return;
   const script = make("script", {});
-  script.textContent = document.getElementById("plotly").textContent;
+  script.textContent = new TextDecoder().decode(opened.get("plotly"));
   document.head.append(script);
 }
 
 const figures = JSON.parse(document.getElementById("figures").textContent);
 
-function drawFigure(element) {
+async function drawFigure(element) {
   const forms = figures[element.dataset.figure];
   const form = small.matches && forms.narrow ? forms.narrow : forms.wide;
-  readPlotly();
+  await readPlotly();
   element.style.minHeight = form.layout.height + "px";
   element.dataset.drawn = "yes";
   window.Plotly.react(element, form.data, form.layout, figureSettings());

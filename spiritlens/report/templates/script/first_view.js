@@ -23,29 +23,44 @@ function curvesOf(about, kinds, { component, metric, quantity, head = 0 }) {
 async function drawFirst() {
   const host = document.getElementById("first-picture");
   if (!host) return;
-  await open("averages");
+  await open("averages", ...(chosen.fact ? ["maps"] : []));
   const { main, plain } = firstAverages();
+  host.closest("figure").hidden = !main;
   if (!main) return;
   const component = named(main.components, chosen.component).name;
   const metric = named(main.metrics, chosen.metric).name;
-  const quantity = chosen.quantity === "effect" ? "effect" : "share";
+  const quantity = chosen.quantity === "share" ? "share" : "effect";
   const what = { component, metric, quantity };
   const showsPlain = chosen.plain === "yes" && plain;
   const curves = [...(showsPlain ? curvesOf(plain, ["T2T"], what) : curvesOf(main, ["T2T"], what)), ...curvesOf(main, ["S2T", "mixed"], what)];
   const crossings = main.groups.map((kind, group) => {
     const source = kind === "T2T" && showsPlain ? plain : main;
     const own = source.groups.indexOf(kind);
-    return { kind, at: own < 0 ? null : source.crossings[quantity][own][source.components.findIndex((one) => one.name === component)][source.metrics.findIndex((one) => one.name === metric)] };
-  }).filter((one) => one.at !== null);
+    const found = own < 0 ? null : source.crossings[quantity][own][source.components.findIndex((one) => one.name === component)][source.metrics.findIndex((one) => one.name === metric)];
+    return found && { kind, at: found[0], low: found[1], high: found[2] };
+  }).filter(Boolean);
   const words = quantity === "share" ? "share of the total effect" : `effect on the ${named(main.metrics, metric).words}`;
   document.getElementById("first-caption").textContent =
-    `${named(main.components, component).words}: ${words}. Solid: subject; dashed: read-out. Bands: ${Math.round(100 * main.confidence)} % intervals over facts. Lines: where the read-out takes over.`;
-  const small = window.innerWidth < 600;
-  drawCurves(host, { layers: main.layers, curves, crossings, title: document.getElementById("first-caption").textContent,
-    height: Math.max(220, Math.min(small ? 300 : 400, window.innerHeight - (small ? 470 : 430))),
-    outlined: chosen.mark.split(";"), onLayer: (layer) => choose({ layer }) });
+    `${named(main.components, component).words}: ${words}. Solid: subject; dashed: read-out. Bands: ${Math.round(100 * main.confidence)} % intervals over facts. Dotted: where the read-out takes over${chosen.fact ? `; thin: ${people.subject[chosenFact()]}` : ""}.`;
+  const narrow = window.innerWidth < 600;
+  drawCurves(host, { layers: main.layers, curves, crossings, thin: factCurves(what), title: document.getElementById("first-caption").textContent,
+    height: Math.max(220, Math.min(narrow ? 300 : 400, window.innerHeight - (narrow ? 470 : 430))),
+    marked: chosen.mark, onLayer: (layer) => choose({ layer }) });
   document.getElementById("first-legend").replaceChildren(...curves.map((one) => make("span", { class: "key" },
     swatch(one), `${one.label} (n = ${one.n})`)));
+}
+
+/** The chosen fact's own curves, thin; none before one is chosen. */
+function factCurves({ component, metric, quantity }) {
+  const set = setOf("");
+  if (!chosen.fact || set.axis !== "role" || !opened.has("maps")) return [];
+  return [...promptsOf(chosenFact(), set)].flatMap(([kind, prompt]) => {
+    const map = set.map(prompt, component, metric);
+    const whole = quantity === "share" ? map.total : 1;
+    if (!(Math.abs(whole) > Math.abs(quantity === "share" ? map.floor : 0))) return [];
+    return ["subject", "read-out"].map((role) => map.rows.findIndex((row) => row.key === role)).filter((row) => row >= 0)
+      .map((row) => ({ kind, dash: map.rows[row].key === "subject" ? undefined : "6 4", mean: map.layers.map((_, layer) => map.value(row, layer) / whole) }));
+  });
 }
 
 function swatch(one) {
@@ -61,7 +76,7 @@ function drawFirstChoices() {
   host.replaceChildren(
     choice("Component", "component", main.components.map((one) => [one.name, one.words])),
     choice("Metric", "metric", main.metrics.map((one) => [one.name, one.words])),
-    choice("Shown", "quantity", [["share", "share of the total effect"], ["effect", "effect"]]),
+    choice("Shown", "quantity", [["effect", "effect"], ["share", "share of the total effect"]]),
     ...(plain ? [toggle("plain writing", "plain")] : []));
 }
 
@@ -86,6 +101,7 @@ function toggle(label, name) {
 
 function drawFirstPlayer() {
   const host = document.getElementById("first-player");
+  if (!host) return;
   const fact = chosenFact();
   const spoken = people.of[fact].find((prompt) => numbers(header.sounds.prompts).includes(prompt));
   host.replaceChildren(...[spoken === undefined ? null : playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`)].filter(Boolean));

@@ -48,7 +48,7 @@ function drawMap(host, map, options) {
   const width = Math.max(160, host.clientWidth || 320);
   const left = labels ? LABEL_WIDTH : 6;
   const runs = stripes(map.rows, folded);
-  const cellWidth = (width - left - 2) / map.layers.length;
+  const cellWidth = (width - left - 10) / map.layers.length;
   let y = 2;
   runs.forEach((run) => { run.y = y; run.height = run.folded ? 9 : rowHeight; y += run.height; });
   const height = y + 34;
@@ -121,6 +121,18 @@ function drawMap(host, map, options) {
     take();
   });
   return svg;
+}
+
+/** What the marks of cells mean, of those that the maps have. */
+function statusLegend(maps) {
+  const found = new Set(maps.flatMap((map) => map.rows.flatMap((_, row) => map.layers.map((_, layer) => map.status(row, layer)))));
+  const keys = [[STATUS.EXACT, "exact", "exactly 0: nothing can change, not run"], [STATUS.SCREENED, "screened", "screened out, not run"], [STATUS.ABSENT, "absent", "no such place"]];
+  return make("p", { class: "legend quiet" }, keys.filter(([status]) => found.has(status)).map(([status, name, words]) => {
+    const picture = shape("svg", { width: 16, height: 16, "aria-hidden": "true" }, shape("rect", { class: `cell ${name === "exact" ? "" : name === "absent" ? "absent" : "not-run"}`, x: 0.5, y: 0.5, width: 15, height: 15, fill: name === "exact" ? colour(0, 1) : undefined }));
+    const mark = cellMark(status, 0, 0, 16, 16);
+    if (mark) picture.append(mark);
+    return make("span", { class: "key" }, picture, words);
+  }));
 }
 
 function layerAxis(layers, left, cellWidth, y, width) {

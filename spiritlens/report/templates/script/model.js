@@ -92,15 +92,13 @@ function chosenFact() {
   return people.place.get(chosen.fact) ?? 0;
 }
 
-/** Prompts of a fact by modality; with several voices or phrasings the first, or that of the chosen voice. */
+/** Prompts of a fact by modality; of several the one of the chosen voice and phrasing, else the first. */
 function promptsOf(fact, set) {
   const found = new Map();
+  const fits = (prompt) => ["voice", "phrasing"].filter((name) => chosen[name] && people.prompts[name][prompt] === chosen[name]).length;
   people.of[fact].filter((prompt) => !set || set.place.has(prompt)).forEach((prompt) => {
     const kind = people.prompts.modality[prompt];
-    const voice = people.prompts.voice[prompt];
-    if (!found.has(kind) || (chosen.voice && voice === chosen.voice && people.prompts.voice[found.get(kind)] !== voice)) {
-      found.set(kind, prompt);
-    }
+    if (!found.has(kind) || fits(prompt) > fits(found.get(kind))) found.set(kind, prompt);
   });
   return found;
 }

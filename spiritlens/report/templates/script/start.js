@@ -20,7 +20,7 @@ async function start() {
   startFigures();
   followLinks();
   followFindings();
-  if (!header.facts) return; // a page of figures alone
+  if (!header.facts) { document.documentElement.dataset.ready = "yes"; return; } // a page of figures alone
   await open("texts", "facts");
   readFacts();
   readMaps();
@@ -28,18 +28,19 @@ async function start() {
   drawFirstChoices();
   await drawFirst();
   drawFirstPlayer();
+  document.documentElement.dataset.readyAt = performance.now();
   document.documentElement.dataset.ready = "yes";
-  follow(["component", "metric", "quantity", "plain", "mark", "layer"], drawFirst);
+  follow(["component", "metric", "quantity", "plain", "mark", "layer", "fact"], drawFirst);
   follow(["fact"], drawFirstPlayer);
   whenSeen("facts", async () => { await open("maps", "tokens"); startList(); await drawFact(); });
-  follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice"], redraw("facts", drawFact));
+  follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice", "phrasing"], redraw("facts", drawFact));
   if (header.difference) {
     document.getElementById("difference-choices").replaceChildren(
       choice("Component", "component", header.difference.components.map((name) => [name, name])),
       choice("Metric", "metric", Object.keys(header.difference.metrics).map((name) => [name, name])),
       choice("Shown", "quantity", [["share", "share of the total effect"], ["effect", "effect"]]));
     whenSeen("difference", drawDifference);
-    follow(["component", "metric", "quantity", "fact", "layer", "word"], redraw("difference", drawDifference));
+    follow(["component", "metric", "quantity", "fact", "layer", "word", "mark"], redraw("difference", drawDifference));
   }
   follow(["view"], () => goTo(chosen.view));
   goTo(chosen.view);

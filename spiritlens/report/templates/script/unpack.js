@@ -76,6 +76,12 @@ function segment(described, place) {
   return Float64Array.from(codes, (code) => (code === MISSING ? NaN : code * step));
 }
 
+/** One entry of a segment. */
+function entry(described, place, index) {
+  const code = part(described.codes, starts(described.sizes)[place] + index, 1)[0];
+  return code === MISSING ? NaN : code * numbers(described.steps)[place];
+}
+
 /** The texts of an array of places. */
 function texts(described) {
   return Array.from(numbers(described), (place) => table[place]);
