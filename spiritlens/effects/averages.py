@@ -6,9 +6,11 @@ over the phrasings and voices of a fact (`statistics.fact_means`) → mean over 
 Axes: ``group``, one entry for each combination of `by` (with those coordinates), then ``component layer role (head)
 metric``; ``fact`` for the values that were averaged; ``status`` for counts. Variables: ``mean low high n_facts
 [group …]``, ``fact_mean [fact …]`` (``fact_group`` says to which group a fact belongs), and of effects by role
-``n_cells [group component layer role (head) status]``, the cells that went into the mean by how each came about. Units:
-those of the metric; intervals hold `confidence` (default 95 %) over subjects (`spiritlens.effects.intervals`), whose
-facts stand and fall together; where there is none, ``no_interval`` is the place in `MISSING` of the reason.
+``n_cells [group component layer role (head) status]``, the cells that went into the mean by how each came about, with
+``total_effect [group metric]`` and ``noise_floor [metric]`` of the same prompts (not written by earlier
+versions). Units: those of the metric; intervals hold `confidence` (default 95 %) over subjects
+(`spiritlens.effects.intervals`), whose facts stand and fall together; where there is none, ``no_interval`` is the place
+in `MISSING` of the reason.
 Attributes are those of the effects, with what was averaged and how.
 
 Source: Meng et al. 2022, Locating and Editing Factual Associations in GPT, §2 (ATE, AIE).
@@ -63,7 +65,8 @@ def average(
     means = average_facts(per_fact, groups, draws)
     counts = _cell_counts(of_facts(role_counts(effects, split), facts), means, groups)
     made = {"quantity": quantity, "split": split, "facts": facts}
-    return means.assign(n_cells=counts).assign_attrs({**effects.attrs, **means.attrs, **made})
+    totals = _totals(effects, groups, facts)
+    return means.assign(n_cells=counts, **totals).assign_attrs({**effects.attrs, **means.attrs, **made})
 
 
 @told_keywords
@@ -104,6 +107,11 @@ def averaged_total(effects: xr.Dataset, facts: Facts | None = None) -> xr.Datase
     return _given_averages(effects, ("total",), facts, "average_total")
 
 
+def check_drawable(averages: xr.Dataset) -> xr.Dataset:
+    """Averages by modality, of any quantity, as figures draw them; versions that kept no facts wrote none such."""
+    return _given_averages(averages, ("indirect", "normalised", "total"), None, "average")
+
+
 def obstacle(effects: xr.Dataset, facts: Facts = "known") -> str:
     """Why a dataset has no averages by role (cells were screened out, no fact is known); "" where it has."""
     if not of_facts(effects["known"], facts).size:
@@ -119,14 +127,15 @@ def fact_groups(averages: xr.Dataset, name: str = "modality") -> np.ndarray[Any,
 def cell_status(averages: xr.Dataset) -> np.ndarray[Any, np.dtype[np.int64]]:
     """How the averages of one metric came about, by the counts of cells [axes of the mean].
 
-    Of roles that were patched together: exact where every cell was exact, absent where none was run. Averages over
-    single sites are absent where no fact has a number.
+    Of roles that were patched together: exact where every cell was exact, screened where cells were screened out and
+    none was run, absent where there are none. Averages over single sites have no exact cells.
     """
-    if averages.attrs["at"] != "role":
-        return np.where(averages["n_facts"].values > 0, int(Status.MEASURED), int(Status.ABSENT))
     counts = averages["n_cells"]
-    ran, exact = (counts.sel(status=status.name.lower()).values > 0 for status in (Status.MEASURED, Status.EXACT))
-    return np.where(ran, int(Status.MEASURED), np.where(exact, int(Status.EXACT), int(Status.ABSENT)))
+    ran, exact, screened = (counts.sel(status=one.name.lower()).values > 0 for one in list(Status)[:3])
+    if averages.attrs["at"] != "role":
+        ran, exact = averages["n_facts"].values > 0, np.zeros_like(ran)
+    not_run = np.where(screened, int(Status.SCREENED), int(Status.ABSENT))
+    return np.where(ran, int(Status.MEASURED), np.where(exact, int(Status.EXACT), not_run))
 
 
 def _or(default: Any, given: Any) -> Any:
@@ -198,6 +207,17 @@ def _cell_counts(counts: xr.DataArray, means: xr.Dataset, by: tuple[str, ...]) -
     rows = [counts.isel(prompt=[place for place, key in enumerate(keys) if key == group]) for group in groups]
     sums = xr.concat([row.sum("prompt") for row in rows], dim="group")
     return xr.DataArray(sums.values, dims=sums.dims, coords={"status": counts["status"].values})
+
+
+def _totals(effects: xr.Dataset, by: tuple[str, ...], facts: Facts) -> dict[str, Any]:
+    """Mean total effect of each group [group metric], and the largest noise floor [metric]: what the size of an effect
+    is seen against."""
+    per_fact = fact_means(total(effects), by=by, facts=facts)
+    keys = _keys(per_fact, by)
+    groups = [[place for place, other in enumerate(keys) if other == key] for key in dict.fromkeys(keys)]
+    means = np.stack([per_fact.values[places].mean(axis=0) for places in groups])
+    floor = of_facts(effects["noise_floor"], facts).max("prompt").values
+    return {"total_effect": (("group", "metric"), means), "noise_floor": ("metric", floor)}
 
 
 def _keys(values: xr.DataArray, by: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -15,6 +15,8 @@ from spiritlens.effects.schema import SCHEMA
 REMEDIES: Mapping[str, str] = {
     SCHEMA: "pass what causal_trace, activation_patch, head_knockout … return, or effects.load(path)",
     "spiritlens.paths/1": "pass what path_patch or attribute_edges returns, or effects.load(path)",
+    "spiritlens.attribution/1": "pass what direct_logit_attribution returns, or effects.load(path)",
+    "spiritlens.attention/1": "pass what attention_mass or detectors returns, or effects.load(path)",
     "spiritlens.lens/1": "pass what logit_lens returns",
     "spiritlens.doses/1": "pass what dose_curve returns",
     "spiritlens.averages/1": "pass what effects.average returns",

@@ -41,6 +41,8 @@ FEWEST_CARRIERS = 2
 """Below so many clusters that differ from the commonest value no interval is given."""
 SAME = 1e-9
 """Values closer than this share of the largest are the same value: rounding."""
+TINY = 1e-100
+"""A standard error below this is 0: its cube would be, before it is."""
 
 Missing = Literal["", "no facts", "too few clusters", "too few carry any effect"]
 """Why a cell has no interval; "": it has one."""
@@ -92,7 +94,7 @@ def cluster_interval(
     sums = [cluster_sums(flat, *cluster_codes(way)) for way in ways]
     moments = cluster_moments(sums[0]) if second is None else _both_ways(*(cluster_moments(each) for each in sums))
     se = np.sqrt(moments.variance)
-    skewness = np.clip(moments.third / np.where(se > 0, se, np.inf) ** 3, -1, 1)
+    skewness = np.clip(moments.third / np.where(se > TINY, se, np.inf) ** 3, -1, 1)
     tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
     low, high = hall_ends(sums[0].means, se, skewness, tail)
     counts = np.min([one.n_clusters for one in sums], axis=0)
@@ -140,7 +142,7 @@ def jackknife_interval(values: Any, sizes: Array, confidence: float = 0.95) -> t
     moved = shrink * (flat[0] - flat[1:])
     dof = _satterthwaite(share, (shrink * share / (1 - share)) ** 2)
     se = np.sqrt((moved**2).sum(axis=0))
-    skewness = np.clip(_fisher(dof) * (moved**3).sum(axis=0) / np.where(se > 0, se, np.inf) ** 3, -1, 1)
+    skewness = np.clip(_fisher(dof) * (moved**3).sum(axis=0) / np.where(se > TINY, se, np.inf) ** 3, -1, 1)
     low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
     return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
 

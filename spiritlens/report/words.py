@@ -1,29 +1,36 @@
 """Words of figures and pages: modalities, components, what was run, what a colour means.
 
 What comes from a dataset (names of components, words of a user's metric) is escaped here, where it enters a caption.
-Colours and marks: `spiritlens.report.figures.look`; words of metrics: `spiritlens.effects.metric_words`.
+Colours and marks: `spiritlens.report.figures.look`; words of metrics: `spiritlens.effects.metric_words`; numbers and
+plurals: `spiritlens.report.numerals`; what was done: `spiritlens.report.acts`.
 """
 
 import html
 
-import numpy as np
 import xarray as xr
 
-from spiritlens.components import COMPONENT_NAMED, CUT_ATTENTION
+from spiritlens.components import COMPONENT_NAMED
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 from spiritlens.effects.metric_words import words_of
-from spiritlens.effects.schema import window_of
+from spiritlens.effects.schema import Status, window_of
+from spiritlens.report.acts import act_of, act_words
 
 MODALITY_WORDS = {"T2T": "written", "S2T": "spoken", "mixed": "partly spoken"}
 
-QUANTITY_WORDS = {
-    "indirect": {"denoising": "indirect effect", "noising": "loss by noising"},
-    "normalised": {"denoising": "indirect effect ÷ total effect", "noising": "loss by noising ÷ total effect"},
+AGAINST_WORDS = {
+    "foil": "logit of the answer − logit of the foil",
+    "nothing": "logit of the answer",
+    "mean": "logit of the answer − mean logit of all tokens",
 }
-DIRECTION_WORDS = {
-    "denoising": "denoising: restored in the corrupted run",
-    "noising": "noising: corrupted in the clean run",
+"""What a direct logit attribution adds up to, by the setting ``against``."""
+
+STATUS_WORDS = {
+    Status.MEASURED: "measured",
+    Status.EXACT: "exact: the patch changes nothing, not run",
+    Status.SCREENED: "screened out: not run",
+    Status.ABSENT: "absent: no such place",
 }
+"""How a cell came by its value, in hovers; what stands before the colon names its mark in the legend."""
 
 
 def component_words(component: str) -> str:
@@ -39,19 +46,27 @@ def metric_words(dataset: xr.Dataset, metric: str) -> str:
 
 def quantity_words(dataset: xr.Dataset, quantity: str, metric: str) -> str:
     """What the colour means: ``indirect effect on the probability of the answer``."""
-    words = QUANTITY_WORDS[quantity][dataset.attrs["direction"]]
-    return words if quantity == "normalised" else f"{words} on the {metric_words(dataset, metric)}"
+    words = act_words(dataset).number(dataset.attrs["direction"])
+    return f"{words} ÷ total effect" if quantity == "normalised" else f"{words} on the {metric_words(dataset, metric)}"
+
+
+def colour_words(dataset: xr.Dataset, quantity: str) -> str:
+    """What stands beside a colour bar."""
+    if quantity == "normalised":
+        return "share of the total effect"
+    return act_words(dataset).number(dataset.attrs["direction"])
 
 
 def method_words(effects: xr.Dataset) -> str:
-    """What was run. Tracing names no method, and an attention knock-out is known by its component."""
-    traced = "attention knock-out" if effects["component"].values.tolist() == [CUT_ATTENTION] else "causal tracing"
-    return str(effects.attrs.get("method", "")) or traced
+    """What was run. Tracing names no method; back-patching and an attention knock-out are known by what they hold."""
+    method, act = str(effects.attrs.get("method", "")), act_of(effects)
+    return method if method and act != "back-patching" else act
 
 
 def patching_words(effects: xr.Dataset) -> str:
-    """What was run and in which direction, for subtitles: an estimate must not be read as a patch."""
-    return f"{html.escape(method_words(effects))} · {DIRECTION_WORDS[effects.attrs['direction']]}"
+    """What was run, and what happened to a cell, for subtitles: an estimate must not be read as a patch."""
+    happened = act_words(effects).captioned(effects.attrs["direction"])
+    return f"{html.escape(method_words(effects))} · {happened}"
 
 
 def site_words(effects: xr.Dataset) -> str:
@@ -74,18 +89,3 @@ def interval_words(average: xr.Dataset, mark: str) -> str:
     if not bool(average["low"].notnull().any()):
         return f"no {mark}: fewer than {FEWEST_CLUSTERS} subjects, or too few facts with any effect"
     return f"{mark}: {100 * float(average.attrs['confidence']):.0f} % interval over facts"
-
-
-def several(count: int, noun: str) -> str:
-    """``1 prompt``, ``2 prompts``."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
-def number_words(value: float) -> str:
-    """Three significant digits; a dash where there is no number, such as a ratio to a total effect near 0."""
-    return "–" if np.isnan(value) else f"{value:.3g}"
-
-
-def bounds_words(low: float, high: float, digits: str = ".3g") -> str:
-    """`` [low, high]``; nothing where there is no interval, as over too few subjects."""
-    return "" if np.isnan(low) else f" [{low:{digits}}, {high:{digits}}]"

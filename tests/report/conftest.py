@@ -10,9 +10,11 @@ import xarray as xr
 
 sys.path += [str(Path(__file__).parents[1] / "effects"), str(Path(__file__).parent)]
 
-from effects_synthetic import role_effects, token_effects
+from effects_synthetic import prompt_columns, role_effects, token_effects
+from made_datasets import made_paths
 from made_prompt import make_prompt
 
+from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 
 
@@ -52,3 +54,32 @@ def heads(roles: xr.Dataset) -> xr.Dataset:
     joined = xr.concat([roles["restored"], half], dim="head").transpose(*cell, "sample", "metric")
     status = roles["status"].expand_dims(head=2).transpose(*cell)
     return roles.drop_vars(["restored", "status"]).assign(restored=joined, status=status).assign_coords(head=[0, 1])
+
+
+@pytest.fixture(scope="module")
+def paths() -> xr.Dataset:
+    """Heads of layers 0 and 1 to the value input of layer 1 and to the logits; two facts, two modalities."""
+    status = np.full((4, 1, 2, 2, 2, 2, 2, 1), Status.ABSENT)
+    values = np.full((*status.shape, 1), np.nan)
+    for prompt in range(4):
+        for layer in (0, 1):
+            for head in (0, 1):
+                for component, receiver_layer, receiver_head in ((0, 1, 1), (1, 0, 0)):
+                    if component == 0 and layer == 1:
+                        continue  # backwards
+                    cell = (prompt, 0, layer, head, component, receiver_layer, receiver_head, 0)
+                    status[cell], values[cell] = Status.MEASURED, 1.0 - 0.1 * (prompt // 2) - head - 0.5 * layer
+    return made_paths(
+        base=np.ones((4, 1)),
+        patched=values,
+        status=status,
+        noise_floor=np.zeros((4, 1)),
+        senders={"component": ["z"], "layer": [0, 1], "head": [0, 1]},
+        receivers={"component": ["v_input", "logits"], "layer": [-1, 1], "head": [-1, 0]},
+        positions=["all"],
+        metrics={"logit": 1},
+        prompts=prompt_columns([(0, "T2T", 0), (0, "S2T", 0), (1, "T2T", 0), (1, "S2T", 0)]),
+        base_run="clean",
+        frozen="heads+mlps",
+        norms="recomputed",
+    )

@@ -45,6 +45,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.subject_key import subject_key
 from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.contrasts import (
     Contrast,
@@ -217,6 +218,17 @@ def _source_layers(donors: Donors, n_layers: int) -> tuple[int, ...]:
     return layers
 
 
+def _donated(asked: Sequence[PatchTask]) -> dict[str, list[str]]:
+    """Who gave to whom, in words, each once; nothing where values are of the prompt's own runs."""
+    pairs = [(each.prompt, each.donor) for each in asked if each.donor is not None]
+    told = [
+        f"{donor.kind} to {prompt.kind}, of {'the same' if subject_key(donor) == subject_key(prompt) else 'another'} "
+        "subject"
+        for prompt, donor in pairs
+    ]
+    return {"donated": list(dict.fromkeys(told))} if told else {}
+
+
 def _attributes(call: _Call, more: Mapping[str, Sequence[int]] | None = None) -> dict[str, str | int | float]:
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
     lens, grid, transfer = call.lens, call.settings.grid, call.settings.transfer
@@ -230,6 +242,7 @@ def _attributes(call: _Call, more: Mapping[str, Sequence[int]] | None = None) ->
         "contrast": contrast_settings(call.contrast),
         "donors": [each.donor.id for each in call.asked if each.donor is not None] or None,
         "memory_budget": resolved_memory_budget(lens.backend.device, lens.memory_budget),
+        **_donated(call.asked),
         **(more or {}),
     }
     return {

@@ -17,6 +17,7 @@ from spiritlens.effects.intervals import cluster_interval
 from spiritlens.effects.measures import DOSES_SCHEMA, check_doses
 from spiritlens.effects.statistics import fact_names, subject_names
 from spiritlens.report.figures.look import MODALITY_COLOURS, MODALITY_DASHES, MODALITY_SYMBOLS, apply_look
+from spiritlens.report.numerals import interval_of, number_words, several
 
 KIND_OF_SUBJECT = {"text": "T2T", "speech": "S2T"}
 
@@ -38,7 +39,7 @@ def dose_curves(doses: xr.Dataset, target: float | None = None) -> go.Figure:
         mean, low, high = found.mean, found.low, found.high
         scales = doses["scale"].sel(modality=modality).values
         kind = KIND_OF_SUBJECT.get(str(modality), "mixed")
-        counts.append(f"{modality} n = {len(values)} facts")
+        counts.append(f"{modality} n = {several(len(values), 'fact')}")
         bars = {"type": "data", "array": high - mean, "arrayminus": mean - low, "width": 3}
         figure.add_trace(
             go.Scatter(
@@ -47,17 +48,20 @@ def dose_curves(doses: xr.Dataset, target: float | None = None) -> go.Figure:
                 name=f"subject in {modality}",
                 mode="lines+markers",
                 error_y=None if np.isnan(low).all() else bars,
-                customdata=scales,
+                text=[
+                    f"{number_words(multiple)} × default (scale {number_words(scale)}): {interval_of(*ends)}"
+                    for multiple, scale, *ends in zip(multiples, scales, mean, low, high, strict=True)
+                ],
                 line={"color": MODALITY_COLOURS[kind], "dash": MODALITY_DASHES[kind]},
                 marker={"symbol": MODALITY_SYMBOLS[kind], "size": 8},
-                hovertemplate="%{x:g} × default (scale %{customdata:.4g}): %{y:.3f}",
+                hovertemplate="%{text}",
             )
         )
     if target is not None:
-        figure.add_hline(y=target, line={"dash": "dot"}, annotation_text=f"target {target:.2f}")
+        figure.add_hline(y=target, line={"dash": "dot"}, annotation_text=f"target {number_words(target)}")
     axis = "log" if (multiples > 0).all() else "linear"
     figure.update_xaxes(title_text="noise scale ÷ default scale of the modality", type=axis)
-    figure.update_xaxes(tickmode="array", tickvals=multiples, ticktext=[f"{multiple:g}" for multiple in multiples])
+    figure.update_xaxes(tickmode="array", tickvals=multiples, ticktext=[*map(number_words, multiples)])
     figure.update_yaxes(title_text="normalised total effect", rangemode="tozero")
     law = doses.attrs.get("noise_law", "noise")
     share = f"share of the clean probability that {law} noise on the subject takes away"

@@ -17,6 +17,7 @@ from spiritlens.effects.given import given_dataset
 from spiritlens.effects.interchange import FOUND_IN
 from spiritlens.effects.measures import FAITHFULNESS_SCHEMA, check_faithfulness
 from spiritlens.report.figures.look import MODALITY_COLOURS, MODALITY_DASHES, MODALITY_SYMBOLS, QUIET, apply_look
+from spiritlens.report.numerals import interval_of, several
 
 CHANCE_DASHES = {"reversed": "dashdot", "random": "dot"}
 
@@ -51,7 +52,7 @@ def faithfulness_curves(interchanged: xr.Dataset, confidence: float = 0.95) -> g
     figure.update_xaxes(title_text=f"{curves.attrs['parts']} kept, of {sizes[-1]}")
     figure.update_yaxes(title_text="faithfulness", col=1)
     counts = ", ".join(
-        f"{kept} n = {int(curves['n_facts'].sel(direction=f'{kept}→{kept}'))} facts" for kept in FOUND_IN
+        f"{kept} n = {several(int(curves['n_facts'].sel(direction=f'{kept}→{kept}')), 'fact')}" for kept in FOUND_IN
     )
     bars = " · bars: intervals over facts" if any(trace.error_y.array is not None for trace in figure.data) else ""
     subtitle = (
@@ -73,8 +74,11 @@ def _ranked(curve: xr.Dataset, found: str, shown: bool) -> go.Scatter:
         error_y=None if np.isnan(low).all() else bars,
         line={"color": MODALITY_COLOURS[found], "dash": MODALITY_DASHES[found]},
         marker={"symbol": MODALITY_SYMBOLS[found], "size": 8},
-        customdata=curve["size"].values,
-        hovertemplate="%{customdata} kept: %{y:.3f}",
+        text=[
+            f"{size} kept: {interval_of(*ends)}"
+            for size, *ends in zip(curve["size"].values.tolist(), f, low, high, strict=True)
+        ],
+        hovertemplate="%{text}",
         showlegend=shown,
     )
 

@@ -7,10 +7,22 @@ from typing import Literal
 import plotly.graph_objects as go
 
 Drawn = Literal[
-    "effects", "averages", "total averages", "heads", "paths", "lens", "doses", "interchange", "rows", "prompt"
+    "effects",
+    "averages",
+    "total averages",
+    "heads",
+    "attention",
+    "attribution",
+    "paths",
+    "lens",
+    "doses",
+    "interchange",
+    "rows",
+    "prompt",
 ]
 """What a figure is given. effects: of single prompts; averages, total averages: over facts (or effects, which it then
-averages); heads: effects of heads, attributions or attention."""
+averages); heads: effects of heads, attributions or attention; attention: masses or detectors; attribution: direct logit
+attributions."""
 
 OnPage = Literal["", "maps", "curves"]
 """The section of the page that shows the figure of the averages; "" is none."""

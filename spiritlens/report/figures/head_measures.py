@@ -10,17 +10,18 @@ from spiritlens.effects.statistics import fact_means
 
 
 class MeasureWords(NamedTuple):
-    """Title (of the row that is drawn) and subtitle of a map."""
+    """Title (of the row that is drawn) and subtitle of a map, and what stands beside its colour bar."""
 
     title: str
     subtitle: str
+    colour: str
 
 
 MEASURES = {
     ATTRIBUTION_SCHEMA: MeasureWords(
-        "What heads write towards the answer", "direct logit attribution at the last position, in logits"
+        "What heads write towards the answer", "direct logit attribution at the last position, in logits", "logits"
     ),
-    MASS_SCHEMA: MeasureWords("Where heads look: {role}", "share of the attention"),
+    MASS_SCHEMA: MeasureWords("Where heads look: {role}", "share of the attention", "share of the attention"),
 }
 """What a map of each schema is called."""
 
@@ -29,10 +30,13 @@ RESAMPLING = (0.95, 1000, 0)
 
 def measured_heads(dataset: xr.Dataset) -> xr.Dataset:
     """Means by modality and row [group role layer head] of what was measured in prompts."""
-    values = _rows(dataset)
+    return average_facts(fact_means(with_facts(_rows(dataset)), facts="all"), ("modality",), RESAMPLING)
+
+
+def with_facts(values: xr.DataArray) -> xr.DataArray:
+    """Values of prompts with all that tells facts apart; what was not asked for is the prompt itself."""
     missing = [name for name in ("relation", "subject", "answer", "group") if name not in values.coords]
-    values = values.assign_coords(dict.fromkeys(missing, ("prompt", values["prompt_id"].values)))
-    return average_facts(fact_means(values, facts="all"), ("modality",), RESAMPLING)
+    return values.assign_coords(dict.fromkeys(missing, ("prompt", values["prompt_id"].values)))
 
 
 def _rows(dataset: xr.Dataset) -> xr.DataArray:

@@ -1,6 +1,9 @@
-"""Drawing one heat map of cells: colour for the value, a ring for exact cells, hatched grey for cells not run.
+"""Drawing one heat map of cells: colour for the value, and a mark for each way in which a cell was not run.
 
-Axes: rows from top to bottom (tokens, words or roles), columns are layers.
+A ring: *exact*, the patch provably changes nothing. A slash: *screened out*, it could have been run. Plain grey without
+a mark: *absent*, there is no such place. The legend names those that occur, and hovering tells them too.
+
+Axes: rows from top to bottom (tokens, words or roles; `spiritlens.report.figures.rows`), columns are layers.
 """
 
 from typing import Any
@@ -10,69 +13,84 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from spiritlens.effects.schema import Status, window_of
-from spiritlens.report.figures.look import DIVERGING, INK, NOT_RUN, QUIET
-from spiritlens.report.words import bounds_words, number_words
+from spiritlens.report.figures.look import INK, NOT_RUN, QUIET
+from spiritlens.report.figures.rows import Rows, every_row
+from spiritlens.report.numerals import interval_of
+from spiritlens.report.words import STATUS_WORDS
 
-
-def colour_limit(*maps: Any) -> float:
-    """Half-width of the colour scale: the largest absolute value in the maps, or 1 where there is none."""
-    largest = max((float(np.nanmax(np.abs(values))) for values in maps if not np.isnan(values).all()), default=0.0)
-    return largest or 1.0
-
-
-def colour_axis(limit: float, **bar: Any) -> dict[str, Any]:
-    """A diverging scale symmetric about 0."""
-    colour_bar = {"thickness": 12, "outlinewidth": 0, **bar}
-    return {"colorscale": DIVERGING, "cmin": -limit, "cmax": limit, "colorbar": colour_bar}
-
-
-def colour_axis_name(index: int) -> str:
-    """Plotly's name of the colour axis with this index."""
-    return "coloraxis" if index == 0 else f"coloraxis{index + 1}"
+MARKS = {
+    Status.EXACT: {"symbol": "circle-open", "size": 4, "color": QUIET, "line": {"width": 1, "color": QUIET}},
+    Status.SCREENED: {"symbol": "line-ne-open", "size": 9, "color": QUIET, "line": {"width": 1, "color": QUIET}},
+    Status.ABSENT: {"symbol": "square", "size": 10, "color": NOT_RUN, "line": {"width": 1, "color": QUIET}},
+}
+LEGEND_PIXELS = 24
 
 
 def add_cells(
-    figure: go.Figure, layers: Any, values: Any, status: Any, hover: Any, *, coloraxis: str, place: dict[str, int]
+    figure: go.Figure,
+    layers: Any,
+    values: Any,
+    status: Any,
+    hover: Any,
+    *,
+    coloraxis: str = "coloraxis",
+    place: dict[str, int],
+    rows: Rows | None = None,
 ) -> None:
-    """Add the map `values` [row layer], with `status` and `hover` of the same shape, to the panel at `place`."""
-    rows = np.arange(len(values))
+    """Add the map `values` [place layer], with `status` and `hover` of the same shape, to the panel at `place`; `rows`
+    are its places (None: as many rows)."""
+    rows = every_row(len(values)) if rows is None else rows
+    edges = any(rows.folded)  # plotly takes the middles of its cells, or their edges
     figure.add_trace(
         go.Heatmap(
-            **{"x": layers, "y": rows, "z": values, "text": hover, "coloraxis": coloraxis},
+            **{"x": layers, "y": rows.edges if edges else rows.centres, "z": values, "text": hover},
+            coloraxis=coloraxis,
             hovertemplate="%{text}<extra></extra>",
             xgap=1,
             ygap=1,
         ),
         **place,
     )
-    for flags, symbol, size, name in (
-        (status == Status.EXACT, "circle-open", 4, "exact, not run"),
-        (status >= Status.SCREENED, "line-ne-open", 9, "not run"),
-    ):
-        where = np.nonzero(flags)
+    for code, marker in MARKS.items():
+        where = np.nonzero(np.asarray(status) == code)
         if len(where[0]):
-            marker = {"symbol": symbol, "size": size, "color": QUIET, "line": {"width": 1, "color": QUIET}}
-            x, y = np.asarray(layers)[where[1]], rows[where[0]]
-            rings = go.Scatter(x=x, y=y, mode="markers", marker=marker, name=name, hoverinfo="skip", showlegend=False)
-            figure.add_trace(rings, **place)
+            drawn = code != Status.ABSENT
+            x, y = np.asarray(layers)[where[1]], np.asarray(rows.centres)[where[0]]
+            marks = go.Scatter(
+                **{"x": x if drawn else [None], "y": y if drawn else [None], "mode": "markers", "marker": marker},
+                **{"name": mark_name(code), "legendgroup": mark_name(code), "hoverinfo": "skip"},
+            )
+            figure.add_trace(marks, **place)
     figure.update_layout(plot_bgcolor=NOT_RUN)
     figure.update_xaxes(showgrid=False, **place)
 
 
-def row_ticks(labels: list[str], *, kept: list[int] | None = None) -> dict[str, Any]:
-    """Axis settings for row labels from top to bottom; `kept`: the rows that are labelled (by default all)."""
-    places = list(range(len(labels))) if kept is None else kept
-    return {
-        **{"tickmode": "array", "tickvals": places, "ticktext": [labels[place] for place in places]},
-        **{"range": [len(labels) - 0.5, -0.5], "showgrid": False, "zeroline": False, "ticklabelstandoff": 12},
-    }
+def mark_name(status: Status) -> str:
+    """What the legend calls a mark."""
+    return STATUS_WORDS[status].replace(":", ",")
 
 
-def mark_rows(figure: go.Figure, marked: list[bool]) -> None:
-    """A dark bar at the left of the marked rows (the subject's)."""
+def name_marks(figure: go.Figure) -> go.Figure:
+    """One entry of the legend for each mark, below the maps; the figure grows by its line."""
+    named: set[str] = set()
+    for trace in figure.data:
+        if trace.type == "scatter" and trace.name in map(mark_name, MARKS):
+            trace.showlegend = trace.name not in named
+            named.add(trace.name)
+    if named:
+        below = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "itemclick": False}
+        figure.update_layout(legend={**below, "itemdoubleclick": False})
+        figure.layout.margin.b += LEGEND_PIXELS
+        figure.layout.height += LEGEND_PIXELS
+    return figure
+
+
+def mark_rows(figure: go.Figure, marked: list[bool], rows: Rows | None = None) -> None:
+    """A dark bar at the left of the marked places (the subject's)."""
+    edges = (every_row(len(marked)) if rows is None else rows).edges
     line = {"color": INK, "width": 5}
     for place in np.nonzero(np.asarray(marked))[0]:
-        ends = {"y0": place - 0.5, "y1": place + 0.5}
+        ends = {"y0": edges[place], "y1": edges[place + 1]}
         figure.add_shape(type="line", xref="paper", yref="y", x0=-0.008, x1=-0.008, line=line, name="subject", **ends)
 
 
@@ -83,5 +101,8 @@ def window_hover(effects: xr.Dataset, component: str, layer: int) -> str:
 
 
 def cell_words(value: float, status: int, low: float = np.nan, high: float = np.nan) -> str:
-    """A cell's value with its interval where there is one; that it was not run where it is screened or absent."""
-    return "not run" if status >= Status.SCREENED else f"{number_words(value)}{bounds_words(low, high)}"
+    """A cell's value with its interval where there is one; where it was not run, why."""
+    if status == Status.MEASURED:
+        return interval_of(value, low, high)
+    words = STATUS_WORDS[Status(int(status))]
+    return f"{interval_of(value, low, high)} ({words})" if status == Status.EXACT else words

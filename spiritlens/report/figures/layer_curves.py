@@ -25,10 +25,11 @@ from spiritlens.report.figures.look import (
     Arrangement,
     apply_look,
     layer_ticks,
+    legend_above,
 )
+from spiritlens.report.numerals import interval_of, several
 from spiritlens.report.words import (
     MODALITY_WORDS,
-    bounds_words,
     interval_words,
     patching_words,
     quantity_words,
@@ -77,19 +78,19 @@ def layer_curves(
     for index, (name, role) in enumerate(panels):
         place = {"row": index // shape[1] + 1, "col": index % shape[1] + 1}
         for group in range(average.sizes["group"]):
-            _add_curve(figure, average.sel(component=name, role=role).isel(group=group), place)
+            add_curve(figure, average.sel(component=name, role=role).isel(group=group), place)
         last_of_column = index + shape[1] >= len(panels)
         ticks = {**layer_ticks(average["layer"].values), **({} if last_of_column else {"title_text": ""})}
         figure.update_xaxes(showgrid=False, **ticks, **place)
         figure.update_yaxes(rangemode="tozero", zeroline=True, zerolinecolor=QUIET, zerolinewidth=1, **place)
-    _name_each_modality_once(figure)
+    name_each_modality_once(figure)
     windows = "; ".join(f"{html.escape(name)}: {window_words(average, name)}" for name in components)
     colour = quantity_words(average, average.attrs["quantity"], metric)
     band = interval_words(average, "band")
     subtitle = f"{colour} · {patching_words(average)} · {site_words(average)} · {band} · {windows}"
     apply_look(figure, "The same by layer", subtitle, height=150 + 250 * shape[0])
     figure.update_annotations(font={"size": 13})
-    return figure.update_layout(hovermode="x unified", legend={"y": 1 + 30 / (250 * shape[0])})
+    return legend_above(figure.update_layout(hovermode="x unified"), 24)
 
 
 def _present(traced: list[str], roles: Sequence[str] | None) -> list[str]:
@@ -102,7 +103,7 @@ def _present(traced: list[str], roles: Sequence[str] | None) -> list[str]:
     return present
 
 
-def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int]) -> None:
+def add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int]) -> None:
     """One modality's mean and band in one panel; nothing where no fact has the role."""
     kind = str(curve["modality"].values)
     usable = curve["n_facts"].values > 0
@@ -113,9 +114,10 @@ def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int]) -> N
     colour, n = MODALITY_COLOURS[kind], int(curve["n_facts"].max())
     bounded = ~np.isnan(low)
     if bounded.any():
-        _add_band(figure, layers[bounded], low[bounded], high[bounded], kind, place)
+        add_band(figure, layers[bounded], low[bounded], high[bounded], kind, place)
     text = [
-        f"{kind} {value:.3f}{bounds_words(a, b, '.3f')}, n = {n}" for value, a, b in zip(mean, low, high, strict=True)
+        f"{kind} {interval_of(value, a, b)}, n = {several(n, 'fact')}"
+        for value, a, b in zip(mean, low, high, strict=True)
     ]
     figure.add_trace(
         go.Scatter(
@@ -133,7 +135,7 @@ def _add_curve(figure: go.Figure, curve: xr.Dataset, place: dict[str, int]) -> N
     )
 
 
-def _add_band(figure: go.Figure, layers: Any, low: Any, high: Any, kind: str, place: dict[str, int]) -> None:
+def add_band(figure: go.Figure, layers: Any, low: Any, high: Any, kind: str, place: dict[str, int]) -> None:
     """The interval around one curve, as one closed outline."""
     figure.add_trace(
         go.Scatter(
@@ -152,7 +154,7 @@ def _add_band(figure: go.Figure, layers: Any, low: Any, high: Any, kind: str, pl
     )
 
 
-def _name_each_modality_once(figure: go.Figure) -> None:
+def name_each_modality_once(figure: go.Figure) -> None:
     """One entry of the legend for each modality, from the first panel that has it."""
     named: set[str] = set()
     for trace in figure.data:

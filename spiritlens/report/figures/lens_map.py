@@ -15,7 +15,8 @@ import xarray as xr
 from spiritlens.arguments import check_choice, told_keywords, whole
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.measures import LENS_SCHEMA, check_lens
-from spiritlens.report.figures.look import NOT_RUN, apply_look
+from spiritlens.report.figures.look import NOT_RUN, apply_look, layer_ticks
+from spiritlens.report.numerals import number_words, several
 
 RankOf = Literal["word", "answer"]
 """word: the text token of the word at the position (implicit transcription); answer: the prompt's answer."""
@@ -34,7 +35,7 @@ def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> 
     check_choice("rank_of", rank_of, RankOf)
     n, prompt = lens.sizes["prompt"], whole("prompt", prompt)
     if not -n <= prompt < n:
-        raise ValueError(f"prompt={prompt}: this dataset holds {n} prompts, 0 to {n - 1}")
+        raise ValueError(f"prompt={prompt}: this dataset holds {several(n, 'prompt')}, 0 to {n - 1}")
     one = lens.isel(prompt=prompt)
     labels = [str(label) for label in one["labels"].values]
     length = max((place + 1 for place, label in enumerate(labels) if label), default=0)
@@ -62,7 +63,7 @@ def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> 
         )
     )
     figure.update_layout(plot_bgcolor=NOT_RUN)
-    figure.update_xaxes(title_text="state (0: embedding)", showgrid=False, dtick=1)
+    figure.update_xaxes(showgrid=False, **(layer_ticks(one["state"].values) | {"title_text": "state (0: embedding)"}))
     ticks = [html.escape(label) for label in labels[:length]]
     rows = {"tickvals": list(range(length)), "ticktext": ticks, "range": [length - 0.5, -0.5]}
     figure.update_yaxes(showgrid=False, zeroline=False, **rows)
@@ -78,7 +79,7 @@ def _hover(labels: list[str], top: Any, share: Any, ranks: Any, rank_of: str) ->
         row = []
         for state in range(top.shape[1]):
             best = ", ".join(
-                f"{html.escape(str(token))} {probability:.2f}"
+                f"{html.escape(str(token))} {number_words(probability)}"
                 for token, probability in zip(top[place, state], share[place, state], strict=True)
                 if not np.isnan(probability)
             )

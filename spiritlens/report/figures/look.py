@@ -1,5 +1,6 @@
 """How figures look: colours and marks of the modalities, fonts, scales and ticks, the same in all figures."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import plotly.graph_objects as go
@@ -55,9 +56,16 @@ def apply_look(figure: go.Figure, title: str, subtitle: str, *, height: int) -> 
         hoverlabel={"align": "left", "font": {"size": 13}},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
     )
-    figure.update_xaxes(automargin=True, title_standoff=8, title_font={"size": 13})
-    figure.update_yaxes(automargin=True, title_standoff=8, title_font={"size": 13})
+    axes = {"automargin": True, "title_standoff": 8, "title_font": {"size": 13}, "exponentformat": "power"}
+    figure.update_xaxes(**axes)
+    figure.update_yaxes(**axes)
     return figure
+
+
+def legend_above(figure: go.Figure, pixels: int) -> go.Figure:
+    """The legend so many pixels above the panels, where these have titles of their own."""
+    inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    return figure.update_layout(legend={"y": 1 + pixels / inside})
 
 
 def _lines(subtitle: str) -> list[str]:
@@ -70,7 +78,18 @@ def _lines(subtitle: str) -> list[str]:
 
 
 def layer_ticks(layers: Any) -> dict[str, Any]:
-    """Tick settings for a layer axis: whole numbers, at most about a dozen of them."""
+    """Settings of a layer axis: about a dozen whole numbers, the first and the last among them, and a range that ends
+    half a layer beyond either, so that maps of the same layers line up and none has a column that is not there."""
     values = [int(layer) for layer in layers]
     step = max(1, -(-len(values) // 12))
-    return {"tickmode": "array", "tickvals": values[::step], "title_text": "layer", "zeroline": False}
+    shown = [place for place in range(0, len(values), step) if len(values) - 1 - place >= (step + 1) // 2]
+    return {
+        **{"tickmode": "array", "tickvals": [values[place] for place in (*shown, len(values) - 1)]},
+        **{"title_text": "layer", "zeroline": False, "range": layer_range(values)},
+    }
+
+
+def layer_range(layers: Sequence[int]) -> tuple[float, float]:
+    """From the outer edge of the first column of a map to that of the last; the edges lie halfway between layers."""
+    first, last = (layers[1] - layers[0], layers[-1] - layers[-2]) if len(layers) > 1 else (1, 1)
+    return layers[0] - first / 2, layers[-1] + last / 2

@@ -19,8 +19,11 @@ from spiritlens.effects.paths import PATHS_SCHEMA, check_paths, path_change
 from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import fact_means
 from spiritlens.report.figures.chosen import chosen
-from spiritlens.report.figures.heatmap import add_cells, cell_words, colour_axis, colour_limit, row_ticks
+from spiritlens.report.figures.heatmap import add_cells, cell_words, name_marks
 from spiritlens.report.figures.look import INK, apply_look
+from spiritlens.report.figures.rows import every_row
+from spiritlens.report.figures.scale import effect_scale
+from spiritlens.report.numerals import several
 from spiritlens.report.words import metric_words
 from spiritlens.terms import Facts
 
@@ -64,14 +67,18 @@ def path_map(
     rows, columns = _kept(maps, absent, top)
     kept = (("sender", rows), ("receiver", columns))
     names = [[html.escape(node_name(*node)) for node in nodes[axis].values[places]] for axis, places in kept]
-    titles = [f"<b>{kind}</b> · n = {group.sizes['fact']} facts" for kind, group in zip(kinds, groups, strict=True)]
+    titles = [
+        f"<b>{kind}</b> · n = {several(group.sizes['fact'], 'fact')}" for kind, group in zip(kinds, groups, strict=True)
+    ]
     figure = make_subplots(1, len(kinds), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
     for index, values in enumerate(maps):
         cells = np.ix_(rows, columns)
         _add_panel(figure, values[cells], absent[cells], names[0], names[1], column=index + 1)
     figure.update_yaxes(title_text="sender", row=1, col=1)
-    figure.update_layout(coloraxis=colour_axis(colour_limit(maps)))
-    return _titled(figure, paths, metric, pos, len(rows))
+    scale = effect_scale(maps, floor=float(paths["noise_floor"].sel(metric=metric).max()))
+    figure.update_layout(coloraxis=scale.axis("change"))
+    words = path_words(paths, metric, pos)
+    return _titled(figure, f"{words} · {scale.line}" if scale.line else words, len(rows))
 
 
 def _add_panel(
@@ -87,9 +94,10 @@ def _add_panel(
         for sender, line, codes in zip(senders, values, status, strict=True)
     ]
     places = list(range(len(receivers)))
-    add_cells(figure, places, values, status, hover, coloraxis="coloraxis", place=place)
+    add_cells(figure, places, values, status, hover, place=place)
     figure.update_xaxes(tickmode="array", tickvals=places, ticktext=receivers, title_text="receiver", **place)
-    figure.update_yaxes(**row_ticks(senders), **place)
+    figure.update_xaxes(range=[-0.5, len(receivers) - 0.5], **place)
+    figure.update_yaxes(**every_row(len(senders)).ticks(senders), **place)
 
 
 def _kept(maps: Any, absent: Any, top: int | None) -> tuple[Any, Any]:
@@ -104,13 +112,17 @@ def _kept(maps: Any, absent: Any, top: int | None) -> tuple[Any, Any]:
     return rows, columns
 
 
-def _titled(figure: go.Figure, paths: xr.Dataset, metric: str, pos: int, n_rows: int) -> go.Figure:
+def _titled(figure: go.Figure, subtitle: str, n_rows: int) -> go.Figure:
+    apply_look(figure, "What one node tells another", subtitle, height=230 + ROW_PIXELS * max(8, n_rows))
+    return name_marks(figure.update_annotations(font={"size": 13, "color": INK}))
+
+
+def path_words(paths: xr.Dataset, metric: str, pos: int) -> str:
+    """What was patched, in which run, and what was held."""
     attributes = paths.attrs
     method = html.escape(str(attributes.get("method", "path patching")))
-    subtitle = (
+    return (
         f"{method} · change of the {metric_words(paths, metric)} in the "
         f"{attributes['base_run']} run · senders patched at {html.escape(str(paths['pos_name'].values[pos]))} · "
         f"held: {attributes['frozen']} · norms {attributes['norms']} · mean over facts"
     )
-    apply_look(figure, "What one node tells another", subtitle, height=230 + ROW_PIXELS * max(8, n_rows))
-    return figure.update_annotations(font={"size": 13, "color": INK})

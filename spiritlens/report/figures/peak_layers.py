@@ -16,6 +16,7 @@ from spiritlens.report.figures.look import (
     apply_look,
     layer_ticks,
 )
+from spiritlens.report.numerals import several
 from spiritlens.report.words import (
     MODALITY_WORDS,
     component_words,
@@ -61,15 +62,18 @@ def peak_layers(
     counted = []
     for kind in dict.fromkeys(kinds.tolist()):
         counts = np.array([int((peaks.values[kinds == kind] == layer).sum()) for layer in layers])
-        counted.append(f"{kind} n = {int(counts.sum())}")
+        counted.append(f"{kind} n = {several(int(counts.sum()), 'fact')}")
         figure.add_trace(
             go.Bar(
                 x=layers,
                 y=counts if kind == "T2T" else -counts,
-                customdata=counts,
+                text=[
+                    f"{kind}, layer {layer}: {several(int(n), 'fact')}" for layer, n in zip(layers, counts, strict=True)
+                ],
+                textposition="none",
                 name=f"{kind}, {MODALITY_WORDS[kind]}",
                 marker={"color": MODALITY_COLOURS[kind], "pattern": {"shape": BAR_PATTERNS[kind]}},
-                hovertemplate=f"{kind}, layer %{{x}}: %{{customdata}} facts<extra></extra>",
+                hovertemplate="%{text}<extra></extra>",
             )
         )
     figure.update_layout(barmode="relative", bargap=0.25)

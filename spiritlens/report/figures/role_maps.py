@@ -1,7 +1,7 @@
-"""Average maps by role × layer, the modalities side by side on one colour scale per component.
+"""Average maps by role × layer, the modalities side by side and all on one colour scale, which the total effect limits.
 
-Facts weigh equally (see `spiritlens.effects.averages`). Hovering tells the mean, its interval and the number of
-facts.
+Facts weigh equally (see `spiritlens.effects.averages`). Roles in which nothing can change in any map are one thin row.
+Hovering tells the mean, its interval and the number of facts.
 """
 
 import html
@@ -15,21 +15,29 @@ from spiritlens.arguments import check_choice, told_keywords
 from spiritlens.effects.averages import averaged, cell_status
 from spiritlens.effects.quantities import Quantity
 from spiritlens.effects.role_effects import ordered_roles
+from spiritlens.report.acts import Act, act_of
 from spiritlens.report.figures.chosen import chosen, chosen_components, without_heads
-from spiritlens.report.figures.heatmap import (
-    add_cells,
-    cell_words,
-    colour_axis,
-    colour_axis_name,
-    colour_limit,
-    row_ticks,
-    window_hover,
-)
+from spiritlens.report.figures.heatmap import add_cells, cell_words, name_marks, window_hover
 from spiritlens.report.figures.look import INK, Arrangement, apply_look, layer_ticks
-from spiritlens.report.words import patching_words, quantity_words, site_words, window_words
+from spiritlens.report.figures.rows import Rows, folded_rows
+from spiritlens.report.figures.scale import averages_scale
+from spiritlens.report.numerals import several
+from spiritlens.report.words import colour_words, patching_words, quantity_words, site_words, window_words
 from spiritlens.terms import Facts
 
 ROW_PIXELS = 30
+TITLES: dict[Act, tuple[str, str]] = {
+    "causal tracing": ("Where restoring brings the answer back", "Where corrupting loses the answer"),
+    "activation patching": ("Where patching brings the answer back", "Where patching loses the answer"),
+    "back-patching": ("Where another layer's values bring the answer back", "Where another layer's values lose it"),
+    "attribution patching": (
+        "Where patching is estimated to bring the answer back",
+        "Where it is estimated to lose it",
+    ),
+    "head knock-out": ("Where knocking out heads loses the answer",) * 2,
+    "attention knock-out": ("Where cutting attention loses the answer",) * 2,
+}
+"""Titles by what was done: denoising, noising."""
 
 
 @told_keywords
@@ -56,68 +64,68 @@ def role_maps(
     kinds = average["modality"].values.tolist()
     panels = [(name, group) for name in components for group in range(len(kinds))]
     shape = (len(components), len(kinds)) if arrangement == "side by side" else (len(panels), 1)
-    figure = _panels(average, panels, shape)
-    for index, (name, group) in enumerate(panels):
+    maps = [average.sel(component=name).isel(group=group).transpose("role", "layer", ...) for name, group in panels]
+    rows = folded_rows(*map(cell_status, maps))
+    names = _names(average["role"].values.tolist(), rows)
+    figure = _panels(average, panels, shape, rows.height)
+    for index, ((name, _), panel) in enumerate(zip(panels, maps, strict=True)):
         place = {"row": index // shape[1] + 1, "col": index % shape[1] + 1}
-        panel = average.sel(component=name).isel(group=group).transpose("role", "layer", ...)
-        status = cell_status(panel)
-        axis = colour_axis_name(components.index(name))
-        hover = _hover(name, panel, status)
-        add_cells(figure, panel["layer"].values, panel["mean"].values, status, hover, coloraxis=axis, place=place)
+        drawn = panel.isel(role=rows.first)
+        layers, status = drawn["layer"].values, cell_status(drawn)
+        add_cells(
+            figure, layers, drawn["mean"].values, status, _hover(name, drawn, names, status), place=place, rows=rows
+        )
         last_of_column = index + shape[1] >= len(panels)
-        ticks = {**layer_ticks(panel["layer"].values), **({} if last_of_column else {"title_text": ""})}
-        figure.update_xaxes(**ticks, **place)
-        figure.update_yaxes(**row_ticks([html.escape(role) for role in panel["role"].values.tolist()]), **place)
-    _colour_axes(figure, average, components, shape[0])
+        figure.update_xaxes(**layer_ticks(layers) | ({} if last_of_column else {"title_text": ""}), **place)
+        figure.update_yaxes(**rows.ticks(names), **place)
+    scale = averages_scale(average, *(panel["mean"].values for panel in maps))
+    figure.update_layout(coloraxis=scale.axis(colour_words(average, average.attrs["quantity"])))
     windows = "; ".join(f"{html.escape(name)}: {window_words(average, name)}" for name in components)
-    direction = average.attrs["direction"]
-    verb = "corrupting loses the answer" if direction == "noising" else "restoring brings the answer back"
     subtitle = (
         f"{quantity_words(average, average.attrs['quantity'], metric)} · {patching_words(average)} · "
         f"{site_words(average)} · "
-        f"mean over facts · {windows}"
+        f"mean over facts · {windows}{f' · {scale.line}' if scale.line else ''}"
     )
-    apply_look(figure, f"Where {verb}", subtitle, height=130 + shape[0] * (ROW_PIXELS * average.sizes["role"] + 62))
+    height = 130 + round(shape[0] * (ROW_PIXELS * rows.height + 62))
+    apply_look(figure, TITLES[act_of(average)][average.attrs["direction"] == "noising"], subtitle, height=height)
     figure.update_annotations(font={"size": 13, "color": INK}, xanchor="center")
-    return figure
+    return name_marks(figure)
 
 
-def _panels(average: xr.Dataset, panels: list[tuple[str, int]], shape: tuple[int, int]) -> go.Figure:
+def _names(roles: list[str], rows: Rows) -> list[str]:
+    """The labels of the places, escaped; of several roles the first and the last."""
+    named = [html.escape(role) for role in roles]
+    return [
+        named[places[0]] if len(places) == 1 else f"{named[places[0]]} … {named[places[-1]]}" for places in rows.members
+    ]
+
+
+def _panels(average: xr.Dataset, panels: list[tuple[str, int]], shape: tuple[int, int], rows_high: float) -> go.Figure:
     kinds = average["modality"].values
     counts = [int(average["n_facts"].isel(group=group).max()) for group in range(len(kinds))]
     return make_subplots(
         *shape,
         shared_yaxes=shape[1] > 1,
         horizontal_spacing=0.04,
-        vertical_spacing=min(0.25, 56 / ((ROW_PIXELS * average.sizes["role"] + 62) * shape[0])),
+        vertical_spacing=min(0.25, 56 / ((ROW_PIXELS * rows_high + 62) * shape[0])),
         subplot_titles=[
-            f"<b>{kinds[group]}</b> · {html.escape(name)} · n = {counts[group]} facts" for name, group in panels
+            f"<b>{kinds[group]}</b> · {html.escape(name)} · n = {several(counts[group], 'fact')}"
+            for name, group in panels
         ],
     )
 
 
-def _hover(component: str, panel: xr.Dataset, status: Any) -> list[list[str]]:
+def _hover(component: str, panel: xr.Dataset, names: list[str], status: Any) -> list[list[str]]:
     layers = [int(layer) for layer in panel["layer"].values]
     columns = [*(panel[name].values for name in ("mean", "low", "high", "n_facts")), status]
     texts = []
-    for place, role in enumerate(panel["role"].values):
+    for place, role in enumerate(names):
         cells = zip(layers, *(column[place] for column in columns), strict=True)
         texts.append(
             [
-                f"{html.escape(str(role))}, layer {layer}{window_hover(panel, component, layer)}<br>"
-                f"mean {cell_words(mean, code, low, high)}<br>n = {int(n)} facts"
+                f"{role}, layer {layer}{window_hover(panel, component, layer)}<br>"
+                f"mean {cell_words(mean, code, low, high)}<br>n = {several(int(n), 'fact')}"
                 for layer, mean, low, high, n, code in cells
             ]
         )
     return texts
-
-
-def _colour_axes(figure: go.Figure, average: xr.Dataset, components: list[str], n_rows: int) -> None:
-    """One symmetric scale per component, its bar beside that component's rows."""
-    for index, name in enumerate(components):
-        rows = [row for row in range(n_rows) if row * len(components) // n_rows == index]
-        domains = [figure.get_subplot(row + 1, 1).yaxis.domain for row in rows]
-        low, high = min(domain[0] for domain in domains), max(domain[1] for domain in domains)
-        bar = {"len": high - low, "y": (low + high) / 2, "yanchor": "middle"}
-        limit = colour_limit(average.sel(component=name)["mean"].values)
-        figure.update_layout({colour_axis_name(index): colour_axis(limit, **bar)})

@@ -16,7 +16,8 @@ from spiritlens.report.figures.look import (
     QUIET,
     apply_look,
 )
-from spiritlens.report.words import bounds_words, interval_words, metric_words
+from spiritlens.report.numerals import interval_of, number_words, several
+from spiritlens.report.words import interval_words, metric_words
 from spiritlens.terms import Facts
 
 
@@ -37,7 +38,7 @@ def total_effects(effects: xr.Dataset, metric: str | None = None, *, facts: Fact
     for group, kind in enumerate(kinds):
         _add_points(figure, average.isel(fact=kind_of_fact == kind), group, kind)
         _add_mean(figure, average.isel(group=group), group, kind)
-    names = [f"{kind}<br>n = {n} facts" for kind, n in zip(kinds, counts, strict=True)]
+    names = [f"{kind}<br>n = {several(n, 'fact')}" for kind, n in zip(kinds, counts, strict=True)]
     places = list(range(len(names)))
     figure.update_xaxes(tickmode="array", tickvals=places, ticktext=names, range=[-0.6, len(names) - 0.4])
     effect = f"total effect on the {metric_words(average, metric)}"
@@ -57,11 +58,14 @@ def _add_points(figure: go.Figure, points: xr.Dataset, group: int, kind: str) ->
         go.Scatter(
             x=group + spread,
             y=points["fact_mean"].values,
-            text=[html.escape(f"{subject} → {answer}") for subject, answer in pairs],
+            text=[
+                f"{html.escape(f'{subject} → {answer}')}<br>total effect {number_words(value)}"
+                for (subject, answer), value in zip(pairs, points["fact_mean"].values, strict=True)
+            ],
             mode="markers",
             showlegend=False,
             marker={"color": MODALITY_COLOURS[kind], "opacity": 0.45, "size": 7, "symbol": MODALITY_SYMBOLS[kind]},
-            hovertemplate="%{text}<br>total effect %{y:.3f}<extra></extra>",
+            hovertemplate="%{text}<extra></extra>",
         )
     )
 
@@ -70,7 +74,7 @@ def _add_mean(figure: go.Figure, average: xr.Dataset, group: int, kind: str) -> 
     """Mean of one modality with its interval, where there is one."""
     mean, low, high = (float(average[name]) for name in ("mean", "low", "high"))
     bar = {"type": "data", "array": [high - mean], "arrayminus": [mean - low], "thickness": 2, "width": 6}
-    words = f"mean {mean:.3f}{bounds_words(low, high, '.3f')}, n = {int(average['n_facts'])} facts"
+    words = f"mean {interval_of(mean, low, high)}, n = {several(int(average['n_facts']), 'fact')}"
     figure.add_trace(
         go.Scatter(
             x=[group + 0.22],

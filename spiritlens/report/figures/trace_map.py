@@ -1,7 +1,8 @@
 """The map of one prompt: tokens (or words, or roles) × layers, the subject marked.
 
-Rows are labelled with the token, and in bold with the word that begins there. Hovering tells the exact layers of the
-window, the token with its word, role and time, the effect, and how the cell came by its value.
+Rows are labelled with the token, and in bold with the word that begins there; neighbours in which nothing can change
+are one thin row. Hovering tells the exact layers of the window, the token with its word, role and time, the effect,
+and how the cell came by its value. Full colour is the prompt's total effect (`spiritlens.report.figures.scale`).
 """
 
 import html
@@ -17,17 +18,19 @@ from spiritlens.effects.given import given_traces
 from spiritlens.effects.quantities import Quantity, indirect, of_quantity, total
 from spiritlens.effects.schema import Status, site_axis
 from spiritlens.report.figures.chosen import chosen
-from spiritlens.report.figures.heatmap import (
-    add_cells,
-    cell_words,
-    colour_axis,
-    colour_limit,
-    mark_rows,
-    row_ticks,
-    window_hover,
-)
+from spiritlens.report.figures.heatmap import add_cells, mark_rows, name_marks, window_hover
 from spiritlens.report.figures.look import apply_look, layer_ticks
-from spiritlens.report.words import component_words, patching_words, quantity_words, window_words
+from spiritlens.report.figures.rows import Rows, folded_rows
+from spiritlens.report.figures.scale import OF_HEADS, Scale, effect_scale, share_scale
+from spiritlens.report.numerals import fixed, number_words, several
+from spiritlens.report.words import (
+    STATUS_WORDS,
+    colour_words,
+    component_words,
+    patching_words,
+    quantity_words,
+    window_words,
+)
 
 MANY_ROWS = 60
 """Above this many rows only those that begin a word are labelled."""
@@ -73,20 +76,44 @@ def trace_map(
         .values
     )
     status = one["status"].sel(component=component).isel(prompt=0).transpose(axis, "layer").values
-    rows = _rows(one, axis)
+    places = folded_rows(status)
+    rows = _places(_rows(one, axis), places, axis)
+    values, status = values[places.first], status[places.first]
     layers = one["layer"].values
     figure = go.Figure()
-    add_cells(
-        figure, layers, values, status, _hover(one, component, rows, values, status), coloraxis="coloraxis", place={}
-    )
-    figure.update_layout(coloraxis=colour_axis(colour_limit(values)))
+    add_cells(figure, layers, values, status, _hover(one, component, rows, values, status), place={}, rows=places)
+    scale = _scale(one, values, metric, quantity)
+    figure.update_layout(coloraxis=scale.axis(colour_words(one, quantity)))
     figure.update_xaxes(**layer_ticks(layers))
-    words = [place for place, row in enumerate(rows) if row.label.startswith("<b>")]
-    labels = [row.label for row in rows]
-    figure.update_yaxes(**row_ticks(labels, kept=words if len(rows) > MANY_ROWS else None))
-    mark_rows(figure, [row.subject for row in rows])
-    height = 160 + max(6, len(rows)) * (20 if len(rows) <= MANY_ROWS else 11)
-    return apply_look(figure, *_title(one, component, metric, quantity), height=height)
+    kept = [place for place, row in enumerate(rows) if row.label.startswith("<b>") or places.folded[place]]
+    figure.update_yaxes(**places.ticks([row.label for row in rows], kept=kept if len(rows) > MANY_ROWS else None))
+    mark_rows(figure, [row.subject for row in rows], places)
+    height = 160 + round(max(6, places.height) * (20 if len(rows) <= MANY_ROWS else 11))
+    heading, subtitle = _title(one, component, metric, quantity)
+    subtitle += f" · {scale.line}" if scale.line else ""
+    return name_marks(apply_look(figure, heading, subtitle, height=height))
+
+
+def _scale(one: xr.Dataset, values: Any, metric: str, quantity: Quantity) -> Scale:
+    """The prompt's total effect is full colour, and a quarter of it that of a single head."""
+    part = OF_HEADS if "head" in one.coords else 1.0
+    if quantity == "normalised":
+        return share_scale(values, part=part)
+    floor = float(one["noise_floor"].sel(metric=metric).values[0])
+    return effect_scale(values, total=total(one).sel(metric=metric).values, floor=floor, part=part)
+
+
+def _places(rows: list[Row], places: Rows, axis: str) -> list[Row]:
+    """The rows that are drawn: those that were folded together tell how many they are."""
+    noun = {"pos": "token"}.get(axis, axis)
+    found = []
+    for members in places.members:
+        first, last = rows[members[0]], rows[members[-1]]
+        if len(members) > 1:
+            names = f"{first.hover} … {last.hover}" if len(members) > 2 else f"{first.hover} and {last.hover}"
+            first = Row(f"{several(len(members), noun)}: exactly 0", names, first.subject)
+        found.append(first)
+    return found
 
 
 def _title(one: xr.Dataset, component: str, metric: str, quantity: Quantity) -> tuple[str, str]:
@@ -97,8 +124,8 @@ def _title(one: xr.Dataset, component: str, metric: str, quantity: Quantity) -> 
     colour = quantity_words(one, quantity, metric)
     return (
         f"{one['modality'].values[0]}: {component_words(component)}{head}, {window_words(one, component)}",
-        f"{subject} → {answer}{known} · {colour} · {patching_words(one)} · total effect {cost:.2f} · "
-        f"n = {one.sizes['sample']} noise samples",
+        f"{subject} → {answer}{known} · {colour} · {patching_words(one)} · "
+        f"total effect {fixed(cost)} · n = {several(one.sizes['sample'], 'noise sample')}",
     )
 
 
@@ -138,18 +165,20 @@ def _place(effects: xr.Dataset, prompt: int | str) -> int:
     if isinstance(prompt, str):
         found = np.nonzero(effects["prompt_id"].values == prompt)[0]
         if not len(found):
-            raise ValueError(f"no prompt has the id {prompt!r}; this dataset holds {n} prompts, see effects.prompt_id")
+            raise ValueError(
+                f"no prompt has the id {prompt!r}; this dataset holds {several(n, 'prompt')}, see effects.prompt_id"
+            )
         return int(found[0])
     prompt = whole("prompt", prompt)
     if not -n <= prompt < n:
-        raise ValueError(f"prompt={prompt}: this dataset holds {n} prompts, 0 to {n - 1}")
+        raise ValueError(f"prompt={prompt}: this dataset holds {several(n, 'prompt')}, 0 to {n - 1}")
     return prompt % n
 
 
 def _rows(one: xr.Dataset, axis: str) -> list[Row]:
     if axis == "role":
         pairs = zip(one["role"].values, one["n_tokens"].values[0], strict=True)
-        return [Row(str(role), f"{role} ({n} tokens)", role == "subject") for role, n in pairs]
+        return [Row(str(role), f"{role} ({several(int(n), 'token')})", role == "subject") for role, n in pairs]
     if axis == "span":
         return [
             Row(
@@ -186,8 +215,8 @@ def _hover(one: xr.Dataset, component: str, rows: list[Row], values: Any, status
     return [
         [
             f"layer {layer}{window}<br>{row.hover}<br>"
-            f"effect {cell_words(values[place, column], status[place, column])}<br>"
-            f"{Status(int(status[place, column])).name.lower()}"
+            f"effect {number_words(values[place, column])}<br>"
+            f"{STATUS_WORDS[Status(int(status[place, column]))]}"
             for column, (layer, window) in enumerate(zip(layers, windows, strict=True))
         ]
         for place, row in enumerate(rows)

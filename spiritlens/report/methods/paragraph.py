@@ -2,7 +2,7 @@
 
 Prompts, facts, corruption, samples, seeds, windows, metrics, statistics, versions and the checks of the engine are read
 from the coordinates and attributes of the datasets. What these do not hold is not said: effects hold raw values and
-name no statistics, averages name theirs. The page's own paragraph (`spiritlens.report.page.methods_text`) is made of
+name no statistics, averages name theirs. The page's own paragraph (`spiritlens.report.methods.sentences`) is made of
 the same sentences.
 """
 
@@ -29,8 +29,7 @@ from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import RECALL, SCHEMA
 from spiritlens.effects.statistics import fact_names
 from spiritlens.effects.store import CHECKS, schema_of
-from spiritlens.report.methods.sources import sources_of
-from spiritlens.report.page.methods_text import (
+from spiritlens.report.methods.sentences import (
     canary_sentence,
     corruption_words,
     each_once,
@@ -40,7 +39,9 @@ from spiritlens.report.page.methods_text import (
     patched_words,
     unknown_sentence,
 )
-from spiritlens.report.words import MODALITY_WORDS, several
+from spiritlens.report.methods.sources import sources_of
+from spiritlens.report.numerals import number_words, several
+from spiritlens.report.words import MODALITY_WORDS
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _missed(result: xr.Dataset) -> str:
     missed = float(np.abs(result["completeness_residual"].values).max())
     return (
         "These are estimates from gradients, without a patch: the embeddings' attributions miss the total effect by at "
-        f"most {missed:.2g}."
+        f"most {number_words(missed)}."
     )
 
 
@@ -135,7 +136,7 @@ def _attribution(parts: xr.Dataset) -> list[str]:
     return [
         _counted(parts, f"The logit of the answer {against}".strip() + " was cut into what each head and MLP writes"),
         f"Method: {parts.attrs.get('method', 'direct logit attribution')}; the parts miss the whole by at most "
-        f"{remainder:.2g}.",
+        f"{number_words(remainder)}.",
     ]
 
 

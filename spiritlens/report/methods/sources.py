@@ -54,7 +54,7 @@ SOURCES: tuple[Source, ...] = (
         journal="Transactions of the Association for Computational Linguistics", eprint="2402.05755",
     ),
     _paper(
-        "vig2020investigating", ("causal tracing", "activation patching"),
+        "vig2020investigating", ("causal tracing", "activation patching", "back-patching"),
         "Vig, Jesse and Gehrmann, Sebastian and Belinkov, Yonatan and Qian, Sharon and Nevo, Daniel and Singer, Yaron "
         "and Shieber, Stuart",
         "Investigating Gender Bias in Language Models Using Causal Mediation Analysis", 2020, booktitle=NEURIPS,
@@ -65,12 +65,12 @@ SOURCES: tuple[Source, ...] = (
         "Locating and Editing Factual Associations in GPT", 2022, booktitle=NEURIPS, eprint="2202.05262",
     ),
     _paper(
-        "zhang2024towards", ("activation patching",), "Zhang, Fred and Nanda, Neel",
+        "zhang2024towards", ("activation patching", "back-patching"), "Zhang, Fred and Nanda, Neel",
         "Towards Best Practices of Activation Patching in Language Models: Metrics and Methods", 2024,
         booktitle="International Conference on Learning Representations", eprint="2309.16042",
     ),
     _paper(
-        "heimersheim2024how", ("activation patching",), "Heimersheim, Stefan and Nanda, Neel",
+        "heimersheim2024how", ("activation patching", "back-patching"), "Heimersheim, Stefan and Nanda, Neel",
         "How to Use and Interpret Activation Patching", 2024, eprint="2404.15255",
     ),
     _paper(

@@ -5,6 +5,7 @@ For a page of one's own, `write_page` takes sections (`Section`) of figures (`Pl
 dashboard's own words.
 """
 
+from spiritlens.report.page.document import Command as Command
 from spiritlens.report.page.document import Plot as Plot
 from spiritlens.report.page.document import Section as Section
 from spiritlens.report.page.document import Table as Table

@@ -1,16 +1,18 @@
 """The page of a study: findings, maps side by side, curves, accuracy, prompts to listen to, and what was run.
 
-`dashboard` writes one ``index.html`` that opens offline: nothing is
-fetched. It takes one effects dataset or several by name (say at="role" and at="token" of the same prompts): the role
-maps come from the first with at="role", the maps of single prompts from the first that has single tokens. Each dataset
-is averaged once, and the figures of `spiritlens.report.figures.FIGURES` draw the averages. Where there are none (no
-fact is known, or other cells were screened out in each prompt) the page says so.
+`dashboard` writes one ``index.html`` that opens offline: nothing is fetched. It takes any result, or several by name
+(`spiritlens.report.page.sections.kinds`). Effects of whole layers that were made alike are its main part: the role maps
+come from the first with at="role", the maps of single prompts from the first that has single tokens; each other result
+has a section of its own. Each dataset is averaged once. Where there are no averages (no fact is known, or other cells
+were screened out in each prompt) the page says so.
 """
 
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
 
@@ -18,24 +20,28 @@ from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.arguments import shown as shown_value
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.averages import average, average_total, obstacle
-from spiritlens.effects.given import given_traces
 from spiritlens.effects.metric_words import words_of
-from spiritlens.effects.schema import check_effects, site_axis
+from spiritlens.effects.paths import PATHS_SCHEMA
+from spiritlens.effects.schema import SCHEMA, site_axis
 from spiritlens.effects.statistics import fact_names, of_facts
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.acts import done_words, reading_words
 from spiritlens.report.figures import FIGURES
 from spiritlens.report.figures.figure import OnPage
-from spiritlens.report.figures.head_map import default_role, head_map
 from spiritlens.report.figures.role_maps import role_maps
-from spiritlens.report.page.contents import contents_of
-from spiritlens.report.page.document import Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.findings import headline, linked
-from spiritlens.report.page.methods_text import (
+from spiritlens.report.methods.sentences import (
     knowing_of,
     methods_sentences,
     model_words,
     settings_table,
 )
+from spiritlens.report.page.contents import contents_of
+from spiritlens.report.page.document import Contents, Plot, Section, Table, Texts, write_page
+from spiritlens.report.page.findings import headline, linked
+from spiritlens.report.page.sections.commands import deeper
+from spiritlens.report.page.sections.effects import done_text
+from spiritlens.report.page.sections.given import Among
+from spiritlens.report.page.sections.kinds import KINDS, BringsSections, given_result, sections_of, sentences_of
 from spiritlens.report.page.sounds import Sounds
 from spiritlens.report.tables import Accuracy, as_frame, peak_table, shown
 from spiritlens.report.words import method_words, site_words
@@ -44,18 +50,14 @@ from spiritlens.terms import Facts
 FEWEST_FACTS = 5
 """A second map of averages is shown for datasets of at least so many averaged facts."""
 
-MARKS = "White does nothing. Rings: exactly nothing, without a run. Hatched grey: no such place."
-READING = {
-    "denoising": "Each cell restores one place of the clean run inside the corrupted one. Red brings the answer back, "
-    f"blue drives it further away. {MARKS}",
-    "noising": f"Each cell corrupts one place of the clean run. Red loses the answer, blue makes it likelier. {MARKS}",
-}
-"""How to read the maps, by direction."""
+Result: TypeAlias = xr.Dataset | Comparison | pd.DataFrame | pd.Series | BringsSections
+"""What a page shows: what a method returned, averages, a comparison, a table, or what brings sections of its own (a
+table of sensitivity)."""
 
 
 @told_keywords
 def dashboard(
-    effects: xr.Dataset | Mapping[str, xr.Dataset],
+    effects: Result | Mapping[str, Result],
     folder: str | Path,
     prompts: Sequence[Prompt] | None = None,
     accuracy: Accuracy | None = None,
@@ -71,39 +73,76 @@ def dashboard(
     `prompts` are the traced prompts (those with a waveform can be listened to); `accuracy` a table of who knows what
     (by default counted from `known`); `comparison` that of the modalities, whose findings stand at the top and whose
     cells are outlined; `texts` the title, findings of one's own and notes (`sl.page.Texts`); `figures` further ones,
-    such as those of `spiritlens.report.figures`; `facts` which facts are averaged; `sounds` where they lie. Datasets
-    with heads are shown as maps of heads.
+    such as those of `spiritlens.report.figures`; `facts` which facts are averaged; `sounds` where they lie. Each
+    kind of result has its section (`spiritlens.report.page.sections.kinds`).
 
-    Raises ValueError for datasets of another kind or without a fact to show, and for prompts that are not theirs;
+    Raises ValueError for what no section shows (the sentence says what is shown), and for prompts that are not theirs;
     OSError where it cannot be written.
     """
     path = _given_folder(folder) / "index.html"
-    datasets = _given_datasets(effects)
+    results = _given_results(effects)
     prompts = listed("prompts", () if prompts is None else prompts, of=Prompt, empty=True)
     accuracy = None if accuracy is None else as_frame(accuracy)
     figures = listed("figures", figures, of=go.Figure, empty=True)
     check_choice("facts", facts, Facts)
     check_choice("sounds", sounds, Sounds)
     _check_values(texts, comparison)
-    wholes = {name: one for name, one in datasets.items() if "head" not in one.dims}
-    heads = {name: one for name, one in datasets.items() if name not in wholes}
-    sections = _sections(wholes, accuracy, facts) if wholes else []
-    sections += [_head_section(heads, facts)] if heads else []
-    if figures:
-        plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
-        sections.append(Section("more", "Further figures", "", plots))
-    contents = contents_of(datasets, prompts, comparison, facts, sounds, path.parent)
+    if comparison is None:
+        comparison = next((one for one in results.values() if isinstance(one, Comparison)), None)
+    traced = {name: one for name, one in results.items() if _schema(one) == SCHEMA}
+    main = _main(traced)
+    others = {name: one for name, one in results.items() if name not in main}
+    first = _first(main, "role") if main else None
+    sections = [
+        *(_sections(main, accuracy, facts) if main else []),
+        *sections_of(others, Among(facts, first)),
+        *_more(figures),
+        *_not_run(results, traced, facts),
+    ]
+    contents = contents_of(traced, prompts, comparison, facts, sounds, path.parent) if traced else Contents()
+    measured = {name: one for name, one in results.items() if isinstance(one, xr.Dataset)}
     return write_page(
         path,
         title=texts.title,
-        lead=_lead(datasets),
+        lead=_lead(measured),
         findings=linked(texts.findings or (comparison.findings if comparison is not None else ()), comparison),
         sections=sections,
-        methods=[*texts.notes, *methods_sentences(datasets, facts)],
-        settings=Table("Settings", settings_table(datasets)),
+        methods=[*texts.notes, *_methods(results, traced, facts)],
+        settings=Table("Settings", settings_table(measured)),
         contents=contents,
-        headline=headline(contents.header),
+        headline=headline(contents.header) if traced else (),
     )
+
+
+def _main(traced: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+    """The datasets of whole layers that were made as the first one by role was; others have sections of their own."""
+    wholes = {name: one for name, one in traced.items() if "head" not in one.dims}
+    if not wholes:
+        return {}
+    done = done_words(_first(wholes, "role"))
+    return {name: one for name, one in wholes.items() if done_words(one) == done}
+
+
+def _schema(result: Any) -> str:
+    return str(result.attrs.get("schema")) if isinstance(result, xr.Dataset) else ""
+
+
+def _methods(results: Mapping[str, Any], traced: Mapping[str, xr.Dataset], facts: Facts) -> list[str]:
+    """What was run, of effects together and of every other result."""
+    others = {name: one for name, one in results.items() if name not in traced}
+    return [*(methods_sentences(traced, facts) if traced else []), *sentences_of(others)]
+
+
+def _more(figures: Sequence[go.Figure]) -> list[Section]:
+    """Further figures, as they were given."""
+    plots = [Plot(f"more-{place}", figure) for place, figure in enumerate(figures)]
+    return [Section("more", "Further figures", "", plots)] if plots else []
+
+
+def _not_run(results: Mapping[str, Any], traced: Mapping[str, xr.Dataset], facts: Facts) -> list[Section]:
+    """How to go deeper, where that was not done."""
+    commands = deeper(traced, any(_schema(one) == PATHS_SCHEMA for one in results.values()), facts)
+    return [Section("deeper", "What was not run", "", commands=commands)] if commands else []
 
 
 def _check_values(texts: object, comparison: object) -> None:
@@ -117,20 +156,20 @@ def _check_values(texts: object, comparison: object) -> None:
         )
 
 
-def _given_datasets(effects: xr.Dataset | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
-    """The datasets by name; what cannot be shown is refused before anything is drawn."""
-    if isinstance(effects, xr.Dataset):
-        return {"effects": check_effects(given_traces(effects))}
-    if not isinstance(effects, Mapping):
+def _given_results(effects: Any) -> dict[str, Any]:
+    """The results by name; what cannot be shown is refused before anything is drawn."""
+    if isinstance(effects, Mapping) and not isinstance(effects, xr.Dataset):
+        if not effects:
+            raise ValueError("no results to show: pass one, or a mapping from names to results")
+        if any(not isinstance(name, str) or not name for name in effects):
+            raise ValueError(f"effects has the names {shown_value(list(effects))}: expected texts, such as 'by role'")
+        return {str(name): given_result(f"effects[{name!r}]", one) for name, one in effects.items()}
+    if isinstance(effects, (list, tuple)):
         raise ValueError(
-            f"effects={shown_value(effects, 40)} ({type(effects).__name__}): expected a dataset, or several by name, "
+            f"effects={shown_value(effects, 40)} ({type(effects).__name__}): expected a result, or several by name, "
             "such as {'by role': effects, 'by token': tokens}"
         )
-    if not effects:
-        raise ValueError("no effects to show: pass a dataset, or a mapping from names to datasets")
-    if any(not isinstance(name, str) or not name for name in effects):
-        raise ValueError(f"effects has the names {shown_value(list(effects))}: expected texts, such as 'by role'")
-    return {str(name): check_effects(given_traces(dataset, f"effects[{name!r}]")) for name, dataset in effects.items()}
+    return {"effects": given_result("effects", effects)}
 
 
 def _given_folder(folder: str | Path) -> Path:
@@ -144,11 +183,22 @@ def _given_folder(folder: str | Path) -> Path:
     return path
 
 
-def _lead(datasets: Mapping[str, xr.Dataset]) -> str:
+def _lead(measured: Mapping[str, xr.Dataset]) -> str:
     """What was run on which model, and when."""
-    first = next(iter(datasets.values()))
-    methods = " and ".join(dict.fromkeys(method_words(one) for one in datasets.values()))
-    return f"{methods[0].upper()}{methods[1:]} of {model_words(first)}, {first.attrs['created'][:10]}."
+    if not measured:
+        return ""
+    first = next(iter(measured.values()))
+    methods = " and ".join(dict.fromkeys(map(_method, measured.values())))
+    model = model_words(first) if {"model_name", "model_hash"} <= set(first.attrs) else "a speech-text language model"
+    made = f", {first.attrs['created'][:10]}" if first.attrs.get("created") else ""
+    return f"{methods[0].upper()}{methods[1:]} of {model}{made}."
+
+
+def _method(dataset: xr.Dataset) -> str:
+    """What was run, by the method's name, else by the kind of result."""
+    if "component" in dataset.coords:
+        return method_words(dataset)
+    return str(dataset.attrs.get("method") or KINDS[str(dataset.attrs["schema"])].words)
 
 
 def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
@@ -184,23 +234,6 @@ def _plots(section: OnPage, averages: Averages) -> list[Plot]:
     ]
 
 
-def _head_section(datasets: Mapping[str, xr.Dataset], facts: Facts) -> Section:
-    """Maps of heads at the read-out and at the subject, where these were traced."""
-    plots: list[Plot] = []
-    texts = ["Each cell patches one head's output at the named place."]
-    for name, one in datasets.items():
-        missing = obstacle(one, facts)
-        if missing:
-            texts.append(f"Averages of {name} are left out: {missing}.")
-            continue
-        means = average(one, facts=facts)
-        rows = means["role"].values.tolist()
-        for role in dict.fromkeys([default_role(means), *(["subject"] if "subject" in rows else [])]):
-            figure = head_map(means, role=role)
-            plots.append(Plot(f"heads-{len(plots)}", figure, caption=f"{name} · {Plot('', figure).subtitle}"))
-    return Section("heads", "By head", " ".join(texts), plots)
-
-
 def _map_section(averages: Averages, others: Mapping[str, xr.Dataset], facts: Facts) -> Section:
     means = averages["averages"]
     plots = _plots("maps", averages)
@@ -216,7 +249,7 @@ def _map_section(averages: Averages, others: Mapping[str, xr.Dataset], facts: Fa
     return Section(
         key="maps",
         heading="By role and layer",
-        text=READING[means.attrs["direction"]],
+        text=f"{done_text(means)} {reading_words(means)}",
         plots=plots,
         tables=[Table("Peaks in numbers", numbers, note, folded=True)],
     )

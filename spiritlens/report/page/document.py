@@ -92,15 +92,24 @@ class Table:
         return [[str(value) for value in row] for row in self.frame.itertuples(index=False)]
 
 
+@dataclass(frozen=True)
+class Command:
+    """Lines of Python that would run what was not run, ready to copy: `what` they make, in a sentence."""
+
+    what: str
+    code: str
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A part of the page: heading, what it shows, figures and tables."""
+    """A part of the page: heading, what it shows, figures and tables, and commands for what was not run."""
 
     key: str
     heading: str
     text: str
     plots: Sequence[Plot] = ()
     tables: Sequence[Table] = ()
+    commands: Sequence[Command] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from spiritlens.comparison.compared import Compared
 from spiritlens.comparison.conditions import KIND_WORDS
 from spiritlens.comparison.estimates import two_digits
-from spiritlens.report.words import several
+from spiritlens.report.numerals import several
 
 NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*(?:e[-−]?\d+)?(?: %)?(?: \[[^\]]*\])?")
 """A number, with its unit and its interval where it has them."""

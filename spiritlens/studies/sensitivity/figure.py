@@ -13,8 +13,8 @@ from spiritlens.comparison.map_changes import MapChange
 from spiritlens.report.figures.look import MODALITY_COLOURS, MODALITY_SYMBOLS, QUIET, apply_look
 from spiritlens.report.words import component_words
 from spiritlens.studies.pairs import KINDS
-from spiritlens.studies.sensitivity.result import Sensitivity
 from spiritlens.studies.sensitivity.variant_result import VariantResult
+from spiritlens.studies.sensitivity.varied import Varied
 
 BETWEEN_COLOUR = "#009E73"
 APART = {"T2T": 0.17, "S2T": -0.17}
@@ -33,7 +33,7 @@ PANELS: tuple[tuple[str, Number | None], ...] = (
 """What the panels show: a number of each modality, or (None) the agreement between them."""
 
 
-def sensitivity_dots(result: Sensitivity, component: str, arrangement: Arrangement = "side by side") -> go.Figure:
+def sensitivity_dots(result: Varied, component: str, arrangement: Arrangement = "side by side") -> go.Figure:
     """The variants of one component, as dots with intervals in the panels of `PANELS`."""
     shown = [result.baseline, *(one for one in result.measured if any(name == component for _, name in one.changes))]
     stacked = arrangement == "stacked"
@@ -66,7 +66,7 @@ def sensitivity_dots(result: Sensitivity, component: str, arrangement: Arrangeme
     return figure.update_layout(legend_y=1 + LEGEND_ABOVE / (height - 150))
 
 
-def _number(one: VariantResult, kind: str, component: str, number: Number | None, result: Sensitivity) -> Estimate:
+def _number(one: VariantResult, kind: str, component: str, number: Number | None, result: Varied) -> Estimate:
     """What a row shows in a panel; nothing where the modality is the baseline's, or the unit is another one."""
     nothing = Estimate(float("nan"))
     if number is None:

@@ -66,15 +66,33 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         )
     for what, value, names in (
         ("a list", [effects], ("(list)", "by name")),
-        ("None", None, ("effects=None", "by name")),
-        ("a path", "effects.nc", ("effects='effects.nc'", "by name")),
-        ("nothing", {}, ("no effects to show",)),
+        ("None", None, ("effects=None", "expected one Dataset", "a page shows")),
+        ("a path", "effects.nc", ("effects='effects.nc'", "expected one Dataset", "a page shows")),
+        ("nothing", {}, ("no results to show",)),
         ("names that are numbers", {1: effects}, ("names [1]", "texts")),
         ("another kind by name", {"a": None}, ("effects['a']=None", "expected one Dataset")),
-        ("averages", sl.effects.average(effects, resamples=5), ("spiritlens.averages/1", "spiritlens.effects/1")),
+        ("no dataset of ours", xr.Dataset(), ("schema 'None'", "a page shows")),
+        (
+            "sets of parts by name",
+            {"sets": xr.Dataset(attrs={"schema": "spiritlens.part_sets/1"})},
+            ("effects['sets']", "no figure draws", "interchange"),
+        ),
+        (
+            "averages of an earlier version",
+            sl.effects.average(effects).drop_vars("fact_mean"),
+            ("without the facts", "pass the effects"),
+        ),
         ("one prompt without its axis", effects.isel(prompt=0), ("axis 'prompt'", "[0]")),
     ):
         yield error("dashboard", f"effects: {what}", partial(sl.dashboard, value, bench.folder()), *names)
+    yield result(
+        "dashboard",
+        "averages and a table by name",
+        partial(
+            sl.dashboard, {"means": sl.effects.average(effects), "<b>": pd.DataFrame({"a": [-1.5]})}, bench.folder()
+        ),
+        lambda path: all(words in path.read_text("utf-8") for words in ("averaged: means", "&lt;b&gt;", "−1.5")),
+    )
     yield result(
         "dashboard",
         "generators and markup",
@@ -91,8 +109,13 @@ def _datasets(bench: Bench) -> Iterator[Odd]:
     effects, lens = bench.effects, bench.planted.lens
     readings = sl.lenses.logit_lens(lens, bench.planted.prompts[:1])
     drawn = {
-        "spiritlens.effects/1": ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "head_map"),
-        "spiritlens.paths/1": ("path_map",),
+        "spiritlens.effects/1": (
+            *("trace_map", "crossing", "difference_map", "role_maps", "layer_curves", "total_effects", "peak_layers"),
+            *("head_map", "head_ranking"),
+        ),
+        "spiritlens.attention/1": ("attention_mass",),
+        "spiritlens.attribution/1": ("logit_attribution",),
+        "spiritlens.paths/1": ("path_map", "path_dots"),
         "spiritlens.lens/1": ("lens_map",),
         "spiritlens.doses/1": ("dose_curves",),
         "spiritlens.interchange/1": ("faithfulness_curves",),
@@ -111,7 +134,15 @@ def _datasets(bench: Bench) -> Iterator[Odd]:
 
 def _maps(bench: Bench) -> Iterator[Odd]:
     effects, figures = bench.effects, sl.figures
-    for name in ("role_maps", "layer_curves", "trace_map", "total_effects", "peak_layers"):
+    for name in (
+        "role_maps",
+        "layer_curves",
+        "trace_map",
+        "total_effects",
+        "peak_layers",
+        "crossing",
+        "difference_map",
+    ):
         figure = partial(getattr(figures, name), effects)
         yield error(name, "metric misspelt", partial(figure, metric="prob"), "metric='prob'", "probability")
         yield error(name, "metrics as a list", partial(figure, metric=["logit"]), "metric=['logit']", "choose from")
@@ -119,7 +150,7 @@ def _maps(bench: Bench) -> Iterator[Odd]:
             yield error(name, "component misspelt", partial(figure, component="mlp"), "component='mlp'", "mlp_out")
         if name != "trace_map":
             yield error(name, "facts misspelt", partial(figure, facts="x"), "facts='x'", "known, all")
-    for name in ("role_maps", "layer_curves", "trace_map"):
+    for name in ("role_maps", "layer_curves", "trace_map", "crossing", "difference_map"):
         call = partial(getattr(figures, name), effects, quantity="x")
         yield error(name, "quantity misspelt", call, "quantity='x'", "indirect, normalised")
     for name in ("role_maps", "layer_curves"):
@@ -140,6 +171,18 @@ def _maps(bench: Bench) -> Iterator[Odd]:
         yield error("layer_curves", f"roles {value!r}", partial(curves, value), "roles")
     for value in ("verb", 3, ["subject"]):
         yield error("peak_layers", f"role {value!r}", partial(figures.peak_layers, effects, value), "role=", "subject")
+    compared = partial(figures.difference_map, effects)
+    for value in (5, "cells", sl.effects.average(effects)):
+        yield error(
+            "difference_map",
+            f"comparison {type(value).__name__}",
+            partial(compared, value),
+            "comparison=",
+            "sl.compare",
+        )
+    yield error("difference_map", "arrangement misspelt", partial(compared, arrangement="x"), "side by side, stacked")
+    written = effects.isel(prompt=effects["modality"].values == "T2T")
+    yield error("difference_map", "one modality", partial(figures.difference_map, written), "no S2T prompt", "T2T")
     trace = partial(figures.trace_map, effects)
     for value in (8, -9, 1.5, True, None, "nowhere"):
         yield error("trace_map", f"prompt {value!r}", partial(trace, value), "prompt")
@@ -167,6 +210,18 @@ def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
         )
     yield error("head_map", "no heads", partial(figures.head_map, bench.effects), "no heads", "'z'", "heads='each'")
     looked = sl.heads.attention_mass(lens, prompts[:1])
+    for value in (0, -1, 2.5, None, "all"):
+        yield error("head_ranking", f"top {value!r}", partial(figures.head_ranking, lost, top=value), "top=", "≥ 1")
+    yield error("head_ranking", "role misspelt", partial(figures.head_ranking, lost, "verb"), "role='verb'", "all but")
+    yield error("head_ranking", "no heads", partial(figures.head_ranking, bench.effects), "no heads", "'z'")
+    for value in ("verb", 3, ["subject"]):
+        yield error(
+            "attention_mass", f"query {value!r}", partial(figures.attention_mass, looked, value), "query=", "bos"
+        )
+    yield error("attention_mass", "over misspelt", partial(figures.attention_mass, looked, over="x"), "mean, largest")
+    scored = sl.heads.detectors(lens, prompts[:1])
+    queried = partial(figures.attention_mass, scored, "subject")
+    yield error("attention_mass", "a query of detectors", queried, "query='subject'", "leave it out")
     for name, value in (("component", "z"), ("metric", "logit"), ("quantity", "indirect"), ("facts", "all")):
         call = partial(figures.head_map, looked, **{name: value})
         yield error("head_map", f"{name} of attention", call, f"{name}='{value}'", "leave it out")
@@ -179,6 +234,11 @@ def _heads_and_paths(bench: Bench) -> Iterator[Odd]:
         yield error("path_map", f"pos {value!r}", partial(figures.path_map, paths, pos=value), "pos=", "whole number")
     for value in (0, -1, 2.5, "all"):
         yield error("path_map", f"top {value!r}", partial(figures.path_map, paths, top=value), "top=", "≥ 1")
+    for value in (1, -2, 0.5, "all", None):
+        yield error("path_dots", f"pos {value!r}", partial(figures.path_dots, paths, pos=value), "pos=", "whole number")
+    for value in (0, -1, 2.5, "all", None):
+        yield error("path_dots", f"top {value!r}", partial(figures.path_dots, paths, top=value), "top=", "≥ 1")
+    yield error("path_dots", "facts misspelt", partial(figures.path_dots, paths, facts="x"), "facts='x'", "known, all")
     yield error(
         "path_map", "metric misspelt", partial(figures.path_map, paths, "logit"), "metric='logit'", "difference"
     )

@@ -33,7 +33,7 @@ def test_curves_are_means_with_intervals() -> None:
     text, speech = figure.data
     np.testing.assert_allclose(text.y, [0.2, 0.3])
     np.testing.assert_allclose(speech.y, [0.6, 0.9])
-    assert list(speech.customdata) == [0.3, 0.6]
+    assert list(speech.text) == ["1 × default (scale 0.3): 0.6", "2 × default (scale 0.6): 0.9"]
     assert text.error_y.array is None  # two subjects have no interval
     assert figure.layout.xaxis.type == "log"
     assert figure.layout.shapes[0].y0 == 0.5

@@ -20,7 +20,7 @@ def test_each_panel_has_both_rankings_the_reverse_and_chance() -> None:
         *("ranked in T2T", "ranked in S2T", "S2T reversed", "random"),
     }
     assert curves["ranked in S2T", first].error_y.array is not None
-    assert list(curves["ranked in T2T", first].customdata) == [0, 1, 2, 4]
+    assert [text.partition(" ")[0] for text in curves["ranked in T2T", first].text] == ["0", "1", "2", "4"]
     assert figure.layout.xaxis.ticktext == ("0", "1", "2", "4")
     assert figure.layout.xaxis.title.text == "heads kept, of 4"
     assert "T2T n = 8 facts, S2T n = 8 facts" in figure.layout.title.text

@@ -53,9 +53,10 @@ def test_total_effects_show_each_fact_and_the_mean(roles: xr.Dataset) -> None:
 def test_peak_counts_find_the_planted_layers(roles: xr.Dataset) -> None:
     figure = peak_layers(roles)
     text, speech = figure.data
-    assert int(np.argmax(text.customdata)) == 2
-    assert int(np.argmax(speech.customdata)) == 4
-    assert sum(text.customdata) == sum(speech.customdata) == 12
+    assert int(np.argmax(text.y)) == 2
+    assert int(np.argmin(speech.y)) == 4
+    assert sum(text.y) == -sum(speech.y) == 12
+    assert speech.text[4].startswith("S2T, layer 4: ")
     assert (np.asarray(speech.y) <= 0).all()
     with pytest.raises(ValueError, match="role='verb' was not traced"):
         peak_layers(roles, role="verb")

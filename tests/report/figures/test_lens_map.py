@@ -35,12 +35,12 @@ def test_cells_hold_token_and_log_rank(lens: xr.Dataset) -> None:
     grid = lens_map(lens).data[0]
     np.testing.assert_allclose(np.asarray(grid.z, dtype=float), [[np.nan, np.nan], [2.0, 0.0]])
     assert grid.text[1][0] == "&lt;s&gt;"
-    assert grid.customdata[1][1] == "[Hu1], state 1<br>&lt;s&gt; 0.60, rome 0.30<br>rank of the word: 1"
+    assert grid.customdata[1][1] == "[Hu1], state 1<br>&lt;s&gt; 0.6, rome 0.3<br>rank of the word: 1"
     np.testing.assert_allclose(np.asarray(lens_map(lens, rank_of="answer").data[0].z, dtype=float)[1], [1.0, 1.0])
 
 
 def test_refusals(lens: xr.Dataset) -> None:
-    with pytest.raises(ValueError, match="holds 1 prompts"):
+    with pytest.raises(ValueError, match="holds 1 prompt,"):
         lens_map(lens, prompt=1)
     with pytest.raises(ValueError, match="rank_of='foil': expected one of word, answer"):
         lens_map(lens, rank_of="foil")  # type: ignore[arg-type]

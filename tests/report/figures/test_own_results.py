@@ -19,8 +19,17 @@ FOIL = {**QUIET, "metrics": ("logit_difference",)}
 NODES = sl.paths.Paths((sl.paths.Sender("mlp_out", 2), sl.paths.Sender("z", 4, 0)), (sl.paths.Receiver("logits"),))
 SAMPLES = {"samples": 1, **QUIET}
 
-OF_COMPONENTS = ("trace_map", "role_maps", "layer_curves", "total_effects", "peak_layers", "accuracy_table")
-OF_HEADS = ("trace_map", "total_effects", "head_map", "accuracy_table")
+OF_SPANS = (
+    "trace_map",
+    "difference_map",
+    "role_maps",
+    "layer_curves",
+    "total_effects",
+    "peak_layers",
+    "accuracy_table",
+)
+OF_COMPONENTS = (*OF_SPANS, "crossing")
+OF_HEADS = ("trace_map", "total_effects", "head_map", "head_ranking", "accuracy_table")
 
 
 @cache
@@ -53,18 +62,30 @@ RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
     ),
     "attribute_edges": (
         lambda lens, prompts: sl.attribute_edges(lens, prompts, sl.Noise(), NODES, **FOIL),
-        ("path_map",),
+        ("path_map", "path_dots"),
     ),
-    "path_patch": (lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), NODES, **FOIL), ("path_map",)),
+    "path_patch": (
+        lambda lens, prompts: sl.path_patch(lens, prompts, sl.Noise(), NODES, **FOIL),
+        ("path_map", "path_dots"),
+    ),
     "head_knockout": (lambda lens, prompts: sl.heads.head_knockout(lens, prompts, "zero", **QUIET), OF_HEADS),
-    "attention_knockout": (lambda lens, prompts: sl.heads.attention_knockout(lens, prompts, **QUIET), OF_COMPONENTS),
-    "direct_logit_attribution": (lambda lens, prompts: sl.heads.direct_logit_attribution(lens, prompts), ("head_map",)),
-    "attention_mass": (lambda lens, prompts: sl.heads.attention_mass(lens, prompts), ("head_map",)),
+    "attention_knockout": (lambda lens, prompts: sl.heads.attention_knockout(lens, prompts, **QUIET), OF_SPANS),
+    "direct_logit_attribution": (
+        lambda lens, prompts: sl.heads.direct_logit_attribution(lens, prompts),
+        ("head_map", "head_ranking", "logit_attribution"),
+    ),
+    "attention_mass": (
+        lambda lens, prompts: sl.heads.attention_mass(lens, prompts),
+        ("head_map", "head_ranking", "attention_mass"),
+    ),
     "attention_mass, modalities": (
         lambda lens, prompts: sl.heads.attention_mass(lens, prompts, by="modality"),
-        ("head_map",),
+        ("head_map", "head_ranking", "attention_mass"),
     ),
-    "detectors": (lambda lens, prompts: sl.heads.detectors(lens, prompts), ("head_map",)),
+    "detectors": (
+        lambda lens, prompts: sl.heads.detectors(lens, prompts),
+        ("head_map", "head_ranking", "attention_mass"),
+    ),
     "logit_lens": (lambda lens, prompts: sl.lenses.logit_lens(lens, prompts), ("lens_map",)),
     "interchange": (lambda lens, prompts: interchanged(lens), ("faithfulness_curves",)),
     "faithfulness": (lambda lens, prompts: sl.heads.faithfulness(interchanged(lens)), ("faithfulness_curves",)),

@@ -4,40 +4,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 import xarray as xr
-from effects_synthetic import prompt_columns
-from made_datasets import made_paths
 
 from spiritlens.effects.schema import Status
 from spiritlens.report.figures.path_map import node_name, path_map
-
-
-@pytest.fixture(scope="module")
-def paths() -> xr.Dataset:
-    """Heads of layers 0 and 1 to the value input of layer 1 and to the logits; two facts, two modalities."""
-    status = np.full((4, 1, 2, 2, 2, 2, 2, 1), Status.ABSENT)
-    values = np.full((*status.shape, 1), np.nan)
-    for prompt in range(4):
-        for layer in (0, 1):
-            for head in (0, 1):
-                for component, receiver_layer, receiver_head in ((0, 1, 1), (1, 0, 0)):
-                    if component == 0 and layer == 1:
-                        continue  # backwards
-                    cell = (prompt, 0, layer, head, component, receiver_layer, receiver_head, 0)
-                    status[cell], values[cell] = Status.MEASURED, 1.0 - 0.1 * (prompt // 2) - head - 0.5 * layer
-    return made_paths(
-        base=np.ones((4, 1)),
-        patched=values,
-        status=status,
-        noise_floor=np.zeros((4, 1)),
-        senders={"component": ["z"], "layer": [0, 1], "head": [0, 1]},
-        receivers={"component": ["v_input", "logits"], "layer": [-1, 1], "head": [-1, 0]},
-        positions=["all"],
-        metrics={"logit": 1},
-        prompts=prompt_columns([(0, "T2T", 0), (0, "S2T", 0), (1, "T2T", 0), (1, "S2T", 0)]),
-        base_run="clean",
-        frozen="heads+mlps",
-        norms="recomputed",
-    )
 
 
 def heatmaps(figure: go.Figure) -> list[go.Heatmap]:
@@ -53,9 +22,19 @@ def test_changes_are_means_over_facts(paths: xr.Dataset) -> None:
     np.testing.assert_allclose(np.asarray(heatmaps(figure)[0].z, dtype=float), expected, atol=1e-12)
 
 
-def test_paths_that_run_backwards_are_hatched(paths: xr.Dataset) -> None:
-    hatched = next(trace for trace in path_map(paths).data if trace.name == "not run")
-    assert list(zip(hatched.x, hatched.y, strict=True)) == [(0, 2), (0, 3)]
+def test_paths_that_run_backwards_are_absent_and_grey(paths: xr.Dataset) -> None:
+    figure = path_map(paths)
+    told = heatmaps(figure)[0].text
+    absent = [(x, y) for y, row in enumerate(told) for x, cell in enumerate(row) if "absent: no such place" in cell]
+    assert absent == [(0, 2), (0, 3)]
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["absent, no such place"]
+
+
+def test_changes_within_the_noise_floor_are_pale(paths: xr.Dataset) -> None:
+    loud = path_map(paths.assign(noise_floor=paths["noise_floor"] + 2.0))
+    assert loud.layout.coloraxis.cmax == pytest.approx(8.0)
+    assert "within the noise floor, 2" in loud.layout.title.text
+    assert "noise floor" not in path_map(paths).layout.title.text
 
 
 def test_the_largest_senders_are_kept_in_order(paths: xr.Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Average maps: one panel per modality and component, the same scale within a component, absent roles hatched."""
+"""Average maps: one panel per modality and component, all on one scale, absent roles grey."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -26,23 +26,59 @@ def test_panels_hold_the_averages_side_by_side(roles: xr.Dataset) -> None:
     assert titles[:2] == ["<b>T2T</b> · resid_pre · n = 12 facts", "<b>S2T</b> · resid_pre · n = 12 facts"]
 
 
-def test_modalities_share_one_symmetric_scale_per_component(roles: xr.Dataset) -> None:
+def test_all_maps_share_one_scale_that_the_total_effect_limits(roles: xr.Dataset) -> None:
     figure = role_maps(roles)
-    assert [trace.coloraxis for trace in maps(figure)] == ["coloraxis", "coloraxis", "coloraxis2", "coloraxis2"]
-    for axis in (figure.layout.coloraxis, figure.layout.coloraxis2):
-        assert axis.cmin == -axis.cmax < 0
-    largest = np.nanmax([np.nanmax(np.abs(trace.z)) for trace in maps(figure)[:2]])
-    assert figure.layout.coloraxis.cmax == pytest.approx(largest)
+    assert {trace.coloraxis for trace in maps(figure)} == {"coloraxis"}
+    axis = figure.layout.coloraxis
+    totals = sl.effects.average_total(roles).sel(metric="probability")["mean"].values
+    largest = max(np.nanmax(np.abs(trace.z)) for trace in maps(figure))
+    assert axis.cmin == -axis.cmax
+    assert axis.cmax == pytest.approx(max(*totals, largest))
+    assert axis.colorbar.title.text == "indirect effect"
+    halved = roles.assign(restored=(roles["restored"] + roles["corrupted"]) / 2)
+    halved["restored"] = halved["restored"].transpose(*roles["restored"].dims)
+    weak = role_maps(halved)
+    assert weak.layout.coloraxis.cmax == pytest.approx(totals.max())
+    assert max(np.nanmax(np.abs(trace.z)) for trace in maps(weak)) < 0.6 * totals.max()
 
 
-def test_absent_roles_are_hatched_and_exact_ones_ringed(roles: xr.Dataset) -> None:
+def test_total_effects_within_the_noise_floor_are_pale(roles: xr.Dataset) -> None:
+    loud = role_maps(roles.assign(noise_floor=roles["noise_floor"] + 2.0))
+    assert "within the noise floor, 2" in loud.layout.title.text
+    assert max(np.nanmax(np.abs(trace.z)) for trace in maps(loud)) <= loud.layout.coloraxis.cmax / 4
+    earlier = sl.effects.average(roles).drop_vars(["total_effect", "noise_floor"])
+    largest = max(np.nanmax(np.abs(trace.z)) for trace in maps(role_maps(earlier)))
+    assert role_maps(earlier).layout.coloraxis.cmax == pytest.approx(largest)
+
+
+def test_absent_roles_are_grey_and_exact_ones_ringed(roles: xr.Dataset) -> None:
     figure = role_maps(roles, component="resid_pre")
-    text = [trace for trace in figure.data if trace.xaxis in (None, "x")]
-    hatched = next(trace for trace in text if trace.name == "not run")
-    ringed = next(trace for trace in text if trace.name == "exact, not run")
-    assert {ROLES[int(row)] for row in hatched.y} == {"modality marker", "final marker"}
+    told = maps(figure)[0].text
+    ringed = next(trace for trace in figure.data if trace.name and trace.name.startswith("exact"))
     assert {ROLES[int(row)] for row in ringed.y} == {"bos", "before subject"}
-    assert maps(figure)[0].text[1][0].startswith("modality marker, layer 0<br>mean not run")
+    assert told[1][0].startswith("modality marker, layer 0<br>mean absent: no such place")
+    assert told[0][0].startswith("bos, layer 0<br>mean 0 (exact: the patch changes nothing, not run)")
+    names = [trace.name for trace in figure.data if trace.showlegend]
+    assert names == ["exact, the patch changes nothing, not run", "absent, no such place"]
+
+
+def test_roles_in_which_nothing_can_change_are_one_thin_row(roles: xr.Dataset) -> None:
+    written = roles.isel(prompt=roles["modality"].values == "T2T", role=[0, 2, 3, 4, 5])
+    figure = role_maps(written, component="resid_pre")
+    assert figure.layout.yaxis.ticktext[:2] == ("bos … before subject", "subject")
+    assert maps(figure)[0].y[:3] == (-0.5, 0.0, 1.0)
+    assert role_maps(roles).layout.yaxis.ticktext[:3] == ("bos", "modality marker", "before subject")
+
+
+def test_depths_line_up_and_name_their_last_layer(roles: xr.Dataset) -> None:
+    for n_layers in (1, 32, 80):
+        figure = role_maps(roles.isel(layer=[0] * n_layers).assign_coords(layer=np.arange(n_layers)))
+        axes = [figure.layout[name] for name in ("xaxis", "xaxis2", "xaxis3", "xaxis4")]
+        assert {axis.range for axis in axes} == {(-0.5, n_layers - 0.5)}
+        assert {axis.tickvals[-1] for axis in axes} == {n_layers - 1}
+        assert len(axes[0].tickvals) <= 13
+    uneven = role_maps(roles.isel(layer=[0, 2, 7])).layout.xaxis
+    assert (uneven.range, uneven.tickvals) == ((-1.0, 9.5), (0, 2, 7))
 
 
 def test_hover_tells_window_interval_and_n(roles: xr.Dataset) -> None:
@@ -83,7 +119,7 @@ def test_one_subject_has_a_mean_and_no_interval(roles: xr.Dataset) -> None:
     text = maps(role_maps(roles.isel(prompt=[0, 1])))[0].text[3][2]
     assert text.startswith("subject, layer 2<br>mean 0.")
     assert "[" not in text
-    assert text.endswith("n = 1 facts")
+    assert text.endswith("n = 1 fact")
 
 
 def test_a_cell_that_was_run_is_not_told_as_not_run(roles: xr.Dataset) -> None:

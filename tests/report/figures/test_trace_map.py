@@ -25,50 +25,68 @@ def marks(figure: go.Figure, name: str) -> list[tuple[int, int]]:
 
 def test_cells_are_the_effects_without_padding(tokens: xr.Dataset) -> None:
     figure = trace_map(tokens, prompt=0)
-    expected = (
-        sl.effects.indirect(tokens).isel(prompt=0, component=0, metric=0, pos=slice(0, 8)).transpose("pos", "layer")
-    )
-    np.testing.assert_array_equal(heatmap(figure).z, expected.values)
+    every = sl.effects.indirect(tokens).isel(prompt=0, component=0, metric=0).transpose("pos", "layer")
+    np.testing.assert_array_equal(heatmap(figure).z, every.isel(pos=[0, 4, 5, 6, 7]).values)
 
 
-def test_scale_is_symmetric_about_zero(tokens: xr.Dataset) -> None:
+def test_runs_of_exact_zeros_are_one_thin_row(tokens: xr.Dataset) -> None:
+    figure = trace_map(tokens, prompt=0)
+    assert heatmap(figure).y == (-0.5, 0.0, 1.0, 2.0, 3.0, 4.0)
+    assert figure.layout.yaxis.ticktext[0] == "4 tokens: exactly 0"
+    assert figure.layout.yaxis.range == (4.0, -0.5)
+    told = heatmap(figure).text[0][0]
+    assert "token &lt;s&gt;, bos … token of of ‘of’, before subject" in told
+    assert told.endswith("effect 0<br>exact: the patch changes nothing, not run")
+
+
+def test_full_colour_is_the_total_effect(tokens: xr.Dataset) -> None:
+    total = float(sl.effects.total(tokens).isel(prompt=1, metric=0))
     axis = trace_map(tokens, prompt=1).layout.coloraxis
-    assert axis.cmin == -axis.cmax
-    assert axis.cmax == pytest.approx(np.nanmax(np.abs(heatmap(trace_map(tokens, prompt=1)).z)))
-
-
-def test_a_map_without_any_effect_has_a_scale(tokens: xr.Dataset) -> None:
+    assert (axis.cmin, axis.cmax) == (-axis.cmax, pytest.approx(total))
+    assert axis.colorbar.title.text == "indirect effect"
+    assert axis.colorbar.ticktext == ("−0.8", "−0.6", "−0.4", "−0.2", "0", "0.2", "0.4", "0.6", "0.8")
     flat = tokens.assign(restored=(tokens["corrupted"] + 0 * tokens["restored"]).transpose(*tokens["restored"].dims))
-    assert trace_map(flat).layout.coloraxis.cmax == 1
+    assert trace_map(flat, prompt=1).layout.coloraxis.cmax == pytest.approx(total)
+    assert trace_map(tokens, prompt=1, quantity="normalised").layout.coloraxis.cmax == 1
+
+
+def test_a_prompt_whose_total_effect_is_noise_is_pale(tokens: xr.Dataset) -> None:
+    loud = trace_map(tokens.assign(noise_floor=tokens["noise_floor"] * 0 + 1.0), prompt=1)
+    assert np.nanmax(np.abs(heatmap(loud).z)) <= loud.layout.coloraxis.cmax / 4
+    assert "pale: the total effect, 0.847, is within the noise floor, 1" in loud.layout.title.text.replace("<br>", " ")
+    assert "pale" not in trace_map(tokens, prompt=1).layout.title.text
 
 
 def test_hover_names_layers_word_role_value_and_status(tokens: xr.Dataset) -> None:
-    text = heatmap(trace_map(tokens, prompt=1)).text[7][2]
+    text = heatmap(trace_map(tokens, prompt=1)).text[3][2]
     assert "layer 2 (layers 1–3 patched together)" in text
     assert "token [Hu2] of ‘france’, subject (last), 0.80–1.00 s" in text
     assert text.endswith("measured")
-    assert heatmap(trace_map(tokens, prompt=1)).text[0][0].endswith("exact")
 
 
 def test_labels_escape_html_and_show_words_where_they_begin(tokens: xr.Dataset) -> None:
     labels = trace_map(tokens, prompt=1).layout.yaxis.ticktext
-    assert labels[0] == "&lt;s&gt;"
-    assert labels[5:8] == ("<b>france</b>  [Hu1]", "[Hu4]", "[Hu2]")
+    assert labels[0] == "5 tokens: exactly 0"
+    assert labels[1:4] == ("<b>france</b>  [Hu1]", "[Hu4]", "[Hu2]")
 
 
 def test_the_subject_is_marked(tokens: xr.Dataset) -> None:
     bars = [shape for shape in trace_map(tokens, prompt=1).layout.shapes if shape.name == "subject"]
-    assert [(bar.y0, bar.y1) for bar in bars] == [(4.5, 5.5), (5.5, 6.5), (6.5, 7.5)]
+    assert [(bar.y0, bar.y1) for bar in bars] == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_exact_and_screened_cells_are_told_apart(tokens: xr.Dataset) -> None:
     status, restored = tokens["status"].copy(deep=True), tokens["restored"].copy(deep=True)
     status[0, 0, 3, 6], restored[0, 0, 3, 6] = Status.SCREENED, np.nan
     figure = trace_map(tokens.assign(status=status, restored=restored))
-    assert marks(figure, "not run") == [(3, 6)]
-    assert len(marks(figure, "exact, not run")) == 4 * 6
-    assert np.isnan(heatmap(figure).z[6][3])
-    assert "not run" in heatmap(figure).text[6][3]
+    assert marks(figure, "screened out, not run") == [(3, 2)]
+    assert len(marks(figure, "exact, the patch changes nothing, not run")) == 6
+    assert np.isnan(heatmap(figure).z[3][3])
+    assert heatmap(figure).text[3][3].endswith("effect –<br>screened out: not run")
+    assert [trace.name for trace in figure.data if trace.showlegend] == [
+        "exact, the patch changes nothing, not run",
+        "screened out, not run",
+    ]
 
 
 def test_title_tells_direction_and_n(tokens: xr.Dataset) -> None:
@@ -86,7 +104,7 @@ def test_prompts_by_id_and_from_the_end(tokens: xr.Dataset) -> None:
 
 
 def test_role_and_span_maps_have_rows_too(roles: xr.Dataset, tokens: xr.Dataset) -> None:
-    assert trace_map(roles, prompt=1).layout.yaxis.ticktext[3] == "subject"
+    assert "subject" in trace_map(roles, prompt=1).layout.yaxis.ticktext
     spans = tokens.isel(pos=slice(4, 8)).rename(pos="span").rename(word="span_name", role="span_role")
     gone = ["token", "token_family", "token_modality", "part", "word_index"]
     spans = spans.drop_vars(gone).assign_coords(n_tokens=(("prompt", "span"), np.ones((6, 4), dtype=int)))
@@ -94,10 +112,11 @@ def test_role_and_span_maps_have_rows_too(roles: xr.Dataset, tokens: xr.Dataset)
 
 
 def test_long_prompts_label_words_only(tokens: xr.Dataset) -> None:
-    long = tokens.isel(prompt=[1], pos=list(range(10)) * 7)
+    long = tokens.isel(prompt=[1], pos=list(range(10)) * 15)
     figure = trace_map(long)
-    assert len(figure.layout.yaxis.ticktext) == 5 * 7
-    assert all(label.startswith("<b>") for label in figure.layout.yaxis.ticktext)
+    labels = figure.layout.yaxis.ticktext
+    assert len(labels) == 3 * 15  # of each copy: the subject, the word after it, and what stands before them
+    assert all(label.startswith("<b>") or label.endswith("exactly 0") for label in labels)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +153,7 @@ def test_the_head_of_the_largest_effect_is_drawn_by_default_and_heads_are_named(
 
 def test_a_ratio_to_a_small_total_effect_is_a_dash(tokens: xr.Dataset) -> None:
     same = (tokens["clean"] + 0 * tokens["corrupted"]).transpose(*tokens["corrupted"].dims)
-    text = heatmap(trace_map(tokens.assign(corrupted=same), prompt=1, quantity="normalised")).text[7][2]
+    text = heatmap(trace_map(tokens.assign(corrupted=same), prompt=1, quantity="normalised")).text[3][2]
     assert text.endswith("effect –<br>measured")
 
 

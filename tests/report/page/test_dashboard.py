@@ -16,10 +16,10 @@ from spiritlens.report.figures import FIGURES
 from spiritlens.report.figures.accuracy_table import accuracy_table
 from spiritlens.report.figures.figure import Figure
 from spiritlens.report.figures.peak_layers import peak_layers
+from spiritlens.report.methods.sentences import methods_sentences, settings_table, unknown_sentence
 from spiritlens.report.page import dashboard as dashboard_module
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
-from spiritlens.report.page.methods_text import methods_sentences, settings_table, unknown_sentence
 from spiritlens.report.page.packing import read_page
 
 FINDINGS = ("Restoring <the subject> helps & more.", "Second.", "Third.")
@@ -89,7 +89,7 @@ def test_one_dataset_without_prompts_suffices(roles: xr.Dataset, tmp_path: Path)
 
 def test_one_fact_alone_makes_a_page_without_intervals(roles: xr.Dataset, tmp_path: Path) -> None:
     html = dashboard(roles.isel(prompt=[0, 1]), tmp_path).read_text(encoding="utf-8")
-    assert "n = 1 facts" in html
+    assert 'n = 1 fact"' in html or "n = 1 fact<" in html
     assert "NaN" not in json.dumps(figures_of(html)["curves"])
 
 
@@ -101,10 +101,10 @@ def test_heads_and_further_figures_have_their_sections(roles: xr.Dataset, tmp_pa
     )
     heads = heads.assign_coords(head=[0, 1])
     html = dashboard({"by role": roles, "heads": heads}, tmp_path, figures=[peak_layers(roles)]).read_text("utf-8")
-    assert {"role-maps", "heads-0", "heads-1", "more-0"} <= set(figures_of(html))
+    assert {"role-maps", "heads-heads-map-0", "heads-heads-ranking-0", "more-0"} <= set(figures_of(html))
     assert "heads · indirect effect on the probability of the answer" in html
     alone = dashboard({"heads": heads}, tmp_path).read_text("utf-8")
-    assert set(figures_of(alone)) == {"heads-0", "heads-1"}
+    assert set(figures_of(alone)) == {f"heads-heads-{what}-{place}" for what in ("map", "ranking") for place in (0, 2)}
 
 
 def test_few_facts_by_token_get_no_map_of_averages(page: Path) -> None:
@@ -120,7 +120,8 @@ def test_methods_tell_what_was_run(roles: xr.Dataset, tokens: xr.Dataset) -> Non
         "seed 0",
         "mlp_out (windows of up to 3 layers) all tokens of a role together",
         "one token at a time",
-        "at most 1e-09",
+        "at most 1 × 10⁻⁹",
+        "values of each prompt's own clean run were put into its corrupted run",
     ):
         assert words in text
 
@@ -182,7 +183,8 @@ def test_screened_maps_are_shown_without_averages(
     assert "Averages are left out: some cells were screened out" in html
     assert "screened out" in read_page(tmp_path / "tokens" / "index.html").header["averages"]["effects"]["missing"]
     html = dashboard({"whole": roles, "by <head>": screened(heads)}, tmp_path / "heads").read_text("utf-8")
-    assert "Averages of by &lt;head&gt; are left out" in html
+    assert "By head, causal tracing: by &lt;head&gt;" in html
+    assert "Averages are left out: some cells were screened out" in html
 
 
 def test_a_figure_that_is_added_stands_in_its_section(
@@ -236,11 +238,11 @@ def test_unknown_facts_are_counted_by_modality(roles: xr.Dataset) -> None:
 
 
 def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no effects to show"):
+    with pytest.raises(ValueError, match="no results to show"):
         dashboard({}, tmp_path)
     with pytest.raises(ValueError, match="facts='some': expected one of known, all"):
         dashboard(roles, tmp_path, facts="some")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"expected 'spiritlens\.effects/1'"):
+    with pytest.raises(ValueError, match="has the schema 'None', which is none of a result: a page shows effects"):
         dashboard(xr.Dataset(), tmp_path)
     for change, message in (
         ({"comparison": "They agree."}, r"comparison='They agree\.' \(str\): expected what sl\.compare returns"),
@@ -252,7 +254,7 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             dashboard(roles, tmp_path, **change)
-    with pytest.raises(ValueError, match=r"effects=.*\(list\): expected a dataset, or several by name"):
+    with pytest.raises(ValueError, match=r"effects=.*\(list\): expected a result, or several by name"):
         dashboard([roles], tmp_path)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"findings='They agree\.': expected several; write"):
         Texts(findings="They agree.")

@@ -12,7 +12,7 @@ from torch import Tensor
 import spiritlens as sl
 from spiritlens.analysis.grid.grid import Grid
 from spiritlens.analysis.tracing.first_look import first_look
-from spiritlens.report.page.methods_text import methods_sentences
+from spiritlens.report.methods.sentences import methods_sentences
 from spiritlens.runs.corruptions.corruption import CorruptionRequest, corrupted_embeddings
 from tests.analysis.tracing_lens import text_prompt, tiny_lens
 

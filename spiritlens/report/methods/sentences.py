@@ -13,7 +13,9 @@ from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.quantities import small_total_effects, smallest_total_effect
 from spiritlens.effects.statistics import fact_names
 from spiritlens.prompts.knowing import EXACT, Knowing
-from spiritlens.report.words import DIRECTION_WORDS, MODALITY_WORDS, method_words, several
+from spiritlens.report.acts import act_words, done_words
+from spiritlens.report.numerals import number_words, several
+from spiritlens.report.words import MODALITY_WORDS, method_words
 from spiritlens.terms import Facts
 
 AT_WORDS = {
@@ -72,6 +74,8 @@ def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     to the files."""
     columns = [_settings(dataset) for dataset in datasets.values()]
     names = dict.fromkeys(name for column in columns for name in column)
+    if not columns:
+        return pd.DataFrame(columns=["setting"])
     frame = pd.DataFrame([[name, *(column.get(name, "") for column in columns)] for name in names])
     frame.columns = pd.Index(["setting", *datasets])
     return frame
@@ -80,7 +84,7 @@ def settings_table(datasets: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 def _settings(effects: xr.Dataset) -> dict[str, str]:
     left_out = ("config_json", "window_layers")
     attributes = {name: value for name, value in effects.attrs.items() if name not in left_out}
-    call = {f"call: {name}": value for name, value in json.loads(effects.attrs["config_json"]).items()}
+    call = {f"call: {name}": value for name, value in json.loads(effects.attrs.get("config_json", "{}")).items()}
     return {name.replace("_", " "): _plain(value) for name, value in (attributes | call).items()}
 
 
@@ -103,7 +107,7 @@ def corruption_words(effects: xr.Dataset) -> str:
     attributes = effects.attrs
     noise = f"{attributes['noise_law']} noise" if attributes["noise_law"] else "not stated"
     scales = [
-        f"{attributes[name]:.4g} on {what}"
+        f"{number_words(attributes[name])} on {what}"
         for name, what in (("noise_scale_text", "text"), ("noise_scale_speech", "speech units"))
         if not np.isnan(attributes[name])
     ]
@@ -131,8 +135,9 @@ def patched_words(effects: xr.Dataset) -> str:
         f"{name} (windows of up to {widths[name]} layers)" if widths.get(name, 1) > 1 else name
         for name in effects["component"].values.tolist()
     ]
-    direction = DIRECTION_WORDS[effects.attrs["direction"]]
-    return f"{method_words(effects)} ({direction}): {', '.join(names)} {AT_WORDS[effects.attrs['at']]}"
+    happened = act_words(effects).captioned(effects.attrs["direction"])
+    what = f"{', '.join(names)} {AT_WORDS[effects.attrs['at']]}"
+    return f"{method_words(effects)} ({happened}): {what}; {done_words(effects)}"
 
 
 def each_once(parts: Iterable[str]) -> str:
@@ -144,7 +149,7 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
     small = small_total_effects(effects)
     name = str(effects["metric"].values[0])
     count = int(small.sel(metric=name))
-    smallest = f"{smallest_total_effect(effects, name):.3g} ({count} of {effects.sizes['prompt']}"
+    smallest = f"{number_words(smallest_total_effect(effects, name))} ({count} of {effects.sizes['prompt']}"
     return (
         "Metrics are averaged over noise samples, then over the phrasings and voices of a fact, then over facts, which "
         "weigh equally; intervals are Student's over subjects, corrected for skewness. Effects ÷ total effect leave "
@@ -155,7 +160,7 @@ def _averaging_sentence(effects: xr.Dataset) -> str:
 def floor_sentence(datasets: Mapping[str, xr.Dataset]) -> str:
     floor = max(float(effects["noise_floor"].isel(metric=0).max()) for effects in datasets.values())
     return (
-        f"Patching nothing moved the first metric by at most {floor:.2g}: smaller effects are rounding. "
+        f"Patching nothing moved the first metric by at most {number_words(floor)}: smaller effects are rounding. "
         f"{canary_sentence(datasets.values())}"
     )
 
@@ -174,7 +179,7 @@ def canary_sentence(results: Iterable[xr.Dataset]) -> str:
         "canary_all": "putting all of the other run's values in missed that run's metrics by at most",
     }
     parts = [
-        f"{words} {max(row.deviation for row in rows if row.name == name):.2g}"
+        f"{words} {number_words(max(row.deviation for row in rows if row.name == name))}"
         for name, words in told.items()
         if any(row.name == name for row in rows)
     ]
