@@ -87,7 +87,6 @@ ELSEWHERE = {
     "report/page/facts_table": "report/page/test_contents",
     "report/page/maps": "report/page/test_contents",
     "report/page/sounds": "report/page/test_contents",
-    "report/page/spoken": "report/page/test_contents",
     "report/page/run_folder/reading": "report/page/run_folder/test_of_folder",
     "report/paper/averages_table": "report/paper/test_writing",
     "report/paper/comparison_table": "report/paper/test_writing",

@@ -16,7 +16,8 @@ from spiritlens.report.page.packing import deflated
 
 SCRIPTS = (
     *("unpack", "address", "words", "model", "colours"),
-    *("map_view", "curve_view", "player"),
+    *("map_view", "curve_view", "speech", "sound", "player"),
+    *("sentence_axis", "column_map", "sentence_view", "twins", "spoken_fact"),
     *("first_view", "fact_list", "fact_view", "difference_view", "findings", "figures", "start"),
 )
 """The files of the page's script, in order."""

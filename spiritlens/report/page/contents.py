@@ -58,7 +58,7 @@ def contents_of(
             for name in ordered
         },
         "difference": packed_difference(first, comparison, facts, packing),
-        "spoken": packed_spoken(table.given, packing),
+        "spoken": packed_spoken(table, datasets, packing),
     }
     header["sounds"], encoded = packed_sounds(table.given, sounds, folder, packing)
     return Contents(header, packing.blocks(), encoded)

@@ -127,5 +127,6 @@ def _token_rows(effects: xr.Dataset, axis: str, present: Any, packing: Packing) 
         **texts,
         **times,
         "word_index": packing.numbers("tokens", index[present].astype(np.int64)),
+        "position": packing.numbers("tokens", np.nonzero(present)[1] if token else np.full(present.sum(), -1)),
         "sizes": packing.numbers("tokens", present.sum(axis=1).astype(np.int64)),
     }

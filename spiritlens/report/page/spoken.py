@@ -1,33 +1,72 @@
 """What is said, on one axis of seconds: units, words and the outline of the waveform of each spoken prompt.
 
 Where a prompt has several spoken segments, whose times begin at 0 each, they follow each other; `sound_start` is the
-second at which its sound, which is of one of them, begins. A word lasts from its first unit to its last one.
+second at which its sound, which is of one of them, begins. A word lasts from its first unit to its last one. What the
+model *hears* lasts from `heard_start` to `heard_end`: less than the sound where a prompt has some words of a recording.
 
 Axes: units and words of one prompt after those of another, `unit_sizes` and `word_sizes` [prompt] of each. The outline
-has `OUTLINE` slices of the sound: the largest sample of each in 1/255 of the loudest.
+has `OUTLINE` slices of the sound: the largest sample of each in 1/255 of the loudest. Of a unit it is told at which
+`position` of the prompt it stands, the `word` it belongs to (−1: none) and whether it is `corrupted`; of a word its
+`index` in the prompt, its role, and the index and role of its written twin (`spiritlens.report.page.twins`) in the
+prompt `twin_prompts` [prompt] (−1: none).
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import xarray as xr
 
+from spiritlens.prompts.building.segments import FRAMES_LOST
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spoken_parts import spoken_segments
+from spiritlens.report.page.facts_table import FactsTable
 from spiritlens.report.page.packing import Described, Packing
+from spiritlens.report.page.twins import NONE, twin_prompts, twin_words
 
 OUTLINE = 240
 """Slices of a waveform."""
 
+Kind = Literal["text", "whole", "seconds"]
+NUMBERS = {"whole": np.int64, "seconds": np.float64}
+TIMES: dict[str, Kind] = {"start": "seconds", "end": "seconds"}
+UNITS: dict[str, Kind] = {
+    **TIMES,
+    "label": "text",
+    **dict.fromkeys(("word", "position", "subject", "corrupted"), "whole"),
+}
+WORDS: dict[str, Kind] = {
+    **TIMES,
+    **dict.fromkeys(("text", "role", "twin_role"), "text"),
+    **dict.fromkeys(("subject", "index", "twin"), "whole"),
+}
+ABOUT: dict[str, Kind] = {
+    **dict.fromkeys(("prompts", "twin_prompts", "unit_sizes", "word_sizes", "segments"), "whole"),
+    **dict.fromkeys(("sound_start", "sound_length", "duration", "heard_start", "heard_end"), "seconds"),
+}
+"""Columns of units, of words and of prompts, and what they hold."""
+
 
 @dataclass(frozen=True)
 class Seconds:
-    """Where all lies: start and end of each unit by its position, where the sound begins, and how long all lasts."""
+    """Where all lies: start and end of each unit by its position, where the sound begins, how long all lasts, and the
+    number of segments."""
 
     times: dict[int, tuple[float, float]]
     sound_start: float
     duration: float
+    segments: int
+
+    @property
+    def heard(self) -> tuple[float, float]:
+        """Start and end of what the model hears, in seconds: a frame that the encoder leaves out counts."""
+        start, end = min(at for at, _ in self.times.values()), max(at for _, at in self.times.values())
+        return (
+            start if start > FRAMES_LOST else 0.0,
+            end if self.duration - end > FRAMES_LOST else self.duration,
+        )
 
 
 def seconds_of(prompt: Prompt) -> Seconds:
@@ -45,7 +84,7 @@ def seconds_of(prompt: Prompt) -> Seconds:
         for start, segment in zip(starts, segments, strict=False)
         for place in segment
     }
-    return Seconds(times, starts[sounding], starts[-1])
+    return Seconds(times, starts[sounding], starts[-1], len(segments))
 
 
 def outline(samples: Any, slices: int = OUTLINE) -> Any:
@@ -57,62 +96,112 @@ def outline(samples: Any, slices: int = OUTLINE) -> Any:
     return np.round(255 * largest / (largest.max() or 1.0)).astype(np.int64)
 
 
-def packed_spoken(given: Mapping[int, Prompt], packing: Packing) -> Described:
-    """Units, words and outlines of the spoken ones among the given prompts, by their places in the table."""
-    spoken = {place: prompt for place, prompt in given.items() if "unit" in prompt.families}
-    units: dict[str, list[Any]] = {name: [] for name in ("label", "start", "end", "word", "position", "subject")}
-    words: dict[str, list[Any]] = {name: [] for name in ("text", "start", "end", "subject")}
-    sizes: dict[str, list[int]] = {"unit_sizes": [], "word_sizes": []}
-    about: dict[str, list[float]] = {"sound_start": [], "sound_length": [], "duration": []}
-    for prompt in spoken.values():
+def packed_spoken(table: FactsTable, datasets: Mapping[str, xr.Dataset], packing: Packing) -> Described:
+    """Units, words and outlines of the spoken ones among the given prompts, by their places in the table.
+
+    What was corrupted is what the first dataset that holds a prompt says.
+    """
+    spoken = {place: prompt for place, prompt in table.given.items() if "unit" in prompt.families}
+    twins, corrupted = twin_prompts(table.given, table.prompts), _corrupted_where(table, datasets)
+    units: list[dict[str, Any]] = []
+    words: list[dict[str, Any]] = []
+    about: list[dict[str, Any]] = []
+    for place, prompt in spoken.items():
         found = seconds_of(prompt)
-        subject = set(prompt.subject.positions)
-        for at, (start, end) in found.times.items():
-            row = (prompt.labels[at], start, end, prompt.word_index[at], at, int(at in subject))
-            for name, value in zip(units, row, strict=True):
-                units[name].append(value)
-        said = _words(prompt, found)
-        for name in words:
-            words[name].extend(row[name] for row in said)
-        sizes["unit_sizes"].append(len(found.times))
-        sizes["word_sizes"].append(len(said))
-        about["sound_start"].append(found.sound_start)
-        about["sound_length"].append(prompt.waveform.duration if prompt.waveform is not None else float("nan"))
-        about["duration"].append(found.duration)
+        own = _units(prompt, found, _corrupted(prompt, corrupted.get(place)))
+        said = _words(prompt, found, table.given.get(twins.get(place, NONE)))
+        units += own
+        words += said
+        about.append(
+            {
+                "prompts": place,
+                "twin_prompts": twins.get(place, NONE),
+                "unit_sizes": len(own),
+                "word_sizes": len(said),
+                "segments": found.segments,
+                "sound_start": found.sound_start,
+                "sound_length": prompt.waveform.duration if prompt.waveform is not None else float("nan"),
+                "duration": found.duration,
+                "heard_start": found.heard[0],
+                "heard_end": found.heard[1],
+            }
+        )
     outlines = [outline(p.waveform.samples if p.waveform is not None else np.zeros(0)) for p in spoken.values()]
     return {
-        "prompts": packing.numbers("spoken", np.asarray(list(spoken), dtype=np.int64)),
-        **{name: packing.numbers("spoken", np.asarray(values, dtype=np.int64)) for name, values in sizes.items()},
-        **{name: packing.numbers("spoken", np.asarray(values, dtype=np.float64)) for name, values in about.items()},
-        "units": _columns(units, ("label",), packing),
-        "words": _columns(words, ("text",), packing),
+        **_columns(about, ABOUT, packing),
+        "units": _columns(units, UNITS, packing),
+        "words": _columns(words, WORDS, packing),
         "outline": packing.numbers("spoken", np.asarray(outlines, dtype=np.int64).reshape(len(spoken), OUTLINE)),
     }
 
 
-def _words(prompt: Prompt, found: Seconds) -> list[dict[str, Any]]:
-    """Words with their times, in order; those without units are not among them."""
+def _units(prompt: Prompt, found: Seconds, corrupted: Sequence[int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": prompt.labels[at],
+            "start": start,
+            "end": end,
+            "word": prompt.word_index[at],
+            "position": at,
+            "subject": int(at in prompt.subject.positions),
+            "corrupted": int(at in corrupted),
+        }
+        for at, (start, end) in found.times.items()
+    ]
+
+
+def _words(prompt: Prompt, found: Seconds, twin: Prompt | None) -> list[dict[str, Any]]:
+    """Words with their times and twins, in order; one without units is told with the one before."""
     rows = []
     subject = set(prompt.subject.positions)
-    for index in sorted({prompt.word_index[at] for at in found.times} - {-1}):
-        own = [at for at in found.times if prompt.word_index[at] == index]
+    twins = twin_words(prompt.words, twin.words) if twin is not None else [NONE] * len(prompt.words)
+    for span in prompt.word_spans():
+        own = [at for at in span.positions if at in found.times]
+        if not own:
+            continue
+        index = prompt.word_index[own[0]]
+        written = twins[index]
         rows.append(
             {
-                "text": prompt.words[index],
+                "text": span.name,
                 "start": min(found.times[at][0] for at in own),
                 "end": max(found.times[at][1] for at in own),
                 "subject": int(bool(subject & set(own))),
+                "index": index,
+                "role": prompt.roles[own[0]],
+                "twin": written,
+                "twin_role": twin.roles[twin.word_index.index(written)]
+                if twin is not None and written in twin.word_index
+                else "",
             }
         )
     return rows
 
 
-def _columns(table: Mapping[str, list[Any]], texts: tuple[str, ...], packing: Packing) -> Described:
+def _corrupted_where(table: FactsTable, datasets: Mapping[str, xr.Dataset]) -> dict[int, Any]:
+    """By place of the prompt what the call that made its effects names as corrupted: a span, or positions."""
+    found: dict[int, Any] = {}
+    for name, places in table.rows.items():
+        where = json.loads(datasets[name].attrs["config_json"]).get("corrupted", "subject")
+        for place in places:
+            found.setdefault(place, where)
+    return found
+
+
+def _corrupted(prompt: Prompt, where: Any) -> tuple[int, ...]:
+    """Positions; those of the subject where no such span is in the prompt."""
+    try:
+        return prompt.span(where).positions
+    except (TypeError, ValueError):
+        return prompt.subject.positions
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, Kind], packing: Packing) -> Described:
     packed: Described = {}
-    for name, values in table.items():
-        if name in texts:
+    for name, kind in kinds.items():
+        values = [row[name] for row in rows]
+        if kind == "text":
             packed[name] = packing.texts("spoken", values)
         else:
-            kind = np.float64 if name in ("start", "end") else np.int64
-            packed[name] = packing.numbers("spoken", np.asarray(values, dtype=kind))
+            packed[name] = packing.numbers("spoken", np.asarray(values, dtype=NUMBERS[kind]))
     return packed

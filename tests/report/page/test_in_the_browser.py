@@ -109,7 +109,7 @@ def test_a_prompt_is_heard(
 ) -> None:
     tab.open(dashboard(tokens, tmp_path, prompts=prompts, sounds=sounds))
     tab.click("#first-player .play, #fact .play")
-    tab.wait("document.querySelector('.player progress').value > 0.2")
+    tab.wait("Number(document.querySelector('.play-cursor').dataset.seconds) > 0.2")
     assert tab.problems == []
     assert all(request.startswith(tmp_path.as_uri()) for request in tab.requests)
     tab.requests.clear()

@@ -27,8 +27,8 @@ from spiritlens.files.atomic import given_path
 from spiritlens.report.figures.layer_curves import layer_curves
 from spiritlens.report.figures.role_maps import role_maps
 from spiritlens.report.figures.total_effects import total_effects
+from spiritlens.report.methods.sentences import methods_sentences, model_words, settings_table
 from spiritlens.report.page.document import Plot, Section, Table, write_page
-from spiritlens.report.page.methods_text import methods_sentences, model_words, settings_table
 from spiritlens.report.page.run_folder.reading import RunFolder, read_run_folder
 from spiritlens.report.tables import as_frame, peak_table, shown
 

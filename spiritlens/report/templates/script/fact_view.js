@@ -2,7 +2,7 @@
 
 async function drawFact() {
   const host = document.getElementById("fact");
-  await open("maps", "tokens");
+  await open("maps", "tokens", "spoken");
   const fact = chosenFact();
   const own = [...sets.values()].filter((set) => promptsOf(fact, set).size);
   const set = own.find((one) => one.name === chosen.set) ?? own[0];
@@ -14,21 +14,23 @@ async function drawFact() {
   const limit = Math.max(...maps.map((map) => Math.abs(map.total))) || 1;
   const folded = set.axis === "role" ? zeroRows(maps) : null;
   const panels = kinds.map((kind, side) => factPanel(set, prompts.get(kind), maps[side], kind));
-  host.replaceChildren(
-    make("h3", { id: "fact-title" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
-    make("p", { class: "quiet" }, `${people.relation[fact] || "no relation"} · ${people.name[fact]}`),
-    make("div", { class: "choices" }, ...factChoices(own, set, fact)),
-    make("div", { class: "side-by-side" }, panels),
-    colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
-    statusLegend(maps));
-  maps.forEach((map, side) => {
-    const within = Math.abs(map.total) <= Math.abs(map.floor);
-    drawMap(panels[side].querySelector(".map-host"), map, {
-      limit, pale: within, name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
-      folded: folded ?? zeroRows([map]), rowHeight: set.axis === "role" ? 26 : 17,
-      describe: (row, layer) => cellWords(map, row, layer),
+  const above = make("div", { class: "sentences" });
+  hideTip();
+  keepingFocus(host, () => {
+    host.replaceChildren(
+      make("h3", { id: "fact-title" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
+      make("p", { class: "quiet" }, `${people.relation[fact] || "no relation"} · ${people.name[fact]}`),
+      make("div", { class: "choices" }, ...factChoices(own, set, fact)),
+      above,
+      make("div", { class: set.axis === "role" ? "side-by-side" : "stacked" }, panels),
+      colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
+      statusLegend(maps));
+    const options = (side) => ({
+      limit, pale: Math.abs(maps[side].total) <= Math.abs(maps[side].floor), name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
+      folded, rowHeight: 26, describe: (row, layer) => cellWords(maps[side], row, layer),
       onChoose: (row, layer) => choose({ view: "facts", kind: kinds[side], word: row.key, layer }),
     });
+    drawFactMaps({ set, kinds, prompts, maps, panels, above, options });
   });
   say(`${people.subject[fact]}: ${kinds.map((kind, side) => `${kind} total effect ${number(maps[side].total)}`).join(", ")}`);
 }
@@ -38,8 +40,9 @@ function factPanel(set, prompt, map, kind) {
   const knows = people.prompts.known[prompt] ? "" : ", not known";
   return make("figure", { class: "panel", "data-kind": kind, "data-prompt": prompt },
     make("figcaption", {}, make("strong", {}, kind), ` · total effect ${number(map.total)}${knows} · ${several(set.samples, "noise sample")}`,
-      within ? make("span", { class: "within" }, " The total effect lies within the noise floor: this map shows noise.") : null),
-    playerBar(prompt, `${people.subject[people.prompts.fact[prompt]]}, ${people.prompts.voice[prompt]}`),
+      within ? make("span", { class: "within" }, " The total effect lies within the noise floor: this map shows noise.") : null,
+      set.axis !== "role" && soundPlace(prompt) >= 0 ? " · click a word, a unit or a column to hear it" : null),
+    set.axis === "role" || !speechOf(prompt) ? null : playerBar(prompt, voiceWords(prompt)),
     make("div", { class: "map-host" }), mapTable(map, `${kind}, ${map.component.name}`));
 }
 

@@ -99,10 +99,14 @@ function toggle(label, name) {
   return button;
 }
 
-function drawFirstPlayer() {
+async function drawFirstPlayer() {
+  await open("spoken");
   const host = document.getElementById("first-player");
   if (!host) return;
   const fact = chosenFact();
-  const spoken = people.of[fact].find((prompt) => numbers(header.sounds.prompts).includes(prompt));
-  host.replaceChildren(...[spoken === undefined ? null : playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`)].filter(Boolean));
+  const spoken = [...promptsOf(fact).values(), ...people.of[fact]].find((prompt) => soundPlace(prompt) >= 0);
+  if (spoken === undefined) return host.replaceChildren();
+  const lanes = make("div", {});
+  host.replaceChildren(playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`), lanes);
+  drawSentence(lanes, { prompt: spoken, speech: speechOf(spoken), name: people.subject[fact], compact: true });
 }

@@ -79,6 +79,7 @@ function drawMap(host, map, options) {
   const cursor = shape("rect", { class: "cursor", visibility: "hidden" });
   svg.append(cells, marks, cursor, layerAxis(map.layers, left, cellWidth, y, width));
   host.replaceChildren(svg);
+  svg.boxes = new Map(runs.flatMap((run) => run.rows.map((row) => [row, { x: left - 1, y: run.y, width: map.layers.length * cellWidth + 2, height: run.height }])));
 
   const walk = { run: runs.findIndex((run) => !run.folded && map.rows[run.rows[0]].key === chosen.word), layer: map.layers.indexOf(Number(chosen.layer || NaN)) };
   const place = (run, layer, aloud) => {

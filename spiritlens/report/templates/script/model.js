@@ -61,11 +61,11 @@ class MapSet {
     for (const name of ["labels", "roles", "words", "parts"]) {
       if (this.rows[name]) columns[name] = Array.from(part(this.rows[name], range[0], range[1] - range[0]), (one) => table[one]);
     }
-    for (const name of ["start", "end", "word_index"]) columns[name] = part(this.rows[name], range[0], range[1] - range[0]);
+    for (const name of ["start", "end", "word_index", "position"]) columns[name] = part(this.rows[name], range[0], range[1] - range[0]);
     return columns.labels.map((label, row) => ({
       key: String(row), label, role: columns.roles[row], subject: columns.roles[row] === "subject",
       word: columns.words ? columns.words[row] : "", part: columns.parts ? columns.parts[row] : "",
-      index: columns.word_index[row], start: columns.start[row], end: columns.end[row],
+      index: columns.word_index[row], position: columns.position[row], start: columns.start[row], end: columns.end[row],
       begins: row === 0 || columns.word_index[row] !== columns.word_index[row - 1],
     }));
   }

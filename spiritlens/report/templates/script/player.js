@@ -1,78 +1,120 @@
-// The player of a spoken prompt: plays all, or just a stretch, slowly or again and again.
+// The player: one stretch of one prompt at a time, at its pace or at half of it, once or again and again.
+// All seconds are those of the prompt's axis (`speech.js`).
 
-const player = { audio: new Audio(), prompt: -1, stop: NaN, start: 0, again: false, listeners: new Set() };
+const player = {
+  audio: new Audio(), prompt: -1, start: 0, end: 0, cut: null, turn: 0, timer: 0,
+  rate: 1, again: false, pointing: false, listeners: new Set(),
+};
+player.audio.preservesPitch = true;
 
-function soundOf(prompt) {
-  const { sounds } = header;
-  const place = numbers(sounds.prompts).indexOf(prompt);
-  if (place < 0) return "";
-  const which = numbers(sounds.which)[place];
-  if (sounds.where === "beside it") return texts(sounds.files)[which];
-  const ends = numbers(sounds.ends);
-  const base64 = document.getElementById("sounds").textContent.slice(ends[which], ends[which + 1]);
-  return URL.createObjectURL(new Blob([bytesOf(base64)], { type: "audio/ogg; codecs=opus" }));
+/** Plays seconds `start` to `end` of a prompt; all that is heard of it, where none are given. */
+async function play(prompt, start, end) {
+  const speech = speechOf(prompt);
+  const [from, until] = [start ?? speech.from, end ?? speech.until];
+  if (!sounds(speech, from, until)) return say("There is no sound of this part.");
+  const turn = player.turn + 1;
+  stop();
+  player.turn = turn;
+  const cut = await stretchOf(prompt, from, until).catch((error) => say(`The sound cannot be read by this browser: ${error.message}`));
+  if (!cut || turn !== player.turn) return undefined; // something else was asked for meanwhile
+  if (player.cut?.src.startsWith("blob:")) URL.revokeObjectURL(player.cut.src);
+  Object.assign(player, { prompt, start: from, end: until, cut });
+  player.audio.src = cut.src;
+  if (cut.from) await new Promise((then) => player.audio.addEventListener("loadedmetadata", then, { once: true }));
+  return turn === player.turn ? begin() : undefined;
 }
 
-function load(prompt) {
-  if (player.prompt === prompt) return;
-  player.audio.pause();
-  if (player.audio.src.startsWith("blob:")) URL.revokeObjectURL(player.audio.src);
-  player.prompt = prompt;
-  player.audio.src = soundOf(prompt);
+function begin() {
+  const { audio, cut } = player;
+  if (audio.currentTime !== cut.from) audio.currentTime = cut.from;
+  return resume();
 }
 
-/** Plays seconds `start` to `end` of a prompt's sound (all of it, where none are given). */
-function play(prompt, start = 0, end = NaN) {
-  load(prompt);
-  player.start = start;
-  player.stop = end;
-  player.audio.currentTime = start;
-  player.audio.play().catch((error) => say(`The sound cannot be played: ${error.message}`));
+function resume() {
+  player.audio.playbackRate = player.rate;
   requestAnimationFrame(watch);
+  return player.audio.play().catch((error) => { if (error.name !== "AbortError") say(`The sound cannot be played: ${error.message}`); });
+}
+
+/** Stops; what was awaited is not played. */
+function stop() {
+  player.turn += 1;
+  player.audio.pause();
+}
+
+/** The second of the axis that is heard now. */
+function heardNow() {
+  return player.cut ? Math.min(player.end, Math.max(player.start, player.cut.zero + player.audio.currentTime)) : 0;
+}
+
+function tellListeners() {
+  const playing = !player.audio.paused && !player.audio.ended;
+  player.listeners.forEach((then) => then(player.prompt, heardNow(), playing));
 }
 
 function watch() {
-  const { audio } = player;
-  player.listeners.forEach((then) => then(player.prompt, audio.currentTime, !audio.paused));
-  if (audio.paused) return;
-  if (audio.currentTime >= player.stop) {
-    if (player.again) audio.currentTime = player.start;
-    else audio.pause();
-  }
-  requestAnimationFrame(watch);
+  tellListeners();
+  if (!player.audio.paused) requestAnimationFrame(watch);
 }
 
-player.audio.addEventListener("ended", () => { if (player.again) play(player.prompt, player.start, player.stop); });
+/** A file beside the page goes on after the stretch: it is stopped by the clock. */
+function stopInTime() {
+  clearTimeout(player.timer);
+  const { audio, cut } = player;
+  if (audio.paused || cut.src.startsWith("blob:")) return;
+  const left = (cut.until - audio.currentTime) / audio.playbackRate;
+  if (left <= 0.004) { audio.pause(); ended(); }
+  else player.timer = setTimeout(stopInTime, 1000 * Math.max(0.002, left - 0.02));
+}
 
-/** The bar of a prompt's player: play and pause, slow, repeat, and where it is. */
+function ended() {
+  if (player.again) begin();
+  tellListeners();
+}
+
+["playing", "seeked", "ratechange"].forEach((name) => player.audio.addEventListener(name, stopInTime));
+player.audio.addEventListener("ended", ended);
+player.audio.addEventListener("pause", tellListeners);
+
+/** Plays a prompt, or pauses it and goes on. */
+function playOrPause(prompt) {
+  const speech = speechOf(prompt);
+  const whole = player.prompt === prompt && player.start === speech.from && player.end === speech.until;
+  if (player.prompt === prompt && !player.audio.paused) stop();
+  else if (whole && player.audio.paused && !player.audio.ended && player.audio.currentTime > player.cut.from) resume();
+  else play(prompt);
+}
+
+/** The bar of a prompt's player; null where there is no sound. */
 function playerBar(prompt, label) {
-  if (prompt === undefined || numbers(header.sounds.prompts).indexOf(prompt) < 0) return null;
-  const button = make("button", { type: "button", class: "play", "aria-label": `Play: ${label}` }, "▶");
-  const along = make("progress", { max: 1, value: 0, "aria-hidden": "true" });
-  const slow = make("button", { type: "button", "aria-pressed": String(player.audio.playbackRate < 1) }, "slow");
-  const again = make("button", { type: "button", "aria-pressed": String(player.again) }, "repeat");
-  button.addEventListener("click", () => {
-    if (player.prompt === prompt && !player.audio.paused) player.audio.pause();
-    else play(prompt);
-  });
-  slow.addEventListener("click", () => {
-    const rate = player.audio.playbackRate < 1 ? 1 : 0.6;
-    player.audio.defaultPlaybackRate = rate;
-    player.audio.playbackRate = rate;
-    slow.setAttribute("aria-pressed", String(rate < 1));
-  });
-  again.addEventListener("click", () => {
-    player.again = !player.again;
-    again.setAttribute("aria-pressed", String(player.again));
-  });
-  const bar = make("div", { class: "player", "data-prompt": prompt }, button, make("span", { class: "player-label" }, label), along, slow, again);
+  if (prompt === undefined || soundPlace(prompt) < 0) return null;
+  const button = make("button", { type: "button", class: "play", "aria-label": `Play: ${label}`, "data-focus": `play ${prompt}` }, "▶");
+  const clock = make("span", { class: "clock" });
+  const toggles = [["slow", "half as fast", () => player.rate < 1, () => { player.rate = player.rate < 1 ? 1 : 0.5; player.audio.playbackRate = player.rate; }],
+    ["repeat", "again and again", () => player.again, () => { player.again = !player.again; }],
+    ["by pointing", "words play when the pointer comes onto them", () => player.pointing, () => { player.pointing = !player.pointing; }]]
+    .map(([name, title, on, turn]) => ({ on, button: make("button", { type: "button", class: "player-choice", title, "data-player": name, "aria-pressed": "false", onclick: () => { turn(); tellListeners(); } }, name) }));
+  button.addEventListener("click", () => playOrPause(prompt));
+  const bar = make("div", { class: "player", "data-prompt": prompt }, button, make("span", { class: "player-label" }, label), clock, toggles.map((one) => one.button));
+  const { until } = speechOf(prompt);
   const tell = (playing, seconds, on) => {
-    if (!bar.isConnected) { player.listeners.delete(tell); return; }
+    if (bar.parentNode && !bar.isConnected) return player.listeners.delete(tell);
     const mine = playing === prompt;
     button.textContent = mine && on ? "❚❚" : "▶";
-    along.value = mine && player.audio.duration ? seconds / player.audio.duration : 0;
+    clock.textContent = `${decimals(mine ? seconds : 0, 2)} / ${decimals(until, 2)} s`;
+    return toggles.forEach((one) => one.button.setAttribute("aria-pressed", String(one.on())));
   };
   player.listeners.add(tell);
-  player.audio.addEventListener("pause", () => tell(player.prompt, player.audio.currentTime, false));
+  tell(player.prompt, heardNow(), !player.audio.paused);
   return bar;
+}
+
+/** Space plays and pauses what a part of the page shows, wherever the focus is but on something that Space presses. */
+function spacePlays(part) {
+  part.addEventListener("keydown", (event) => {
+    const shown = part.querySelector(".player");
+    if (event.key !== " " || event.defaultPrevented || !shown || event.target.closest("button, input, select, summary, a, textarea")) return;
+    event.preventDefault();
+    playOrPause(Number(shown.dataset.prompt));
+  });
 }

@@ -27,11 +27,12 @@ async function start() {
   await open("averages");
   drawFirstChoices();
   await drawFirst();
-  drawFirstPlayer();
+  await drawFirstPlayer();
+  ["first", "facts"].map((id) => document.getElementById(id)).filter(Boolean).forEach(spacePlays);
   document.documentElement.dataset.readyAt = performance.now();
   document.documentElement.dataset.ready = "yes";
   follow(["component", "metric", "quantity", "plain", "mark", "layer", "fact"], drawFirst);
-  follow(["fact"], drawFirstPlayer);
+  follow(["fact", "voice", "phrasing"], drawFirstPlayer);
   whenSeen("facts", async () => { await open("maps", "tokens"); startList(); await drawFact(); });
   follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice", "phrasing"], redraw("facts", drawFact));
   if (header.difference) {
@@ -44,7 +45,7 @@ async function start() {
   }
   follow(["view"], () => goTo(chosen.view));
   goTo(chosen.view);
-  const again = () => { drawFirst(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); };
+  const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); };
   let width = window.innerWidth;
   window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; again(); } });
   dark.addEventListener("change", () => { again(); redraw("facts", drawRows)(); });
