@@ -48,8 +48,8 @@ def plotly_block() -> str:
 def policy(scripts: Iterable[str], sounds: Sounds = "in the page") -> str:
     """The content security policy: nothing is fetched, sent or framed; of scripts only these run.
 
-    Pictures that are saved pass through ``data:`` and ``blob:``, which no network answers; files beside the page are let
-    in only where its sounds lie there.
+    Pictures that are saved pass through ``data:`` and ``blob:``, which no network answers; files beside the page may be
+    played only where its `sounds` lie there.
     """
     media = "blob: 'self'" if sounds == "beside it" else "blob:"
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)

@@ -66,7 +66,8 @@ class Plot:
         if any(trace.type not in READ for trace in self.figure.data):
             return None
         frame = figure_numbers(self.figure)
-        return {"columns": [str(name) for name in frame], "rows": [[_value(one) for one in row] for row in frame.values]}
+        rows = [[_value(one) for one in row] for row in frame.itertuples(index=False)]
+        return {"columns": [str(name) for name in frame], "rows": rows}
 
     def data(self) -> dict[str, Any]:
         """The figure (and its narrow form) as plain JSON values, without the title, which the page sets as text."""

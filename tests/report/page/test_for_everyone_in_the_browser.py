@@ -1,9 +1,8 @@
-"""The page for everyone: with the keyboard alone, read aloud, in the dark, in the reader's own colours, and on paper."""
+"""The page for everyone: by keyboard alone, read aloud, in the dark, in the reader's own colours, and on paper."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from browser import Browser, needs_chromium
 from spiritlens.effects.quantities import indirect
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
+from spiritlens.report.page.document import Texts
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -21,6 +21,16 @@ FACT = "#view=facts&fact=capital%2F2&set=by+role&component=mlp_out"
 WRITTEN, SPOKEN = '.panel[data-kind="T2T"] svg.map', '.panel[data-kind="S2T"] svg.map'
 PAPER = (687, 1015)
 """Pixels of A4 within margins of 14 mm."""
+
+
+DRAWN = """[...document.querySelectorAll('main :is(figure, .panel, svg, .sentence, .scales)')]
+  .filter((one) => one.getBoundingClientRect().height && !one.querySelector('figure'))
+  .map((one) => {
+    const box = one.getBoundingClientRect();
+    const name = `${one.localName} ${one.getAttribute('class')} ${one.closest('section').id}`;
+    return { name, right: box.right, height: box.height, inside: getComputedStyle(one).breakInside };
+  })"""
+"""What is drawn, with its size and whether it may be torn."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +62,8 @@ def test_each_map_is_one_stop_of_the_tab_key_and_has_a_table(tab: Browser, study
     tab.open(study_page, address)
     tab.draw()
     maps = tab.tell(
-        "[...document.querySelectorAll('svg.map')].map((one) => [one.tabIndex, one.querySelectorAll('[tabindex]').length])"
+        "[...document.querySelectorAll('svg.map')].map((one) => "
+        "[one.tabIndex, one.querySelectorAll('[tabindex]').length])"
     )
     assert maps == [[0, 0]] * len(maps)
     assert len(maps) >= 4
@@ -124,7 +135,8 @@ def test_the_table_behind_a_map_has_its_numbers(tab: Browser, study_page: Path, 
     tab.tell("document.querySelector('.panel[data-kind=T2T] summary').click()")
     tab.wait("document.querySelector('.panel[data-kind=T2T] table')")
     rows = tab.tell(
-        "[...document.querySelectorAll('.panel[data-kind=T2T] tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))"
+        "[...document.querySelectorAll('.panel[data-kind=T2T] tbody tr')].map((row) => "
+        "[...row.children].map((cell) => cell.textContent))"
     )
     effect = indirect(roles).isel(prompt=4).sel(component="mlp_out").isel(metric=0)
     subject = next(row for row in rows if row[0] == "subject")
@@ -142,11 +154,7 @@ def test_one_status_line_is_read_aloud(tab: Browser, study_page: Path) -> None:
     assert tab.tell("document.getElementById('status').offsetHeight") < 30
 
 
-@pytest.fixture(scope="module")
-def told(study_page: Path) -> Path:
-    return study_page
-
-
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is in a checkout alone")
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(tab: Browser, study_page: Path, width: int, height: int, scheme: str) -> None:
@@ -195,11 +203,15 @@ def test_in_the_readers_own_colours_maps_stay_and_marks_are_seen(tab: Browser, s
     tab.draw("facts")
     cell = f"{WRITTEN} .cell[fill]"
     drawn = tab.tell(
-        f"[...document.querySelectorAll('{WRITTEN} .cell[fill]')].map((one) => [one.getAttribute('fill').replaceAll(',', ', '), getComputedStyle(one).fill])"
+        f"[...document.querySelectorAll('{WRITTEN} .cell[fill]')].map((one) => "
+        "[one.getAttribute('fill').replaceAll(',', ', '), getComputedStyle(one).fill])"
     )
     assert all(given == shown for given, shown in drawn)
     assert colour(tab, cell, "fill")
-    system = "(() => { const one = document.createElement('p'); one.style.color = '%s'; document.body.append(one); return getComputedStyle(one).color; })()"
+    system = (
+        "(() => { const one = document.createElement('p'); one.style.color = '%s'; document.body.append(one); "
+        "return getComputedStyle(one).color; })()"
+    )
     canvas, text, highlight = (tab.tell(system % name) for name in ("Canvas", "CanvasText", "Highlight"))
     look = "getComputedStyle(document.querySelector('%s')).%s"
     assert tab.tell(look % ("section", "backgroundColor")) == canvas
@@ -220,9 +232,7 @@ def test_print_tears_no_figure(tab: Browser, study_page: Path, tmp_path: Path, a
     tab.look(*PAPER, media="print")
     tab.tell("window.dispatchEvent(new Event('beforeprint'))")
     tab.tell("new Promise((then) => setTimeout(then, 300))")
-    told = tab.tell("""[...document.querySelectorAll('figure, .panel, svg, .sentence, .scales')].filter((one) => one.offsetParent !== null || one.ownerSVGElement === null)
-      .filter((one) => one.getBoundingClientRect().height && !one.querySelector('figure'))
-      .map((one) => { const box = one.getBoundingClientRect(); return { name: `${one.localName} ${one.getAttribute('class')} ${one.closest('section')?.id}`, right: box.right, height: box.height, inside: getComputedStyle(one).breakInside }; })""")
+    told = tab.tell(DRAWN)
     assert len(told) > 15
     for one in told:
         assert one["inside"] == "avoid", one
@@ -248,7 +258,7 @@ def test_odd_words_change_nothing(tab: Browser, roles: xr.Dataset, prompts: list
     effects = roles.assign_coords(
         subject=("prompt", names), answer=("prompt", names[::-1].copy()), relation=("prompt", names)
     )
-    page = dashboard(effects, tmp_path, texts=_texts(odd))
+    page = dashboard(effects, tmp_path, texts=Texts(odd[0], odd, odd))
     for width in (1440, 320):
         tab.look(width, 844)
         tab.open(page)
@@ -262,9 +272,3 @@ def test_odd_words_change_nothing(tab: Browser, roles: xr.Dataset, prompts: list
         assert tab.tell("document.title") == odd[0]
         assert tab.tell("document.querySelectorAll('main img, main script').length") == 0
     assert (tab.problems, tab.requests) == ([], [])
-
-
-def _texts(odd: list[str]) -> Any:
-    from spiritlens.report.page.document import Texts
-
-    return Texts(title=odd[0], notes=odd, findings=odd)

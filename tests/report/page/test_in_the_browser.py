@@ -45,7 +45,7 @@ def test_numbers_of_findings_outline_what_they_speak_of(tab: Browser, study_page
     cell = follow("cell")
     tab.wait("document.querySelector('[data-side=\"S2T\"] .outlined')")
     assert tab.tell("document.querySelectorAll('[data-side=\"S2T\"] .outlined').length") == 1
-    assert tab.tell("document.querySelector('#difference-dots p').textContent").startswith(
+    assert tab.tell("document.querySelector('#difference-dots figcaption').textContent").startswith(
         f"{cell['word']}, layer {cell['layer']}: S2T − T2T of each fact"
     )
     follow("compared")

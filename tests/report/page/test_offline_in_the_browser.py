@@ -12,7 +12,9 @@ CONTROLS = "button, summary, select, input, a[href], [role=application], [role=l
 EVERY = f"[...document.querySelectorAll({CONTROLS!r})]"
 QUIET = """(() => {
   window.asked = [];
-  for (const name of ['open', 'print', 'fetch']) window[name] = (...given) => { asked.push([name, ...given].join(' ')); };
+  for (const name of ['open', 'print', 'fetch']) {
+    window[name] = (...given) => { asked.push([name, ...given].join(' ')); };
+  }
   navigator.sendBeacon = (...given) => { asked.push(['beacon', ...given].join(' ')); };
   HTMLFormElement.prototype.submit = () => asked.push('submit');
 })()"""

@@ -1,6 +1,7 @@
 // What a colour means: one diverging scale about 0, tied to the total effect, in light and in dark.
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const PAPER_WIDTH = 680, PAPER_HEIGHT = 860; // pixels between the margins of A4, less a heading and a caption
 const paper = { printing: false }; // paper is light, also where the screen is dark
 const isDark = () => dark.matches && !paper.printing;
 const LIGHT_SCALE = [[33, 102, 172], [146, 197, 222], [255, 255, 255], [244, 165, 130], [178, 24, 43]];

@@ -42,7 +42,7 @@ function factPanel(set, prompt, map, kind) {
   return make("figure", { class: "panel", "data-kind": kind, "data-prompt": prompt },
     make("figcaption", {}, make("strong", {}, kind), ` · total effect ${number(map.total)}${knows} · ${several(set.samples, "noise sample")}`,
       within ? make("span", { class: "within" }, " The total effect lies within the noise floor: this map shows noise.") : null,
-      set.axis !== "role" && soundPlace(prompt) >= 0 ? " · click a word, a unit or a column to hear it" : null),
+      set.axis !== "role" && soundPlace(prompt) >= 0 ? make("span", { class: "hint" }, " · click a word, a unit or a column to hear it") : null),
     set.axis === "role" || !speechOf(prompt) ? null : playerBar(prompt, voiceWords(prompt)),
     make("div", { class: "map-host" }), tableBehind(`the map ${kind}, ${map.component.name}`, () => gridOf(map)));
 }

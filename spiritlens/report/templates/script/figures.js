@@ -25,11 +25,11 @@ const figures = JSON.parse(document.getElementById("figures").textContent);
 
 async function drawFigure(element) {
   const forms = figures[element.dataset.figure];
-  const form = small.matches && forms.narrow ? forms.narrow : forms.wide;
+  const form = small.matches && !paper.printing && forms.narrow ? forms.narrow : forms.wide;
   if (!window.Plotly) await readPlotly();
-  const layout = { ...form.layout, ...(paper.printing ? { width: PAPER_WIDTH } : {}) };
+  const layout = { ...form.layout, ...(paper.printing ? { width: PAPER_WIDTH, height: Math.min(form.layout.height, PAPER_HEIGHT) } : {}) };
   const look = isDark() ? { data: inTheDark(form.data), layout: { ...inTheDark(layout), paper_bgcolor: IN_THE_DARK.white, plot_bgcolor: IN_THE_DARK.white } } : { data: form.data, layout };
-  element.style.minHeight = form.layout.height + "px";
+  element.style.minHeight = layout.height + "px";
   element.dataset.drawn = "yes";
   await window.Plotly.react(element, look.data, look.layout, figureSettings());
 }

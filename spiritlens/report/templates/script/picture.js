@@ -2,7 +2,7 @@
 // where they stand. Colours are written out, so that the picture needs no style sheet.
 
 const LOOK = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "visibility", "font-family", "font-size", "font-weight", "text-anchor", "dominant-baseline", "paint-order"];
-const NOT_DRAWN = "button.play, .player, details, .take-away, .choices, select, [hidden], #tip, .play-cursor, .stretch.pointed, .stretch.heard, .cursor, .guide";
+const NOT_DRAWN = "button.play, .player, .hint, details, .take-away, .choices, select, [hidden], #tip, .play-cursor, .stretch.pointed, .stretch.heard, .cursor, .guide";
 const EDGE = 8; // pixels around a picture
 const paint = make("canvas", { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
 
@@ -36,7 +36,8 @@ function collect(element, into) {
   if (element.matches(".bar")) add(barOf(element, x, y, box));
   else {
     const fill = plainColour(getComputedStyle(element).backgroundColor);
-    if (fill && element.matches(".word, .token, .stretch")) add(shape("rect", { x, y, width: box.width, height: box.height, fill }));
+    if (fill && element.matches(".word, .token")) add(shape("rect", { x: x + 1, y, width: Math.max(1, box.width - 2), height: box.height, fill }));
+    if (element.matches(".stretch")) add(shape("rect", { x, y, width: box.width, height: box.height, fill: "none", stroke: plainColour(getComputedStyle(element).borderLeftColor), "stroke-dasharray": "4 3" }));
   }
   element.childNodes.forEach((node) => {
     if (node.nodeType === Node.ELEMENT_NODE) collect(node, into);

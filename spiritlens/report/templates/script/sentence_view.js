@@ -3,7 +3,6 @@
 
 const SENTENCE_LEFT = 36; // pixels for the labels of layers
 const WAVE = 44; // pixels of a waveform
-const PAPER_WIDTH = 680; // pixels between the margins of A4
 
 /** Draws a sentence and returns {svg, light}: its map (null without one), and what lights words by their index.
  *
