@@ -11,6 +11,7 @@ beside it, and opened in Debian's chromium: first paint, time and CPU until the 
 of facts.
 """
 
+import importlib
 import json
 import os
 import resource
@@ -120,8 +121,8 @@ def prompt_of(kind: str, fact: int, line: tuple[Any, ...]) -> Any:
 
     try:
         from spiritlens.speech.audio.waveform import Waveform
-    except ModuleNotFoundError:
-        from spiritlens.speech.waveform import Waveform
+    except ModuleNotFoundError:  # where it was in earlier commits
+        Waveform = importlib.import_module("spiritlens.speech.waveform").Waveform
 
     columns = list(zip(*line, strict=True))
     waveform = None

@@ -25,8 +25,6 @@ from spiritlens.report.page.findings import Part
 from spiritlens.report.page.packing import deflated, script_json
 from spiritlens.report.paper.figure_numbers import figure_numbers
 
-READ = ("heatmap", "scatter", "bar", "table")
-"""Kinds of traces whose numbers can be taken away."""
 PLOTLY_HEIGHT, PLOTLY_TOP = 450, 100
 """What plotly draws where a figure names no height and no upper margin, in pixels."""
 
@@ -63,7 +61,7 @@ class Plot:
 
     def numbers(self) -> dict[str, Any] | None:
         """What is drawn as a table, ``{"columns": [...], "rows": [...]}``; None for traces that have no reader."""
-        if any(trace.type not in READ for trace in self.figure.data):
+        if not all(_is_read(trace) for trace in self.figure.data):
             return None
         frame = figure_numbers(self.figure)
         rows = [[_value(one) for one in row] for row in frame.itertuples(index=False)]
@@ -189,6 +187,12 @@ def write_page(
         )
     )
     return write_whole(given_path("path", path), page.encode())
+
+
+def _is_read(trace: Any) -> bool:
+    """Whether `figure_numbers` reads a trace; figures of one's own may have any."""
+    along = trace.type in ("scatter", "bar") and trace.x is not None and trace.y is not None
+    return along or trace.type in ("heatmap", "table")
 
 
 def _value(cell: Any) -> Any:
