@@ -3,12 +3,16 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VENV4 ?= .venv-transformer-lens-4
+BIN4 := $(VENV4)/bin
+READY4 := $(VENV4)/.ready
+IDENTITY := tests/numbers tests/models tests/runs tests/analysis
 NUMERIC := tests/runs tests/analysis tests/comparison tests/models tests/speech/encoders
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 # An older processor's instructions, for every library that chooses by itself.
 OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: demo test test-slow test-numeric lint docs debian python clean
+.PHONY: demo test test-slow test-numeric test-transformer-lens-4 lint docs debian python clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -28,6 +32,11 @@ test-numeric: $(READY)
 	@ONEDNN_MAX_CPU_ISA=AVX512_CORE OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q $(NUMERIC)
 	@echo "numeric tests: all instructions of this processor, one thread"
 	@env -u ONEDNN_MAX_CPU_ISA OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
+
+# The identity suite under TransformerLens 4, in an environment of its own: every method's known numbers, the protocol
+# against full passes and Hugging Face's hooks, the sweep and every method against plain loops.
+test-transformer-lens-4: $(READY4)
+	@OMP_NUM_THREADS=1 $(BIN4)/python -m pytest -q -n 2 $(IDENTITY)
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -53,5 +62,11 @@ $(READY): pyproject.toml constraints.txt | python
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --timeout 60 --retries 10 -c constraints.txt -e ".[test,docs]"
 	@touch $@
 
+$(READY4): pyproject.toml constraints-transformer-lens-4.txt | python
+	@echo "Setting up $(VENV4): this takes a few minutes the first time."
+	@$(BIN4)/python -c $(NEW_ENOUGH) 2>/dev/null || $(PYTHON) -m venv --clear $(VENV4) || { rm -rf $(VENV4); exit 1; }
+	@$(BIN4)/python -m pip install -qq --disable-pip-version-check --timeout 60 --retries 10 -c constraints-transformer-lens-4.txt -e ".[test]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) docs/_build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV4) docs/_build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,9 +7,10 @@ Each way of loading runs in a process of its own. *Peak* is the highest resident
 reached while loading and running one forward pass of 64 tokens, above the resident memory after all imports; it is
 given in GB and in multiples of the checkpoint's size in the target dtype. *Forward* is the time of one batch of 1 × 64
 tokens, measured in turns with Hugging Face's model (sdpa) of the same weights, medians of the rounds, at one thread.
-Linux only (it reads /proc).
+Linux only (it reads /proc). Under TransformerLens 4, which has no HookedTransformer, only the ways that need none run.
 """
 
+import copy
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ import tyro
 GIGABYTE = 1e9
 WAYS = {
     "spiritlens": "spiritlens",
+    "spiritlens bridge": "spiritlens, on a TransformerBridge",
     "spiritlens folded": "spiritlens, norms folded",
     "spiritlens float32": "spiritlens, bfloat16 → float32",
     "hugging face": "Hugging Face alone",
@@ -64,11 +66,10 @@ def resident(field: str) -> int:
 def measure(way: str, folder: Path) -> dict[str, float]:
     """Load one way in this process, run one forward pass, and report peaks and times."""
     import torch
-    from transformer_lens import HookedTransformer  # noqa: F401 (imports are not part of the peak)
     from transformers import LlamaForCausalLM
 
+    from spiritlens.models.backends import maker  # imports are not part of the peak
     from spiritlens.models.checkpoints.checkpoint import read_checkpoint
-    from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_transformer
 
     tokens = torch.arange(3, 67)[None]
     before = resident("VmRSS")
@@ -80,10 +81,11 @@ def measure(way: str, folder: Path) -> dict[str, float]:
         model = stock_model(folder)
     else:
         read = read_checkpoint(folder, torch.float32 if way.endswith("float32") else None)
-        model = hooked_transformer(read.weights, read.config)
+        making = maker("bridge" if way.endswith("bridge") else None)
+        model = making.converted(read.weights, read.config)
         del read
         if way.endswith("folded"):
-            fold_norms(model)
+            making.folded(model)
     loaded = time.perf_counter() - began
     with torch.no_grad():
         model(tokens)
@@ -115,7 +117,8 @@ def forward_times(rounds: int) -> dict[str, float]:
     import torch
     from transformers import LlamaForCausalLM
 
-    from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
+    from spiritlens.models.backends import maker
+    from spiritlens.models.checkpoints.llama import owned
     from spiritlens.models.random_weights import random_config, random_weights
 
     torch.set_num_threads(1)
@@ -124,14 +127,16 @@ def forward_times(rounds: int) -> dict[str, float]:
     llama.load_state_dict(random_weights(config))
     models = {
         "Hugging Face": lambda tokens: llama(tokens, use_cache=False).logits,
-        "spiritlens": hooked_from_llama(llama),
-        "spiritlens, norms folded": fold_norms(hooked_transformer(owned(llama.state_dict()), config)),
+        "spiritlens": maker(None).shared(copy.deepcopy(llama), "random"),
+        "spiritlens, norms folded": maker(None).folded(maker(None).converted(owned(llama.state_dict()), config)),
+        "spiritlens, on a TransformerBridge": maker("bridge").converted(owned(llama.state_dict()), config),
     }
-    stock = hooked_from_llama(llama)
-    for name, value in stock.named_parameters():  # the layout that TransformerLens's own loader leaves
-        if "W_" in name:
-            value.data = value.data.contiguous()
-    models["TransformerLens's own path"] = stock
+    if maker(None).name == "hooked_transformer":
+        stock = maker(None).shared(llama, "random")
+        for name, value in stock.named_parameters():  # the layout that TransformerLens's own loader leaves
+            if "W_" in name:
+                value.data = value.data.contiguous()
+        models["TransformerLens's own path"] = stock
     tokens, times = torch.arange(3, 67)[None], {name: [] for name in models}
     with torch.no_grad():
         for _ in range(rounds + 1):  # the first round warms up

@@ -59,7 +59,6 @@ def write_finding_page(
         lead=lead,
         findings=findings,
         sections=sections,
-        examples=[],
         methods=methods,
         settings=Table("Settings", rows, folded=True),
     )

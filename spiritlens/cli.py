@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import tyro
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 Listener = Literal["none", "whisper"]
+Settings = TypeVar("Settings", StudySettings, SensitivitySettings)
 
 
 def trace(
@@ -42,14 +43,7 @@ def trace(
         protocol: 'seed' also runs the seed study's protocol on the same facts: those known in each modality, token by
             token, beside our own.
     """
-    from spiritlens.arguments import number
-    from spiritlens.studies.settings import given_folder
-
-    number("tflops", tflops, above=0)
-    given_folder(out)
-    chosen = _facts(facts, settings.phrasing)
-    settings = settings.checked(chosen)
-    lens = _load(model, dtype, device)
+    settings, chosen, lens = _begun(settings, facts, out, tflops, (model, dtype, device))
 
     from spiritlens.studies.cost import study_cost
     from spiritlens.studies.study import study
@@ -85,14 +79,7 @@ def sensitivity(
         dry_run: Only say cells, token-layers, FLOPs, memory and hours of each trace, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
-    from spiritlens.arguments import number
-    from spiritlens.studies.settings import given_folder
-
-    number("tflops", tflops, above=0)
-    given_folder(out)
-    chosen = _facts(facts, settings.phrasing)
-    settings = settings.checked(chosen)
-    lens = _load(model, dtype, device)
+    settings, chosen, lens = _begun(settings, facts, out, tflops, (model, dtype, device))
 
     import spiritlens as sl
 
@@ -104,6 +91,19 @@ def sensitivity(
         return
     listener = sl.speech.Whisper() if recogniser == "whisper" else None
     print(sl.sensitivity(lens, out, settings, chosen, recogniser=listener))
+
+
+def _begun(
+    settings: Settings, source: str, out: Path, tflops: float, checkpoint: tuple[str | None, Dtype | None, str | None]
+) -> "tuple[Settings, Facts, Lens]":
+    """Checked settings, the facts, and the lens of a checkpoint (model, dtype, device): all that a job begins with."""
+    from spiritlens.arguments import number
+    from spiritlens.studies.settings import given_folder
+
+    number("tflops", tflops, above=0)
+    given_folder(out)
+    facts = _facts(source, settings.phrasing)
+    return settings.checked(facts), facts, _load(*checkpoint)
 
 
 def _facts(source: str, phrasing: str | None) -> "Facts":

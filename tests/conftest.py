@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 settings.register_profile("spiritlens", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("spiritlens")
+
+
+if find_spec("transformer_lens.HookedTransformer") is None:  # TransformerLens 4
+    collect_ignore = ["models/hooked_transformer", "analysis/test_induction.py"]
 
 
 @pytest.fixture(scope="session", autouse=True)

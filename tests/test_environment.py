@@ -13,8 +13,7 @@ import xarray as xr
 import spiritlens as sl
 from spiritlens.components import hook_name
 from spiritlens.environment import plain_arithmetic, plain_torch
-from spiritlens.models.hooked_transformer.conversion import hooked_transformer
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.backends import backend_of, maker
 from spiritlens.models.planted.planted import planted
 from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
 
@@ -179,9 +178,11 @@ def test_a_lens_that_is_made_there_is_the_same(environment):
 def test_a_model_made_in_inference_mode_by_hand_is_named():
     config = random_config(n_layers=1)
     with torch.inference_mode():
-        model = hooked_transformer(random_weights(config), config, torch.float32, name="by hand")
+        model = maker(None).converted(random_weights(config), config, torch.float32, name="by hand")
     with pytest.raises(ValueError, match=r"made inside torch\.inference_mode"):
-        HookedLensModel(model).gradients(torch.tensor([[1, 5]]), ["hook_embed"], lambda logits: logits[0, -1, 5])
+        backend_of(model).opened(model).gradients(
+            torch.tensor([[1, 5]]), ["hook_embed"], lambda logits: logits[0, -1, 5]
+        )
 
 
 def test_gradients_are_off_inside_unless_asked_for_and_restored_after_an_error():

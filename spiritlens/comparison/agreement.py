@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from spiritlens.comparison.fact_maps import FactMaps
 from spiritlens.comparison.jackknife import Jackknifed, jackknifed
@@ -127,7 +127,7 @@ def correlations(moments: PopulationMoments) -> Array:
 def _no_map(own: Array) -> bool:
     """Whether the variance of a modality's true map over cells may be 0."""
     moved = jackknifed(own, [str(place) for place in range(len(own) - 1)])
-    return not bool(moved.value - float(scipy.stats.t.ppf(0.95, moved.smallest - 1)) * moved.error > 0)
+    return not bool(moved.value - float(scipy.special.stdtrit(moved.smallest - 1, 0.95)) * moved.error > 0)
 
 
 def _reliability(moments: PopulationMoments) -> tuple[float, float]:

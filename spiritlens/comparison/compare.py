@@ -190,6 +190,9 @@ def _compared(
         heard=_heard(effects, kinds, metric, rules, draws),
         limited_by=limited_by(effects, kinds, metric),
         conditions=conditions(effects, pairs, kinds, judged),
+        resamples=draws.resamples,
+        permutations=draws.permutations,
+        seed=draws.seed,
         canary=str(canary(effects)),
     )
 

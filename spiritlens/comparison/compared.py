@@ -44,7 +44,8 @@ class Compared:
     `identity` is fact identity among all facts, and within relations.
     `closed` is why nothing is told of it ("": something is); `served` is what the heads of one modality do in the
     other, where an interchange was given; `conditions` are sentences on what it does not reach;
-    `canary` is what two patches of known outcome say of the engine.
+    `canary` is what two patches of known outcome say of the engine; `resamples`, `permutations` and `seed` are what
+    was drawn.
     """
 
     kinds: tuple[str, str]
@@ -73,6 +74,9 @@ class Compared:
     heard: Adjusted | None
     limited_by: tuple[VarianceComponents | None, ...]
     conditions: tuple[str, ...]
+    resamples: int
+    permutations: int
+    seed: int
     canary: str
 
     def __setstate__(self, state: dict[str, Any]) -> None:

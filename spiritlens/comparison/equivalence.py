@@ -37,7 +37,6 @@ import scipy.optimize
 import scipy.special
 import scipy.stats
 
-from spiritlens.comparison.jackknife import Jackknifed
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import FEWEST_CLUSTERS, MeanInterval, cluster_interval, hall_ends, hall_p
 
@@ -103,19 +102,6 @@ def judge_mean(
     return replace(judged, p=p)
 
 
-def judge_jackknifed(difference: Jackknifed, *, margin: float, alpha: float = 0.05) -> Judged:
-    """A difference of two statistics that are no means, such as two r, by its jackknife interval."""
-    interval = difference.interval(1 - alpha)
-    least = detectable(difference.error, difference.smallest - 1, alpha)
-    why = "" if difference.smallest >= FEWEST_CLUSTERS else "too few clusters"
-    p = (
-        float("nan")
-        if why
-        else 2 * float(scipy.stats.t.sf(abs(difference.value) / difference.error, difference.smallest - 1))
-    )
-    return replace(_judged(difference.value, interval, interval, margin, least, why), p=p)
-
-
 def judge_interval(
     value: float,
     of_level: Callable[[float], tuple[float, float]],
@@ -133,7 +119,7 @@ def judge_interval(
     if n_clusters < FEWEST_CLUSTERS:
         return _judged(value, (nan, nan), (nan, nan), margin, nan, "too few clusters")
     ends = of_level(alpha)
-    error = (ends[1] - ends[0]) / 2 / float(scipy.stats.t.ppf(1 - alpha / 2, n_clusters - 1))
+    error = (ends[1] - ends[0]) / 2 / float(scipy.special.stdtrit(n_clusters - 1, 1 - alpha / 2))
     judged = _judged(value, ends, ends, margin, detectable(error, n_clusters - 1, alpha), "")
     return replace(judged, p=smallest_level(of_level, least))
 

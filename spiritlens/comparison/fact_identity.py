@@ -35,7 +35,7 @@ import numpy as np
 import scipy.stats
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.effects.clusters import Array
+from spiritlens.effects.clusters import Array, cluster_codes, cluster_sums
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 CLOSE = 1e-12
@@ -118,9 +118,10 @@ def _similarities(maps: FactMaps, groups: Any, noise_floor: float) -> tuple[list
     units = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     codes = np.array([units[key] for key in keys])
     of_group = np.array([group for _, group in units])
-    shapes = [_residual_shapes(_means(values, codes), of_group, noise_floor) for values in (maps.first, maps.second)]
-    similarity = shapes[0] @ shapes[1].T
-    measured = np.logical_and(*(_has_values(values, codes) for values in (maps.first, maps.second)))
+    means = [_means(values, codes) for values in (maps.first, maps.second)]
+    first, second = (_residual_shapes(values, of_group, noise_floor) for values in means)
+    similarity = first @ second.T
+    measured = np.all([~np.isnan(values).all(axis=1) for values in means], axis=0)
     has: dict[Any, dict[Any, int]] = {}
     for (subject, group), place in units.items():
         if measured[place]:
@@ -138,21 +139,13 @@ def _similarities(maps: FactMaps, groups: Any, noise_floor: float) -> tuple[list
 
 def _means(values: Array, codes: Any) -> Array:
     """Means of the facts of each unit [unit cell], NaN skipped."""
-    member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
-    present = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray((member @ np.where(present, values, 0.0)) / (member @ present.astype(np.float64)))
-
-
-def _has_values(values: Array, codes: Any) -> Any:
-    """Which units have any cell [unit]."""
-    return (~np.isnan(_means(values, codes))).any(axis=1)
+    return cluster_sums(values, codes, int(codes.max()) + 1).means_by_cluster
 
 
 def _residual_shapes(values: Array, groups: Any, noise_floor: float) -> Array:
     """Residual maps of units, centred over their cells and of length 1 [unit cell]; 0 where missing or flat."""
     shapes = np.zeros_like(values)
-    codes = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    codes, _ = cluster_codes(groups)
     residual = values - _means(values, codes)[codes]
     present = ~np.isnan(residual)
     counts = np.maximum(present.sum(axis=1, keepdims=True), 1)
@@ -180,8 +173,11 @@ def _permuted(contrasts: Sequence[Array], permutations: int, seed: int) -> tuple
     sums = np.zeros(permutations + 1)
     for one in contrasts:
         rows = np.arange(len(one))
-        taken = rng.permuted(np.broadcast_to(rows, (permutations, len(one))), axis=1)
-        sums += np.concatenate([[np.trace(one)], one[rows, taken].sum(axis=1)])
+        taken = np.tile(rows, (permutations, 1))
+        rng.permuted(taken, axis=1, out=taken)
+        sums[0] += np.trace(one)
+        for row in rows:  # one column at a time: no array of all that was taken
+            sums[1:] += one[row].take(taken[:, row])
     return sums, 1 / (permutations + 1)
 
 

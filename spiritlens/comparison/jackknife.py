@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
@@ -44,7 +44,7 @@ class Jackknifed:
         """Student's interval (low, high) at this confidence; NaN below `FEWEST_CLUSTERS` clusters."""
         if self.smallest < FEWEST_CLUSTERS:
             return float("nan"), float("nan")
-        reach = float(scipy.stats.t.ppf((1 + confidence) / 2, self.smallest - 1)) * self.error
+        reach = float(scipy.special.stdtrit(self.smallest - 1, (1 + confidence) / 2)) * self.error
         return self.value - reach, self.value + reach
 
 

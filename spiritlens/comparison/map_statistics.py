@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from spiritlens.comparison.shifts import peaks
+from spiritlens.comparison.shifts import without_gaps
 from spiritlens.effects.clusters import Array
 
 
@@ -26,19 +26,20 @@ def handovers(subject: Array, other: Array, least: Any = 0.0) -> Array:
     or where the subject itself never reaches `least`.
     """
     rows, n_layers = np.arange(len(subject)), subject.shape[1]
-    least = np.broadcast_to(np.asarray(least, dtype=np.float64), (len(subject),))[:, None]
-    peak = peaks(subject, np.arange(n_layers))[:, None]
-    highest = np.nan_to_num(other, nan=-np.inf).max(axis=1, keepdims=True)
-    start = np.nan_to_num(peak).astype(np.int64)
+    least = np.broadcast_to(np.asarray(least, dtype=np.float64), (len(subject),))
+    own, others = without_gaps(subject), without_gaps(other)
+    start = own.argmax(axis=1)
+    highest = own[rows, start]
+    carries = (highest > 0) & (highest >= least)
+    enough = np.maximum(others.max(axis=1) / 2, least)
     lead = other - subject
-    carries = (peak >= 0) & (np.nan_to_num(subject, nan=-np.inf).max(axis=1, keepdims=True) >= least)
-    ahead = (lead >= 0) & (other >= highest / 2) & (other >= least) & (np.arange(n_layers) >= start) & carries
+    ahead = (lead >= 0) & (others >= enough[:, None]) & (np.arange(n_layers) >= start[:, None]) & carries[:, None]
     at = ahead.argmax(axis=1)
     before = np.maximum(at - 1, 0)
     early, step = lead[rows, before], lead[rows, at] - lead[rows, before]
     with np.errstate(invalid="ignore", divide="ignore"):
-        between = np.where((at > start[:, 0]) & (early < 0), before - early / np.where(step > 0, step, 1.0), at)
-    return np.where(ahead.any(axis=1), between, np.nan)
+        between = np.where((at > start) & (early < 0), before - early / np.where(step > 0, step, 1.0), at)
+    return np.where(ahead[rows, at], between, np.nan)
 
 
 def role_shares(maps: Array) -> Array:

@@ -96,13 +96,14 @@ def prompt_maps(effects: xr.Dataset, metric: str, last: Last) -> PromptMaps:
     """The effects of a dataset in one metric, by role, with its read-out rows joined."""
     if "head" in effects.dims:
         raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
-    chosen = effects.sel(metric=[metric])
+    chosen = effects.isel(metric=[effects["metric"].values.tolist().index(metric)])
     order = ("prompt", "component", "layer", "role")
-    found = by_role(chosen).isel(metric=0).transpose(*order)
+    found = by_role(chosen)
     roles = ordered_roles(found["role"].values.tolist())
     places = [found["role"].values.tolist().index(role) for role in roles]
-    values, names = _aligned(found.values[..., places], roles, last)
-    ran, _ = _aligned(role_runs(chosen).transpose(*order).values[..., places], roles, last)
+    of_metric = found.variable.transpose(*order, "metric").values[..., 0]
+    values, names = _aligned(_taken(of_metric, places, 3), roles, last)
+    ran, _ = _aligned(_taken(role_runs(chosen).variable.transpose(*order).values, places, 3), roles, last)
     change = (chosen["clean"].values[:, None] - chosen["corrupted"].values) * chosen["metric_sign"].values
     return PromptMaps(
         values=values,
@@ -133,7 +134,7 @@ def paired(
     """
     places = [one.of(kind, facts) for one, kind in zip((first, second), kinds, strict=True)]
     owners = [one.labels["fact"][place] for one, place in zip((first, second), places, strict=True)]
-    known_in_both = [fact for fact in dict.fromkeys(owners[0].tolist()) if fact in set(owners[1].tolist())]
+    known_in_both = _common(tuple(dict.fromkeys(owners[0].tolist())), owners[1].tolist())
     if not known_in_both:
         raise ValueError(f"no fact is known in both {kinds[0]} and {kinds[1]}: see the accuracy table")
     keys, by_phrasing = _keys((first, second), kinds, places)
@@ -214,7 +215,9 @@ def _means(of: PromptMaps, places: Any, facts: list[str], first: PromptMaps, sec
     for column, key in enumerate(keys):
         weights[rows[key[0]], column] = 1 / sizes[key]
     components, layers, roles = _indices(of, first, second)
-    values = of.values[places][:, components][:, :, layers][..., roles]
+    values = of.values.take(places, axis=0)
+    for axis, kept in enumerate((components, layers, roles), start=1):
+        values = _taken(values, kept, axis)
     once = dict(reversed(list(zip(own, places.tolist(), strict=True))))
     at = [once[fact] for fact in facts]
     return _Side(
@@ -240,9 +243,15 @@ def _in_both(sides: list[_Side]) -> tuple[Array, Mask]:
     return np.where(missing, np.nan, values), unequal
 
 
+def _taken(values: Array, places: list[int], axis: int) -> Array:
+    """The values at these places of an axis; themselves where that is all of them in order."""
+    return values if places == list(range(values.shape[axis])) else values.take(places, axis=axis)
+
+
 def _common(first: Any, second: Any) -> Any:
     """What both have, in the order of the first."""
-    return tuple(one for one in first if one in set(second))
+    there = set(second)
+    return tuple(one for one in first if one in there)
 
 
 def _indices(of: PromptMaps, first: PromptMaps, second: PromptMaps) -> tuple[list[int], list[int], list[int]]:

@@ -6,6 +6,7 @@ draws, in float32: their interval is no finer than that. Row 0 of the weights is
 of a statistic is the estimate itself (of draws: to float32; the estimate is taken from the other rows).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.fact_maps import Names
-from spiritlens.effects.bootstrap import bootstrap_weights, interval
+from spiritlens.effects.bootstrap import bootstrap_weights, interval_ends
 from spiritlens.effects.clusters import Array
-from spiritlens.effects.intervals import jackknife_interval, left_out_weights
+from spiritlens.effects.intervals import jackknife_ends, jackknife_interval, left_out_weights
 
 Rows = Literal["left out", "draws"]
 
@@ -51,24 +52,43 @@ class Sampling:
 
         `exact`: the estimate, where it was computed more finely than the first value.
         """
-        confidence = self.confidence if confidence is None else confidence
+        return self.at_any(values, exact)(self.confidence if confidence is None else confidence)
+
+    def at_any(self, values: Array, exact: float | None = None) -> Callable[[float], Estimate]:
+        """The estimate with its interval at any confidence: all but the ends is worked out once."""
         value = float(values[0]) if exact is None else exact
         if np.isnan(value) or len(values) == 1:
-            return Estimate(value)
-        if self.rows == "left out":
-            if np.isnan(values).any():
-                return Estimate(value)
-            low, high = (float(end) for end in jackknife_interval(values, self.sizes, confidence))
-            return Estimate(value, low, high)
-        return drawn_estimate(value, values[1:], self.n_clusters, confidence)
+            return lambda confidence: Estimate(value)
+        if self.rows == "draws":
+            return drawn_at_any(value, values[1:], self.n_clusters)
+        if np.isnan(values).any():
+            return lambda confidence: Estimate(value)
+        ends = jackknife_ends(values, self.sizes)
+        return lambda confidence: Estimate(value, *(float(end) for end in ends(confidence)))
+
+    def estimates(self, values: Array) -> list[Estimate]:
+        """Several estimates at once, from the values without each cluster [1 + cluster statistic]."""
+        low, high = jackknife_interval(values, self.sizes, self.confidence)
+        ends = np.where(np.isnan(values).any(axis=0), np.nan, [low, high]).T.tolist()
+        return [Estimate(value, *end) for value, end in zip(values[0].tolist(), ends, strict=True)]
 
 
 def drawn_estimate(value: float, draws: Array, n_clusters: int, confidence: float) -> Estimate:
     """An estimate with the interval of its bootstrap draws [draw], widened to hold it; none if too many are empty."""
+    return drawn_at_any(value, draws, n_clusters)(confidence)
+
+
+def drawn_at_any(value: float, draws: Array, n_clusters: int) -> Callable[[float], Estimate]:
+    """`drawn_estimate` at any confidence: draws are sorted once."""
     if np.isnan(value) or np.isnan(draws).mean() > MOST_EMPTY_DRAWS:
-        return Estimate(value)
-    low, high = (float(end) for end in interval(draws, n_clusters, confidence))
-    return Estimate(value, min(low, value), max(high, value))
+        return lambda confidence: Estimate(value)
+    ends = interval_ends(draws, n_clusters)
+
+    def at(confidence: float) -> Estimate:
+        low, high = ends(confidence)
+        return Estimate(value, min(low, value), max(high, value))
+
+    return at
 
 
 def samplings(clusters: Names, *, confidence: float, resamples: int, seed: int) -> tuple[Sampling, Sampling]:

@@ -38,8 +38,16 @@ def centres(curves: Array, layers: Any) -> Array:
 
 def peaks(curves: Array, layers: Any) -> Array:
     """Layer of the largest value of each curve [draw], in the units of `layers` [layer]; NaN where none is above 0."""
-    places = np.nan_to_num(curves, nan=-np.inf).argmax(axis=1)
-    return np.asarray(np.where((curves > 0).any(axis=1), np.asarray(layers, dtype=np.float64)[places], np.nan))
+    filled = without_gaps(curves)
+    places = filled.argmax(axis=1)
+    highest = filled[np.arange(len(filled)), places]
+    return np.asarray(np.where(highest > 0, np.asarray(layers, dtype=np.float64)[places], np.nan))
+
+
+def without_gaps(curves: Array) -> Array:
+    """The curves with −∞ where they were not measured: lower than any value."""
+    missing = np.isnan(curves)
+    return np.where(missing, -np.inf, curves) if missing.any() else curves
 
 
 def as_high_as_the_peak(values: Array, clusters: Any, floor: float = 0.0) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -137,25 +137,30 @@ class MapPair:
     @cached_property
     def handovers(self) -> tuple[Array, Array]:
         """Layer at which the read-out takes over from the subject [draw]."""
-        first, second = (self._handover(self.readout[side], side) for side in (0, 1))
+        first, second = (self._handover(self.subject[side], self.readout[side], side) for side in (0, 1))
         return first, second
 
-    def _handover(self, curves: Array, side: int) -> Array:
+    def _handover(self, subject: Array, curves: Array, side: int) -> Array:
+        """Where each curve takes over from the subject's [curve], one subject's curve each or one for all."""
         least = max(TAKES_OVER * self.totals[side], self.floor)
-        return self.in_layers(handovers(self.subject[side], curves, least))
+        return self.in_layers(handovers(np.broadcast_to(subject, curves.shape), curves, least))
 
     def taker(self, side: int) -> str:
         """The role that takes over from the subject: the read-out, else the earliest other; "" where none does."""
+        if not np.isnan(self.handovers[side][0]):
+            return self.readout_role
         others = [role for role in self.roles if role not in (SUBJECT, self.readout_role)]
-        found = {role: float(self.taken_over(role, side)[0]) for role in (self.readout_role, *others)}
-        there = {role: layer for role, layer in found.items() if not np.isnan(layer)}
-        return self.readout_role if self.readout_role in there else min(there, key=lambda name: there[name], default="")
+        if not others:
+            return ""
+        facts = np.stack([self.of_facts(role, side) for role in others], axis=1)  # [fact role layer]
+        layers = self._handover(self.subject[side][:1], weighted_means(facts, self.weights[:1])[0], side)
+        return "" if np.isnan(layers).all() else others[int(np.nanargmin(layers))]
 
     def taken_over(self, role: str, side: int) -> Array:
         """The layer at which a role takes over from the subject in one modality [draw]."""
         if role == self.readout_role:
             return self.handovers[side]
-        return self._handover(weighted_means(self.of_facts(role, side), self.weights), side)
+        return self._handover(self.subject[side], weighted_means(self.of_facts(role, side), self.weights), side)
 
 
 class InLayers(TypedDict):
@@ -277,8 +282,10 @@ def estimated(statistic: Statistic, pairs: Sequence[MapPair], rules: Rules) -> t
     values = [(pair.sampling, statistic.of(pair)) for pair in chosen]
     exact = float(statistic.of(smooth)[0])
 
+    at_any = [sampling.at_any(value, exact) for sampling, value in values]
+
     def at(level: float) -> Estimate:
-        return widest([sampling.estimate(value, 1 - level, exact) for sampling, value in values])
+        return widest([estimate(1 - level) for estimate in at_any])
 
     def ends(level: float) -> tuple[float, float]:
         return at(level).low, at(level).high
@@ -319,13 +326,10 @@ def _taken_over(smooth: MapPair, drawn: Sequence[MapPair], side: int) -> TakenOv
 
 def _shares(pairs: Sequence[MapPair]) -> dict[str, tuple[Estimate, Estimate, Estimate]]:
     """Shares of the whole effect by role: of either modality, and their difference."""
-    shares = {}
-    for place, role in enumerate(pairs[0].roles):
-        sides = [[one[:, place] for one in pair.role_shares] for pair in pairs]
-        numbers = [(first, second, second - first) for first, second in sides]
-        first, second, apart = (
-            widest([pair.sampling.estimate(one[which]) for pair, one in zip(pairs, numbers, strict=True)])
-            for which in range(3)
-        )
-        shares[role] = (first, second, apart)
-    return shares
+    found: list[list[Estimate]] = []
+    for pair in pairs:
+        first, second = pair.role_shares  # [draw role]
+        found.append(pair.sampling.estimates(np.concatenate([first, second, second - first], axis=1)))
+    every = [widest(one) for one in zip(*found, strict=True)]
+    n = len(pairs[0].roles)
+    return {role: (every[at], every[n + at], every[2 * n + at]) for at, role in enumerate(pairs[0].roles)}

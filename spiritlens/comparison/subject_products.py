@@ -17,6 +17,9 @@ B_c, counts n_c and n = Σ n_c:
 Every fact weighs the same, as in all averages here; each pair's expectation is ⟨μ_a, μ_b⟩ as clusters are independent.
 Averaging facts within subjects first would weigh a subject of one fact as much as one of ten: another mean map.
 
+**Complete maps.** Where every fact has every cell, each cluster's sum is centred over cells first, and S and its values
+without each cluster are inner products of cells: ⟨Σ A − A_c, Σ B − B_c⟩ needs ⟨A_c, Σ B⟩, ⟨Σ A, B_c⟩ and ⟨A_c, B_c⟩.
+
 **Missing cells.** Each product of two cells has its own pairs: those of facts that have the one and the other. Centring
 needs all pairs of cells, ⟨μ_a, μ_b⟩ = 1/K Σ_k μ_ak μ_bk − 1/K² Σ_kl μ_ak μ_bl; cells that are missing in the same facts
 (the layers of a role) are summed first, so that the double sum runs over a few patterns.
@@ -30,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.effects.clusters import Array
+from spiritlens.effects.clusters import Array, Whole, cluster_sums
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -64,6 +67,8 @@ class _Sums:
 
 def shared_cells(maps: FactMaps, fewest: int = FEWEST_CLUSTERS) -> Mask:
     """Cells that at least `fewest` clusters have in the first modality, and in the second [cell]."""
+    if _is_complete(maps):
+        return np.full(maps.first.shape[1], len(set(maps.clusters.tolist())) >= fewest)
     codes = np.unique(maps.clusters, return_inverse=True)[1].reshape(-1)
     member = _membership(codes)
     present = [(~np.isnan(values)).astype(np.float64) for values in (maps.first, maps.second)]
@@ -74,11 +79,12 @@ def shared_cells(maps: FactMaps, fewest: int = FEWEST_CLUSTERS) -> Mask:
 def population_moments(maps: FactMaps) -> PopulationMoments:
     """Moments of the two maps; each cell must be held by three clusters at least (see `shared_cells`)."""
     names, codes = np.unique(maps.clusters, return_inverse=True)
-    member = _membership(codes.reshape(-1))
+    codes = codes.reshape(-1)
+    if _is_complete(maps):
+        return _complete_moments(maps, codes, tuple(names.tolist()))
+    member = _membership(codes)
     both = np.concatenate([~np.isnan(maps.first), ~np.isnan(maps.second)])
-    patterns = np.ones((1, both.shape[1]))
-    if not both.all():
-        patterns = _membership(np.unique(both, axis=1, return_inverse=True)[1].reshape(-1))
+    patterns = _membership(np.unique(both, axis=1, return_inverse=True)[1].reshape(-1))
     first, second = (_sums(values, member, patterns) for values in (maps.first, maps.second))
     return PopulationMoments(
         of_first=_products(first, first),
@@ -90,7 +96,43 @@ def population_moments(maps: FactMaps) -> PopulationMoments:
     )
 
 
-def _membership(codes: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
+def _is_complete(maps: FactMaps) -> bool:
+    """Whether every fact has every cell in both modalities."""
+    return not (np.isnan(maps.first).any() or np.isnan(maps.second).any())
+
+
+def _complete_moments(maps: FactMaps, codes: Whole, clusters: tuple[str, ...]) -> PopulationMoments:
+    """Moments of maps without missing cells, from inner products of centred cluster sums."""
+    sizes, n_cells = np.bincount(codes).astype(np.float64), maps.first.shape[1]
+    first, second = (
+        cluster_sums(values - values.mean(axis=1, keepdims=True), codes, len(clusters)).sums
+        for values in (maps.first, maps.second)
+    )  # [cluster cell]
+    facts = np.concatenate([[sizes.sum()], sizes.sum() - sizes])  # of all, then without each cluster
+    pairs = facts**2 - np.concatenate([[(sizes**2).sum()], (sizes**2).sum() - sizes**2])
+
+    def products(one: Array, other: Array) -> tuple[Array, Array]:
+        """Inner products of the sums without each cluster, and of each remaining cluster with itself [1 + cluster]."""
+        every, own = one.sum(axis=0), np.einsum("ck,ck->c", one, other)
+        of_all = other.sum(axis=0)
+        left = np.concatenate([[0.0], own - one @ of_all - other @ every])
+        return every @ of_all + left, own.sum() - np.concatenate([[0.0], own])
+
+    sums = {"first": products(first, first), "second": products(second, second), "across": products(first, second)}
+    with np.errstate(invalid="ignore", divide="ignore"):  # one cluster left: no pairs, NaN
+        unbiased = {name: (whole - own) / pairs / n_cells for name, (whole, own) in sums.items()}
+        means = {name: whole / facts**2 / n_cells for name, (whole, _) in sums.items()}
+    return PopulationMoments(
+        of_first=unbiased["first"],
+        of_second=unbiased["second"],
+        across=unbiased["across"],
+        mean_first=means["first"],
+        mean_second=means["second"],
+        clusters=clusters,
+    )
+
+
+def _membership(codes: Whole) -> Array:
     """Which thing belongs to which group, as 0 and 1 [group thing]."""
     return np.asarray(codes == np.arange(codes.max() + 1)[:, None], dtype=np.float64)
 

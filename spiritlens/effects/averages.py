@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import check_choice, shown, told_keywords
+from spiritlens.arguments import check_choice, number, shown, told_keywords
 from spiritlens.effects.intervals import MISSING, cluster_interval
 from spiritlens.effects.measures import AVERAGES_SCHEMA, check_averages
 from spiritlens.effects.quantities import Quantity, total
@@ -32,14 +32,10 @@ from spiritlens.effects.statistics import (
     NOTHING_KNOWN,
     fact_means,
     given_groups,
-    given_resampling,
     of_facts,
     subject_names,
 )
 from spiritlens.terms import Facts
-
-Resampling = tuple[float, int, int]
-"""Confidence, resamples, seed."""
 
 
 @told_keywords
@@ -51,18 +47,17 @@ def average(
     split: Split = "role",
     facts: Facts = "known",
     confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> xr.Dataset:
     """AIE: mean over facts of the effects by role: `mean low high n_facts` [group component layer role …].
 
-    Intervals are in closed form: `resamples` and `seed` are written down, and nothing is drawn. Returns a dataset whose
-    groups are those of `by`. Raises ValueError for effects of another kind, screened cells that
+    Intervals are in closed form: nothing is drawn.
+
+    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, screened cells that
     differ between prompts, or no fact that is known.
     """
-    groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
+    groups, confidence = given_groups(by), number("confidence", confidence, above=0, below=1)
     per_fact = fact_means(by_role(effects, quantity=quantity, split=split), by=groups, facts=facts)
-    means = average_facts(per_fact, groups, draws)
+    means = average_facts(per_fact, groups, confidence)
     counts = _cell_counts(of_facts(role_counts(effects, split), facts), means, groups)
     made = {"quantity": quantity, "split": split, "facts": facts}
     totals = _totals(effects, groups, facts)
@@ -76,16 +71,16 @@ def average_total(
     *,
     facts: Facts = "known",
     confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> xr.Dataset:
     """ATE: mean over facts of TE, with intervals: `mean low high n_facts` [group metric].
 
-    Intervals are in closed form: `resamples` and `seed` are written down, and nothing is drawn. Returns a dataset whose
-    groups are those of `by`. Raises ValueError for effects of another kind, or no fact that is known.
+    Intervals are in closed form: nothing is drawn.
+
+    Returns a dataset whose groups are those of `by`. Raises ValueError for effects of another kind, or no fact that is
+    known.
     """
-    groups, draws = given_groups(by), given_resampling(confidence, resamples, seed)
-    means = average_facts(fact_means(total(effects), by=groups, facts=facts), groups, draws)
+    groups, confidence = given_groups(by), number("confidence", confidence, above=0, below=1)
+    means = average_facts(fact_means(total(effects), by=groups, facts=facts), groups, confidence)
     return means.assign_attrs({**effects.attrs, **means.attrs, "quantity": "total", "facts": facts})
 
 
@@ -171,9 +166,8 @@ def _given_averages(
     return found
 
 
-def average_facts(per_fact: xr.DataArray, by: tuple[str, ...], draws: Resampling) -> xr.Dataset:
+def average_facts(per_fact: xr.DataArray, by: tuple[str, ...], confidence: float = 0.95) -> xr.Dataset:
     """Means and intervals over facts, one entry of ``group`` for each combination of `by`, beside the facts' own."""
-    confidence, resamples, seed = draws
     keys = _keys(per_fact, by)
     groups, dims = [], per_fact.dims[1:]
     for key in dict.fromkeys(keys):
@@ -195,8 +189,6 @@ def average_facts(per_fact: xr.DataArray, by: tuple[str, ...], draws: Resampling
         **per_fact.attrs,
         schema=AVERAGES_SCHEMA,
         confidence=confidence,
-        resamples=resamples,
-        resampling_seed=seed,
         clusters="subject",
     )
 

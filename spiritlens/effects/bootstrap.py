@@ -12,13 +12,17 @@ interval has the length of Student's, not of a too short normal one (Hesterberg 
 the bootstrap", The American Statistician 69(4)); n is the number of clusters. None below `FEWEST_CLUSTERS` of them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.stats
+import scipy.special
 
 from spiritlens.effects.clusters import Array, cluster_codes
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
+
+ROWS_AT_ONCE = 512
+"""Draws that are made at once: what is counted for them stays in the processor's cache."""
 
 
 def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0, precision: Any = np.float64) -> Array:
@@ -26,10 +30,14 @@ def bootstrap_weights(clusters: Any, resamples: int = 1000, seed: int = 0, preci
     if resamples < 1:
         raise ValueError(f"resamples={resamples}: at least 1 is needed (1000 is usual)")
     codes, n_clusters = cluster_codes(clusters)
-    drawn = np.random.default_rng(seed).integers(0, n_clusters, size=(resamples, n_clusters))
-    drawn += np.arange(resamples)[:, None] * n_clusters
-    counts = np.bincount(drawn.reshape(-1), minlength=resamples * n_clusters).reshape(resamples, n_clusters)
-    return np.asarray(counts.astype(precision)[:, codes])
+    rng, weights = np.random.default_rng(seed), np.empty((resamples, len(codes)), dtype=precision)
+    for start in range(0, resamples, ROWS_AT_ONCE):
+        rows = min(ROWS_AT_ONCE, resamples - start)
+        drawn = rng.integers(0, n_clusters, size=(rows, n_clusters))
+        drawn += np.arange(rows)[:, None] * n_clusters
+        counts = np.bincount(drawn.reshape(-1), minlength=rows * n_clusters).reshape(rows, n_clusters)
+        weights[start : start + rows] = counts.take(codes, axis=1)
+    return np.asarray(weights)
 
 
 def weighted_means(values: Any, weights: Array) -> Array:
@@ -52,27 +60,32 @@ def weighted_means(values: Any, weights: Array) -> Array:
     return np.asarray(means.reshape(len(weights), *values.shape[1:]))
 
 
-def interval(draws: Any, n_clusters: int, confidence: float = 0.95) -> tuple[Array, Array]:
-    """Expanded percentile interval of bootstrap draws [resample …]; NaN for fewer than `FEWEST_CLUSTERS` clusters.
+def interval_ends(draws: Any, n_clusters: int) -> Callable[[float], tuple[float, float]]:
+    """Expanded percentile interval of bootstrap draws [resample] at any confidence; the draws are sorted once.
 
-    Draws that are NaN (a role that no drawn fact has) are left out.
+    NaN for fewer than `FEWEST_CLUSTERS` clusters. Draws that are NaN (a role that no drawn fact has) are left out.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence}: expected a share between 0 and 1, such as 0.95")
     draws = np.asarray(draws, dtype=np.float64)
-    if n_clusters < FEWEST_CLUSTERS:
-        return np.full(draws.shape[1:], np.nan), np.full(draws.shape[1:], np.nan)
-    quantile = scipy.stats.t.ppf((1 - confidence) / 2, n_clusters - 1)
-    tail = float(scipy.stats.norm.cdf(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
-    low, high = _nan_quantiles(draws, (tail, 1 - tail))
-    return low, high
+    ordered = np.sort(draws[~np.isnan(draws)])
+
+    def ends(confidence: float) -> tuple[float, float]:
+        if n_clusters < FEWEST_CLUSTERS:
+            return float("nan"), float("nan")
+        tail = _tail(n_clusters, confidence)
+        return _quantile(ordered, tail), _quantile(ordered, 1 - tail)
+
+    return ends
 
 
-def _nan_quantiles(draws: Array, levels: tuple[float, float]) -> Array:
-    """Quantiles along the first axis, skipping NaN, without the warning for cells that are NaN throughout."""
-    empty = np.isnan(draws).all(axis=0)
-    filled = np.where(empty, 0.0, draws)
-    quantiles = (
-        np.nanquantile(filled, levels, axis=0) if np.isnan(filled).any() else np.quantile(filled, levels, axis=0)
-    )
-    return np.where(empty, np.nan, quantiles)
+def _tail(n_clusters: int, confidence: float) -> float:
+    """The share of draws beyond either end, expanded as the length of Student's interval asks."""
+    quantile = scipy.special.stdtrit(n_clusters - 1, (1 - confidence) / 2)
+    return float(scipy.special.ndtr(np.sqrt(n_clusters / (n_clusters - 1)) * quantile))
+
+
+def _quantile(ordered: Array, level: float) -> float:
+    """Quantile of sorted values, between its two neighbours."""
+    place = level * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 1)
+    lower, upper = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    return lower + (upper - lower) * (place - below)

@@ -41,6 +41,12 @@ class ClusterSums:
         facts = self.counts.sum(axis=0)
         return np.asarray(np.where(facts > 0, self.sums.sum(axis=0) / np.where(facts > 0, facts, 1.0), np.nan))
 
+    @property
+    def means_by_cluster(self) -> Array:
+        """Mean over the facts of each cluster that have the cell [cluster cell]; NaN where none has it."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.sums / self.counts)
+
 
 def cluster_codes(labels: Any) -> tuple[Whole, int]:
     """The number of each fact's cluster [fact], and how many clusters there are."""
@@ -64,14 +70,20 @@ def given_values(values: Any, labels: Any) -> Array:
 
 
 def cluster_sums(flat: Array, codes: Whole, n_clusters: int) -> ClusterSums:
-    """Sums over clusters of values [fact cell], by one product with the matrix of memberships."""
-    member = np.zeros((n_clusters, len(codes)))
-    member[codes, np.arange(len(codes))] = 1
+    """Sums over clusters of values [fact cell]: rows in the order of their clusters, added up where these begin."""
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes, minlength=n_clusters)
+    begins, held = (np.cumsum(sizes) - sizes)[sizes > 0], sizes > 0
     missing = np.isnan(flat)
+
+    def added(rows: Array) -> Array:
+        sums = np.zeros((n_clusters, rows.shape[1]))
+        sums[held] = np.add.reduceat(rows[order], begins, axis=0)
+        return sums
+
     if not missing.any():
-        counts = np.repeat(member.sum(axis=1, keepdims=True), flat.shape[1], axis=1)
-        return ClusterSums(member @ flat, counts)
-    return ClusterSums(member @ np.where(missing, 0.0, flat), member @ (~missing).astype(np.float64))
+        return ClusterSums(added(flat), np.repeat(sizes[:, None].astype(np.float64), flat.shape[1], axis=1))
+    return ClusterSums(added(np.where(missing, 0.0, flat)), added((~missing).astype(np.float64)))
 
 
 def pairs_of(first: Any, second: Any) -> Whole:

@@ -26,6 +26,7 @@ Source: Hall 1992, On the removal of skewness by transformation, J. R. Statist. 
 t tests and confidence intervals for asymmetrical populations, J. Amer. Statist. Assoc. 73.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -134,32 +135,46 @@ def jackknife_interval(values: Any, sizes: Array, confidence: float = 0.95) -> t
     [cluster] are facts. NaN below `FEWEST_CLUSTERS` clusters, or where a value is NaN. Raises ValueError for a
     confidence outside 0 to 1.
     """
-    confidence, values = number("confidence", confidence, above=0, below=1), np.asarray(values, dtype=np.float64)
-    n, flat = len(sizes), values.reshape(len(values), -1)
+    return jackknife_ends(values, sizes)(number("confidence", confidence, above=0, below=1))
+
+
+def jackknife_ends(values: Any, sizes: Array) -> Callable[[float], tuple[Array, Array]]:
+    """`jackknife_interval` at any confidence: all but the ends is worked out once."""
+    values = np.asarray(values, dtype=np.float64)
+    n, shape, flat = len(sizes), values.shape[1:], values.reshape(len(values), -1)
     if n < FEWEST_CLUSTERS:
-        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
+        return lambda confidence: (np.full(shape, np.nan), np.full(shape, np.nan))
     shrink, share = np.sqrt((n - 1) / n), (sizes / sizes.sum())[:, None]
     moved = shrink * (flat[0] - flat[1:])
     dof = _satterthwaite(share, (shrink * share / (1 - share)) ** 2)
-    se = np.sqrt((moved**2).sum(axis=0))
-    skewness = np.clip(_fisher(dof) * (moved**3).sum(axis=0) / np.where(se > TINY, se, np.inf) ** 3, -1, 1)
-    low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
-    return low.reshape(values.shape[1:]), high.reshape(values.shape[1:])
+    squares = moved**2
+    se = np.sqrt(squares.sum(axis=0))
+    skewness = np.clip(_fisher(dof) * (squares * moved).sum(axis=0) / np.where(se > TINY, se, np.inf) ** 3, -1, 1)
+
+    def ends(confidence: float) -> tuple[Array, Array]:
+        low, high = hall_ends(flat[0], se, skewness, scipy.special.stdtrit(dof, 0.5 + confidence / 2))
+        return low.reshape(shape), high.reshape(shape)
+
+    return ends
 
 
 def cluster_moments(sums: ClusterSums) -> Moments:
     """Moments of the mean by leaving out one cluster at a time [cell]; NaN where there are fewer than two."""
-    has = sums.counts > 0
-    n, facts = sums.n_clusters, sums.counts.sum(axis=0)
+    counts = sums.counts
+    if (counts == counts[:, :1]).all():  # all cells have the same facts: one column of counts tells for all
+        counts = counts[:, :1]
+    n, facts = (counts > 0).sum(axis=0), counts.sum(axis=0)
     usable = n > 1
     facts = np.where(usable, facts, 1.0)
-    share = np.where(usable, sums.counts / facts, 0.0)
+    share = np.where(usable, counts / facts, 0.0)
     shrink = np.sqrt(np.maximum(n - 1, 0) / np.maximum(n, 1))
-    left_out = np.where(has & usable, shrink / (1 - share), 0.0)
-    moved = left_out * (sums.sums - sums.counts * np.where(usable, sums.means, 0.0)) / facts
-    variance, third = (moved**2).sum(axis=0), (moved**3).sum(axis=0)
+    left_out = np.where((counts > 0) & usable, shrink / (1 - share), 0.0)
+    moved = (left_out / facts) * (sums.sums - counts * np.where(usable, sums.means, 0.0))
+    squares = moved**2
+    variance, third = squares.sum(axis=0), (squares * moved).sum(axis=0)
     dof = _satterthwaite(share, (left_out * share) ** 2)
-    return Moments(*(np.where(usable, one, np.nan) for one in (variance, _fisher(dof) * third, dof)))
+    found = (variance, _fisher(dof) * third, np.broadcast_to(dof, variance.shape))
+    return Moments(*(np.where(usable, one, np.nan) for one in found))
 
 
 def _fisher(dof: Array) -> Array:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.effects.given import given_effects
-from spiritlens.effects.statistics import fact_names, of_facts, subject_names
+from spiritlens.effects.statistics import fact_names, subject_names
 from spiritlens.effects.variance import VarianceComponents, variance_components
 from spiritlens.terms import Facts, Kind
 
@@ -31,24 +31,28 @@ def limits(
     """
     effects = given_effects(effects)
     check_choice("modality", modality, Kind)
+    check_choice("facts", facts, Facts)
     names = effects["metric"].values.tolist()
     metric = names[0] if metric is None else metric
     if metric not in names:
         raise ValueError(f"metric={shown(metric)} was not traced; choose from {', '.join(names)}")
-    change = (effects["clean"] - effects["corrupted"]) * effects["metric_sign"]
-    chosen = of_facts(change.sel(metric=metric).transpose("prompt", "sample"), facts)
-    chosen = chosen.isel(prompt=np.flatnonzero(chosen["modality"].values == modality))
-    if not chosen.size:
+    columns, place = effects.variables, names.index(metric)
+    kept = (columns["modality"].values == modality) & ((columns["known"].values == 1) | (facts == "all"))
+    chosen = np.flatnonzero(kept)
+    if not len(chosen):
         raise ValueError(f"modality={modality!r}: no {facts} prompt of it was traced, so nothing varies")
-    relations = chosen["relation"].values.tolist()
-    phrasings = zip(relations, chosen["phrasing"].values.tolist(), strict=True)
+    clean = columns["clean"].transpose("prompt", "metric").values[chosen, place]
+    corrupted = columns["corrupted"].transpose("prompt", "sample", "metric").values[chosen, :, place]
+    change = (clean[:, None] - corrupted) * columns["metric_sign"].values[place]  # [prompt sample]
+    relations = columns["relation"].values[chosen].tolist()
+    phrasings = zip(relations, columns["phrasing"].values[chosen].tolist(), strict=True)
     sources = {
         "relation": relations,
-        "subject": subject_names(chosen).tolist(),
-        "fact": fact_names(chosen).tolist(),
-        "voice": chosen["voice"].values.tolist(),
+        "subject": subject_names(effects)[chosen],
+        "fact": fact_names(effects)[chosen],
+        "voice": columns["voice"].values[chosen],
         "phrasing": [f"{relation}/{phrasing}" for relation, phrasing in phrasings],
-        "prompt": list(range(chosen.sizes["prompt"])),
+        "prompt": range(len(chosen)),
     }
-    rows = {name: np.repeat(np.asarray(labels), chosen.sizes["sample"]) for name, labels in sources.items()}
-    return variance_components(chosen.values.reshape(-1), rows)
+    rows = {name: np.repeat(np.asarray(labels), change.shape[1]) for name, labels in sources.items()}
+    return variance_components(change.reshape(-1), rows)

@@ -61,5 +61,8 @@ def _told(dataset: Measured, name: str, metric: str) -> str:
     """The coordinate's value at the metric as a text; "" where the dataset has no such coordinate."""
     if name not in dataset.coords:
         return ""
-    told = dataset[name]
-    return str((told.sel(metric=metric) if "metric" in told.dims else told).item())
+    held = dataset.coords.variables  # without coordinates of their own, which are slow to make
+    told = held[name]
+    if "metric" not in told.dims:
+        return str(told.values.item())
+    return str(told.values[held["metric"].values.tolist().index(metric)])

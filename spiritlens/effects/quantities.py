@@ -34,8 +34,11 @@ def total(effects: xr.Dataset) -> xr.DataArray:
     Returns metric(clean) − metric(corrupted), signed. Raises ValueError for effects of another kind.
     """
     effects = given_effects(effects)
-    difference = (effects["clean"] - effects["corrupted"]) * effects["metric_sign"]
-    return _named(difference.mean("sample"), "total_effect", "metric(clean) − metric(corrupted)")
+    held = effects.variables  # without coordinates, which xarray would compare at every step
+    difference = ((held["clean"] - held["corrupted"]) * held["metric_sign"]).mean("sample")
+    like = effects["clean"]
+    found = like.copy(data=difference.transpose(*like.dims).values)
+    return _named(found, "total_effect", "metric(clean) − metric(corrupted)")
 
 
 @told_keywords
@@ -46,12 +49,15 @@ def indirect(effects: xr.Dataset) -> xr.DataArray:
     signed: positive means more recall. Raises ValueError for what is no effects dataset.
     """
     effects = given_effects(effects)
+    held = effects.variables  # without coordinates, which xarray would compare at every step
     if effects.attrs["direction"] == "denoising":
-        difference, formula = effects["restored"] - effects["corrupted"], "metric(restored) − metric(corrupted)"
+        difference, formula = held["restored"] - held["corrupted"], "metric(restored) − metric(corrupted)"
     else:
-        difference, formula = effects["clean"] - effects["restored"], "metric(clean) − metric(noised)"
-    effect = (difference * effects["metric_sign"]).mean("sample", skipna=False)
-    return _named(effect.transpose(*effects["status"].dims, "metric"), "indirect_effect", formula)
+        difference, formula = held["clean"] - held["restored"], "metric(clean) − metric(noised)"
+    effect = (difference * held["metric_sign"]).mean("sample", skipna=False)
+    like, order = effects["restored"].isel(sample=0, drop=True), (*held["status"].dims, "metric")
+    like = like if like.dims == order else like.transpose(*order)
+    return _named(like.copy(data=effect.transpose(*order).values), "indirect_effect", formula)
 
 
 def of_quantity(effects: xr.Dataset, quantity: Quantity) -> xr.DataArray:

@@ -49,8 +49,8 @@ def role_runs(effects: xr.Dataset) -> xr.DataArray:
     `by_role` without metric; NaN where a prompt has no such role."""
     effects = given_traces(effects)
     status = effects["status"]
-    ran = (status == Status.MEASURED).astype(np.float64).where(status < Status.SCREENED)
-    return _in_roles(effects, ran.rename("ran"), "role")
+    ran = np.where(status.values < Status.SCREENED, status.values == Status.MEASURED, np.nan)
+    return _in_roles(effects, status.copy(data=ran).rename("ran"), "role")
 
 
 def role_counts(effects: xr.Dataset, split: Split = "role") -> xr.DataArray:
@@ -95,9 +95,9 @@ def _site_labels(effects: xr.Dataset, axis: str, split: Split) -> Any:
 def mixed_screening(effects: xr.Dataset) -> str:
     """Why the cells of a screened map cannot be averaged: they were not all kept, or screened out, in all prompts that
     have them; "" where they can."""
-    screened = effects["status"] == Status.SCREENED
-    if not bool(screened.any()):
+    if not (effects.variables["status"].values == Status.SCREENED).any():
         return ""
+    screened = effects["status"] == Status.SCREENED
     mixed = screened.any("prompt") & (effects["status"] < Status.SCREENED).any("prompt")
     if _same_sites(effects, site_axis(effects)) and not bool(mixed.any()):
         return ""

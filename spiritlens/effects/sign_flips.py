@@ -51,6 +51,9 @@ Dependence = Literal["any", "positive"]
 """any: Benjamini & Yekutieli, whatever the cells share; positive: Benjamini & Hochberg, if they rise together."""
 
 
+Signs = np.ndarray[Any, np.dtype[np.int8]]
+
+
 @dataclass(frozen=True, eq=False)
 class CellTests:
     """Tests of cells, each array with the axes of one fact; NaN where no fact has the cell.
@@ -69,19 +72,16 @@ class CellTests:
     flips: Literal["all", "drawn"]
 
 
-def sign_flips(n_clusters: int, permutations: int, seed: int) -> Array:
+def sign_flips(n_clusters: int, permutations: int, seed: int) -> Signs:
     """Signs of clusters [flip cluster]: all up to a common sign where clusters are few, else drawn; row 0 is all +1."""
     if n_clusters <= EXACT_CLUSTERS:
         bits = (
             np.arange(2 ** (n_clusters - 1))[:, None] >> np.arange(n_clusters) & 1
         )  # the last cluster is never flipped
-        return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
+        return np.asarray(1 - 2 * bits, dtype=np.int8)
     drawn = np.random.default_rng(seed).integers(0, 2, size=(permutations + 1, n_clusters), dtype=np.int8)
     drawn[0] = 0
-    signs = drawn.astype(np.float64)
-    signs *= -2.0
-    signs += 1.0
-    return signs
+    return np.asarray(1 - 2 * drawn, dtype=np.int8)
 
 
 def max_t(values: Any, clusters: Any, *, permutations: int = 1000, seed: int = 0) -> CellTests:
@@ -103,7 +103,7 @@ def max_t_family(maps: Sequence[tuple[Any, Any]], *, permutations: int = 1000, s
     sums = _sums_of_all(maps)
     statistic, units = _unit_sums(sums)
     flips = sign_flips(len(units), permutations, seed)
-    largest = np.concatenate([np.abs(rows @ units).max(axis=1, initial=0.0) for rows in _blocks(flips)])
+    largest = _largest(units, flips, statistic)
     below = np.searchsorted(np.sort(largest), np.abs(statistic) - ROUNDING, side="left")
     smallest = 2.0 ** (1 - np.maximum(sums.n_clusters, 1))
     p_value = np.maximum(1 - below / len(flips), smallest)
@@ -173,7 +173,25 @@ def simultaneous_interval(
     return np.where(usable, low, np.nan).reshape(shape), np.where(usable, high, np.nan).reshape(shape)
 
 
-def _largest_t(sums: ClusterSums, flips: Array) -> Array:
+def _largest(units: Array, flips: Signs, statistic: Array) -> Array:
+    """Largest |T| over cells under each flip [flip], as exact as comparing it with each cell's |T| needs.
+
+    Twice as fast in float32, whose error is bounded by the number of clusters and the sizes of what is summed: flips
+    that come so near to a cell's own |T| are done again in float64.
+    """
+    single = units.astype(np.float32)
+    largest = np.concatenate(
+        [np.abs(rows @ single).max(axis=1, initial=0.0) for rows in _blocks(flips, np.float32)]
+    ).astype(np.float64)
+    sizes = np.abs(units).sum(axis=0).max(initial=0.0)
+    error = (len(units) + 2) * float(np.finfo(np.float32).eps) * float(sizes) + ROUNDING
+    own = np.sort(np.abs(statistic))
+    near = np.searchsorted(own, largest - error) < np.searchsorted(own, largest + error, side="right")
+    largest[near] = np.abs(flips[near].astype(np.float64) @ units).max(axis=1, initial=0.0)
+    return largest
+
+
+def _largest_t(sums: ClusterSums, flips: Signs) -> Array:
     """Largest |t| over cells of residuals whose signs are flipped by cluster [flip]: a wild bootstrap of t.
 
     With residual sums r_c of n_c facts and signs f_c, the mean is m = Σ f r / N, its variance by leaving out one
@@ -189,10 +207,14 @@ def _largest_t(sums: ClusterSums, flips: Array) -> Array:
     largest = []
     for rows in _blocks(flips):
         mean = rows @ (residuals / facts)
-        cross = mean * alike if equal else rows @ (weight * residuals * sums.counts)
-        variance = np.maximum(fixed - 2 * mean * cross + mean**2 * own, ROUNDING * fixed)
-        t = np.divide(np.abs(mean), np.sqrt(variance), out=np.zeros_like(mean), where=variance > 0)
-        largest.append(t.max(axis=1))
+        squares = mean**2
+        if equal:
+            variance = fixed + squares * (own - 2 * alike)
+        else:
+            variance = fixed - 2 * mean * (rows @ (weight * residuals * sums.counts)) + squares * own
+        variance = np.maximum(variance, ROUNDING * fixed)
+        t = np.divide(squares, variance, out=np.zeros_like(mean), where=variance > 0)
+        largest.append(np.sqrt(t.max(axis=1)))
     return np.concatenate(largest)
 
 
@@ -215,13 +237,13 @@ def _unit_sums(sums: ClusterSums) -> tuple[Array, Array]:
     return np.asarray(units.sum(axis=0)), units
 
 
-def _blocks(flips: Array) -> Iterator[Array]:
-    """Rows of flips, so many at a time as fit into memory with all cells."""
-    return (flips[start : start + ROWS_AT_ONCE] for start in range(0, len(flips), ROWS_AT_ONCE))
+def _blocks(flips: Signs, precision: Any = np.float64) -> Iterator[Array]:
+    """Rows of flips as numbers, so many at a time as fit into memory with all cells."""
+    return (flips[start : start + ROWS_AT_ONCE].astype(precision) for start in range(0, len(flips), ROWS_AT_ONCE))
 
 
 def _shaped(
-    maps: Sequence[tuple[Any, Any]], sums: ClusterSums, statistic: Array, p_value: Array, smallest: Array, flips: Array
+    maps: Sequence[tuple[Any, Any]], sums: ClusterSums, statistic: Array, p_value: Array, smallest: Array, flips: Signs
 ) -> tuple[CellTests, ...]:
     """Tests of each map with its own axes."""
     shapes = [np.asarray(values).shape[1:] for values, _ in maps]

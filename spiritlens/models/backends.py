@@ -1,44 +1,30 @@
 """Backends: the libraries whose models a lens can be put on, one row each.
 
 A backend is a folder beside this file with one class that fulfils `spiritlens.models.protocol.LensModel`, and a row of
-`BACKENDS` that says how a lens gets at it. Everything above this room asks the lens's ``backend`` and nothing else.
+`BACKENDS` that says how a lens gets at it (`spiritlens.models.backend_row.Backend`). Everything above this room asks
+the lens's ``backend`` and nothing else.
+
+TransformerLens 3.9 has a `HookedTransformer` and a `TransformerBridge`, TransformerLens 4 the latter only: the first
+row that the installed version has is the default.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
-from transformer_lens import HookedTransformer
+from spiritlens.arguments import check_choice, shown
+from spiritlens.models.backend_row import Backend, BackendName, Maker
+from spiritlens.models.transformer_bridge.backend import BACKEND as TRANSFORMER_BRIDGE
 
-from spiritlens.arguments import shown
-from spiritlens.models.hooked_transformer.accepting import accepted
-from spiritlens.models.hooked_transformer.conversion import attach_tokenizer
-from spiritlens.models.hooked_transformer.fingerprint import fingerprint, user_hooks
-from spiritlens.models.hooked_transformer.generation import continue_prompts
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
-from spiritlens.models.protocol import LensModel
+HOOKED_TRANSFORMERS: tuple[Backend, ...] = ()
+if find_spec("transformer_lens.HookedTransformer") is not None:
+    from spiritlens.models.hooked_transformer.backend import BACKEND
 
-
-@dataclass(frozen=True)
-class Backend:
-    """How a lens gets at the models of one library.
-
-    `accepted` gives the model back, or refuses it with the reason; `opened` puts the protocol on it; `fingerprint` is
-    a hash of its settings and weights as they are now, `user_hooks` names hooks that are not ours; `attach_tokenizer`
-    and `continue_prompts` (see `hooked_transformer.generation`) serve the model's own use.
-    """
-
-    model: type
-    accepted: Callable[[Any], Any]
-    opened: Callable[[Any], LensModel]
-    fingerprint: Callable[[Any], str]
-    user_hooks: Callable[[Any], tuple[str, ...]]
-    attach_tokenizer: Callable[[Any, Any], None]
-    continue_prompts: Callable[..., tuple[str, ...]]
-
+    HOOKED_TRANSFORMERS = (BACKEND,)
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend(HookedTransformer, accepted, HookedLensModel, fingerprint, user_hooks, attach_tokenizer, continue_prompts),
+    *HOOKED_TRANSFORMERS,
+    TRANSFORMER_BRIDGE,
 )
 
 
@@ -54,4 +40,22 @@ def backend_of(model: Any) -> Backend:
     raise ValueError(
         f"model={shown(model, 40)} ({type(model).__name__}): expected a {kinds}; spiritlens.load takes a checkpoint's "
         "folder, a hub id or a loaded Llama, Qwen2 or Mistral"
+    )
+
+
+def maker(name: BackendName | None) -> Maker:
+    """What makes the models of this name; None takes the default of the installed version.
+
+    Raises ValueError for a name that there is not, or that the installed TransformerLens no longer has.
+    """
+    makers = [row.maker for row in BACKENDS if row.maker is not None]
+    if name is None:
+        return makers[0]
+    check_choice("backend", name, BackendName)
+    for found in makers:
+        if found.name == name:
+            return found
+    raise ValueError(
+        f"backend={name!r}: TransformerLens {version('transformer-lens')} has no HookedTransformer; use "
+        "backend='bridge', or install transformer-lens<4"
     )

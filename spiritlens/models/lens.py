@@ -1,12 +1,12 @@
 """The lens: a speech-text model, its vocabulary and its speech encoder in one value. `spiritlens.models.loading`
-makes it from files, `Lens.of` from a `HookedTransformer` and its tokenizer.
+makes it from files, `Lens.of` from a model of TransformerLens's and its tokenizer.
 
     text = lens.text("The capital of France is", subject="France", answer="Paris")
     spoken = lens.speak("The capital of France is", subject="France", answer="Paris")
 
-``lens.model`` is a TransformerLens `HookedTransformer` with raw weights, free for any use; ``lens.backend`` is what
-the toolkit itself goes through (`spiritlens.models.protocol.LensModel`). Prompts are plain values
-that know nothing of a lens.
+``lens.model`` is a TransformerLens `HookedTransformer` or `TransformerBridge` with raw weights, free for any use;
+``lens.backend`` is what the toolkit itself goes through (`spiritlens.models.protocol.LensModel`). Prompts are plain
+values that know nothing of a lens.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformer_lens import HookedTransformer
+from torch import nn
 
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, written
 from spiritlens.environment import plain_torch
@@ -57,7 +57,7 @@ class Lens:
     ``forced`` for models that write one first. ``dataclasses.replace(lens, memory_budget=…)`` sets one of them.
     """
 
-    model: HookedTransformer
+    model: nn.Module
     vocabulary: Vocabulary
     encoder: SpeechEncoder | None = None
     name: str = ""
@@ -87,18 +87,18 @@ class Lens:
     @told_keywords
     def of(
         cls,
-        model: HookedTransformer,
+        model: nn.Module,
         tokenizer: Any,
         *,
         family: Family | None = None,
         encoder: SpeechEncoder | None = None,
         name: str = "",
     ) -> "Lens":
-        """A lens on a `HookedTransformer` that is there already, with its fast tokenizer.
+        """A lens on a `HookedTransformer` or a `TransformerBridge` that is there already, with its fast tokenizer.
 
         The family is known by the tokenizer's strings (text only where there are no units) unless given. Which models
-        and weights are taken: `spiritlens.models.hooked_transformer.accepting`. The model is shared and gets the
-        tokenizer; nothing else in it is changed.
+        and weights are taken: `accepting` in the backend's folder of `spiritlens.models`. The model is shared and gets
+        the tokenizer; nothing else in it is changed.
         """
         row = backend_of(model)
         vocabulary = vocabulary_of(tokenizer, family, row.opened(row.accepted(model)).d_vocab)

@@ -3,8 +3,8 @@
     lens = load()
     lens = load("spirit-lm-base-7b", dtype=torch.bfloat16)
 
-Weights stay in the memory that they were read into (`spiritlens.models.hooked_transformer.conversion`); vocabulary,
-family and speech encoder are found in the checkpoint's folder.
+Weights stay in the memory that they were read into, whichever of TransformerLens's kinds of model they become
+(`spiritlens.models.backends`); vocabulary, family and speech encoder are found in the checkpoint's folder.
 """
 
 from pathlib import Path
@@ -15,11 +15,12 @@ from transformers import PreTrainedModel
 
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.environment import plain_torch
+from spiritlens.models.backend_row import BackendName, Maker
+from spiritlens.models.backends import maker
 from spiritlens.models.checkpoints.checkpoint import WEIGHT_KINDS, find_checkpoint, read_checkpoint
-from spiritlens.models.checkpoints.llama import MODELS
+from spiritlens.models.checkpoints.llama import MODELS, owned
 from spiritlens.models.embedded import embedded_folder
 from spiritlens.models.encoder_lookup import encoder_of
-from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.vocabulary.families import given_family
 from spiritlens.prompts.vocabulary.family import Family
@@ -43,23 +44,29 @@ def load(
     tokenizer: str | Path | None = None,
     family: Family | None = None,
     encoder: SpeechEncoder | None = None,
+    backend: BackendName | None = None,
 ) -> Lens:
     """A lens on a model: the embedded one, a checkpoint folder, a name, a hub id, or a loaded model of Hugging Face's.
 
     ``dtype`` None keeps the checkpoint's (the embedded model: float32); ``device`` None takes the GPU where there is
     one. ``tokenizer`` is the folder of the tokenizer's files where that is another; ``family`` and ``encoder`` are
     found in the folder unless given. A loaded model (`LlamaForCausalLM`, `MistralForCausalLM`, `Qwen2ForCausalLM`)
-    shares its memory with the lens, so dtype and device are its own. Returns a `Lens`. Raises CheckpointError for files
-    that are missing, damaged or differ from their config, UnsupportedModel for a model that a `HookedTransformer`
-    cannot compute, ValueError for other arguments.
+    shares its memory with the lens, so dtype and device are its own.
+
+    ``backend`` is the kind of TransformerLens's models that ``lens.model`` is: ``"hooked_transformer"`` (the default
+    where the installed version has it, up to 3.9) or ``"bridge"``, a `TransformerBridge` on Hugging Face's model, which
+    wraps a loaded model in place. Results are the same to rounding. Returns a `Lens`. Raises CheckpointError for files
+    that are missing, damaged or differ from their config, UnsupportedModel for a model that TransformerLens cannot
+    compute exactly, ValueError for other arguments.
     """
     check_choice("norms", norms, NormForm)
+    making = maker(backend)
     given_family(family)
     if encoder is not None:
         given_encoder(encoder)
     _check_device(device)
     if isinstance(source, MODELS):
-        return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder)
+        return _lens_of_llama(source, dtype, device, norms, tokenizer, family, encoder, making)
     wanted = _dtype(dtype) or (torch.float32 if source is None else None)
     folder = embedded_folder() if source is None else find_checkpoint(source)
     checkpoint = read_checkpoint(folder, wanted, device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -69,9 +76,9 @@ def load(
     if norms == "folded" and "lm_head.weight" not in weights:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
     name = "embedded" if source is None else folder.name
-    model = hooked_transformer(weights, checkpoint.config, name=name)
+    model = making.converted(weights, checkpoint.config, name=name)
     if norms == "folded":
-        fold_norms(model)
+        making.folded(model)
     return Lens(model, vocabulary, encoder or encoder_of(folder, vocabulary.family), name, folder)
 
 
@@ -83,11 +90,17 @@ def _lens_of_llama(
     tokenizer: str | Path | None,
     family: Family | None,
     encoder: SpeechEncoder | None,
+    making: Maker,
 ) -> Lens:
     """A lens on a loaded model's own memory; with folded norms on a copy, for folding writes.
 
     It has a folder, which `selfcheck` reads the reference from, only where the model names the one it was loaded from.
     """
+    if type(llama.model.embed_tokens) is not torch.nn.Embedding:
+        raise ValueError(
+            f"the {type(llama).__name__} given is wrapped by a TransformerBridge already: give the bridge and its "
+            "tokenizer to Lens.of(bridge, tokenizer)"
+        )
     held = llama.model.embed_tokens.weight
     wanted = _dtype(dtype)
     if wanted not in (None, held.dtype):
@@ -110,9 +123,9 @@ def _lens_of_llama(
     vocabulary = _vocabulary(place, family, llama.config.vocab_size)
     name = place.name
     if norms == "raw":
-        model = hooked_from_llama(llama, name)
+        model = making.shared(llama, name)
     else:
-        model = fold_norms(hooked_transformer(owned(llama.state_dict()), llama.config, held.dtype, name))
+        model = making.folded(making.converted(owned(llama.state_dict()), llama.config, held.dtype, name))
     folder = place if tokenizer is None else None
     return Lens(model, vocabulary, encoder or encoder_of(place, vocabulary.family), name, folder)
 

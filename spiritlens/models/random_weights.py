@@ -10,18 +10,10 @@ import torch
 from torch import Tensor
 
 from spiritlens.environment import plain_torch
+from spiritlens.models.backend_row import BackendName
+from spiritlens.models.backends import backend_of, maker
 from spiritlens.models.checkpoints.llama import LlamaLike, architecture, tensor_shapes
-from spiritlens.models.hooked_transformer.conversion import hooked_transformer
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
-
-SHAPE = frozenset(
-    {
-        *("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "intermediate_size"),
-        *("vocab_size", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "rope_parameters"),
-        *("bos_token_id", "eos_token_id"),
-    }
-)
-"""Fields of a configuration that every architecture has."""
+from spiritlens.models.protocol import LensModel
 
 
 def random_config(
@@ -52,13 +44,6 @@ def random_config(
     return config
 
 
-def of_architecture(config: LlamaLike, model_type: str) -> LlamaLike:
-    """The same shape in another architecture: ``qwen2`` has biases on q, k, v."""
-    shape = {name: value for name, value in config.to_dict().items() if name in SHAPE}
-    found: LlamaLike = architecture(model_type).config(**shape)
-    return found
-
-
 def random_weights(config: LlamaLike, seed: int = 0, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
     """Weights by Hugging Face's names, drawn in float32 on the CPU and converted."""
     generator = torch.Generator().manual_seed(seed)
@@ -77,8 +62,12 @@ def random_weights(config: LlamaLike, seed: int = 0, dtype: torch.dtype = torch.
 
 @plain_torch
 def random_lens_model(
-    config: LlamaLike | None = None, seed: int = 0, dtype: torch.dtype = torch.float64
-) -> HookedLensModel:
+    config: LlamaLike | None = None,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+    backend: BackendName | None = None,
+) -> LensModel:
     """A random model behind the protocol: ``random_lens_model(random_config(n_layers=4, n_kv_heads=2))``."""
     config = config or random_config()
-    return HookedLensModel(hooked_transformer(random_weights(config, seed, dtype), config, dtype, name="random"))
+    model = maker(backend).converted(random_weights(config, seed, dtype), config, dtype, name="random")
+    return backend_of(model).opened(model)

@@ -1,10 +1,10 @@
 """Path patching by plain hooks: an independent algorithm of four passes, in float64."""
 
 import torch
+from random_llamas import opened
 
 from spiritlens.analysis.paths.path_values import path_values, record_pair
 from spiritlens.analysis.paths.paths import Held
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 TOLERANCE = 1e-10
 
@@ -109,7 +109,7 @@ def norm_scale(llama, x):
 
 
 def values(llama, senders, groups, positions, frozen="heads+mlps", norms="recomputed", budget=None):
-    model = HookedLensModel(llama)
+    model = opened(llama)
     recorded = record_pair(model, CLEAN, None, model.embed(CORRUPTED), groups, 1)
     found = path_values(
         recorded, senders, groups, positions, held=Held(frozen, norms), score=score, memory_budget=budget

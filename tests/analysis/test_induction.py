@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from random_llamas import opened
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 import spiritlens as sl
@@ -21,7 +22,6 @@ from spiritlens.analysis.paths.nodes import Receiver, Sender
 from spiritlens.analysis.paths.path_patching import path_patch
 from spiritlens.analysis.paths.paths import Paths
 from spiritlens.effects.paths import path_change
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
 from spiritlens.prompts.spans import EVERYWHERE
@@ -65,9 +65,7 @@ def lens():
             parameter.requires_grad_(False)
     train(model)
     model.eval().requires_grad_(False)
-    return TinyLens(
-        HookedLensModel(model), TinyVocabulary(text_ids=np.arange(1, N_TOKENS), unit_ids=range(0), size=N_TOKENS)
-    )
+    return TinyLens(opened(model), TinyVocabulary(text_ids=np.arange(1, N_TOKENS), unit_ids=range(0), size=N_TOKENS))
 
 
 def train(model):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import spiritlens as sl
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.prompts.prompt import Prompt
 
 SENTENCE = "the colour of marlo is"
@@ -119,7 +119,7 @@ def test_methods_that_need_more_say_what_to_add_before_anything_runs(machine, ba
         raise AssertionError("the model ran before everything was checked")
 
     for method in ("forward", "cache", "gradients"):
-        monkeypatch.setattr(HookedLensModel, method, run)
+        monkeypatch.setattr(BlockLensModel, method, run)
     lacks = (
         r"no subject and no answer, .*: give subject=… and answer=…|no answer, .*: give answer=…|no subject, .*give sub"
     )

@@ -35,6 +35,7 @@ METHODS = {
     "attribution_patch": lambda lens, prompts: sl.attribution_patch(
         lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL
     ),
+    "relevance_patch": lambda lens, prompts: sl.relevance_patch(lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL),
     "attribute_edges": lambda lens, prompts: sl.attribute_edges(lens, prompts, sl.Noise(), NODES, **FOIL),
     "direct_logit_attribution": lambda lens, prompts: sl.heads.direct_logit_attribution(lens, prompts),
     "head_knockout": lambda lens, prompts: sl.heads.head_knockout(lens, prompts, "zero", **QUIET),
@@ -45,8 +46,8 @@ METHODS = {
     "dose_curve": lambda lens, prompts: sl.tracing.dose_curve(lens, prompts, (0.5, 1.0), samples=1),
     "interchange": lambda lens, prompts: interchanged(lens),
     "faithfulness": lambda lens, prompts: sl.heads.faithfulness(interchanged(lens)),
-    "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts), resamples=5),
-    "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts), resamples=5),
+    "average": lambda lens, prompts: sl.effects.average(traced(lens, prompts)),
+    "average_total": lambda lens, prompts: sl.effects.average_total(traced(lens, prompts)),
 }
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from random_llamas import of_architecture
 
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.models.lens import Lens
-from spiritlens.models.random_weights import of_architecture, random_config, random_lens_model
+from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.roles import token_parts, token_roles
 
@@ -46,7 +47,7 @@ class TinyLens(Lens):
     id = name = "tiny"
 
     def __init__(
-        self, inside: HookedLensModel, vocabulary: TinyVocabulary | None = None, memory_budget: int | None = None
+        self, inside: BlockLensModel, vocabulary: TinyVocabulary | None = None, memory_budget: int | None = None
     ) -> None:
         object.__setattr__(self, "model", inside.model)
         object.__setattr__(self, "vocabulary", vocabulary or TinyVocabulary())
@@ -54,7 +55,7 @@ class TinyLens(Lens):
         object.__setattr__(self, "memory_budget", memory_budget)
 
     @property
-    def inside(self) -> HookedLensModel:
+    def inside(self) -> BlockLensModel:
         return self._inside
 
 

@@ -8,7 +8,6 @@ from spiritlens.comparison.equivalence import (
     detectable,
     judge_cells,
     judge_interval,
-    judge_jackknifed,
     judge_mean,
     overall,
     smallest_level,
@@ -97,8 +96,6 @@ def test_too_few_subjects_leave_all_undecided() -> None:
     assert np.isnan([found.low, found.high, found.detectable]).all()
     given = judge_interval(0.0, lambda level: (-0.01, 0.01), margin=0.1, n_clusters=5)
     assert (given.verdict, given.why) == ("undecided", "too few clusters")
-    five = judge_jackknifed(jackknifed(np.zeros(6), tuple("abcde")), margin=0.1)
-    assert (five.verdict, five.why) == ("undecided", "too few clusters")
 
 
 def test_of_facts_that_all_differ_by_the_same_nothing_follows() -> None:
@@ -116,17 +113,14 @@ def test_what_would_have_been_found_is_found_four_times_in_five() -> None:
 
 def test_statistics_that_are_no_means() -> None:
     without = [np.delete(EIGHT, place).mean() for place in range(8)]
-    found = judge_jackknifed(jackknifed(np.array([EIGHT.mean(), *without]), tuple("abcdefgh")), margin=0.1)
+    moved = jackknifed(np.array([EIGHT.mean(), *without]), tuple("abcdefgh"))
+    found = judge_interval(moved.value, lambda level: moved.interval(1 - level), margin=0.1, n_clusters=8)
     of_mean = judge_mean(EIGHT, range(8), margin=0.1)
     assert (found.low, found.high, found.detectable) == pytest.approx((of_mean.low, of_mean.high, of_mean.detectable))
-    assert found.p == pytest.approx(of_mean.p)
+    assert found.p == pytest.approx(of_mean.p, rel=1e-3)
     given = judge_interval(0.02, lambda level: interval_at(EIGHT, 1 - level), margin=0.11, n_clusters=8)
     assert (given.verdict, given.low, given.high) == ("equivalent", pytest.approx(found.low), pytest.approx(found.high))
     assert (given.detectable, given.p) == pytest.approx((of_mean.detectable, of_mean.p), rel=1e-3)
-    assert (
-        judge_jackknifed(jackknifed(np.array([0.02, *without]), tuple("abcdefgh")), margin=0.11).verdict
-        == given.verdict
-    )
 
 
 def test_a_map_is_equivalent_where_all_its_cells_are() -> None:

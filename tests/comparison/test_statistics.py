@@ -14,6 +14,7 @@ from effects_synthetic import role_effects
 
 from spiritlens.comparison import result, statistics
 from spiritlens.comparison.compare import compare
+from spiritlens.comparison.sampling import samplings
 from spiritlens.comparison.statistics import STATISTICS, MapPair, Statistic
 
 NAMES = ["peak_shift", "centre_shift", "handover_shift"]
@@ -67,3 +68,36 @@ def test_too_few_cells_are_not_correlated() -> None:
     assert np.isnan([one.r.value, *one.agreement.reliability]).all()
     assert one.agreement.why == "2 shared cells, fewer than 3"
     assert replace(one, component="x").component == "x"
+
+
+def pair_of_maps(seed: int) -> MapPair:
+    """Both maps of noise over a few roles, one of which some facts lack; without each subject in turn."""
+    rng, clusters = np.random.default_rng(seed), np.array(list("aabbcdefgh"))
+    roles = ("subject", "after subject", "last word", "read-out")
+    facts = rng.normal(0.3, 0.4, size=(2, 10, len(roles), 5))
+    facts[:, :2, 2] = np.nan
+    facts[:, :, 0] += [2.0, 1.0, 0.0, 0.0, 0.0]
+    cells = np.ones((len(roles), 5), dtype=bool)
+    cells[1, 0] = False
+    sampling = samplings(clusters, confidence=0.9, resamples=20, seed=0)[0]
+    return MapPair((facts[0], facts[1]), sampling, cells, roles, np.arange(5.0), (1.0, 1.0), 0.05)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_takes_over_is_the_earliest_of_roles_looked_at_one_by_one(seed: int) -> None:
+    pair = pair_of_maps(seed)
+    for side in (0, 1):
+        layers = {role: float(pair.taken_over(role, side)[0]) for role in pair.roles[1:]}
+        there = {role: layer for role, layer in layers.items() if not np.isnan(layer)}
+        slowly = "read-out" if "read-out" in there else min(there, key=lambda name: there[name], default="")
+        assert pair.taker(side) == slowly
+
+
+def test_shares_by_role_are_those_of_one_estimate_each() -> None:
+    pair = pair_of_maps(0)
+    for place, (role, found) in enumerate(statistics._shares([pair]).items()):
+        assert role == pair.roles[place]
+        first, second = (one[:, place] for one in pair.role_shares)
+        for estimate, values in zip(found, (first, second, second - first), strict=True):
+            slowly = pair.sampling.estimate(values)
+            assert [estimate.value, estimate.low, estimate.high] == pytest.approx([*vars(slowly).values()], abs=1e-14)

@@ -96,3 +96,22 @@ def test_cells_count_that_enough_subjects_have_in_both() -> None:
     maps = fact_maps(first, second, [0, 1, 2, 3, 4, 5, 6, 6])
     assert shared_cells(maps, 4).tolist() == [True, False, True]
     assert shared_cells(maps, 2).tolist() == [True, True, True]
+
+
+def test_complete_maps_are_those_of_loops_and_of_maps_with_a_gap() -> None:
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(2, 1, size=(2, 11, 6))
+    maps = fact_maps(first, second, [0, 0, 1, 1, 1, 2, 3, 4, 5, 6, 6])
+    found = population_moments(maps)
+    for place, left in enumerate([maps, *(without(maps, name) for name in found.clusters)]):
+        assert found.across[place] == pytest.approx(slowly(left.first, left.second, left.clusters), abs=1e-12)
+        assert found.of_first[place] == pytest.approx(slowly(left.first, left.first, left.clusters), abs=1e-12)
+        assert found.mean_second[place] == pytest.approx(left.second.mean(axis=0).var(), abs=1e-12)
+    assert shared_cells(maps, fewest=7).all()
+    assert not shared_cells(maps, fewest=8).any()
+    # a fact of nothing but gaps changes nothing, but goes the other way
+    gaps = np.full((1, 6), np.nan)
+    more = fact_maps(np.concatenate([first, gaps]), np.concatenate([second, gaps]), [*maps.clusters, "6"])
+    assert shared_cells(more, fewest=7).all()
+    for name in ("of_first", "of_second", "across", "mean_first", "mean_second"):
+        assert getattr(found, name) == pytest.approx(getattr(population_moments(more), name), abs=1e-12)

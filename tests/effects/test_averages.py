@@ -15,10 +15,10 @@ from spiritlens.terms import ROLES
 
 def test_averages_keep_settings_windows_and_what_was_averaged(roles: xr.Dataset) -> None:
     effects = roles.assign_attrs(window_layers='{"mlp_out": {"3": [2, 4]}}', seed=7)
-    average = sl.effects.average(effects, quantity="normalised", seed=3)
+    average = sl.effects.average(effects, quantity="normalised")
     assert window_of(average, "mlp_out", 3) == (2, 4)
-    names = ("direction", "at", "window", "seed", "resampling_seed", "quantity", "facts", "split")
-    assert [average.attrs[name] for name in names] == ["denoising", "role", 3, 7, 3, "normalised", "known", "role"]
+    names = ("direction", "at", "window", "seed", "quantity", "facts", "split")
+    assert [average.attrs[name] for name in names] == ["denoising", "role", 3, 7, "normalised", "known", "role"]
 
 
 def test_facts_stand_beside_their_mean(roles: xr.Dataset) -> None:

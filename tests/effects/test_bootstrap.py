@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from spiritlens.effects.bootstrap import bootstrap_weights, interval, weighted_means
+from spiritlens.effects.bootstrap import bootstrap_weights, interval_ends, weighted_means
 
 
 def test_clusters_are_drawn_whole() -> None:
@@ -50,23 +50,32 @@ def test_coverage_on_normal_facts_is_about_the_confidence() -> None:
     rng = np.random.default_rng(0)
     trials, facts = 1500, 20
     values = rng.normal(0.3, 1.0, (facts, trials))
-    low, high = interval(weighted_means(values, bootstrap_weights(np.arange(facts), 1500)), facts)
-    covered = float(((low <= 0.3) & (high >= 0.3)).mean())
+    draws = weighted_means(values, bootstrap_weights(np.arange(facts), 1500))
+    ends = [interval_ends(one, facts)(0.95) for one in draws.T]
+    covered = float(np.mean([low <= 0.3 <= high for low, high in ends]))
     assert 0.93 <= covered <= 0.97
 
 
 def test_there_is_none_below_six_clusters() -> None:
-    draws = np.random.default_rng(1).normal(size=(100, 2))
-    assert np.isnan(interval(draws, 5)).all()
-    assert not np.isnan(interval(draws, 6)).any()
+    draws = np.random.default_rng(1).normal(size=100)
+    assert np.isnan(interval_ends(draws, 5)(0.95)).all()
+    assert not np.isnan(interval_ends(draws, 6)(0.95)).any()
 
 
 def test_draws_without_a_value_are_left_out() -> None:
-    draws = np.random.default_rng(2).normal(size=(200, 2))
-    draws[::10, 0] = np.nan
-    low, high = interval(draws, 10)
-    kept = draws[~np.isnan(draws[:, 0]), 0]
-    np.testing.assert_allclose([low[0], high[0]], interval(kept, 10))
+    draws = np.random.default_rng(2).normal(size=200)
+    draws[::10] = np.nan
+    assert interval_ends(draws, 10)(0.9) == interval_ends(draws[~np.isnan(draws)], 10)(0.9)
+
+
+def test_ends_are_expanded_percentiles_at_every_confidence() -> None:
+    """As numpy and scipy have them: for a mean of n normal values the interval has Student's length."""
+    for n_draws in (1, 2, 501):
+        draws = np.random.default_rng(4).normal(size=n_draws)
+        ends = interval_ends(draws, 9)
+        for confidence in (0.5, 0.9, 0.95, 0.999999):
+            tail = scipy.stats.norm.cdf(np.sqrt(9 / 8) * scipy.stats.t.ppf((1 - confidence) / 2, 8))
+            np.testing.assert_allclose(ends(confidence), np.quantile(draws, [tail, 1 - tail]), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +83,15 @@ def test_draws_without_a_value_are_left_out() -> None:
     [
         (lambda: bootstrap_weights([]), "no facts"),
         (lambda: bootstrap_weights(["a"], resamples=0), "resamples=0"),
-        (lambda: interval(np.zeros((3, 1)), 3, confidence=95), "confidence=95"),
     ],
 )
 def test_one_clear_error_each(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_draws_made_in_pieces_are_those_made_at_once() -> None:
+    subjects = ["b", "a", "c", "a", "d"]
+    drawn = np.random.default_rng(3).integers(0, 4, size=(1300, 4))
+    slowly = [[list(row).count("abcd".index(subject)) for subject in subjects] for row in drawn.tolist()]
+    np.testing.assert_array_equal(bootstrap_weights(subjects, 1300, 3), slowly)

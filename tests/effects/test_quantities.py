@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from effects_synthetic import prompt_columns
+from effects_synthetic import prompt_columns, role_effects
 from made_datasets import made_effects
 
 import spiritlens as sl
@@ -72,3 +72,18 @@ def test_each_metric_has_a_threshold_in_its_own_unit() -> None:
 def test_normalised_total_effect_is_for_probabilities_only() -> None:
     with pytest.raises(ValueError, match="for probabilities only"):
         sl.effects.normalised_total(one_cell().sel(metric=["rank"]))
+
+
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+def test_effects_are_those_of_labelled_arithmetic(direction: str) -> None:
+    """Values, axes and coordinates as xarray's own arithmetic gives them, whatever the order of axes."""
+    effects = role_effects(n_facts=3, n_layers=2, samples=3)
+    effects.attrs["direction"] = direction
+    for given in (effects, effects.transpose(..., "prompt"), effects.isel(layer=0)):
+        base = given["corrupted"] if direction == "denoising" else given["clean"]
+        change = given["restored"] - base if direction == "denoising" else base - given["restored"]
+        slowly = (change * given["metric_sign"]).mean("sample", skipna=False)
+        slowly = slowly.transpose(*given["status"].dims, "metric")
+        xr.testing.assert_allclose(sl.effects.indirect(given), slowly.drop_attrs(), rtol=1e-15)
+        total = ((given["clean"] - given["corrupted"]) * given["metric_sign"]).mean("sample")
+        xr.testing.assert_allclose(sl.effects.total(given), total.transpose(*given["clean"].dims), rtol=1e-15)

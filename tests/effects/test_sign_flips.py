@@ -215,3 +215,21 @@ def test_the_planted_cell_only_is_found() -> None:
 def test_one_clear_error_each(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_single_precision_decides_nothing(seed: int) -> None:
+    """Many clusters: p by float32 where it is sure, float64 where it is not, are those of float64 throughout."""
+    values = np.random.default_rng(seed).normal(0, 1, size=(60, 50))
+    values[:, 7] = values[:, 3]  # ties
+    values[:40, 9] = np.nan
+    values[:, 11] = 0.0
+    found = max_t(values, range(60), permutations=3000, seed=seed)
+    sums = np.nan_to_num(values)
+    with np.errstate(invalid="ignore"):
+        units = np.nan_to_num(sums / np.sqrt((sums**2).sum(axis=0)))
+    flips = sign_flips(60, 3000, seed)
+    largest = np.array([np.abs(np.einsum("c,ck->k", row.astype(np.float64), units)).max() for row in flips])
+    slowly = [(largest >= abs(own) - 1e-12).mean() for own in units.sum(axis=0)]
+    np.testing.assert_allclose(found.p_value, slowly, atol=1e-15)
+    assert (found.p_value[3], found.p_value[11]) == (found.p_value[7], 1)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,3 +61,45 @@ def test_the_facts_are_shipped_whole_with_their_notice():
     assert len(rows) == 1209
     notice = (EXPERIMENTS / "facts" / "LICENSE.md").read_text()
     assert "Copyright (c) 2022 Kevin Meng" in notice
+
+
+def test_written_tables_are_read_back_as_they_were_made(known_1000, tmp_path, monkeypatch):
+    """Every cell of every CSV, labels and column names included, is what was in memory; so is what the folder keeps."""
+    made: dict[str, pd.DataFrame] = {}
+
+    def kept(name):
+        make = getattr(known_1000, name)
+
+        def call(*args):
+            made[name] = make(*args)
+            return made[name]
+
+        monkeypatch.setattr(known_1000, name, call)
+
+    for name in ("beside_gpt2_xl", "peak_table", "by_relation", "by_layer"):
+        kept(name)
+    lens = sl.load()
+    facts = [replace(fact, relation=f'{fact.relation}, "of" {place}') for place, fact in enumerate(sl.load_facts()[:6])]
+    known_1000.experiment(lens, facts, tmp_path, n_facts=2, samples=2, window=5, seed=0)
+    files = {
+        "beside_gpt2_xl": "beside_GPT-2_XL.csv",
+        "peak_table": "peaks.csv",
+        "by_relation": "known_by_relation.csv",
+        "by_layer": "layers.csv",
+    }
+    assert {path.name for path in tmp_path.glob("*.csv") if "asked" not in path.name} == set(files.values())
+    for name, file in files.items():
+        texts = dict.fromkeys(made[name].select_dtypes("object"), str)  # a relation "12" is no number
+        read = pd.read_csv(
+            tmp_path / file,
+            dtype=texts,
+            keep_default_na=False,
+            na_values={column: [""] for column in made[name] if column not in texts},
+        )
+        pd.testing.assert_frame_equal(read, made[name], check_dtype=False, rtol=0, atol=0)
+        assert len(read)
+    (asked,) = tmp_path.glob("asked_*.csv")
+    prompts = sl.prompts.writable(lens, facts).prompts
+    read = pd.read_csv(asked, header=None, names=["prompt", "answer"], dtype=str).set_index("prompt")["answer"]
+    known = dict(zip([prompt.id for prompt in prompts], sl.known_prompts(lens, prompts), strict=True))
+    assert read.eq("known").to_dict() == known

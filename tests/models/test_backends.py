@@ -4,58 +4,84 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformer_lens import HookedTransformer
 
 import spiritlens as sl
 from spiritlens.models import backends
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.protocol import LensModel
+
+KINDS = {"hooked_transformer": "HookedTransformer", "bridge": "TransformerBridge"}
+NAMES = [row.maker.name for row in backends.BACKENDS if row.maker]
 
 
-class Renamed(HookedTransformer):
+class Boxed:
     """A model of another class, for which another row stands."""
 
+    def __init__(self, inside: torch.nn.Module) -> None:
+        self.inside = inside
 
-@pytest.fixture
-def lens() -> sl.Lens:
-    return sl.planted().lens
+
+@pytest.fixture(params=NAMES)
+def lens(request: pytest.FixtureRequest) -> sl.Lens:
+    return sl.planted(backend=request.param).lens
 
 
 def test_the_row_of_a_model_opens_it(lens: sl.Lens) -> None:
     row = backends.backend_of(lens.model)
-    assert row.model is HookedTransformer
-    assert isinstance(lens.backend, HookedLensModel)
+    assert type(lens.model) is row.model
+    assert row.model.__name__ == KINDS[row.maker.name]
+    assert type(lens.backend) is row.opened
     assert lens.id == row.fingerprint(lens.model)
 
 
-def test_another_row_is_asked_for_its_own_models(lens: sl.Lens, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second backend is a class and a row: the lens opens, names and continues its models through it."""
-    asked = []
+def test_the_first_row_is_the_default() -> None:
+    assert type(sl.planted().lens.model) is backends.BACKENDS[0].model
+    assert type(sl.load(device="cpu").model) is backends.BACKENDS[0].model
+    assert NAMES[-1] == "bridge", "both versions have it"
 
-    def opened(model: HookedTransformer) -> HookedLensModel:
+
+@pytest.mark.parametrize("name", NAMES)
+def test_load_makes_the_kind_that_is_asked_for(name: str) -> None:
+    lens = sl.load(device="cpu", backend=name)
+    assert type(lens.model).__name__ == KINDS[name]
+    assert sl.selfcheck(lens).agrees
+
+
+def test_a_kind_that_the_installed_version_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "BACKENDS", backends.BACKENDS[-1:])
+    assert backends.maker(None).name == "bridge"
+    with pytest.raises(ValueError, match=r"no HookedTransformer; use backend='bridge', or install transformer-lens<4"):
+        sl.load(backend="hooked_transformer")
+    with pytest.raises(ValueError, match="backend"):
+        sl.planted(backend="hooked")  # type: ignore[arg-type]
+
+
+def test_another_row_is_asked_for_its_own_models(lens: sl.Lens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further backend is a class and a row: the lens opens, names and continues its models through it."""
+    asked = []
+    row = backends.backend_of(lens.model)
+
+    def opened(model: Boxed) -> LensModel:
         asked.append(model)
-        return HookedLensModel(model)
+        return row.opened(model.inside)
 
     own = replace(
-        backends.BACKENDS[0],
-        model=Renamed,
+        row,
+        model=Boxed,
         opened=opened,
         fingerprint=lambda model: "mine",
         user_hooks=lambda model: (),
+        attach_tokenizer=lambda model, tokenizer: None,
     )
     monkeypatch.setattr(backends, "BACKENDS", (own, *backends.BACKENDS))
-    lens.model.__class__ = Renamed
-    try:
-        mine = sl.Lens(lens.model, lens.vocabulary)
-        assert mine.id == "mine"
-        assert asked == [lens.model]
-        prompt = sl.planted().prompts[0]
-        assert torch.equal(sl.run(mine, prompt).logits, sl.run(lens, prompt).logits)
-    finally:
-        lens.model.__class__ = HookedTransformer
+    mine = sl.Lens(Boxed(lens.model), lens.vocabulary)  # type: ignore[arg-type]
+    assert mine.id == "mine"
+    assert asked == [mine.model]
+    prompt = sl.planted().prompts[0]
+    assert torch.equal(sl.run(mine, prompt).logits, sl.run(lens, prompt).logits)
 
 
 def test_other_models_are_refused_by_their_kind(lens: sl.Lens) -> None:
-    with pytest.raises(ValueError, match=r"Linear\): expected a HookedTransformer"):
+    with pytest.raises(ValueError, match=r"Linear\): expected a .*TransformerBridge"):
         backends.backend_of(torch.nn.Linear(2, 2))
-    with pytest.raises(ValueError, match="expected a HookedTransformer"):
-        sl.Lens.of(torch.nn.Linear(2, 2), lens.vocabulary.tokenizer)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected a .*TransformerBridge"):
+        sl.Lens.of(torch.nn.Linear(2, 2), lens.vocabulary.tokenizer)

@@ -13,7 +13,7 @@ ABOVE = sorted(
     for path in PACKAGE.rglob("*.py")
     if path.relative_to(PACKAGE).parts[0] not in ("models", "prompts", "speech", "shapes.py")
 )
-BACKEND = "spiritlens.models.hooked_transformer"
+BACKENDS = tuple(f"spiritlens.models.{folder}" for folder in ("hooked_transformer", "transformer_bridge", "blocks"))
 
 
 def violations(source: str) -> list[str]:
@@ -25,7 +25,7 @@ def violations(source: str) -> list[str]:
             parts = node.module.split(".")
             if parts[0] == "transformer_lens":
                 found.append(node.module)
-            if node.module.startswith(BACKEND):
+            if node.module.startswith(BACKENDS):
                 found.append(node.module)
         if isinstance(node, ast.Attribute) and node.attr == "model":
             owner = ast.unparse(node.value)
@@ -42,5 +42,6 @@ def test_the_model_is_used_through_the_protocol_only(path):
 def test_the_check_can_fail():
     assert violations("from transformer_lens import HookedTransformer") == ["transformer_lens"]
     assert violations("lens.model(tokens)\nself.lens.backend.model.blocks") == ["lens.model", "self.lens.backend.model"]
-    assert violations(f"from {BACKEND}.hooked import HookedLensModel") == [f"{BACKEND}.hooked"]
+    for backend in BACKENDS:
+        assert violations(f"from {backend}.inside import Inside") == [f"{backend}.inside"]
     assert violations("from spiritlens.models.protocol import LensModel\nlens.backend.forward(x)") == []

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 from checkpoint_folders import write_checkpoint, write_config, write_weights
-from random_llamas import tied
+from random_llamas import of_architecture, tied
 from tokenizer_folders import QWEN_ADDED, QWEN_SPECIAL, write_llama3_tokenizer, write_qwen_tokenizer
 from transformers import AutoTokenizer
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
 from spiritlens.models.loading import load
-from spiritlens.models.random_weights import of_architecture, random_config, random_weights
+from spiritlens.models.random_weights import random_config, random_weights
 from spiritlens.models.selfcheck import selfcheck
 from spiritlens.prompts.vocabulary.families import FAMILIES, SPEECHGPT_COM, USDM
 from spiritlens.speech.audio.waveform import Waveform

@@ -35,6 +35,8 @@ def given() -> dict[str, Any]:
         "total averages": roles,
         "heads": sl.activation_patch(lens, few, sl.Noise(), heads, metrics=("logit_difference",), **QUIET),
         "paths": sl.path_patch(lens, few, sl.Noise(), NODES, metrics=("logit_difference",), **QUIET),
+        "attention": sl.heads.attention_mass(lens, few, by="role"),
+        "attribution": sl.heads.direct_logit_attribution(lens, few, by="role"),
         "lens": sl.lenses.logit_lens(lens, few),
         "doses": sl.tracing.dose_curve(lens, few, (0.25, 0.5, 1.0, 2.0), samples=1),
         "interchange": sl.interchange(

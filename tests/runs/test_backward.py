@@ -2,15 +2,24 @@
 
 import pytest
 import torch
+from random_llamas import opened, random_llama
 from tracing_lens import TinyLens, text_prompt, tiny_lens
 
 from spiritlens.components import hook_name
+from spiritlens.models.backends import BACKENDS
+from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.runs.backward import check_read, gradients
 
 
 @pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
 def lens(request: pytest.FixtureRequest) -> TinyLens:
     return tiny_lens(request.param)
+
+
+@pytest.fixture(scope="module", params=[row.maker.name for row in BACKENDS if row.maker])
+def each(request: pytest.FixtureRequest) -> BlockLensModel:
+    """A model of every kind that is installed, with grouped queries."""
+    return opened(random_llama(2, backend=request.param))
 
 
 def readout(prompt):
@@ -23,9 +32,9 @@ def test_the_plain_rule_is_the_models_own_gradient(lens) -> None:
     assert torch.equal(gradients(lens.backend, prompt.tokens, [name], readout(prompt))[name], own)
 
 
-def test_in_every_layer_the_stream_adds_up_to_the_logit(lens) -> None:
+def test_in_every_layer_the_stream_adds_up_to_the_logit(each) -> None:
     """By homogeneity: the linear model's logit is its activation times its gradient, at each cut through the stream."""
-    prompt, model = text_prompt(), lens.backend
+    prompt, model = text_prompt(), each
     names = [hook_name(name, layer) for layer in range(model.n_layers) for name in ("resid_pre", "resid_mid")]
     logit = model.forward(prompt.tokens)[0, -1, prompt.answer_ids[0]]
     values = model.cache(prompt.tokens, names)
@@ -46,6 +55,23 @@ def test_values_stay_as_they_are(lens) -> None:
         gradients(lens.backend, prompt.tokens, [hook_name("resid_pre", 0)], metric, rule)
     assert torch.equal(*seen)
     assert not lens.backend.has_user_hooks()
+
+
+@pytest.mark.parametrize("norm", ["blocks.1.ln1", "blocks.1.ln2", "ln_final"])
+def test_the_scale_of_a_norm_is_replaced_where_it_divides_and_the_rest_has_its_gradients(each, norm) -> None:
+    """Twice the scale is half of the norm's output, in value and in gradient."""
+    prompt, name = text_prompt(), f"{norm}.hook_scale"
+    stream = hook_name("resid_pre", each.n_layers - 1)
+    with each.hooked([(name, lambda scale: 2 * scale.detach())]):
+        twice = each.gradients(prompt.tokens, [stream], readout(prompt))[stream]
+        values = each.cache(prompt.tokens, [stream])[stream]
+    with each.hooked([(name, lambda scale: scale.detach())]):
+        once = each.gradients(prompt.tokens, [stream], readout(prompt))[stream]
+    assert float(once.abs().max()) > 1e-3
+    if norm == "ln_final":
+        assert float((2 * twice - once).abs().max()) < 1e-12
+    else:
+        assert float((values - each.cache(prompt.tokens, [stream])[stream]).abs().max()) > 1e-3
 
 
 def linear_block(model, layer, cached, resid):

@@ -498,3 +498,53 @@ def test_other_values_than_settings_are_refused_before_anything_is_looked_at(set
         sl.study(None, tmp_path / "new", settings)
     with pytest.raises(ValueError, match=r"settings=.*: expected StudySettings"):
         sl.studies.study_cost(None, settings)
+
+
+@pytest.mark.slow
+def test_facts_of_two_recorded_voices_are_studied_traced_and_compared(lens, facts, tmp_path) -> None:
+    """A study speaks in the voice that is named; traced together, both voices are one fact, paired with its writing,
+    a source of variance of their own, and each other's ceiling."""
+
+    def recorded(fact: Fact) -> Fact:
+        name = asked_phrasing(fact, None)
+        spoken = {who: sl.speech.voice(f"espeak:{code}").speak(fact.text(name)) for who, code in WHO.items()}
+        sounds = [
+            sl.prompts.FactSound(
+                who, name, said.waveform, tuple((word.word, word.start, word.end) for word in said.words)
+            )
+            for who, said in spoken.items()
+        ]
+        return replace(fact, sounds=tuple(sounds))
+
+    own = [recorded(fact) for fact in facts[:7]]
+    few = replace(SETTINGS, n_facts=2, n_token_maps=0, components=("mlp_out",), floors=(), ending="as spoken")
+    for who in WHO:
+        found = sl.study(lens, tmp_path / who, replace(few, voice=who), own)
+        assert set(found.effects["voice"].values.tolist()) == {"", who}
+        assert any(f"one voice in speech ({who})" in sentence for sentence in found.comparison.conditions)
+
+    prompts = sl.prompts.spoken_prompts(lens, own, progress="none").prompts
+    traced = sl.causal_trace(lens, prompts, sl.Grid(("mlp_out",), at="role"), samples=2, progress="none")
+    kept = traced.isel(prompt=traced["known"].values == 1)
+    voices = {who: kept.isel(prompt=kept["voice"].values == who) for who in WHO}
+    found = sl.compare(
+        traced,
+        references=sl.comparison.References(ceilings={"two voices": (voices["anna"], voices["bert"])}),
+        resamples=20,
+        permutations=20,
+    )
+    written = kept.isel(prompt=kept["modality"].values == "T2T")
+    means = []
+    for fact in written["fact_id"].values.tolist():
+        of_fact = [sl.effects.total(one.isel(prompt=one["fact_id"].values == fact)) for one in voices.values()]
+        each = [float(total.sel(metric="probability").mean()) for total in of_fact if total.sizes["prompt"]]
+        means += [np.mean(each)] if each else []
+    assert found.n_facts == found.n_subjects == len(means) >= 5
+    assert found.total[1].value == pytest.approx(np.mean(means), abs=1e-12)
+    assert not any("one voice" in sentence for sentence in found.conditions)
+    assert found.limited_by[1]["voice"].n_levels == 2
+    assert [row.name for row in found.components[0].beside.rows if row.part == "ceiling"] == ["two voices"]
+
+
+WHO = {"anna": "en-us", "bert": "en-us+f2"}
+"""Two recorded voices."""

@@ -11,13 +11,15 @@ everything else it finds as it is in this run, in which other readers may find s
 3. The logits read last. With no edge removed this is the model; with all removed nothing of the prompt is left.
 
 The first token keeps its streams, and so do answer tokens that follow the prompt. One row of one batch is one set of
-edges. Cost: a layer's projections once for every head, which suits models of up to some hundred heads.
+edges. Readers that miss nothing share the run's own stream: a layer is projected once for each row, and once more for
+each reader of a row that misses something, so many of them at a time as the memory budget holds. A set of one edge
+costs little more than a plain run; a set of nearly all edges costs a projection for every head.
 
 Axes: writes ``[node row pos d_model]``; ``kept [row reader node]``. Source: Syed et al. 2023 (arXiv 2310.10348); Hanna
 et al. 2024 (arXiv 2403.17806), which evaluate circuits of edges so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -38,6 +40,8 @@ from spiritlens.runs.sweep.recorded import RecordedRun, record
 from spiritlens.runs.sweep.sweep import resolved_memory_budget
 
 EDGE_COMPONENTS = ("embed", "z", "mlp_out")
+Own = Iterator[tuple[Tensor, Tensor, Tensor]]
+"""Rows, readers and streams ``[pair pos d_model]`` of readers that miss something."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +139,20 @@ class EdgeSets:
         return kept
 
     def _bytes_per_row(self, n_positions: int) -> int:
-        """Memory of one row: writes of all nodes, streams and projections of a layer's readers."""
+        """Memory of one row: what each node's readers would miss, and which edges are kept."""
         model = self.stand_ins.lens.backend
-        readers, heads = model.n_heads + 2 * model.n_kv_heads, model.n_heads + 2 * model.n_kv_heads
-        nodes = 1 + model.n_layers * (model.n_heads + 1)
-        per_position = (nodes + 2 * readers) * model.d_model + readers * heads * model.d_head
-        return n_positions * per_position * torch.finfo(model.dtype).bits // 8
+        n_senders, n_receivers = len(all_senders(model)), len(all_receivers(model))
+        values = (n_senders + 4) * n_positions * model.d_model + 2 * n_senders * n_receivers
+        return values * torch.finfo(model.dtype).bits // 8
+
+    def readers_at_once(self, n_positions: int) -> int:
+        """How many readers with streams of their own the memory budget holds."""
+        lens = self.stand_ins.lens
+        model = lens.backend
+        per_position = 4 * model.d_model
+        per_position += (model.n_heads + 2 * model.n_kv_heads) * model.d_head
+        budget = resolved_memory_budget(model.device, lens.memory_budget)
+        return max(1, budget // (n_positions * per_position * torch.finfo(model.dtype).bits // 8))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,40 +172,63 @@ class _EdgeRun:
         where = torch.zeros(n_positions, 1, dtype=model.dtype, device=model.device)
         where[list(self.positions)] = 1
         stream = self.base.values[hook_name("resid_pre", 0)].expand(n_rows, -1, -1)
-        missing = [(self.stand_ins["embed"][0] - stream) * where]  # per node, what a reader without it gets more
-        removed, first = 1 - kept, 0
+        missing = stream.new_empty((kept.shape[2], *stream.shape))  # per node, what a reader without it gets more
+        missing[0] = (self.stand_ins["embed"][0] - stream) * where
+        cut, reader, node = 1 - kept, 0, 1
 
-        def streams(count: int) -> Tensor:
-            """Of the next readers, ``[row reader pos d_model]``."""
-            nonlocal first
-            cut = removed[:, first : first + count, : len(missing)]
-            first += count
-            return stream[:, None] + torch.einsum("rkn,nrpd->rkpd", cut, torch.stack(missing))
+        def own_streams(count: int) -> Own:
+            """Streams of those of the next readers that miss something."""
+            nonlocal reader
+            of_readers = cut[:, reader : reader + count, :node]
+            reader += count
+            return self._own_streams(stream, missing[:node], of_readers)
 
         for layer in range(model.n_layers):
-            z = self._attended(layer, streams(model.n_heads + 2 * model.n_kv_heads))
+            z = self._attended(layer, stream, own_streams(model.n_heads + 2 * model.n_kv_heads))
             w_o, other = model.w_o(layer), self.stand_ins["z"][layer]
             written = torch.einsum("rphd,hdm->hrpm", z, w_o)
-            missing += list((torch.einsum("phd,hdm->hpm", other, w_o)[:, None] - written) * where)
+            instead = torch.einsum("phd,hdm->hpm", other, w_o)[:, None]
+            missing[node : node + model.n_heads] = (instead - written) * where
+            node += model.n_heads
             stream = stream + model.project(layer, z)
-            mlp_out = model.mlp(layer, streams(1)[:, 0])
-            missing.append((self.stand_ins["mlp_out"][layer] - mlp_out) * where)
+            mlp_out = model.mlp(layer, _with_own(stream, own_streams(1)))
+            missing[node] = (self.stand_ins["mlp_out"][layer] - mlp_out) * where
+            node += 1
             stream = stream + mlp_out
-        return model.logits(streams(1)[:, 0, -self.n_readouts :])
+        return model.logits(_with_own(stream, own_streams(1))[:, -self.n_readouts :])
 
-    def _attended(self, layer: int, streams: Tensor) -> Tensor:
-        """The heads' z ``[row pos head d_head]`` of streams of their queries, keys and values, in this order."""
+    def _own_streams(self, stream: Tensor, missing: Tensor, cut: Tensor) -> Own:
+        """Rows, readers and streams ``[pair pos d_model]`` of the readers from which something is cut ``[row reader
+        node]``, so many at a time as fit."""
+        pairs, size = cut.any(dim=2).nonzero(), self.sets.readers_at_once(stream.shape[1])
+        for first in range(0, len(pairs), size):
+            rows, readers = pairs[first : first + size].T
+            streams = stream[rows]
+            for row in rows.unique().tolist():
+                mine = rows == row
+                streams[mine] += torch.einsum("kn,npd->kpd", cut[row, readers[mine]], missing[:, row])
+            yield rows, readers, streams
+
+    def _attended(self, layer: int, stream: Tensor, own_streams: Own) -> Tensor:
+        """The heads' z ``[row pos head d_head]``: queries, keys and values of the stream, and those of readers that
+        have streams of their own, numbered in this order."""
         model = self.sets.stand_ins.lens.backend
-        n_rows, n_readers = streams.shape[:2]
-        read = [
-            values.reshape(n_rows, n_readers, *values.shape[1:]) for values in model.qkv(layer, streams.flatten(0, 1))
-        ]
-        counts = (model.n_heads, model.n_kv_heads, model.n_kv_heads)
-        chosen, first = [], 0
-        for values, count in zip(read, counts, strict=True):
-            own = values[:, first : first + count]  # [row reader pos head d_head], of which reader i serves head i
-            chosen.append(torch.stack([own[:, head, :, head] for head in range(count)], dim=2))
-            first += count
-        q, k, v = chosen
-        nothing = torch.zeros(n_rows, dtype=torch.long, device=streams.device)
+        read = [values.clone() for values in model.qkv(layer, stream)]
+        for rows, readers, streams in own_streams:
+            first = 0
+            for values, own in zip(read, model.qkv(layer, streams), strict=True):
+                head = readers - first
+                first += values.shape[2]
+                (mine,) = ((head >= 0) & (head < values.shape[2])).nonzero(as_tuple=True)
+                values[rows[mine], :, head[mine]] = own[mine, :, head[mine]]
+        q, k, v = read
+        nothing = torch.zeros(len(stream), dtype=torch.long, device=stream.device)
         return model.attend(layer, q, k, v, CachedPrefix(self.base.values, 0, nothing))
+
+
+def _with_own(stream: Tensor, own_streams: Own) -> Tensor:
+    """The streams ``[row pos d_model]`` of one reader: its own where it has one."""
+    result = stream.clone()
+    for rows, _, streams in own_streams:
+        result[rows] = streams
+    return result

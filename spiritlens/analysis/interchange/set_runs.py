@@ -53,8 +53,8 @@ class SetRuns(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StandIns:
-    """What stands in for removed parts, by component: of tokens of prompts of the same kind (written, or spoken) about
-    other subjects. Markers belong to neither modality, so that kinds are kept apart by prompt."""
+    """What stands in for removed parts, by component: tokens of the same role and modality of prompts about other
+    subjects (`spiritlens.analysis.heads.references`)."""
 
     lens: Lens
     prompts: tuple[Prompt, ...]
@@ -66,23 +66,15 @@ class StandIns:
         """Every token finds one of its modality in a prompt about another subject."""
         if self.kind != "zero":
             for prompt in self.prompts:
-                check_stand_ins(prompt, prompt.span(EVERYWHERE).positions, self.like(prompt.kind), "same subject")
-
-    def like(self, kind: str) -> tuple[Prompt, ...]:
-        """The prompts of one kind."""
-        return tuple(prompt for prompt in self.prompts if prompt.kind == kind)
+                check_stand_ins(prompt, prompt.span(EVERYWHERE).positions, self.prompts, "same subject")
 
     @cached_property
-    def pools(self) -> dict[tuple[str, str], Reference]:
-        """The reference tokens of each kind of prompts and each component, recorded once."""
+    def pools(self) -> dict[str, Reference]:
+        """The reference tokens of each component, recorded once."""
         if self.kind == "zero":
             return {}
         model, removal = self.lens.backend, self.kind
-        return {
-            (kind, name): Reference(model, self.like(kind), removal, "same subject", name)
-            for kind in dict.fromkeys(prompt.kind for prompt in self.prompts)
-            for name in self.components
-        }
+        return {name: Reference(model, self.prompts, removal, "same subject", name) for name in self.components}
 
     @property
     def samples(self) -> int:
@@ -93,7 +85,7 @@ class StandIns:
         """By layer, values ``[sample pos …]`` with the stand-ins at the positions; `like` are those of a run ``[1 pos
         …]``, which stand everywhere else."""
         result = [values.repeat(self.samples, *[1] * (values.ndim - 1)) for values in like]
-        pool = self.pools.get((prompt.kind, component))
+        pool = self.pools.get(component)
         found = None if pool is None else pool.values(prompt, positions, self.samples, self.draws.seed)
         for layer, values in enumerate(result):
             values[:, list(positions)] = 0 if found is None else found[:, :, layer]

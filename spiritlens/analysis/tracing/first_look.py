@@ -96,7 +96,7 @@ def first_look(
 
     `rule`: "gradient" is attribution patching, "relp" relevance patching. Returns the estimates with their agreement.
     Raises ValueError for a metric without a gradient, queries or keys by RelP, and for what `causal_trace` would
-    refuse.
+    refuse. Source: Nanda 2023, "Attribution patching"; arXiv 2508.21258, RelP.
     """
     prompts, scored = given_scored(lens, given_prompts(given_lens(lens), prompts), (metric,))
     n_exact, top_k = whole("n_exact", n_exact, at_least=1), whole("top_k", top_k, at_least=1)

@@ -11,6 +11,7 @@ prompts are refused.
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -60,6 +61,19 @@ ARCHITECTURES: tuple[Architecture, ...] = (
 MODEL_TYPES = tuple(row.model_type for row in ARCHITECTURES)
 MODELS = tuple(row.model for row in ARCHITECTURES)
 """Hugging Face's models that convert as they are."""
+
+LAYER_TENSORS = {
+    "self_attn.q_proj.weight": "attn.W_Q",
+    "self_attn.k_proj.weight": "attn.W_K",
+    "self_attn.v_proj.weight": "attn.W_V",
+    "self_attn.o_proj.weight": "attn.W_O",
+    "mlp.gate_proj.weight": "mlp.W_gate",
+    "mlp.up_proj.weight": "mlp.W_in",
+    "mlp.down_proj.weight": "mlp.W_out",
+    "input_layernorm.weight": "ln1.w",
+    "post_attention_layernorm.weight": "ln2.w",
+}
+"""Hugging Face's tensors of one layer and TransformerLens's names for them."""
 
 ROPE_KINDS = ("default", "linear", "llama3")
 ROPE_REASONS = {
@@ -205,3 +219,8 @@ def rotary_frequencies(config: LlamaLike, precision: torch.dtype) -> Tensor:
     turns = int(rope["original_max_position_embeddings"]) * frequencies / (2 * math.pi)
     weight = ((turns - low) / (high - low)).clamp(0, 1)
     return frequencies * (weight + (1 - weight) / factor)
+
+
+def owned(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of all weights, strides kept; a tied unembedding becomes a tensor of its own."""
+    return {name: weight.detach().clone() for name, weight in weights.items()}

@@ -8,6 +8,7 @@ stay in float32, 1e-6 away from the truth. `hold_float64` makes a loaded model t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import torch
@@ -65,23 +66,22 @@ def hold_float64(llama: PreTrainedModel) -> PreTrainedModel:
     llama.set_attn_implementation("sdpa")
     for module in llama.modules():
         if type(module).__name__.endswith("RMSNorm"):
-            module.forward = _precise_norm(module)
-    frequencies = rotary_frequencies(llama.config, torch.float64)
-
-    def tables(states: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
-        angles = (position_ids[..., None].double() * frequencies.to(position_ids.device)).repeat(1, 1, 2)
-        return angles.cos().to(states.dtype), angles.sin().to(states.dtype)
-
-    llama.model.rotary_emb.forward = tables
+            module.forward = MethodType(_precise_norm, module)  # a method goes with its module when that is copied
+    rotary = llama.model.rotary_emb
+    rotary.precise_frequencies = rotary_frequencies(llama.config, torch.float64)
+    rotary.forward = MethodType(_precise_tables, rotary)
     return llama
 
 
-def _precise_norm(norm: Any) -> Any:
-    def forward(states: Tensor) -> Tensor:
-        normed: Tensor = states / (states.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon).sqrt() * norm.weight
-        return normed
+def _precise_norm(norm: Any, states: Tensor) -> Tensor:
+    normed: Tensor = states / (states.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon).sqrt() * norm.weight
+    return normed
 
-    return forward
+
+def _precise_tables(rotary: Any, states: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+    frequencies = rotary.precise_frequencies.to(position_ids.device)
+    angles = (position_ids[..., None].double() * frequencies).repeat(1, 1, 2)
+    return angles.cos().to(states.dtype), angles.sin().to(states.dtype)
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from transformer_lens.components import RMSNormPre
 from transformers import PreTrainedModel
 
 from spiritlens.models.checkpoints.llama import (
+    LAYER_TENSORS,
     LlamaLike,
     architecture,
     check_supported,
@@ -33,20 +34,6 @@ from spiritlens.models.checkpoints.llama import (
     tensor_shapes,
     window,
 )
-from spiritlens.prompts.vocabulary.spacing import writes_bos
-
-LAYER_TENSORS = {
-    "self_attn.q_proj.weight": "attn.W_Q",
-    "self_attn.k_proj.weight": "attn.W_K",
-    "self_attn.v_proj.weight": "attn.W_V",
-    "self_attn.o_proj.weight": "attn.W_O",
-    "mlp.gate_proj.weight": "mlp.W_gate",
-    "mlp.up_proj.weight": "mlp.W_in",
-    "mlp.down_proj.weight": "mlp.W_out",
-    "input_layernorm.weight": "ln1.w",
-    "post_attention_layernorm.weight": "ln2.w",
-}
-"""Hugging Face's tensors of one layer and TransformerLens's names for them."""
 
 TABLE_POSITIONS = 8192
 
@@ -187,23 +174,6 @@ def _share_rotary_tables(model: HookedTransformer, config: LlamaLike, device: to
     for block in model.blocks:
         block.attn.rotary_cos, block.attn.rotary_sin = cos, sin
         block.attn.mask, block.attn.IGNORE = block.attn.mask.to(device), block.attn.IGNORE.to(device)
-
-
-def attach_tokenizer(model: HookedTransformer, tokenizer: Any) -> None:
-    """Give the model a tokenizer as it is (TransformerLens's own way loads another one by its name, with other ids).
-
-    ``model.to_tokens`` then gives the tokenizer's ids, with the beginning-of-sequence token once where it writes one.
-    """
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.bos_token
-    tokenizer.padding_side = "right"
-    model.tokenizer = tokenizer
-    model.cfg.tokenizer_prepends_bos = model.cfg.default_prepend_bos = writes_bos(tokenizer)
-
-
-def owned(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of all weights, strides kept; a tied unembedding becomes a tensor of its own."""
-    return {name: weight.detach().clone() for name, weight in weights.items()}
 
 
 @torch.no_grad()

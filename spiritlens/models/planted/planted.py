@@ -1,7 +1,7 @@
 """Planted circuits with their prompts and their truth: models on which every method must find a known answer.
 
     p = planted("fact machine")
-    p.lens.model                       # a HookedTransformer of 8 layers and 4 heads
+    p.lens.model                       # a HookedTransformer (or TransformerBridge) of 8 layers and 4 heads
     p.prompts                          # 12 written (T2T) and 12 spoken (S2T) prompts, each with a foil
     p.truth.edges                      # "embed → L1H0.v", "L1H0 → MLP2", "MLP2 → L6H1.v", "L6H1 → logits"
     p.counterfactual(p.prompts[0])     # the same prompt about another subject
@@ -24,6 +24,7 @@ import torch
 
 from spiritlens.arguments import told_keywords
 from spiritlens.environment import plain_torch
+from spiritlens.models.backend_row import BackendName
 from spiritlens.models.lens import Lens
 from spiritlens.models.planted import weights as circuits
 from spiritlens.models.planted.vocabulary import (
@@ -164,13 +165,16 @@ class Planted:
 
 @told_keywords
 @plain_torch
-def planted(name: CircuitName = "fact machine", dtype: torch.dtype = torch.float64) -> Planted:
+def planted(
+    name: CircuitName = "fact machine", dtype: torch.dtype = torch.float64, *, backend: BackendName | None = None
+) -> Planted:
     """A planted circuit by name: ``fact machine``, ``fact machine, speech later``, ``or pair`` or ``and pair``.
 
-    Returns the lens with its prompts and the truth that methods must find. Raises ValueError for another name.
+    ``backend`` as in `spiritlens.load`. Returns the lens with its prompts and the truth that methods must find.
+    Raises ValueError for another name, or a backend that the installed TransformerLens has not.
     """
     vocabulary = planted_vocabulary()
-    model = build_circuit(name, token_kinds(vocabulary), dtype)
+    model = build_circuit(name, token_kinds(vocabulary), dtype, backend)
     lens = Lens(model=model, vocabulary=vocabulary, encoder=None, name=f"planted: {name}")
     late = circuits.LATE_FACT_LAYER if name == "fact machine, speech later" else circuits.FACT_LAYER
     pair = name in ("or pair", "and pair")

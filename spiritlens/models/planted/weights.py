@@ -1,4 +1,4 @@
-"""Circuits written by hand into the weights of a HookedTransformer of Llama architecture: their truth is known.
+"""Circuits written by hand into the weights of a model of Llama architecture: their truth is known.
 
 The fact machine (RMSNorm, rotary attention, gated SiLU MLP; every weight not named here is zero):
 
@@ -29,13 +29,15 @@ models whose circuit is known is that of Lindner et al. 2023 (Tracr) and Gupta e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
-from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 from spiritlens.arguments import shown
+from spiritlens.models.backend_row import BackendName
+from spiritlens.models.backends import maker
+from spiritlens.models.checkpoints.llama import LAYER_TENSORS, LlamaLike, architecture
 
 CircuitName = Literal["fact machine", "fact machine, speech later", "or pair", "and pair"]
 CIRCUITS: tuple[CircuitName, ...] = get_args(CircuitName)
@@ -122,31 +124,15 @@ class Directions:
         return int(self._slices[name].start)
 
 
-def build_circuit(name: CircuitName, kinds: TokenKinds, dtype: torch.dtype = torch.float64) -> HookedTransformer:
-    """The circuit `name` on a vocabulary of these token kinds, as a HookedTransformer on the CPU."""
+def build_circuit(
+    name: CircuitName, kinds: TokenKinds, dtype: torch.dtype = torch.float64, backend: BackendName | None = None
+) -> Any:
+    """The circuit `name` on a vocabulary of these token kinds, as a model of the backend's on the CPU."""
     if name not in CIRCUITS:
         raise ValueError(f"no planted circuit {name!r}; there are {', '.join(map(repr, CIRCUITS))}")
     if dtype not in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
         raise ValueError(f"dtype={shown(dtype)}: expected torch.float64, float32, bfloat16 or float16")
-    model = HookedTransformer(
-        HookedTransformerConfig(
-            **{"n_layers": N_LAYERS, "n_heads": N_HEADS, "d_model": D_MODEL, "d_head": D_HEAD, "d_mlp": D_MLP},
-            **{"d_vocab": kinds.n_rows, "d_vocab_out": kinds.n_rows, "n_ctx": 512, "act_fn": "silu", "eps": 1e-6},
-            **{"normalization_type": "RMS", "final_rms": True, "gated_mlp": True, "attn_only": False},
-            **{
-                "positional_embedding_type": "rotary",
-                "rotary_dim": D_HEAD,
-                "rotary_base": 10**14,
-                "rotary_adjacent_pairs": False,
-            },
-            **{"model_name": name, "original_architecture": "LlamaForCausalLM", "default_prepend_bos": False},
-            **{"init_weights": False, "dtype": dtype, "device": "cpu"},
-        )
-    )
-    weights = {key: torch.zeros_like(value) for key, value in model.named_parameters()}
-    for key in weights:
-        if key.endswith(".w"):
-            weights[key].fill_(1.0)
+    weights = _no_weights(kinds.n_rows, dtype)
     directions = Directions(kinds.n_codes, len(kinds.answers))
     _write_embedding(weights, kinds, directions)
     _write_merge_head(weights, directions)
@@ -163,8 +149,56 @@ def build_circuit(name: CircuitName, kinds: TokenKinds, dtype: torch.dtype = tor
     else:
         _write_mover_head(weights, directions, MOVER_HEAD, "answer", ANSWER)
     _write_unembedding(weights, kinds, directions)
-    model.load_state_dict(weights, strict=False)
-    return model.eval().requires_grad_(False)
+    return maker(backend).converted(_by_checkpoint_names(weights), _shape(kinds.n_rows), dtype, name=name)
+
+
+def _shape(n_rows: int) -> LlamaLike:
+    """The circuits' shape, as a configuration of Hugging Face's."""
+    found: LlamaLike = architecture("llama").config(
+        num_hidden_layers=N_LAYERS,
+        hidden_size=D_MODEL,
+        num_attention_heads=N_HEADS,
+        num_key_value_heads=N_HEADS,
+        head_dim=D_HEAD,
+        intermediate_size=D_MLP,
+        vocab_size=n_rows,
+        max_position_embeddings=512,
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=False,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e14},
+    )
+    return found
+
+
+def _no_weights(n_rows: int, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Weights of nothing by TransformerLens's names and axes: zeros, the norms' gains ones."""
+    head, width = (N_HEADS, D_MODEL, D_HEAD), (D_MODEL, D_MLP)
+    shapes: dict[str, tuple[int, ...]] = {"embed.W_E": (n_rows, D_MODEL), "unembed.W_U": (D_MODEL, n_rows)}
+    for layer in range(N_LAYERS):
+        shapes |= {f"blocks.{layer}.attn.{matrix}": head for matrix in ("W_Q", "W_K", "W_V")}
+        shapes[f"blocks.{layer}.attn.W_O"] = (N_HEADS, D_HEAD, D_MODEL)
+        shapes |= {f"blocks.{layer}.mlp.{matrix}": width for matrix in ("W_gate", "W_in")}
+        shapes[f"blocks.{layer}.mlp.W_out"] = (D_MLP, D_MODEL)
+        shapes |= {f"blocks.{layer}.{norm}.w": (D_MODEL,) for norm in ("ln1", "ln2")}
+    shapes["ln_final.w"] = (D_MODEL,)
+    return {key: torch.full(shape, float(key.endswith(".w")), dtype=dtype) for key, shape in shapes.items()}
+
+
+def _by_checkpoint_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights by Hugging Face's names and axes."""
+    found = {"model.embed_tokens.weight": weights["embed.W_E"], "lm_head.weight": weights["unembed.W_U"].T}
+    found["model.norm.weight"] = weights["ln_final.w"]
+    for layer in range(N_LAYERS):
+        for source, target in LAYER_TENSORS.items():
+            weight = weights[f"blocks.{layer}.{target}"]
+            if target in ("attn.W_Q", "attn.W_K", "attn.W_V"):
+                weight = weight.transpose(1, 2).flatten(0, 1)
+            elif target == "attn.W_O":
+                weight = weight.flatten(0, 1).T
+            elif target.startswith("mlp."):
+                weight = weight.T
+            found[f"model.layers.{layer}.{source}"] = weight
+    return {name: weight.contiguous() for name, weight in found.items()}
 
 
 def _scale(*squares: float) -> float:

@@ -7,13 +7,10 @@ is taken as it is saved. In a family that reads lower case, every string is brou
 ``lens.model.to_tokens``, `Vocabulary.encode` and a prompt give the same ids.
 """
 
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
 
 from spiritlens.arguments import shown
 from spiritlens.prompts.vocabulary.families import family_of_strings
@@ -23,14 +20,12 @@ from spiritlens.prompts.vocabulary.sentencepieces import (
     USER_DEFINED,
     Parted,
     Spacing,
-    Spelled,
     Speller,
     fast_backend,
-    lowered,
     read_pieces,
-    unchanged,
     with_tokens,
 )
+from spiritlens.prompts.vocabulary.spelling import SpelledTokenizer, Spelling
 from spiritlens.prompts.vocabulary.tokenizer_files import (
     CONFIG,
     NAMED,
@@ -56,54 +51,6 @@ PROBES = (
     "In 2023 it's 3,141.59 (+44) AT&T!",
 )
 """Strings whose ids are compared when a folder is opened: blanks, letters of both forms, signs, digits, the unknown."""
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """What becomes of a string before pieces are looked for: the family's case, then SentencePiece's writing."""
-
-    parted: Parted
-    lower: bool = False
-    speller: Speller | None = None
-
-    def __call__(self, string: str) -> Spelled:
-        """The string as its pieces are looked for in."""
-        if not isinstance(string, str):
-            raise ValueError(f"{shown(string)} ({type(string).__name__}): expected a string")
-        if any("\ud800" <= character <= "\udfff" for character in string):
-            raise ValueError(f"{shown(string)} holds half a character (a lone surrogate); decode the text as UTF-8")
-        cased = self.cased(string)
-        return cased if self.speller is None else cased.then(self.speller(cased.text))
-
-    def cased(self, string: str) -> Spelled:
-        """The string in the family's case, its tokens as they are."""
-        return self.parted.each_text(string, lowered) if self.lower else unchanged(string)
-
-
-class SpelledTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
-    """A fast tokenizer that looks for pieces in a string after it was spelled as the model's own tokenizer does it.
-
-    Offsets that it returns count in the spelled string; `Vocabulary.pieces` gives them in the string given.
-    """
-
-    spell: Spelling = Spelling(Parted(()))
-    own_files: tuple[Path, ...] = ()
-
-    def _encode_plus(self, text: Any, text_pair: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return super()._encode_plus(self._spelled(text), self._spelled(text_pair), *args, **kwargs)
-
-    def _spelled(self, text: Any) -> Any:
-        """A string spelled, or each string of a list."""
-        if isinstance(text, str):
-            return self.spell(text).text
-        return [self._spelled(item) for item in text] if isinstance(text, (list, tuple)) else text
-
-    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> tuple[str, ...]:
-        """The tokenizer's own files, copied: how a string is spelled stands in no other ones."""
-        target = Path(save_directory)
-        target.mkdir(parents=True, exist_ok=True)
-        kept = [path for path in self.own_files if path.is_file() and path.parent.resolve() != target.resolve()]
-        return tuple(str(shutil.copy(path, target)) for path in kept)
 
 
 def open_tokenizer(

@@ -38,7 +38,8 @@ from spiritlens.arguments import shown, whole
 from spiritlens.prompts.vocabulary.families import TEXT_ONLY, given_family
 from spiritlens.prompts.vocabulary.family import Family, Stream
 from spiritlens.prompts.vocabulary.sentencepieces import Parted, Spacing
-from spiritlens.prompts.vocabulary.spacing import SpelledTokenizer, Spelling, open_tokenizer, writes_bos
+from spiritlens.prompts.vocabulary.spacing import open_tokenizer, writes_bos
+from spiritlens.prompts.vocabulary.spelling import SpelledTokenizer, Spelling
 from spiritlens.prompts.vocabulary.tokenizer_files import (
     FILES,
     RECORD,

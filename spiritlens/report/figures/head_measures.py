@@ -25,12 +25,10 @@ MEASURES = {
 }
 """What a map of each schema is called."""
 
-RESAMPLING = (0.95, 1000, 0)
-
 
 def measured_heads(dataset: xr.Dataset) -> xr.Dataset:
     """Means by modality and row [group role layer head] of what was measured in prompts."""
-    return average_facts(fact_means(with_facts(_rows(dataset)), facts="all"), ("modality",), RESAMPLING)
+    return average_facts(fact_means(with_facts(_rows(dataset)), facts="all"), ("modality",))
 
 
 def with_facts(values: xr.DataArray) -> xr.DataArray:

@@ -19,7 +19,7 @@ from spiritlens.effects.given import given_dataset
 from spiritlens.effects.measures import ATTRIBUTION_SCHEMA, check_attribution
 from spiritlens.effects.statistics import fact_means
 from spiritlens.report.acts import settings_of
-from spiritlens.report.figures.head_measures import RESAMPLING, with_facts
+from spiritlens.report.figures.head_measures import with_facts
 from spiritlens.report.figures.layer_curves import add_curve, name_each_modality_once
 from spiritlens.report.figures.look import INK, QUIET, apply_look, layer_ticks, legend_above
 from spiritlens.report.numerals import number_words, several
@@ -57,7 +57,7 @@ def logit_attribution(attribution: xr.Dataset) -> go.Figure:
 
 
 def _means(values: xr.DataArray) -> xr.Dataset:
-    return average_facts(fact_means(with_facts(values), facts="all"), ("modality",), RESAMPLING)
+    return average_facts(fact_means(with_facts(values), facts="all"), ("modality",))
 
 
 def _sums(attribution: xr.Dataset, means: Mapping[str, xr.Dataset]) -> list[str]:

@@ -2,12 +2,12 @@
 
 Prompts, facts, corruption, samples, seeds, windows, metrics, statistics, versions and the checks of the engine are read
 from the coordinates and attributes of the datasets. What these do not hold is not said: effects hold raw values and
-name no statistics, averages name theirs. The page's own paragraph (`spiritlens.report.methods.sentences`) is made of
-the same sentences.
+name no statistics, averages and comparisons name theirs. The page's own paragraph
+(`spiritlens.report.methods.sentences`) is made of the same sentences.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import shown, told_keywords
+from spiritlens.comparison.result import Comparison
 from spiritlens.effects.interchange import INTERCHANGE_SCHEMA, SETS_SCHEMA
 from spiritlens.effects.measures import (
     ATTRIBUTION_SCHEMA,
@@ -29,6 +30,7 @@ from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import RECALL, SCHEMA
 from spiritlens.effects.statistics import fact_names
 from spiritlens.effects.store import CHECKS, schema_of
+from spiritlens.report.methods.compared import comparison_sentences, told_of_comparison
 from spiritlens.report.methods.sentences import (
     canary_sentence,
     corruption_words,
@@ -39,7 +41,7 @@ from spiritlens.report.methods.sentences import (
     patched_words,
     unknown_sentence,
 )
-from spiritlens.report.methods.sources import sources_of
+from spiritlens.report.methods.sources import sources_of, told_of
 from spiritlens.report.numerals import number_words, several
 from spiritlens.report.words import MODALITY_WORDS
 
@@ -56,36 +58,46 @@ class Methods:
 
 
 @told_keywords
-def methods(result: xr.Dataset | Mapping[str, xr.Dataset]) -> Methods:
+def methods(result: xr.Dataset | Comparison | Mapping[str, xr.Dataset | Comparison]) -> Methods:
     """The methods of a result, or of several by name, as a paragraph to paste, with BibTeX.
 
-    Any dataset that a method returned will do: effects, edges, attributions, attention, lenses, doses, averages.
+    Any dataset that a method returned will do: effects, edges, attributions, attention, lenses, doses, averages; so
+    will a `Comparison`, which tells its statistics, draws, seed and margins.
 
-    Returns the paragraph and the entries of the sources. Raises ValueError for what is no such dataset.
+    Returns the paragraph and the entries of the sources. Raises ValueError for what is no such result.
     """
     results = _given(result)
+    datasets = [one for one in results.values() if isinstance(one, xr.Dataset)]
     sentences: list[str] = []
     for one in results.values():
-        sentences += SENTENCES[str(one.attrs["schema"])](one)
-    sentences += _shared(results)
-    sources = sources_of(list(results.values()))
+        if isinstance(one, Comparison):
+            sentences += comparison_sentences(one)
+        else:
+            sentences += SENTENCES[str(one.attrs["schema"])](one)
+    sentences += _shared(datasets)
+    sources = sources_of(
+        [told_of_comparison(one) if isinstance(one, Comparison) else told_of(one) for one in results.values()]
+    )
     keys = ", ".join(source.key for source in sources)
     sentences += [f"Sources: {keys}."] if keys else []
     return Methods(" ".join(dict.fromkeys(sentences)), "\n\n".join(source.bibtex for source in sources))
 
 
-def _given(result: Any) -> dict[str, xr.Dataset]:
-    """The datasets by name, each of a schema that is known, and holding it."""
+def _given(result: Any) -> dict[str, xr.Dataset | Comparison]:
+    """The results by name; of datasets, each of a schema that is known, and holding it."""
     given = result if isinstance(result, Mapping) and not isinstance(result, xr.Dataset) else {"result": result}
     if not given:
         raise ValueError("result is empty: give a dataset, or several by name")
     for name, one in given.items():
-        if not isinstance(one, xr.Dataset):
+        if not isinstance(one, (xr.Dataset, Comparison)):
             raise ValueError(
-                f"{name}={shown(one, 40)} ({type(one).__name__}): expected the dataset that a method returned, or "
-                "several by name"
+                f"{name}={shown(one, 40)} ({type(one).__name__}): expected the dataset that a method returned, a "
+                "Comparison, or several by name"
             )
-    return {str(name): CHECKS[schema_of(one, str(name))](one) for name, one in given.items()}
+    return {
+        str(name): one if isinstance(one, Comparison) else CHECKS[schema_of(one, str(name))](one)
+        for name, one in given.items()
+    }
 
 
 def _effects(effects: xr.Dataset) -> list[str]:
@@ -235,9 +247,8 @@ SENTENCES: Mapping[str, Callable[[xr.Dataset], list[str]]] = {
 """The sentences of each kind of result."""
 
 
-def _shared(results: Mapping[str, xr.Dataset]) -> list[str]:
-    """Voices, tags and versions, each once."""
-    found = list(results.values())
+def _shared(found: Sequence[xr.Dataset]) -> list[str]:
+    """Voices, tags and versions of datasets, each once."""
     voices = [one["voice"].values.tolist() for one in found if "voice" in one.coords]
     spoken = sorted({voice for some in voices for voice in some if voice})
     sentences = [f"Speech: {several(len(spoken), 'voice')} ({', '.join(spoken)})."] if spoken else []
@@ -246,7 +257,7 @@ def _shared(results: Mapping[str, xr.Dataset]) -> list[str]:
             tags = one[RECALL].values.tolist()
             counts = ", ".join(f"{tags.count(tag)} {tag or 'without'}" for tag in dict.fromkeys(tags))
             sentences.append(f"Kinds of recall, by prompt: {counts}.")
-    return [*sentences, each_once(map(_versions, found))]
+    return [*sentences, each_once(map(_versions, found))] if found else []
 
 
 def _versions(result: xr.Dataset) -> str:

@@ -5,6 +5,7 @@ its model, its libraries and settings, joined in lower case (`told_of`). The ord
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import xarray as xr
@@ -137,6 +138,36 @@ SOURCES: tuple[Source, ...] = (
         journal="Journal of the Royal Statistical Society B", volume="54", number="1",
     ),
     _paper(
+        "tukey1958bias", ("jackknife",), "Tukey, John W.", "Bias and Confidence in Not-quite Large Samples", 1958,
+        journal="The Annals of Mathematical Statistics", volume="29",
+    ),
+    _paper(
+        "hoeffding1948class", ("jackknife",), "Hoeffding, Wassily",
+        "A Class of Statistics with Asymptotically Normal Distribution", 1948,
+        journal="The Annals of Mathematical Statistics", volume="19", number="3",
+    ),
+    _paper(
+        "nichols2002nonparametric", ("max-t",), "Nichols, Thomas E. and Holmes, Andrew P.",
+        "Nonparametric Permutation Tests for Functional Neuroimaging: A Primer with Examples", 2002,
+        journal="Human Brain Mapping", volume="15", number="1",
+    ),
+    _paper(
+        "benjamini2001control", ("false discovery rate",), "Benjamini, Yoav and Yekutieli, Daniel",
+        "The Control of the False Discovery Rate in Multiple Testing under Dependency", 2001,
+        journal="The Annals of Statistics", volume="29", number="4",
+    ),
+    _paper(
+        "schuirmann1987comparison", ("equivalence within",), "Schuirmann, Donald J.",
+        "A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the Equivalence of "
+        "Average Bioavailability", 1987,
+        journal="Journal of Pharmacokinetics and Biopharmaceutics", volume="15", number="6",
+    ),
+    _paper(
+        "mantel1967detection", ("fact identity",), "Mantel, Nathan",
+        "The Detection of Disease Clustering and a Generalized Regression Approach", 1967,
+        journal="Cancer Research", volume="27", number="2",
+    ),
+    _paper(
         "nanda2022transformerlens", ("transformer-lens",), "Nanda, Neel and Bloom, Joseph", "TransformerLens", 2022,
         howpublished="\\url{https://github.com/TransformerLensOrg/TransformerLens}",
     ),
@@ -168,7 +199,7 @@ WORDS_OF_SCHEMA = {
 }
 
 
-def sources_of(results: list[xr.Dataset]) -> tuple[Source, ...]:
-    """The sources of all results, each once."""
-    told = " ".join(map(told_of, results))
+def sources_of(told_of_each: Sequence[str]) -> tuple[Source, ...]:
+    """The sources of all results, each once, from what each tells of itself."""
+    told = " ".join(told_of_each)
     return tuple(source for source in SOURCES if any(word in told for word in source.words))

@@ -17,14 +17,14 @@ from spiritlens.comparison.map_statistics import handovers
 from spiritlens.comparison.statistics import TAKES_OVER
 from spiritlens.effects.averages import average_facts, average_total, obstacle
 from spiritlens.effects.role_effects import by_role, ordered_roles
-from spiritlens.effects.statistics import fact_means, given_resampling
+from spiritlens.effects.statistics import fact_means
 from spiritlens.report.page.maps import aligned_rows, axes_of
 from spiritlens.report.page.packing import Described, Packing
 from spiritlens.terms import READOUT, READOUT_ROLES, Facts
 
 NUMBERS = ("mean", "low", "high", "n_facts")
 Crossings = list[list[list[list[float | None] | None]]]
-INTERVALS = given_resampling(0.95, 1000, 0)
+CONFIDENCE = 0.95
 
 
 def packed_averages(
@@ -43,7 +43,7 @@ def packed_averages(
         **axes_of(effects),
         "rows": means["row"].values.tolist(),
         "groups": means["modality"].values.tolist(),
-        "confidence": INTERVALS[0],
+        "confidence": CONFIDENCE,
         "effect": _numbers(means, packing),
         "share": _numbers(shares, packing),
         "total": {name: _listed(total[name].values) for name in NUMBERS},
@@ -55,7 +55,7 @@ def packed_averages(
 
 
 def _means(effect: xr.DataArray, facts: Facts) -> xr.Dataset:
-    return average_facts(fact_means(with_rows(effect), facts=facts), ("modality",), INTERVALS)
+    return average_facts(fact_means(with_rows(effect), facts=facts), ("modality",), CONFIDENCE)
 
 
 def with_rows(effect: xr.DataArray) -> xr.DataArray:

@@ -6,7 +6,7 @@ import pytest
 import spiritlens as sl
 from spiritlens.analysis.grid.given import given_names
 from spiritlens.analysis.grid.grid import Draws
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.runs.foils import runner_up
 
 NEED_FOIL = ("activation_patch", "back_patch", "path_patch", "attribution_patch", "attribute_edges")
@@ -25,7 +25,7 @@ def at_rest(monkeypatch):
         raise AssertionError("the model ran before everything was checked")
 
     for name in ("forward", "cache", "gradients"):
-        monkeypatch.setattr(HookedLensModel, name, run)
+        monkeypatch.setattr(BlockLensModel, name, run)
 
 
 def test_names_come_from_a_closed_set_each_once():
@@ -93,6 +93,6 @@ def test_generators_give_what_lists_give(machine):
     effects = sl.causal_trace(
         lens, [prompts[0], machine.prompts[12]], sl.Grid(("resid_post",), at="role"), progress="none"
     )
-    averages = [sl.effects.average(effects, by=by, resamples=5) for by in (["modality"], iter(["modality"]))]
+    averages = [sl.effects.average(effects, by=by) for by in (["modality"], iter(["modality"]))]
     assert averages[0].identical(averages[1])
     assert averages[1]["modality"].values.tolist() == ["T2T", "S2T"]

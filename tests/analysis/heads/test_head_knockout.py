@@ -181,3 +181,20 @@ def test_a_metric_of_ones_own_is_measured_as_the_built_in_one(lens):
     one, other = (found["restored"].sel(metric=name) for name in ("logit", "own logit"))
     assert np.array_equal(one, other)
     assert json.loads(found.attrs["config_json"])["own_metrics"].keys() == {"own logit"}
+
+
+@pytest.mark.parametrize("kind", ["mean", "resample"])
+def test_markers_of_either_modality_do_not_stand_in_for_each_other(kind):
+    """Prompts of both modalities in one call give what each modality gives alone."""
+    machine = planted()
+    written, spoken = list(machine.prompts[:3]), list(machine.prompts[12:15])
+    marked = Ablation(kind, spans=("modality marker", "final marker", "subject"))
+    quiet = {"progress": "none", "metrics": ("logit_difference",), "samples": 2}
+    both = head_knockout(machine.lens, [*written, *spoken], marked, **quiet)["restored"].values
+    for rows, prompts in ((slice(0, 3), written), (slice(3, 6), spoken)):
+        alone = head_knockout(machine.lens, prompts, marked, **quiet)["restored"].values
+        np.testing.assert_allclose(both[rows], alone, atol=TOLERANCE)
+    with pytest.raises(
+        ValueError, match=r"'modality marker' \(a marker of T2T prompts\).*no reference prompt has tokens"
+    ):
+        head_knockout(machine.lens, written, Ablation(kind, spoken, ("modality marker",)), **quiet)

@@ -12,7 +12,7 @@ from spiritlens.analysis.interchange.edge_runs import EDGE_COMPONENTS, EdgeSets,
 from spiritlens.analysis.interchange.set_runs import StandIns
 from spiritlens.analysis.paths.nodes import all_senders
 from spiritlens.runs.metrics import METRIC_NAMED
-from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
+from tests.analysis.tracing_lens import TinyLens, make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 METRIC = METRIC_NAMED["logit_difference"]
 L, H = 3, 4
@@ -211,3 +211,17 @@ def test_resampled_edges_are_a_mean_over_samples(lens) -> None:
     three = runs_of(lens, prompts, "resample", 3).values(prompts[0], sets)
     assert three.values[0] == runs_of(lens, prompts, "resample", 3).values(prompts[0], sets).values[0]
     assert three.values[0] != pytest.approx(runs_of(lens, prompts, "resample").values(prompts[0], sets).values[0])
+
+
+def test_readers_that_are_run_one_by_one_give_the_same(lens):
+    """Sets of no edge, one, some of many readers, all: whatever the memory budget holds at once."""
+    prompts = references()
+    runs = runs_of(lens, prompts)
+    n_edges = len(runs.edges)
+    sets = [(), (5,), (0, n_edges // 2, n_edges - 1), range(0, n_edges, 3), range(n_edges)]
+    few = TinyLens(lens.inside, memory_budget=1)
+    alone = runs_of(few, prompts)
+    assert alone.readers_at_once(len(prompts[0])) == 1 < runs.readers_at_once(len(prompts[0]))
+    np.testing.assert_allclose(
+        alone.values(prompts[0], sets).values, runs.values(prompts[0], sets).values, rtol=0, atol=1e-10
+    )

@@ -5,9 +5,9 @@ import itertools
 import pytest
 import torch
 from paths_by_hooks import TOLERANCE, L, four_passes, values
+from random_llamas import opened
 
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 
 def bend(x, hook):
@@ -32,7 +32,7 @@ def bent(llama):
 @pytest.mark.parametrize("frozen", ["heads", "heads+mlps", "nothing"])
 def test_a_users_own_hook_takes_effect_in_every_pass(bent, frozen, norms):
     """Against the four passes with the hook live: it moves the stream that receivers read, also across positions."""
-    kv = HookedLensModel(bent).n_kv_heads - 1
+    kv = opened(bent).n_kv_heads - 1
     senders = [Sender("embed"), Sender("z", 0, 1), Sender("mlp_out", 0), Sender("z", 1, 3)]
     groups = [
         (Receiver("q_input", 1, 2),),
@@ -52,7 +52,7 @@ def test_a_users_own_hook_takes_effect_in_every_pass(bent, frozen, norms):
 
 
 def test_a_users_hook_that_changes_nothing_leaves_the_closed_form(llama):
-    model = HookedLensModel(llama)
+    model = opened(llama)
     senders, groups = all_senders(model), [(receiver,) for receiver in all_receivers(model)]
     settings = [(frozen, norms) for frozen in ("heads", "heads+mlps", "nothing") for norms in ("recomputed", "frozen")]
     fast = [values(llama, senders, groups, (2, 3, 7), *setting) for setting in settings]

@@ -5,17 +5,17 @@ import itertools
 import pytest
 import torch
 from paths_by_hooks import CLEAN, CORRUPTED, TOLERANCE, L, four_passes, norm_scale, score, values
+from random_llamas import opened
 
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders
 from spiritlens.analysis.paths.path_values import path_values, record_pair
 from spiritlens.analysis.paths.paths import Held
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 
 @pytest.mark.parametrize("norms", ["recomputed", "frozen"])
 @pytest.mark.parametrize("frozen", ["heads", "heads+mlps", "nothing"])
 def test_every_edge_equals_the_four_pass_algorithm(llama, frozen, norms):
-    model = HookedLensModel(llama)
+    model = opened(llama)
     senders = [
         Sender("embed"),
         Sender("z", 0, 1),
@@ -51,7 +51,7 @@ def test_every_edge_equals_the_four_pass_algorithm(llama, frozen, norms):
 
 def test_a_path_from_every_head_to_the_logits_is_its_direct_logit_attribution(llama):
     """Frozen heads, MLPs and norm scale: the change of the logit difference is the change of the head's DLA exactly."""
-    model = HookedLensModel(llama)
+    model = opened(llama)
     senders = all_senders(model)
     found = values(llama, senders, [(Receiver("logits"),)], tuple(range(8)), norms="frozen")
     _, base = llama.run_with_cache(CLEAN)
@@ -76,7 +76,7 @@ def test_a_last_layer_head_has_no_other_path_than_the_one_that_heads_leave_open(
 
 
 def test_patching_a_sender_with_its_own_value_changes_nothing(llama):
-    model = HookedLensModel(llama)
+    model = opened(llama)
     groups = [(receiver,) for receiver in all_receivers(model)]
     recorded = record_pair(model, CLEAN, None, None, groups, 1)
     for frozen in ("heads", "heads+mlps", "nothing"):
@@ -88,7 +88,7 @@ def test_patching_a_sender_with_its_own_value_changes_nothing(llama):
 
 def test_queries_and_key_together_are_the_patterns_of_their_heads(llama):
     """With everything moved upstream (resid patched), a key and the queries that read it = their patterns patched."""
-    model = HookedLensModel(llama)
+    model = opened(llama)
     shared = model.n_heads // model.n_kv_heads  # query heads of a key-value head; one under multi-head attention
     heads = range(shared, 2 * shared)
     queries = tuple(Receiver("q_input", 0, head) for head in heads)
@@ -108,7 +108,7 @@ def test_queries_and_key_together_are_the_patterns_of_their_heads(llama):
 
 
 def test_batched_senders_and_small_memory_give_the_same_as_one_by_one(llama):
-    model = HookedLensModel(llama)
+    model = opened(llama)
     senders, groups = all_senders(model), [(receiver,) for receiver in all_receivers(model)]
     together = values(llama, senders, groups, (2, 3, 7))
     small = values(llama, senders, groups, (2, 3, 7), budget=1)

@@ -1,18 +1,17 @@
 """Paths as a value: what each field takes, and which nodes it means for a model."""
 
 import pytest
-from random_llamas import random_llama
+from random_llamas import opened, random_llama
 
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_senders
 from spiritlens.analysis.paths.paths import Paths, given_nodes, given_paths
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 LOGITS = (Receiver("logits"),)
 
 
 @pytest.fixture(scope="module")
 def model():
-    return HookedLensModel(random_llama(4))
+    return opened(random_llama(4))
 
 
 @pytest.mark.parametrize(

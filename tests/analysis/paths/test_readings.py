@@ -3,11 +3,11 @@
 import pytest
 import torch
 from paths_by_hooks import CLEAN, TOLERANCE, L, norm_scale
+from random_llamas import opened
 
 from spiritlens.analysis.paths.nodes import Receiver
 from spiritlens.analysis.paths.readings import received
 from spiritlens.components import hook_name
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.runs.sweep.recorded import record
 
 POSITIONS = (2, 5)
@@ -40,7 +40,7 @@ def by_hook(llama, receiver, change, norms):
 @pytest.mark.parametrize("norms", ["recomputed", "frozen"])
 @pytest.mark.parametrize("component", READ)
 def test_readings_equal_the_models_own_activations(llama, component, norms):
-    model, receiver = HookedLensModel(llama), Receiver(component, 1, -1 if component == "mlp_in" else 1)
+    model, receiver = opened(llama), Receiver(component, 1, -1 if component == "mlp_in" else 1)
     stage = 2 * receiver.layer + (component == "mlp_in")
     stream, made = (hook_name(name, receiver.layer) for name in READ[component])
     change = torch.randn(

@@ -45,7 +45,7 @@ def test_it_is_measured_averaged_and_saved_with_its_sign_unit_and_words(lens, pr
     effects = causal_trace(lens, prompts, GRID, metrics=("log_probability", DOUBT), samples=2, progress="none")
     ours, own = (effects.sel(metric=name) for name in ("log_probability", "doubt"))
     np.testing.assert_allclose(own["restored"], -ours["restored"], atol=1e-10)
-    average = sl.effects.average(effects, facts="all", resamples=5)["mean"]
+    average = sl.effects.average(effects, facts="all")["mean"]
     for found in (sl.effects.total(effects), sl.effects.indirect(effects), average):
         np.testing.assert_allclose(found.sel(metric="doubt"), found.sel(metric="log_probability"), atol=1e-10)
     again = sl.effects.load(sl.effects.save(effects, tmp_path / "effects.nc")).sel(metric="doubt")

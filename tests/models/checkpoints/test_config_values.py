@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
+from spiritlens.models.backends import maker
 from spiritlens.models.checkpoints.checkpoint import read_checkpoint, read_config
 from spiritlens.models.checkpoints.llama import UnsupportedModel
 from spiritlens.models.checkpoints.weight_files import CheckpointError
-from spiritlens.models.hooked_transformer.conversion import hooked_transformer
 from spiritlens.models.random_weights import random_config
 
 
@@ -97,7 +97,7 @@ def test_rotations_are_hugging_face_s_wherever_their_numbers_stand(copy, name):
     tokens = torch.randint(3, 2000, (1, 200), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = LlamaForCausalLM.from_pretrained(copy)(tokens).logits
-    found = hooked_transformer(read.weights, read.config)(tokens)
+    found = maker(None).converted(read.weights, read.config)(tokens)
     assert float((found - expected).abs().max()) < 1e-4 * float(expected.abs().max())
 
 
@@ -125,4 +125,4 @@ def test_a_configuration_made_by_hand_is_checked_when_it_converts():
         rope={"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "original_max_position_embeddings": 64}
     )
     with pytest.raises(UnsupportedModel, match="yarn"):
-        hooked_transformer({"model.embed_tokens.weight": torch.zeros(1)}, config)
+        maker(None).converted({"model.embed_tokens.weight": torch.zeros(1)}, config)

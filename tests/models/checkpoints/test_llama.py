@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 from checkpoint_folders import SPIRIT, write_tokenizer
-from transformer_lens import HookedTransformer
+from random_llamas import opened
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from spiritlens.components import hook_name
+from spiritlens.models.backends import maker
 from spiritlens.models.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from spiritlens.models.checkpoints.llama import (
     ARCHITECTURES,
@@ -18,13 +20,12 @@ from spiritlens.models.checkpoints.llama import (
     UnsupportedModel,
     architecture,
     context,
+    owned,
     read_settings,
     tensor_shapes,
     window,
 )
 from spiritlens.models.checkpoints.reference import hold_float64, load_reference
-from spiritlens.models.hooked_transformer.conversion import fold_norms, hooked_from_llama, hooked_transformer, owned
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.loading import load
 from spiritlens.models.protocol import CachedPrefix
 from spiritlens.models.random_weights import random_weights
@@ -109,17 +110,17 @@ def test_logits_are_exact_in_float64(variant, tmp_path):
     theirs = load_reference(tmp_path, torch.float64)
     assert type(theirs).__name__.lower() == f"{VARIANTS[variant]['model_type']}forcausallm"
     checkpoint = read_checkpoint(tmp_path, torch.float64)
-    ours = HookedLensModel(hooked_transformer(checkpoint.weights, checkpoint.config))
+    ours = opened(maker(None).converted(checkpoint.weights, checkpoint.config))
     expected = theirs(TOKENS).logits
     assert float((ours.model(TOKENS) - expected).abs().max()) < 1e-10
     assert float((ours.forward(TOKENS) - expected).abs().max()) < 1e-10
     assert ("lm_head.weight" in checkpoint.weights) != ("tied" in variant)
-    assert torch.equal(hooked_from_llama(theirs)(TOKENS), ours.model(TOKENS))
+    assert torch.equal(maker(None).shared(theirs)(TOKENS), ours.model(TOKENS))
 
 
 def test_biases_are_those_of_the_checkpoint_and_change_the_logits(tmp_path):
     theirs = hold_float64(written({"model_type": "qwen2"}, tmp_path).double())
-    model = hooked_from_llama(theirs)
+    model = maker(None).shared(theirs)
     attention = theirs.model.layers[1].self_attn
     assert torch.equal(model.blocks[1].attn.b_Q, attention.q_proj.bias.view(4, 16))
     assert torch.equal(model.blocks[1].attn._b_K, attention.k_proj.bias.view(2, 16))
@@ -136,8 +137,8 @@ def test_biases_are_those_of_the_checkpoint_and_change_the_logits(tmp_path):
 def test_folded_norms_leave_biased_logits_alone(variant, tmp_path):
     written(VARIANTS[variant], tmp_path)
     checkpoint = read_checkpoint(tmp_path, torch.float64)
-    raw = hooked_transformer(owned(checkpoint.weights), checkpoint.config)
-    folded = fold_norms(hooked_transformer(owned(checkpoint.weights), checkpoint.config))
+    raw = maker(None).converted(owned(checkpoint.weights), checkpoint.config)
+    folded = maker(None).folded(maker(None).converted(owned(checkpoint.weights), checkpoint.config))
     assert float((folded(TOKENS) - raw(TOKENS)).abs().max()) < 1e-10
 
 
@@ -145,7 +146,7 @@ def test_folded_norms_leave_biased_logits_alone(variant, tmp_path):
 def test_suffix_steps_of_the_converted_model_are_its_full_pass(start, tmp_path):
     written({"model_type": "qwen2"}, tmp_path)
     checkpoint = read_checkpoint(tmp_path, torch.float64)
-    model = HookedLensModel(hooked_transformer(checkpoint.weights, checkpoint.config))
+    model = opened(maker(None).converted(checkpoint.weights, checkpoint.config))
     tokens = TOKENS[:, :10]
     parts = ("resid_pre", "resid_post", "attn_out", "q", "k", "v", "z")
     run = model.cache(tokens, [hook_name(part, layer) for part in parts for layer in range(2)])
@@ -169,7 +170,7 @@ def test_prompts_as_long_as_the_window_are_exact_and_longer_ones_refused(tmp_pat
     written(VARIANTS["mistral, a window"], tmp_path)
     theirs = load_reference(tmp_path, torch.float64)
     checkpoint = read_checkpoint(tmp_path, torch.float64)
-    model = HookedLensModel(hooked_transformer(checkpoint.weights, checkpoint.config))
+    model = opened(maker(None).converted(checkpoint.weights, checkpoint.config))
     assert (model.n_ctx, window(checkpoint.config)) == (40, 40)
     assert float((model.forward(TOKENS) - theirs(TOKENS).logits).abs().max()) < 1e-10
     longer = torch.cat([TOKENS, TOKENS[:, :1]], dim=1)
@@ -178,10 +179,10 @@ def test_prompts_as_long_as_the_window_are_exact_and_longer_ones_refused(tmp_pat
         model.forward(longer)
 
 
-def _without_window(checkpoint: Checkpoint) -> HookedTransformer:
+def _without_window(checkpoint: Checkpoint) -> nn.Module:
     """The same weights under a configuration that has no window."""
     values = checkpoint.config.to_dict() | {"sliding_window": None, "use_sliding_window": False, "layer_types": None}
-    return hooked_transformer(checkpoint.weights, read_settings(values))
+    return maker(None).converted(checkpoint.weights, read_settings(values))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_a_window_in_some_layers_only_is_exact_up_to_its_length(tmp_path):
     written(values, tmp_path)
     theirs = load_reference(tmp_path, torch.float64)
     checkpoint = read_checkpoint(tmp_path, torch.float64)
-    model = HookedLensModel(hooked_transformer(checkpoint.weights, checkpoint.config))
+    model = opened(maker(None).converted(checkpoint.weights, checkpoint.config))
     assert model.n_ctx == 12
     assert float((model.forward(TOKENS[:, :12]) - theirs(TOKENS[:, :12]).logits).abs().max()) < 1e-10
     assert float((_without_window(checkpoint)(TOKENS[:, :13]) - theirs(TOKENS[:, :13]).logits).abs().max()) > 1e-4

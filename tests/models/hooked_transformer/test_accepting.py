@@ -14,6 +14,7 @@ from spiritlens.models.hooked_transformer.accepting import SETTINGS, accepted
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.prompts.vocabulary.families import TEXT_ONLY
 
+HOOKED = "hooked_transformer"
 SENTENCE = "the capital of france is"
 
 
@@ -133,7 +134,7 @@ def test_other_blocks_are_refused_by_the_setting_that_tells_them_apart(change, m
 
 
 def test_every_setting_is_one_of_transformer_lens():
-    config = random_llama().cfg
+    config = random_llama(backend="hooked_transformer").cfg
     assert [name for name in SETTINGS if not hasattr(config, name)] == []
 
 
@@ -142,7 +143,10 @@ def test_every_setting_is_one_of_transformer_lens():
     [
         (lambda model, tokenizer: ("llama", tokenizer), r"model='llama' \(str\): expected a HookedTransformer"),
         (lambda model, tokenizer: (model, None), r"tokenizer=None \(NoneType\): expected a fast tokenizer"),
-        (lambda model, tokenizer: (random_llama(), tokenizer), "ids reach .* but the embedding has 50 rows"),
+        (
+            lambda model, tokenizer: (random_llama(backend="hooked_transformer"), tokenizer),
+            "ids reach .* but the embedding has 50 rows",
+        ),
     ],
 )
 def test_what_is_no_model_or_tokenizer_is_refused(model, tokenizer, given, message):

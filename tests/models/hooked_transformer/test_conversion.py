@@ -7,7 +7,7 @@ import torch
 from random_llamas import tied
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from spiritlens.models.checkpoints.llama import UnsupportedModel, tensor_shapes
+from spiritlens.models.checkpoints.llama import UnsupportedModel, owned, tensor_shapes
 from spiritlens.models.checkpoints.reference import hold_float64, reference_activations
 from spiritlens.models.hooked_transformer import conversion
 from spiritlens.models.hooked_transformer.conversion import (
@@ -15,7 +15,6 @@ from spiritlens.models.hooked_transformer.conversion import (
     hooked_config,
     hooked_from_llama,
     hooked_transformer,
-    owned,
 )
 from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 from spiritlens.models.protocol import CachedPrefix

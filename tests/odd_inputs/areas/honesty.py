@@ -50,6 +50,11 @@ def _methods(effects: Any) -> Iterator[Odd]:
     yield error("methods", "an empty mapping", partial(sl.methods, {}), "result is empty", "by name")
     yield error("methods", "a mapping of paths", partial(sl.methods, {"a": "x.nc"}), "a='x.nc'", "expected the dataset")
     yield error("methods", "a bare Dataset", partial(sl.methods, xr.Dataset()), "schema None")
+    found = sl.compare(effects, resamples=5, permutations=5)
+    yield error("methods", "a list of comparisons", partial(sl.methods, [found]), "(list)", "a Comparison")
+    yield error("methods", "its findings", partial(sl.methods, found.findings), "(tuple)", "a Comparison")
+    yield error("methods", "a mapping of findings", partial(sl.methods, {"a": "b"}), "a='b'", "several by name")
+    yield result("methods", "a comparison", partial(sl.methods, found), lambda told: "margin" not in told.bibtex)
     lost = effects.drop_vars("restored")
     yield error("methods", "a variable lost", partial(sl.methods, lost), "restored is missing")
     yield result(

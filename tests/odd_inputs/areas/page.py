@@ -97,7 +97,7 @@ def _pages(bench: Bench) -> Iterator[Odd]:
         "dashboard",
         "generators and markup",
         lambda: page(
-            prompts=iter([one for one in prompts if one.id in effects["prompt_id"].values]),
+            prompts=(one for one in prompts if one.id in effects["prompt_id"].values),
             texts=sl.page.Texts("<script>alert(1)</script>", iter(["n"]), (each for each in ["<b>&"])),
         ),
         lambda path: "<script>alert(1)" not in path.read_text(encoding="utf-8"),
@@ -158,10 +158,10 @@ def _maps(bench: Bench) -> Iterator[Odd]:
         yield error(
             name, "arrangement misspelt", partial(figure, arrangement="x"), "arrangement='x'", "side by side, stacked"
         )
-        draw, one = getattr(figures, name), sl.effects.average(effects, resamples=5)
-        every = sl.effects.average(effects, by=(), resamples=5)
+        draw, one = getattr(figures, name), sl.effects.average(effects)
+        every = sl.effects.average(effects, by=())
         yield error(name, "averages without modality", partial(draw, every), "no modality", "by=('modality',)")
-        totals = sl.effects.average_total(effects, resamples=5)
+        totals = sl.effects.average_total(effects)
         yield error(name, "averages of totals", partial(draw, totals), "total effects", "average(effects)")
         yield error(name, "averages of another quantity", partial(draw, one, quantity="normalised"), "indirect effects")
         yield error(name, "averages of other facts", partial(draw, one, facts="all"), "facts='all'", "leave it out")

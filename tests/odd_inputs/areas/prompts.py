@@ -56,6 +56,10 @@ def _families() -> Iterator[Odd]:
     )
     for name in ("nothing", None, 5, ["fact machine"]):
         yield error("planted", f"{name!r}", lambda name=name: sl.planted(name), "no planted circuit", "'fact machine'")
+    for backend in ("HookedTransformer", "nnsight", 5, ["bridge"]):
+        words = ("backend", "hooked_transformer, bridge")
+        yield error("planted", f"backend {backend!r}", lambda b=backend: sl.planted(backend=b), *words)
+        yield error("load", f"backend {backend!r}", lambda b=backend: sl.load(backend=b), *words)
     for dtype in ("float64", int, None):
         yield error(
             "planted", f"dtype {dtype!r}", lambda dtype=dtype: sl.planted(dtype=dtype), "dtype=", "torch.float64"
@@ -120,7 +124,7 @@ def _texts(bench: Bench) -> Iterator[Odd]:
             "vocabulary=",
             "lens.vocabulary",
         )
-    yield error("Lens", "no model", lambda: Lens(None, lens.vocabulary), "HookedTransformer", "load")
+    yield error("Lens", "no model", lambda: Lens(None, lens.vocabulary), "TransformerBridge", "load")
     yield error("Lens", "no vocabulary", lambda: Lens(lens.model, "words"), "Vocabulary", "load")
 
 

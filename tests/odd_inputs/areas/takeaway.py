@@ -18,7 +18,7 @@ def cases(bench: Bench) -> Iterator[Odd]:
 
 
 def _tables(bench: Bench) -> Iterator[Odd]:
-    averages = sl.effects.average(bench.effects, resamples=5)
+    averages = sl.effects.average(bench.effects)
     for name in ("latex", "markdown", "csv", "frame"):
         write = getattr(sl.tables, name)
         for what, value in (("None", None), ("effects", bench.effects), ("a path", "a.nc"), ("a list", [averages])):

@@ -60,6 +60,10 @@ RESULTS: dict[str, tuple[Callable[[Any, Any], Any], tuple[str, ...]]] = {
         lambda lens, prompts: sl.attribution_patch(lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL),
         OF_COMPONENTS,
     ),
+    "relevance_patch": (
+        lambda lens, prompts: sl.relevance_patch(lens, prompts, sl.Noise(), sl.Grid(at="role"), **FOIL),
+        OF_COMPONENTS,
+    ),
     "attribute_edges": (
         lambda lens, prompts: sl.attribute_edges(lens, prompts, sl.Noise(), NODES, **FOIL),
         ("path_map", "path_dots"),

@@ -26,8 +26,8 @@ def results() -> dict[str, xr.Dataset]:
     traced = sl.causal_trace(lens, prompts, grid, samples=sl.Draws(3, seed=7), **QUIET)
     return {
         "trace": traced,
-        "average": sl.effects.average(traced, resamples=50, seed=5),
-        "total": sl.effects.average_total(traced, resamples=50, confidence=0.9),
+        "average": sl.effects.average(traced),
+        "total": sl.effects.average_total(traced, confidence=0.9),
         "patch": sl.activation_patch(lens, prompts, others, ("resid_pre",), **QUIET),
         "estimate": sl.attribution_patch(lens, prompts, others, ("resid_pre",), **QUIET),
         "paths": sl.path_patch(lens, prompts, others, **QUIET),
@@ -159,7 +159,7 @@ def test_results_of_earlier_versions_have_a_paragraph(results: dict[str, xr.Data
     before = results["trace"].drop_vars(["canary_self", "canary_all"])
     before.attrs = {name: value for name, value in before.attrs.items() if name not in ("libraries", "hooks")}
     assert "No canary was run." in methods(before).paragraph
-    means = results["average"].drop_vars("no_interval")
+    means = results["average"].drop_vars("no_interval").assign_attrs(resamples=50, resampling_seed=5)
     assert "by a bootstrap over subjects with 50 resamples, seed 5." in methods(means).paragraph
     for name in ("confidence", "resamples", "resampling_seed"):
         del means.attrs[name]

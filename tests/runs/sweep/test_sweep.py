@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from torch import Tensor
-from transformer_lens import HookedTransformer
+from torch import Tensor, nn
 
-from spiritlens.models.hooked_transformer import attending
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
+from spiritlens.models.blocks import attending
+from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.runs.sweep import columns
 from spiritlens.runs.sweep import sweep as sweeping
 from spiritlens.runs.sweep.plan import Action
@@ -37,7 +36,7 @@ def score(logits: Tensor) -> Tensor:
     return torch.stack([logits.softmax(-1)[:, :, 11].sum(1), logits[:, :, 4].sum(1)], dim=-1)
 
 
-def corrupted_embeddings(llama: HookedTransformer, samples: int = SAMPLES, scale: float = 0.5) -> Tensor:
+def corrupted_embeddings(llama: nn.Module, samples: int = SAMPLES, scale: float = 0.5) -> Tensor:
     generator = torch.Generator().manual_seed(3)
     embeddings = llama.embed(TOKENS).repeat(samples, 1, 1)
     noise = torch.randn(samples, len(SUBJECT), embeddings.shape[-1], generator=generator, dtype=torch.float64)
@@ -214,7 +213,7 @@ def test_user_hook_on_an_absolute_position_takes_effect(llama, inside) -> None:
         assert (found - without).abs().max() > 1e-3
 
 
-def test_identities(llama, inside: HookedLensModel) -> None:
+def test_identities(llama, inside: BlockLensModel) -> None:
     everything, last = tuple(range(8)), 7
     cells = [
         *({layer: (Action("resid_pre", everything),)} for layer in range(3)),

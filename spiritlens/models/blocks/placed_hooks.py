@@ -21,10 +21,9 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from torch import Tensor, nn
-from transformer_lens.hook_points import HookPoint
 
 from spiritlens.models.protocol import HookFunction
 from spiritlens.shapes import ShapeError
@@ -32,8 +31,32 @@ from spiritlens.warn import warn
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-Points = Sequence[tuple[str, HookPoint, HookFunction]]
-"""Names (for error messages), hook points, and what replaces their activations."""
+Seen: TypeAlias = Callable[[nn.Module, Any], tuple[Tensor, Callable[[Tensor], Any]]]
+"""The activation in a module's output, and the way back from its replacement to an output."""
+
+
+def as_hook_point(module: nn.Module, output: Any) -> tuple[Tensor, Callable[[Tensor], Any]]:
+    """A hook point's output as TransformerLens shows it: the bridge keeps heads flat and shows them as an axis."""
+    conversion = getattr(module, "hook_conversion", None)
+    if conversion is None:
+        return output, _same
+    return conversion.convert(output), conversion.revert
+
+
+def _same(value: Tensor) -> Tensor:
+    return value
+
+
+class Place(NamedTuple):
+    """A name (for error messages), its hook point, and what replaces its activation."""
+
+    name: str
+    point: nn.Module
+    function: HookFunction
+    seen: Seen = as_hook_point
+
+
+Points = Sequence[Place]
 
 PATIENCE_S = 10.0
 """A thread that has waited so long for another one's hooks to leave says so."""
@@ -45,15 +68,17 @@ SUSPENDABLE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GEN
 class PlacedHook:
     """A hook of the toolkit's, as opposed to a user's."""
 
-    def __init__(self, name: str, function: HookFunction, context: "PlacedHooks") -> None:
-        self.name = name
-        self.function = function
+    def __init__(self, place: Place, context: "PlacedHooks") -> None:
+        self.name = place.name
+        self.function = place.function
+        self.seen = place.seen
         self.context = weakref.ref(context)
 
-    def __call__(self, module: nn.Module, inputs: object, activation: Tensor) -> Tensor:
+    def __call__(self, module: nn.Module, inputs: object, output: Any) -> Any:
         context = self.context()
         if context is None or not context.acts():
-            return activation
+            return output
+        activation, back = self.seen(module, output)
         version = None if activation.is_inference() else activation._version
         value = self.function(activation)
         if version is not None and activation._version != version:
@@ -61,7 +86,7 @@ class PlacedHook:
         if not isinstance(value, Tensor) or value.shape != activation.shape:
             found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ShapeError(f"the hook on {self.name} must return a tensor {tuple(activation.shape)}, found {found}")
-        return value
+        return back(value)
 
     def lives(self) -> bool:
         context = self.context()
@@ -82,8 +107,8 @@ class PlacedHooks:
         self.thread, self._frame = threading.current_thread(), sys._getframe()
         try:
             self._turns.take(self)
-            for name, point, function in self.points:
-                point.register_forward_hook(PlacedHook(name, function, self))
+            for place in self.points:
+                place.point.register_forward_hook(PlacedHook(place, self))
         except BaseException:
             self.close()
             raise
@@ -170,20 +195,30 @@ def in_turn(method: Callable[Parameters, Result]) -> Callable[Parameters, Result
     return wrapper
 
 
+OF_THE_BRIDGE = "transformer_lens.model_bridge."
+"""The module of hooks that a `TransformerBridge` places on its own norms; they read and change nothing."""
+
+
+def is_foreign(hook: Any) -> bool:
+    """Whether a hook is a user's: neither the toolkit's nor the bridge's own."""
+    return not isinstance(hook, PlacedHook) and not str(getattr(hook, "__module__", "")).startswith(OF_THE_BRIDGE)
+
+
 def has_foreign_hooks(model: nn.Module) -> bool:
-    """Whether any module of the model carries a forward hook that `PlacedHooks` did not place."""
+    """Whether any module of the model carries a forward hook of a user's."""
     return any(
-        module._forward_pre_hooks or any(not isinstance(hook, PlacedHook) for hook in module._forward_hooks.values())
+        is_foreign(hook)
         for module in model.modules()
+        for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
     )
 
 
 def _sweep(points: Points) -> None:
     """Take away the placed hooks of these points whose contexts are dead."""
-    for _, point, _ in points:
-        for key, hook in list(point._forward_hooks.items()):
+    for place in points:
+        for key, hook in list(place.point._forward_hooks.items()):
             if isinstance(hook, PlacedHook) and not hook.lives():
-                point._forward_hooks.pop(key, None)
+                place.point._forward_hooks.pop(key, None)
 
 
 def _owner(frame: FrameType) -> FrameType | None:

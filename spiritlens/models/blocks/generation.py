@@ -11,16 +11,16 @@ Source: the behaviour of ``Spiritlm.generate`` of the official SpiritLM package 
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformer_lens import HookedTransformer
 
 from spiritlens.arguments import check_choice, number, shown, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.batches import MOST_ROWS, same_lengths
-from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks
+from spiritlens.models.blocks.placed_hooks import Place, PlacedHooks
 from spiritlens.prompts.building.build import build_prompt
 from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import TextSegment
@@ -43,7 +43,7 @@ def allowed_ids(vocabulary: Vocabulary, modality: AnswerModality) -> np.ndarray:
 
 @plain_torch
 def continue_prompts(
-    model: HookedTransformer,
+    model: Any,
     vocabulary: Vocabulary,
     prompts: Sequence[Prompt | str],
     max_new_tokens: int = 20,
@@ -73,7 +73,7 @@ def continue_prompts(
         return logits.masked_fill(banned, -torch.inf)
 
     found = [""] * len(rows)
-    with PlacedHooks(model, [("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
+    with PlacedHooks(model, [Place("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
         for places in same_lengths([len(ids) for ids in rows], 1 if heat else MOST_ROWS):
             new = _generated(model, vocabulary, [rows[place] for place in places], new_tokens, heat, seed)
             for place, ids in zip(places, new, strict=True):
@@ -83,7 +83,7 @@ def continue_prompts(
 
 
 def _generated(
-    model: HookedTransformer, vocabulary: Vocabulary, rows: list[list[int]], new_tokens: int, heat: float, seed: int
+    model: Any, vocabulary: Vocabulary, rows: list[list[int]], new_tokens: int, heat: float, seed: int
 ) -> list[list[int]]:
     """The new ids of rows of one length, by TransformerLens's generation with its cache of keys and values."""
     gpus = [model.W_E.device] if model.W_E.device.type == "cuda" else []
@@ -101,7 +101,7 @@ def _generated(
     return [[int(index) for index in row if int(index) != vocabulary.eos_id] for row in tokens[:, len(rows[0]) :]]
 
 
-def _check_room(model: HookedTransformer, length: int, new_tokens: int) -> None:
+def _check_room(model: Any, length: int, new_tokens: int) -> None:
     room = model.cfg.n_ctx - length + 1  # the last token is generated, not read
     if new_tokens > room:
         raise ValueError(

@@ -17,9 +17,9 @@ import torch
 
 import spiritlens as sl
 from spiritlens.components import hook_name
-from spiritlens.models.hooked_transformer import placed_hooks
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
-from spiritlens.models.hooked_transformer.placed_hooks import PlacedHooks
+from spiritlens.models.blocks import placed_hooks
+from spiritlens.models.blocks.lens_model import BlockLensModel
+from spiritlens.models.blocks.placed_hooks import PlacedHooks
 from spiritlens.models.planted.planted import planted
 from spiritlens.models.random_weights import random_config, random_lens_model
 
@@ -28,7 +28,7 @@ NAME = hook_name("resid_pre", 1)
 
 
 @pytest.fixture
-def inside() -> HookedLensModel:
+def inside() -> BlockLensModel:
     return random_lens_model(random_config(n_layers=2))
 
 
@@ -102,7 +102,7 @@ def test_no_interrupt_leaves_a_hook_or_changes_what_follows(inside, step):
     assert count > 1000 / step
 
 
-def raw_stream(inside: HookedLensModel) -> torch.Tensor:
+def raw_stream(inside: BlockLensModel) -> torch.Tensor:
     return inside.model(TOKENS, stop_at_layer=2)
 
 
@@ -223,7 +223,7 @@ def test_a_long_wait_is_told_and_a_dead_thread_is_not_waited_for(inside, monkeyp
 
 
 def test_two_lenses_on_one_model_share_its_turns_and_a_model_can_be_copied(inside):
-    second = HookedLensModel(inside.model)
+    second = type(inside)(inside.model)
     with ThreadPoolExecutor(1) as pool, inside.hooked([(NAME, torch.zeros_like)]):
         waiting = pool.submit(second.forward, TOKENS)
         assert not waiting.done()

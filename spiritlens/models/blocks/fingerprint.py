@@ -17,18 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.hook_points import HookPoint
 
 from spiritlens.environment import plain_torch
-from spiritlens.models.hooked_transformer.placed_hooks import PlacedHook
-
-SETTINGS = (
-    *("n_layers", "n_heads", "n_key_value_heads", "d_model", "d_head", "d_mlp", "d_vocab", "eps", "act_fn"),
-    *("normalization_type", "positional_embedding_type", "rotary_base", "rotary_dim", "rotary_adjacent_pairs"),
-    *("use_attn_scale", "attn_scale", "attention_dir", "parallel_attn_mlp", "gated_mlp", "final_rms"),
-)
-"""Settings of TransformerLens that decide what is computed from the weights."""
+from spiritlens.models.blocks.placed_hooks import is_foreign
 
 FILL = ".IGNORE"
 """The value that hides later positions: the least number of a dtype, and that one is the default of the moment."""
@@ -37,10 +29,9 @@ DEPTH = 5
 
 
 @plain_torch
-def fingerprint(model: HookedTransformer) -> str:
-    """16 hexadecimal digits for the model's settings and all its values; the same on every device."""
-    settings = [getattr(model.cfg, name, None) for name in SETTINGS]
-    digest = hashlib.sha256(repr((settings, *_rotary_scaling(model.cfg))).encode())
+def fingerprint(model: nn.Module, settings: tuple[Any, ...]) -> str:
+    """16 hexadecimal digits for the model's settings, as given, and all its values; the same on every device."""
+    digest = hashlib.sha256(repr(settings).encode())
     buffers = [pair for pair in model.named_buffers() if not pair[0].endswith(FILL)]
     tensors = sorted((*model.named_parameters(), *buffers), key=lambda pair: pair[0])
     with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter's lock
@@ -128,23 +119,10 @@ def _functions(module: nn.Module) -> Iterator[Callable[..., Any]]:
         *(module._forward_hooks, module._forward_pre_hooks),
         *(module._backward_hooks, module._backward_pre_hooks),
     ):
-        yield from (
-            function
-            for number, function in hooks.items()
-            if number not in known and not isinstance(function, PlacedHook)
-        )
+        yield from (function for number, function in hooks.items() if number not in known and is_foreign(function))
 
 
 def _tensor_digest(name: str, tensor: torch.Tensor) -> bytes:
     digest = hashlib.sha256(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
     digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.digest()
-
-
-def _rotary_scaling(config: HookedTransformerConfig) -> tuple[Any, ...]:
-    """How positions are stretched; empty where they are not."""
-    linear = () if config.rotary_scaling_factor == 1 else ("linear", config.rotary_scaling_factor)
-    if not config.use_NTK_by_parts_rope:
-        return linear
-    low, high = config.NTK_by_parts_low_freq_factor, config.NTK_by_parts_high_freq_factor
-    return (*linear, "llama3", config.NTK_by_parts_factor, low, high, config.NTK_original_ctx_len)

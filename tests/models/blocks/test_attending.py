@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from spiritlens.models.hooked_transformer import attending
-from spiritlens.models.hooked_transformer.attending import CachedKeys, attend, rotated
+from spiritlens.models.blocks import attending
+from spiritlens.models.blocks.attending import CachedKeys, attend, rotated
 from spiritlens.models.random_weights import random_config, random_lens_model
 
 HEADS, SUFFIX, RUNS, ROWS = 4, 3, 2, (1, 0, 0, 1)
@@ -12,7 +12,7 @@ HEADS, SUFFIX, RUNS, ROWS = 4, 3, 2, (1, 0, 0, 1)
 
 @pytest.fixture(scope="module", params=[4, 2, 1], ids=["mha", "gqa", "mqa"])
 def attn(request):
-    return random_lens_model(random_config(n_layers=1, n_kv_heads=request.param), seed=1).model.blocks[0].attn
+    return random_lens_model(random_config(n_layers=1, n_kv_heads=request.param), seed=1).attention_weights(0)
 
 
 def random(*shape: int, seed: int) -> torch.Tensor:
@@ -48,7 +48,7 @@ def slow(attn, queries, keys, values, before: CachedKeys, positions) -> torch.Te
 @pytest.mark.parametrize("rows", [ROWS, (0, 0, 1), (1, 1)], ids=["equal", "unequal", "one run"])
 def test_attention_is_one_softmax_per_row_head_and_query(attn, monkeypatch, share, start, rows):
     monkeypatch.setattr(attending, "PREFIX_TO_SHARE", share)
-    kv, width = (attn.cfg.n_key_value_heads or HEADS), attn.cfg.d_head
+    kv, width = attn.k.weight.shape[0] // attn.d_head, attn.d_head
     keys, values = random(len(rows), SUFFIX, kv, width, seed=1), random(len(rows), SUFFIX, kv, width, seed=2)
     before = CachedKeys(
         random(RUNS, start, kv, width, seed=3), random(RUNS, start, kv, width, seed=4), torch.tensor(rows)
@@ -60,7 +60,7 @@ def test_attention_is_one_softmax_per_row_head_and_query(attn, monkeypatch, shar
 
 
 def test_rotation_depends_on_distance_only(attn):
-    one, other = random(1, 1, 1, attn.cfg.d_head, seed=6), random(1, 1, 1, attn.cfg.d_head, seed=7)
+    one, other = random(1, 1, 1, attn.d_head, seed=6), random(1, 1, 1, attn.d_head, seed=7)
 
     def product(first: int, second: int) -> float:
         return float((rotated(attn, one, slice(first, first + 1)) * rotated(attn, other, torch.tensor([second]))).sum())
