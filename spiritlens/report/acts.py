@@ -113,8 +113,8 @@ TRACED = {
     "noising": "Each cell corrupts one place of the clean run. Red loses the answer, blue makes it likelier.",
 }
 MARKED = (
-    "White does nothing; full colour is the total effect. Rings: exactly nothing, without a run. Slashes: screened "
-    "out, not run. Plain grey: no such place."
+    "No colour: nothing changes; full colour is the total effect. Rings: exactly nothing, without a run. Slashes: "
+    "screened out, not run. Plain grey: no such place."
 )
 
 POOLED = {

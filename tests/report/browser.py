@@ -62,15 +62,19 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._ask(f"{domain}.enable")
 
-    def look(self, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
-        """Size of the window in pixels, and whether light or dark is preferred."""
+    def look(
+        self, width: int = 1440, height: int = 900, scheme: str = "light", colours: str = "none", media: str = ""
+    ) -> None:
+        """Size of the window in pixels, whether light or dark is preferred, whether `colours` are the reader's own
+        ("active"), and the medium ("print")."""
         self._ask(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
         wanted = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # what scrolls is there at once
+        wanted["forced-colors"] = colours
         features = [{"name": name, "value": value} for name, value in wanted.items()]
-        self._ask("Emulation.setEmulatedMedia", {"features": features})
+        self._ask("Emulation.setEmulatedMedia", {"features": features, "media": media})
 
     def open(self, page: Path, address: str = "") -> None:
         """Opens a page and waits until it is ready."""
@@ -85,6 +89,18 @@ class Browser:
             if time.monotonic() > end:
                 raise TimeoutError(f"{condition} did not come true; problems: {self.problems}")
             time.sleep(0.03)
+
+    def draw(self, *parts: str) -> None:
+        """Brings parts of the page into sight, one after another, and waits until each is drawn (none: all)."""
+        every = self.tell("[...document.querySelectorAll('main > section')].map((one) => one.id)")
+        for part in parts or every:
+            self.tell(f"document.getElementById('{part}').scrollIntoView({{behavior: 'instant'}})")
+            own = f"document.getElementById('{part}')"
+            if part in ("facts", "difference"):
+                self.wait(f"{own}.querySelector('svg.map')")
+            for place in range(self.tell(f"{own}.querySelectorAll('.plot').length")):
+                self.tell(f"{own}.querySelectorAll('.plot')[{place}].scrollIntoView({{behavior: 'instant'}})")
+                self.wait(f"{own}.querySelectorAll('.plot')[{place}].querySelector('.main-svg')")
 
     def tell(self, expression: str) -> Any:
         """The value of an expression in the page."""
@@ -118,6 +134,22 @@ class Browser:
         self._ask("Performance.enable", {"timeDomain": "threadTicks"})
         found = self._ask("Performance.getMetrics")["metrics"]
         return float(next(one["value"] for one in found if one["name"] == "TaskDuration"))
+
+    def scripts(self, wanted: str) -> None:
+        """Whether scripts run: "on" or "off"."""
+        self._ask("Emulation.setScriptExecutionDisabled", {"value": wanted == "off"})
+
+    def save_to(self, folder: Path) -> None:
+        """Where what the page saves is kept."""
+        session, self._session = self._session, ""
+        self._ask("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+        self._session = session
+
+    def printed(self, path: Path) -> Path:
+        """The page as it is printed on A4, as PDF."""
+        about = {"printBackground": True, "paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": True}
+        path.write_bytes(base64.b64decode(self._ask("Page.printToPDF", about)["data"]))
+        return path
 
     def picture(self, path: Path) -> Path:
         """A screenshot of what is seen, as PNG."""

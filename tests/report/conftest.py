@@ -10,7 +10,7 @@ import xarray as xr
 
 sys.path += [str(Path(__file__).parents[1] / "effects"), str(Path(__file__).parent)]
 
-from effects_synthetic import role_effects, token_effects
+from effects_synthetic import prompt_columns, role_effects, token_effects
 from made_datasets import made_paths
 from made_prompt import make_prompt
 

@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 from spiritlens.report.page.packing import deflated
+from spiritlens.report.page.sounds import Sounds
 
 SCRIPTS = (
     *("unpack", "address", "words", "model", "colours"),
-    *("map_view", "curve_view", "speech", "sound", "player"),
+    *("map_view", "curve_view", "picture", "take_away", "speech", "sound", "player"),
     *("sentence_axis", "column_map", "sentence_view", "twins", "spoken_fact"),
-    *("first_view", "fact_list", "fact_view", "difference_view", "findings", "figures", "start"),
+    *("first_view", "fact_list", "fact_view", "dots", "difference_view", "findings", "figures", "start"),
 )
 """The files of the page's script, in order."""
 
@@ -44,12 +45,17 @@ def plotly_block() -> str:
     return deflated(plotly_script().encode())
 
 
-def policy(scripts: Iterable[str]) -> str:
-    """The content security policy: nothing is fetched, sent or framed; of scripts only these run."""
+def policy(scripts: Iterable[str], sounds: Sounds = "in the page") -> str:
+    """The content security policy: nothing is fetched, sent or framed; of scripts only these run.
+
+    Pictures that are saved pass through ``data:`` and ``blob:``, which no network answers; files beside the page may be
+    played only where its `sounds` lie there.
+    """
+    media = "blob: 'self'" if sounds == "beside it" else "blob:"
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "media-src blob: 'self'; connect-src 'none'; form-action 'none'; base-uri 'none'"
+        f"media-src {media}; connect-src 'none'; form-action 'none'; base-uri 'none'"
     )
 
 

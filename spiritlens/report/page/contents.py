@@ -61,4 +61,15 @@ def contents_of(
         "spoken": packed_spoken(table, datasets, packing),
     }
     header["sounds"], encoded = packed_sounds(table.given, sounds, folder, packing)
-    return Contents(header, packing.blocks(), encoded)
+    return Contents(header, packing.blocks(), encoded, beside(folder))
+
+
+def beside(folder: Path) -> list[str]:
+    """Datasets of the run folder in which a page lies (itself or in its ``report``), as paths from the page's folder.
+
+    Unfinished parts are left out; a folder of its own has none.
+    """
+    found = [*folder.glob("*.nc"), *folder.glob("*/*.nc")]
+    paths = [path.relative_to(folder).as_posix() for path in found if path.parent.name != "parts"]
+    above = folder.resolve().parent / "effects.nc"
+    return sorted([*paths, *(["../effects.nc"] if folder.resolve().name == "report" and above.is_file() else [])])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -21,7 +22,8 @@ from spiritlens.arguments import listed, told_keywords, written
 from spiritlens.files.atomic import given_path, write_whole
 from spiritlens.report.page.assets import page_script, plotly_block, plotly_script, policy
 from spiritlens.report.page.findings import Part
-from spiritlens.report.page.packing import script_json
+from spiritlens.report.page.packing import deflated, script_json
+from spiritlens.report.paper.figure_numbers import figure_numbers
 
 PLOTLY_HEIGHT, PLOTLY_TOP = 450, 100
 """What plotly draws where a figure names no height and no upper margin, in pixels."""
@@ -57,6 +59,14 @@ class Plot:
         heading, rest = (re.sub(r"<[^>]+>", " ", line.replace("<br>", " · ")).strip() for line in lines)
         return html.unescape(heading), html.unescape(rest)
 
+    def numbers(self) -> dict[str, Any] | None:
+        """What is drawn as a table, ``{"columns": [...], "rows": [...]}``; None for traces that have no reader."""
+        if not all(_is_read(trace) for trace in self.figure.data):
+            return None
+        frame = figure_numbers(self.figure)
+        rows = [[_value(one) for one in row] for row in frame.itertuples(index=False)]
+        return {"columns": [str(name) for name in frame], "rows": rows}
+
     def data(self) -> dict[str, Any]:
         """The figure (and its narrow form) as plain JSON values, without the title, which the page sets as text."""
         forms = {"wide": self.figure, **({"narrow": self.narrow} if self.narrow is not None else {})}
@@ -70,6 +80,8 @@ class Contents:
     header: dict[str, Any] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
     sounds: str = ""
+    files: Sequence[str] = ()
+    """Datasets that lie beside the page, as paths from its folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +160,8 @@ def write_page(
     Returns the path. Raises OSError where it cannot be written.
     """
     plots = [plot for section in sections for plot in section.plots]
-    scripts = page_script(), plotly_script()
+    scripts = (page_script(), plotly_script()) if plots else (page_script(),)
+    numbers = {plot.key: found for plot in plots if (found := plot.numbers()) is not None}
     page = (
         _environment()
         .get_template("page.html.j2")
@@ -167,10 +180,26 @@ def write_page(
             figures=script_json({plot.key: plot.data() for plot in plots}),
             script=scripts[0],
             plotly=plotly_block() if plots else "",
-            policy=policy(scripts),
+            with_numbers=list(numbers),
+            figure_numbers=deflated(json.dumps(numbers, ensure_ascii=False).encode()) if plots else "",
+            files=contents.files,
+            policy=policy(scripts, contents.header.get("sounds", {}).get("where", "in the page")),
         )
     )
     return write_whole(given_path("path", path), page.encode())
+
+
+def _is_read(trace: Any) -> bool:
+    """Whether `figure_numbers` reads a trace; figures of one's own may have any."""
+    along = trace.type in ("scatter", "bar") and trace.x is not None and trace.y is not None
+    return along or trace.type in ("heatmap", "table")
+
+
+def _value(cell: Any) -> Any:
+    """A cell as JSON: numbers to seven digits, None where there is none."""
+    if isinstance(cell, (float, np.floating)):
+        return float(f"{cell:.7g}") if np.isfinite(cell) else None
+    return int(cell) if isinstance(cell, (int, np.integer)) else str(cell)
 
 
 @functools.cache

@@ -2,12 +2,16 @@
 
 import base64
 import hashlib
+import re
 import zlib
 from importlib.resources import files
+from pathlib import Path
 
+import pandas as pd
 from plotly.offline import get_plotlyjs_version
 
 from spiritlens.report.page.assets import SCRIPTS, page_script, plotly_block, plotly_script, policy
+from spiritlens.report.page.document import Table, write_page
 
 
 def test_every_file_is_joined_once() -> None:
@@ -30,3 +34,13 @@ def test_the_policy_lets_only_these_scripts_run() -> None:
     for part in ("default-src 'none'", "connect-src 'none'", "form-action 'none'", "base-uri 'none'"):
         assert part in told
     assert "unsafe-eval" not in told
+    assert "media-src blob:;" in told
+    assert "media-src blob: 'self';" in policy(["one()"], "beside it")
+
+
+def test_a_page_without_figures_has_no_plotly(tmp_path: Path) -> None:
+    settings = Table("Settings", pd.DataFrame({"setting": ["a"], "value": ["b"]}))
+    page = write_page(tmp_path / "a.html", title="t", lead="l", sections=[], methods=[], settings=settings)
+    text = page.read_text(encoding="utf-8")
+    assert len(re.findall("'sha256-|&#39;sha256-", text)) == 1
+    assert 'data-block="plotly"' not in text

@@ -17,7 +17,7 @@ from spiritlens.effects.averages import average
 from spiritlens.effects.quantities import indirect, total
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.report.page.contents import contents_of
+from spiritlens.report.page.contents import beside, contents_of
 from spiritlens.report.page.document import Contents
 from spiritlens.report.page.packing import STEPS, Unpacked
 from spiritlens.report.page.sounds import opus
@@ -187,3 +187,13 @@ def test_sound_is_kept_to_the_sample_and_lies_where_it_is_asked_for(
 def test_prompts_that_are_not_of_the_effects_are_refused(roles: xr.Dataset, prompts: list[Prompt]) -> None:
     with pytest.raises(ValueError, match=r"prompts\[0\] .* is not among the prompts of the effects"):
         contents_of({"role": roles}, prompts, None, "known", "in the page", Path())
+
+
+def test_datasets_of_the_run_folder_are_found(tmp_path: Path) -> None:
+    assert beside(tmp_path) == []
+    for name in ("effects.nc", "tokens/effects.nc", "parts/1.nc", "a/b/c.nc", "notes.txt", "report/index.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert beside(tmp_path) == ["effects.nc", "tokens/effects.nc"]
+    assert beside(tmp_path / "report") == ["../effects.nc"]
+    assert beside(tmp_path / "tokens") == ["effects.nc"]

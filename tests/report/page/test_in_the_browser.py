@@ -1,16 +1,15 @@
-"""The page in a real browser: nothing is fetched or opened, every view is drawn, the address is the state."""
+"""The page in a real browser: every view is drawn, of pages of every shape, and the address is the state."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from browser import Browser, browser, needs_chromium
+from browser import Browser, needs_chromium
 from effects_synthetic import role_effects
 
-from spiritlens.comparison.compare import compare
 from spiritlens.effects.quantities import indirect
+from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.sounds import Sounds
@@ -18,45 +17,8 @@ from spiritlens.report.page.sounds import Sounds
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-@pytest.fixture(scope="module")
-def page(
-    roles: xr.Dataset, tokens: xr.Dataset, prompts: list[Prompt], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    folder = tmp_path_factory.mktemp("page")
-    comparison = compare(roles, resamples=20, permutations=100)
-    return dashboard({"by role": roles, "by token": tokens}, folder, prompts=prompts, comparison=comparison)
-
-
-@pytest.fixture(scope="module")
-def tab(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browser(tmp_path_factory.mktemp("profile")) as one:
-        one.look()
-        yield one
-
-
-def test_every_control_asks_for_nothing_and_opens_nothing(tab: Browser, page: Path) -> None:
-    tab.open(page)
-    tab.tell("document.querySelectorAll('section').forEach((one) => one.scrollIntoView())")
-    tab.tell("window.print = () => {}; window.open = () => { document.body.dataset.opened = 'yes'; }")
-    for part in ("facts", "difference", "curves", "maps"):
-        tab.tell(f"document.getElementById('{part}').scrollIntoView({{behavior: 'instant'}})")
-        tab.tell("new Promise((then) => setTimeout(then, 400))")
-    buttons = set(tab.tell("[...document.querySelectorAll('.modebar-btn')].map((one) => one.dataset.title)"))
-    assert buttons == {"Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
-    links = tab.tell(
-        "[...document.querySelectorAll('a[href], [src], [action]')].map((one) => one.getAttribute('href'))"
-    )
-    assert [link for link in links if link and not link.startswith("#")] == []
-    names = tab.tell("[...document.querySelectorAll('button, a[href], summary, select')].length")
-    assert names > 20
-    tab.tell("document.querySelectorAll('button, summary, a[href]').forEach((one) => one.click())")
-    tab.tell("new Promise((then) => setTimeout(then, 300))")
-    assert (tab.requests, tab.windows, tab.problems) == ([], [], [])
-    assert tab.tell("document.body.dataset.opened") is None
-
-
-def test_the_address_is_the_state_and_back_returns(tab: Browser, page: Path) -> None:
-    tab.open(page, "#view=facts&fact=capital%2F2")
+def test_the_address_is_the_state_and_back_returns(tab: Browser, study_page: Path) -> None:
+    tab.open(study_page, "#view=facts&fact=capital%2F2")
     tab.wait("document.querySelector('#fact-title')")
     assert tab.tell("document.querySelector('#fact-title').textContent") == "norway → oslo"
     tab.click('[data-fact="capital/1"]')
@@ -66,8 +28,8 @@ def test_the_address_is_the_state_and_back_returns(tab: Browser, page: Path) -> 
     tab.wait("document.querySelector('#fact-title').textContent.startsWith('norway')")
 
 
-def test_numbers_of_findings_outline_what_they_speak_of(tab: Browser, page: Path) -> None:
-    tab.open(page)
+def test_numbers_of_findings_outline_what_they_speak_of(tab: Browser, study_page: Path) -> None:
+    tab.open(study_page)
     goals = tab.tell(
         "[...document.querySelectorAll('#findings a[data-goal]')].map((one) => JSON.parse(one.dataset.goal))"
     )
@@ -83,7 +45,7 @@ def test_numbers_of_findings_outline_what_they_speak_of(tab: Browser, page: Path
     cell = follow("cell")
     tab.wait("document.querySelector('[data-side=\"S2T\"] .outlined')")
     assert tab.tell("document.querySelectorAll('[data-side=\"S2T\"] .outlined').length") == 1
-    assert tab.tell("document.querySelector('#difference-dots p').textContent").startswith(
+    assert tab.tell("document.querySelector('#difference-dots figcaption').textContent").startswith(
         f"{cell['word']}, layer {cell['layer']}: S2T − T2T of each fact"
     )
     follow("compared")
@@ -94,8 +56,8 @@ def test_numbers_of_findings_outline_what_they_speak_of(tab: Browser, page: Path
     tab.wait("document.querySelectorAll('#first .curve.marked').length === 2")
 
 
-def test_the_dots_are_the_facts_of_the_cell(tab: Browser, page: Path, roles: xr.Dataset) -> None:
-    tab.open(page, "#view=difference&quantity=effect&component=mlp_out&word=subject&layer=4&metric=logit")
+def test_the_dots_are_the_facts_of_the_cell(tab: Browser, study_page: Path, roles: xr.Dataset) -> None:
+    tab.open(study_page, "#view=difference&quantity=effect&component=mlp_out&word=subject&layer=4&metric=logit")
     tab.wait("document.querySelectorAll('#difference-dots .dot').length === 12")
     tab.point('#difference-dots .dot[data-of="capital/3"]')
     effect = indirect(roles).sel(component="mlp_out", layer=4, role="subject", metric="logit").values
@@ -118,10 +80,15 @@ def test_a_prompt_is_heard(
 def shapes() -> dict[str, xr.Dataset]:
     roles = role_effects(n_facts=8, peaks={"T2T": 2.0, "S2T": 4.0})
     odd = [f"</script><b>{'A' * 300}" if place % 2 else "مرحبا \"q\" 'x'" for place in range(16)]
+    screened = roles["status"].copy(deep=True)
+    screened.loc[{"layer": [1, 5]}] = Status.SCREENED
     return {
         "T2T only": roles.isel(prompt=roles["modality"].values == "T2T"),
         "S2T only": roles.isel(prompt=roles["modality"].values == "S2T"),
         "one fact": roles.isel(prompt=[0, 1]),
+        "24 facts": role_effects(n_facts=24),
+        "1,000 facts": role_effects(n_facts=1000, n_layers=4),
+        "screened": roles.assign(status=screened, restored=roles["restored"].where(screened != Status.SCREENED)),
         "one layer": role_effects(n_layers=1),
         "80 layers": role_effects(n_layers=80),
         "unknown": roles.assign_coords(known=("prompt", np.zeros(16, dtype=np.int8))),
@@ -153,9 +120,9 @@ def test_pages_of_other_shapes_are_drawn(tab: Browser, tmp_path: Path, name: str
 
 @pytest.mark.parametrize("width", [1440, 390, 320])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_leaves_the_page_at_its_side(tab: Browser, page: Path, width: int, scheme: str) -> None:
+def test_nothing_leaves_the_page_at_its_side(tab: Browser, study_page: Path, width: int, scheme: str) -> None:
     tab.look(width, 844, scheme)
-    tab.open(page)
+    tab.open(study_page)
     for part in ("facts", "difference"):
         tab.tell(f"document.getElementById('{part}').scrollIntoView({{behavior: 'instant'}})")
         tab.wait(f"document.getElementById('{part}').querySelector('svg')")

@@ -1,4 +1,5 @@
-// The difference of the modalities: T2T | S2T | S2T − T2T, the cells of the test outlined, each fact under the cursor.
+// The difference of the modalities: T2T | S2T | S2T − T2T, the cells of the test outlined; the facts of a cell stand in
+// `dots.js`.
 
 async function drawDifference() {
   const host = document.getElementById("difference-maps");
@@ -34,7 +35,7 @@ async function drawDifference() {
   }));
   const folded = zeroRows(maps);
   const names = [about.kinds[0], about.kinds[1], `${about.kinds[1]} − ${about.kinds[0]}`];
-  const panels = names.map((name) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · n = ${several(about.n_facts, "fact")}`), make("div", { class: "map-host" })));
+  const panels = names.map((name) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · n = ${several(about.n_facts, "fact")}`), make("div", { class: "map-host" }), tableBehind(`the map ${name}`, () => gridOf(maps[names.indexOf(name)]))));
   host.replaceChildren(...panels);
   const describe = (side) => (row, layer) => [`${names[side]}, ${about.rows[row]}, layer ${about.layers[layer]}`,
     `mean ${interval(maps[side].value(row, layer), maps[side].low(row, layer), maps[side].high(row, layer))}`, `n = ${several(maps[side].n(row, layer), "fact")}`,
@@ -46,12 +47,20 @@ async function drawDifference() {
   }));
   const words = quantity === "share" ? "share of the fact's total effect" : "effect";
   document.getElementById("difference-scales").replaceChildren(
-    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2), statusLegend(maps));
+    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2), statusLegend(maps, "not compared: no such place, or nothing can change there"));
+  document.getElementById("difference-take-away").replaceChildren(takeAway(`difference ${component} ${metric} ${quantity}`, host.closest("figure"),
+    () => together(maps.map((map, side) => differenceCells(map, names[side], { component, metric, quantity }, side === 2 && tested ? (row, layer) => tested.verdicts[numbers(tested.verdict)[at(row, layer)]] : () => "")))));
   document.getElementById("difference-about").textContent = `${several(about.n_facts, "fact")} of ${several(about.n_subjects, "subject")}, known in both.` +
     (tested ? testWords(tested, component, outlined.size) : " No test of cells was made in this metric.");
   if (chosen.word === "total effect") return drawTotals({ metric, quantity: "effect" });
   const row = Math.max(0, about.rows.indexOf(about.rows.includes(chosen.word) ? chosen.word : "subject"));
   drawDots({ component, metric, quantity }, row, Math.max(0, about.layers.indexOf(Number(chosen.layer || about.layers[Math.floor(about.layers.length / 3)]))));
+}
+
+/** The cells of one of the three maps as rows. */
+function differenceCells(map, side, about, verdict) {
+  return { columns: ["side", ...Object.keys(about), "role", "layer", "mean", "low", "high", "facts", "verdict"],
+    rows: map.rows.flatMap((row, r) => map.layers.map((layer, l) => [side, ...Object.values(about), row.label, layer, map.value(r, l), map.low(r, l), map.high(r, l), map.n(r, l), verdict(r, l) ?? ""])) };
 }
 
 function testWords(tested, component, count) {
@@ -100,29 +109,4 @@ function drawTotals({ metric }) {
   const totals = numbers(source.totals);
   const facts = Array.from({ length: about.n_facts }, (_, fact) => ({ fact, first: totals[fact], second: totals[about.n_facts + fact] }));
   drawStrip("total effect", facts, source.total);
-}
-
-/** Differences of facts as dots on one axis, with their mean and its interval. */
-function drawStrip(title, facts, [mean, low, high]) {
-  const about = header.difference;
-  const host = document.getElementById("difference-dots");
-  const names = texts(about.facts);
-  const width = Math.max(280, host.clientWidth || 600), height = 96, left = 14;
-  const ends = [...facts.map((one) => one.second - one.first), low, high].filter(Number.isFinite);
-  const most = Math.max(1e-9, ...ends.map(Math.abs));
-  const x = (value) => left + (value / most + 1) / 2 * (width - 2 * left);
-  const svg = shape("svg", { class: "dots", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: differences of ${several(facts.length, "fact")}` });
-  svg.append(shape("line", { class: "zero", x1: x(0), x2: x(0), y1: 8, y2: 72 }));
-  facts.forEach((one, place) => {
-    const here = names[one.fact] === chosen.fact;
-    const dot = shape("circle", { class: here ? "dot here" : "dot", cx: x(one.second - one.first), cy: 18 + (place * 29) % 34, r: here ? 5 : 3.2, "data-of": names[one.fact] });
-    dot.addEventListener("pointermove", (event) => showTip(event, [names[one.fact], `${about.kinds[0]} ${number(one.first)}, ${about.kinds[1]} ${number(one.second)}`, `difference ${number(one.second - one.first)}`]));
-    dot.addEventListener("pointerleave", hideTip);
-    dot.addEventListener("click", () => choose({ fact: names[one.fact], view: "facts" }));
-    svg.append(dot);
-  });
-  if (Number.isFinite(low)) svg.append(shape("line", { class: "interval", x1: x(low), x2: x(high), y1: 66, y2: 66 }));
-  if (Number.isFinite(mean)) svg.append(shape("circle", { class: "mean", cx: x(mean), cy: 66, r: 5 }));
-  [-most, 0, most].forEach((value) => svg.append(shape("text", { class: "tick", x: x(value), y: 90, "text-anchor": value < 0 ? "start" : value > 0 ? "end" : "middle" }, number(value))));
-  host.replaceChildren(make("p", { class: "quiet" }, `${title}: ${about.kinds[1]} − ${about.kinds[0]} of each fact; mean ${interval(mean, low, high)}, n = ${several(facts.length, "fact")}`), svg);
 }

@@ -116,6 +116,7 @@ function startList() {
     choice("Sorted by", "sort", [["", "name"], ["total effect", "total effect"], ["differs most", "what differs most between reading and hearing"]]));
   host.addEventListener("scroll", () => requestAnimationFrame(drawRows), { passive: true });
   host.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") document.getElementById("fact-title")?.focus();
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity }[event.key];
     if (!step) return;
     event.preventDefault();

@@ -18,13 +18,14 @@ async function drawFact() {
   hideTip();
   keepingFocus(host, () => {
     host.replaceChildren(
-      make("h3", { id: "fact-title" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
+      make("h3", { id: "fact-title", tabindex: -1, "data-focus": "title" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
       make("p", { class: "quiet" }, `${people.relation[fact] || "no relation"} · ${people.name[fact]}`),
       make("div", { class: "choices" }, ...factChoices(own, set, fact)),
       above,
       make("div", { class: set.axis === "role" ? "side-by-side" : "stacked" }, panels),
       colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
-      statusLegend(maps));
+      statusLegend(maps),
+      takeAway(`${people.subject[fact]} ${component}`, host, () => together(kinds.map((kind, side) => cellsOf(maps[side], { modality: kind, component, metric })))));
     const options = (side) => ({
       limit, pale: Math.abs(maps[side].total) <= Math.abs(maps[side].floor), name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
       folded, rowHeight: 26, describe: (row, layer) => cellWords(maps[side], row, layer),
@@ -41,9 +42,9 @@ function factPanel(set, prompt, map, kind) {
   return make("figure", { class: "panel", "data-kind": kind, "data-prompt": prompt },
     make("figcaption", {}, make("strong", {}, kind), ` · total effect ${number(map.total)}${knows} · ${several(set.samples, "noise sample")}`,
       within ? make("span", { class: "within" }, " The total effect lies within the noise floor: this map shows noise.") : null,
-      set.axis !== "role" && soundPlace(prompt) >= 0 ? " · click a word, a unit or a column to hear it" : null),
+      set.axis !== "role" && soundPlace(prompt) >= 0 ? make("span", { class: "hint" }, " · click a word, a unit or a column to hear it") : null),
     set.axis === "role" || !speechOf(prompt) ? null : playerBar(prompt, voiceWords(prompt)),
-    make("div", { class: "map-host" }), mapTable(map, `${kind}, ${map.component.name}`));
+    make("div", { class: "map-host" }), tableBehind(`the map ${kind}, ${map.component.name}`, () => gridOf(map)));
 }
 
 function factChoices(own, set, fact) {
@@ -56,18 +57,4 @@ function factChoices(own, set, fact) {
     if (asked.length > 1) lists.push(choice(label, name, asked.map((value) => [value, value])));
   }
   return lists;
-}
-
-/** The table behind a map, filled when it is opened. */
-function mapTable(map, caption) {
-  const details = make("details", { class: "table-behind" }, make("summary", {}, "table"));
-  details.addEventListener("toggle", () => {
-    if (!details.open || details.querySelector("table")) return;
-    const head = make("tr", {}, make("th", { scope: "col" }, "row"), map.layers.map((layer) => make("th", { scope: "col" }, String(layer))));
-    const rows = map.rows.map((row, place) => make("tr", {}, make("th", { scope: "row" }, row.label),
-      map.layers.map((_, layer) => make("td", {}, map.status(place, layer) >= STATUS.SCREENED ? "–" : number(map.value(place, layer))))));
-    details.append(make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-      make("table", {}, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, rows))));
-  });
-  return details;
 }

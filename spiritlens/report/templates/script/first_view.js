@@ -46,8 +46,16 @@ async function drawFirst() {
   drawCurves(host, { layers: main.layers, curves, crossings, thin: factCurves(what), title: document.getElementById("first-caption").textContent,
     height: Math.max(220, Math.min(narrow ? 300 : 400, window.innerHeight - (narrow ? 470 : 430))),
     marked: chosen.mark, onLayer: (layer) => choose({ layer }) });
+  const numbersOf = () => curveNumbers(curves, main.layers);
+  const caption = `${named(main.components, component).words}: ${words}`;
+  document.getElementById("first-take-away").replaceChildren(takeAway(caption, host.closest("figure"), numbersOf), tableBehind(caption, numbersOf));
   document.getElementById("first-legend").replaceChildren(...curves.map((one) => make("span", { class: "key" },
     swatch(one), `${one.label} (n = ${one.n})`)));
+}
+
+function curveNumbers(curves, layers) {
+  return { columns: ["curve", "layer", "mean", "low", "high", "facts"],
+    rows: curves.flatMap((one) => layers.map((layer, place) => [one.label, layer, one.mean[place], one.low[place], one.high[place], one.n])) };
 }
 
 /** The chosen fact's own curves, thin; none before one is chosen. */

@@ -59,7 +59,7 @@ function drawMap(host, map, options) {
   runs.forEach((run) => {
     const row = run.rows[0];
     if (labels) {
-      const text = run.folded ? `${run.rows.length} rows: exactly 0` : map.rows[row].label;
+      const text = run.folded ? `${run.rows.length} rows: ${run.rows.every((one) => map.layers.every((_, layer) => map.status(one, layer) === STATUS.ABSENT)) ? "none" : "all 0"}` : map.rows[row].label;
       svg.append(shape("text", { class: run.folded ? "label folded" : map.rows[row].subject ? "label subject" : "label",
         x: left - 8, y: run.y + run.height / 2, "text-anchor": "end", "dominant-baseline": "central" }, shorten(text)));
     }
@@ -125,9 +125,9 @@ function drawMap(host, map, options) {
 }
 
 /** What the marks of cells mean, of those that the maps have. */
-function statusLegend(maps) {
+function statusLegend(maps, absent = "no such place") {
   const found = new Set(maps.flatMap((map) => map.rows.flatMap((_, row) => map.layers.map((_, layer) => map.status(row, layer)))));
-  const keys = [[STATUS.EXACT, "exact", "exactly 0: nothing can change, not run"], [STATUS.SCREENED, "screened", "screened out, not run"], [STATUS.ABSENT, "absent", "no such place"]];
+  const keys = [[STATUS.EXACT, "exact", "exactly 0: nothing can change, not run"], [STATUS.SCREENED, "screened", "screened out, not run"], [STATUS.ABSENT, "absent", absent]];
   return make("p", { class: "legend quiet" }, keys.filter(([status]) => found.has(status)).map(([status, name, words]) => {
     const picture = shape("svg", { width: 16, height: 16, "aria-hidden": "true" }, shape("rect", { class: `cell ${name === "exact" ? "" : name === "absent" ? "absent" : "not-run"}`, x: 0.5, y: 0.5, width: 15, height: 15, fill: name === "exact" ? colour(0, 1) : undefined }));
     const mark = cellMark(status, 0, 0, 16, 16);

@@ -15,6 +15,7 @@ function drawSentence(host, { prompt, speech, map = null, name, onWord = () => {
   const axis = placeColumns(columns, { speech, left, width: Math.max(240, host.clientWidth) });
   const field = make("div", { class: "sentence", "data-scale": axis.scale });
   field.style.width = `${axis.width}px`;
+  field.style.setProperty("--on-paper", Math.min(1, PAPER_WIDTH / axis.width));
   const view = { prompt, speech, columns, axis, field, name, onWord, onTake, words: [], pointed: null, said: null };
   if (speech) field.append(...corruptedStretches(speech).map((one) => band("corrupted", axis, one)), waveform(view));
   const lanes = make("div", { class: "lanes", role: "group", "aria-label": `Words of ${name}. Arrow keys go along them${speech ? ", Enter plays" : ""}.` });

@@ -51,7 +51,7 @@ function paired(speech, written) {
 
 function spokenPanel(prompt, kind) {
   return make("figure", { class: "said", "data-said": kind },
-    make("figcaption", {}, make("strong", {}, kind), " as it is said. Click a word or a unit to hear it; its role is lit in the maps."),
+    make("figcaption", {}, make("strong", {}, kind), " as it is said.", make("span", { class: "hint" }, " Click a word or a unit to hear it; its role is lit in the maps.")),
     playerBar(prompt, voiceWords(prompt)), make("div", { class: "lanes-host" }));
 }
 

@@ -1,5 +1,7 @@
 // What is drawn when: the first screen at once, other parts when they come into sight, each again when its choice changes.
 
+const PRINTABLE_AFTER = 3000; // milliseconds
+
 function whenSeen(id, draw) {
   const element = document.getElementById(id);
   if (!element) return;
@@ -45,10 +47,24 @@ async function start() {
   }
   follow(["view"], () => goTo(chosen.view));
   goTo(chosen.view);
+  whenPrinted(Boolean(header.difference));
   const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); };
   let width = window.innerWidth;
   window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; again(); } });
   dark.addEventListener("change", () => { again(); redraw("facts", drawRows)(); });
 }
 
+/** On paper every part is drawn; what that needs is unpacked soon after the first view, as printing does not wait. */
+function whenPrinted(compared) {
+  setTimeout(() => {
+    open("maps", "tokens", ...(compared ? ["difference", "pairs"] : []));
+  }, PRINTABLE_AFTER);
+  const draw = () => [drawFirst, drawFact, ...(compared ? [drawDifference] : [])].forEach((one) => one());
+  window.addEventListener("beforeprint", draw);
+  window.addEventListener("afterprint", draw);
+}
+
+// Heard before all others: what is drawn for paper asks.
+window.addEventListener("beforeprint", () => { paper.printing = true; });
+window.addEventListener("afterprint", () => { paper.printing = false; });
 start();

@@ -59,10 +59,10 @@ def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def without_sounds(page: Path) -> str:
-    """The page without its packed sounds, whose stream has a random number."""
+    """The page without its packed sounds, whose stream has a random number, and without links to what lies beside."""
     text, count = re.subn(r'<script type="text/plain" id="sounds">[^<]+', "", page.read_text(encoding="utf-8"))
     assert count == 1
-    return text
+    return re.sub(r'\s*<h3 id="files-title">.*?</ul>', "", text, flags=re.DOTALL)
 
 
 def test_everything_is_read_back(kept: Path) -> None:
