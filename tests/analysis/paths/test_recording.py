@@ -2,16 +2,16 @@
 
 import torch
 from paths_by_hooks import CLEAN, CORRUPTED, TOLERANCE
+from random_llamas import opened
 
 from spiritlens.analysis.paths.nodes import Receiver
 from spiritlens.analysis.paths.recording import record_pair
-from spiritlens.models.hooked_transformer.hooked import HookedLensModel
 
 INSIDE, LOGITS = [(Receiver("v_input", 2, 0),)], [(Receiver("logits"),)]
 
 
 def test_both_runs_of_one_pass_are_those_of_a_pass_each(llama):
-    model = HookedLensModel(llama)
+    model = opened(llama)
     recorded = record_pair(model, CLEAN, None, model.embed(CORRUPTED), INSIDE, 2)
     assert recorded.base.embeddings is None
     assert recorded.source.n_runs == 1
@@ -25,7 +25,7 @@ def test_both_runs_of_one_pass_are_those_of_a_pass_each(llama):
 
 
 def test_the_first_position_at_which_the_runs_can_differ(llama):
-    model = HookedLensModel(llama)
+    model = opened(llama)
     assert record_pair(model, CLEAN, None, model.embed(CORRUPTED), LOGITS, 1).first_changed == 2
     assert record_pair(model, CLEAN, model.embed(CORRUPTED), None, LOGITS, 1).first_changed == 2
     assert record_pair(model, CLEAN, None, None, LOGITS, 1).first_changed == CLEAN.shape[1]
@@ -38,7 +38,7 @@ def test_beside_a_users_hook_each_run_is_its_own_pass_and_nothing_is_taken_for_g
         batches.append(len(x))
         return x
 
-    model = HookedLensModel(llama)
+    model = opened(llama)
     llama.add_hook("blocks.0.hook_mlp_out", look)
     try:
         recorded = record_pair(model, CLEAN, None, model.embed(CORRUPTED), LOGITS, 1)
