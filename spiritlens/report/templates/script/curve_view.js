@@ -95,7 +95,7 @@ function meeting(curves, kind, layers, place) {
 }
 
 function niceTicks(least, most) {
-  const rough = (most - least) / 4 || 1;
+  const rough = (most - least) / 5 || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= rough);
   const ticks = [];
