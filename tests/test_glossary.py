@@ -32,6 +32,9 @@ CALLS = {
     "attribution_patch": lambda lens, prompt, name: sl.attribution_patch(
         lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), **FOIL
     ),
+    "relevance_patch": lambda lens, prompt, name: sl.relevance_patch(
+        lens, [prompt], sl.Noise(), sl.Grid((name,), at="role"), **FOIL
+    ),
     "restore": lambda lens, prompt, name: sl.run(
         lens,
         prompt,

@@ -17,7 +17,7 @@ from effects_synthetic import role_effects
 import spiritlens as sl
 from spiritlens.comparison import saving
 from spiritlens.comparison.result import Comparison
-from spiritlens.effects.netcdf import encoded
+from spiritlens.effects.netcdf import write_netcdf
 
 DRAWS = {"resamples": 50, "permutations": 50}
 
@@ -133,7 +133,7 @@ def test_the_record_of_another_version_is_refused(told: Comparison, tmp_path: Pa
     record = json.loads(str(dataset["record"].values))
     change(record)
     dataset["record"] = ((), np.array(json.dumps(record)))
-    path.write_bytes(encoded(dataset, "comparison.nc"))
+    write_netcdf(dataset, path)
     with pytest.raises(ValueError, match="whose comparisons had other numbers") as refused:
         sl.comparison.load(path)
     assert words in str(refused.value)

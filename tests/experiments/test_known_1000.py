@@ -27,18 +27,19 @@ def test_it_asks_traces_tells_and_goes_on(known_1000, tmp_path, monkeypatch):
 
     told = run(2)
     (asked,) = tmp_path.glob("asked_*.csv")
-    answers, parts = asked.read_text(), {path: path.stat().st_mtime_ns for path in tmp_path.glob("traces/parts/*")}
+    answers, two = asked.read_text(), sl.effects.load(next((tmp_path / "traces").glob("*.nc")))
     known = sum(sl.known_prompts(lens, sl.prompts.writable(lens, facts).prompts))
     assert 3 <= known == answers.count(",known")
     assert f"{known} of 6 prompts are known, 2 of them are traced." in told
-    assert len(parts) == 2
+    assert two.sizes["prompt"] == 2
 
     monkeypatch.setattr(sl, "known_prompts", lambda *_: pytest.fail("a fact is asked twice"))
     run(3)
     assert asked.read_text() == answers
-    now = {path: path.stat().st_mtime_ns for path in tmp_path.glob("traces/parts/*")}
-    assert len(now) == 3
-    assert now.items() >= parts.items()
+    three = sl.effects.load(next((tmp_path / "traces").glob("*.nc")))
+    assert three.sizes["prompt"] == 3
+    kept = three.sel(prompt=[name in two["prompt_id"].values for name in three["prompt_id"].values])
+    assert kept["restored"].equals(two["restored"])
 
     layers = pd.read_csv(tmp_path / "layers.csv").set_index(["component", "role", "layer"])
     assert set(layers["n_facts"]) <= {0, 3}

@@ -67,6 +67,7 @@ def peak_layers(
             go.Bar(
                 x=layers,
                 y=counts if kind == "T2T" else -counts,
+                customdata=counts,
                 text=[
                     f"{kind}, layer {layer}: {several(int(n), 'fact')}" for layer, n in zip(layers, counts, strict=True)
                 ],

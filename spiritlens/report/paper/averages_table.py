@@ -72,7 +72,8 @@ def _sites(averages: xr.Dataset) -> list[str]:
 
 def _with_metric(averages: xr.Dataset) -> xr.Dataset:
     """The averages with groups and metrics as axes, where one of either was chosen."""
-    for axis, place in (("group", 0), ("metric", -1)):
+    for axis in ("group", "metric"):
         if "mean" in averages.variables and axis not in averages.dims:
-            averages = averages.expand_dims(axis, place if place == 0 else averages["mean"].ndim)
-    return averages
+            averages = averages.expand_dims(axis)
+    order = ("group", ..., "metric")
+    return averages.transpose(*(axis for axis in order if axis is ... or axis in averages.dims))

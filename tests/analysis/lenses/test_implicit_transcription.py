@@ -1,5 +1,7 @@
 """Spoken words read out of the states that write them."""
 
+from dataclasses import replace
+
 from spiritlens.analysis.lenses.implicit_transcription import implicit_transcription
 from spiritlens.analysis.lenses.logit_lens import logit_lens
 
@@ -17,7 +19,7 @@ def test_a_word_is_transcribed_from_the_state_that_writes_it(machine):
         return changed
 
     assert implicit_transcription(lens, [prompt], top=1)["layer"].isna().all()
-    relabelled = type(prompt)(**{**vars(prompt), "words": tuple("red" if w == "colour" else w for w in prompt.words)})
+    relabelled = replace(prompt, words=tuple("red" if w == "colour" else w for w in prompt.words))
     with lens.backend.hooked([("blocks.3.hook_mlp_out", write)]):
         table = implicit_transcription(lens, [relabelled], top=1)
     row = table.loc[table.word == "red"].iloc[0]
