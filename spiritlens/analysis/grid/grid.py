@@ -9,7 +9,7 @@ None, where a field has it, is the method's own choice. A method refuses what it
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from spiritlens.analysis.grid.sites import DEFAULT_SPANS
 from spiritlens.arguments import check_choice, listed, number, shown, whole
@@ -120,4 +120,6 @@ def given_screen(screen: Any) -> Screen | None:
     """A screen as it is, a fraction or a rule as one, or none."""
     if screen is None or isinstance(screen, Screen):
         return screen
-    return Screen(rule=cast(BackwardRule, screen)) if isinstance(screen, str) else Screen(screen)
+    if isinstance(screen, str) and screen in get_args(BackwardRule):
+        return Screen(rule=cast(BackwardRule, screen))
+    return Screen(screen)

@@ -127,5 +127,5 @@ def test_a_screen_by_relp_keeps_its_own_largest_estimates(lens) -> None:
     assert json.loads(effects.attrs["config_json"])["screened_by"] == "relp"
     with pytest.raises(ValueError, match="component 'k': RelP holds attention patterns constant"):
         causal_trace(lens, [text_prompt()], ("k",), screen="relp", **settings)
-    with pytest.raises(ValueError, match="rule='fast'"):
+    with pytest.raises(ValueError, match="screen='fast'"):
         causal_trace(lens, [text_prompt()], ("z",), screen="fast", **settings)

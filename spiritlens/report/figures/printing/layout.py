@@ -58,14 +58,15 @@ def laid_out(figure: go.Figure, width: int) -> go.Figure:
     """The figure at this width (pixels), with a height of its own."""
     figure = go.Figure(figure).update_layout(width=width)
     _plain(figure)
-    legend = _fit_legend(figure, width)
     panels = panels_of(figure)
     if not panels:
+        _fit_legend(figure, width, width)
         return _fit_table(figure, width)
     rows = rows_of(panels)
     room = _room_across(figure, panels, width)
+    legend = _fit_legend(figure, width, room)
     notes: list[Any] = []
-    places = _within_a_page([_fit_row(row, room) for row in rows])
+    places = _within_a_page([_fit_row(row, room) for row in rows], HIGHEST - legend)
     total = sum(one.above + one.own + one.below for one in places)
     top = 1.0
     for row, place in zip(rows, places, strict=True):
@@ -98,23 +99,30 @@ def _plain(figure: go.Figure) -> None:
 
 
 def _bar_look() -> dict[str, Any]:
-    return {"thickness": 8, "tickfont": {"size": SMALL}, "title": {"font": {"size": SMALL}}, "xpad": 4, "nticks": 5}
+    return {
+        "thickness": 8,
+        "tickfont": {"size": SMALL},
+        "title": {"font": {"size": SMALL}},
+        "xpad": 4,
+        "ypad": 0,
+        "nticks": 5,
+    }
 
 
 # ---- legend, tables --------------------------------------------------------------------------------------------------
 
 
-def _fit_legend(figure: go.Figure, width: int) -> float:
-    """The legend in columns at the top; pixels that it takes."""
+def _fit_legend(figure: go.Figure, width: int, room: float) -> float:
+    """The legend in columns at the top, as wide as the panels (plotly breaks its lines there); pixels that it takes."""
     names = [str(trace.name) for trace in figure.data if _in_legend(trace)]
     if not names:
         figure.update_layout(showlegend=False)
         return 0.0
     entry = min(max(width_of(name, SMALL) for name in names) + 4, width - ENTRY - 2 * EDGE)
-    columns = max(1, int((width - 2 * EDGE) // (entry + ENTRY)))
+    columns = max(1, int(min(room, width - 2 * EDGE) // (entry + ENTRY)))
     for trace in figure.data:
         if _in_legend(trace):
-            trace.name = shortened(str(trace.name), SMALL, entry)
+            trace.update(name=shortened(str(trace.name), SMALL, entry), legendgroup=None)  # a group begins a line
     look = {"orientation": "h", "x": 0, "xref": "container", "xanchor": "left", "y": 1, "yref": "container"}
     font = {"font": {"size": SMALL}, "entrywidth": entry, "entrywidthmode": "pixels", "itemsizing": "trace"}
     figure.update_layout(legend={**look, **font, "yanchor": "top", "tracegroupgap": 0})
@@ -146,13 +154,13 @@ def _fit_table(figure: go.Figure, width: int) -> go.Figure:
 
 
 def _room_across(figure: go.Figure, panels: tuple[Panel, ...], width: int) -> float:
-    """Pixels of the plotting area: without names of rows at its left and colour bars at its right."""
+    """Pixels of the plotting area: without names of rows at its left and colour bars, titled, at its right."""
     bars = any(trace.type == "heatmap" for panel in panels for trace in panel.traces)
     names = [str(text) for panel in panels if panel.y.ticktext is not None for text in panel.y.ticktext]
     labels = max((width_of(name, SMALL) for name in names), default=4 * SMALL)
     title = any(panel.y.title.text for panel in panels)
     left = min(labels, LABELS * width) + 8 + (LINE_HEIGHT * TEXT + 6 if title else 0)
-    return width - 2 * EDGE - left - (BAR if bars else 0)
+    return width - 2 * EDGE - left - (BAR + 2 * LINE_HEIGHT * SMALL if bars else 0)
 
 
 def _fit_row(row: tuple[Panel, ...], room: float) -> RowPlace:
@@ -183,10 +191,10 @@ def _height(panel: Panel) -> float:
     return CURVES
 
 
-def _within_a_page(places: list[RowPlace]) -> list[RowPlace]:
+def _within_a_page(places: list[RowPlace], most: float) -> list[RowPlace]:
     """The rows, lower where all of them would be higher than a page."""
     fixed = sum(one.above + one.below for one in places)
-    share = min(1.0, max(0.2, (HIGHEST - fixed) / sum(one.own for one in places)))
+    share = min(1.0, max(0.2, (most - fixed) / sum(one.own for one in places)))
     return [RowPlace(one.above, share * one.own, one.below) for one in places]
 
 
@@ -210,6 +218,15 @@ def _place_row(
     return notes
 
 
+def _thin_ticks(bar: Any, most: int) -> None:
+    """So many ticks of a bar that names them, the middle one (0) among those that stay."""
+    if bar.tickvals is None or len(bar.tickvals) <= most:
+        return
+    middle, step = len(bar.tickvals) // 2, -(-len(bar.tickvals) // most)
+    stay = range(middle % step, len(bar.tickvals), step)
+    bar.update(tickvals=[bar.tickvals[place] for place in stay], ticktext=[bar.ticktext[place] for place in stay])
+
+
 def _place_bars(figure: go.Figure, row: tuple[Panel, ...], up: tuple[float, float], place: RowPlace) -> None:
     """The colour bars of a row, as high as it is, once for each scale."""
     for panel in row:
@@ -220,5 +237,6 @@ def _place_bars(figure: go.Figure, row: tuple[Panel, ...], up: tuple[float, floa
             ends = {"len": up[1] - up[0], "y": sum(up) / 2, "yanchor": "middle", "lenmode": "fraction"}
             ticks = max(2, int(place.own // (3 * SMALL)))
             axis.colorbar.update(**{**_bar_look(), "nticks": ticks}, **ends)
+            _thin_ticks(axis.colorbar, ticks)
             if axis.colorbar.title.text:
                 axis.colorbar.title.update(side="right", text=wrapped(axis.colorbar.title.text, SMALL, place.own))
