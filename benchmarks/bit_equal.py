@@ -10,6 +10,7 @@ none). Arrays are matched by name, their axes by theirs. Printed are the arrays 
 commit alone has; the exit status is 1 if any array differs. A row that both commits refuse counts as equal.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -93,6 +94,21 @@ def checked_out(commit: str, folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         git("worktree", "remove", "--force", str(folder))
+
+
+def told_by(tree: Path, code: str) -> dict[str, float]:
+    """The JSON that the code prints last, in a process of the commit's own; this folder and its tests are imported."""
+    path = os.pathsep.join(map(str, (tree, tree / "tests", tree / "tests" / "effects", Path(__file__).parent)))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def git(*arguments: str) -> str:

@@ -10,9 +10,6 @@ the difference is what resamples cost, the rest is pairing and averaging, which 
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -20,7 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from bit_equal import checked_out
+from bit_equal import checked_out, told_by
 
 HOMES = ("spiritlens.comparison.compare", "spiritlens.analysis.comparison")
 """Where `compare` lives, the newest first."""
@@ -57,17 +54,7 @@ def main(
 
 def measured(tree: Path, facts: int, layers: int, resamples: int) -> Seconds:
     """Seconds of one comparison in a process of the commit's own, after one that is not counted."""
-    path = os.pathsep.join(map(str, (tree, tree / "tests", tree / "tests" / "effects", Path(__file__).parent)))
-    code = f"from comparison import timed; timed({facts}, {layers}, {resamples})"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": path},
-        check=True,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    return told_by(tree, f"from comparison import timed; timed({facts}, {layers}, {resamples})")
 
 
 def timed(facts: int, layers: int, resamples: int) -> None:

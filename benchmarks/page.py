@@ -12,9 +12,7 @@ view is drawn, and the switching of facts.
 """
 
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from bit_equal import checked_out
+from bit_equal import checked_out, told_by
 
 HOMES = ("spiritlens.speech.audio.waveform", "spiritlens.speech.waveform")
 """Where `Waveform` lives, the newest first."""
@@ -64,17 +62,7 @@ def main(
 
 def built(tree: Path, folder: Path, facts: int, token_maps: int, sounds: str) -> Figures:
     """CPU seconds and megabytes of one page, made in a process of the commit's own."""
-    path = os.pathsep.join(map(str, (tree, tree / "tests", tree / "tests" / "effects", Path(__file__).parent)))
-    code = f"from page import build; build({str(folder)!r}, {facts}, {token_maps}, {sounds!r})"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": path},
-        check=True,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return told_by(tree, f"from page import build; build({str(folder)!r}, {facts}, {token_maps}, {sounds!r})")
 
 
 def build(folder: str, facts: int, token_maps: int, sounds: str) -> None:

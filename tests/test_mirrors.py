@@ -84,6 +84,7 @@ ELSEWHERE = {
     "report/figures/dots": "report/figures/test_head_ranking",
     "report/figures/head_means": "report/figures/test_head_map",
     "report/figures/head_measures": "report/figures/test_own_results",
+    "prompts/spoken_seconds": "report/page/test_spoken",
     "report/figures/heatmap": "report/figures/test_trace_map",
     "report/figures/look": "report/figures/test_trace_map",
     "report/figures/peak_layers": "report/test_tables",

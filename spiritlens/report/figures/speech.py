@@ -6,7 +6,6 @@ segments, whose times begin at 0 each, they follow each other.
 """
 
 import html
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from plotly.subplots import make_subplots
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spoken_parts import spoken_segments
+from spiritlens.prompts.spoken_seconds import seconds_of
 from spiritlens.report.figures.look import INK, MODALITY_COLOURS, QUIET, apply_look
 
 ENVELOPE_POINTS = 1200
@@ -29,16 +29,6 @@ UnitLabels = Literal["shown", "on hovering"]
 """Whether unit ids are written into their boxes; on narrow screens they would cover each other."""
 
 
-@dataclass(frozen=True)
-class TimeLayout:
-    """Where everything lies on the axis, in seconds."""
-
-    times: dict[int, tuple[float, float]]
-    """Start and end of each unit, by its position."""
-    waveform_start: float
-    duration: float
-
-
 @told_keywords
 def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
     """Waveform (where the prompt carries it), words and units of a spoken prompt over time in seconds.
@@ -50,14 +40,13 @@ def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
             f"prompt={shown(prompt, 40)} ({type(prompt).__name__}): expected a Prompt, such as lens.speak(...) makes"
         )
     check_choice("unit_labels", unit_labels, UnitLabels)
-    segments = spoken_segments(prompt)
-    if not segments:
+    if not spoken_segments(prompt):
         raise ValueError(f"prompt {prompt.id} ({prompt.kind}) has no spoken part: build one with lens.speak(...)")
-    layout = _layout(prompt, segments)
+    layout = seconds_of(prompt)
     times = layout.times
     figure = make_subplots(3, 1, shared_xaxes=True, row_heights=[0.5, 0.25, 0.25], vertical_spacing=0.04)
     if prompt.waveform is not None:
-        _add_waveform(figure, prompt.waveform.samples, prompt.waveform.rate, layout.waveform_start)
+        _add_waveform(figure, prompt.waveform.samples, prompt.waveform.rate, layout.sound_start)
     subject = set(prompt.subject.positions)
     words = sorted({prompt.word_index[place] for place in times if prompt.word_index[place] >= 0})
     for index in words:
@@ -75,23 +64,6 @@ def speech(prompt: Prompt, *, unit_labels: UnitLabels = "shown") -> go.Figure:
     spoken = " ".join(html.escape(prompt.words[index]) for index in words)
     voice = f"voice {html.escape(prompt.voice)} · " if prompt.voice else ""
     return apply_look(figure, f"Spoken: “{spoken}”", f"{voice}{len(times)} units · subject in orange", height=360)
-
-
-def _layout(prompt: Prompt, segments: list[list[int]]) -> TimeLayout:
-    """The segments one after the other; the waveform, which is one segment's, at the one that lasts as long."""
-    lengths = [max(prompt.ends[place] for place in segment) for segment in segments]
-    sounding = 0
-    if prompt.waveform is not None:
-        duration = prompt.waveform.duration
-        sounding = int(np.argmin([abs(length - duration) for length in lengths]))
-        lengths[sounding] = max(lengths[sounding], duration)
-    starts = np.cumsum([0.0, *lengths]).tolist()
-    times = {
-        place: (start + prompt.starts[place], start + prompt.ends[place])
-        for start, segment in zip(starts, segments, strict=False)
-        for place in segment
-    }
-    return TimeLayout(times, starts[sounding], starts[-1])
 
 
 def _add_waveform(figure: go.Figure, samples: np.ndarray, rate: int, start: float) -> None:

@@ -17,11 +17,12 @@ from spiritlens.effects.averages import average
 from spiritlens.effects.quantities import indirect, total
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.spoken_seconds import seconds_of
 from spiritlens.report.page.contents import beside, contents_of
 from spiritlens.report.page.document import Contents
 from spiritlens.report.page.packing import STEPS, Unpacked
 from spiritlens.report.page.sounds import opus
-from spiritlens.report.page.spoken import outline, seconds_of
+from spiritlens.report.page.spoken import outline
 from spiritlens.speech.audio.waveform import Waveform
 
 

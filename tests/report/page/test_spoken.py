@@ -10,9 +10,10 @@ import pytest
 import xarray as xr
 
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.prompts.spoken_seconds import seconds_of
 from spiritlens.report.page.facts_table import facts_table
 from spiritlens.report.page.packing import Packing, Unpacked, script_json
-from spiritlens.report.page.spoken import packed_spoken, seconds_of
+from spiritlens.report.page.spoken import packed_spoken
 
 
 def told(effects: xr.Dataset, prompts: list[Prompt], config: Mapping[str, Any]) -> tuple[Unpacked, Mapping[str, Any]]:
