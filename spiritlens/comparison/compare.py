@@ -20,7 +20,8 @@
 
 Signs: every difference is second − first (S2T − T2T by default), so a positive shift means *later in speech*. Units:
 layers (the middle of a window), or shares of the total effect. Intervals: the skewness-corrected t over clusters, and
-for layers that jump (peak, hand-over) a bootstrap over clusters with the same draws for both modalities.
+for layers that jump or have a kink (peak, hand-over) a bootstrap over clusters with the same draws for both modalities
+(`spiritlens.comparison.sampling`).
 
 Axes: ``component layer role``. Nothing here says that a fact is kept at a place: effects tell what takes part in
 recall.
@@ -187,7 +188,7 @@ def _compared(
         identity=_identity(pairs, draws),
         second=None,
         served=served_parts(references.interchange, kinds, rules) if references.interchange is not None else (),
-        heard=_heard(effects, kinds, metric, rules, draws),
+        heard=_heard(effects, kinds, metric, rules),
         limited_by=limited_by(effects, kinds, metric),
         conditions=conditions(effects, pairs, kinds, judged),
         resamples=draws.resamples,
@@ -256,17 +257,10 @@ def _identity(pairs: Pairs, draws: Draws) -> tuple[FactIdentity, FactIdentity]:
     return overall, within
 
 
-def _heard(effects: xr.Dataset, kinds: tuple[str, str], metric: str, rules: Rules, draws: Draws) -> Adjusted | None:
+def _heard(effects: xr.Dataset, kinds: tuple[str, str], metric: str, rules: Rules) -> Adjusted | None:
     if not heard(effects, kinds[1]):
         return None
-    return difference_by(
-        effects,
-        kinds=kinds,
-        metric=metric,
-        confidence=rules.confidence,
-        resamples=draws.resamples,
-        seed=draws.seed,
-    )
+    return difference_by(effects, kinds=kinds, metric=metric, confidence=rules.confidence)
 
 
 def _centred(found: Comparison) -> str:

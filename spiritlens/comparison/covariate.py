@@ -10,8 +10,10 @@ phrasings and voices. Over facts, least squares fit
 = 0, as if every prompt were heard right. It is an adjustment by a straight line over facts that differ in other ways as
 well, no effect of hearing; where no fact has x = 0 it is an extrapolation, and `least` says how far.
 
-Units: those of the metric. Intervals: bootstrap over subjects, as in `spiritlens.comparison.compare`. Source: ordinary
-least squares with a cluster bootstrap (Cameron, Gelbach & Miller 2008, Review of Economics and Statistics 90(3)).
+Units: those of the metric. Intervals: by leaving out one subject at a time, corrected for skewness as those of means
+(`spiritlens.effects.intervals`); none where the slope rests on one subject, or of fewer than six. Percentiles of a
+bootstrap held 86 to 97 % of simulated slopes and differences at zero, these 90 to 99 %. Source: ordinary least squares
+with clusters (Cameron, Gelbach & Miller 2008, Review of Economics and Statistics 90(3)).
 """
 
 from dataclasses import dataclass
@@ -20,14 +22,14 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import check_choice, listed, shown, told_keywords
+from spiritlens.arguments import check_choice, listed, number, shown, told_keywords
 from spiritlens.comparison.estimates import Estimate
-from spiritlens.comparison.sampling import drawn_estimate
-from spiritlens.effects.bootstrap import bootstrap_weights, weighted_means
+from spiritlens.effects.bootstrap import weighted_means
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
+from spiritlens.effects.intervals import jackknife_interval, left_out_weights
 from spiritlens.effects.quantities import total
-from spiritlens.effects.statistics import fact_means, given_resampling, subject_names
+from spiritlens.effects.statistics import fact_means, subject_names
 from spiritlens.terms import MODALITIES
 
 Covariate = Literal["word_error", "subject_word_error", "subject_units_changed", "subject_share_changed"]
@@ -58,13 +60,11 @@ def adjusted_difference(
     subjects: Any,
     *,
     confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> Adjusted:
     """Fit differences [fact] on a covariate [fact] by least squares; facts without either number are left out.
 
-    `subjects` [fact] names what is drawn together. Returns the estimates with their intervals. Raises ValueError where
-    no fact has both numbers, or the three differ in length.
+    `subjects` [fact] names what is left out together. Returns the estimates with their intervals. Raises ValueError
+    where no fact has both numbers, or the three differ in length.
     """
     y, x = np.asarray(differences, dtype=np.float64), np.asarray(covariate, dtype=np.float64)
     names = np.asarray(subjects)
@@ -78,13 +78,11 @@ def adjusted_difference(
             f"none of {len(y)} facts has a difference and a covariate: let recognise(...) measure it first"
         )
     y, x, names = y[there], x[there], names[there]
-    weights = np.concatenate([np.ones((1, len(y))), bootstrap_weights(names, resamples, seed)])
-    n_subjects = len(set(names.tolist()))
-    means, slopes, zeros = _fits(y, x, weights)
-    mean, slope, zero = (
-        drawn_estimate(float(draws[0]), draws[1:], n_subjects, confidence) for draws in (means, slopes, zeros)
-    )
-    return Adjusted(mean, slope, zero, float(x.min()), len(y), n_subjects, int((~there).sum()))
+    weights, sizes = left_out_weights(names)
+    found = np.stack(_fits(y, x, weights), axis=1)  # [all, then without each subject; estimate]
+    low, high = jackknife_interval(found, sizes, confidence)
+    mean, slope, zero = (Estimate(*each) for each in np.stack([found[0], low, high], axis=1).tolist())
+    return Adjusted(mean, slope, zero, float(x.min()), len(y), len(sizes), int((~there).sum()))
 
 
 @told_keywords
@@ -95,8 +93,6 @@ def difference_by(
     kinds: tuple[str, str] = ("T2T", "S2T"),
     metric: str | None = None,
     confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> Adjusted:
     """The difference of total effects, second − first modality, by what a recogniser heard of the second's prompts.
 
@@ -106,7 +102,7 @@ def difference_by(
     effects = given_traces(effects)
     check_choice("covariate", covariate, Covariate)
     kinds = _given_kinds(kinds)
-    confidence, resamples, seed = given_resampling(confidence, resamples, seed)
+    confidence = number("confidence", confidence, above=0, below=1)
     metrics = effects["metric"].values.tolist()
     metric = metrics[0] if metric is None else metric
     if metric not in metrics:
@@ -125,8 +121,6 @@ def difference_by(
         measured.values[second],
         subject_names(totals)[second],
         confidence=confidence,
-        resamples=resamples,
-        seed=seed,
     )
 
 
@@ -148,7 +142,7 @@ def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
 
 
 def _fits(y: Array, x: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Mean of y, slope and value at x = 0 under each row of weights [draw]; NaN where x does not vary."""
+    """Mean of y, slope and value at x = 0 under each row of weights [row]; NaN where x does not vary."""
     mean_y, mean_x = weighted_means(y, weights), weighted_means(x, weights)
     apart_x = x - mean_x[:, None]
     spread = (weights * apart_x**2).sum(axis=1)

@@ -29,7 +29,7 @@ from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.jackknife import difference
 from spiritlens.comparison.map_statistics import handovers
 from spiritlens.comparison.modality_maps import ModalityMaps, paired_maps
-from spiritlens.comparison.sampling import drawn_estimate
+from spiritlens.comparison.sampling import Ends, drawn_at_any
 from spiritlens.comparison.shifts import peaks
 from spiritlens.comparison.statistics import SUBJECT
 from spiritlens.effects.bootstrap import bootstrap_weights, weighted_means
@@ -107,8 +107,8 @@ def map_change(maps: ModalityMaps, baseline: ModalityMaps, component: str, drawi
         strength="not shown" if found is None else found.strength,
         why=why,
         total=_mean(maps.totals, maps.subjects, drawing.confidence),
-        peak=_estimate(peak, maps.subjects, drawing),
-        crossing=_estimate(_crossings(maps, component, draws), maps.subjects, drawing),
+        peak=_estimate(peak, maps.subjects, drawing, "percentiles"),
+        crossing=_estimate(_crossings(maps, component, draws), maps.subjects, drawing, "mirrored"),
         **changes,
     )
 
@@ -150,7 +150,7 @@ def _crossing_difference(first: ModalityMaps, second: ModalityMaps, component: s
         return NOTHING
     draws = _draws(first.subjects, drawing)
     crossings = [_crossings(one, component, draws) for one in (first, second)]
-    return _estimate(crossings[1] - crossings[0], first.subjects, drawing)
+    return _estimate(crossings[1] - crossings[0], first.subjects, drawing, "mirrored")
 
 
 def _agreement(
@@ -191,12 +191,12 @@ def _in_layers(places: Array, maps: ModalityMaps) -> Array:
     return np.asarray(np.interp(places, np.arange(len(layers)), layers))
 
 
-def _estimate(draws: Array, subjects: Sequence[str], drawing: Drawing) -> Estimate:
-    """The first draw with the interval of the others, widened to hold it."""
+def _estimate(draws: Array, subjects: Sequence[str], drawing: Drawing, ends_of: Ends) -> Estimate:
+    """The first draw with the interval of the others."""
     value, n_subjects = float(draws[0]), len(set(subjects))
     if n_subjects < FEWEST_CLUSTERS:
         return Estimate(value)
-    return drawn_estimate(value, draws[1:], n_subjects, drawing.confidence)
+    return drawn_at_any(value, draws[1:], n_subjects, ends_of)(drawing.confidence)
 
 
 def _mean(values: Array, subjects: Sequence[str], confidence: float) -> Estimate:

@@ -22,8 +22,9 @@ def handovers(subject: Array, other: Array, least: Any = 0.0) -> Array:
     """Place at which another role's curve takes over from the subject's, at or after the subject's peak [draw].
 
     It takes over where it is no lower than the subject, at least half of its own maximum, and at least `least` [draw]
-    or one number: two curves that are both 0 cross everywhere. Interpolated between layers; NaN where it never does,
-    or where the subject itself never reaches `least`.
+    or one number: two curves that are both 0 cross everywhere. Curves are straight lines between layers, and the place
+    is where the last of the three comes to hold: it moves little where the curves move little. NaN where the other
+    never takes over, or where the subject itself never reaches `least`.
     """
     rows, n_layers = np.arange(len(subject)), subject.shape[1]
     least = np.broadcast_to(np.asarray(least, dtype=np.float64), (len(subject),))
@@ -32,14 +33,20 @@ def handovers(subject: Array, other: Array, least: Any = 0.0) -> Array:
     highest = own[rows, start]
     carries = (highest > 0) & (highest >= least)
     enough = np.maximum(others.max(axis=1) / 2, least)
-    lead = other - subject
-    ahead = (lead >= 0) & (others >= enough[:, None]) & (np.arange(n_layers) >= start[:, None]) & carries[:, None]
+    leads = other - subject, other - enough[:, None]
+    after = np.arange(n_layers) >= start[:, None]
+    ahead = (leads[0] >= 0) & (leads[1] >= 0) & after & carries[:, None]
     at = ahead.argmax(axis=1)
     before = np.maximum(at - 1, 0)
-    early, step = lead[rows, before], lead[rows, at] - lead[rows, before]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = np.where((at > start) & (early < 0), before - early / np.where(step > 0, step, 1.0), at)
+    steps = [_step_to_zero(lead[rows, before], lead[rows, at]) for lead in leads]
+    between = np.where(at > start, before + np.maximum(*steps), at)
     return np.where(ahead[rows, at], between, np.nan)
+
+
+def _step_to_zero(early: Array, late: Array) -> Array:
+    """The part of the step from `early` to `late` ≥ 0 at which 0 is reached: none where it was, all after a gap."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(early < 0, early / (early - late), np.where(np.isnan(early), 1.0, 0.0))
 
 
 def role_shares(maps: Array) -> Array:

@@ -1,9 +1,17 @@
 """How intervals of statistics of maps are made: the maps without each cluster, or bootstrap draws of clusters.
 
 *left out*: for what is smooth in the means; the interval is that of a mean, corrected for skewness
-(`spiritlens.effects.intervals`). *draws*: for what jumps, such as the layer of a peak; both modalities have the same
-draws, in float32: their interval is no finer than that. Row 0 of the weights is of all facts, so that the first value
-of a statistic is the estimate itself (of draws: to float32; the estimate is taken from the other rows).
+(`spiritlens.effects.intervals`). *draws*: for what jumps, such as the layer of a peak, or has a kink, such as a
+hand-over; both modalities have the same draws, in float32: their interval is no finer than that. Row 0 of the weights
+is of all facts, so that the first value of a statistic is the estimate itself (of draws: to float32; the estimate is
+taken from the other rows).
+
+Ends of draws, both from expanded percentiles (`spiritlens.effects.bootstrap`):
+
+- *percentiles*: the two themselves, widened to hold the estimate; for what takes few values (the layer of a peak).
+- *mirrored*: as far to either side of the estimate as the farther percentile lies. A hand-over is the later of two
+  crossings, one of half a *maximum*: noise moves the estimate to one side, and moves draws of it once more to the same
+  side, so that the percentiles miss on the other (counted in docs/calibration.md).
 """
 
 from collections.abc import Callable
@@ -19,6 +27,7 @@ from spiritlens.effects.clusters import Array
 from spiritlens.effects.intervals import jackknife_ends, jackknife_interval, left_out_weights
 
 Rows = Literal["left out", "draws"]
+Ends = Literal["percentiles", "mirrored"]
 
 LEAST_P = 1e-6
 """Smaller p of closed intervals are not told apart."""
@@ -47,20 +56,18 @@ class Sampling:
         """Below this no p is read from the intervals: of draws, one of them."""
         return LEAST_P if self.rows == "left out" else 1 / len(self.weights)
 
-    def estimate(self, values: Array, confidence: float | None = None, exact: float | None = None) -> Estimate:
-        """The estimate with its interval, from the values of all draws [draw]; a bootstrap's is widened to hold it.
+    def at_any(
+        self, values: Array, exact: float | None = None, ends_of: Ends = "percentiles"
+    ) -> Callable[[float], Estimate]:
+        """The estimate with its interval at any confidence, from the values of all draws [draw].
 
-        `exact`: the estimate, where it was computed more finely than the first value.
+        `exact`: the estimate, where it was computed more finely than the first value. `ends_of`: how draws make ends.
         """
-        return self.at_any(values, exact)(self.confidence if confidence is None else confidence)
-
-    def at_any(self, values: Array, exact: float | None = None) -> Callable[[float], Estimate]:
-        """The estimate with its interval at any confidence: all but the ends is worked out once."""
         value = float(values[0]) if exact is None else exact
         if np.isnan(value) or len(values) == 1:
             return lambda confidence: Estimate(value)
         if self.rows == "draws":
-            return drawn_at_any(value, values[1:], self.n_clusters)
+            return drawn_at_any(value, values[1:], self.n_clusters, ends_of)
         if np.isnan(values).any():
             return lambda confidence: Estimate(value)
         ends = jackknife_ends(values, self.sizes)
@@ -73,19 +80,17 @@ class Sampling:
         return [Estimate(value, *end) for value, end in zip(values[0].tolist(), ends, strict=True)]
 
 
-def drawn_estimate(value: float, draws: Array, n_clusters: int, confidence: float) -> Estimate:
-    """An estimate with the interval of its bootstrap draws [draw], widened to hold it; none if too many are empty."""
-    return drawn_at_any(value, draws, n_clusters)(confidence)
-
-
-def drawn_at_any(value: float, draws: Array, n_clusters: int) -> Callable[[float], Estimate]:
-    """`drawn_estimate` at any confidence: draws are sorted once."""
+def drawn_at_any(value: float, draws: Array, n_clusters: int, ends_of: Ends) -> Callable[[float], Estimate]:
+    """An estimate with the interval of its bootstrap draws [draw] at any confidence; none if too many are empty."""
     if np.isnan(value) or np.isnan(draws).mean() > MOST_EMPTY_DRAWS:
         return lambda confidence: Estimate(value)
-    ends = interval_ends(draws, n_clusters)
+    ends = interval_ends(draws, n_clusters)  # sorted once
 
     def at(confidence: float) -> Estimate:
         low, high = ends(confidence)
+        if ends_of == "mirrored":
+            reach = max(value - low, high - value)
+            return Estimate(value, value - reach, value + reach)
         return Estimate(value, min(low, value), max(high, value))
 
     return at

@@ -26,7 +26,7 @@ from spiritlens.comparison.fact_maps import Names
 from spiritlens.comparison.map_statistics import handovers, role_shares
 from spiritlens.comparison.reference_points import AgreementTable
 from spiritlens.comparison.rules import Rules
-from spiritlens.comparison.sampling import Rows, Sampling
+from spiritlens.comparison.sampling import Ends, Rows, Sampling
 from spiritlens.comparison.shifts import centres, has_a_peak, peaks
 from spiritlens.effects.bootstrap import weighted_means
 from spiritlens.effects.clusters import Array
@@ -175,8 +175,9 @@ class InLayers(TypedDict):
 class Statistic:
     """A number of two maps: `of` gives it for each draw [draw].
 
-    `rows`: what its interval is made of. `words` head its column of the table ("": it has none); with a `unit` it is a
-    difference, judged against that unit's margin and said as `more` or `less`; `why_not` gives why it has no value.
+    `rows`: what its interval is made of; `ends_of`: how draws make its ends. `words` head its column of the table (""
+    if it has none); with a `unit` it is a difference, judged against that unit's margin and said as `more` or `less`;
+    `why_not` gives why it has no value.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Statistic:
     more: str = "more"
     less: str = "less"
     rows: Rows = "left out"
+    ends_of: Ends = "percentiles"
     why_not: Callable[[MapPair], str] = lambda pair: ""
 
 
@@ -225,7 +227,15 @@ IN_LAYERS: InLayers = {"unit": "layers", "more": "later", "less": "earlier"}
 STATISTICS: tuple[Statistic, ...] = (
     Statistic("peak_shift", "peak shift at subject", _peak_shift, **IN_LAYERS, rows="draws", why_not=_no_peak),
     Statistic("centre_shift", "centre shift at subject", _centre_shift, **IN_LAYERS, why_not=_no_effect),
-    Statistic("handover_shift", "hand-over shift", _handover_shift, **IN_LAYERS, rows="draws", why_not=_no_handover),
+    Statistic(
+        "handover_shift",
+        "hand-over shift",
+        _handover_shift,
+        **IN_LAYERS,
+        rows="draws",
+        ends_of="mirrored",
+        why_not=_no_handover,
+    ),
 )
 """Statistics of two maps, in the order of the table."""
 
@@ -282,7 +292,7 @@ def estimated(statistic: Statistic, pairs: Sequence[MapPair], rules: Rules) -> t
     values = [(pair.sampling, statistic.of(pair)) for pair in chosen]
     exact = float(statistic.of(smooth)[0])
 
-    at_any = [sampling.at_any(value, exact) for sampling, value in values]
+    at_any = [sampling.at_any(value, exact, statistic.ends_of) for sampling, value in values]
 
     def at(level: float) -> Estimate:
         return widest([estimate(1 - level) for estimate in at_any])
@@ -321,7 +331,9 @@ def _taken_over(smooth: MapPair, drawn: Sequence[MapPair], side: int) -> TakenOv
     if not role:
         return TakenOver("", Estimate(float("nan")))
     exact = float(smooth.taken_over(role, side)[0])
-    return TakenOver(role, widest([pair.sampling.estimate(pair.taken_over(role, side), exact=exact) for pair in drawn]))
+    at_any = [pair.sampling.at_any(pair.taken_over(role, side), exact, "mirrored") for pair in drawn]
+    layers = [of(pair.sampling.confidence) for of, pair in zip(at_any, drawn, strict=True)]
+    return TakenOver(role, widest(layers))
 
 
 def _shares(pairs: Sequence[MapPair]) -> dict[str, tuple[Estimate, Estimate, Estimate]]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from spiritlens.arguments import check_choice, listed, number, whole
+from spiritlens.arguments import check_choice, listed
 from spiritlens.effects.bootstrap import weighted_means
 from spiritlens.effects.schema import PROMPT_TEXTS, RECALL
 from spiritlens.terms import Facts
@@ -82,15 +82,6 @@ def given_groups(by: Iterable[str]) -> tuple[str, ...]:
             f"by={names}: {unknown} is no prompt coordinate; choose from {', '.join((*PROMPT_TEXTS, RECALL))}"
         )
     return tuple(dict.fromkeys(names))
-
-
-def given_resampling(confidence: float, resamples: int, seed: int) -> tuple[float, int, int]:
-    """What decides an interval: the share that it holds, the number of draws, and their seed."""
-    return (
-        number("confidence", confidence, above=0, below=1),
-        whole("resamples", resamples, at_least=1),
-        whole("seed", seed, at_least=0),
-    )
 
 
 def peak_layer(values: xr.DataArray) -> xr.DataArray:

@@ -14,7 +14,7 @@ from effects_synthetic import role_effects
 
 from spiritlens.comparison import result, statistics
 from spiritlens.comparison.compare import compare
-from spiritlens.comparison.sampling import samplings
+from spiritlens.comparison.sampling import drawn_at_any, samplings
 from spiritlens.comparison.statistics import STATISTICS, MapPair, Statistic
 
 NAMES = ["peak_shift", "centre_shift", "handover_shift"]
@@ -99,5 +99,15 @@ def test_shares_by_role_are_those_of_one_estimate_each() -> None:
         assert role == pair.roles[place]
         first, second = (one[:, place] for one in pair.role_shares)
         for estimate, values in zip(found, (first, second, second - first), strict=True):
-            slowly = pair.sampling.estimate(values)
+            slowly = pair.sampling.at_any(values)(pair.sampling.confidence)
             assert [estimate.value, estimate.low, estimate.high] == pytest.approx([*vars(slowly).values()], abs=1e-14)
+
+
+def test_ends_of_draws_by_hand() -> None:
+    """Draws 0, 1, … 100 around the estimate 30, of eight subjects: the tail is Φ(−√(8/7) · 2.3646) = 0.57 %."""
+    draws, tail = np.arange(101.0), 0.0057375
+    percentiles, mirrored = (drawn_at_any(30.0, draws, 8, ends_of)(0.95) for ends_of in ("percentiles", "mirrored"))
+    assert [percentiles.low, percentiles.high] == pytest.approx([100 * tail, 100 - 100 * tail], abs=1e-3)
+    assert [mirrored.low, mirrored.high] == pytest.approx([30 - (70 - 100 * tail), 100 - 100 * tail], abs=1e-3)
+    outside = [drawn_at_any(120.0, draws, 8, ends_of)(0.95) for ends_of in ("percentiles", "mirrored")]
+    assert [one.high for one in outside] == pytest.approx([120, 240 - 100 * tail], abs=1e-3)
