@@ -67,7 +67,9 @@ def conditions(effects: xr.Dataset, pairs: Pairs, kinds: tuple[str, str], apart:
             found.append(f"one phrasing {KIND_WORDS[kind]}")
     sentences = []
     if found:
-        sentences.append(f"All of this is of {and_listed(found)}: an interval over facts says nothing about others.")
+        sentences.append(
+            f"All of this holds for {and_listed(found)}: intervals over facts say nothing about other ones."
+        )
     if not pairs.by_phrasing:
         sentences.append("The modalities share no phrasing label, so that facts were paired over different phrasings.")
     if pairs.n_unpaired:

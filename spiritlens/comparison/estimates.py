@@ -49,8 +49,8 @@ class Estimate:
 
 
 def two_digits(value: float) -> str:
-    """With two digits, and no sign before 0.00."""
-    return f"{round(value, 2) + 0.0:.2f}"
+    """With two digits, a real minus sign, and none before 0.00."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def bounds(low: float, high: float) -> str:

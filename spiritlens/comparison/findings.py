@@ -29,6 +29,9 @@ from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, Ta
 from spiritlens.effects.variance import VarianceComponents
 from spiritlens.terms import READOUT
 
+LEVELS = {"remainder": "single measurements"}
+"""What levels of a source are called, where it is not the source's name with an s."""
+
 UNDECIDED = "neither a difference nor equality is shown"
 
 
@@ -89,7 +92,7 @@ def _identity(comparison: Compared) -> str:
     if overall.p > comparison.alpha:
         return (
             f"It is not shown that a fact's own map {first} fits the same fact's {second} better than another's "
-            f"({_identity_numbers(overall)}; {overall.detectable:.2f} would have been shown)."
+            f"({_identity_numbers(overall)}; a difference of {overall.detectable:.2f} would have been found)."
         )
     start = (
         f"What is peculiar to a fact {first} is peculiar to the same fact {second}: its own map, mean removed, fits "
@@ -104,7 +107,8 @@ def _identity(comparison: Compared) -> str:
 
 def _identity_numbers(identity: FactIdentity) -> str:
     return (
-        f"similarity {identity.same:.2f} to itself and {identity.others:.2f} to others, p = {identity.p:.2g}, "
+        f"similarity {two_digits(identity.same)} to itself, {two_digits(identity.others)} to others, "
+        f"p = {identity.p:.2g}, "
         f"{identity.n_units} subjects"
     )
 
@@ -134,7 +138,9 @@ def _cells(comparison: Compared) -> str:
         return f"No cell could be found to differ: {over} allow no p below {least:.2g} ({test}; {level} is needed)."
     least_shown = comparison.cells["detectable"].values
     found = np.isfinite(least_shown).any()
-    shown = f"{np.nanmax(least_shown):.2f} would have been shown in each" if found else "no cell has an interval"
+    shown = (
+        f"a difference of {np.nanmax(least_shown):.2f} would have been found" if found else "no cell has an interval"
+    )
     return f"In {tested} cells {UNDECIDED} ({test}, p > {level}, {over}; {shown})."
 
 
@@ -228,7 +234,7 @@ def difference(judged: Judged, more: str, less: str, unit: str = "") -> str:
         why = f"; {judged.why}" if judged.why else ""
         return f"equivalent within {within} (difference {numbers}{held}{why})"
     if judged.verdict == "undecided":
-        least = "" if np.isnan(judged.detectable) else f"; {judged.detectable:.2g} would have been shown"
+        least = "" if np.isnan(judged.detectable) else f"; one of {judged.detectable:.2g} would have been found"
         why = f"; {judged.why}" if judged.why else ""
         return f"{UNDECIDED} (difference {numbers}{held}{least}{why})"
     low, high = sorted((abs(judged.low), abs(judged.high)))
@@ -275,8 +281,8 @@ def _side(judged: Judged) -> int:
 def _together(comparison: Compared) -> str:
     kinds = "total effects, cells, layers" + (", in two metrics" if _repeated(comparison) else "")
     return (
-        f"Several differences are tested here ({kinds}), and each is told only where any false one among them is told "
-        f"in at most {100 * comparison.alpha:g} % of studies."
+        f"Several differences are tested here ({kinds}): at most {100 * comparison.alpha:g} % of such studies tell any "
+        "that is not there."
     )
 
 
@@ -288,7 +294,11 @@ def _heard(comparison: Compared) -> Iterator[str]:
     found = comparison.heard
     if found is None or np.isnan(found.slope.value):
         return
-    adjusted = "" if np.isnan(found.at_zero.value) else f"; with every word heard right it would be {found.at_zero}"
+    adjusted = (
+        ""
+        if np.isnan(found.at_zero.value)
+        else f"; with every word heard right the difference would be {found.at_zero}"
+    )
     sure = "" if found.slope.excludes_zero else ", which is not told from 0"
     yield (
         f"One error per word more, as a recogniser hears the prompts, goes with a difference of total effects of "
@@ -297,17 +307,18 @@ def _heard(comparison: Compared) -> Iterator[str]:
 
 
 def _limits(comparison: Compared) -> Iterator[str]:
-    words = [
-        f"{KIND_WORDS[kind]} {_limit(found)}"
-        for kind, found in zip(comparison.kinds, comparison.limited_by, strict=True)
-        if found is not None and found.limiting
-    ]
-    if words:
-        yield f"What limits the mean total effect most is {' and '.join(words)}."
+    for kind, found in zip(comparison.kinds, comparison.limited_by, strict=True):
+        if found is not None and found.limiting:
+            yield _limit(found, KIND_WORDS[kind])
 
 
-def _limit(found: VarianceComponents) -> str:
+def _limit(found: VarianceComponents, where: str) -> str:
+    """What the mean varies with most. Sources with the same levels are one: which of them it is cannot be told."""
     one = found[found.limiting.split(" = ")[0]]
-    name = one.source.replace(" = ", " or ")
-    more = f", {one.more:.0f} more would halve its interval" if np.isfinite(one.more) else ""
-    return f"the {name} ({100 * one.share_of_mean:.0f} % of its variance, {one.n_levels} levels{more})"
+    names = [LEVELS.get(name, f"{name}s") for name in one.source.split(" = ")]
+    alike = f", which cannot be told apart from {and_listed(names[1:])} here" if len(names) > 1 else ""
+    more = f"; {one.more:.0f} more would halve its interval" if np.isfinite(one.more) else ""
+    return (
+        f"The mean total effect {where} is uncertain most of all because {names[0]} differ "
+        f"({100 * one.share_of_mean:.0f} % of its variance, {one.n_levels} {names[0]}{alike}{more})."
+    )

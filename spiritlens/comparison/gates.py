@@ -50,7 +50,7 @@ def closed(metrics: Mapping[str, Gated], ways: Sequence[Names], kinds: tuple[str
 def _no_total(pairs: Pairs, side: int, ways: Sequence[Names], rules: Rules) -> str:
     floor = rules.margins.noise_floors * pairs.noise_floor
     found = mean_estimate(pairs.totals[side], ways, rules, floor)
-    numbers = f"{found.value:.2g} [{found.low:.2g}, {found.high:.2g}]"
+    numbers = f"{found.value:.2g} [{found.low:.2g}, {found.high:.2g}]".replace("-", "−")
     alike = cluster_interval(pairs.totals[side], *ways, floor=floor)
     constant = float(alike.se) <= 1e-9 * abs(found.value)
     if not (found.low > 0 or (constant and found.value > floor)):

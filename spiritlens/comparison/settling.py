@@ -46,7 +46,7 @@ def _settled(family: list[Judged], level: float) -> Iterator[Judged]:
     """The differences of a family as they are told at a level, in their order."""
     for judged, passes in zip(family, holm([one.p for one in family], level), strict=True):
         fails = judged.verdict == "different" and not passes
-        why = f"p = {judged.p:.2g}, too large among all differences that are tested here"
+        why = f"p = {judged.p:.2g}, which is too large where several differences are tested"
         yield replace(judged, verdict="undecided", why=why) if fails else judged
 
 

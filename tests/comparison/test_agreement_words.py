@@ -33,9 +33,14 @@ def sentence(effects: xr.Dataset, **given: object) -> str:
 
 def test_a_control_without_a_map_is_no_floor_that_was_passed(effects: xr.Dataset) -> None:
     text = sentence(effects, floors={"a control corruption": planted(NOTHING, NOTHING)})
-    assert "agree" not in text.replace("not told as agreement", "")
-    assert "a control corruption has no map to be compared with, and nothing else was that learnt nothing" in text
-    assert "more than with one map shifted by" in text
+    assert "agree" not in text.replace("not called agreement", "")
+    assert text.startswith("By role and layer, the two maps of resid_pre correlate at 1.00 [1.00, 1.00] (a control")
+    assert text.endswith(
+        ". This is not called agreement: maps of untrained models correlate too, and a control corruption leaves no "
+        "effect to make a map of; compare untrained models of the same shape to tell: twins in "
+        "sl.comparison.References or StudySettings."
+    )
+    assert text.count("not called agreement") == 1
 
 
 def test_what_was_surpassed_is_named(effects: xr.Dataset) -> None:
@@ -45,6 +50,16 @@ def test_what_was_surpassed_is_named(effects: xr.Dataset) -> None:
     assert "a control: no map" in text
     twins = sentence(effects, twins=[planted(NOTHING, NOTHING, seed) for seed in range(3)])
     assert "and agree closely" in twins
-    assert "more than 3 twins, of which none has a map" in twins
+    assert "more than 3 twins, none of which has a map;" in twins
     like = sentence(effects, floors={"unknown": effects, "a control": unlike(2)})
-    assert "it is not shown to be more than that of unknown" in like
+    assert "This is not called agreement: the correlation is not shown to be higher than that of unknown." in like
+
+
+def test_each_reason_is_told_once_for_its_components() -> None:
+    """The residual stream agrees to within some layers, the MLPs work at other layers in speech."""
+    moved = mechanism()
+    moved[1] = mechanism(subject=8.0)[1]
+    text = sentence(planted(mechanism(), moved), floors={"a control": unlike(1)})
+    assert "the two maps of resid_pre correlate at 1.00 [1.00, 1.00] and agree closely to within" in text
+    assert text.count("is not called agreement") == 1
+    assert "For mlp_out this is not called agreement: " in text

@@ -134,7 +134,7 @@ def test_two_places_that_do_the_same_have_no_peak() -> None:
 def test_agreement_is_told_beside_twins_only(same: Comparison) -> None:
     effects = planted(mechanism(), mechanism())
     assert not any(words in told(same) for words in AGREEMENTS)
-    assert "no untrained model or control was compared, and random weights correlate too" in told(same)
+    assert "This is not called agreement: maps of untrained models correlate too, and none was compared;" in told(same)
     twins = [flat(seed) for seed in range(5)]
     beside = compare(effects, references=References(twins=twins))
     assert "and agree closely to within" in told(beside)
@@ -143,7 +143,7 @@ def test_agreement_is_told_beside_twins_only(same: Comparison) -> None:
         effects, references=References(twins=[planted(mechanism(), mechanism(), seed=seed) for seed in range(5)])
     )
     assert not any(words in told(alike) for words in AGREEMENTS)
-    assert "it is not shown to be more than that of 5 twins" in told(alike)
+    assert "the correlation is not shown to be higher than that of 5 twins." in told(alike)
 
 
 def test_floors_and_ceilings_are_named() -> None:
@@ -255,10 +255,11 @@ def test_each_verdict_has_its_words() -> None:
         "0.30 [0.20, 0.40] more": Judged(0.3, 0.2, 0.4, 0.05, 0.1, "different"),
         "0.30 [0.20, 0.40] less": Judged(-0.3, -0.4, -0.2, 0.05, 0.1, "different"),
         "0.30 less": Judged(-0.3, nan, nan, 0.05, nan, "different"),
-        "equivalent within 0.05 (difference 0.01 [-0.02, 0.03])": Judged(0.01, -0.02, 0.03, 0.05, 0.1, "equivalent"),
-        "neither a difference nor equality is shown (difference 0.10 [-0.10, 0.30]; 0.4 would have been shown)": Judged(
-            0.1, -0.1, 0.3, 0.05, 0.4, "undecided"
-        ),
+        "equivalent within 0.05 (difference 0.01 [−0.02, 0.03])": Judged(0.01, -0.02, 0.03, 0.05, 0.1, "equivalent"),
+        (
+            "neither a difference nor equality is shown "
+            "(difference 0.10 [−0.10, 0.30]; one of 0.4 would have been found)"
+        ): Judged(0.1, -0.1, 0.3, 0.05, 0.4, "undecided"),
         "a difference could not be computed (a plateau has no peak)": Judged(
             nan, nan, nan, 0.5, nan, "undecided", "a plateau has no peak"
         ),
@@ -301,4 +302,4 @@ def test_a_comparison_prints_itself(later: Comparison) -> None:
     assert f"{later.n_different} of {later.n_tested} cells differ by 0.05 of the total effect or more" in text
     assert "fact identity 0." in text
     assert text.endswith("engine: no canary: this result holds no patch whose outcome is known beforehand")
-    assert repr(Estimate(-0.001, -0.01, 0.01)) == "0.00 [-0.01, 0.01]"
+    assert repr(Estimate(-0.001, -0.01, 0.01)) == "0.00 [−0.01, 0.01]"

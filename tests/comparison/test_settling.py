@@ -32,7 +32,7 @@ def test_a_difference_that_does_not_pass_is_undecided_with_its_p(found: Comparis
     assert told.total_judged.verdict == "different"
     assert told.cell_level == pytest.approx(0.05 / 2)
     assert (untold.total_judged.verdict, untold.total_judged.low) == ("undecided", 0.01)
-    assert "p = 0.03, too large among all differences that are tested here" in untold.findings[0]
+    assert "p = 0.03, which is too large where several differences are tested" in untold.findings[0]
     assert untold["mlp_out"].judged["centre_shift"].verdict == "different"
 
 
@@ -45,4 +45,4 @@ def test_cells_are_told_at_their_level(found: Comparison) -> None:
     assert strict.cells["verdict"].values.reshape(-1).tolist() == ["different", "undecided", "equivalent", ""]
     assert (strict.everywhere, told_at(cells, 0.001).everywhere) == ("different", "undecided")
     assert f"p ≤ {found.cell_level:.2g}" in " ".join(found.findings)
-    assert any("any false one among them is told in at most 5 % of studies" in one for one in found.findings)
+    assert any("at most 5 % of such studies tell any that is not there" in one for one in found.findings)

@@ -23,9 +23,9 @@ def test_claims_are_read_from_sentences() -> None:
     }
     assert all(claims_of([sentence]) == ("difference",) for sentence in told["difference"])
     nothing = (
-        "Nothing more is told: the total effect in speech on the probability is not told from 0 (0.01 [-0.02, 0.04]).",
+        "Nothing more is told: the total effect in speech on the probability is not told from 0 (0.01 [−0.02, 0.04]).",
         "In 46 cells neither a difference nor equality is shown (max-T over all cells, p > 0.05, 12 facts; …).",
-        "the two maps of mlp_out correlate at 0.97 [0.93, 0.99], which is not told as agreement: the interval …",
+        "the two maps of mlp_out correlate at 0.97 [0.93, 0.99]. This is not called agreement: the interval of …",
         "In the logit difference the same is: total effects: …; 0 of 46 cells differ.",
         "It is not shown that a fact's own map in writing fits the same fact's in speech better than another's.",
     )
