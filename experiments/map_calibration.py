@@ -1,6 +1,6 @@
 """Do the numbers of maps keep their promise? Correlations, hand-overs, centres, shares by role on planted mechanisms.
 
-    python experiments/map_calibration.py --trials 200
+    python experiments/map_calibration.py --trials 150
 
 Facts are drawn from a mechanism (`experiments/sentence_calibration.py`): a size, a map and noise of each fact's own.
 The truth is what `sl.compare` reads where facts have none of these. Counted is how often the nominal 95 % interval
@@ -93,7 +93,7 @@ def covered(name: str, law: str, trials: int, seed: int = 0) -> Iterator[Covered
         yield Covered(name, law, key, true, holds, len(intervals), sum(one[key][1] for one in found), trials)
 
 
-def main(trials: int = 300, few: int = 600, seed: int = 0) -> None:
+def main(trials: int = 150, few: int = 600, seed: int = 0) -> None:
     """Print the table of the docs: how often each interval holds the truth; of 8 facts in `few` studies."""
     print("| mechanism | number | truth |", " | ".join(LAWS), "|")
     print("|---" * (3 + len(LAWS)) + "|")
