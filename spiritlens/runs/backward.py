@@ -14,7 +14,8 @@ Source: Jafari et al. 2025, RelP (arXiv 2508.21258); the rules are those of laye
 et al. 2024, arXiv 2402.05602).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,18 +28,45 @@ UNREAD_BY_RELP = ("q", "k")
 """Components whose gradient is 0 by the rule, whatever they do."""
 
 
-def gradients(
+@dataclass(frozen=True, eq=False)
+class Differentiated:
+    """A run with its derivatives: by hook name its activations and d metric / d activation, and its logits ``[batch pos
+    d_vocab]``."""
+
+    values: Mapping[str, Tensor]
+    gradients: Mapping[str, Tensor]
+    logits: Tensor
+
+
+def differentiate(
     model: LensModel,
     tokens: Tensor,
     names: Sequence[str],
     metric: Callable[[Tensor], Tensor],
     rule: BackwardRule = "gradient",
-) -> dict[str, Tensor]:
-    """`LensModel.gradients` by a rule: one tensor for each hook name, with the activation's shape."""
-    if rule == "gradient":
-        return model.gradients(tokens, names, metric)
-    with model.hooked(linearising(model)):
-        return model.gradients(tokens, names, metric)
+) -> Differentiated:
+    """`LensModel.gradients` by a rule, of one forward and one backward pass, with what the forward pass computed.
+
+    RelP leaves the forward pass as it is, so that its values are those of the plain run.
+    """
+    values: dict[str, Tensor] = {}
+    said: list[Tensor] = []
+
+    def keeping(name: str) -> HookFunction:
+        def keep(value: Tensor) -> Tensor:
+            values[name] = value.detach()
+            return value
+
+        return keep
+
+    def scored(logits: Tensor) -> Tensor:
+        said.append(logits.detach())
+        return metric(logits)
+
+    keepers: list[tuple[str, HookFunction]] = [(name, keeping(name)) for name in dict.fromkeys(names)]
+    with model.hooked([*(linearising(model) if rule == "relp" else ()), *keepers]):
+        found = model.gradients(tokens, names, scored)
+    return Differentiated(values, found, said[0])
 
 
 def check_read(rule: BackwardRule, components: Sequence[str]) -> None:

@@ -8,7 +8,8 @@ from tracing_lens import TinyLens, text_prompt, tiny_lens
 from spiritlens.components import hook_name
 from spiritlens.models.backends import BACKENDS
 from spiritlens.models.blocks.lens_model import BlockLensModel
-from spiritlens.runs.backward import check_read, gradients
+from spiritlens.runs.backward import check_read, differentiate
+from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 
 
 @pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
@@ -29,7 +30,7 @@ def readout(prompt):
 def test_the_plain_rule_is_the_models_own_gradient(lens) -> None:
     prompt, name = text_prompt(), hook_name("resid_pre", 1)
     own = lens.backend.gradients(prompt.tokens, [name], readout(prompt))[name]
-    assert torch.equal(gradients(lens.backend, prompt.tokens, [name], readout(prompt))[name], own)
+    assert torch.equal(differentiate(lens.backend, prompt.tokens, [name], readout(prompt)).gradients[name], own)
 
 
 def test_in_every_layer_the_stream_adds_up_to_the_logit(each) -> None:
@@ -39,9 +40,22 @@ def test_in_every_layer_the_stream_adds_up_to_the_logit(each) -> None:
     logit = model.forward(prompt.tokens)[0, -1, prompt.answer_ids[0]]
     values = model.cache(prompt.tokens, names)
     for rule, adds_up in (("relp", True), ("gradient", False)):
-        found = gradients(model, prompt.tokens, names, readout(prompt), rule)
+        found = differentiate(model, prompt.tokens, names, readout(prompt), rule).gradients
         off = max(abs(float((values[name] * found[name]).sum() - logit)) for name in names)
         assert (off < 1e-10) == adds_up
+
+
+@pytest.mark.parametrize("rule", ["gradient", "relp"])
+def test_what_the_forward_pass_computed_is_what_a_recorded_run_holds(each, rule) -> None:
+    prompt, model = text_prompt(), each
+    components = ("resid_pre", "attn_out", "mlp_out", "z", "v")
+    names = [hook_name(name, layer) for layer in range(model.n_layers) for name in components]
+    with replaced_embeddings(model, model.embed(prompt.tokens) * 1.5):
+        found = differentiate(model, prompt.tokens, names, readout(prompt), rule)
+    ran = record(model, prompt.tokens, model.embed(prompt.tokens) * 1.5, names)
+    for name in names:
+        torch.testing.assert_close(found.values[name], ran.values[name], rtol=0, atol=1e-10)
+    torch.testing.assert_close(found.logits[:, -1:], ran.logits, rtol=0, atol=1e-10)
 
 
 def test_values_stay_as_they_are(lens) -> None:
@@ -52,7 +66,7 @@ def test_values_stay_as_they_are(lens) -> None:
         return logits[0, -1, 7]
 
     for rule in ("gradient", "relp"):
-        gradients(lens.backend, prompt.tokens, [hook_name("resid_pre", 0)], metric, rule)
+        differentiate(lens.backend, prompt.tokens, [hook_name("resid_pre", 0)], metric, rule)
     assert torch.equal(*seen)
     assert not lens.backend.has_user_hooks()
 
@@ -106,7 +120,7 @@ def test_the_gradient_is_that_of_the_linear_model_written_out(lens) -> None:
     logit = (final @ model.w_u)[0, -1, prompt.answer_ids[0]]
     (expected,) = torch.autograd.grad(logit, start)
     name = hook_name("resid_pre", 0)
-    found = gradients(model, prompt.tokens, [name], readout(prompt), "relp")[name]
+    found = differentiate(model, prompt.tokens, [name], readout(prompt), "relp").gradients[name]
     assert float((found - expected).abs().max()) < 1e-10 * float(expected.abs().max())
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from spiritlens.analysis.attribution.path_integration import at_one, path_nodes
 from spiritlens.models.precision import widened
 from spiritlens.models.protocol import LensModel
-from spiritlens.runs.backward import gradients as gradients_by
+from spiritlens.runs.backward import differentiate
 from spiritlens.runs.scoring import Scorer
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 from spiritlens.terms import BackwardRule
@@ -46,15 +46,22 @@ def path_gradients(
     relp_at: Tensor | None = None,
 ) -> Gradients:
     """Gradients along the path from the base's to the source's embeddings ``[1 pos d_model]``; one step: at the base
-    itself. With `relp_at`, embeddings of that shape, RelP's gradients of their run."""
-    ends = [record(model, tokens, embeddings, names, scorer.n_readouts) for embeddings in (base, source)]
+    itself. With `relp_at`, embeddings of that shape, RelP's gradients of their run. An end that is differentiated is
+    not run once more."""
     nodes = path_nodes(model, base, source, steps) if relp_at is None else at_one(relp_at)
     rule: BackwardRule = "gradient" if relp_at is None else "relp"
     batch = tokens.to(model.device).expand(len(nodes.embeddings), -1)
-    gradients = []
+    runs = []
     for metric in range(len(scorer.metrics)):
         with replaced_embeddings(model, nodes.embeddings):
-            found = gradients_by(model, batch, names, scorer.total(metric), rule)
-        gradients.append({name: nodes.mean(value) for name, value in found.items()})
-    scores = [scorer(end.logits)[0] for end in ends]
-    return Gradients(ends[0].values, ends[1].values, tuple(gradients), scores[0], scores[1])
+            runs.append(differentiate(model, batch, names, scorer.total(metric), rule))
+    gradients = [{name: nodes.mean(value) for name, value in run.gradients.items()} for run in runs]
+    ends = []
+    for embeddings in (base, source):
+        if embeddings is nodes.embeddings:  # the run that was differentiated
+            ends.append((runs[0].values, runs[0].logits[:, -scorer.n_readouts :]))
+        else:
+            end = record(model, tokens, embeddings, names, scorer.n_readouts)
+            ends.append((end.values, end.logits))
+    scores = [scorer(logits)[0] for _, logits in ends]
+    return Gradients(ends[0][0], ends[1][0], tuple(gradients), scores[0], scores[1])

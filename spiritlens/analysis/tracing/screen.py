@@ -1,6 +1,7 @@
 """Fast screens: attribution patching as a first look at a grid, and the choice of the cells that are run exactly.
 
-First-order estimate of a cell's effect, from one forward and one backward pass of the base run per noise sample,
+First-order estimate of a cell's effect, from one forward and one backward pass of the base run per noise sample and a
+forward pass of the other run, so that a sample costs three forward passes at most where a backward one costs as much,
 
     estimate = Σ over patched positions, layers, entries of (source − base) · d metric / d activation, at the base run,
 
@@ -28,7 +29,7 @@ from spiritlens.components import hook_name
 from spiritlens.environment import plain_torch
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.backward import gradients
+from spiritlens.runs.backward import differentiate
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.full_length import read_names
 from spiritlens.runs.sweep.plan import Program
@@ -62,23 +63,21 @@ def _terms(
     lens: Lens, prompt: Prompt, settings: TraceSettings, names: Sequence[str], scorer: Scorer, rule: BackwardRule
 ) -> dict[str, Tensor]:
     """By hook name, what each position (and head) adds to the metric under one continuation."""
-    model = lens.backend
+    model, noising = lens.backend, settings.grid.direction == "noising"
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     embeddings = settings.corrupted(lens, prompt, scorer.forced)
-    clean = record(model, tokens, None, names, scorer.n_readouts)
-    corrupted = record(model, tokens, embeddings, names, scorer.n_readouts)
-    base, source = (corrupted, clean) if settings.grid.direction == "denoising" else (clean, corrupted)
-    scored = scorer.with_clean(clean.logits)
-    at = base if rule == "gradient" else clean
-    with replaced_embeddings(model, at.embeddings):
-        found = gradients(
-            model,
-            tokens.expand(at.n_runs, -1),
-            names,
-            lambda logits: scored(logits[:, -scored.n_readouts :]).sum(),
-            rule,
-        )
-    return {name: _per_position(found[name], source.values[name] - base.values[name]) for name in names}
+    at_clean = noising or rule == "relp"  # where the gradient is taken; only the other run is recorded beside it
+    other = record(model, tokens, embeddings if at_clean else None, names, scorer.n_readouts)
+
+    def metric(logits: Tensor) -> Tensor:
+        read = logits[:, -scorer.n_readouts :]
+        return scorer.with_clean(read.detach() if at_clean else other.logits)(read).sum()
+
+    with replaced_embeddings(model, None if at_clean else embeddings):
+        found = differentiate(model, tokens.expand(1 if at_clean else len(embeddings), -1), names, metric, rule)
+    clean, corrupted = (found.values, other.values) if at_clean else (other.values, found.values)
+    base, source = (clean, corrupted) if noising else (corrupted, clean)
+    return {name: _per_position(found.gradients[name], source[name] - base[name]) for name in names}
 
 
 def _of_program(program: Program, terms: Mapping[str, Tensor]) -> float:

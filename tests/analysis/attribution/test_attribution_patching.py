@@ -15,7 +15,7 @@ from spiritlens.analysis.paths.nodes import Sender
 from spiritlens.analysis.paths.paths import Paths
 from spiritlens.components import hook_name
 from spiritlens.models.planted.planted import planted
-from spiritlens.runs.backward import gradients
+from spiritlens.runs.backward import differentiate
 from spiritlens.runs.corruptions.noise import Noise
 from tests.analysis.tracing_lens import spoken_prompt, text_prompt
 
@@ -182,7 +182,7 @@ def test_relevance_patching_is_the_difference_times_relps_gradient_of_the_clean_
     names = [hook_name(component, layer) for component in grid.components for layer in range(L)]
     clean, corrupted = (model.cache(each.tokens, names) for each in (prompt, other))
     answer, foil = prompt.answer_ids[0], prompt.foil_ids[0]
-    slopes = gradients(model, prompt.tokens, names, lambda x: x[0, -1, answer] - x[0, -1, foil], "relp")
+    slopes = differentiate(model, prompt.tokens, names, lambda x: x[0, -1, answer] - x[0, -1, foil], "relp").gradients
     sign = 1 if direction == "denoising" else -1
     start = effects["corrupted"] if direction == "denoising" else effects["clean"]
     found = (effects["restored"] - start).isel(prompt=0, sample=0, metric=0)

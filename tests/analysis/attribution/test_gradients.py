@@ -55,3 +55,26 @@ def test_gradients_are_taken_where_asked(lens):
     found = path_gradients(model, prompt.tokens, model.embed(other.tokens), model.embed(prompt.tokens), [name], scorer)
     direct = model.gradients(other.tokens, [name], lambda logits: scorer(logits[:, -1:]).sum())
     assert torch.allclose(found.gradients[0][name], direct[name][0], atol=1e-12)
+
+
+@pytest.mark.parametrize(("rule", "n_passes"), [("gradient", 2), ("relp", 2), ("three steps", 3)])
+def test_an_end_that_is_differentiated_is_not_run_once_more(rule, n_passes):
+    """The two ends of the path, of which one is differentiated; nodes between the ends are a pass of their own."""
+    lens, prompt, other, passes = tiny_lens(), text_prompt(), other_prompt(), []
+    model, names = lens.backend, ["blocks.1.hook_resid_pre", "blocks.0.hook_mlp_out"]
+    (scorer,) = scorers(
+        ("logit_difference",), prompt.answer_ids, prompt.foil_ids, lens.vocabulary.text_ids.tolist(), model.device
+    )
+    base, source = model.embed(other.tokens), model.embed(prompt.tokens)
+    how = {"steps": 3} if rule == "three steps" else {"relp_at": source if rule == "relp" else None}
+    with model.hooked([("hook_embed", lambda value: passes.append(len(value)) or value)]):
+        found = path_gradients(model, prompt.tokens, base, source, names, scorer, **how)
+    assert len(passes) == n_passes
+    for prompt_of, values, score in (
+        (other, found.base, found.base_score),
+        (prompt, found.source, found.source_score),
+    ):
+        for name, value in model.cache(prompt_of.tokens, names).items():
+            torch.testing.assert_close(values[name], value, rtol=0, atol=1e-10)
+        logits = model.forward(prompt_of.tokens)[:, -1:]
+        torch.testing.assert_close(score, scorer(logits)[0], rtol=0, atol=1e-10)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tracing_by_hooks import TOLERANCE
 from tracing_lens import make_prompt, spoken_prompt, text_prompt
 
@@ -15,6 +16,7 @@ from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.analysis.tracing.one_prompt import trace_prompt
 from spiritlens.analysis.tracing.screen import attribution_patching, chosen_cells, common_cells, kept_cells
 from spiritlens.analysis.tracing.settings import TraceSettings
+from spiritlens.components import hook_name
 from spiritlens.effects.quantities import indirect
 from spiritlens.effects.schema import Status
 from spiritlens.runs.corruptions.noise import Noise
@@ -54,6 +56,28 @@ def test_answer_and_foil_of_other_leading_tokens_add_up(lens, direction) -> None
     exact = indirect(trace_prompt(lens, prompt, settings)).isel(prompt=0, metric=0).values
     estimate = attribution_patching(lens, prompt, settings)[..., 0]
     assert np.nanmax(np.abs(exact - estimate)) < 1e-3 * np.nanmax(np.abs(exact))
+
+
+@pytest.mark.parametrize("rule", ["gradient", "relp"])
+@pytest.mark.parametrize("direction", ["denoising", "noising"])
+def test_an_estimate_costs_two_forward_passes_and_one_backward(lens, monkeypatch, direction, rule) -> None:
+    """Passes are counted at the first layer and at autograd, with the rows of noise samples."""
+    settings, prompt = settings_of(lens, Grid(("resid_pre", "mlp_out"), direction=direction)), text_prompt()
+    rows, backwards, grad = [], [], torch.autograd.grad
+
+    def counted(*args, **more):
+        backwards.append(1)
+        return grad(*args, **more)
+
+    def passing(embeddings):
+        rows.append(len(embeddings))
+        return embeddings
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    with lens.backend.hooked([(hook_name("resid_pre", 0), passing)]):
+        attribution_patching(lens, prompt, settings, rule)
+    assert sorted(rows) == [1, settings.draws.samples]
+    assert len(backwards) == 1
 
 
 def test_kept_cells_are_the_largest_estimates(lens) -> None:
