@@ -16,6 +16,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.knowing import EXACT, Knowing
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.metrics import Metric
+from spiritlens.runs.sweep.sweep import resolved_memory_budget
 
 LIBRARIES = ("torch", "transformer-lens")
 """What runs the model: their versions are written into results."""
@@ -41,7 +42,9 @@ def heard_columns(prompts: Sequence[Prompt]) -> dict[str, Any]:
 
 
 def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[str, str | int | float]:
-    """Attributes that say which model was asked, as it is now, and how: the call's settings as JSON."""
+    """Attributes that say which model was asked, as it is now, and how: the call's settings as JSON, and the memory
+    that its batches may take, by which results of some devices differ in their last digits."""
+    budget = resolved_memory_budget(lens.backend.device, lens.memory_budget)
     return {
         "spiritlens_version": spiritlens.__version__,
         "libraries": ", ".join(f"{package} {version(package)}" for package in LIBRARIES),
@@ -53,7 +56,7 @@ def model_attributes(lens: Lens, seed: int, config: Mapping[str, Any]) -> dict[s
         "device": str(lens.backend.device),
         "seed": seed,
         **knowing_attribute(lens.knowing),
-        "config_json": json.dumps(dict(config), sort_keys=True),
+        "config_json": json.dumps({**config, "memory_budget": budget}, sort_keys=True),
     }
 
 

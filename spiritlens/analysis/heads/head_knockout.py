@@ -49,7 +49,7 @@ from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, record
-from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep, resolved_memory_budget
+from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
 from spiritlens.terms import Progress
 
 HeadName = tuple[int, int]
@@ -147,7 +147,6 @@ def _attributes(
         "reference": [] if kind == "zero" else [other.id for other in reference],
         "left_out": leave_out,
         **metric_settings(settings.metrics),
-        "memory_budget": resolved_memory_budget(lens.backend.device, lens.memory_budget),
     }
     return {
         **model_attributes(lens, settings.draws.seed, config),

@@ -34,6 +34,22 @@ def check_same_facts(written: Sequence[Prompt], spoken: Sequence[Prompt]) -> Non
         raise ValueError(f"{which} lacks the fact {lacking[0]!r}: give every fact in both modalities")
 
 
+def of_whole_facts(prompts: Sequence[Prompt], measured: Sequence[bool]) -> list[int]:
+    """Places of the prompts whose facts were measured in all of their prompts, in both modalities.
+
+    Raises ValueError where what is left is about fewer than four subjects.
+    """
+    lacking = {fact_name(prompt) for prompt, one in zip(prompts, measured, strict=True) if not one}
+    kept = [place for place, prompt in enumerate(prompts) if fact_name(prompt) not in lacking]
+    n_subjects = len({subject_key(prompts[place]) for place in kept})
+    if n_subjects < LEAST_SUBJECTS:
+        raise ValueError(
+            f"{len(lacking)} facts could not be measured, and the others are about {n_subjects} subjects; at least "
+            f"{LEAST_SUBJECTS} are needed: see the reasons in the warning, and in failures/ of the folder"
+        )
+    return kept
+
+
 def halves(prompts: Sequence[Prompt], seed: int) -> Mapping[str, int]:
     """The half, 0 or 1, of each subject of these prompts (`subject_key`), drawn by the seed."""
     facts = {(subject_key(prompt), prompt.relation, fact_name(prompt)) for prompt in prompts}

@@ -9,6 +9,8 @@
    orders of chance.
 4. **Cross over.** The halves change places: every fact is tested once, by rankings that never saw its subject.
 
+A fact of which a prompt cannot be measured, in any stage, is left out with both of its modalities.
+
 Result: `spiritlens.effects.interchange`; `spiritlens.effects.faithfulness` reads it: faithfulness f = (m(C) − m(∅)) /
 (m(N) − m(∅)) of the kept set C, m being the metric, N the model and ∅ the model without any part; areas under f and
 ``|1 − f|``; with intervals over subjects.
@@ -23,7 +25,7 @@ of Mueller et al. 2025, MIB (arXiv 2504.13151); the exchange of rankings between
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +36,7 @@ from spiritlens.analysis.grid.given import given_scored
 from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.grid.results import metric_settings, model_attributes
 from spiritlens.analysis.interchange.edge_runs import EDGE_COMPONENTS, Edge, EdgeSets, edges_of
-from spiritlens.analysis.interchange.halves import check_same_facts, halves
+from spiritlens.analysis.interchange.halves import check_same_facts, fact_name, halves, of_whole_facts
 from spiritlens.analysis.interchange.measured_sets import Place, measure_sets
 from spiritlens.analysis.interchange.part_effects import Corrupting, edge_effects, removed_effects, restored_effects
 from spiritlens.analysis.interchange.parts import Part, PartKind, Parts, parts_of
@@ -50,7 +52,7 @@ from spiritlens.analysis.interchange.rankings import (
 from spiritlens.analysis.interchange.set_runs import SetRuns, StandIns, SweptSets
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.effects.interchange import FOUND_IN, RANDOM, REVERSED, Rankings, new_interchange
-from spiritlens.effects.shards import RunFolder, given_run_folder
+from spiritlens.effects.shards import WHOLE, RunFolder, given_run_folder
 from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
@@ -60,7 +62,6 @@ from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.corruptions.given import given_corruption
 from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.metrics import Metric
-from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import Progress
 
 
@@ -105,27 +106,16 @@ def interchange(
     sizes beyond the number of parts, edges beside hooks of your own, and a folder of other settings.
     """
     study = _given(lens, written, spoken, parts, corruption, metric, drawn(samples))
-    place = Place(None if folder is None else given_run_folder(folder), progress)
+    kept = None if folder is None else given_run_folder(folder)
+    if kept is not None and kept.shard != WHOLE:
+        raise ValueError(f"folder has the shard {kept.shard}: rankings are made of all prompts, so give the whole one")
+    place = Place(kept, progress)
     names = [part.name for part in study.parts]
-    found = _effects(study, names, place)
+    study, found, left_out = _measured(study, _effects(study, names, place))
     scores = _scores(study, found)
     orders = _orders(study, scores)
-    digest = hashlib.sha256(np.stack(list(orders.values())).tobytes()).hexdigest()[:16]
-    places = {prompt.id: fold for prompt, fold in zip(study.prompts, study.folds, strict=True)}
-
-    def removed(prompt: Prompt) -> list[list[int]]:
-        return [order[places[prompt.id]][size:].tolist() for order in orders.values() for size in study.sizes]
-
-    sets = measure_sets(
-        lens,
-        study.prompts,
-        study.runs,
-        removed,
-        [f"{name}, {size} kept" for name in orders for size in study.sizes],
-        _attributes(study, "parts kept", {"sizes": study.sizes, "rankings": digest}),
-        place,
-    )
-    return new_interchange(sets, Rankings(names, orders, scores), study.sizes, study.folds)
+    sets, folds = _kept(study, orders, left_out, place)
+    return new_interchange(sets, Rankings(names, orders, scores), study.sizes, folds)
 
 
 def _given(
@@ -192,6 +182,24 @@ def _effects(study: _Study, names: Sequence[str], place: Place) -> tuple[PartEff
     return restored, removed_effects(sets, parts, study.prompts)
 
 
+def _measured(
+    study: _Study, found: tuple[PartEffects, PartEffects]
+) -> tuple[_Study, tuple[PartEffects, PartEffects], int]:
+    """The study of the facts that were measured in both modalities, and how many were not: a ranking digests those that
+    it was made of, so that another call, which measures the others, begins a folder of its own."""
+    there = [not np.isnan([one.totals[place] for one in found]).any() for place in range(len(study.prompts))]
+    kept = of_whole_facts(study.prompts, there)
+    if len(kept) == len(study.prompts):
+        return study, found, 0
+    prompts = tuple(study.prompts[place] for place in kept)
+    facts = [{fact_name(prompt) for prompt in some} for some in (study.prompts, prompts)]
+    restored, removed = (PartEffects(one.effects[kept], one.totals[kept]) for one in found)
+    fewer = replace(study, prompts=prompts, folds=tuple(study.folds[place] for place in kept))
+    if len(set(fewer.folds)) < 2:
+        raise ValueError("the facts that could be measured are all in one half: see the reasons in the warning")
+    return fewer, (restored, removed), len(facts[0]) - len(facts[1])
+
+
 def _scores(study: _Study, found: tuple[PartEffects, PartEffects]) -> Array:
     """Scores ``[found_in fold part]`` that serve each fold: they were found on the facts of the other one."""
     kinds, folds = np.array([prompt.kind for prompt in study.prompts]), np.array(study.folds)
@@ -211,16 +219,41 @@ def _orders(study: _Study, scores: np.ndarray) -> dict[str, Whole]:
     return orders
 
 
+def _kept(
+    study: _Study, orders: Mapping[str, Whole], left_out: int, place: Place
+) -> tuple[xr.Dataset, tuple[int, ...]]:
+    """Values ``[prompt set]`` with the first parts of every ranking kept, and the fold of each prompt."""
+    digest = hashlib.sha256(np.stack(list(orders.values())).tobytes()).hexdigest()[:16]
+    places = {prompt.id: fold for prompt, fold in zip(study.prompts, study.folds, strict=True)}
+
+    def removed(prompt: Prompt) -> list[list[int]]:
+        return [order[places[prompt.id]][size:].tolist() for order in orders.values() for size in study.sizes]
+
+    sets = measure_sets(
+        study.lens,
+        study.prompts,
+        study.runs,
+        removed,
+        [f"{name}, {size} kept" for name in orders for size in study.sizes],
+        _attributes(study, "parts kept", {"sizes": study.sizes, "rankings": digest}),
+        place,
+        f"parts kept, {left_out} facts left out, {digest}" if left_out else "",
+    )
+    ids = sets["prompt_id"].values.tolist()
+    whole = of_whole_facts(study.prompts, [prompt.id in ids for prompt in study.prompts])
+    chosen = sets.isel(prompt=[ids.index(study.prompts[at].id) for at in whole])
+    return chosen.assign_coords(prompt=range(len(whole))), tuple(study.folds[at] for at in whole)
+
+
 def _attributes(study: _Study, method: str, more: Mapping[str, object]) -> dict[str, str | int | float]:
     """Global attributes: what was done, with which model, and every setting as JSON."""
-    how, asked, budget = study.how, study.asked, study.lens.memory_budget
+    how, asked = study.how, study.asked
     config = {
         **metric_settings([how.metric]),
         "samples": how.draws.samples,
         "components": list(asked.components) if asked.kind == "sites" else [],
-        "reference": [] if asked.removed == "zero" else [prompt.id for prompt in study.prompts],
+        "reference": [] if asked.removed == "zero" else [prompt.id for prompt in study.runs.stand_ins.prompts],
         "corruption of the ranking": dict(how.corruption.settings()),
-        "memory_budget": resolved_memory_budget(study.lens.backend.device, budget),
         **more,
     }
     return {

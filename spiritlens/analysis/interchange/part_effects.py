@@ -5,8 +5,8 @@ restored where its reader finds the node's clean value in the corrupted run, and
 value in the clean run: exactly (`spiritlens.analysis.paths.path_patching`, one run for each), or to first order
 (`spiritlens.analysis.attribution.edge_attribution`), where saturated parts may be missed.
 
-Axes: effects ``[prompt part]``, signed: positive where the part carries recall. Source: see
-`spiritlens.analysis.interchange.rankings`.
+Axes: effects ``[prompt part]``, signed: positive where the part carries recall; NaN for a prompt that could not be
+measured. Source: see `spiritlens.analysis.interchange.rankings`.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ import xarray as xr
 from spiritlens.analysis.attribution.edge_attribution import attribute_edges
 from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.interchange.edge_runs import Edge
-from spiritlens.analysis.interchange.measured_sets import Place, whole
+from spiritlens.analysis.interchange.measured_sets import Place, spread
 from spiritlens.analysis.interchange.parts import EdgeRanking, Part
 from spiritlens.analysis.interchange.rankings import Array, PartEffects
 from spiritlens.analysis.paths.nodes import all_receivers
@@ -54,7 +54,7 @@ def restored_effects(
     components = tuple(dict.fromkeys(part.component for part in parts))
     by_head = parts[0].head is not None
     grid = Grid(components, at="span", spans=(EVERYWHERE,)) if by_head else Grid(components, at="role", window=1)
-    effects = whole(
+    effects = place.finished(
         causal_trace(
             lens,
             prompts,
@@ -77,15 +77,17 @@ def restored_effects(
         ).values
         for part in parts
     ]
-    return PartEffects(np.stack(columns, axis=1), total(effects).isel(metric=0).values)
+    totals = total(effects).isel(metric=0).values
+    return PartEffects(*(spread(one, effects, prompts) for one in (np.stack(columns, axis=1), totals)))
 
 
 def removed_effects(sets: xr.Dataset, parts: Sequence[Part], prompts: Sequence[Prompt]) -> PartEffects:
     """What each part costs when it alone is removed, from a dataset of sets of one; NaN where a prompt lacks it."""
     sign = sets.attrs["metric_sign"]
     there = np.array([[bool(part.positions(prompt)) for part in parts] for prompt in prompts])
-    lost = (sets["clean"].values[:, None] - sets["value"].values) * sign
-    return PartEffects(np.where(there, lost, np.nan), (sets["clean"] - sets["empty"]).values * sign)
+    lost = spread((sets["clean"].values[:, None] - sets["value"].values) * sign, sets, prompts)
+    totals = spread((sets["clean"] - sets["empty"]).values * sign, sets, prompts)
+    return PartEffects(np.where(there, lost, np.nan), totals)
 
 
 def edge_effects(
@@ -93,9 +95,9 @@ def edge_effects(
 ) -> tuple[PartEffects, PartEffects]:
     """What each edge at its clean value gives back, and what it takes at its corrupted value."""
     found = {base: _edges(lens, prompts, by, how, place, base) for base in ("corrupted", "clean")}
-    values = {base: dataset["base"].isel(metric=0).values for base, dataset in found.items()}
+    values = {base: spread(one["base"].isel(metric=0).values, one, prompts) for base, one in found.items()}
     totals = (values["clean"] - values["corrupted"]) * int(found["clean"]["metric_sign"].values[0])
-    changes = {base: _of_edges(dataset, edges) for base, dataset in found.items()}
+    changes = {base: spread(_of_edges(one, edges), one, prompts) for base, one in found.items()}
     return PartEffects(changes["corrupted"], totals), PartEffects(-changes["clean"], totals)
 
 
@@ -107,7 +109,7 @@ def _edges(
     patched: Callable[..., xr.Dataset] = path_patch if by == "patching" else partial(attribute_edges, steps=EDGE_STEPS)
     folder = place.within(f"edges by {by}, {base} run")
     given = (lens, prompts, how.corruption, paths, (how.metric,))
-    return whole(patched(*given, samples=how.draws, folder=folder, progress=place.progress), prompts)
+    return place.finished(patched(*given, samples=how.draws, folder=folder, progress=place.progress), prompts)
 
 
 def _of_edges(dataset: xr.Dataset, edges: Sequence[Edge]) -> Array:

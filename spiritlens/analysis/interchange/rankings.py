@@ -32,7 +32,8 @@ DIGITS = 9
 
 @dataclass(frozen=True, eq=False)
 class PartEffects:
-    """Signed effects of single parts ``[prompt part]``, NaN where a prompt lacks it, and of all ``[prompt]``."""
+    """Signed effects of single parts ``[prompt part]``, NaN where a prompt lacks it, and of all ``[prompt]``, NaN where
+    a prompt could not be measured."""
 
     effects: Array
     totals: Array

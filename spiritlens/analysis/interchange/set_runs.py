@@ -47,6 +47,10 @@ class SetValues:
 class SetRuns(Protocol):
     """What removes sets of parts, given by their numbers, from a prompt's run."""
 
+    @property
+    def stand_ins(self) -> "StandIns":
+        """What stands in for them."""
+
     def values(self, prompt: Prompt, removed: Sequence[Sequence[int]]) -> SetValues:
         """Values of the prompt with each set of parts removed."""
 

@@ -56,7 +56,6 @@ from spiritlens.runs.corruptions.contrasts import (
     given_contrast,
 )
 from spiritlens.runs.metrics import Metric
-from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import Progress
 
 DEFAULT_METRICS = ("probability", "logit_difference")
@@ -242,7 +241,6 @@ def _attributes(call: _Call, more: Mapping[str, Sequence[int]] | None = None) ->
         **metric_settings(call.settings.metrics),
         "contrast": contrast_settings(call.contrast),
         "donors": [each.donor.id for each in call.asked if each.donor is not None] or None,
-        "memory_budget": resolved_memory_budget(lens.backend.device, lens.memory_budget),
         **_donated(call.asked),
         **(more or {}),
     }

@@ -41,7 +41,7 @@ class PathSettings:
 
 
 def path_attributes(
-    lens: Lens, settings: PathSettings, contrast: Contrast, method: str, memory_budget: int | None = None
+    lens: Lens, settings: PathSettings, contrast: Contrast, method: str
 ) -> dict[str, str | int | float]:
     """Global attributes of the result: what was done, with which model, and every setting as JSON."""
     config = {
@@ -51,7 +51,6 @@ def path_attributes(
         "samples": settings.draws.samples,
         **metric_settings(settings.metrics),
         "contrast": contrast_settings(contrast),
-        "memory_budget": memory_budget,
     }
     return {
         **model_attributes(lens, settings.draws.seed, config),

@@ -54,7 +54,6 @@ from spiritlens.runs.corruptions.contrasts import (
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
-from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import Progress
 
 DEFAULT_METRICS = ("logit_difference", "probability")
@@ -91,11 +90,10 @@ def path_patch(
     others = contrasts_of(prompts, contrast)
     for prompt, other in zip(prompts, others, strict=True):
         check_length(prompt, other)
-    budget = resolved_memory_budget(lens.backend.device, lens.memory_budget)
     prompts, metrics = given_scored(lens, prompts, metrics)
     held = Held(asked.frozen, asked.norms)
     settings = PathSettings(senders, groups, tuple(asked.at), asked.base or "clean", held, metrics, draws)
-    attributes = path_attributes(lens, settings, contrast, "path patching", budget)
+    attributes = path_attributes(lens, settings, contrast, "path patching")
 
     def measure(place: int, advance: Advance) -> xr.Dataset:
         prompt = prompts[place]

@@ -41,7 +41,6 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import knows, other_spacing
 from spiritlens.runs.corruptions.corruption import Corruption, corruption_attributes
 from spiritlens.runs.metrics import Metric
-from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from spiritlens.terms import BackwardRule, Progress
 from spiritlens.warn import warn
 
@@ -111,7 +110,6 @@ def trace_attributes(lens: Lens, settings: TraceSettings) -> dict[str, str | int
         "screen": None if screen is None else screen.fraction,
         "keep": None if screen is None else screen.keep,
         **({} if screen is None or screen.rule == "gradient" else {"screened_by": screen.rule}),
-        "memory_budget": resolved_memory_budget(lens.backend.device, lens.memory_budget),
         "text_ids": hashlib.sha256(lens.vocabulary.text_ids.astype("<i8").tobytes()).hexdigest()[:16],
     }
     return {

@@ -6,6 +6,8 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.analysis.interchange.interchange import interchange
+from spiritlens.analysis.interchange.set_runs import SweptSets
+from spiritlens.analysis.tracing.one_prompt import trace_prompt
 from spiritlens.models.planted.planted import planted
 from tests.planted_heads import BACKUP, MERGE, MOVER, SPEECH_MOVER, heads_apart, shared_with_backup
 
@@ -149,6 +151,47 @@ def test_a_folder_resumes_each_stage_and_gives_the_same(machines, results, tmp_p
     with pytest.raises(ValueError, match="seed"):
         interchange(*given, samples=sl.Draws(1, seed=5), folder=tmp_path / "f", **QUIET)
     xr.testing.assert_identical(sl.effects.load(sl.effects.save(whole, tmp_path / "kept.nc")), whole)
+
+
+@pytest.mark.parametrize("stage", ["restored", "kept"])
+def test_a_fact_that_cannot_be_measured_is_left_out_in_both_modalities(
+    machines, results, tmp_path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """A spoken prompt fails in one stage: the same as without its fact where it fails before ranking, and where it
+    fails after, the rankings of all with the other facts' curves. The next call measures it and gives the whole."""
+    machine, whole = machines["shared"], results["shared"]
+    given = (machine.lens, *asked(machine), FEW)
+    failing = asked(machine)[1][2]
+    name = {"restored": "spiritlens.analysis.tracing.causal_tracing.trace_prompt", "kept": f"{SweptSets.__module__}"}
+    real = {"restored": trace_prompt, "kept": SweptSets.values}[stage]
+
+    def fails(*args, **more):
+        n_sets = len(args[2]) if stage == "kept" else 0
+        if failing in args and (stage == "restored" or n_sets != whole.sizes["part"]):
+            raise RuntimeError("a planted failure")
+        return real(*args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(name[stage] if stage == "restored" else f"{name[stage]}.SweptSets.values", fails)
+        with pytest.warns(UserWarning, match="1 prompts could not be measured"):
+            found = interchange(*given, folder=tmp_path / "f", **QUIET)
+    assert found.sizes["prompt"] == whole.sizes["prompt"] - 2
+    assert failing.fact_id not in found["fact_id"].values.tolist()
+    others = whole.isel(prompt=whole["fact_id"].values != failing.fact_id)
+    assert found["prompt_id"].values.tolist() == others["prompt_id"].values.tolist()
+    np.testing.assert_array_equal(found["prompt_fold"], others["prompt_fold"])
+    if stage == "kept":
+        np.testing.assert_array_equal(found["kept"], others["kept"])
+        np.testing.assert_array_equal(found["order"], whole["order"])
+    assert best(found, "S2T") == {MERGE, MOVER}
+    again = interchange(*given, folder=tmp_path / "f", **QUIET)
+    np.testing.assert_array_equal(again["kept"], whole["kept"])
+
+
+def test_a_shard_is_refused(machines, tmp_path) -> None:
+    folder = sl.effects.RunFolder(tmp_path, sl.effects.Shard(1, 2))
+    with pytest.raises(ValueError, match="folder has the shard 1/2: rankings are made of all prompts"):
+        interchange(machines["shared"].lens, *asked(machines["shared"]), FEW, folder=folder, **QUIET)
 
 
 def test_sites_are_interchanged_by_role(machines) -> None:

@@ -1,6 +1,7 @@
 """Effects of single parts: which heads carry the fact, backups and edges."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import pytest
 import spiritlens as sl
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.interchange.edge_runs import edges_of
-from spiritlens.analysis.interchange.measured_sets import Place, whole
+from spiritlens.analysis.interchange.measured_sets import Place, spread
 from spiritlens.analysis.interchange.part_effects import Corrupting, edge_effects, removed_effects, restored_effects
 from spiritlens.analysis.interchange.parts import Parts, parts_of
 from spiritlens.effects.interchange import new_sets
+from spiritlens.effects.shards import RunFolder
 from spiritlens.runs.metrics import METRIC_NAMED
 from tests.analysis.tracing_lens import make_prompt, tiny_lens
 
@@ -51,13 +53,24 @@ def test_what_a_part_costs_is_signed_and_nothing_where_it_is_absent() -> None:
     there = [[bool(site.positions(prompt)) for site in sites] for prompt in prompts]
     attributes = {"metric": "kl", "metric_sign": -1, "parts": "sites", "removed": "mean"}
     baselines = {"clean": [1.0, 1.0], "empty": [5.0, 4.0], "noise_floor": [0.0, 0.0]}
-    columns = {"prompt_id": ["a", "b"], "modality": ["T2T", "S2T"], "known": [1, 1]}
+    columns = {"prompt_id": [prompt.id for prompt in prompts], "modality": ["T2T", "S2T"], "known": [1, 1]}
     sets = new_sets(np.full((2, 3), 3.0), baselines, [site.name for site in sites], columns, attributes)
     found = removed_effects(sets, sites, prompts)
     np.testing.assert_array_equal(found.effects, np.where(there, 2.0, np.nan))
     assert found.totals.tolist() == [4.0, 3.0]
     with pytest.raises(KeyboardInterrupt, match="rankings need all prompts"):
-        whole(sets, [*prompts, machine.prompts[1]])
+        IN_MEMORY.finished(sets, [*prompts, machine.prompts[1]])
+
+
+def test_a_prompt_that_was_not_measured_has_no_numbers(tmp_path: Path) -> None:
+    prompts = sl.planted().prompts[:3]
+    columns = {"prompt_id": [prompts[2].id, prompts[0].id], "modality": ["T2T", "T2T"], "known": [1, 1]}
+    attributes = {"metric": "kl", "metric_sign": -1, "parts": "sites", "removed": "mean"}
+    baselines = {"clean": [1.0, 1.0], "empty": [5.0, 4.0], "noise_floor": [0.0, 0.0]}
+    sets = new_sets(np.full((2, 1), 3.0), baselines, ["a part"], columns, attributes)
+    np.testing.assert_array_equal(spread([[2.0], [1.0]], sets, prompts), [[1.0], [np.nan], [2.0]])
+    in_folder = Place(RunFolder(tmp_path), "none")
+    assert in_folder.finished(sets, prompts) is sets
 
 
 def text_prompts():
