@@ -6,6 +6,8 @@ from spiritlens.studies.cost import study_cost as study_cost
 from spiritlens.studies.doses import StudyDose as StudyDose
 from spiritlens.studies.floors import Floors as Floors
 from spiritlens.studies.marker_effect import MarkerEffect as MarkerEffect
+from spiritlens.studies.recall import KindMaps as KindMaps
+from spiritlens.studies.recall import StudyRecall as StudyRecall
 from spiritlens.studies.seed import SeedStudy as SeedStudy
 from spiritlens.studies.sensitivity.result import Sensitivity as Sensitivity
 from spiritlens.studies.sensitivity.sensitivity import sensitivity_cost as sensitivity_cost

@@ -17,6 +17,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.run_folder.record import KeptDataset, KeptMaps, PageRecord, write_record
 from spiritlens.studies.cells import FourCells, cell_file
 from spiritlens.studies.pairs import write_wavs
+from spiritlens.studies.recall import StudyRecall, recall_file
 from spiritlens.studies.settings import StudySettings
 
 BY_ROLE, PLAIN, BY_TOKEN, SEED = "by role", "plain writing", "by token", "seed protocol"
@@ -25,6 +26,12 @@ BY_ROLE, PLAIN, BY_TOKEN, SEED = "by role", "plain writing", "by token", "seed p
 FILES = {BY_ROLE: "effects.nc", PLAIN: "plain/effects.nc", BY_TOKEN: "tokens/effects.nc", SEED: "seed/effects.nc"}
 COMPARISON = "comparison.nc"
 
+RECALLED = {
+    "exact": "facts recalled exactly",
+    "heuristic": "facts answered by a heuristic",
+    "guess": "facts guessed rightly",
+    "unknown": "facts that are not known",
+}
 HEADINGS = {
     "both": "facts known in both modalities",
     "text only": "facts known in writing only",
@@ -44,6 +51,7 @@ class OnPage:
     notes: Sequence[str]
     cells: FourCells
     comparison: Comparison | None
+    recall: StudyRecall | None = None
 
 
 def write_page_record(folder: Path, found: OnPage, settings: StudySettings, about: Mapping[str, str]) -> Path:
@@ -65,7 +73,7 @@ def write_page_record(folder: Path, found: OnPage, settings: StudySettings, abou
         findings=tuple(found.findings),
         notes=tuple(found.notes),
         facts="all" if settings.selection == "all" else "known",
-        maps=cell_maps(found.cells),
+        maps=(*cell_maps(found.cells), *(() if found.recall is None else kind_maps(found.recall))),
         comparison="" if found.comparison is None else COMPARISON,
         settings={**asdict(settings), **about},
     )
@@ -87,3 +95,14 @@ def cell_maps(cells: FourCells) -> tuple[KeptMaps, ...]:
         counts = " and ".join(f"{count} {kind}" for kind, count in cell.traced.items() if count)
         found.append(KeptMaps(f"{counts} prompts of {HEADINGS[cell.name]}", cell_file(cell.name)))
     return tuple(found)
+
+
+def kind_maps(recall: StudyRecall) -> tuple[KeptMaps, ...]:
+    """The maps of each kind of recall that has them; none where all facts are of one kind."""
+    if sum(bool(one.facts) for one in recall.kinds) < 2:
+        return ()
+    return tuple(
+        KeptMaps(f"{len(one.facts)} {RECALLED[one.kind]}", recall_file(one.kind))
+        for one in recall.kinds
+        if one.averages is not None
+    )

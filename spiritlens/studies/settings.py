@@ -40,6 +40,9 @@ that the model knows in neither modality, traced for what it says instead."""
 Ceiling: TypeAlias = Literal["phrasing", "voice"]
 """What agrees as far as maps of one modality do: the facts in another phrasing, or in another voice that they bring."""
 
+Recall: TypeAlias = Literal["none", "kinds"]
+"""Whether traced facts are tagged by kinds of recall (`spiritlens.studies.recall`), which asks each a dozen times."""
+
 Name = TypeVar("Name", bound=str)
 
 KnowingOption: TypeAlias = Annotated[
@@ -92,6 +95,8 @@ class StudySettings:
     """Models of the same shape that learnt nothing, traced as floors; five or more make a bound."""
     ceilings: Sequence[Ceiling] = ()
     """Further maps that say how far two maps can agree: of another 'phrasing', of another 'voice' of the facts."""
+    recall: Recall = "none"
+    """'kinds' tags traced facts as recalled exactly, by a heuristic, guessed or unknown, with a map of each kind."""
 
     def checked(self, facts: Iterable[Fact] = ()) -> "StudySettings":
         """The settings with plain numbers; ValueError for a count below its least, an unknown name, a silent voice.
@@ -102,6 +107,7 @@ class StudySettings:
         check_choice("selection", self.selection, Selection)
         check_choice("ending", self.ending, Ending)
         check_choice("dose", self.dose, Dose)
+        check_choice("recall", self.recall, Recall)
         if self.phrasing is not None:
             check_phrasing(self.phrasing)
         if self.knowing is not None:

@@ -15,14 +15,15 @@
    (`spiritlens.studies.marker_effect`), floors, which must not agree as far (`spiritlens.studies.floors`), and, where
    they are asked for, ceilings (`spiritlens.studies.ceilings`).
 6. **Compare** the modalities with intervals over facts, make the table of the four cells of knowing with their maps
-   (`spiritlens.studies.cells`), and write the page.
+   (`spiritlens.studies.cells`) and, where asked for, of kinds of recall (`spiritlens.studies.recall`), and write the
+   page.
 
 The folder is the run directory of the trace by role (see `spiritlens.effects.store`) with ``study.json`` (what decides
 its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``dose.json``,
-``cells.json`` and ``cells/``, ``comparison.nc``, ``wavs/``, ``page.json`` (what the page is made of, so that
-`sl.page.of_folder` makes it anew), ``index.html``. Run directories of their own are ``plain/`` (writing without the
-marker), ``tokens/`` (maps by token), those in ``floors/`` and ``ceilings/``, and ``seed/`` (the seed protocol, with
-``subsets.json`` and ``beside.json``). The same call resumes what was interrupted.
+``cells.json`` and ``cells/``, ``recall.json`` and ``recall/``, ``comparison.nc``, ``wavs/``, ``page.json`` (what the
+page is made of, so that `sl.page.of_folder` makes it anew), ``index.html``. Run directories of their own are ``plain/``
+(writing without the marker), ``tokens/`` (maps by token), those in ``floors/`` and ``ceilings/``, and ``seed/`` (the
+seed protocol, with ``subsets.json`` and ``beside.json``). The same call resumes what was interrupted.
 """
 
 import json
@@ -56,6 +57,7 @@ from spiritlens.studies.marker_effect import MarkerEffect, marker_effect
 from spiritlens.studies.page_record import BY_ROLE, BY_TOKEN, PLAIN, SEED, OnPage, write_page_record
 from spiritlens.studies.pairs import KINDS, Asked, LeftOut, PairedPrompts, accuracy_rows
 from spiritlens.studies.pairs import ask as ask_facts
+from spiritlens.studies.recall import StudyRecall, fact_kinds, recall_maps, tagged
 from spiritlens.studies.seed import METRICS, SeedStudy, seed_study, write_seed
 from spiritlens.studies.selection import ChosenFact, choose, selection_sentences
 from spiritlens.studies.settings import Protocol, StudySettings, given_folder, given_settings
@@ -89,10 +91,12 @@ class Study:
     """Facts that could not be spoken or asked, with the reasons."""
     seed: SeedStudy | None = None
     """The seed study's protocol on the same asked facts; None unless it was asked for."""
+    recall: StudyRecall | None = None
+    """Kinds of recall of the traced facts, with their maps; None unless they were asked for."""
 
     def __repr__(self) -> str:
         left_out = [f"Left out: {each}" for each in self.left_out]
-        tables = [repr(self.cells), *([] if self.seed is None else [repr(self.seed)])]
+        tables = [repr(self.cells), *(repr(one) for one in (self.recall, self.seed) if one is not None)]
         return "\n".join([*self.findings, *tables, *left_out, f"Page: {self.page}"])
 
 
@@ -225,6 +229,12 @@ def _written(
     _write_json(out / "accuracy.json", accuracy)
     _write_json(out / "left_out.json", [{"fact": each.fact.id, "reason": each.reason} for each in asked.left_out])
     cells.write(out)
+    recall = None
+    if settings.recall == "kinds":
+        asked_in = [(each.pair.fact, each.pair.written.phrasing) for each in chosen]
+        effects = tagged(effects, fact_kinds(lens, asked_in, out / "recall.json"))
+        recall = recall_maps(effects)
+        recall.write(out)
     paired = any(each.pair.known_in_both and len(each.kinds) == len(KINDS) for each in chosen)
     comparison = compare(effects, references=found.floors.references) if paired else None
     marker = None if plain is None else marker_effect(effects, plain, seed=settings.seed)
@@ -233,7 +243,7 @@ def _written(
         *design_sentences(chosen, found.dose, marker),
     )
     notes = selection_sentences(asked, chosen, settings.selection)
-    on_page = OnPage(found.traced, prompts_of(chosen), accuracy, findings, notes, cells, comparison)
+    on_page = OnPage(found.traced, prompts_of(chosen), accuracy, findings, notes, cells, comparison, recall)
     protocol = "own" if found.seed is None else "seed"
     write_page_record(out, on_page, settings, {"model": lens.id, "knowing": str(lens.knowing), "protocol": protocol})
     return Study(
@@ -250,6 +260,7 @@ def _written(
         page=of_folder(out),
         left_out=asked.left_out,
         seed=found.seed,
+        recall=recall,
     )
 
 

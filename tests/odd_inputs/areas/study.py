@@ -67,6 +67,8 @@ def _settings(bench: Bench) -> Iterator[Odd]:
         yield error(
             "study", f"components={value!r}", lambda value=value: study(components=value), "components=", "expected"
         )
+    for value in ("all", True, None):
+        yield error("study", f"recall={value!r}", lambda value=value: study(recall=value), "recall=", "kinds")
     yield error("study", "no components", lambda: study(components=()), "components is empty", "str")
     yield error("study", "components of numbers", lambda: study(components=[1]), "components[0]", "str")
     for value in (0, ["first"], b"first"):
