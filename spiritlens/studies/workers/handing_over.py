@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from spiritlens.arguments import shown
 from spiritlens.effects.shards import WHOLE, Shard
 from spiritlens.studies.workers.job import StudyJob
 from spiritlens.studies.workers.settings import HOURS, Workers, given_workers
@@ -39,6 +40,8 @@ def hand_over(job: StudyJob, workers: Workers) -> str:
     the same call starts them again.
     """
     workers = given_workers(workers)
+    if not isinstance(job, StudyJob):
+        raise ValueError(f"job={shown(job)}: expected a StudyJob, such as sl.studies.StudyJob(source, place, settings)")
     if workers.alone:
         return job()
     if job.place.shard != WHOLE:

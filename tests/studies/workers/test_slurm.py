@@ -63,6 +63,11 @@ def test_an_array_whose_job_is_requeued_makes_what_one_process_makes(
     until(lambda: (out / "study.json").is_file(), "the first worker's model")
     asked(variables, "scancel", "--signal=USR2", f"{array}_0")
     until(lambda: "Requeued job" in logs(out), "the requeueing of a job that was told to end")
+    until(
+        lambda: "Reason=BeginTime" in asked(variables, "scontrol", "show", "job", f"{array}_0"),
+        "its place in the queue",
+    )
+    asked(variables, "scontrol", "update", f"JobId={array}_0", "StartTime=now")  # SLURM would wait for two minutes
     until(lambda: queue_is_empty(variables), "the end of all jobs")
     assert "State=COMPLETED" in asked(variables, "scontrol", "show", "job", join), logs(out)
     assert "Restarts=1" in asked(variables, "scontrol", "show", "job", f"{array}_0")
