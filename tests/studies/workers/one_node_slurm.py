@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
@@ -116,9 +116,9 @@ def _state(variables: dict[str, str]) -> str:
     return subprocess.run(asked, capture_output=True, text=True, env=os.environ | variables).stdout.strip()
 
 
-def _wait_for(holds: "object", what: str) -> None:
+def _wait_for(holds: Callable[[], bool], what: str) -> None:
     start = time.monotonic()
-    while not holds():  # type: ignore[operator]
+    while not holds():
         if time.monotonic() - start > PATIENCE_S:
             raise TimeoutError(f"waited {PATIENCE_S} s for {what}")
         time.sleep(0.2)

@@ -50,6 +50,12 @@ def test_without_submitit_or_slurm_the_remedy_is_told(tmp_path: Path, monkeypatc
         hand_over(job(tmp_path), WORKERS(2, "slurm"))
 
 
+def test_what_slurm_was_given_is_told() -> None:
+    told = str(handing_over.Submission("7", 3, "10", Path("run"), Path("run/jobs/now")))
+    assert told.startswith("SLURM has an array of 3 jobs, 7, and job 10, which joins them. Logs: run/jobs/now.")
+    assert str(handing_over.Submission("", 1, "4", Path("run"), Path("run/jobs/now"))).startswith("SLURM has job 4. ")
+
+
 def test_more_threads_than_processors_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handing_over, "processors", lambda: 8)
     with pytest.warns(UserWarning, match="4 workers of 3 threads share 8 processors and slow each other; threads=2"):

@@ -47,12 +47,17 @@ def submitted(out: Path, variables: dict[str, str], *options: str) -> tuple[str,
     return found[1], found[2]
 
 
+def told(variables: dict[str, str], job: str) -> str:
+    """What SLURM knows of a job, also of one that has ended."""
+    return asked(variables, "scontrol", "show", "job", job)
+
+
 def queue_is_empty(variables: dict[str, str]) -> bool:
     return not asked(variables, "squeue", "--noheader").strip()
 
 
 def logs(out: Path) -> str:
-    return "\n".join(path.read_text() for path in sorted((out / "jobs").rglob("*.err")))
+    return "\n".join(path.read_text() for path in sorted((out / "jobs").rglob("*_log.*")))
 
 
 def test_an_array_whose_job_is_requeued_makes_what_one_process_makes(
@@ -69,8 +74,8 @@ def test_an_array_whose_job_is_requeued_makes_what_one_process_makes(
     )
     asked(variables, "scontrol", "update", f"JobId={array}_0", "StartTime=now")  # SLURM would wait for two minutes
     until(lambda: queue_is_empty(variables), "the end of all jobs")
-    assert "State=COMPLETED" in asked(variables, "scontrol", "show", "job", join), logs(out)
-    assert "Restarts=1" in asked(variables, "scontrol", "show", "job", f"{array}_0")
+    assert "State=COMPLETED" in told(variables, join), logs(out)
+    assert "Restarts=1" in told(variables, f"{array}_0")
     assert unlike(one_process, out) == []
     assert (out / "index.html").is_file()
 
@@ -83,16 +88,16 @@ def test_a_killed_job_drops_the_joining_and_the_same_command_goes_on(
     until(lambda: (out / "study.json").is_file(), "the first worker's model")
     asked(variables, "scancel", "--signal=KILL", f"{array}_0")
     until(lambda: queue_is_empty(variables), "the end of all jobs")
-    assert "State=COMPLETED" not in asked(variables, "scontrol", "show", "job", join)
+    assert "State=COMPLETED" not in told(variables, join)
     assert not (out / "effects.nc").exists()
     _, join = submitted(out, variables)
     until(lambda: queue_is_empty(variables), "the end of all jobs")
-    assert "State=COMPLETED" in asked(variables, "scontrol", "show", "job", join), logs(out)
+    assert "State=COMPLETED" in told(variables, join), logs(out)
     assert unlike(one_process, out) == []
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reason"),
     [
         (("--partition", "nowhere"), "invalid partition specified: nowhere"),
         (("--gpus", "3"), "Invalid generic resource"),
@@ -100,10 +105,10 @@ def test_a_killed_job_drops_the_joining_and_the_same_command_goes_on(
     ],
 )
 def test_what_slurm_refuses_is_told_in_one_line(
-    variables: dict[str, str], tmp_path: Path, options: tuple[str, ...], told: str
+    variables: dict[str, str], tmp_path: Path, options: tuple[str, ...], reason: str
 ) -> None:
     done = command(tmp_path, "--cluster", "slurm", "--workers", "2", *options, variables=variables)
     assert done.returncode == 1
     assert done.stderr.startswith("spiritlens: SLURM refused the jobs (")
-    assert told in done.stderr
+    assert reason in done.stderr
     assert asked(variables, "squeue", "--noheader").strip() == ""
