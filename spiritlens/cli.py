@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import tyro
 
 from spiritlens.studies.settings import Protocol, SensitivitySettings, StudySettings
+from spiritlens.studies.source import Dtype, Source
+from spiritlens.studies.workers.settings import Workers
 
 if TYPE_CHECKING:
-    from spiritlens.models.lens import Lens
     from spiritlens.prompts.facts.loaded import Facts
 
-Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 Listener = Literal["none", "whisper"]
 Settings = TypeVar("Settings", StudySettings, SensitivitySettings)
+NOTHING, ALONE = Source(), Workers()
 
 
 def trace(
     settings: tyro.conf.OmitArgPrefixes[StudySettings],
-    model: str | None = None,
+    source: tyro.conf.OmitArgPrefixes[Source] = NOTHING,
+    workers: tyro.conf.OmitArgPrefixes[Workers] = ALONE,
     out: Path = Path("runs/trace"),
-    facts: str = "embedded",
-    device: str | None = None,
-    dtype: Dtype | None = None,
     dry_run: bool = False,
     tflops: float = 1.0,
     protocol: Protocol = "own",
@@ -35,46 +34,39 @@ def trace(
 
     Args:
         settings: How facts are asked and traced.
-        model: Checkpoint folder or name; the embedded model if left out.
+        source: Which model and facts.
+        workers: Who shares the work.
         out: Folder of the results; the same command resumes an interrupted run.
-        facts: 'embedded', or a file, a data set's folder or its name on the hub, as `sl.load_facts` reads them.
-        device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
-        dtype: Precision of the weights; the checkpoint's if left out.
         dry_run: Only say cells, token-layers, FLOPs, memory and hours, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
         protocol: 'seed' also runs the seed study's protocol on the same facts: those known in each modality, token by
             token, beside our own.
         shard: Make one share of several, such as 2/8; the same command without it then joins them. If left out, what
-            torchrun or a job array of SLURM set.
+            torchrun or SLURM set.
         accept_versions: Go on with parts that other versions of packages made.
     """
     from spiritlens.effects.shards import RunFolder, parsed_shard, shard_of_environment
 
-    mine = shard_of_environment() if shard is None else parsed_shard(shard)
-    settings, chosen, lens = _begun(settings, facts, out, tflops, (model, dtype, device))
-    place = RunFolder(out, mine, accept_versions)
-
-    from spiritlens.studies.cost import study_cost
-    from spiritlens.studies.shard import study_shard
-    from spiritlens.studies.study import study
-
+    mine, workers = shard_of_environment() if shard is None else parsed_shard(shard), workers.checked()
+    settings, chosen = _begun(settings, source, out, tflops)
     if dry_run:
-        costs = study_cost(lens, settings, chosen, tflops=tflops, protocol=protocol)
+        from spiritlens.studies.cost import study_cost
+
+        costs = study_cost(source.load_lens(), settings, chosen, tflops=tflops, protocol=protocol)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         return
-    if mine.of > 1:
-        print(*study_shard(lens, place, settings, chosen, protocol=protocol), sep="\n")
-        return
-    print(study(lens, place, settings, chosen, protocol=protocol))
+
+    from spiritlens.studies.workers.handing_over import hand_over
+    from spiritlens.studies.workers.job import StudyJob
+
+    place = RunFolder(out, mine, accept_versions)
+    print(hand_over(StudyJob(source, place, settings, protocol, workers.threads), workers))
 
 
 def sensitivity(
     settings: tyro.conf.OmitArgPrefixes[SensitivitySettings],
-    model: str | None = None,
+    source: tyro.conf.OmitArgPrefixes[Source] = NOTHING,
     out: Path = Path("runs/sensitivity"),
-    facts: str = "embedded",
-    device: str | None = None,
-    dtype: Dtype | None = None,
     recogniser: Listener = "none",
     dry_run: bool = False,
     tflops: float = 1.0,
@@ -83,16 +75,14 @@ def sensitivity(
 
     Args:
         settings: How the baseline is made.
-        model: Checkpoint folder or name; the embedded model if left out.
+        source: Which model and facts.
         out: Folder of the results; the same command resumes an interrupted run.
-        facts: 'embedded', or a file, a data set's folder or its name on the hub, as `sl.load_facts` reads them.
-        device: Where the model runs, such as cpu or cuda:1; the GPU where there is one if left out.
-        dtype: Precision of the weights; the checkpoint's if left out.
         recogniser: 'whisper' lets Whisper tiny.en listen, for the variant of facts that are heard without an error.
         dry_run: Only say cells, token-layers, FLOPs, memory and hours of each trace, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
     """
-    settings, chosen, lens = _begun(settings, facts, out, tflops, (model, dtype, device))
+    settings, chosen = _begun(settings, source, out, tflops)
+    lens = source.load_lens()
 
     import spiritlens as sl
 
@@ -106,48 +96,17 @@ def sensitivity(
     print(sl.sensitivity(lens, out, settings, chosen, recogniser=listener))
 
 
-def _begun(
-    settings: Settings, source: str, out: Path, tflops: float, checkpoint: tuple[str | None, Dtype | None, str | None]
-) -> "tuple[Settings, Facts, Lens]":
-    """Checked settings, the facts, and the lens of a checkpoint (model, dtype, device): all that a job begins with."""
+def _begun(settings: Settings, source: Source, out: Path, tflops: float) -> "tuple[Settings, Facts]":
+    """Checked settings and the facts; what was left out of a file is told."""
     from spiritlens.arguments import number
     from spiritlens.studies.settings import given_folder
 
     number("tflops", tflops, above=0)
     given_folder(out)
-    facts = _facts(source, settings.phrasing)
-    return settings.checked(facts), facts, _load(*checkpoint)
-
-
-def _facts(source: str, phrasing: str | None) -> "Facts":
-    """The facts; a phrasing that one of them lacks is refused, and what was left out of a file is told."""
-    from spiritlens.prompts.facts.fact import check_phrasing
-    from spiritlens.prompts.facts.loading import load_facts
-
-    found = load_facts(source)
-    if found.left_out:
-        print(found)
-    if phrasing is not None:
-        check_phrasing(phrasing, found)
-    return found
-
-
-def _load(model: str | Path | None, dtype: Dtype | None, device: str | None) -> "Lens":
-    """The lens, on a device that this machine has."""
-    import torch
-
-    import spiritlens as sl
-
-    if device is not None:
-        try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"device={device!r} cannot be used ({reason}): give cpu, or a GPU such as cuda:0"
-            ) from None
-    lens: Lens = sl.load(model, dtype, device)
-    return lens
+    facts = source.load_facts(settings.phrasing)
+    if facts.left_out:
+        print(facts)
+    return settings.checked(facts), facts
 
 
 def check(
@@ -166,7 +125,7 @@ def check(
     """
     import spiritlens as sl
 
-    lens = _load(folder, dtype, device)
+    lens = Source(str(folder), device=device, dtype=dtype).load_lens()
     if speech is None:
         models = sl.selfcheck(lens)
         print(models)
@@ -261,7 +220,8 @@ def verify(
     """
     import spiritlens as sl
 
-    found = sl.tracing.verify(_load(model, dtype, device), run, cells=cells, seed=seed)
+    lens = Source(model, device=device, dtype=dtype).load_lens()
+    found = sl.tracing.verify(lens, run, cells=cells, seed=seed)
     print(*found, sep="\n")
     if any(one.wrong for one in found):
         raise SystemExit(1)

@@ -9,6 +9,7 @@ import pytest
 
 import spiritlens as sl
 from spiritlens import cli
+from spiritlens.models import loading
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies import cost
 from spiritlens.studies import study as studies
@@ -23,7 +24,7 @@ class Checked:
 def test_check_fails_where_the_models_differ(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], agrees: bool, code: int | None
 ) -> None:
-    monkeypatch.setattr(sl, "load", lambda folder, dtype, device: None)
+    monkeypatch.setattr(loading, "load", lambda folder, dtype, device: None)
     monkeypatch.setattr(sl, "selfcheck", lambda lens: Checked(agrees))
     if code is None:
         cli.check(Path("model"))
@@ -82,12 +83,16 @@ def told(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
         (("--tflops", "nan"), "tflops=nan: expected a number > 0"),
         (("--out", "pyproject.toml"), "pyproject.toml is a file; name a folder"),
         (("--device", "gpu"), "device='gpu' cannot be used"),
+        (("--workers", "0"), "workers=0: expected a whole number ≥ 1"),
+        (("--partition", "main"), "partition='main' is for SLURM to give"),
+        (("--cluster", "slurm", "--hours", "-1"), "hours=-1: expected a number > 0"),
+        (("--workers", "2", "--shard", "1/2"), "shard 1/2 is one worker's share"),
     ],
 )
 def test_arguments_are_checked_before_a_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], line: str
 ) -> None:
-    monkeypatch.setattr(sl, "load", None)
+    monkeypatch.setattr(loading, "load", None)
     monkeypatch.chdir(Path(__file__).parents[1])
     code = told(monkeypatch, "trace", *arguments)
     assert isinstance(code, str)
@@ -100,11 +105,11 @@ def test_a_model_is_loaded_in_the_precision_and_on_the_device_that_are_asked_for
 ) -> None:
     asked = []
 
-    def loading(*arguments: object) -> None:
+    def stopping(*arguments: object) -> None:
         asked.append(arguments)
         raise ValueError("far enough")
 
-    monkeypatch.setattr(sl, "load", loading)
+    monkeypatch.setattr(loading, "load", stopping)
     told(monkeypatch, "trace", "--model", "m", "--dtype", "bfloat16", "--device", "cpu")
     assert asked == [("m", "bfloat16", "cpu")]
 
@@ -113,7 +118,7 @@ def test_what_is_asked_for_reaches_the_study(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     asked = []
-    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(loading, "load", lambda *model: "lens")
     monkeypatch.setattr(studies, "study", lambda *given, protocol: asked.append((*given, protocol)) or "found")
     numbers = ("--n-facts", "2", "--samples", "3", "--seed", "4", "--window", "5", "--n-token-maps", "0")
     words = ("--ask", "all", "--components", "resid_pre", "z", "--knowing", "generated 4", "--selection", "each")
@@ -143,7 +148,7 @@ def test_what_is_asked_for_reaches_the_study(
 def test_a_dry_run_asks_the_cost_of_the_same_settings(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(loading, "load", lambda *model: "lens")
     monkeypatch.setattr(studies, "study", None)
     monkeypatch.setattr(
         cost,
@@ -159,7 +164,7 @@ def test_what_is_asked_for_reaches_the_table_of_sensitivity(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     asked = []
-    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(loading, "load", lambda *model: "lens")
     monkeypatch.setattr(sl, "sensitivity", lambda *given, recogniser: asked.append((*given, recogniser)) or "found")
     options = ("--n-facts", "2", "--samples", "3", "--other-voice", "flite:slt", "--components", "z", "--window", "5")
     words = (*options, "--knowing", "top 3", "--out", str(tmp_path))
@@ -180,7 +185,7 @@ def test_a_dry_run_of_sensitivity_adds_up_its_traces(
         def __repr__(self) -> str:
             return "much"
 
-    monkeypatch.setattr(sl, "load", lambda *model: "lens")
+    monkeypatch.setattr(loading, "load", lambda *model: "lens")
     monkeypatch.setattr(sl, "sensitivity", None)
     cost = {"baseline": Costs(), "other draws": Costs()}
     monkeypatch.setattr(sl.studies, "sensitivity_cost", lambda lens, settings, facts, tflops: cost)
@@ -202,7 +207,7 @@ def test_a_dry_run_of_sensitivity_adds_up_its_traces(
 def test_arguments_of_sensitivity_are_checked_before_a_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], line: str
 ) -> None:
-    monkeypatch.setattr(sl, "load", None)
+    monkeypatch.setattr(loading, "load", None)
     code = told(monkeypatch, "sensitivity", *arguments)
     assert isinstance(code, str)
     assert line in code

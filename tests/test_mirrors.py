@@ -159,7 +159,10 @@ ELSEWHERE = {
     "studies/sensitivity/result": "studies/sensitivity/test_sensitivity",
     "studies/sensitivity/variant": "studies/sensitivity/test_variants",
     "studies/sensitivity/variant_result": "studies/sensitivity/test_sensitivity",
+    "studies/source": "test_cli",
     "studies/traces": "studies/test_study",
+    "studies/workers/job": "studies/workers/test_handing_over",
+    "studies/workers/settings": "studies/workers/test_handing_over",
     "text_tables": "runs/test_run",
 }
 """Modules that are tested together with others, and where. A file of their own name is better."""

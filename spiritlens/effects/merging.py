@@ -79,12 +79,13 @@ def _bring_part(path: Path, run: RunDirectory) -> None:
 
 
 def _bring_answers(source: Path, out: Path) -> None:
-    """Unite the lines of answers, each once."""
-    path, target = source / "answers.jsonl", out / "answers.jsonl"
-    if not path.is_file() or path.resolve() == target.resolve():
+    """Unite the lines of answers, of the whole and of shards, each once."""
+    target = out / "answers.jsonl"
+    paths = [path for path in (source / "answers.jsonl", *sorted(source.glob("answers/*.jsonl"))) if path.is_file()]
+    if paths in ([], [target]):
         return
-    before = target.read_text(encoding="utf-8").splitlines() if target.is_file() else []
-    lines = dict.fromkeys([*before, *path.read_text(encoding="utf-8").splitlines()])
+    texts = [path.read_text(encoding="utf-8") for path in ([target] if target.is_file() else []) + paths]
+    lines = dict.fromkeys(line for text in texts for line in text.splitlines())
     write_whole(target, "".join(f"{line}\n" for line in lines if line).encode())
 
 

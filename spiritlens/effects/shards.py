@@ -9,17 +9,20 @@ prompts of the call alone, never on what is done already or on who else is at wo
 
 import heapq
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spiritlens.arguments import shown, whole
 from spiritlens.files.atomic import given_path
 
+Made = TypeVar("Made")
+
 TORCHRUN = ("RANK", "WORLD_SIZE")
-SLURM = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT")
-SLURM_FIRST, SLURM_STEP = "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP"
+ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT")
+ARRAY_FIRST, ARRAY_STEP = "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP"
+TASKS = ("SLURM_PROCID", "SLURM_NTASKS")
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,14 @@ class RunFolder:
         return replace(self, path=self.path / name)
 
 
+def share(make: Callable[[], Made]) -> Made | None:
+    """What a shard makes of several folders' work; None where nothing of this one falls to it."""
+    try:
+        return make()
+    except EmptyShard:
+        return None
+
+
 def given_run_folder(folder: str | Path | RunFolder) -> RunFolder:
     """A run folder as it is, or the whole of the folder at a path."""
     return folder if isinstance(folder, RunFolder) else RunFolder(given_path("folder", folder))
@@ -105,17 +116,37 @@ def parsed_shard(text: Any) -> Shard:
 
 
 def shard_of_environment(variables: Mapping[str, str] | None = None) -> Shard:
-    """The shard that a scheduler gave this process: torchrun's RANK and WORLD_SIZE, or the place in a job array of
-    SLURM; the whole where neither is set."""
+    """The shard that a scheduler gave this process; the whole where none did.
+
+    torchrun's RANK and WORLD_SIZE; else the place in a job array of SLURM and the task of a step of it, one, the other
+    or both: an array of 4 whose jobs run 8 tasks each is 32 shards.
+    """
     found = os.environ if variables is None else variables
     rank, size = (_number(found, name) for name in TORCHRUN)
     if rank is not None and size is not None:
         return Shard(rank + 1, size)
-    task, count = (_number(found, name) for name in SLURM)
-    if task is not None and count is not None:
-        first, step = (_number(found, name) for name in (SLURM_FIRST, SLURM_STEP))
-        return Shard((task - (first or 0)) // (step or 1) + 1, count)
-    return WHOLE
+    job, jobs = _place_in_array(found)
+    task, tasks = _place_in_step(found)
+    return Shard(job * tasks + task + 1, jobs * tasks)
+
+
+def _place_in_array(found: Mapping[str, str]) -> tuple[int, int]:
+    """Which job of an array, from 0, and of how many; (0, 1) where there is no array."""
+    job, jobs = (_number(found, name) for name in ARRAY)
+    if job is None or jobs is None:
+        return 0, 1
+    first, step = (_number(found, name) for name in (ARRAY_FIRST, ARRAY_STEP))
+    return (job - (first or 0)) // (step or 1), jobs
+
+
+def _place_in_step(found: Mapping[str, str]) -> tuple[int, int]:
+    """Which task of a step, from 0, and of how many; (0, 1) where there is no step.
+
+    A batch script has the variables of a first task without being one of several: only srun makes tasks.
+    """
+    task, tasks = (_number(found, name) for name in TASKS)
+    is_script = found.get("ENVIRONMENT") == "BATCH" and "SLURM_STEP_ID" not in found
+    return (0, 1) if task is None or tasks is None or is_script else (task, tasks)
 
 
 def _number(found: Mapping[str, str], name: str) -> int | None:

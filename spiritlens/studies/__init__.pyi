@@ -19,4 +19,8 @@ from spiritlens.studies.sensitivity.variants import VARIANTS as VARIANTS
 from spiritlens.studies.settings import SensitivitySettings as SensitivitySettings
 from spiritlens.studies.settings import StudySettings as StudySettings
 from spiritlens.studies.shard import study_shard as study_shard
+from spiritlens.studies.source import Source as Source
 from spiritlens.studies.study import Study as Study
+from spiritlens.studies.workers.handing_over import hand_over as hand_over
+from spiritlens.studies.workers.job import StudyJob as StudyJob
+from spiritlens.studies.workers.settings import Workers as Workers

@@ -9,12 +9,13 @@ or asked for. A ceiling has as few noise samples as a floor (`spiritlens.studies
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from spiritlens.comparison.conditions import KIND_WORDS
-from spiritlens.effects.shards import RunFolder
+from spiritlens.effects.shards import RunFolder, share
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import Noise
@@ -48,7 +49,9 @@ def study_ceilings(
         prompts = [prompt for pair in pairs for prompt in other_prompts(lens, pair, name, settings)]
         if not prompts:
             continue
-        others = trace(lens, prompts, floor_settings(settings), folder.within(name), noise=noise)
+        others = share(partial(trace, lens, prompts, floor_settings(settings), folder.within(name), noise=noise))
+        if others is None:
+            continue
         for kind in OF[name]:
             found[f"{CEILING_WORDS[name]} {KIND_WORDS[kind]}"] = _of(effects, kind), _of(others, kind)
     return found

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from filelock import FileLock
+
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.tracing.dose import match_dose
 from spiritlens.arguments import check_choice
@@ -71,8 +73,12 @@ def study_dose(lens: Lens, prompts: Sequence[Prompt], settings: StudySettings, p
         return StudyDose("equal", "as was asked for")
     if path.is_file():
         return _read(path)
-    found = _matched(lens, prompts, settings)
-    write_whole(path, json.dumps(asdict(found), indent=1, ensure_ascii=False).encode())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(".dose.lock")):  # one of several shards measures it, the others read it
+        if path.is_file():
+            return _read(path)
+        found = _matched(lens, prompts, settings)
+        write_whole(path, json.dumps(asdict(found), indent=1, ensure_ascii=False).encode())
     return found
 
 

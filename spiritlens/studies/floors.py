@@ -19,6 +19,7 @@ does not bias.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -26,7 +27,7 @@ import xarray as xr
 
 from spiritlens.arguments import whole
 from spiritlens.comparison.references import References
-from spiritlens.effects.shards import RunFolder, given_run_folder
+from spiritlens.effects.shards import RunFolder, given_run_folder, share
 from spiritlens.models.lens import Lens
 from spiritlens.models.untrained import untrained_twin
 from spiritlens.prompts.knowing import EXACT
@@ -73,7 +74,7 @@ def study_floors(
     """The floors and twins that the settings ask for, each in a run directory of its own in `folder`.
 
     `pairs` are traced in both modalities, `unknown` are candidates for the floor of that name; `noise` is the study's,
-    and that of twins is of the default scale, which is of their own embeddings.
+    and that of twins is of the default scale, which is of their own embeddings. A shard makes its prompts of each.
     """
     place = given_run_folder(folder)
     made: dict[Floor, xr.Dataset] = {}
@@ -83,12 +84,14 @@ def study_floors(
         if not chosen:
             missing[name] = LACKING[name]
             continue
-        made[name] = _floor(lens, name, _prompts(chosen), settings, place.within(name), noise)
+        floor = share(partial(_floor, lens, name, _prompts(chosen), settings, place.within(name), noise))
+        if floor is not None:
+            made[name] = floor
     twins = [
-        twin_effects(lens, _prompts(pairs), settings, place.within(f"twin {number}"), seed=number)
+        share(partial(twin_effects, lens, _prompts(pairs), settings, place.within(f"twin {number}"), seed=number))
         for number in range(settings.twins if pairs else 0)
     ]
-    return Floors(made, tuple(twins), missing)
+    return Floors(made, tuple(twin for twin in twins if twin is not None), missing)
 
 
 LACKING: dict[Floor, str] = {

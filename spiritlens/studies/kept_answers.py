@@ -1,15 +1,19 @@
-"""What a model answered, kept in a file: a model is never asked twice for one prompt by one rule.
+"""What a model answered, kept in files: a model is never asked twice for one prompt by one rule.
 
 ``answers.jsonl`` has a line an answer, as they come: ``{"fact", "kind", "prompt", "model", "known"}``, with the rule's
 text as ``"knowing"`` unless it is ``exact``, and under ``generated`` the answers that were ``"accepted"``. Lines of
 another model are passed over, and one that a stop cut in two is asked again.
+
+Shards of one study each write a file of their own, ``answers/<shard>.jsonl``, and read all of them; the whole study
+takes over into ``answers.jsonl`` what it uses of them.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spiritlens.effects.shards import WHOLE, Shard
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.knowing import EXACT
 from spiritlens.prompts.prompt import Prompt
@@ -22,59 +26,113 @@ class KeptAnswers:
     Under hooks of the user's own the model is another one: then nothing is kept or believed.
     """
 
-    def __init__(self, lens: Lens, file: Path | None) -> None:
-        self._lens, self._file = lens, None if lens.backend.has_user_hooks() else file
+    def __init__(self, lens: Lens, file: Path | None, shard: Shard = WHOLE) -> None:
+        self._lens, self._whole = lens, None if lens.backend.has_user_hooks() else file
+        self._own = self._whole
+        if self._whole is not None and shard != WHOLE:
+            self._own = self._whole.with_suffix("") / f"{shard.label}.jsonl"
         self._model = f"{lens.id} {lens.vocabulary.hash}"
-        self._found = dict(_read_answers(self._file, self._model)) if self._file else {}
+        self._found: dict[str, bool] = {}
+        self._kept: set[str] = set()
+        """Keys of what is in this process's own file."""
+        self._facts: dict[str, dict[str, bool]] = {}
+        self._read: dict[Path, int] = {}
+        """How many bytes of each file were read."""
+        if self._own is not None:
+            _end_last_line(self._own)
+        self.look()
+
+    @property
+    def facts(self) -> Mapping[str, Mapping[str, bool]]:
+        """What is known of each fact that was asked, by its id and the kind of prompt."""
+        return self._facts
+
+    def look(self) -> None:
+        """Read what was kept since the last look, by this shard and by others."""
+        if self._whole is None:
+            return
+        for path in (self._whole, *sorted(self._whole.with_suffix("").glob("*.jsonl"))):
+            for row in self._new_rows(path):
+                key, known = json.dumps(_about(row)), row["known"]
+                self._found[key] = known
+                if row.get("knowing", str(EXACT)) == str(self._lens.knowing):
+                    self._facts.setdefault(str(row.get("fact")), {})[str(row.get("kind"))] = known
+                if path == self._own:
+                    self._kept.add(key)
 
     def ask(self, prompts: Sequence[Prompt]) -> None:
-        """Ask the model what it was not asked yet, those of one length together."""
-        new = {self._key(prompt): prompt for prompt in prompts if self._key(prompt) not in self._found}
-        if not new:
-            return
-        known = known_prompts(self._lens, tuple(new.values()))
-        for (key, prompt), found in zip(new.items(), known, strict=True):
-            self._found[key] = found
-            self._keep(prompt, found)
+        """Ask the model, those of one length together, unless it was asked all of them; keep what is new.
+
+        Prompts that are asked together are always asked together, so that no answer depends on where an earlier call
+        was stopped.
+        """
+        asked = {self._key(prompt): prompt for prompt in prompts}
+        new = asked.keys() - self._found.keys()
+        if new:
+            known = known_prompts(self._lens, tuple(asked.values()))
+            for key, found in zip(asked, known, strict=True):
+                self._found.setdefault(key, found)
+        if self._own == self._whole:
+            new = asked.keys() - self._kept
+        self._keep({key: prompt for key, prompt in asked.items() if key in new})
 
     def known(self, prompt: Prompt) -> bool:
         """Whether the model knows the prompt's answer."""
-        self.ask((prompt,))
+        if self._key(prompt) not in self._found:
+            self.ask((prompt,))
         return self._found[self._key(prompt)]
 
-    def _about(self, prompt: Prompt) -> dict[str, Any]:
+    def _key(self, prompt: Prompt) -> str:
+        return json.dumps(self._depends_on(prompt))
+
+    def _depends_on(self, prompt: Prompt) -> dict[str, Any]:
         """What an answer depends on beside the model."""
         knowing = self._lens.knowing
         about: dict[str, Any] = {"prompt": prompt.id}
         about |= {} if knowing == EXACT else {"knowing": str(knowing)}
         return about | ({"accepted": [prompt.answer, *prompt.aliases]} if knowing.rule == "generated" else {})
 
-    def _key(self, prompt: Prompt) -> str:
-        return json.dumps(self._about(prompt))
-
-    def _keep(self, prompt: Prompt, known: bool) -> None:
-        if self._file is None:
+    def _keep(self, new: Mapping[str, Prompt]) -> None:
+        for key, prompt in new.items():
+            self._facts.setdefault(prompt.fact_id, {})[prompt.kind] = self._found[key]
+        if self._own is None or not new:
             return
-        about = {"fact": prompt.fact_id, "kind": prompt.kind, **self._about(prompt), "model": self._model}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({**about, "known": known}, ensure_ascii=False) + "\n")
+        self._own.parent.mkdir(parents=True, exist_ok=True)
+        with self._own.open("a", encoding="utf-8") as lines:
+            for key, prompt in new.items():
+                about = {"fact": prompt.fact_id, "kind": prompt.kind, **self._depends_on(prompt), "model": self._model}
+                lines.write(json.dumps({**about, "known": self._found[key]}, ensure_ascii=False) + "\n")
+        self._kept |= set(new)
+
+    def _new_rows(self, path: Path) -> Iterable[dict[str, Any]]:
+        """Each whole line of this model that was not read yet; others are passed over."""
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            file.seek(self._read.get(path, 0))
+            text, _, _ = file.read().rpartition(b"\n")
+        if not text:
+            return
+        self._read[path] = self._read.get(path, 0) + len(text) + 1
+        for line in text.decode("utf-8", errors="replace").splitlines():
+            try:
+                row = json.loads(line)
+                right = (
+                    row["model"] == self._model and isinstance(row["known"], bool) and isinstance(row["prompt"], str)
+                )
+            except (ValueError, TypeError, KeyError):
+                continue
+            if right:
+                yield row
 
 
-def _read_answers(file: Path, model: str) -> Iterable[tuple[str, bool]]:
-    """Key and answer of each whole line of this model; a line that a stop cut in two is asked again."""
-    if not file.is_file():
-        return
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if text and not text.endswith("\n"):
-        with file.open("a", encoding="utf-8") as lines:
-            lines.write("\n")
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-            known, of_model = row["known"], row["model"]
-            about = {name: row[name] for name in ("prompt", "knowing", "accepted") if name in row}
-        except (ValueError, TypeError, KeyError):
-            continue
-        if of_model == model and isinstance(known, bool) and isinstance(about.get("prompt"), str):
-            yield json.dumps(about), known
+def _about(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the answer of a line depends on beside the model."""
+    return {name: row[name] for name in ("prompt", "knowing", "accepted") if name in row}
+
+
+def _end_last_line(path: Path) -> None:
+    """A line that a stop cut in two is ended, so that the next one begins anew."""
+    if path.is_file() and (data := path.read_bytes()) and not data.endswith(b"\n"):
+        with path.open("ab") as lines:
+            lines.write(b"\n")

@@ -7,17 +7,18 @@
    prompts of one length are asked together.
 3. **Leave out.** A fact that cannot be spoken or asked (its subject is not found in the words spoken, its answer has no
    tokens, it is too long for the model) is left out with its reason; the others go on.
-4. **Stop.** With ``enough``, asking ends when so many facts are known as the selection needs: in both modalities, or in
-   each.
+4. **Stop.** With ``enough``, asking ends at the fact with which so many are known as the selection needs: in both
+   modalities, or in each.
 
-Answers are kept in a file as they come (`spiritlens.studies.kept_answers`).
+Answers are kept in a file as they come (`spiritlens.studies.kept_answers`); shards of a study share the asking
+(`spiritlens.studies.asking_share`).
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from spiritlens.arguments import check_choice, told_keywords
+from spiritlens.effects.shards import WHOLE, Shard
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.fact_prompts import spoken_prompt, with_cached_units
 from spiritlens.models.given import given_lens
@@ -36,6 +38,7 @@ from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT
 from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
+from spiritlens.studies.asking_share import ask_share
 from spiritlens.studies.kept_answers import KeptAnswers
 from spiritlens.studies.settings import Ending, Selection
 
@@ -106,45 +109,101 @@ def ask(
     selection: Selection = "both",
     ending: Ending = "both",
     answers: Path | None = None,
+    shard: Shard = WHOLE,
 ) -> Asked:
     """Build both prompts of each fact and ask the model, in the order given.
 
     `phrasing` None is that of `asked_phrasing`. What is asked ends as what is traced (`ending`). ``enough`` stops when
-    so many are known as `selection` needs; ``answers`` is the file in which answers are kept. Returns those asked and
-    those left out, with the reason. Raises ValueError where none can be spoken and asked.
+    so many are known as `selection` needs; ``answers`` is the file in which answers are kept; a ``shard`` asks its
+    share first, and reads what others asked. Returns those asked and those left out, with the reason. Raises ValueError
+    where none can be spoken and asked.
     """
     facts = given_facts(facts)
     if phrasing is not None:
         check_phrasing(phrasing, facts)
     check_choice("selection", selection, Selection)
     check_choice("ending", ending, Ending)
-    kept, form = KeptAnswers(given_lens(lens), answers), AskedForm(voice, phrasing, ending)
-    pairs: list[PairedPrompts] = []
-    left_out: list[LeftOut] = []
-    seen: dict[str, str] = {}
-    waiting = iter(facts)
-    with tqdm(total=len(facts), desc="speaking and asking", unit="fact") as bar:
-        while some := tuple(islice(waiting, _still_needed(pairs, enough, selection))):
-            spoken, unspoken = _spoken(lens, some, form, seen)
-            answered, unanswered = _answered(kept, spoken)
-            pairs += answered
-            reasons = unspoken | unanswered
-            left_out += [LeftOut(fact, reasons[fact.id]) for fact in some if fact.id in reasons]
-            bar.update(len(some))
+    asking = _Asking(
+        given_lens(lens), KeptAnswers(lens, answers, shard), AskedForm(voice, phrasing, ending), enough, selection
+    )
+    blocks = [facts[start : start + asking.together] for start in range(0, len(facts), asking.together)]
+    if shard != WHOLE:
+        asking.ask_share(blocks, shard)
+    pairs, left_out = asking.ask_in_order(blocks)
     if not pairs:
         raise ValueError(f"none of the {len(facts)} facts can be spoken and asked; the first: {left_out[0]}")
     return Asked(facts, tuple(pairs), tuple(left_out))
 
 
-def _still_needed(pairs: Sequence[PairedPrompts], enough: int | None, selection: Selection) -> int:
-    """How many facts are spoken and asked next: never more than are needed still."""
-    if enough is None:
-        return TOGETHER
-    if selection == "each":
-        found = min(sum(each.known[kind] for each in pairs) for kind in KINDS)
-    else:
-        found = len(pairs) if selection == "all" else sum(each.known_in_both for each in pairs)
-    return min(TOGETHER, max(0, enough - found))
+@dataclass(frozen=True, eq=False)
+class _Asking:
+    """How facts are asked, block by block."""
+
+    lens: Lens
+    kept: KeptAnswers
+    form: "AskedForm"
+    enough: int | None
+    selection: Selection
+
+    @property
+    def together(self) -> int:
+        """How many facts are a block."""
+        return TOGETHER if self.enough is None else min(TOGETHER, max(1, self.enough))
+
+    def ask_share(self, blocks: Sequence[Sequence[Fact]], shard: Shard) -> None:
+        """Ask what falls to a shard, and where all facts are asked, what nobody has asked yet."""
+
+        def is_asked(block: int) -> bool:
+            self.kept.look()
+            return all(len(self.kept.facts.get(fact.id, ())) == len(KINDS) for fact in blocks[block])
+
+        def ask(block: int) -> None:
+            _answered(self.kept, _spoken(self.lens, blocks[block], self.form)[0])
+            bar.update(len(blocks[block]))
+
+        def enough() -> bool:
+            self.kept.look()
+            return self._reached(_counted(self.kept.facts.values()))
+
+        with tqdm(total=sum(map(len, blocks)), desc=f"speaking and asking, shard {shard}", unit="fact") as bar:
+            ask_share(len(blocks), shard, ask=ask, is_asked=is_asked, enough=None if self.enough is None else enough)
+
+    def ask_in_order(self, blocks: Sequence[Sequence[Fact]]) -> tuple[list[PairedPrompts], list[LeftOut]]:
+        """What each fact is known to be, in their order, until there are enough, and which are left out."""
+        pairs: list[PairedPrompts] = []
+        left_out: list[LeftOut] = []
+        seen: dict[str, str] = {}
+        known: Counter[str] = Counter()
+        with tqdm(total=sum(map(len, blocks)), desc="speaking and asking", unit="fact") as bar:
+            for block in blocks:
+                self.kept.look()
+                formed, reasons = _spoken(self.lens, block, self.form)
+                answered, unanswered = _answered(self.kept, formed)
+                reasons |= unanswered | _said_before(formed, seen)
+                for fact in block:
+                    bar.update()
+                    if fact.id in reasons:
+                        left_out.append(LeftOut(fact, reasons[fact.id]))
+                        continue
+                    pairs.append(answered[fact.id])
+                    known += _counted([pairs[-1].known])
+                    if self._reached(known):
+                        return pairs, left_out
+        return pairs, left_out
+
+    def _reached(self, known: Mapping[str, int]) -> bool:
+        """Whether so many facts are known as the selection needs."""
+        needed = {"both": ("both",), "each": KINDS, "all": ("asked",)}[self.selection]
+        return self.enough is not None and all(known[what] >= self.enough for what in needed)
+
+
+def _counted(facts: Iterable[Mapping[str, bool]]) -> Counter[str]:
+    """How many facts were asked, are known in each modality, and in both."""
+    counts: Counter[str] = Counter()
+    for known in facts:
+        kinds = [kind for kind in KINDS if known.get(kind)]
+        counts.update(["asked", *kinds, *(["both"] if len(kinds) == len(KINDS) else [])])
+    return counts
 
 
 @dataclass(frozen=True)
@@ -165,29 +224,23 @@ class FormedFact:
     plain: Prompt | None = None
 
 
-def _spoken(
-    lens: Lens, facts: Sequence[Fact], form: AskedForm, seen: dict[str, str]
-) -> tuple[list[FormedFact], dict[str, str]]:
-    """Facts with their prompts, and why others have none; `seen` prompts are those of earlier facts."""
+def _spoken(lens: Lens, facts: Sequence[Fact], form: AskedForm) -> tuple[list[FormedFact], dict[str, str]]:
+    """Facts with their prompts, and why others have none."""
     spoken: list[FormedFact] = []
     reasons: dict[str, str] = {}
     for fact in facts:
         try:
-            formed = pair_prompts(lens, fact, form)
-            _check_new(formed.prompts, seen)
+            spoken.append(pair_prompts(lens, fact, form))
         except (ValueError, EngineError) as error:
             reasons[fact.id] = _one_line(error)
-        else:
-            seen.update((prompt.id, fact.id) for prompt in formed.prompts)
-            spoken.append(formed)
     return spoken, reasons
 
 
-def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[list[PairedPrompts], dict[str, str]]:
-    """Facts with what the model knows of them, asked together; where one cannot be asked, one by one."""
+def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[dict[str, PairedPrompts], dict[str, str]]:
+    """Facts, by id, with what the model knows of them, asked together; where one cannot be asked, one by one."""
     with suppress(ValueError):
         kept.ask([prompt for each in spoken for prompt in each.prompts])
-    pairs: list[PairedPrompts] = []
+    pairs: dict[str, PairedPrompts] = {}
     reasons: dict[str, str] = {}
     for each in spoken:
         try:
@@ -195,8 +248,20 @@ def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[list[Pai
         except ValueError as error:
             reasons[each.fact.id] = _one_line(error)
         else:
-            pairs.append(PairedPrompts(each.fact, *each.prompts, known, each.plain))
+            pairs[each.fact.id] = PairedPrompts(each.fact, *each.prompts, known, each.plain)
     return pairs, reasons
+
+
+def _said_before(spoken: Sequence[FormedFact], seen: dict[str, str]) -> dict[str, str]:
+    """Why facts are left out whose prompts are those of earlier facts; the prompts of the others join `seen`."""
+    reasons = {}
+    for each in spoken:
+        earlier = [seen[prompt.id] for prompt in each.prompts if prompt.id in seen]
+        if earlier:
+            reasons[each.fact.id] = f"its prompt is that of {earlier[0]}; facts that are traced differ in their words"
+        else:
+            seen.update((prompt.id, each.fact.id) for prompt in each.prompts)
+    return reasons
 
 
 def _one_line(error: Exception) -> str:
@@ -242,12 +307,6 @@ def _can_end_alike(lens: Lens, spoken: Prompt) -> bool:
 def _written_twin(lens: Lens, fact: Fact, phrasing: str, marker: FinalMarker = "none") -> Prompt:
     origin = Origin(fact.id, fact.relation, phrasing, group=fact.group, aliases=fact.aliases)
     return lens.text(fact.text(phrasing), fact.subject, fact.answer, fact.foil, marker=marker, origin=origin)
-
-
-def _check_new(prompts: Iterable[Prompt], seen: Mapping[str, str]) -> None:
-    for prompt in prompts:
-        if prompt.id in seen:
-            raise ValueError(f"its prompt is that of {seen[prompt.id]}; facts that are traced differ in their words")
 
 
 def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:

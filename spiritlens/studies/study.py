@@ -19,15 +19,17 @@
    page.
 
 The folder is the run directory of the trace by role (see `spiritlens.effects.store`) with ``study.json`` (what decides
-its numbers), ``answers.jsonl`` (a line an answer, as they come), ``accuracy.json``, ``left_out.json``, ``dose.json``,
-``cells.json`` and ``cells/``, ``recall.json`` and ``recall/``, ``comparison.nc``, ``wavs/``, ``page.json`` (what the
-page is made of, so that `sl.page.of_folder` makes it anew), ``index.html``. Run directories of their own are ``plain/``
-(writing without the marker), ``tokens/`` (maps by token), those in ``floors/`` and ``ceilings/``, and ``seed/`` (the
-seed protocol, with ``subsets.json`` and ``beside.json``). The same call resumes what was interrupted.
+its numbers), ``answers.jsonl`` (a line an answer, as they come; shards write theirs into ``answers/``),
+``accuracy.json``, ``left_out.json``, ``dose.json``, ``cells.json`` and ``cells/``, ``recall.json`` and ``recall/``,
+``comparison.nc``, ``wavs/``, ``page.json`` (what the page is made of, so that `sl.page.of_folder` makes it anew),
+``index.html``. Run directories of their own are ``plain/`` (writing without the marker), ``tokens/`` (maps by token),
+those in ``floors/`` and ``ceilings/``, and ``seed/`` (the seed protocol, with ``subsets.json`` and ``beside.json``).
+The same call resumes what was interrupted.
 """
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,10 @@ from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
+from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.shards import WHOLE, RunFolder
 from spiritlens.files.atomic import write_whole
+from spiritlens.models.fact_prompts import with_cached_units
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts.fact import Fact, check_phrasing
@@ -122,7 +126,7 @@ def study(
         raise ValueError(
             f"out has the shard {place.shard}: spiritlens.studies.study_shard makes one; then give the whole"
         )
-    ready = prepared(lens, place.path, settings, facts, protocol)
+    ready = prepared(lens, place, settings, facts, protocol)
     lens, settings, asked, chosen, dose = ready.lens, ready.settings, ready.asked, ready.chosen, ready.dose
     traced = traces(ready, place)
     floors = study_floors(lens, ready.both, unknown_pairs(asked.pairs), settings, place.within("floors"), dose.noise)
@@ -161,9 +165,12 @@ def study_place(out: str | Path | RunFolder) -> RunFolder:
 
 
 def prepared(
-    lens: Lens, out: Path, settings: StudySettings, facts: Iterable[Fact] | None, protocol: Protocol
+    lens: Lens, place: RunFolder, settings: StudySettings, facts: Iterable[Fact] | None, protocol: Protocol
 ) -> Prepared:
-    """Check everything, ask the facts, choose those that are traced, and measure the dose."""
+    """Check everything, ask the facts, choose those that are traced, and measure the dose.
+
+    A shard asks its share and reads what others asked; one process at a time does on one shard.
+    """
     facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
     settings = given_settings(settings, facts)
     check_choice("protocol", protocol, Protocol)
@@ -172,10 +179,11 @@ def prepared(
     facts = drawn_foils(facts, settings.seed)
     if settings.phrasing is not None:
         check_phrasing(settings.phrasing, facts)
-    begin(out, lens, settings)
-    asked = _asked(lens, facts, settings, out / "answers.jsonl")
+    begin(place.path, lens, settings)
+    with _at_work(place):
+        asked = _asked(with_cached_units(lens), facts, settings, place)
     chosen = choose(asked, settings.n_facts, settings.seed, settings.selection)
-    dose = study_dose(lens, prompts_of(chosen), settings, out / "dose.json")
+    dose = study_dose(lens, prompts_of(chosen), settings, place.path / "dose.json")
     return Prepared(lens, settings, asked, chosen, dose)
 
 
@@ -309,7 +317,16 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
     _write_json(path, wanted)
 
 
-def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers: Path) -> Asked:
+def _at_work(place: RunFolder) -> AbstractContextManager[None]:
+    """While a shard asks, no other process does on the same one; a whole study is told when it traces."""
+    if place.shard == WHOLE:
+        return nullcontext()
+    run = RunDirectory(place.path)
+    run.parts.mkdir(exist_ok=True)
+    return run.at_work(place.shard)
+
+
+def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, place: RunFolder) -> Asked:
     """All facts in their order, or in a seeded random order as many as it takes."""
     enough = None
     if settings.ask == "enough":
@@ -324,7 +341,8 @@ def _asked(lens: Lens, facts: tuple[Fact, ...], settings: StudySettings, answers
         enough=enough,
         selection=settings.selection,
         ending=settings.ending,
-        answers=answers,
+        answers=place.path / "answers.jsonl",
+        shard=place.shard,
     )
 
 

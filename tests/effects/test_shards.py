@@ -21,6 +21,12 @@ def test_a_shard_is_read_from_a_text_and_from_schedulers() -> None:
     assert shard_of_environment({"RANK": "0", "WORLD_SIZE": "4"}) == Shard(1, 4)
     array = {"SLURM_ARRAY_TASK_ID": "9", "SLURM_ARRAY_TASK_COUNT": "3"}
     assert shard_of_environment({**array, "SLURM_ARRAY_TASK_MIN": "5", "SLURM_ARRAY_TASK_STEP": "2"}) == Shard(3, 3)
+    step = {"SLURM_PROCID": "1", "SLURM_NTASKS": "4"}
+    assert shard_of_environment(step) == Shard(2, 4)
+    assert shard_of_environment({**array, **step, "SLURM_ARRAY_TASK_MIN": "9"}) == Shard(2, 12)
+    script = {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "ENVIRONMENT": "BATCH"}
+    assert shard_of_environment(script) == Shard(), "a batch script is no task of a step"
+    assert shard_of_environment({**script, "SLURM_STEP_ID": "0"}) == Shard(1, 4)
     assert shard_of_environment({"RANK": "1"}) == shard_of_environment({}) == Shard()
     with pytest.raises(ValueError, match="RANK='x': expected a whole number"):
         shard_of_environment({"RANK": "x", "WORLD_SIZE": "2"})

@@ -326,6 +326,51 @@ def test_answers_are_kept_as_they_come_and_not_asked_again(
     assert len(questions) == 20, "so do other aliases, where they count"
 
 
+def test_shards_share_the_asking_and_the_whole_asks_nothing_more(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second shard is stopped after its own blocks of three facts; the first asks the others."""
+    from spiritlens.studies import kept_answers, pairs
+
+    known = {prompt.id for each in asked.pairs for prompt in each.prompts if each.known[prompt.kind]}
+    asked_together: list[tuple[str, ...]] = []
+
+    def answering(lens: "sl.Lens", prompts: tuple["sl.Prompt", ...]) -> tuple[bool, ...]:
+        if len(asked_together) == stop_after:
+            raise KeyboardInterrupt
+        asked_together.append(tuple(prompt.fact_id for prompt in prompts if prompt.kind == "T2T"))
+        return tuple(prompt.id in known for prompt in prompts)
+
+    monkeypatch.setattr(pairs, "TOGETHER", 3)
+    monkeypatch.setattr(kept_answers, "known_prompts", answering)
+    about = {"voice": "espeak:en-us", "phrasing": "held out", "answers": tmp_path / "answers.jsonl"}
+    stop_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        ask(lens, facts, shard=sl.effects.Shard(2, 2), **about)
+    stop_after = -1
+    first = ask(lens, facts, shard=sl.effects.Shard(1, 2), **about)
+    ids = [fact.id for fact in facts]
+    assert asked_together == [tuple(ids[start : start + 3]) for start in (3, 9, 0, 6)]
+    assert sorted(path.name for path in (tmp_path / "answers").iterdir()) == ["1-of-2.jsonl", "2-of-2.jsonl"]
+    whole = ask(lens, facts, **about)
+    assert len(asked_together) == 4
+    assert [each.known for each in whole.pairs] == [each.known for each in first.pairs]
+    assert [each.known for each in whole.pairs] == [each.known for each in asked.pairs]
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 20, "the whole has all answers in one file"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_shard_stops_asking_at_the_very_fact_where_one_process_does(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], tmp_path: Path, number: int
+) -> None:
+    about = {"voice": "espeak:en-us", "phrasing": "held out", "enough": 3}
+    whole = ask(lens, facts, **about)
+    shard = ask(lens, facts, answers=tmp_path / "answers.jsonl", shard=sl.effects.Shard(number, 3), **about)
+    assert [each.fact.id for each in shard.pairs] == [each.fact.id for each in whole.pairs]
+    assert whole.n_known == 3
+    assert whole.pairs[-1].known_in_both
+
+
 def test_facts_asked_together_are_asked_as_one_by_one(
     lens: "sl.Lens", facts: tuple["sl.Fact", ...], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

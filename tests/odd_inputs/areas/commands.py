@@ -73,6 +73,19 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield trace("--out below a file", "--out", f"{file}/runs", words=("is a file", "folder"))
     yield trace("--device gpu", "--device", "gpu", words=("device='gpu'", "cpu"))
     yield trace("--device of nothing", "--device", "", words=("device=''", "cpu"))
+    for value in ("0", "-2"):
+        yield trace(f"--workers {value}", "--workers", value, words=(f"workers={value}", "≥ 1"))
+        yield trace(f"--threads {value}", "--threads", value, words=(f"threads={value}", "≥ 1"))
+    yield trace("--workers two", "--workers", "two", words=("--workers",))
+    yield trace("--cluster pbs", "--cluster", "pbs", words=("--cluster", "slurm"))
+    for option, name in (("--partition", "partition"), ("--gpus", "gpus"), ("--hours", "hours")):
+        yield trace(f"{option} without SLURM", option, "1", words=(f"{name}=", "cluster='slurm'"))
+    for option, value in (("--hours", "0"), ("--hours", "nan"), ("--memory-gb", "-1"), ("--memory-gb", "inf")):
+        name = option[2:].replace("-", "_")
+        yield trace(f"{option} {value}", "--cluster", "slurm", option, value, words=(f"{name}=", "> 0"))
+    yield trace("--gpus -1", "--cluster", "slurm", "--gpus", "-1", words=("gpus=-1", "≥ 0"))
+    yield trace("--partition of nothing", "--cluster", "slurm", "--partition", "", words=("partition", "empty"))
+    yield trace("a shard and workers", "--shard", "1/2", "--workers", "2", words=("shard 1/2", "workers"))
     yield trace("--dtype int4", "--dtype", "int4", words=("--dtype", "bfloat16"))
     yield trace("a model that is not there", "--model", "./none", words=("none",))
     yield trace("a value too many", "embedded", words=("embedded",))

@@ -25,6 +25,37 @@ def cases(bench: Bench) -> Iterator[Odd]:
     yield from _rules()
     yield from _cells(bench)
     yield from _untrained(bench)
+    yield from _workers(bench)
+
+
+def _workers(bench: Bench) -> Iterator[Odd]:
+    """Before a worker is started."""
+    settings = sl.studies.StudySettings()
+    place = sl.effects.RunFolder(bench.folder())
+    job = sl.studies.StudyJob(sl.studies.Source(), place, settings)
+    for workers in (None, 2, "2", sl.studies.Workers):
+        yield error(
+            "hand_over", f"workers={workers!r:.30}", lambda w=workers: sl.studies.hand_over(job, w), "Workers(4)"
+        )
+    for name, value in (("workers", 0), ("workers", 1.5), ("workers", True), ("threads", 0), ("threads", "all")):
+        odd = sl.studies.Workers(**{name: value})
+        yield error("hand_over", f"{name}={value!r}", lambda w=odd: sl.studies.hand_over(job, w), f"{name}=", "whole")
+    for name, value in (("hours", math.nan), ("memory_gb", "much"), ("hours", 0)):
+        odd = sl.studies.Workers(2, "slurm", **{name: value})
+        yield error("hand_over", f"{name}={value!r}", lambda w=odd: sl.studies.hand_over(job, w), f"{name}=", "number")
+    odd = sl.studies.Workers(2, "pbs")
+    yield error("hand_over", "an unknown cluster", lambda: sl.studies.hand_over(job, odd), "cluster=", "local, slurm")
+    for odd in (None, "study", place):
+        yield error(
+            "hand_over", f"job={odd!r:.20}", lambda j=odd: sl.studies.hand_over(j, sl.studies.Workers()), "StudyJob"
+        )
+    for source in (None, "embedded"):
+        said = (f"source={source!r}", lambda source=source: sl.studies.StudyJob(source, place, settings))
+        yield error("StudyJob", *said, "source=", "Source")
+    for odd in (None, "few"):
+        said = (f"settings={odd!r}", lambda odd=odd: sl.studies.StudyJob(job.source, place, odd))
+        yield error("StudyJob", *said, "settings=", "StudySettings")
+    yield error("StudyJob", "a path", lambda: sl.studies.StudyJob(job.source, "run", settings), "place=", "RunFolder")
 
 
 def _untrained(bench: Bench) -> Iterator[Odd]:

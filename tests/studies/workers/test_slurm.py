@@ -1,0 +1,114 @@
+"""Workers on a real SLURM of one node: done, requeued after a signal, killed and started again; arrays are equal."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from one_node_slurm import missing_programs, one_node_slurm
+from small_study import command, unlike
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(missing_programs()),
+        reason=f"Debian's slurmctld, slurmd, slurm-client or munge is missing: {', '.join(missing_programs())}",
+    ),
+]
+PATIENCE_S = 600
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with one_node_slurm(tmp_path_factory.mktemp("slurm")) as found:
+        yield found
+
+
+def asked(variables: dict[str, str], *words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, env=os.environ | variables, check=True).stdout
+
+
+def until(holds: Callable[[], object], what: str) -> None:
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < PATIENCE_S, f"waited for {what}"
+        time.sleep(0.2)
+
+
+def submitted(out: Path, variables: dict[str, str], *options: str) -> tuple[str, str]:
+    """The numbers of the array and of the joining job."""
+    done = command(out, "--cluster", "slurm", "--workers", "2", *options, variables=variables)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"an array of 2 jobs, (\d+), and job (\d+), which joins them", done.stdout)
+    assert found is not None, done.stdout
+    return found[1], found[2]
+
+
+def told(variables: dict[str, str], job: str) -> str:
+    """What SLURM knows of a job, also of one that has ended."""
+    return asked(variables, "scontrol", "show", "job", job)
+
+
+def queue_is_empty(variables: dict[str, str]) -> bool:
+    return not asked(variables, "squeue", "--noheader").strip()
+
+
+def logs(out: Path) -> str:
+    return "\n".join(path.read_text() for path in sorted((out / "jobs").rglob("*_log.*")))
+
+
+def test_an_array_whose_job_is_requeued_makes_what_one_process_makes(
+    variables: dict[str, str], one_process: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    array, join = submitted(out, variables, "--partition", "main", "--hours", "2", "--memory-gb", "3")
+    until(lambda: (out / "study.json").is_file(), "the first worker's model")
+    asked(variables, "scancel", "--signal=USR2", f"{array}_0")
+    until(lambda: "Requeued job" in logs(out), "the requeueing of a job that was told to end")
+    until(
+        lambda: "Reason=BeginTime" in asked(variables, "scontrol", "show", "job", f"{array}_0"),
+        "its place in the queue",
+    )
+    asked(variables, "scontrol", "update", f"JobId={array}_0", "StartTime=now")  # SLURM would wait for two minutes
+    until(lambda: queue_is_empty(variables), "the end of all jobs")
+    assert "State=COMPLETED" in told(variables, join), logs(out)
+    assert "Restarts=1" in told(variables, f"{array}_0")
+    assert unlike(one_process, out) == []
+    assert (out / "index.html").is_file()
+
+
+def test_a_killed_job_drops_the_joining_and_the_same_command_goes_on(
+    variables: dict[str, str], one_process: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    array, join = submitted(out, variables)
+    until(lambda: (out / "study.json").is_file(), "the first worker's model")
+    asked(variables, "scancel", "--signal=KILL", f"{array}_0")
+    until(lambda: queue_is_empty(variables), "the end of all jobs")
+    assert "State=COMPLETED" not in told(variables, join)
+    assert not (out / "effects.nc").exists()
+    _, join = submitted(out, variables)
+    until(lambda: queue_is_empty(variables), "the end of all jobs")
+    assert "State=COMPLETED" in told(variables, join), logs(out)
+    assert unlike(one_process, out) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--partition", "nowhere"), "invalid partition specified: nowhere"),
+        (("--gpus", "3"), "Invalid generic resource"),
+        (("--memory-gb", "1e6"), "Memory specification can not be satisfied"),
+    ],
+)
+def test_what_slurm_refuses_is_told_in_one_line(
+    variables: dict[str, str], tmp_path: Path, options: tuple[str, ...], reason: str
+) -> None:
+    done = command(tmp_path, "--cluster", "slurm", "--workers", "2", *options, variables=variables)
+    assert done.returncode == 1
+    assert done.stderr.startswith("spiritlens: SLURM refused the jobs (")
+    assert reason in done.stderr
+    assert asked(variables, "squeue", "--noheader").strip() == ""
