@@ -20,6 +20,7 @@ from typing import Any
 
 import xarray as xr
 
+from spiritlens.comparison.belonging import other_effects
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.schema import site_axis
 from spiritlens.prompts.prompt import Prompt
@@ -49,6 +50,8 @@ def contents_of(
     ordered = sorted(datasets, key=lambda name: site_axis(datasets[name]) != "role")  # by role first, else as given
     table = facts_table({name: datasets[name] for name in ordered}, prompts)
     first = datasets[ordered[0]]
+    if comparison is not None and other_effects(comparison, first):
+        comparison = None  # it is of another dataset of the page
     header: dict[str, Any] = {
         "format": FORMAT,
         **table.pack(packing),

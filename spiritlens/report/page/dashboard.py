@@ -18,6 +18,7 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.arguments import shown as shown_value
+from spiritlens.comparison.belonging import other_effects
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.averages import average, average_total, obstacle
 from spiritlens.effects.metric_words import words_of
@@ -76,8 +77,8 @@ def dashboard(
     such as those of `spiritlens.report.figures`; `facts` which facts are averaged; `sounds` where they lie. Each
     kind of result has its section (`spiritlens.report.page.sections.kinds`).
 
-    Raises ValueError for what no section shows (the sentence says what is shown), and for prompts that are not theirs;
-    OSError where it cannot be written.
+    Raises ValueError for what no section shows (the sentence says what is shown), for prompts that are not theirs and
+    a comparison of other effects; OSError where it cannot be written.
     """
     path = _given_folder(folder) / "index.html"
     results = _given_results(effects)
@@ -87,9 +88,8 @@ def dashboard(
     check_choice("facts", facts, Facts)
     check_choice("sounds", sounds, Sounds)
     _check_values(texts, comparison)
-    if comparison is None:
-        comparison = next((one for one in results.values() if isinstance(one, Comparison)), None)
     traced = {name: one for name, one in results.items() if _schema(one) == SCHEMA}
+    comparison = _comparison(comparison, results, list(traced.values()))
     main = _main(traced)
     others = {name: one for name, one in results.items() if name not in main}
     first = _first(main, "role") if main else None
@@ -112,6 +112,21 @@ def dashboard(
         contents=contents,
         headline=headline(contents.header) if traced else (),
     )
+
+
+def _comparison(given: Comparison | None, results: Mapping[str, Any], traced: list[xr.Dataset]) -> Comparison | None:
+    """The comparison whose findings lead the page: the one that was given, which must be of effects on the page, else
+    the first among the results that is."""
+    found = [one for one in results.values() if isinstance(one, Comparison)] if given is None else [given]
+    for one in found:
+        reasons = [other_effects(one, effects) for effects in traced]
+        if not all(reasons) or not traced:
+            return one
+        if given is not None:
+            raise ValueError(
+                f"comparison= is not of the effects on this page ({reasons[0]}): pass what sl.compare returns for them"
+            )
+    return None
 
 
 def _main(traced: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:

@@ -170,7 +170,7 @@ function cellWords(map, row, layer) {
   const status = map.status(row, layer);
   const value = map.value(row, layer);
   const told = status >= STATUS.SCREENED ? STATUS_WORDS[status] : `effect ${number(value)}`;
-  const share = status < STATUS.SCREENED && map.total > Math.abs(map.floor) ? `, ${decimals(value / map.total, digitsFor(value / map.total))} of the total effect` : "";
+  const share = status < STATUS.SCREENED && map.total > Math.abs(map.floor) ? `, ${number(value / map.total)} of the total effect` : "";
   return [`layer ${layerWords(map, layer)}`, rowWords(map.rows[row]), told + share, ...(status < STATUS.SCREENED ? [STATUS_WORDS[status]] : [])];
 }
 
@@ -182,6 +182,6 @@ function layerWords(map, layer) {
 function rowWords(row) {
   if (row.word === undefined) return row.label;
   const part = row.part && row.part !== "none" ? ` (${row.part})` : "";
-  const time = Number.isFinite(row.start) ? `, ${decimals(row.start, 2)}–${decimals(row.end, 2)} s` : "";
+  const time = Number.isFinite(row.start) ? `, ${fixed(row.start)}–${fixed(row.end)} s` : "";
   return `token ${row.label}${row.word ? ` of ‘${row.word}’` : ""}, ${row.role}${part}${time}`;
 }
