@@ -36,10 +36,10 @@ from spiritlens.report.methods.sentences import (
     model_words,
     settings_table,
 )
-from spiritlens.report.page.contents import contents_of
+from spiritlens.report.page.contents import Deeper, contents_of
 from spiritlens.report.page.document import Contents, Plot, Section, Table, Texts, write_page
 from spiritlens.report.page.findings import headline, linked
-from spiritlens.report.page.sections.commands import deeper
+from spiritlens.report.page.sections.commands import deeper as not_run
 from spiritlens.report.page.sections.effects import done_text
 from spiritlens.report.page.sections.given import Among
 from spiritlens.report.page.sections.kinds import KINDS, BringsSections, given_result, sections_of, sentences_of
@@ -93,13 +93,15 @@ def dashboard(
     main = _main(traced)
     others = {name: one for name, one in results.items() if name not in main}
     first = _first(main, "role") if main else None
+    theirs = sections_of(others, Among(facts, first))
     sections = [
         *(_sections(main, accuracy, facts) if main else []),
-        *sections_of(others, Among(facts, first)),
+        *theirs,
         *_more(figures),
         *_not_run(results, traced, facts),
     ]
-    contents = contents_of(traced, prompts, comparison, facts, sounds, path.parent) if traced else Contents()
+    deeper = Deeper(results, theirs)
+    contents = contents_of(traced, prompts, comparison, facts, sounds, path.parent, deeper) if traced else Contents()
     measured = {name: one for name, one in results.items() if isinstance(one, xr.Dataset)}
     return write_page(
         path,
@@ -156,7 +158,7 @@ def _more(figures: Sequence[go.Figure]) -> list[Section]:
 
 def _not_run(results: Mapping[str, Any], traced: Mapping[str, xr.Dataset], facts: Facts) -> list[Section]:
     """How to go deeper, where that was not done."""
-    commands = deeper(traced, any(_schema(one) == PATHS_SCHEMA for one in results.values()), facts)
+    commands = not_run(traced, any(_schema(one) == PATHS_SCHEMA for one in results.values()), facts)
     return [Section("deeper", "What was not run", "", commands=commands)] if commands else []
 
 

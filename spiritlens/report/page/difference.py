@@ -43,7 +43,7 @@ def packed_difference(
             pairs = paired(maps, maps, kinds, facts)
         except ValueError:
             return None
-        places = _places(effects, kinds, facts, len(pairs.subjects))
+        places = paired_places(effects, kinds, facts, len(pairs.subjects))
         metrics[name] = _metric(pairs, packing, packs_facts=places is None)
     if pairs is None:
         return None
@@ -53,7 +53,7 @@ def packed_difference(
         "rows": list(pairs.roles),
         "components": list(pairs.components),
         "layers": list(pairs.layers),
-        "facts": packing.texts("difference", _names(effects, kinds, facts, len(pairs.subjects))),
+        "facts": packing.texts("difference", paired_names(effects, kinds, facts, len(pairs.subjects))),
         "n_facts": len(pairs.subjects),
         "n_subjects": len(set(pairs.subjects.tolist())),
         "compared": packing.numbers("difference", pairs.cells.astype(np.int64)),
@@ -62,7 +62,7 @@ def packed_difference(
     }
 
 
-def _places(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> Any:
+def paired_places(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> Any:
     """The one prompt of each paired fact in each modality [modality fact]; None where there are several."""
     if effects.attrs["at"] != "role":
         return None
@@ -80,7 +80,7 @@ def _usable(effects: xr.Dataset, facts: Facts) -> Any:
     return effects["known"].values == 1 if facts == "known" else np.ones(effects.sizes["prompt"], dtype=bool)
 
 
-def _names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> list[str]:
+def paired_names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> list[str]:
     """The paired facts, in the order in which `paired` has them."""
     chosen = _usable(effects, facts)
     names, modality = fact_names(effects), effects["modality"].values

@@ -2,8 +2,7 @@
 // keys go along them, a click or Enter opens a fact.
 
 /** `facts`: {fact, first, second}; `title` says what they differ in. */
-function drawStrip(title, facts, [mean, low, high]) {
-  const about = header.difference;
+function drawStrip(title, facts, [mean, low, high], about = header.difference) {
   const host = document.getElementById("difference-dots");
   const names = texts(about.facts);
   const width = Math.max(280, host.clientWidth || 600), height = 96, left = 14;
