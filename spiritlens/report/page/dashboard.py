@@ -38,7 +38,7 @@ from spiritlens.report.methods.sentences import (
 )
 from spiritlens.report.page.contents import Deeper, contents_of
 from spiritlens.report.page.document import Contents, Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.findings import headline, linked
+from spiritlens.report.page.findings import MAIN_VIEWS, headline, linked
 from spiritlens.report.page.sections.commands import deeper as not_run
 from spiritlens.report.page.sections.effects import done_text
 from spiritlens.report.page.sections.given import Among
@@ -107,7 +107,14 @@ def dashboard(
         path,
         title=texts.title,
         lead=_lead(measured),
-        findings=linked(texts.findings or (comparison.findings if comparison is not None else ()), comparison),
+        findings=linked(
+            texts.findings or (comparison.findings if comparison is not None else ()),
+            comparison,
+            [
+                *(MAIN_VIEWS[: 2 + bool(contents.header["difference"])] if traced else []),
+                *(one.key for one in sections),
+            ],
+        ),
         sections=sections,
         methods=[*texts.notes, *_methods(results, traced, facts)],
         settings=Table("Settings", settings_table(measured)),

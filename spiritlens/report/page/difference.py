@@ -96,8 +96,11 @@ def _metric(pairs: Pairs, packing: Packing, *, packs_facts: bool) -> Described:
         arrays = {"first": both[0], "second": both[1], "difference": both[1] - both[0]}
         found[quantity] = {name: _summary(array, pairs, packing) for name, array in arrays.items()}
     own = [one for side in pairs.values for one in side] if packs_facts else []
-    apart = cluster_interval(pairs.totals[1] - pairs.totals[0], pairs.subjects, confidence=0.95)
-    total = [float(one) if np.isfinite(one) else None for one in (apart.mean, apart.low, apart.high)]
+    three = (*pairs.totals, pairs.totals[1] - pairs.totals[0])
+    found_totals = [cluster_interval(one, pairs.subjects, confidence=0.95) for one in three]
+    total = [
+        [float(end) if np.isfinite(end) else None for end in (one.mean, one.low, one.high)] for one in found_totals
+    ]
     totals = packing.numbers("difference", pairs.totals)
     return {
         **found,

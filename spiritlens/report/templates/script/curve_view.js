@@ -31,18 +31,22 @@ function drawCurves(host, { layers, curves, crossings = [], thin = [], title, he
   });
   thin.forEach((one) => svg.append(shape("path", { class: "thin", d: line(one.mean), stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash })));
   curves.forEach((one) => {
-    const bold = marked === "curves" && one.row === "subject";
+    const meant = one.row === "subject" && (!chosen.kind || chosen.kind === one.kind);
+    const bold = marked === "curves" && meant;
     svg.append(shape("path", { class: bold ? "curve marked" : "curve", d: line(one.mean), stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash }));
     one.mean.forEach((value, place) => Number.isFinite(value) && svg.append(shape("circle", { class: "point", cx: x(place), cy: y(value), r: 2.6, fill: KIND_COLOURS[one.kind] })));
+    const peak = one.mean.indexOf(Math.max(...one.mean.filter(Number.isFinite)));
+    if (marked === "peaks" && meant && peak >= 0) svg.append(shape("circle", { class: "outlined peak", "data-kind": one.kind, "data-layer": layers[peak], cx: x(peak), cy: y(one.mean[peak]), r: 8 }));
   });
   if (right > 100) endLabels(svg, curves, x(layers.length - 1) + 10, y, height - PANEL.bottom);
   crossings.forEach((one, index) => {
     const place = placeOf(layers, one.at);
-    svg.append(shape("line", { class: marked === "crossings" ? "crossing marked" : "crossing", x1: x(place), x2: x(place), y1: PANEL.top, y2: PANEL.top + inner.height, stroke: KIND_COLOURS[one.kind] }));
+    const meant = marked === "crossings" && (!chosen.kind || chosen.kind === one.kind);
+    svg.append(shape("line", { class: meant ? "crossing marked" : "crossing", x1: x(place), x2: x(place), y1: PANEL.top, y2: PANEL.top + inner.height, stroke: KIND_COLOURS[one.kind] }));
     if (one.low !== null) svg.append(shape("line", { class: "crossing-interval", stroke: KIND_COLOURS[one.kind],
       x1: x(placeOf(layers, one.low)), x2: x(placeOf(layers, one.high)), y1: PANEL.top + 12 + 14 * index, y2: PANEL.top + 12 + 14 * index }));
     svg.append(shape("text", { class: "crossing-label", x: x(placeOf(layers, one.low ?? one.at)) - 6, y: PANEL.top + 16 + 14 * index, "text-anchor": "end", fill: KIND_COLOURS[one.kind] }, `${one.kind} ${rounded(one.at, 1)}`));
-    if (marked === "crossings") svg.append(shape("circle", { class: "outlined", cx: x(place), cy: y(meeting(curves, one.kind, layers, place)), r: 11 }));
+    if (meant) svg.append(shape("circle", { class: "outlined", cx: x(place), cy: y(meeting(curves, one.kind, layers, place)), r: 11 }));
   });
   const guide = shape("line", { class: "guide", y1: PANEL.top, y2: PANEL.top + inner.height, visibility: "hidden" });
   svg.append(guide);

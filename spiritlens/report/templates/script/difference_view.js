@@ -111,5 +111,10 @@ function drawTotals({ metric }) {
   const source = about.metrics[metric];
   const totals = numbers(source.totals);
   const facts = Array.from({ length: about.n_facts }, (_, fact) => ({ fact, first: totals[fact], second: totals[about.n_facts + fact] }));
-  drawStrip("total effect", facts, source.total);
+  const host = document.getElementById("difference-dots");
+  const sides = [[0, about.kinds[0]], [1, about.kinds[1]], [null, "difference"]];
+  keepingFocus(host, () => host.replaceChildren(...sides.map(([side, kind]) => {
+    const meant = chosen.mark === "totals" && (!chosen.kind || chosen.kind === kind);
+    return make("div", { class: meant ? "totals marked" : "totals", "data-kind": kind }, strip("total effect", facts, source.total[side ?? 2], about, side));
+  })));
 }

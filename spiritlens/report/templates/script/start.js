@@ -34,7 +34,7 @@ async function start() {
   ["first", "facts"].map((id) => document.getElementById(id)).filter(Boolean).forEach(spacePlays);
   document.documentElement.dataset.readyAt = performance.now();
   document.documentElement.dataset.ready = "yes";
-  follow(["component", "metric", "quantity", "plain", "mark", "layer", "head", "fact"], drawFirst);
+  follow(["component", "metric", "quantity", "plain", "mark", "kind", "layer", "head", "fact"], drawFirst);
   follow(["fact", "voice", "phrasing"], drawFirstPlayer);
   whenSeen("facts", async () => { await open("maps", "tokens"); startList(); await drawFact(); });
   follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice", "phrasing"], redraw("facts", drawFact));
@@ -47,7 +47,7 @@ async function start() {
       choice("Metric", "metric", Object.keys(compared.metrics).map((name) => [name, name])),
       choice("Shown", "quantity", [["share", "share of the total effect"], ["effect", "effect"]]), ...byHead, ...roles);
     whenSeen("difference", drawDifference);
-    follow(["component", "metric", "quantity", "fact", "layer", "head", "word", "mark", "by"], redraw("difference", drawDifference));
+    follow(["component", "metric", "quantity", "fact", "layer", "head", "word", "mark", "kind", "by"], redraw("difference", drawDifference));
   }
   startLayers();
   whenSeen("layers", drawLayers);
