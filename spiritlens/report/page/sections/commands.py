@@ -57,6 +57,9 @@ paths = sl.attribute_edges(
 )
 page = sl.dashboard({{"by role": effects, "edges": paths}}, "page", prompts=prompts)
 print(f"{{page}}#view=layers&layer=@layer@&head=@head@")"""
+DEFAULT_NOISE = (
+    "What was done here cannot be repeated from what it tells of itself; these lines do it with the default noise:"
+)
 HEAD = {
     "sender": 'sl.paths.Sender("z", @layer@, @head@)',
     "receivers": ", ".join(f'sl.paths.Receiver("{letter}_input", @layer@, @head@)' for letter in "qkv"),
@@ -76,9 +79,7 @@ def lines_of_layer(effects: Mapping[str, xr.Dataset]) -> dict[str, str]:
     own = [one for one in effects.values() if _repeats(one)]
     parts = _parts(own[0]) if own else _default_parts(next(iter(effects.values())))
     return {
-        "changed": ""
-        if own
-        else "What was done here cannot be repeated line by line: these lines use the default noise.",
+        "changed": "" if own else DEFAULT_NOISE,
         "heads": LAYER.format(**parts),
         "out of": OUT_OF.format(**parts, sender=HEAD["sender"]),
         "into": INTO.format(**parts, receivers=HEAD["receivers"]),

@@ -8,7 +8,7 @@ async function drawHeadDifference(host) {
   const component = about.components.includes(chosen.component) ? chosen.component : about.components[0];
   const metric = about.metrics[chosen.metric] ? chosen.metric : Object.keys(about.metrics)[0];
   const quantity = chosen.quantity === "effect" ? "effect" : "share";
-  const role = about.rows.includes(chosen.word) ? chosen.word : about.rows.includes("read-out") ? "read-out" : about.rows[0];
+  const role = about.rows.includes(chosen.word) ? chosen.word : about.rows.includes("read-out") ? "read-out" : about.rows[about.rows.length - 1];
   const what = { component, metric, quantity };
   const [c, r] = [about.components.indexOf(component), about.rows.indexOf(role)];
   const at = (head, layer) => ((c * about.layers.length + layer) * about.heads.length + head) * about.rows.length + r;
@@ -22,7 +22,7 @@ async function drawHeadDifference(host) {
   const totals = heads ? heads.total.mean.map((row) => Math.abs(row[namedPlace(heads.metrics, metric)])).filter(Number.isFinite) : [1];
   const limit = (quantity === "share" ? 1 : Math.max(...totals)) / OF_HEADS;
   const names = [...about.kinds, `${about.kinds[1]} − ${about.kinds[0]}`];
-  const panels = names.map((name, side) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · ${role} · n = ${several(about.n_facts, "fact")}`),
+  const panels = names.map((name, side) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · ${component}, ${role} · n = ${several(about.n_facts, "fact")}`),
     make("div", { class: "map-host" }), tableBehind(`the map ${name} by head`, () => gridOf(maps[side]))));
   host.replaceChildren(...panels);
   maps.forEach((map, side) => drawMap(panels[side].querySelector(".map-host"), map, {

@@ -77,7 +77,7 @@ function linksTo(level) {
 function linesFor(step, what, layer, head) {
   const lines = header.deeper.commands;
   const code = lines[step].replaceAll("@layer@", layer).replaceAll("@head@", head);
-  return commandBlock(`${what}${lines.changed ? ` ${lines.changed}` : ""}`, code);
+  return commandBlock(`${what} ${lines.changed || "These lines run them:"}`, code);
 }
 
 function allLayers() {
@@ -90,7 +90,7 @@ function allLayers() {
     ? [...groupRows(about, what, (column) => [column, 0]), ...differenceRows(header.difference, what, (column) => [column, 0])]
     : largest(groupRows(about, what, (cell) => cell));
   const component = named(about.components, what.component).words;
-  return rowsStep("All layers", `${component}, ${what.role}${whole ? "" : ", the largest head of each layer"}: choose a layer to see its heads.`,
+  return rowsStep("All layers", `${component}, ${what.role}${whole ? "" : ", the largest head of each layer"}`, "choose a layer to see its heads",
     { rows, columns: about.layers, along: "layer", about, what, of: whole ? 1 : OF_HEADS, onChoose: (_, layer) => openLayer(layer) });
 }
 
@@ -101,25 +101,25 @@ function headsOfLayer(layer) {
   const place = heads ? heads.layers.indexOf(layer) : -1;
   if (place < 0) {
     const known = headsInEdges(layer).map((head) => make("button", { type: "button", "data-focus": `head ${head}`, onclick: () => openLayer(layer, { head }) }, `L${layer}H${head}`));
-    return { words, parts: [linesFor("heads", `The heads of layer ${layer} were not run. These lines run them:`, layer, ""),
+    return { words, parts: [linesFor("heads", `The heads of layer ${layer} were not run.`, layer, ""),
       known.length ? make("p", { class: "choices" }, "Paths were run of ", known) : null, mlp, linksTo("heads")] };
   }
   const what = { ...layerChoice(), component: named(heads.components, chosen.component).name };
   if (!heads.rows.includes(what.role)) what.role = heads.rows[heads.rows.length - 1];
   const cell = (column) => [place, column];
   const rows = [...groupRows(heads, what, cell), ...differenceRows(header.deeper.difference, what, cell), ...ownRows(sets.get(header.deeper.heads), what, cell)];
-  const step = rowsStep(words, `${named(heads.components, what.component).words}, ${what.role}: choose a head to see its paths.`,
+  const step = rowsStep(words, `${named(heads.components, what.component).words}, ${what.role}`, "choose a head to see its paths",
     { rows, columns: heads.heads, along: "head", about: heads, what, of: OF_HEADS, layer, onChoose: (_, head) => openLayer(layer, { head }) });
   return { ...step, parts: [...step.parts, mlp, linksTo("heads")] };
 }
 
 /** A step that is a map: modalities and their difference as rows. */
-function rowsStep(words, caption, { rows, columns, along, about, what, of, layer, onChoose }) {
+function rowsStep(words, caption, hint, { rows, columns, along, about, what, of, layer, onChoose }) {
   const map = mapOfRows(rows, columns);
   const m = namedPlace(about.metrics, what.metric);
   const limit = (what.quantity === "share" ? 1 : Math.max(...about.total.mean.map((row) => Math.abs(row[m])).filter(Number.isFinite)) || 1) / of;
   const unit = what.quantity === "share" ? "share of the total effect" : `effect on the ${named(about.metrics, what.metric).words}`;
-  const panel = make("figure", { class: "panel", "data-step": along }, make("figcaption", {}, `${caption} ${unit}.`), make("div", { class: "map-host" }),
+  const panel = make("figure", { class: "panel", "data-step": along }, make("figcaption", {}, `${caption} · ${unit}: ${hint}.`), make("div", { class: "map-host" }),
     colourBar(`${unit} (full colour: ${of === 1 ? "" : "a quarter of "}the total effect)`, limit), tableBehind(words, () => rowsTable(map, columns, along)));
   panel.append(takeAway(words, panel, () => rowsTable(map, columns, along)));
   const describe = (row, column) => {
@@ -145,9 +145,15 @@ function pathsOfHead(layer, head) {
   const parts = ["out of", "into"].flatMap((side) => {
     const found = Object.entries(header.deeper.paths).map(([name, about]) => [name, about, edgesOf(about, side, layer, head)]).filter(([, , edges]) => edges.length);
     if (found.length) return found.map(([name, about, edges]) => edgePanel(name, about, side, nodeOf(layer, head), edges));
-    return [linesFor(side + kind, `Paths ${side} ${nodeOf(layer, head)} were not run. These lines run them:`, layer, head)];
+    return [linesFor(side + kind, `Paths ${side} ${nodeOf(layer, head)} were not run.`, layer, head)];
   });
   return { words, parts: [...parts, linksTo("paths")] };
+}
+
+/** The rows of averages, the one first that is shown where none is chosen. */
+function roleChoice(rows) {
+  const shown = rows.includes("read-out") ? "read-out" : rows[rows.length - 1];
+  return choice("Role", "word", [shown, ...rows.filter((row) => row !== shown)].map((row) => [row, row]));
 }
 
 /** The lists by which a layer, a head and what is shown are chosen; a head that was not run is named by its number. */
@@ -163,6 +169,6 @@ function startLayers() {
     ...(about ? [choice("Layer", "layer", [["", "all"], ...about.layers.map((layer) => [String(layer), String(layer)])])] : []),
     known.length ? choice("Head", "head", [["", "all"], ...known.map((head) => [String(head), String(head)]), ["mlp", "MLP"]])
       : make("label", { class: "choice" }, "Head ", field),
-    ...(about ? [choice("Role", "word", about.rows.map((row) => [row, row]))] : []));
+    ...(about ? [roleChoice(about.rows)] : []));
   if (!known.length) { follow(["layer", "head"], show); show(); }
 }

@@ -41,7 +41,7 @@ async function start() {
   const compared = header.difference ?? header.deeper.difference;
   if (compared) {
     const byHead = header.difference && header.deeper.difference ? [choice("Cells", "by", [["", "roles by layer"], ["head", "heads by layer"]])] : [];
-    const roles = header.deeper.difference ? [choice("Role", "word", header.deeper.difference.rows.map((row) => [row, row]))] : [];
+    const roles = header.deeper.difference ? [roleChoice(header.deeper.difference.rows)] : [];
     document.getElementById("difference-choices").replaceChildren(
       choice("Component", "component", compared.components.map((name) => [name, name])),
       choice("Metric", "metric", Object.keys(compared.metrics).map((name) => [name, name])),

@@ -81,5 +81,5 @@ def test_lines_of_a_layer_and_a_head_run_as_they_stand(
 
 def test_lines_say_where_they_cannot_repeat(roles: xr.Dataset) -> None:
     lines = lines_of_layer({"by role": roles.assign_attrs(method="activation patching")})
-    assert lines["changed"].endswith("these lines use the default noise.")
+    assert lines["changed"].endswith("these lines do it with the default noise:")
     assert "sl.Noise()" in lines["heads"]
