@@ -24,6 +24,7 @@ from spiritlens.comparison.conditions import KIND_WORDS, and_listed
 from spiritlens.comparison.equivalence import Judged
 from spiritlens.comparison.estimates import bounds, two_digits
 from spiritlens.comparison.fact_identity import FactIdentity
+from spiritlens.comparison.said import Said, Spot, Stretch, about, joined
 from spiritlens.comparison.same_parts import served_sentences
 from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, TakenOver
 from spiritlens.effects.variance import VarianceComponents
@@ -32,27 +33,76 @@ from spiritlens.terms import READOUT
 LEVELS = {"remainder": "single measurements"}
 """What levels of a source are called, where it is not the source's name with an s."""
 
+TOTALS, FACTS = Spot("total effects"), Spot("facts")
 UNDECIDED = "neither a difference nor equality is shown"
 
 
 def sentences(comparison: Compared) -> tuple[str, ...]:
     """All sentences, in their order."""
+    return tuple(one.text for one in told(comparison))
+
+
+def told(comparison: Compared) -> tuple[Said, ...]:
+    """All sentences with what they speak of, in their order."""
+    conditions = [about(sentence, FACTS) for sentence in comparison.conditions]
     if comparison.closed:
-        return (_total(comparison), f"Nothing more is told: {comparison.closed}.", *comparison.conditions)
+        return (_of_total(comparison), about(f"Nothing more is told: {comparison.closed}.", TOTALS), *conditions)
     parts = (
-        _total(comparison),
-        _identity(comparison),
-        agreement_sentence(comparison),
-        _cells(comparison),
+        _of_total(comparison),
+        about(_identity(comparison), FACTS),
+        _of_maps(comparison),
+        _of_cells(comparison),
         _places(comparison),
-        *served_sentences(comparison.served, comparison.rules.margins.share),
+        *(
+            about(sentence, Spot("parts"))
+            for sentence in served_sentences(comparison.served, comparison.rules.margins.share)
+        ),
         *_second(comparison),
-        _together(comparison),
-        *_heard(comparison),
-        *_limits(comparison),
-        *comparison.conditions,
+        about(_together(comparison), Spot("map", metric=comparison.metric)),
+        *(about(sentence, TOTALS) for sentence in (*_heard(comparison), *_limits(comparison))),
+        *conditions,
     )
-    return tuple(part for part in parts if part)
+    return tuple(part for part in parts if part.text)
+
+
+# ---- what they speak of ----------------------------------------------------------------------------------------------
+
+
+def _of_total(comparison: Compared) -> Said:
+    """The facts; then both total effects; then their difference."""
+    text, metric = _total(comparison), comparison.metric
+    first, second = map(repr, comparison.total)
+    after = text.index(second, text.index(first) + len(first)) + len(second)
+    numbers = tuple(
+        (repr(one), Spot("total effects", kind=kind, metric=metric))
+        for one, kind in zip(comparison.total, comparison.kinds, strict=True)
+    )
+    apart = Spot("total effects", kind="difference", metric=metric)
+    return Said(text, (Stretch(0, Spot("total effects", metric=metric), numbers), Stretch(after, apart)))
+
+
+def _of_maps(comparison: Compared) -> Said:
+    text = agreement_sentence(comparison)
+    stretches: list[Stretch] = []
+    for one in comparison.components:
+        begins = text.find(one.component, stretches[-1].begins + 1 if stretches else 0)
+        stretches.append(Stretch(begins, Spot("map", component=one.component, metric=comparison.metric)))
+    return Said(text, tuple(stretches))
+
+
+def _of_cells(comparison: Compared) -> Said:
+    """All cells that differ (else that were compared), then the one that differs most."""
+    text, metric = _cells(comparison), comparison.metric
+    if not comparison.n_different:
+        return about(text, Spot("map", metric=metric))
+    largest = _largest(comparison)
+    cells = comparison.cells["difference"]
+    found = np.where(comparison.cells["verdict"].values == "different", np.abs(cells.values), -1.0)
+    place = dict(zip(cells.dims, np.unravel_index(int(np.argmax(found)), found.shape), strict=True))
+    at = {str(name): str(cells[name].values[index]) for name, index in place.items()}
+    cell = Spot("cell", component=at["component"], role=at["role"], layer=at["layer"], metric=metric)
+    cells_there = Spot("cells", component=at["component"], metric=metric)
+    return Said(text, (Stretch(0, cells_there), Stretch(text.index(largest), cell)))
 
 
 # ---- total effects ---------------------------------------------------------------------------------------------------
@@ -175,20 +225,34 @@ def role_words(role: str) -> str:
 # ---- layers ----------------------------------------------------------------------------------------------------------
 
 
-def _places(comparison: Compared) -> str:
+def _places(comparison: Compared) -> Said:
     residual = [one for one in comparison.components if one.component.startswith("resid")][:1]
-    parts = [part for one in residual for part in _handover(comparison, one)]
+    parts = [(part, _crossings(comparison, one)) for one in residual for part in _handover(comparison, one)]
     centred = [one for one in comparison.components if not np.isnan(one.centre_shift.value)]
     chosen = next((one for one in centred if one.component == "mlp_out"), centred[0] if centred else None)
     if chosen is not None:
         words = _judged_statistic("centre_shift", comparison, chosen)
-        parts.append(f"the centre of the effect of {chosen.component} at the subject over layers: {words}")
+        own = {"component": chosen.component, "metric": comparison.metric}
+        centre = f"the centre of the effect of {chosen.component} at the subject over layers: {words}"
+        parts.append((centre, Stretch(0, Spot("centre", **own))))
         if not np.isnan(chosen.peak_shift.value):
-            parts.append(f"its peak: {_judged_statistic('peak_shift', comparison, chosen)}")
+            peak = f"its peak: {_judged_statistic('peak_shift', comparison, chosen)}"
+            parts.append((peak, Stretch(0, Spot("peak", **own))))
     if not parts:
-        return "At the subject no component carries an effect in both modalities whose layers could be compared."
-    sentence = "; ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+        none = "At the subject no component carries an effect in both modalities whose layers could be compared."
+        return about(none, Spot("centre"))
+    return joined("", parts)
+
+
+def _crossings(comparison: Compared, one: ComponentComparison) -> Stretch:
+    """Each modality's layer of its own, what else is told of both."""
+    own = {"component": one.component, "metric": comparison.metric}
+    numbers = tuple(
+        (repr(taken.layer), Spot("crossing", kind=kind, **own))
+        for taken, kind in zip(one.taken_over, comparison.kinds, strict=True)
+        if taken.role
+    )
+    return Stretch(0, Spot("crossing", **own), numbers)
 
 
 def _handover(comparison: Compared, one: ComponentComparison) -> Iterator[str]:
@@ -244,22 +308,26 @@ def difference(judged: Judged, more: str, less: str, unit: str = "") -> str:
 # ---- what stands beside ----------------------------------------------------------------------------------------------
 
 
-def _second(comparison: Compared) -> Iterator[str]:
+def _second(comparison: Compared) -> Iterator[Said]:
     other = comparison.second
     if other is None:
         return
+    totals = Spot("total effects", kind="difference", metric=other.metric)
     if other.closed:
-        yield f"In the {other.words} nothing is told: {other.closed}."
+        yield about(f"In the {other.words} nothing is told: {other.closed}.", totals)
         return
     second = KIND_WORDS[comparison.kinds[1]]
-    parts = [f"total effects: {difference(other.total_difference, f'more {second}', f'less {second}')}"]
+    words = f"total effects: {difference(other.total_difference, f'more {second}', f'less {second}')}"
+    parts = [(words, Stretch(0, totals))]
     if other.centre is not None:
         words = difference(other.centre, f"layers later {second}", f"layers earlier {second}", "layers")
-        parts.append(f"the centre of {other.component} at the subject: {words}")
-    parts.append(f"{other.n_different} of {other.n_tested} cells differ")
+        spot = Spot("centre", component=other.component, metric=other.metric)
+        parts.append((f"the centre of {other.component} at the subject: {words}", Stretch(0, spot)))
+    cells = Spot("map", metric=other.metric)
+    parts.append((f"{other.n_different} of {other.n_tested} cells differ", Stretch(0, cells)))
     apart = disagreements(comparison, other)
     end = f"; the two metrics disagree about {and_listed(apart)}" if apart else ""
-    yield f"In the {other.words} the same is: {'; '.join(parts)}{end}."
+    yield joined(f"In the {other.words} the same is: ", parts, f"{end}.")
 
 
 def disagreements(comparison: Compared, other: Headline) -> list[str]:

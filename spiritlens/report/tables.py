@@ -18,6 +18,7 @@ from spiritlens.arguments import listed
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.sign_flips import simultaneous_interval
 from spiritlens.effects.statistics import fact_names, peak_layer
+from spiritlens.report.numerals import MINUS, NOTHING, fixed
 from spiritlens.report.paper.figure_numbers import figure_numbers as figure_numbers
 from spiritlens.report.paper.writing import csv as csv
 from spiritlens.report.paper.writing import frame as frame
@@ -90,14 +91,19 @@ def _for_all_layers(curve: xr.Dataset, group: int) -> tuple[Any, Any]:
 
 
 def shown(frame: pd.DataFrame, *, floats: str = "share") -> pd.DataFrame:
-    """The table as texts: floats as shares in per cent (floats="share") or with three digits (floats="number")."""
+    """The table as texts: floats as shares in per cent (floats="share"), where only none is 0 % and only all 100 %, or
+    with three decimals (floats="number"), by the rules of `spiritlens.report.numerals`."""
 
     def text(value: Any) -> str:
         if isinstance(value, (float, np.floating)):
             if np.isnan(value):
-                return "–"
-            return f"{100 * value:.0f}\u00a0%" if floats == "share" else f"{value:.3f}"
-        return str(value)
+                return NOTHING
+            return (
+                f"{fixed(100 * float(value), 0, apart=(0.0, 100.0))}\u00a0%"
+                if floats == "share"
+                else fixed(float(value), 3)
+            )
+        return str(value).replace("-", MINUS) if isinstance(value, (int, np.integer)) else str(value)
 
     result = frame.map(text)
     result.columns = pd.Index([str(name).replace("_", " ") for name in frame.columns])

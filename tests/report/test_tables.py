@@ -1,5 +1,6 @@
 """Tables: counts by facts, shares in per cent, peaks with their intervals."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -51,3 +52,14 @@ def test_peaks_are_those_of_the_averages(roles: xr.Dataset) -> None:
     assert subject["low"] < float(alone["low"])  # it was chosen for being largest
     assert subject["high"] > float(alone["high"])
     assert ("resid_pre", "final marker", "T2T") not in table.index
+
+
+def test_cells_are_written_by_the_rules_for_numbers() -> None:
+    rows = pd.DataFrame({"share": [0.004, 0.9962, 0.0, 1.0], "shift": [-3, 0, 1, 2]})
+    assert shown(rows)["share"].tolist() == ["0.4\u00a0%", "99.6\u00a0%", "0\u00a0%", "100\u00a0%"]
+    assert shown(rows)["shift"].tolist() == ["−3", "0", "1", "2"]
+    assert shown(pd.DataFrame({"low": [-0.0004, -0.5, np.nan]}), floats="number")["low"].tolist() == [
+        "−0.0004",
+        "−0.500",
+        "–",
+    ]

@@ -19,6 +19,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from spiritlens.arguments import check_choice, shown, told_keywords
+from spiritlens.comparison.belonging import check_compared
 from spiritlens.comparison.compared import Compared
 from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
 from spiritlens.comparison.shares import fact_shares
@@ -71,7 +72,7 @@ def difference_map(
     `comparison` is what `sl.compare(effects)` returned. `metric` None is that of the comparison, or the first.
 
     Returns a plotly figure. Raises ValueError for effects of one modality, without a fact that is known in both, or
-    with heads, and for a comparison of another metric.
+    with heads, and for a comparison of another metric or of other effects.
     """
     effects = without_heads(given_traces(effects))
     check_choice("quantity", quantity, Quantity)
@@ -80,6 +81,8 @@ def difference_map(
     kinds = KINDS if comparison is None else comparison.kinds
     maps = prompt_maps(effects, metric, "read-out")
     _check_kinds(effects, kinds)
+    if comparison is not None:
+        check_compared(comparison, effects)
     pairs = paired(maps, maps, kinds, facts)
     components = chosen_components(effects, component)
     screened = _screened(effects, metric, pairs, facts)

@@ -18,8 +18,19 @@ from spiritlens.report.page.sounds import Sounds
 SCRIPTS = (
     *("unpack", "address", "words", "model", "colours"),
     *("map_view", "curve_view", "picture", "take_away", "speech", "sound", "player"),
+    *("copying", "layer_rows", "edges_view", "layers_view"),
     *("sentence_axis", "column_map", "sentence_view", "twins", "spoken_fact"),
-    *("first_view", "fact_list", "fact_view", "dots", "difference_view", "findings", "figures", "start"),
+    *(
+        "first_view",
+        "fact_list",
+        "fact_view",
+        "dots",
+        "head_difference",
+        "difference_view",
+        "findings",
+        "figures",
+        "start",
+    ),
 )
 """The files of the page's script, in order."""
 

@@ -9,23 +9,27 @@ key            what it describes
 ``maps``       by dataset: maps of single prompts (`maps`)
 ``averages``   by dataset: means over facts with intervals and n (`averages`)
 ``difference`` the modalities side by side, with the cells of the comparison (`difference`); null without pairs
+``deeper``     heads and paths, and the lines that would run what is not there (`deeper`)
 ``spoken``     units, words, times and outlines of waveforms (`spoken`)
 ``sounds``     which prompt has which sound (`sounds`)
 ============== =====================================================================================================
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from spiritlens.comparison.belonging import other_effects
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.schema import site_axis
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.averages import packed_averages
-from spiritlens.report.page.difference import packed_difference
-from spiritlens.report.page.document import Contents
+from spiritlens.report.page.deeper import packed_deeper
+from spiritlens.report.page.difference import KINDS, packed_difference
+from spiritlens.report.page.document import Contents, Section
 from spiritlens.report.page.facts_table import facts_table
 from spiritlens.report.page.maps import packed_maps
 from spiritlens.report.page.packing import Packing
@@ -36,6 +40,17 @@ from spiritlens.terms import Facts
 FORMAT = "spiritlens.page/1"
 
 
+@dataclass(frozen=True, eq=False)
+class Deeper:
+    """What else is on the page: all its `results` by name, and the `sections` of those that are not its main part."""
+
+    results: Mapping[str, Any]
+    sections: Sequence[Section]
+
+
+NO_DEEPER = Deeper({}, ())
+
+
 def contents_of(
     datasets: Mapping[str, xr.Dataset],
     prompts: Sequence[Prompt],
@@ -43,12 +58,16 @@ def contents_of(
     facts: Facts,
     sounds: Sounds,
     folder: Path,
+    deeper: Deeper = NO_DEEPER,
 ) -> Contents:
     """Everything packed; sounds that lie beside the page are written into its folder."""
     packing = Packing()
     ordered = sorted(datasets, key=lambda name: site_axis(datasets[name]) != "role")  # by role first, else as given
     table = facts_table({name: datasets[name] for name in ordered}, prompts)
     first = datasets[ordered[0]]
+    if comparison is not None and other_effects(comparison, first):
+        comparison = None  # it is of another dataset of the page
+    kinds = KINDS if comparison is None else comparison.kinds
     header: dict[str, Any] = {
         "format": FORMAT,
         **table.pack(packing),
@@ -58,6 +77,7 @@ def contents_of(
             for name in ordered
         },
         "difference": packed_difference(first, comparison, facts, packing),
+        "deeper": packed_deeper(deeper.results, datasets, deeper.sections, kinds, facts, packing),
         "spoken": packed_spoken(table, datasets, packing),
     }
     header["sounds"], encoded = packed_sounds(table.given, sounds, folder, packing)

@@ -18,6 +18,7 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.arguments import shown as shown_value
+from spiritlens.comparison.belonging import other_effects
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.averages import average, average_total, obstacle
 from spiritlens.effects.metric_words import words_of
@@ -35,10 +36,10 @@ from spiritlens.report.methods.sentences import (
     model_words,
     settings_table,
 )
-from spiritlens.report.page.contents import contents_of
+from spiritlens.report.page.contents import Deeper, contents_of
 from spiritlens.report.page.document import Contents, Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.findings import headline, linked
-from spiritlens.report.page.sections.commands import deeper
+from spiritlens.report.page.findings import MAIN_VIEWS, headline, linked
+from spiritlens.report.page.sections.commands import deeper as not_run
 from spiritlens.report.page.sections.effects import done_text
 from spiritlens.report.page.sections.given import Among
 from spiritlens.report.page.sections.kinds import KINDS, BringsSections, given_result, sections_of, sentences_of
@@ -76,8 +77,8 @@ def dashboard(
     such as those of `spiritlens.report.figures`; `facts` which facts are averaged; `sounds` where they lie. Each
     kind of result has its section (`spiritlens.report.page.sections.kinds`).
 
-    Raises ValueError for what no section shows (the sentence says what is shown), and for prompts that are not theirs;
-    OSError where it cannot be written.
+    Raises ValueError for what no section shows (the sentence says what is shown), for prompts that are not theirs and
+    a comparison of other effects; OSError where it cannot be written.
     """
     path = _given_folder(folder) / "index.html"
     results = _given_results(effects)
@@ -87,31 +88,54 @@ def dashboard(
     check_choice("facts", facts, Facts)
     check_choice("sounds", sounds, Sounds)
     _check_values(texts, comparison)
-    if comparison is None:
-        comparison = next((one for one in results.values() if isinstance(one, Comparison)), None)
     traced = {name: one for name, one in results.items() if _schema(one) == SCHEMA}
+    comparison = _comparison(comparison, results, list(traced.values()))
     main = _main(traced)
     others = {name: one for name, one in results.items() if name not in main}
     first = _first(main, "role") if main else None
+    theirs = sections_of(others, Among(facts, first))
     sections = [
         *(_sections(main, accuracy, facts) if main else []),
-        *sections_of(others, Among(facts, first)),
+        *theirs,
         *_more(figures),
         *_not_run(results, traced, facts),
     ]
-    contents = contents_of(traced, prompts, comparison, facts, sounds, path.parent) if traced else Contents()
+    deeper = Deeper(results, theirs)
+    contents = contents_of(traced, prompts, comparison, facts, sounds, path.parent, deeper) if traced else Contents()
     measured = {name: one for name, one in results.items() if isinstance(one, xr.Dataset)}
     return write_page(
         path,
         title=texts.title,
         lead=_lead(measured),
-        findings=linked(texts.findings or (comparison.findings if comparison is not None else ()), comparison),
+        findings=linked(
+            texts.findings or (comparison.findings if comparison is not None else ()),
+            comparison,
+            [
+                *(MAIN_VIEWS[: 2 + bool(contents.header["difference"])] if traced else []),
+                *(one.key for one in sections),
+            ],
+        ),
         sections=sections,
         methods=[*texts.notes, *_methods(results, traced, facts)],
         settings=Table("Settings", settings_table(measured)),
         contents=contents,
         headline=headline(contents.header) if traced else (),
     )
+
+
+def _comparison(given: Comparison | None, results: Mapping[str, Any], traced: list[xr.Dataset]) -> Comparison | None:
+    """The comparison whose findings lead the page: the one that was given, which must be of effects on the page, else
+    the first among the results that is."""
+    found = [one for one in results.values() if isinstance(one, Comparison)] if given is None else [given]
+    for one in found:
+        reasons = [other_effects(one, effects) for effects in traced]
+        if not all(reasons) or not traced:
+            return one
+        if given is not None:
+            raise ValueError(
+                f"comparison= is not of the effects on this page ({reasons[0]}): pass what sl.compare returns for them"
+            )
+    return None
 
 
 def _main(traced: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
@@ -141,7 +165,7 @@ def _more(figures: Sequence[go.Figure]) -> list[Section]:
 
 def _not_run(results: Mapping[str, Any], traced: Mapping[str, xr.Dataset], facts: Facts) -> list[Section]:
     """How to go deeper, where that was not done."""
-    commands = deeper(traced, any(_schema(one) == PATHS_SCHEMA for one in results.values()), facts)
+    commands = not_run(traced, any(_schema(one) == PATHS_SCHEMA for one in results.values()), facts)
     return [Section("deeper", "What was not run", "", commands=commands)] if commands else []
 
 

@@ -43,7 +43,7 @@ def packed_difference(
             pairs = paired(maps, maps, kinds, facts)
         except ValueError:
             return None
-        places = _places(effects, kinds, facts, len(pairs.subjects))
+        places = paired_places(effects, kinds, facts, len(pairs.subjects))
         metrics[name] = _metric(pairs, packing, packs_facts=places is None)
     if pairs is None:
         return None
@@ -53,7 +53,7 @@ def packed_difference(
         "rows": list(pairs.roles),
         "components": list(pairs.components),
         "layers": list(pairs.layers),
-        "facts": packing.texts("difference", _names(effects, kinds, facts, len(pairs.subjects))),
+        "facts": packing.texts("difference", paired_names(effects, kinds, facts, len(pairs.subjects))),
         "n_facts": len(pairs.subjects),
         "n_subjects": len(set(pairs.subjects.tolist())),
         "compared": packing.numbers("difference", pairs.cells.astype(np.int64)),
@@ -62,7 +62,7 @@ def packed_difference(
     }
 
 
-def _places(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> Any:
+def paired_places(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> Any:
     """The one prompt of each paired fact in each modality [modality fact]; None where there are several."""
     if effects.attrs["at"] != "role":
         return None
@@ -80,7 +80,7 @@ def _usable(effects: xr.Dataset, facts: Facts) -> Any:
     return effects["known"].values == 1 if facts == "known" else np.ones(effects.sizes["prompt"], dtype=bool)
 
 
-def _names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> list[str]:
+def paired_names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, count: int) -> list[str]:
     """The paired facts, in the order in which `paired` has them."""
     chosen = _usable(effects, facts)
     names, modality = fact_names(effects), effects["modality"].values
@@ -96,8 +96,11 @@ def _metric(pairs: Pairs, packing: Packing, *, packs_facts: bool) -> Described:
         arrays = {"first": both[0], "second": both[1], "difference": both[1] - both[0]}
         found[quantity] = {name: _summary(array, pairs, packing) for name, array in arrays.items()}
     own = [one for side in pairs.values for one in side] if packs_facts else []
-    apart = cluster_interval(pairs.totals[1] - pairs.totals[0], pairs.subjects, confidence=0.95)
-    total = [float(one) if np.isfinite(one) else None for one in (apart.mean, apart.low, apart.high)]
+    three = (*pairs.totals, pairs.totals[1] - pairs.totals[0])
+    found_totals = [cluster_interval(one, pairs.subjects, confidence=0.95) for one in three]
+    total = [
+        [float(end) if np.isfinite(end) else None for end in (one.mean, one.low, one.high)] for one in found_totals
+    ]
     totals = packing.numbers("difference", pairs.totals)
     return {
         **found,

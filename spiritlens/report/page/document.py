@@ -176,7 +176,9 @@ def write_page(
             header=script_json(contents.header),
             blocks=contents.blocks,
             sounds=contents.sounds,
-            has_difference=bool(contents.header.get("difference")),
+            has_difference=bool(
+                contents.header.get("difference") or contents.header.get("deeper", {}).get("difference")
+            ),
             figures=script_json({plot.key: plot.data() for plot in plots}),
             script=scripts[0],
             plotly=plotly_block() if plots else "",

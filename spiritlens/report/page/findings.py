@@ -1,21 +1,24 @@
 """Findings on the page: each number of a sentence is a link to what it speaks of.
 
-A sentence stays as `Comparison.findings` wrote it and is cut at its numbers (with their intervals). A number that the
-comparison holds leads to its own place: a total effect, a map, a cell, a crossing. Any other leads to where its
-sentence is shown (`TOPICS`). A *goal* is a part of the page's state: which ``view``, and by ``mark`` what is outlined
-there (``crossings``; ``curves``: the subject's; ``compared`` or ``different`` cells; ``cell``: that of word and layer).
+A sentence stays as `Comparison.findings` wrote it and is cut at its numbers (with their intervals). What a number is
+of, the comparison says itself (`spiritlens.comparison.said`); a sentence of others speaks of what its words name
+(`TOPICS`).
+
+A *goal* is a part of the page's state: which ``view``, and by ``mark`` what is outlined there: ``crossings``,
+``curves`` (the subject's) or ``peaks`` of the first picture; ``compared`` or ``different`` cells, or ``cell``, that of
+word and layer; ``totals``, the rows of total effects; ``paired``, the facts that were compared. With a ``kind`` only
+that modality's. A goal whose view the page lacks is that of the comparison's own section, or of what was run.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from spiritlens.comparison.compared import Compared
 from spiritlens.comparison.conditions import KIND_WORDS
-from spiritlens.comparison.estimates import two_digits
+from spiritlens.comparison.findings import told
+from spiritlens.comparison.said import Said, Spot, What
 from spiritlens.report.numerals import several
 
 NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*(?:e[-−]?\d+)?(?: %)?(?: \[[^\]]*\])?")
@@ -40,80 +43,93 @@ class Topic:
     goal: Goal
 
 
-TOTALS: Goal = {"view": "difference", "word": "total effect", "quantity": "effect"}
+WHOLE: Goal = {"head": "", "by": "", "kind": "", "set": ""}
+"""What every goal has unless it says otherwise: whole layers, both modalities."""
+TOTALS: Goal = {**WHOLE, "view": "difference", "word": "total effect", "quantity": "effect", "mark": "totals"}
+FACTS: Goal = {**WHOLE, "view": "facts", "sort": "differs most", "mark": "paired"}
+MAP: Goal = {**WHOLE, "view": "difference", "mark": "compared", "quantity": "effect"}
+FIRST: Goal = {**WHOLE, "view": "first", "quantity": "effect"}
+GOALS: Mapping[What, Goal] = {
+    "total effects": TOTALS,
+    "facts": FACTS,
+    "map": MAP,
+    "cells": {**MAP, "mark": "different", "quantity": "share"},
+    "cell": {**MAP, "mark": "cell", "quantity": "share"},
+    "crossing": {**FIRST, "mark": "crossings"},
+    "centre": {**FIRST, "mark": "curves"},
+    "peak": {**FIRST, "mark": "peaks"},
+    "parts": {"view": "interchange"},
+}
 TOPICS = (
-    Topic(("effect passes from", "takes over"), {"view": "first", "mark": "crossings", "quantity": "effect"}),
-    Topic(("centre of the effect", "its peak"), {"view": "first", "mark": "curves", "quantity": "effect"}),
-    Topic(
-        ("cells differ", "cell differs", "cells the two", "No cell", "cells neither"),
-        {"view": "difference", "mark": "different"},
-    ),
-    Topic(("correlate", "maps of"), {"view": "difference", "mark": "compared", "quantity": "effect"}),
-    Topic(("same fact", "own map"), {"view": "facts", "sort": "differs most"}),
-    Topic(("total effect", "known both"), TOTALS),
+    Topic(("cells",), GOALS["map"]),
+    Topic(("total effect", "takes away", "dose"), TOTALS),
+    Topic(("facts",), FACTS),
 )
 OTHERWISE: Goal = {"view": "methods"}
 """Numbers of what was run: samples, levels, conditions."""
+MAIN_VIEWS = ("first", "facts", "difference")
 
 
-def linked(sentences: Sequence[str], comparison: Compared | None = None) -> list[list[Part]]:
-    """The sentences in parts; those with a number have a goal."""
-    known = [] if comparison is None else list(_known(comparison))
-    return [_parts(sentence, known) for sentence in sentences]
+def linked(
+    sentences: Sequence[str], comparison: Compared | None = None, views: Sequence[str] = MAIN_VIEWS
+) -> list[list[Part]]:
+    """The sentences in parts; those with a number have a goal among the `views` of the page."""
+    found = {} if comparison is None else {one.text: one for one in told(comparison)}
+    return [
+        _parts(sentence, _said_goals(found[sentence]) if sentence in found else _named_goals(sentence), views)
+        for sentence in sentences
+    ]
 
 
-def _known(comparison: Compared) -> Iterator[tuple[str, str, Goal]]:
-    """Numbers of the comparison as its sentences write them: a word that stands before each, the number, its goal."""
-    for total in comparison.total:
-        yield "", repr(total), TOTALS
-    for one in comparison.components:
-        component = {"component": one.component, "metric": comparison.metric}
-        yield one.component, repr(one.r), {**component, "view": "difference", "mark": "compared", "quantity": "effect"}
-        for taken in one.taken_over:
-            if taken.role:
-                crossing = {"view": "first", "mark": "crossings", "quantity": "effect"}
-                yield one.component, repr(taken.layer), {**component, **crossing}
-    cells = comparison.cells
-    sizes = np.where(cells["verdict"].values == "different", np.abs(cells["difference"].values), -1.0)
-    if (sizes > 0).any():
-        names = [str(dim) for dim in cells["difference"].dims]
-        place = dict(zip(names, np.unravel_index(int(np.nanargmax(sizes)), sizes.shape), strict=True))
-        at = {name: str(cells[name].values[place[name]]) for name in names}
-        cell = {"component": at["component"], "word": at["role"], "layer": at["layer"], "quantity": "share"}
-        goal = {**cell, "view": "difference", "mark": "cell", "metric": comparison.metric}
-        yield at["component"], two_digits(abs(float(cells["difference"].values[tuple(place.values())]))), goal
-        yield f"{at['component']} ", at["layer"], goal
+Numbered = Callable[[int, str], Goal]
+"""The goal of a number at a place of its sentence; numbers are asked for in their order."""
 
 
-def _parts(sentence: str, known: Sequence[tuple[str, str, Goal]]) -> list[Part]:
+def _said_goals(said: Said) -> Numbered:
+    left = {stretch: list(stretch.numbers) for stretch in said.stretches}
+
+    def goal(at: int, number: str) -> Goal:
+        stretch = next((one for one in reversed(said.stretches) if one.begins <= at), said.stretches[0])
+        for place, (text, spot) in enumerate(left[stretch]):
+            if text == number:
+                del left[stretch][: place + 1]
+                return _goal_of(spot)
+        return _goal_of(stretch.spot)
+
+    return goal
+
+
+def _goal_of(spot: Spot) -> Goal:
+    """Where a spot is shown."""
+    own = {"component": spot.component, "word": spot.role, "layer": spot.layer, "metric": spot.metric}
+    return {**GOALS[spot.what], **{name: value for name, value in {**own, "kind": spot.kind}.items() if value}}
+
+
+def _named_goals(sentence: str) -> Numbered:
+    """What the words of a sentence name."""
+    found = next((topic.goal for topic in TOPICS if any(words in sentence for words in topic.words)), OTHERWISE)
+    return lambda at, number: found
+
+
+def _on_page(goal: Goal, views: Sequence[str]) -> Goal:
+    """The goal, or the section that stands for a view that the page lacks."""
+    if goal["view"] in views or goal is OTHERWISE:
+        return goal
+    wanted = (goal["view"], "comparison")
+    section = next((view for name in wanted for view in views if view.startswith(f"{name}-")), "")
+    return {"view": section} if section else OTHERWISE
+
+
+def _parts(sentence: str, goal: Numbered, views: Sequence[str]) -> list[Part]:
     parts: list[Part] = []
     at = 0
     for found in NUMBER.finditer(sentence):
         if found.start() and (sentence[found.start() - 1].isalnum() or sentence[found.start() - 1] == "_"):
             continue  # T2T, names
-        before, number = sentence[: found.start()], found.group()
-        goals = [
-            goal for word, text, goal in known if word in before and (number == text or number.startswith(f"{text} ["))
-        ]
-        parts += [
-            Part(sentence[at : found.start()]),
-            Part(number, goals[0] if goals else _goal(sentence, before, known)),
-        ]
+        number = found.group()
+        parts += [Part(sentence[at : found.start()]), Part(number, _on_page(goal(found.start(), number), views))]
         at = found.end()
     return [part for part in (*parts, Part(sentence[at:])) if part.text]
-
-
-def _goal(sentence: str, before: str, known: Sequence[tuple[str, str, Goal]]) -> Goal:
-    """What was spoken of last before a number (else what the sentence speaks of), of the component named last."""
-    said = [(max(before.rfind(words) for words in topic.words), topic.goal) for topic in TOPICS]
-    place, goal = max(said, key=lambda one: one[0])
-    if place < 0:
-        goal = next((topic.goal for topic in TOPICS if any(words in sentence for words in topic.words)), OTHERWISE)
-    components = {goal["component"] for _, _, goal in known if "component" in goal}
-    named = max(components, key=before.rfind, default="")
-    if goal["view"] in ("facts", "methods") or goal is TOTALS or named not in before:
-        return goal
-    return {**goal, "component": named} if named else goal
 
 
 def headline(header: Mapping[str, Any]) -> list[Part]:
@@ -126,7 +142,7 @@ def headline(header: Mapping[str, Any]) -> list[Part]:
         return [Part(f"{count} can be opened below{why}.")]
     crossings, component = averages["crossings"]["effect"], averages["components"][0]["name"]
     n_facts = several(int(max(row[0] for row in averages["total"]["n_facts"])), "fact")
-    goal = {"view": "first", "mark": "crossings", "quantity": "effect", "component": component}
+    goal = {**GOALS["crossing"], "component": component}
     layers = {kind: crossings[group][0][0] for group, kind in enumerate(averages["groups"])}
     told = {kind: layer for kind, layer in layers.items() if layer is not None}
     if not told:
@@ -134,7 +150,7 @@ def headline(header: Mapping[str, Any]) -> list[Part]:
     parts = [Part(f"In {component} the effect passes from the subject to the read-out ")]
     for place, (kind, layer) in enumerate(told.items()):
         between = ", and " if place else ""
-        parts += [Part(f"{between}{KIND_WORDS[kind]} at layer "), Part(_layer_words(layer), goal)]
+        parts += [Part(f"{between}{KIND_WORDS[kind]} at layer "), Part(_layer_words(layer), {**goal, "kind": kind})]
     return [*parts, Part(f" (mean over {n_facts}).")]
 
 

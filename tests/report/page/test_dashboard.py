@@ -10,10 +10,12 @@ import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
+from spiritlens.comparison.compare import compare
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.figures import FIGURES
 from spiritlens.report.figures.accuracy_table import accuracy_table
+from spiritlens.report.figures.difference_map import difference_map
 from spiritlens.report.figures.figure import Figure
 from spiritlens.report.figures.peak_layers import peak_layers
 from spiritlens.report.methods.sentences import methods_sentences, settings_table, unknown_sentence
@@ -266,3 +268,18 @@ def test_refusals(roles: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="taken is a file; name a folder"):
         dashboard(roles, tmp_path / "taken" / "deeper")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
+
+
+def test_a_comparison_of_other_effects_is_refused(roles: xr.Dataset, tokens: xr.Dataset, tmp_path: Path) -> None:
+    comparison = compare(roles, resamples=20, permutations=20)
+    fewer = roles.isel(prompt=slice(2, None))
+    with pytest.raises(ValueError, match=r"comparison= is not of the effects on this page \(12 facts of 12 subjects"):
+        dashboard(fewer, tmp_path, comparison=comparison)
+    with pytest.raises(ValueError, match=r"the comparison is of other effects \(12 facts"):
+        difference_map(fewer, comparison)
+    assert not (tmp_path / "index.html").exists()
+    beside = read_page(dashboard({"fewer": fewer, "beside": comparison}, tmp_path))  # a result of its own
+    assert beside.header["difference"]["tested"] is None
+    assert 'id="findings"' not in (tmp_path / "index.html").read_text("utf-8")
+    both = read_page(dashboard({"fewer": fewer, "all": roles}, tmp_path, comparison=comparison))
+    assert both.header["difference"]["tested"] is None  # it is of the second

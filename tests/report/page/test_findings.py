@@ -1,17 +1,22 @@
 """Sentences keep their words; each number of theirs leads somewhere."""
 
+from dataclasses import replace
+
 from effects_synthetic import role_effects
 
 from spiritlens.comparison.compare import compare
-from spiritlens.report.page.findings import headline, linked
+from spiritlens.comparison.result import Comparison
+from spiritlens.report.page.findings import MAIN_VIEWS, headline, linked
 
 
-def test_a_sentence_keeps_its_words_and_its_numbers_are_links() -> None:
-    sentence = "In resid_pre the effect passes from the subject at layer 5.61 [5.40, 5.80] in T2T, of 24 facts."
+def test_a_sentence_of_others_keeps_its_words_and_leads_to_what_they_name() -> None:
+    sentence = "Doses are matched: over 24 prompts it takes away the same share, 0.70 and 0.71."
     parts = linked([sentence])[0]
     assert "".join(part.text for part in parts) == sentence
-    assert [part.text for part in parts if part.goal] == ["5.61 [5.40, 5.80]", "24"]
-    assert all(part.goal == {"view": "first", "mark": "crossings", "quantity": "effect"} for part in parts if part.goal)
+    assert [part.text for part in parts if part.goal] == ["24", "0.70", "0.71"]
+    assert {(part.goal or {}).get("mark") for part in parts if part.goal} == {"totals"}
+    assert [part.goal for part in linked(["Seed 3."])[0] if part.goal] == [{"view": "methods"}]
+    assert [part.goal for part in linked([sentence], views=["first"])[0] if part.goal] == [{"view": "methods"}] * 3
 
 
 def test_the_first_sentence_has_the_crossings() -> None:
@@ -35,18 +40,55 @@ def test_the_first_sentence_has_the_crossings() -> None:
     assert "nowhere takes over" in headline({"averages": {"b": averages}})[0].text
 
 
+def goals_of(found: Comparison, sentence: str, views: tuple[str, ...] = MAIN_VIEWS) -> list[tuple[str, dict[str, str]]]:
+    (parts,) = (parts for parts in linked(found.findings, found, views) if sentence in "".join(p.text for p in parts))
+    return [(part.text, dict(part.goal)) for part in parts if part.goal]
+
+
 def test_numbers_of_a_comparison_lead_to_their_own_places() -> None:
     found = compare(role_effects(n_facts=12, peaks={"T2T": 2.0, "S2T": 4.0}), resamples=50, permutations=200)
-    links = [part for parts in linked(found.findings, found) for part in parts if part.goal]
     assert ["".join(part.text for part in parts) for parts in linked(found.findings, found)] == list(found.findings)
-    goals = {part.text: part.goal for part in links if part.goal}
-    assert goals[repr(found.total[0])]["word"] == "total effect"
+    totals = {text: goal["kind"] for text, goal in goals_of(found, "known both in writing")}
+    assert (totals["12"], totals[repr(found.total[0])], totals[repr(found.total[1])]) == ("", "T2T", "S2T")
+    assert totals["95 %"] == "difference"
+    maps = goals_of(found, "By role and layer")
     for one in found.components:
-        at = {"component": one.component, "view": "difference", "mark": "compared"}
-        assert any(part.text == repr(one.r) and at.items() <= (part.goal or {}).items() for part in links)
+        own = [goal for text, goal in maps if text == repr(one.r)]
+        assert one.component in [goal["component"] for goal in own]
+        assert all((goal["view"], goal["mark"]) == ("difference", "compared") for goal in own)
     assert found.n_different
     largest = abs(found.cells["difference"]).where(found.cells["verdict"] == "different").fillna(0)
-    cell = next(part.goal for part in links if part.goal and part.goal.get("mark") == "cell")
+    cells = goals_of(found, "cells differ by")
+    assert {goal["mark"] for _, goal in cells} == {"different", "cell"}
+    cell = next(goal for _, goal in cells if goal["mark"] == "cell")
     value = float(largest.sel(component=cell["component"], role=cell["word"], layer=int(cell["layer"])))
     assert value == float(largest.max())
-    assert all((part.goal or {}).get("view") in ("first", "facts", "difference", "methods") for part in links)
+    layers = goals_of(found, "passes from the subject")
+    own = {text: goal for text, goal in layers if goal["mark"] == "crossings"}
+    for taken, kind in zip(found["resid_pre"].taken_over, ("T2T", "S2T"), strict=True):
+        assert own[repr(taken.layer)]["kind"] == kind
+    assert {goal["mark"] for _, goal in layers} == {"crossings", "curves", "peaks"}
+    assert {goal["mark"] for _, goal in goals_of(found, "peculiar to a fact")} == {"paired"}
+
+
+def test_equal_numbers_lead_to_their_own_components() -> None:
+    found = compare(role_effects(n_facts=12), resamples=50, permutations=100)
+    assert len({repr(one.r) for one in found.components}) == 1
+    maps = goals_of(found, "By role and layer")
+    assert [goal["component"] for text, goal in maps if text == repr(found.components[0].r)] == ["resid_pre", "mlp_out"]
+
+
+def test_a_view_that_the_page_lacks_is_the_comparisons_section() -> None:
+    found = compare(role_effects(n_facts=12), resamples=20, permutations=20)
+    every = [part.goal for parts in linked(found.findings, found, ["comparison-a"]) for part in parts if part.goal]
+    assert every == [{"view": "comparison-a"}] * len(every)
+    other = replace(found, closed="too few subjects (3), at least 6 are needed")
+    assert {goal["mark"] for _, goal in goals_of(other, "Nothing more is told")} == {"totals"}
+
+
+def test_a_second_metric_has_its_own_places() -> None:
+    effects = role_effects(n_facts=8).assign_coords(metric=["probability", "logit_difference"])
+    found = compare(effects, resamples=20, permutations=50)
+    own = goals_of(found, "the same is")
+    assert {goal["metric"] for _, goal in own} == {"logit_difference"}
+    assert {goal["mark"] for _, goal in own} == {"totals", "curves", "compared"}

@@ -8,9 +8,10 @@ import xarray as xr
 from browser import Browser, needs_chromium
 from effects_synthetic import role_effects
 
-from spiritlens.effects.quantities import indirect
+from spiritlens.effects.quantities import indirect, total
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.numerals import number_words
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.sounds import Sounds
 
@@ -28,32 +29,56 @@ def test_the_address_is_the_state_and_back_returns(tab: Browser, study_page: Pat
     tab.wait("document.querySelector('#fact-title').textContent.startsWith('norway')")
 
 
-def test_numbers_of_findings_outline_what_they_speak_of(tab: Browser, study_page: Path) -> None:
+OUTLINES = {
+    "totals": "#difference-dots .totals.marked",
+    "compared": "#difference [data-side=T2T] .outlined",
+    "different": "#difference .outlined",
+    "cell": "#difference [data-side=S2T] .outlined",
+    "crossings": "#first .crossing.marked",
+    "curves": "#first .curve.marked",
+    "peaks": "#first .peak",
+    "paired": "#facts .fact.meant",
+}
+"""What is outlined, by the mark of a goal."""
+
+
+def test_every_number_of_a_finding_outlines_what_it_speaks_of(tab: Browser, study_page: Path) -> None:
     tab.open(study_page)
     goals = tab.tell(
         "[...document.querySelectorAll('#findings a[data-goal]')].map((one) => JSON.parse(one.dataset.goal))"
     )
-    assert {goal["view"] for goal in goals} <= {"first", "facts", "difference", "methods"}
-    assert {"compared", "cell", "crossings", "curves"} <= {goal.get("mark") for goal in goals}
-
-    def follow(mark: str) -> dict[str, str]:
-        place = next(place for place, goal in enumerate(goals) if goal.get("mark") == mark)
+    assert set(OUTLINES) == {goal["mark"] for goal in goals}
+    distinct = {tuple(sorted(goal.items())): place for place, goal in enumerate(goals)}
+    for place in distinct.values():
+        goal = goals[place]
         tab.tell(f"document.querySelectorAll('#findings a[data-goal]')[{place}].click()")
-        assert f"mark={mark}" in tab.tell("location.hash")
-        return dict(goals[place])
+        assert f"mark={goal['mark']}" in tab.tell("location.hash")
+        outlined = OUTLINES[goal["mark"]]
+        kinds = 1 if goal["kind"] or goal["mark"] == "cell" else 2
+        if goal["mark"] in ("crossings", "curves", "peaks", "cell"):
+            tab.wait(f"document.querySelectorAll('{outlined}').length === {kinds}")
+        elif goal["mark"] == "totals":
+            tab.wait(f"document.querySelectorAll('{outlined}').length === {1 if goal['kind'] else 3}")
+            own = tab.tell(f"document.querySelector('{outlined}').dataset.kind")
+            assert own == (goal["kind"] or "T2T")
+        else:
+            tab.wait(f"document.querySelectorAll('{outlined}').length > 10")
+        if goal["mark"] == "cell":
+            assert tab.tell("document.querySelector('#difference-dots figcaption').textContent").startswith(
+                f"{goal['word']}, layer {goal['layer']}: S2T − T2T of each fact"
+            )
+    assert tab.problems == []
 
-    cell = follow("cell")
-    tab.wait("document.querySelector('[data-side=\"S2T\"] .outlined')")
-    assert tab.tell("document.querySelectorAll('[data-side=\"S2T\"] .outlined').length") == 1
-    assert tab.tell("document.querySelector('#difference-dots figcaption').textContent").startswith(
-        f"{cell['word']}, layer {cell['layer']}: S2T − T2T of each fact"
-    )
-    follow("compared")
-    tab.wait("document.querySelectorAll('[data-side=\"T2T\"] .outlined').length > 20")
-    follow("crossings")
-    tab.wait("document.querySelectorAll('#first .crossing.marked').length === 2")
-    follow("curves")
-    tab.wait("document.querySelectorAll('#first .curve.marked').length === 2")
+
+def test_rows_of_total_effects_are_those_of_each_modality(tab: Browser, study_page: Path, roles: xr.Dataset) -> None:
+    tab.open(study_page, "#view=difference&word=total+effect&mark=totals&kind=S2T")
+    tab.wait("document.querySelectorAll('#difference-dots .totals').length === 3")
+    told = tab.tell("[...document.querySelectorAll('#difference-dots figcaption')].map((one) => one.textContent)")
+    effect = total(roles).sel(metric="probability")
+    for kind, words in zip(("T2T", "S2T"), told, strict=False):
+        mean = float(effect.values[roles["modality"].values == kind].mean())
+        assert words.startswith(f"total effect: {kind} of each fact; mean {number_words(mean)} [")
+    tab.wait("document.querySelectorAll('#difference-dots .totals[data-kind=S2T] .dot').length === 12")
 
 
 def test_the_dots_are_the_facts_of_the_cell(tab: Browser, study_page: Path, roles: xr.Dataset) -> None:

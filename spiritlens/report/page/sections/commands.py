@@ -29,6 +29,64 @@ paths = sl.path_patch(
 )
 sl.dashboard({{"by role": effects, "heads": heads, "paths": paths}}, "page", prompts=prompts)"""
 
+LAYER = (
+    HEADS.rpartition("\n")[0]
+    + """
+print(heads.sel(layer=@layer@))
+page = sl.dashboard({{"by role": effects, "heads": heads}}, "page", prompts=prompts)
+print(f"{{page}}#view=layers&layer=@layer@")"""
+)
+OUT_OF = """paths = sl.path_patch(
+    lens,
+    prompts,
+    {corruption},
+    sl.paths.Paths([{sender}], [sl.paths.Receiver("logits")]),
+    {metrics},
+    samples={draws},
+)
+page = sl.dashboard({{"by role": effects, "paths": paths}}, "page", prompts=prompts)
+print(f"{{page}}#view=layers&layer=@layer@&head=@head@")"""
+INTO = """# k_input and v_input are of key-value heads, of which a model may have fewer
+paths = sl.attribute_edges(
+    lens,
+    prompts,
+    {corruption},
+    sl.paths.Paths(receivers=[{receivers}]),
+    {metrics},
+    samples={draws},
+)
+page = sl.dashboard({{"by role": effects, "edges": paths}}, "page", prompts=prompts)
+print(f"{{page}}#view=layers&layer=@layer@&head=@head@")"""
+DEFAULT_NOISE = (
+    "What was done here cannot be repeated from what it tells of itself; these lines do it with the default noise:"
+)
+HEAD = {
+    "sender": 'sl.paths.Sender("z", @layer@, @head@)',
+    "receivers": ", ".join(f'sl.paths.Receiver("{letter}_input", @layer@, @head@)' for letter in "qkv"),
+}
+MLP = {
+    "sender": 'sl.paths.Sender("mlp_out", @layer@)',
+    "receivers": 'sl.paths.Receiver("mlp_in", @layer@)',
+}
+
+
+def lines_of_layer(effects: Mapping[str, xr.Dataset]) -> dict[str, str]:
+    """The lines of each step, with ``@layer@`` and ``@head@`` where the reader's layer and head belong: ``heads`` of a
+    layer, and paths ``out of`` and ``into`` a head or an MLP. ``changed`` says what they cannot repeat ("": nothing).
+
+    Where no dataset tells its noise, they corrupt as `sl.Noise()` does.
+    """
+    own = [one for one in effects.values() if _repeats(one)]
+    parts = _parts(own[0]) if own else _default_parts(next(iter(effects.values())))
+    return {
+        "changed": "" if own else DEFAULT_NOISE,
+        "heads": LAYER.format(**parts),
+        "out of": OUT_OF.format(**parts, sender=HEAD["sender"]),
+        "into": INTO.format(**parts, receivers=HEAD["receivers"]),
+        "out of MLP": OUT_OF.format(**parts, sender=MLP["sender"]).replace("@head@", "mlp"),
+        "into MLP": INTO.partition("\n")[2].format(**parts, receivers=MLP["receivers"]).replace("@head@", "mlp"),
+    }
+
 
 def deeper(effects: Mapping[str, xr.Dataset], has_paths: bool, facts: Facts) -> list[Command]:
     """The next step that was not run: heads where effects are of whole layers only, paths where heads were run.
@@ -70,6 +128,16 @@ def _parts(effects: xr.Dataset) -> dict[str, Any]:
         "corruption": f"sl.Noise({scales}, {rest})",
         "metrics": f"({', '.join(map(repr, map(str, names)))},)",
         "draws": f"sl.Draws({effects.sizes['sample']}, seed={seed})",
+    }
+
+
+def _default_parts(effects: xr.Dataset) -> dict[str, Any]:
+    """What the lines say where a dataset does not tell its noise."""
+    return {
+        "direction": effects.attrs["direction"],
+        "corruption": "sl.Noise()",
+        "metrics": '("logit_difference",)',
+        "draws": f"sl.Draws({max(1, effects.sizes['sample'])})",
     }
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from spiritlens.comparison.belonging import other_effects
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.averages import obstacle
 from spiritlens.report.figures.difference_map import difference_map
@@ -36,9 +37,7 @@ def _columns(comparison: Comparison) -> tuple[str, str, str]:
 def _maps(key: str, name: str, comparison: Comparison, among: Among) -> list[Plot]:
     """The difference map of the page's effects, if it is they that were compared."""
     effects = among.effects
-    if effects is None or comparison.metric not in effects["metric"].values or obstacle(effects, "known"):
-        return []
-    if not set(comparison.kinds) <= set(effects["modality"].values.tolist()):
+    if effects is None or obstacle(effects, "known") or other_effects(comparison, effects):
         return []
     wide = difference_map(effects, comparison)
     return [named_plot(f"{key}-map", name, wide, difference_map(effects, comparison, arrangement="stacked"))]

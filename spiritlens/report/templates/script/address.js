@@ -4,7 +4,7 @@
 
 const NOTHING = {
   view: "", fact: "", set: "", kind: "", word: "", layer: "", component: "", head: "", metric: "", quantity: "",
-  plain: "", mark: "", search: "", relation: "", group: "", voice: "", phrasing: "", known: "", sort: "",
+  plain: "", mark: "", by: "", search: "", relation: "", group: "", voice: "", phrasing: "", known: "", sort: "",
 };
 const chosen = { ...NOTHING };
 const followers = [];

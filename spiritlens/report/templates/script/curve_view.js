@@ -12,9 +12,11 @@ function drawCurves(host, { layers, curves, crossings = [], thin = [], title, he
   const x = (place) => PANEL.left + (layers.length > 1 ? place / (layers.length - 1) : 0.5) * inner.width;
   const y = (value) => PANEL.top + (1 - (value - least) / (most - least)) * inner.height;
   const svg = shape("svg", { class: "curves", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
-  niceTicks(least, most).forEach((value) => {
+  const ticks = niceTicks(least, most);
+  const words = tickWords(ticks);
+  ticks.forEach((value, place) => {
     svg.append(shape("line", { class: value === 0 ? "zero" : "grid", x1: PANEL.left, x2: PANEL.left + inner.width, y1: y(value), y2: y(value) }));
-    svg.append(shape("text", { class: "tick", x: PANEL.left - 6, y: y(value), "text-anchor": "end", "dominant-baseline": "central" }, tickWords(value)));
+    svg.append(shape("text", { class: "tick", x: PANEL.left - 6, y: y(value), "text-anchor": "end", "dominant-baseline": "central" }, words[place]));
   });
   tickLayers(layers).forEach((place) => svg.append(
     shape("text", { class: "tick", x: x(place), y: height - PANEL.bottom + 16, "text-anchor": "middle" }, String(layers[place]))));
@@ -29,18 +31,22 @@ function drawCurves(host, { layers, curves, crossings = [], thin = [], title, he
   });
   thin.forEach((one) => svg.append(shape("path", { class: "thin", d: line(one.mean), stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash })));
   curves.forEach((one) => {
-    const bold = marked === "curves" && one.row === "subject";
+    const meant = one.row === "subject" && (!chosen.kind || chosen.kind === one.kind);
+    const bold = marked === "curves" && meant;
     svg.append(shape("path", { class: bold ? "curve marked" : "curve", d: line(one.mean), stroke: KIND_COLOURS[one.kind], "stroke-dasharray": one.dash }));
     one.mean.forEach((value, place) => Number.isFinite(value) && svg.append(shape("circle", { class: "point", cx: x(place), cy: y(value), r: 2.6, fill: KIND_COLOURS[one.kind] })));
+    const peak = one.mean.indexOf(Math.max(...one.mean.filter(Number.isFinite)));
+    if (marked === "peaks" && meant && peak >= 0) svg.append(shape("circle", { class: "outlined peak", "data-kind": one.kind, "data-layer": layers[peak], cx: x(peak), cy: y(one.mean[peak]), r: 8 }));
   });
   if (right > 100) endLabels(svg, curves, x(layers.length - 1) + 10, y, height - PANEL.bottom);
   crossings.forEach((one, index) => {
     const place = placeOf(layers, one.at);
-    svg.append(shape("line", { class: marked === "crossings" ? "crossing marked" : "crossing", x1: x(place), x2: x(place), y1: PANEL.top, y2: PANEL.top + inner.height, stroke: KIND_COLOURS[one.kind] }));
+    const meant = marked === "crossings" && (!chosen.kind || chosen.kind === one.kind);
+    svg.append(shape("line", { class: meant ? "crossing marked" : "crossing", x1: x(place), x2: x(place), y1: PANEL.top, y2: PANEL.top + inner.height, stroke: KIND_COLOURS[one.kind] }));
     if (one.low !== null) svg.append(shape("line", { class: "crossing-interval", stroke: KIND_COLOURS[one.kind],
       x1: x(placeOf(layers, one.low)), x2: x(placeOf(layers, one.high)), y1: PANEL.top + 12 + 14 * index, y2: PANEL.top + 12 + 14 * index }));
-    svg.append(shape("text", { class: "crossing-label", x: x(placeOf(layers, one.low ?? one.at)) - 6, y: PANEL.top + 16 + 14 * index, "text-anchor": "end", fill: KIND_COLOURS[one.kind] }, `${one.kind} ${decimals(one.at, 1)}`));
-    if (marked === "crossings") svg.append(shape("circle", { class: "outlined", cx: x(place), cy: y(meeting(curves, one.kind, layers, place)), r: 11 }));
+    svg.append(shape("text", { class: "crossing-label", x: x(placeOf(layers, one.low ?? one.at)) - 6, y: PANEL.top + 16 + 14 * index, "text-anchor": "end", fill: KIND_COLOURS[one.kind] }, `${one.kind} ${rounded(one.at, 1)}`));
+    if (meant) svg.append(shape("circle", { class: "outlined", cx: x(place), cy: y(meeting(curves, one.kind, layers, place)), r: 11 }));
   });
   const guide = shape("line", { class: "guide", y1: PANEL.top, y2: PANEL.top + inner.height, visibility: "hidden" });
   svg.append(guide);
@@ -101,8 +107,4 @@ function niceTicks(least, most) {
   const ticks = [];
   for (let at = Math.ceil(least / step); at * step <= most + 1e-9; at += 1) ticks.push(at * step);
   return ticks;
-}
-
-function tickWords(value) {
-  return value < 0 ? `−${Number((-value).toPrecision(6))}` : String(Number(value.toPrecision(6)));
 }

@@ -4,7 +4,10 @@
 async function drawDifference() {
   const host = document.getElementById("difference-maps");
   const about = header.difference;
-  if (!host || !about) return;
+  if (!host) return;
+  showDeeperLink("difference-deeper");
+  if (header.deeper.difference && (chosen.by === "head" || !about)) return drawHeadDifference(host);
+  if (!about) return;
   await open("difference", "pairs", "maps");
   const component = about.components.includes(chosen.component) ? chosen.component : about.components[0];
   const metric = about.metrics[chosen.metric] ? chosen.metric : Object.keys(about.metrics)[0];
@@ -43,7 +46,7 @@ async function drawDifference() {
   maps.forEach((map, side) => drawMap(panels[side].querySelector(".map-host"), map, {
     limit: side === 2 ? limit / 2 : limit, name: names[side], describe: describe(side), folded, outlined: side === 2 && chosen.mark !== "compared" ? outlined : all, labels: true,
     onPoint: (row, layer) => drawDots({ component, metric, quantity }, about.rows.indexOf(row.key), about.layers.indexOf(layer)),
-    onChoose: (row, layer) => choose({ word: row.key, layer }, { entry: false }),
+    onChoose: (row, layer) => (OPENS.includes(component) ? openLayer(layer, { word: row.key }) : choose({ word: row.key, layer }, { entry: false })),
   }));
   const words = quantity === "share" ? "share of the fact's total effect" : "effect";
   document.getElementById("difference-scales").replaceChildren(
@@ -108,5 +111,10 @@ function drawTotals({ metric }) {
   const source = about.metrics[metric];
   const totals = numbers(source.totals);
   const facts = Array.from({ length: about.n_facts }, (_, fact) => ({ fact, first: totals[fact], second: totals[about.n_facts + fact] }));
-  drawStrip("total effect", facts, source.total);
+  const host = document.getElementById("difference-dots");
+  const sides = [[0, about.kinds[0]], [1, about.kinds[1]], [null, "difference"]];
+  keepingFocus(host, () => host.replaceChildren(...sides.map(([side, kind]) => {
+    const meant = chosen.mark === "totals" && (!chosen.kind || chosen.kind === kind);
+    return make("div", { class: meant ? "totals marked" : "totals", "data-kind": kind }, strip("total effect", facts, source.total[side ?? 2], about, side));
+  })));
 }

@@ -2,16 +2,22 @@
 // keys go along them, a click or Enter opens a fact.
 
 /** `facts`: {fact, first, second}; `title` says what they differ in. */
-function drawStrip(title, facts, [mean, low, high]) {
-  const about = header.difference;
+function drawStrip(title, facts, triple, about = header.difference) {
+  const host = document.getElementById("difference-dots");
+  keepingFocus(host, () => host.replaceChildren(...strip(title, facts, triple, about)));
+}
+
+/** A strip of facts; `side` 0 or 1 is of one modality, else of the difference. */
+function strip(title, facts, [mean, low, high], about, side = null) {
   const host = document.getElementById("difference-dots");
   const names = texts(about.facts);
   const width = Math.max(280, host.clientWidth || 600), height = 96, left = 14;
-  const size = (one) => one.second - one.first;
+  const size = (one) => (side === null ? one.second - one.first : [one.first, one.second][side]);
+  const of = side === null ? `${about.kinds[1]} − ${about.kinds[0]}` : about.kinds[side];
   const most = Math.max(1e-9, ...[...facts.map(size), low, high].filter(Number.isFinite).map(Math.abs));
   const x = (value) => left + (value / most + 1) / 2 * (width - 2 * left);
   const svg = shape("svg", { class: "dots", width, height, viewBox: `0 0 ${width} ${height}`, role: "application", "aria-roledescription": "facts on a line",
-    tabindex: 0, "data-focus": "dots", "aria-label": `${title}: differences of ${several(facts.length, "fact")}. Arrow keys go along them, Enter opens one.` });
+    tabindex: 0, "data-focus": side === null ? "dots" : `dots ${of}`, "aria-label": `${title}, ${of}, of ${several(facts.length, "fact")}. Arrow keys go along them, Enter opens one.` });
   svg.append(shape("line", { class: "zero", x1: x(0), x2: x(0), y1: 8, y2: 72 }));
   const words = (one) => [names[one.fact], `${about.kinds[0]} ${number(one.first)}, ${about.kinds[1]} ${number(one.second)}`, `difference ${number(size(one))}`];
   const openFact = (one) => { choose({ fact: names[one.fact], view: "facts" }); };
@@ -34,8 +40,9 @@ function drawStrip(title, facts, [mean, low, high]) {
     say(words(one).join(", "));
   }, openFact);
   const numbersOf = () => ({ columns: ["fact", about.kinds[0], about.kinds[1], "difference"], rows: facts.map((one) => [names[one.fact], one.first, one.second, size(one)]) });
-  const figure = make("figure", {}, make("figcaption", {}, `${title}: ${about.kinds[1]} − ${about.kinds[0]} of each fact; mean ${interval(mean, low, high)}, n = ${several(facts.length, "fact")}`), svg);
-  keepingFocus(host, () => host.replaceChildren(figure, takeAway(`facts, ${title}`, figure, numbersOf), tableBehind(`the facts, ${title}`, numbersOf)));
+  const figure = make("figure", {}, make("figcaption", {}, `${title}: ${of} of each fact; mean ${interval(mean, low, high)}, n = ${several(facts.length, "fact")}`), svg);
+  const name = side === null ? title : `${title} ${of}`;
+  return [figure, takeAway(`facts, ${name}`, figure, numbersOf), tableBehind(`the facts, ${name}`, numbersOf)];
 }
 
 function walkDots(svg, order, show, openFact) {

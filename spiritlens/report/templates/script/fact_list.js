@@ -77,13 +77,20 @@ function drawRows() {
 
 function factRow(fact, place, here) {
   const totals = Object.entries(listed.totals[fact]).map(([kind, value]) => `${kind} ${number(value)}`).join(" · ");
-  const row = make("div", { class: here ? "fact here" : "fact", role: "option", id: `fact-${fact}`, "aria-selected": String(here), "data-fact": people.name[fact],
+  const row = make("div", { class: `fact${here ? " here" : ""}${chosen.mark === "paired" && pairedFacts().has(people.name[fact]) ? " meant" : ""}`, role: "option", id: `fact-${fact}`, "aria-selected": String(here), "data-fact": people.name[fact],
     "aria-setsize": listed.rows.length, "aria-posinset": place + 1 },
     make("span", { class: "fact-name" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
     make("span", { class: "fact-about" }, totals), tinyMaps(fact));
   row.style.top = `${place * ROW}px`;
   row.addEventListener("click", () => choose({ fact: people.name[fact] }));
   return row;
+}
+
+/** The facts that were compared, by name. */
+function pairedFacts() {
+  if (!header.difference || !opened.has("difference")) return new Set();
+  listed.paired = listed.paired ?? new Set(texts(header.difference.facts));
+  return listed.paired;
 }
 
 /** Both maps of a fact, a few pixels a cell. */
@@ -129,6 +136,9 @@ function startList() {
   follow(["metric"], factNumbers);
   follow(["metric", "component"], () => { listed.differs = null; });
   follow(["search", "relation", "group", "voice", "known", "sort", "metric", "component"], drawList);
+  const meant = async () => { if (chosen.mark === "paired") await open("difference"); drawRows(); };
+  follow(["mark"], meant);
+  meant();
   follow(["fact"], () => { drawRows(); host.setAttribute("aria-activedescendant", `fact-${chosenFact()}`); });
   drawList();
 }

@@ -24,12 +24,16 @@ async function drawFact() {
       above,
       make("div", { class: set.axis === "role" ? "side-by-side" : "stacked" }, panels),
       colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
-      statusLegend(maps),
+      statusLegend(maps), ...[deeperLink()].filter(Boolean),
       takeAway(`${people.subject[fact]} ${component}`, host, () => together(kinds.map((kind, side) => cellsOf(maps[side], { modality: kind, component, metric })))));
     const options = (side) => ({
       limit, pale: Math.abs(maps[side].total) <= Math.abs(maps[side].floor), name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
       folded, rowHeight: 26, describe: (row, layer) => cellWords(maps[side], row, layer),
-      onChoose: (row, layer) => choose({ view: "facts", kind: kinds[side], word: row.key, layer }),
+      onChoose: (row, layer) => {
+        const here = { kind: kinds[side], word: row.key, layer };
+        if (set.axis === "role" && OPENS.includes(component)) openLayer(layer, { ...here, head: set.heads.length ? chosen.head || set.heads[0] : "" });
+        else choose({ view: "facts", ...here });
+      },
     });
     drawFactMaps({ set, kinds, prompts, maps, panels, above, options });
   });

@@ -2,10 +2,14 @@
 
 const first = document.getElementById("first");
 
-/** The set whose averages are drawn: by role, or plain writing where that is asked for. */
+/** The set whose averages are drawn: by role, or plain writing where that is asked for, or of the chosen head. */
 function firstAverages() {
   const names = Object.keys(header.averages).filter((name) => averageOf(name) && !averageOf(name).heads.length);
-  return { main: averageOf(names[0]), plain: names.map(averageOf).find((one, place) => place && names[place] === "plain writing") };
+  const { whole, heads } = layerSources();
+  const plain = names.map(averageOf).find((one, place) => place && names[place] === "plain writing");
+  const head = heads ? heads.heads.indexOf(Number(chosen.head || NaN)) : -1;
+  if (heads && (head >= 0 || !whole)) return { main: heads, head: Math.max(0, head) };
+  return { main: whole, plain, head: 0 };
 }
 
 function curvesOf(about, kinds, { component, metric, quantity, head = 0 }) {
@@ -24,16 +28,18 @@ async function drawFirst() {
   const host = document.getElementById("first-picture");
   if (!host) return;
   await open("averages", ...(chosen.fact ? ["maps"] : []));
-  const { main, plain } = firstAverages();
+  showDeeperLink("first-deeper");
+  const { main, plain, head } = firstAverages();
   host.closest("figure").hidden = !main;
   if (!main) return;
   const component = named(main.components, chosen.component).name;
   const metric = named(main.metrics, chosen.metric).name;
   const quantity = chosen.quantity === "share" ? "share" : "effect";
-  const what = { component, metric, quantity };
+  const what = { component, metric, quantity, head };
+  const ofHead = main.heads.length ? `, head ${main.heads[head]}` : "";
   const showsPlain = chosen.plain === "yes" && plain;
   const curves = [...(showsPlain ? curvesOf(plain, ["T2T"], what) : curvesOf(main, ["T2T"], what)), ...curvesOf(main, ["S2T", "mixed"], what)];
-  const crossings = main.groups.map((kind, group) => {
+  const crossings = main.heads.length ? [] : main.groups.map((kind, group) => {
     const source = kind === "T2T" && showsPlain ? plain : main;
     const own = source.groups.indexOf(kind);
     const found = own < 0 ? null : source.crossings[quantity][own][source.components.findIndex((one) => one.name === component)][source.metrics.findIndex((one) => one.name === metric)];
@@ -41,13 +47,13 @@ async function drawFirst() {
   }).filter(Boolean);
   const words = quantity === "share" ? "share of the total effect" : `effect on the ${named(main.metrics, metric).words}`;
   document.getElementById("first-caption").textContent =
-    `${named(main.components, component).words}: ${words}. Solid: subject; dashed: read-out. Bands: ${Math.round(100 * main.confidence)} % intervals over facts. Dotted: where the read-out takes over${chosen.fact ? `; thin: ${people.subject[chosenFact()]}` : ""}.`;
+    `${named(main.components, component).words}${ofHead}: ${words}. Solid: subject; dashed: read-out. Bands: ${Math.round(100 * main.confidence)} % intervals over facts.${ofHead ? "" : " Dotted: where the read-out takes over"}${chosen.fact ? `; thin: ${people.subject[chosenFact()]}` : ""}.`;
   const narrow = window.innerWidth < 600;
   drawCurves(host, { layers: main.layers, curves, crossings, thin: factCurves(what), title: document.getElementById("first-caption").textContent,
     height: Math.max(220, Math.min(narrow ? 300 : 400, window.innerHeight - (narrow ? 470 : 430))),
     marked: chosen.mark, onLayer: (layer) => choose({ layer }) });
   const numbersOf = () => curveNumbers(curves, main.layers);
-  const caption = `${named(main.components, component).words}: ${words}`;
+  const caption = `${named(main.components, component).words}${ofHead}: ${words}`;
   document.getElementById("first-take-away").replaceChildren(takeAway(caption, host.closest("figure"), numbersOf), tableBehind(caption, numbersOf));
   document.getElementById("first-legend").replaceChildren(...curves.map((one) => make("span", { class: "key" },
     swatch(one), `${one.label} (n = ${one.n})`)));
@@ -59,11 +65,12 @@ function curveNumbers(curves, layers) {
 }
 
 /** The chosen fact's own curves, thin; none before one is chosen. */
-function factCurves({ component, metric, quantity }) {
-  const set = setOf("");
+function factCurves({ component, metric, quantity, head }) {
+  const { main } = firstAverages();
+  const set = main.heads.length ? sets.get(header.deeper.heads) : setOf("");
   if (!chosen.fact || set.axis !== "role" || !opened.has("maps")) return [];
   return [...promptsOf(chosenFact(), set)].flatMap(([kind, prompt]) => {
-    const map = set.map(prompt, component, metric);
+    const map = set.map(prompt, component, metric, String(set.heads[head] ?? ""));
     const whole = quantity === "share" ? map.total : 1;
     if (!(Math.abs(whole) > Math.abs(quantity === "share" ? map.floor : 0))) return [];
     return ["subject", "read-out"].map((role) => map.rows.findIndex((row) => row.key === role)).filter((row) => row >= 0)
@@ -79,12 +86,15 @@ function swatch(one) {
 
 function drawFirstChoices() {
   const host = document.getElementById("first-choices");
-  const { main, plain } = firstAverages();
+  const { whole, heads } = layerSources();
+  const main = whole ?? heads;
+  const { plain } = firstAverages();
   if (!host || !main) return;
   host.replaceChildren(
     choice("Component", "component", main.components.map((one) => [one.name, one.words])),
     choice("Metric", "metric", main.metrics.map((one) => [one.name, one.words])),
     choice("Shown", "quantity", [["effect", "effect"], ["share", "share of the total effect"]]),
+    ...(heads ? [choice("Head", "head", [...(whole ? [["", "whole layers"]] : []), ...heads.heads.map((head) => [String(head), String(head)])])] : []),
     ...(plain ? [toggle("plain writing", "plain")] : []));
 }
 

@@ -1,6 +1,7 @@
 // A map: rows × layers as cells. The pointer or the arrow keys walk it, a click or Enter chooses a cell.
 //
-// `map` has rows ({key, label, subject}), layers, value(row, layer), status(row, layer), and may have low, high and n.
+// `map` has rows ({key, label, subject}), layers, value(row, layer), status(row, layer), and may have low, high and n;
+// its columns may be heads (`along`), which then are its "layers".
 // `folded` are rows that hold exact zeros only: runs of them are one thin row.
 
 const LABEL_WIDTH = 118;
@@ -44,7 +45,7 @@ function cellMark(status, x, y, width, height) {
 
 /** Draws a map into a host element and returns it. */
 function drawMap(host, map, options) {
-  const { limit, pale, name, describe, onChoose, outlined = new Set(), folded = new Set(), rowHeight = 24, labels = true } = options;
+  const { limit, pale, name, describe, onChoose, outlined = new Set(), folded = new Set(), rowHeight = 24, labels = true, along = "layer" } = options;
   const width = Math.max(160, host.clientWidth || 320);
   const left = labels ? LABEL_WIDTH : 6;
   const runs = stripes(map.rows, folded);
@@ -77,11 +78,11 @@ function drawMap(host, map, options) {
     });
   });
   const cursor = shape("rect", { class: "cursor", visibility: "hidden" });
-  svg.append(cells, marks, cursor, layerAxis(map.layers, left, cellWidth, y, width));
+  svg.append(cells, marks, cursor, layerAxis(map.layers, left, cellWidth, y, width, along));
   host.replaceChildren(svg);
   svg.boxes = new Map(runs.flatMap((run) => run.rows.map((row) => [row, { x: left - 1, y: run.y, width: map.layers.length * cellWidth + 2, height: run.height }])));
 
-  const walk = { run: runs.findIndex((run) => !run.folded && map.rows[run.rows[0]].key === chosen.word), layer: map.layers.indexOf(Number(chosen.layer || NaN)) };
+  const walk = { run: runs.findIndex((run) => !run.folded && map.rows[run.rows[0]].key === (options.row ?? chosen.word)), layer: map.layers.indexOf(Number(chosen[along] || NaN)) };
   const place = (run, layer, aloud) => {
     Object.assign(walk, { run, layer });
     const { y: top, height: tall } = runs[run];
@@ -136,11 +137,11 @@ function statusLegend(maps, absent = "no such place") {
   }));
 }
 
-function layerAxis(layers, left, cellWidth, y, width) {
+function layerAxis(layers, left, cellWidth, y, width, words = "layer") {
   const axis = shape("g", { class: "axis" });
   tickLayers(layers).forEach((place) => axis.append(
     shape("text", { x: left + (place + 0.5) * cellWidth, y: y + 13, "text-anchor": "middle" }, String(layers[place]))));
-  axis.append(shape("text", { x: left + (width - left) / 2, y: y + 29, "text-anchor": "middle" }, "layer"));
+  axis.append(shape("text", { x: left + (width - left) / 2, y: y + 29, "text-anchor": "middle" }, words));
   return axis;
 }
 
@@ -170,7 +171,7 @@ function cellWords(map, row, layer) {
   const status = map.status(row, layer);
   const value = map.value(row, layer);
   const told = status >= STATUS.SCREENED ? STATUS_WORDS[status] : `effect ${number(value)}`;
-  const share = status < STATUS.SCREENED && map.total > Math.abs(map.floor) ? `, ${decimals(value / map.total, digitsFor(value / map.total))} of the total effect` : "";
+  const share = status < STATUS.SCREENED && map.total > Math.abs(map.floor) ? `, ${number(value / map.total)} of the total effect` : "";
   return [`layer ${layerWords(map, layer)}`, rowWords(map.rows[row]), told + share, ...(status < STATUS.SCREENED ? [STATUS_WORDS[status]] : [])];
 }
 
@@ -182,6 +183,6 @@ function layerWords(map, layer) {
 function rowWords(row) {
   if (row.word === undefined) return row.label;
   const part = row.part && row.part !== "none" ? ` (${row.part})` : "";
-  const time = Number.isFinite(row.start) ? `, ${decimals(row.start, 2)}–${decimals(row.end, 2)} s` : "";
+  const time = Number.isFinite(row.start) ? `, ${fixed(row.start)}–${fixed(row.end)} s` : "";
   return `token ${row.label}${row.word ? ` of ‘${row.word}’` : ""}, ${row.role}${part}${time}`;
 }

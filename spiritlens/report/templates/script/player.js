@@ -101,7 +101,7 @@ function playerBar(prompt, label) {
     if (bar.parentNode && !bar.isConnected) return player.listeners.delete(tell);
     const mine = playing === prompt;
     button.textContent = mine && on ? "❚❚" : "▶";
-    clock.textContent = `${decimals(mine ? seconds : 0, 2)} / ${decimals(until, 2)} s`;
+    clock.textContent = `${rounded(mine ? seconds : 0, 2)} / ${rounded(until, 2)} s`;
     return toggles.forEach((one) => one.button.setAttribute("aria-pressed", String(one.on())));
   };
   player.listeners.add(tell);

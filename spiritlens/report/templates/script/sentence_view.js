@@ -223,7 +223,7 @@ function secondsAxis(axis) {
       const x = axis.x(at * step);
       svg.append(shape("line", { class: "grid", x1: x, x2: x, y1: 0, y2: 4 }));
       const side = x < 12 ? "start" : x > axis.width - 14 ? "end" : "middle";
-      svg.append(shape("text", { class: "tick", x, y: 15, "text-anchor": side }, `${decimals(at * step, 1)}${at === first ? " s" : ""}`));
+      svg.append(shape("text", { class: "tick", x, y: 15, "text-anchor": side }, `${fixed(at * step, 1)}${at === first ? " s" : ""}`));
     }
   });
   return svg;

@@ -50,5 +50,5 @@ function wordAt(speech, seconds) {
 }
 
 function secondsWords(start, end) {
-  return `${decimals(start, 2)}–${decimals(end, 2)} s`;
+  return `${fixed(start)}–${fixed(end)} s`;
 }

@@ -22,6 +22,7 @@ async function start() {
   startFigures();
   followLinks();
   followFindings();
+  offerCopies();
   if (!header.facts) { document.documentElement.dataset.ready = "yes"; return; } // a page of figures alone
   await open("texts", "facts");
   readFacts();
@@ -33,22 +34,28 @@ async function start() {
   ["first", "facts"].map((id) => document.getElementById(id)).filter(Boolean).forEach(spacePlays);
   document.documentElement.dataset.readyAt = performance.now();
   document.documentElement.dataset.ready = "yes";
-  follow(["component", "metric", "quantity", "plain", "mark", "layer", "fact"], drawFirst);
+  follow(["component", "metric", "quantity", "plain", "mark", "kind", "layer", "head", "fact"], drawFirst);
   follow(["fact", "voice", "phrasing"], drawFirstPlayer);
   whenSeen("facts", async () => { await open("maps", "tokens"); startList(); await drawFact(); });
   follow(["fact", "set", "component", "metric", "head", "word", "layer", "voice", "phrasing"], redraw("facts", drawFact));
-  if (header.difference) {
+  const compared = header.difference ?? header.deeper.difference;
+  if (compared) {
+    const byHead = header.difference && header.deeper.difference ? [choice("Cells", "by", [["", "roles by layer"], ["head", "heads by layer"]])] : [];
+    const roles = header.deeper.difference ? [roleChoice(header.deeper.difference.rows)] : [];
     document.getElementById("difference-choices").replaceChildren(
-      choice("Component", "component", header.difference.components.map((name) => [name, name])),
-      choice("Metric", "metric", Object.keys(header.difference.metrics).map((name) => [name, name])),
-      choice("Shown", "quantity", [["share", "share of the total effect"], ["effect", "effect"]]));
+      choice("Component", "component", compared.components.map((name) => [name, name])),
+      choice("Metric", "metric", Object.keys(compared.metrics).map((name) => [name, name])),
+      choice("Shown", "quantity", [["share", "share of the total effect"], ["effect", "effect"]]), ...byHead, ...roles);
     whenSeen("difference", drawDifference);
-    follow(["component", "metric", "quantity", "fact", "layer", "word", "mark"], redraw("difference", drawDifference));
+    follow(["component", "metric", "quantity", "fact", "layer", "head", "word", "mark", "kind", "by"], redraw("difference", drawDifference));
   }
+  startLayers();
+  whenSeen("layers", drawLayers);
+  follow(["view", "component", "metric", "quantity", "word", "layer", "head", "fact", "voice", "phrasing"], redraw("layers", drawLayers));
   follow(["view"], () => goTo(chosen.view));
   goTo(chosen.view);
-  whenPrinted(Boolean(header.difference));
-  const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); };
+  whenPrinted(Boolean(compared));
+  const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); redraw("layers", drawLayers)(); };
   let width = window.innerWidth;
   window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; again(); } });
   dark.addEventListener("change", () => { again(); redraw("facts", drawRows)(); });
@@ -57,9 +64,9 @@ async function start() {
 /** On paper every part is drawn; what that needs is unpacked soon after the first view, as printing does not wait. */
 function whenPrinted(compared) {
   setTimeout(() => {
-    open("maps", "tokens", ...(compared ? ["difference", "pairs"] : []));
+    open("maps", "tokens", "heads", "edges", "difference", ...(compared ? ["pairs"] : []));
   }, PRINTABLE_AFTER);
-  const draw = () => [drawFirst, drawFact, ...(compared ? [drawDifference] : [])].forEach((one) => one());
+  const draw = () => [drawFirst, drawFact, drawLayers, ...(compared ? [drawDifference] : [])].forEach((one) => one());
   window.addEventListener("beforeprint", draw);
   window.addEventListener("afterprint", draw);
 }

@@ -1,32 +1,60 @@
-// Numbers and elements: minus signs, the digit that decides, plural forms.
+// Numbers and elements. Numbers are written by the rules of `report/numerals.py`, which are tested on the same cases.
 
-/** A number with the given decimals and a real minus sign; −0 is 0. */
-function decimals(value, digits) {
-  if (!Number.isFinite(value)) return "–";
-  const text = Math.abs(value).toFixed(digits);
-  return value < 0 && Number(text) !== 0 ? `−${text}` : text;
+const NOTHING_WRITTEN = "–";
+const MOST_DECIMALS = 6, BEYOND = 40; // digits; so many more tell a tie from what lies beside it
+
+/** A size as digits; what lies exactly between two is rounded to the even one, as Python does. */
+function rounded(size, digits, form = "toFixed") {
+  const [text, power = ""] = size[form](digits).split(/(?=e)/);
+  const longer = size[form](digits + BEYOND).split("e")[0];
+  if (!/^50*$/.test(longer.slice(-BEYOND)) || Number(text.slice(-1)) % 2 === 0) return text + power;
+  return longer.slice(0, -BEYOND).replace(/\.$/, "") + power;
 }
 
-/** How many decimals show that the number of smallest size is not 0: 2 to 5. */
-function digitsFor(...values) {
-  const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);
-  if (!sizes.length) return 2;
-  return Math.min(5, Math.max(2, Math.ceil(-Math.log10(Math.min(...sizes)))));
+function signed(value, text) {
+  return value < 0 ? `−${text}` : text;
 }
 
-/** A number with three significant digits. */
+/** Three significant digits, without zeros at the end; very large and very small ones with a power of ten. */
 function number(value) {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  return decimals(value, Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))));
+  if (typeof value !== "number" || Number.isNaN(value)) return NOTHING_WRITTEN;
+  const whole = Math.abs(value);
+  if (whole === Infinity) return signed(value, "∞");
+  if (whole === 0) return "0";
+  const [mantissa, power] = rounded(whole, 2, "toExponential").split("e");
+  const size = Number(`${mantissa}e${power}`);
+  if (size >= 1e6 || size < 1e-4) {
+    const raised = Array.from(String(Number(power)), (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
+    return signed(value, `${Number(mantissa)} × 10${raised}`);
+  }
+  return signed(value, size >= 1000 ? rounded(whole, 0) : String(size));
 }
 
-/** `0.12 [0.05, 0.21]`, with the digit that decides at the ends; without brackets where there is no interval. */
+/** So many decimals, or more where a number that is not 0 would be written as 0. */
+function fixed(value, decimals = 2) {
+  if (typeof value !== "number" || Number.isNaN(value)) return NOTHING_WRITTEN;
+  for (let places = decimals; places <= MOST_DECIMALS; places += 1) {
+    const text = rounded(Math.abs(value), places);
+    if (value === 0 || Number(text) !== 0) return signed(value, text);
+  }
+  return number(value);
+}
+
+/** `0.12 [0.05, 0.21]`; without brackets where there is no interval. */
 function interval(value, low, high) {
-  if (!Number.isFinite(value)) return "–";
-  if (!Number.isFinite(low) || !Number.isFinite(high)) return number(value);
-  const digits = digitsFor(low, high);
-  return `${decimals(value, digits)} [${decimals(low, digits)}, ${decimals(high, digits)}]`;
+  return Number.isNaN(low) || low === null ? number(value) : `${number(value)} [${number(low)}, ${number(high)}]`;
+}
+
+/** Ticks, all with the same decimals. */
+function tickWords(ticks) {
+  const most = Math.max(0, ...ticks.map(Math.abs));
+  for (let places = 0; places <= MOST_DECIMALS; places += 1) {
+    const texts = ticks.map((tick) => rounded(Math.abs(tick), places));
+    if (ticks.every((tick, place) => Math.abs(Number(texts[place]) - Math.abs(tick)) <= 1e-6 * most)) {
+      return texts.map((text, place) => (Number(text) === 0 ? "0" : signed(ticks[place], text)));
+    }
+  }
+  return ticks.map(number);
 }
 
 function several(count, noun) {
