@@ -31,6 +31,6 @@ def last_logits(model: LensModel, rows: Sequence[Sequence[int]], counts: Sequenc
         filled = [[*rows[place], *[rows[place][0]] * (longest - lengths[place])] for place in places]
         resid = model.cache(torch.tensor(filled, device=model.device), [last])[last]
         read = [resid[row, lengths[place] - counts[place] : lengths[place]] for row, place in enumerate(places)]
-        pieces = model.logits(torch.cat(read)).split([counts[place] for place in places])
+        pieces = torch.split(model.logits(torch.cat(read)), [counts[place] for place in places])
         found.update(zip(places, pieces, strict=True))
     return [found[place] for place in range(len(rows))]
