@@ -42,6 +42,8 @@ LOOP = "TransformerLens loop, stock loading"
 KINDS = {Reference: ("resid", "mlp", "attn"), HookLoop: ("resid", "mlp", "attn", "z")}
 """Kinds of grid that a rival fills; the others block outputs only."""
 TOLERANCE = 1e-5
+"""Largest error of ours; a rival that rounds more is told of."""
+OURS = "ours"
 JUDGED = 5
 """Cells that are run in float64: those on which the tools differ most."""
 Found = dict[str, dict[Cell, torch.Tensor]]
@@ -188,7 +190,7 @@ def compare(
     cells = task.cells if full else sampled_cells(task, max(sample, rounds))
     for rival in rivals:
         rival.cell(task, cells[0])
-    times: dict[str, list[float]] = {name: [] for name in (*(rival.name for rival in rivals), "ours")}
+    times: dict[str, list[float]] = {name: [] for name in (*(rival.name for rival in rivals), OURS)}
     found: Found = {rival.name: {} for rival in rivals}
     for turn in range(rounds):
         share = cells if full else cells[turn::rounds]
@@ -199,22 +201,22 @@ def compare(
             times[rival.name].append((now(task, clock) - began) * len(task.cells) / len(share))
         began = now(task, clock)
         result, order = run_ours(model, task)
-        times["ours"].append(now(task, clock) - began)
+        times[OURS].append(now(task, clock) - began)
         print(
             f"  round {turn + 1} of {rounds}: " + ", ".join(f"{name} {t[-1]:.1f} s" for name, t in times.items()),
             flush=True,
         )
-    found["ours"] = {cell: result.values[index, :, 0] for index, cell in enumerate(order)}
+    found[OURS] = {cell: result.values[index, :, 0] for index, cell in enumerate(order)}
     errors = float64_errors(llama, task, found)
     return [
-        Timing(name, seconds, name != "ours" and not full, max(differences(found, name).values()), errors.get(name))
+        Timing(name, seconds, name != OURS and not full, max(differences(found, name).values()), errors.get(name))
         for name, seconds in times.items()
     ]
 
 
 def differences(found: Found, name: str) -> dict[Cell, float]:
     """How far a tool's cells are from ours."""
-    return {cell: float((found["ours"][cell] - value).abs().max()) for cell, value in found[name].items()}
+    return {cell: float((found[OURS][cell] - value).abs().max()) for cell, value in found[name].items()}
 
 
 def float64_errors(llama: Any, task: Task, found: Found) -> dict[str, float]:
@@ -286,8 +288,12 @@ def report(task: Task, timings: list[Timing], floor: float) -> None:
         seconds = f"{timing.median:9.1f} {ratios[0]} {ratios[1]}"
         print(f"  {timing.name:38} {seconds} {timing.difference:11.1e} {error} {note}")
     for timing in timings:
-        if timing.error is not None and timing.error > TOLERANCE:
-            raise SystemExit(f"{timing.name} is {timing.error:.1e} from the float64 run, more than {TOLERANCE:.0e}")
+        if timing.error is None or timing.error <= TOLERANCE:
+            continue
+        told = f"{timing.name} is {timing.error:.1e} from the float64 run, more than {TOLERANCE:.0e}"
+        if timing.name == OURS:
+            raise SystemExit(told)
+        print(f"  {told}: its rounding, not ours")
 
 
 GRIDS = {"resid": ("resid", 1, 10), "mlp": ("mlp", 10, 10), "attn": ("attn", 10, 10), "heads": ("z", 1, 1)}

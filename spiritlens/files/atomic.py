@@ -9,6 +9,8 @@ A temporary file is created, never opened: a link that was planted under its nam
 
     write_whole(path, data)                   # bytes
     fill_whole(path, fill, size=n)            # large content: fill(file) writes it piece by piece
+    write_cached(path, data)                  # whole for every reader, but not synced: what a power cut spoils is
+                                              # found out by its reader, and made again
 """
 
 import contextlib
@@ -55,6 +57,13 @@ def fill_whole(path: Path, fill: Callable[[BinaryIO], object], *, size: int) -> 
     return path
 
 
+def write_cached(path: Path, data: bytes | memoryview) -> Path:
+    """Write an entry of a cache in one step, without waiting for the medium: its reader checks what it finds."""
+    with _explained(path, len(data)), _filled(path, lambda file: _write(file, data), lambda handle: None) as temporary:
+        os.replace(temporary, path)
+    return path
+
+
 def create_whole(path: Path, data: bytes | memoryview) -> bool:
     """Write a file in one step unless it is there already; whether it was this call that wrote it."""
     with _explained(path, len(data)), _written(path, lambda file: _write(file, data)) as temporary:
@@ -82,6 +91,14 @@ def sweep(folder: Path) -> int:
 @contextlib.contextmanager
 def _written(path: Path, fill: Callable[[BinaryIO], object]) -> Iterator[Path]:
     """A temporary file beside `path`, filled and on the medium; gone afterwards under this name."""
+    with _filled(path, fill, os.fsync) as temporary:
+        yield temporary
+        _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _filled(path: Path, fill: Callable[[BinaryIO], object], sync: Callable[[int], None]) -> Iterator[Path]:
+    """A temporary file beside `path`, filled, and given to `sync`; gone afterwards under this name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(PATTERN.replace("*", f"{os.getpid()}-{secrets.token_hex(8)}"))
     handle = None
@@ -89,12 +106,11 @@ def _written(path: Path, fill: Callable[[BinaryIO], object]) -> Iterator[Path]:
         handle = _created(temporary)
         with os.fdopen(handle, "r+b", buffering=0, closefd=False) as file:
             fill(file)
-        os.fsync(handle)
+        sync(handle)
         if fcntl is None:
             os.close(handle)
             handle = None
         yield temporary
-        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         if handle is not None:

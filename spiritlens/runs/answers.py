@@ -7,7 +7,7 @@ SentencePiece knows most words twice, with and without the blank before them (``
 the form that follows a blank; `other_spacing` tells what probability the other form has, for a model that was trained
 otherwise would look ignorant.
 
-Prompts of one length are asked together, without padding.
+Prompts of about one length are asked together (`spiritlens.runs.last_logits`).
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.knowing import EXACT, Knowing, contains_answer, given_knowing
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import BLANK
+from spiritlens.runs.last_logits import last_logits
 from spiritlens.runs.likeliest import Over
 
 
@@ -84,12 +85,8 @@ def given_answers(
         return _generated(lens, prompts, knowing)
     wanted = [prompt.answer_ids if knowing.rule == "exact" else prompt.answer_ids[:1] for prompt in prompts]
     rows = [[*prompt.ids, *answer[:-1]] for prompt, answer in zip(prompts, wanted, strict=True)]
-    found: dict[int, GivenAnswer] = {}
-    for places in same_lengths([len(row) for row in rows]):
-        logits = lens.backend.forward(torch.tensor([rows[place] for place in places], device=lens.backend.device))
-        for row, place in enumerate(places):
-            found[place] = _judged(lens, logits[row, -len(wanted[place]) :], wanted[place], knowing, over)
-    return tuple(found[place] for place in range(len(rows)))
+    logits = last_logits(lens.backend, rows, [len(answer) for answer in wanted])
+    return tuple(_judged(lens, *each, knowing, over) for each in zip(logits, wanted, strict=True))
 
 
 def _judged(lens: Lens, logits: Tensor, wanted: tuple[int, ...], knowing: Knowing, over: Over) -> GivenAnswer:
@@ -133,6 +130,5 @@ def other_spacing(lens: Lens, prompt: Prompt) -> OtherSpacing | None:
     other = lens.vocabulary.tokenizer.get_vocab().get(label) if label else None
     if other is None:
         return None
-    tokens = torch.tensor([prompt.ids], device=lens.backend.device)
-    probabilities = lens.backend.forward(tokens)[0, -1].softmax(-1)
+    probabilities = last_logits(lens.backend, [prompt.ids], [1])[0][-1].softmax(-1)
     return OtherSpacing(label, float(probabilities[prompt.answer_ids[0]]), float(probabilities[other]))

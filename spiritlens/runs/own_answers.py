@@ -12,10 +12,10 @@ import torch
 
 from spiritlens.arguments import told_keywords
 from spiritlens.environment import plain_torch
-from spiritlens.models.batches import same_lengths
 from spiritlens.models.given import given_each, given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.last_logits import last_logits
 
 
 @told_keywords
@@ -28,14 +28,9 @@ def own_answers(lens: Lens, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
     lens = given_lens(lens)
     asked = given_each(lens, prompts, "prompts", needs=())
     text = torch.tensor(lens.vocabulary.text_ids.tolist(), device=lens.backend.device)
-    found: dict[int, int] = {}
-    for places in same_lengths([len(prompt) for prompt in asked]):
-        rows = torch.tensor([asked[place].ids for place in places], device=lens.backend.device)
-        with torch.no_grad():
-            logits = lens.backend.forward(rows)[:, -1]
-        best = text[logits[:, text].argmax(-1)].tolist()
-        found.update(zip(places, best, strict=True))
-    return tuple(_answering(lens, prompt, found[place]) for place, prompt in enumerate(asked))
+    logits = last_logits(lens.backend, [prompt.ids for prompt in asked], [1] * len(asked))
+    said = [int(text[found[-1, text].argmax()]) for found in logits]
+    return tuple(_answering(lens, prompt, token) for prompt, token in zip(asked, said, strict=True))
 
 
 def _answering(lens: Lens, prompt: Prompt, token: int) -> Prompt:

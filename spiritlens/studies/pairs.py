@@ -292,7 +292,7 @@ def pair_prompts(lens: Lens, fact: Fact, form: AskedForm) -> FormedFact:
         named = asked_phrasing(fact, form.phrasing)
         plain = _written_twin(lens, fact, named)
         asked = (fact.text(named), fact.subject, fact.answer, fact.foil)
-        spoken = lens.speak(*asked, voice=form.voice, origin=plain.origin)
+        spoken = with_cached_units(lens).speak(*asked, voice=form.voice, origin=plain.origin)
     if form.ending == "plain" or not _can_end_alike(lens, spoken):
         return FormedFact(fact, (plain, spoken))
     written = _written_twin(lens, fact, spoken.phrasing, "final")

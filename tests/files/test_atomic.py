@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spiritlens.files import atomic
-from spiritlens.files.atomic import create_whole, given_path, sweep, write_whole
+from spiritlens.files.atomic import create_whole, given_path, sweep, write_cached, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -32,6 +32,20 @@ def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
         write_whole(path, b"new and longer")
         assert reader.read() == b"old"
     assert path.read_bytes() == b"new and longer"
+
+
+def test_an_entry_of_a_cache_is_whole_and_waits_for_no_medium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    path = write_cached(tmp_path / "new" / "a", b"old")
+    assert not synced
+    with path.open("rb") as reader:
+        write_cached(path, b"new and longer")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new and longer"
+    assert [each.name for each in path.parent.iterdir()] == ["a"]
+    write_whole(path, b"kept")
+    assert synced
 
 
 def test_only_one_creates(tmp_path: Path) -> None:

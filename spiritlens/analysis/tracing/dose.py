@@ -29,10 +29,10 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.changed_logits import changed_logits
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale, default_scale
 from spiritlens.runs.scoring import prompt_scorers
-from spiritlens.runs.sweep.recorded import record
 
 DEFAULT_MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 LARGEST_MULTIPLE = 64.0
@@ -164,8 +164,8 @@ def dose_of(lens: Lens, prompt: Prompt, noise: Noise, draws: Draws) -> float:
     scorer = prompt_scorers(lens, prompt, ["probability"])[0]
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
     embeddings = corrupted_embeddings(lens, prompt, noise, samples=draws.samples, seed=draws.seed, forced=scorer.forced)
-    clean = float(scorer(record(lens.backend, tokens, None, [], scorer.n_readouts).logits))
-    corrupted = float(scorer(record(lens.backend, tokens, embeddings, [], scorer.n_readouts).logits).mean())
+    plain, changed = changed_logits(lens.backend, tokens, embeddings, scorer.n_readouts)
+    clean, corrupted = float(scorer(plain)), float(scorer(changed).mean())
     return (clean - corrupted) / clean
 
 

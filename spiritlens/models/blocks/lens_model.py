@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from spiritlens.components import hook_name
 from spiritlens.environment import plain_arithmetic
-from spiritlens.models.blocks import suffix
+from spiritlens.models.blocks import plain_pass, suffix
 from spiritlens.models.blocks.attending import CachedKeys, attend
-from spiritlens.models.blocks.placed_hooks import Place, PlacedHooks, has_foreign_hooks, in_turn
+from spiritlens.models.blocks.placed_hooks import Place, PlacedHooks, has_foreign_hooks, in_turn, recorder
 from spiritlens.models.blocks.places import cached_keys, check_tokens, query_places
 from spiritlens.models.blocks.weights import AttentionWeights, Linear, MLPWeights, Norm
 from spiritlens.models.precision import widened
@@ -120,6 +120,10 @@ class BlockLensModel(ABC):
     def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
         """The named activations of a full pass (without gradients); a name that never fires is refused."""
         found: dict[str, Tensor] = {}
+        if plain_pass.serves(self, tokens.shape[1], names):
+            with torch.no_grad():
+                plain_pass.run(self, self._known(tokens), names, found)
+            return found
         with torch.no_grad(), PlacedHooks(self.model, self._recorders(names, found)):
             resid = self.stream(self._known(tokens))
             if any(name.startswith(("ln_final", "unembed")) for name in names):
@@ -145,7 +149,9 @@ class BlockLensModel(ABC):
     @checked
     def forward(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_vocab"]:
         """Logits of a full pass in float32 or better (also from bfloat16 weights)."""
-        return self.logits(self.stream(self._known(tokens)))
+        known = self._known(tokens)
+        plain = plain_pass.serves(self, known.shape[1])
+        return self.logits(plain_pass.run(self, known) if plain else self.stream(known))
 
     @plain_arithmetic
     @in_turn
@@ -300,7 +306,7 @@ class BlockLensModel(ABC):
 
     def _recorders(self, names: Sequence[str], found: dict[str, Tensor]) -> list[Place]:
         self._check_names(names)
-        return [Place(name, self.points[name], _recorder(found, name)) for name in dict.fromkeys(names)]
+        return [Place(name, self.points[name], recorder(found, name)) for name in dict.fromkeys(names)]
 
     def _known(self, tokens: Tensor) -> Tensor:
         """The tokens on the model's device, refused where they are too many or have no embedding."""
@@ -340,13 +346,3 @@ class BlockLensModel(ABC):
             resid_post = self.own_block(layer, resid, before)
         both = found[name], resid_post
         return both if offsets is None else (both[0][:, offsets], both[1][:, offsets])
-
-
-def _recorder(found: dict[str, Tensor], name: str) -> HookFunction:
-    """A hook that keeps what it sees."""
-
-    def record(activation: Tensor) -> Tensor:
-        found[name] = activation
-        return activation
-
-    return record

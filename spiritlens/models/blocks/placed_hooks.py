@@ -58,6 +58,17 @@ class Place(NamedTuple):
 
 Points = Sequence[Place]
 
+
+def recorder(found: dict[str, Tensor], name: str) -> HookFunction:
+    """A hook that keeps what it sees."""
+
+    def record(activation: Tensor) -> Tensor:
+        found[name] = activation
+        return activation
+
+    return record
+
+
 PATIENCE_S = 10.0
 """A thread that has waited so long for another one's hooks to leave says so."""
 

@@ -10,7 +10,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from spiritlens.files.atomic import write_whole
+from spiritlens.files.atomic import write_cached
 from spiritlens.files.cache import cache_folder
 from spiritlens.speech.alignment.forced import AlignmentWarning, align_doubtfully
 from spiritlens.speech.audio.waveform import Waveform
@@ -32,7 +32,7 @@ def cached_alignment(waveform: Waveform, text: str) -> tuple[WordInterval, ...]:
         found = align_doubtfully(waveform, text)
         words = [[word.word, word.start, word.end] for word in found[0]]
         with contextlib.suppress(OSError):
-            write_whole(path, json.dumps({"words": words, "doubts": found[1]}).encode())
+            write_cached(path, json.dumps({"words": words, "doubts": found[1]}).encode())
     for doubt in found[1]:
         warn(f"{waveform.source or 'the audio'}: {doubt}", AlignmentWarning)
     return found[0]

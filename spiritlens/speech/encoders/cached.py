@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from spiritlens.arguments import shown
-from spiritlens.files.atomic import write_whole
+from spiritlens.files.atomic import write_cached
 from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.protocol import (
@@ -85,7 +85,7 @@ class CachedEncoder:
         buffer = io.BytesIO()
         np.savez(buffer, streams=np.array(list(streams)), **parts)
         with contextlib.suppress(OSError):
-            write_whole(path, buffer.getvalue())
+            write_cached(path, buffer.getvalue())
         return streams
 
     def path(self, waveform: Waveform) -> Path:

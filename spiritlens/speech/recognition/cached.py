@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spiritlens.arguments import shown
-from spiritlens.files.atomic import write_whole
+from spiritlens.files.atomic import write_cached
 from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.recognition.heard import (
@@ -64,7 +64,7 @@ class CachedRecogniser:
         heard = heard_by(self.recogniser, waveform)
         record = {"text": heard.text, "words": [(word.word, word.start, word.end) for word in heard.words]}
         with contextlib.suppress(OSError):
-            write_whole(path, json.dumps(record).encode())
+            write_cached(path, json.dumps(record).encode())
         return heard
 
     def path(self, waveform: Waveform) -> Path:

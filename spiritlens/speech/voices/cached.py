@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spiritlens.arguments import shown
-from spiritlens.files.atomic import write_whole
+from spiritlens.files.atomic import write_cached
 from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
 from spiritlens.speech.engines.phones import Phone
@@ -79,5 +79,5 @@ def _write(path: Path, utterance: Utterance) -> None:
         "phones": [(phone.label, phone.start, phone.end) for phone in utterance.phones],
     }
     with contextlib.suppress(OSError):
-        write_whole(path.with_suffix(".wav"), utterance.waveform.wav_bytes())
-        write_whole(path.with_suffix(".json"), json.dumps(record).encode())
+        write_cached(path.with_suffix(".wav"), utterance.waveform.wav_bytes())
+        write_cached(path.with_suffix(".json"), json.dumps(record).encode())
