@@ -58,11 +58,12 @@ def recorder(found: dict[str, Tensor], name: str) -> HookFunction:
 
 
 def lister(found: list[tuple[str, Tensor]], name: str) -> HookFunction:
-    """A hook that lists what it sees, each time it fires."""
+    """A hook that lists what it sees, each time it fires, as what one can differentiate by: a constant as a leaf."""
 
     def note(activation: Tensor) -> Tensor:
-        found.append((name, activation))
-        return activation
+        value = activation if activation.requires_grad else activation.detach().requires_grad_(True)
+        found.append((name, value))
+        return value
 
     return note
 
