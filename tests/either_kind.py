@@ -70,7 +70,7 @@ def weights_by_name(inside: BlockLensModel) -> dict[str, Tensor]:
 
 
 def _mlp(mlp: Any) -> Iterator[tuple[str, Any]]:
-    yield from (("gate", mlp.gate), ("in", mlp.up), ("out", mlp.down))
+    yield from (("gate", mlp.gate), ("in", mlp.up), ("out", mlp.out))
 
 
 @torch.no_grad()
