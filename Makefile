@@ -6,12 +6,9 @@ READY := $(VENV)/.ready
 VENV4 ?= .venv-transformer-lens-4
 BIN4 := $(VENV4)/bin
 READY4 := $(VENV4)/.ready
-# Under TransformerLens 4: all known numbers, and the rooms whose tests name no module of TransformerLens 3's own.
-IDENTITY := tests/numbers tests/models/transformer_bridge tests/models/planted tests/models/test_backends.py \
-  tests/models/test_untrained.py tests/models/test_released_formats.py tests/models/blocks/test_lens_model.py \
-  tests/models/blocks/test_suffix.py tests/models/blocks/test_attending.py tests/models/blocks/test_placed_hooks.py \
-  tests/runs/test_backward.py tests/runs/test_metrics.py tests/runs/corruptions \
-  tests/analysis/grid tests/analysis/heads tests/analysis/lenses tests/analysis/test_saving.py
+# Everything that runs a model; under TransformerLens 4 tests/conftest.py names what is left out of it, and why.
+IDENTITY := tests/numbers tests/models tests/runs tests/analysis \
+  'tests/test_docs.py::test_the_code_of_the_page_runs[transformer_lens_4.md]'
 NUMERIC := tests/runs tests/analysis tests/comparison tests/models tests/speech/encoders
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 # An older processor's instructions, for every library that chooses by itself.

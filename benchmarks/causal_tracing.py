@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 import torch
 import tyro
+from hooked import HookedTransformer
 from rivals import Cell, HookLoop, NNsightTrace, Pyvene, Reference, Rival, Task, run_ours
 
 from experiments.smollm2 import smollm2 as smollm2_folder
@@ -148,7 +149,6 @@ def rivals_for(rivals: list[Rival], kind: str) -> list[Rival]:
 
 def stock(llama: Any) -> Any:
     """HookedTransformer as its users load it: converted weights, copied by its own loader."""
-    from transformer_lens import HookedTransformer
     from transformer_lens.pretrained.weight_conversions import convert_llama_weights
 
     from spiritlens.models.hooked_transformer.conversion import hooked_config

@@ -31,8 +31,9 @@ import numpy as np
 import pandas as pd
 import torch
 import tyro
+from hooked import HookedTransformer
 from torch import Tensor
-from transformer_lens import ActivationCache, HookedTransformer, patching
+from transformer_lens import ActivationCache, patching
 
 from spiritlens.analysis.grid import grid as grids
 from spiritlens.analysis.patching.activation_patching import activation_patch

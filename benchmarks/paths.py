@@ -27,8 +27,8 @@ import numpy as np
 import torch
 import tyro
 from causal_tracing import embedded, smollm2, stock
+from hooked import HookedTransformer
 from torch import Tensor
-from transformer_lens import HookedTransformer
 
 import spiritlens as sl
 from spiritlens.analysis.paths.nodes import Receiver, Sender

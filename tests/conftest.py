@@ -14,8 +14,12 @@ settings.register_profile("spiritlens", deadline=None, derandomize=True, suppres
 settings.load_profile("spiritlens")
 
 
+ABOUT_HOOKED_TRANSFORMERS = (
+    "models/hooked_transformer",  # the backend itself
+    "analysis/test_induction.py",  # trains a HookedTransformer
+)
 if find_spec("transformer_lens.HookedTransformer") is None:  # TransformerLens 4
-    collect_ignore = ["models/hooked_transformer", "analysis/test_induction.py"]
+    collect_ignore = list(ABOUT_HOOKED_TRANSFORMERS)
 
 
 @pytest.fixture(scope="session", autouse=True)

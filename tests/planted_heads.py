@@ -7,6 +7,8 @@ Hand-written on top of ``sl.planted("fact machine")``, whose mover L6H1 serves b
   when an answer stands there at more than half of its size, and the flag turns L7H1 away.
 """
 
+from either_kind import weights_by_name
+
 from spiritlens.models.planted.planted import Planted, planted
 from spiritlens.models.planted.vocabulary import token_kinds
 from spiritlens.models.planted.weights import (
@@ -36,7 +38,7 @@ DECOY_SQUARES = ANSWER**2
 def heads_apart(backup: bool = False) -> Planted:
     """A machine with a mover for each modality."""
     machine = planted()
-    weights, directions = dict(machine.lens.model.named_parameters()), _directions(machine)
+    weights, directions = weights_by_name(machine.lens.backend), _directions(machine)
     _write_mover_head(weights, directions, SECOND_MOVER_HEAD, "answer", ANSWER)
     keys = weights[f"blocks.{MOVER_LAYER}.attn.W_K"]
     keys[MOVER_HEAD, directions.flag("end speech")] = 0
@@ -59,7 +61,7 @@ def _directions(machine: Planted) -> Directions:
 
 
 def _write_backup(machine: Planted) -> None:
-    weights, directions = dict(machine.lens.model.named_parameters()), _directions(machine)
+    weights, directions = weights_by_name(machine.lens.backend), _directions(machine)
     answered, read, answers = directions["copy"].start, directions.flag("read"), directions["answer"]
     gate, up, down = (weights[f"blocks.{MOVER_LAYER}.mlp.{matrix}"] for matrix in ("W_gate", "W_in", "W_out"))
     factor = _scale(READ_SQUARES + DECOY_SQUARES + ANSWER**2)

@@ -32,6 +32,15 @@ def random_llama(
     backend: BackendName | None = None,
 ) -> nn.Module:
     """Weights of a size at which every part matters. ``biased``: with biases on queries, keys and values."""
+    weights, config = random_checkpoint(n_kv_heads, n_layers, seed, d_vocab, biased)
+    weights = {name: weight.to(dtype) for name, weight in weights.items()}
+    return maker(backend).converted(weights, config, dtype, name="random llama")
+
+
+def random_checkpoint(
+    n_kv_heads: int = 4, n_layers: int = 3, seed: int = 7, d_vocab: int = 50, biased: bool = False
+) -> tuple[dict[str, torch.Tensor], LlamaLike]:
+    """The weights of `random_llama` in float64, by Hugging Face's names, and their configuration."""
     shape = {"n_layers": n_layers, "d_model": 24, "n_heads": 4, "d_mlp": 40, "n_ctx": 64}
     config = random_config(**shape, n_kv_heads=n_kv_heads, d_vocab=d_vocab)
     config = of_architecture(config, "qwen2") if biased else config
@@ -42,8 +51,7 @@ def random_llama(
         "model.norm.weight": _gain(stream),
         "lm_head.weight": _matrix(stream, 24, d_vocab).T,
     }
-    weights = {name: weight.to(dtype).contiguous() for name, weight in weights.items()}
-    return maker(backend).converted(weights, config, dtype, name="random llama")
+    return {name: weight.contiguous() for name, weight in weights.items()}, config
 
 
 def _layer(stream: torch.Generator, layer: int, n_kv_heads: int, biased: bool) -> Iterator[tuple[str, torch.Tensor]]:

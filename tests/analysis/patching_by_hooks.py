@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import torch
+from either_kind import run_hooked
 
 from tests.analysis.tracing_lens import make_prompt
 
@@ -57,9 +58,7 @@ def naive(lens, prompt, base, source, component, layers, positions, head=None):
 
     name = HOOKS[component]
     with torch.no_grad():
-        return measured(
-            lens, prompt, model.run_with_hooks(base.tokens, fwd_hooks=[(name.format(layer), put) for layer in layers])
-        )
+        return measured(lens, prompt, run_hooked(model, base.tokens, [(name.format(layer), put) for layer in layers]))
 
 
 def spoken_like_text():

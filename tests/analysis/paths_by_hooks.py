@@ -1,6 +1,7 @@
 """Path patching by plain hooks: an independent algorithm of four passes, in float64."""
 
 import torch
+from either_kind import run_hooked
 from random_llamas import opened
 
 from spiritlens.analysis.paths.path_values import path_values
@@ -26,6 +27,7 @@ def score(logits: torch.Tensor) -> torch.Tensor:
 
 def four_passes(llama, sender, group, positions, frozen, norms):
     """Wang et al.'s algorithm, written with nothing but hooks: base CLEAN, source CORRUPTED."""
+    model = opened(llama)
     _, base = llama.run_with_cache(CLEAN)
     _, source = llama.run_with_cache(CORRUPTED)
     name = {
@@ -68,29 +70,25 @@ def four_passes(llama, sender, group, positions, frozen, norms):
     hooks += [(f"blocks.{layer}.hook_{part}", remember) for layer in range(L) for part in ("resid_pre", "resid_mid")]
     hooks.append((f"blocks.{L - 1}.hook_resid_post", remember))
     with torch.no_grad():
-        llama.run_with_hooks(CLEAN, fwd_hooks=hooks)
+        run_hooked(llama, CLEAN, hooks)
     # pass 4: receivers read what was recorded; everything after them runs
     final, inputs = [], {}
     for receiver in group:
         if receiver.component == "logits":
             stream = streams[f"blocks.{L - 1}.hook_resid_post"]
-            scale = norm_scale(llama, base[f"blocks.{L - 1}.hook_resid_post"] if norms == "frozen" else stream)
-            return score(((stream / scale * llama.ln_final.w) @ llama.W_U + llama.b_U)[:, -1:])[0]
-        block = llama.blocks[receiver.layer]
-        part, norm = ("resid_mid", block.ln2) if receiver.component == "mlp_in" else ("resid_pre", block.ln1)
+            scale = norm_scale(model, base[f"blocks.{L - 1}.hook_resid_post"] if norms == "frozen" else stream)
+            return score(((stream / scale * model.norm_gain("ln_final")) @ model.w_u)[:, -1:])[0]
+        part, norm = ("resid_mid", "ln2") if receiver.component == "mlp_in" else ("resid_pre", "ln1")
         hook = f"blocks.{receiver.layer}.hook_{part}"
-        scale = norm_scale(llama, base[hook] if norms == "frozen" else streams[hook])
-        normed = streams[hook] / scale * norm.w
+        scale = norm_scale(model, base[hook] if norms == "frozen" else streams[hook])
+        normed = streams[hook] / scale * model.norm_gain(norm, receiver.layer)
         if receiver.component == "mlp_in":
-            inputs[f"blocks.{receiver.layer}.hook_mlp_out", None] = block.mlp(normed)
+            inputs[f"blocks.{receiver.layer}.hook_mlp_out", None] = llama.blocks[receiver.layer].mlp(normed)
         else:
             letter = receiver.component[0]
-            weight = {"q": "W_Q", "k": "_W_K" if hasattr(block.attn, "_W_K") else "W_K"}.get(
-                letter, "_W_V" if hasattr(block.attn, "_W_V") else "W_V"
-            )
-            weights, biases = (getattr(block.attn, name) for name in (weight, weight.replace("W", "b")))
-            made = normed @ weights[receiver.head] + biases[receiver.head]
-            inputs[f"blocks.{receiver.layer}.attn.hook_{letter}", receiver.head] = made
+            linear = getattr(model.attention_weights(receiver.layer), letter)
+            made = torch.nn.functional.linear(normed, linear.weight, linear.bias).unflatten(-1, (-1, model.d_head))
+            inputs[f"blocks.{receiver.layer}.attn.hook_{letter}", receiver.head] = made[:, :, receiver.head]
     for (hook, head), value in inputs.items():
 
         def put(x, hook, head=head, value=value):
@@ -102,11 +100,11 @@ def four_passes(llama, sender, group, positions, frozen, norms):
 
         final.append((hook, put))
     with torch.no_grad():
-        return score(llama.run_with_hooks(CLEAN, fwd_hooks=final)[:, -1:])[0]
+        return score(run_hooked(llama, CLEAN, final)[:, -1:])[0]
 
 
-def norm_scale(llama, x):
-    return (x.pow(2).mean(-1, keepdim=True) + llama.cfg.eps).sqrt()
+def norm_scale(model, x):
+    return (x.pow(2).mean(-1, keepdim=True) + model.eps).sqrt()
 
 
 def values(llama, senders, groups, positions, frozen="heads+mlps", norms="recomputed", budget=None):

@@ -24,7 +24,7 @@ def noisy_embeddings(lens: TinyLens, prompt: Prompt, sample: int, forced: tuple[
     """The design's noise, written out again: seeded by a hash, 3 standard deviations of the modality's rows."""
     key = hashlib.sha256(f"0|{prompt.id}|{sample}|noise".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "little", signed=True))
-    w_e = lens.backend.model.embed.W_E
+    w_e = lens.backend.w_e
     rows = w_e[32:46] if prompt.kind == "S2T" else w_e[3:30]
     noise = torch.randn(len(prompt.subject), w_e.shape[1], generator=generator) * np.float32(3 * float(rows.std()))
     embeddings = w_e[torch.tensor([*prompt.ids, *forced])].clone()

@@ -1,6 +1,9 @@
 """A lens gets at its model by the row of its library, and by nothing else."""
 
+import importlib.util
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -53,6 +56,12 @@ def test_a_kind_that_the_installed_version_lacks_is_refused(monkeypatch: pytest.
         sl.load(backend="hooked_transformer")
     with pytest.raises(ValueError, match="backend"):
         sl.planted(backend="hooked")  # type: ignore[arg-type]
+
+
+def test_a_benchmark_of_a_kind_that_is_not_there_says_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"run it with transformer-lens<4"):
+        runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "hooked.py"))
 
 
 def test_another_row_is_asked_for_its_own_models(lens: sl.Lens, monkeypatch: pytest.MonkeyPatch) -> None:

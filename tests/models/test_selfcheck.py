@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from checkpoint_folders import spirit_config, write_checkpoint
+from either_kind import turn_positions
 from random_llamas import tied
 from safetensors.torch import load_file, save_file
 
@@ -34,15 +35,15 @@ def test_grouped_queries_and_other_layouts_agree(tmp_path, layout):
 @pytest.mark.parametrize(
     ("spoil", "first"),
     [
-        (lambda model: model.blocks[1].attn.W_Q.transpose(0, 1).mul_(-1), "blocks.1.hook_attn_out"),
-        (lambda model: model.blocks[2].ln2.w.fill_(1), "blocks.2.hook_mlp_out"),
-        (lambda model: model.ln_final.w.mul_(1.2), "logits"),
-        (lambda model: model.embed.W_E.mul_(0.5), "hook_embed"),
+        (lambda inside: inside.attention_weights(1).q.weight.mul_(-1), "blocks.1.hook_attn_out"),
+        (lambda inside: inside.norm_gain("ln2", 2).fill_(1), "blocks.2.hook_mlp_out"),
+        (lambda inside: inside.norm_gain("ln_final").mul_(1.2), "logits"),
+        (lambda inside: inside.w_e.mul_(0.5), "hook_embed"),
     ],
 )
 def test_a_fault_is_found_where_it_is(tmp_path, dtype, spoil, first):
     lens = load(write_checkpoint(tmp_path / "folder", spirit_config()), dtype=dtype, device="cpu")
-    spoil(lens.model)
+    spoil(lens.backend)
     report = selfcheck(lens)
     assert not report.agrees
     assert report.first_difference is not None
@@ -51,10 +52,9 @@ def test_a_fault_is_found_where_it_is(tmp_path, dtype, spoil, first):
 
 
 def test_positions_are_checked_too(small):
-    """A shifted rotary table is found: the tokens are many enough."""
+    """Other angles of the positions are found: the tokens are many enough."""
     lens = load(small, device="cpu")
-    for block in lens.model.blocks:
-        block.attn.rotary_cos = block.attn.rotary_cos.roll(1, 0)
+    turn_positions(lens.model, 1.05)
     assert selfcheck(lens).first_difference.name == "blocks.0.hook_attn_out"
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from either_kind import own_hooks
 
 import spiritlens as sl
 from spiritlens.models.lens import Lens
@@ -33,7 +34,7 @@ def by_hand(lens, ids, hooks, n_new: int, allowed) -> list[int]:
     """The likeliest allowed tokens, each from a whole pass with the hooks at the prompt's positions."""
     ids = list(ids)
     for _ in range(n_new):
-        with lens.model.hooks(fwd_hooks=hooks):
+        with lens.model.hooks(fwd_hooks=own_hooks(lens.model, hooks)):
             logits = lens.model(torch.tensor([ids]))
         best = allowed[int(logits[0, -1, allowed].argmax())]
         if best == lens.vocabulary.eos_id:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from either_kind import run_hooked
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
 from spiritlens.models.planted.planted import planted
@@ -28,7 +29,7 @@ def probability(logits: torch.Tensor) -> float:
 
 
 def hooked(lens, prompt, *hooks, samples: int = 1) -> torch.Tensor:
-    return lens.backend.model.run_with_hooks(prompt.tokens.expand(samples, -1), fwd_hooks=list(hooks))
+    return run_hooked(lens.backend.model, prompt.tokens.expand(samples, -1), hooks)
 
 
 def put(positions, values):

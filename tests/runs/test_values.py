@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+from either_kind import own_hooks
 from tracing_lens import spoken_prompt, text_prompt, tiny_lens
 
 import spiritlens as sl
@@ -41,7 +42,7 @@ def slow(lens, prompt, *changes, samples: int = 1, embeddings=None) -> torch.Ten
             return x
 
         hooks.append((hook_of(component, layer), hook))
-    with lens.model.hooks(fwd_hooks=hooks):
+    with lens.model.hooks(fwd_hooks=own_hooks(lens.model, hooks)):
         return lens.model(prompt.tokens.expand(samples, -1))
 
 

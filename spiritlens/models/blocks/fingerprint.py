@@ -24,6 +24,8 @@ from spiritlens.models.blocks.placed_hooks import is_foreign
 
 FILL = ".IGNORE"
 """The value that hides later positions: the least number of a dtype, and that one is the default of the moment."""
+INNER = "._original_component"
+"""What a bridge puts into the names of the modules that it wraps."""
 DEPTH = 5
 """How deep the values that a hook holds are followed."""
 
@@ -42,8 +44,9 @@ def fingerprint(model: nn.Module, settings: tuple[Any, ...]) -> str:
 
 def user_hooks(model: nn.Module) -> tuple[str, ...]:
     """The hooks that the toolkit did not place, each as its module's name and its function; empty for a plain model."""
+    points = {id(point): name for name, point in getattr(model, "hook_dict", {}).items()}  # a bridge's last is an alias
     return tuple(
-        f"{name or 'model'}: {described(function)}"
+        f"{points.get(id(module), name.replace(INNER, '')) or 'model'}: {described(function)}"
         for name, module in model.named_modules()
         for function in _functions(module)
     )

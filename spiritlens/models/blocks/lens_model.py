@@ -11,7 +11,6 @@ values of a cached run.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -22,8 +21,8 @@ from spiritlens.components import hook_name
 from spiritlens.environment import plain_arithmetic
 from spiritlens.models.blocks import plain_pass, suffix
 from spiritlens.models.blocks.attending import CachedKeys, attend
-from spiritlens.models.blocks.placed_hooks import Place, PlacedHooks, has_foreign_hooks, in_turn, recorder
-from spiritlens.models.blocks.places import cached_keys, check_tokens, query_places
+from spiritlens.models.blocks.placed_hooks import Place, PlacedHooks, has_foreign_hooks, in_turn, lister, recorder
+from spiritlens.models.blocks.places import cached_keys, check_hook_name, check_tokens, query_places
 from spiritlens.models.blocks.weights import AttentionWeights, Linear, MLPWeights, Norm
 from spiritlens.models.precision import widened
 from spiritlens.models.protocol import CachedPrefix, HookFunction, NormName
@@ -100,6 +99,10 @@ class BlockLensModel(ABC):
         """Where a hook has to sit so that what it returns replaces the activation wherever it is read."""
         return (Place(name, self.points[name], function),)
 
+    def differentiable(self, name: str, function: HookFunction) -> tuple[Place, ...]:
+        """Where the activation lies on the way to the logits, so that a gradient reaches it."""
+        return (Place(name, self.points[name], function),)
+
     @property
     def hook_names(self) -> Collection[str]:
         return tuple(self.points)
@@ -159,30 +162,38 @@ class BlockLensModel(ABC):
     def gradients(
         self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], metric: Callable[[Tensor], Tensor]
     ) -> dict[str, Tensor]:
-        """d metric / d activation for each name, zero where the metric does not read it. Parameters stay frozen."""
+        """d metric / d activation for each name, zero where the metric does not read it. Parameters stay frozen.
+
+        Of a point that fires several times in a pass (a norm, once for q, k and v each) the sum.
+        """
         self._check_names(names)
         if self.w_e.is_inference():
             raise ValueError(
                 "the model was made inside torch.inference_mode, where torch records no gradients; load it outside"
             )
-        found: dict[str, Tensor] = {}
+        found: list[tuple[str, Tensor]] = []
 
         def leaf(activation: Tensor) -> Tensor:
             plain = activation.clone() if activation.is_inference() else activation
             return plain.detach().requires_grad_(True)
 
         embedding = hook_name("embed", 0)
-        places = [Place(embedding, self.points[embedding], leaf), *self._recorders(names, found)]
+        places = [Place(embedding, self.points[embedding], leaf)]
+        for name in dict.fromkeys(names):
+            places += self.differentiable(name, lister(found, name))
         with torch.enable_grad(), PlacedHooks(self.model, places):
             value = metric(self._hooked_logits(self.stream(self._known(tokens))))
             if value.numel() != 1:
                 raise ShapeError(f"metric must return one number to differentiate, found shape {tuple(value.shape)}")
-            missing = [name for name in names if name not in found]
+            missing = set(names) - {name for name, _ in found}
             if missing:
-                raise ValueError(f"hook point {missing[0]} does not fire in this model's forward pass")
-            wanted = [found[name] for name in dict.fromkeys(names)]
+                raise ValueError(f"hook point {min(missing)} does not fire in this model's forward pass")
+            wanted = [activation for _, activation in found]
             values = torch.autograd.grad(value.reshape(()), wanted, allow_unused=True, materialize_grads=True)
-        return dict(zip(dict.fromkeys(names), values, strict=True))
+        result: dict[str, Tensor] = {}
+        for (name, _), each in zip(found, values, strict=True):
+            result[name] = result[name] + each if name in result else each
+        return {name: result[name] for name in names}
 
     # Suffix steps
 
@@ -299,10 +310,7 @@ class BlockLensModel(ABC):
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in names:
-            if name not in self.points:
-                near = get_close_matches(name, self.points, n=3)
-                hint = f"; did you mean {', '.join(near)}?" if near else ""
-                raise ValueError(f"the model has no hook point {name!r} ({self.n_layers} layers){hint}")
+            check_hook_name(name, self.points, self.n_layers)
 
     def _recorders(self, names: Sequence[str], found: dict[str, Tensor]) -> list[Place]:
         self._check_names(names)

@@ -47,6 +47,27 @@ def _same(value: Tensor) -> Tensor:
     return value
 
 
+def recorder(found: dict[str, Tensor], name: str) -> HookFunction:
+    """A hook that keeps what it sees, under a name."""
+
+    def record(activation: Tensor) -> Tensor:
+        found[name] = activation
+        return activation
+
+    return record
+
+
+def lister(found: list[tuple[str, Tensor]], name: str) -> HookFunction:
+    """A hook that lists what it sees, each time it fires, as what one can differentiate by: a constant as a leaf."""
+
+    def note(activation: Tensor) -> Tensor:
+        value = activation if activation.requires_grad else activation.detach().requires_grad_(True)
+        found.append((name, value))
+        return value
+
+    return note
+
+
 class Place(NamedTuple):
     """A name (for error messages), its hook point, and what replaces its activation."""
 
@@ -57,16 +78,6 @@ class Place(NamedTuple):
 
 
 Points = Sequence[Place]
-
-
-def recorder(found: dict[str, Tensor], name: str) -> HookFunction:
-    """A hook that keeps what it sees."""
-
-    def record(activation: Tensor) -> Tensor:
-        found[name] = activation
-        return activation
-
-    return record
 
 
 PATIENCE_S = 10.0
@@ -206,13 +217,19 @@ def in_turn(method: Callable[Parameters, Result]) -> Callable[Parameters, Result
     return wrapper
 
 
-OF_THE_BRIDGE = "transformer_lens.model_bridge."
-"""The module of hooks that a `TransformerBridge` places on its own norms; they read and change nothing."""
+OF_THE_LIBRARIES = ("transformer_lens.model_bridge.", "transformers.utils.output_capturing")
+"""The modules of hooks that read and change nothing: a `TransformerBridge` places some on its own norms, and Hugging
+Face's model, once it was asked for attentions or states (by ``run_with_cache``), keeps some on its parts for good."""
+
+
+def of_the_libraries(hook: Any) -> bool:
+    """Whether TransformerLens or transformers placed the hook for itself."""
+    return str(getattr(hook, "__module__", "")).startswith(OF_THE_LIBRARIES)
 
 
 def is_foreign(hook: Any) -> bool:
-    """Whether a hook is a user's: neither the toolkit's nor the bridge's own."""
-    return not isinstance(hook, PlacedHook) and not str(getattr(hook, "__module__", "")).startswith(OF_THE_BRIDGE)
+    """Whether a hook is a user's: neither the toolkit's nor a library's own."""
+    return not isinstance(hook, PlacedHook) and not of_the_libraries(hook)
 
 
 def has_foreign_hooks(model: nn.Module) -> bool:

@@ -1,4 +1,8 @@
-"""Where the rows of a suffix step stand, and which tokens a full pass takes; what does not fit is refused."""
+"""Where the rows of a suffix step stand, which tokens a full pass takes and which hook points there are; what does not
+fit is refused."""
+
+from collections.abc import Collection
+from difflib import get_close_matches
 
 import torch
 from torch import Tensor
@@ -19,6 +23,14 @@ def check_tokens(tokens: Tensor, limit: int, rows: int, window: int | None) -> N
     if tokens.device.type == "cpu" and tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < rows:
         worst = int(tokens.max()) if int(tokens.min()) >= 0 else int(tokens.min())
         raise ValueError(f"token {worst} has no embedding: ids go from 0 to {rows - 1}; use this lens's own prompts")
+
+
+def check_hook_name(name: str, points: Collection[str], n_layers: int) -> None:
+    """Refuse a name of no hook point, with those that are like it."""
+    if name not in points:
+        near = get_close_matches(name, points, n=3)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise ValueError(f"the model has no hook point {name!r} ({n_layers} layers){hint}")
 
 
 def query_places(rows: Tensor, start: int, queries: Tensor | None) -> tuple[Tensor, Tensor | None]:

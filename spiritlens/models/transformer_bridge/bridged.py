@@ -25,13 +25,14 @@ from transformer_lens.model_bridge import TransformerBridge
 from spiritlens.components import hook_name
 from spiritlens.models.blocks.attending import CachedKeys, rotated
 from spiritlens.models.blocks.lens_model import BlockLensModel
-from spiritlens.models.blocks.placed_hooks import OF_THE_BRIDGE, Place
+from spiritlens.models.blocks.placed_hooks import Place, of_the_libraries
 from spiritlens.models.blocks.weights import AttentionWeights, Linear, MLPWeights, Norm
 from spiritlens.models.checkpoints.llama import context, head_size, window
 from spiritlens.models.precision import widened
 from spiritlens.models.protocol import HookFunction
 
 TABLE_POSITIONS = 8192
+KEPT_SCALE = "_spiritlens_scale"
 
 
 class BridgeLensModel(BlockLensModel):
@@ -86,7 +87,7 @@ class BridgeLensModel(BlockLensModel):
         return _norm(self.model.ln_final.original_component), Linear(unembed.weight, unembed.bias)
 
     def read_out_hooked(self) -> bool:
-        return any(self._read_out)
+        return _live(self._read_out)
 
     def is_plain(self, layer: int, length: int) -> bool:
         return length <= len(self._tables[0]) and not self._blocks[layer].hooked()
@@ -148,10 +149,7 @@ class BridgeLensModel(BlockLensModel):
     # Hooks
 
     def replacing(self, name: str, function: HookFunction) -> tuple[Place, ...]:
-        """Where it is read: ``resid_mid`` behind the attention, a norm's scale behind the norm.
-
-        The bridge computes a norm's own scale beside the norm, and without gradients.
-        """
+        """Where it is read: ``resid_mid`` behind the attention, a norm's scale behind the norm."""
         if name.endswith("hook_scale"):
             norm = self.model.get_submodule(name.removesuffix(".hook_scale"))
             scale = _Scale(_norm(norm.original_component))
@@ -164,6 +162,15 @@ class BridgeLensModel(BlockLensModel):
                     Place(name, block.attn, function, mid.seen),
                 )
         return super().replacing(name, function)
+
+    def differentiable(self, name: str, function: HookFunction) -> tuple[Place, ...]:
+        """A norm's scale is found behind the norm: the bridge computes its own beside it, and without gradients."""
+        if name.endswith("hook_normalized"):
+            raise ValueError(
+                f"hook point {name} has no gradient: a TransformerBridge computes it beside the norm; ask for the "
+                f"norm's scale ({name.removesuffix('normalized')}scale) or for the residual that it reads"
+            )
+        return (self.replacing if name.endswith("hook_scale") else super().differentiable)(name, function)
 
 
 class PrefixCache:
@@ -200,7 +207,8 @@ class _ResidMid:
 
 
 class _Scale:
-    """The scale of one norm, seen at its output, which is computed anew where the scale is replaced."""
+    """The scale of one norm, seen at its output, which is computed anew from it where that decides a number or a
+    gradient. An output that was made so keeps its scale, for the hooks that come after."""
 
     def __init__(self, norm: Norm) -> None:
         self.norm = norm
@@ -214,13 +222,16 @@ class _Scale:
         if self.resid is None:
             raise RuntimeError("a hook on a norm's scale fires with its norm only")
         wide = widened(self.resid)
-        scale = (wide.pow(2).mean(-1, keepdim=True) + self.norm.eps).sqrt()
+        kept: Tensor | None = getattr(output, KEPT_SCALE, None)
+        scale = (wide.pow(2).mean(-1, keepdim=True) + self.norm.eps).sqrt() if kept is None else kept
 
         def back(value: Tensor) -> Tensor:
-            if value is scale:
+            if value is scale and (kept is not None or not torch.is_grad_enabled()):
                 return output
             normed = (wide / value).to(output.dtype)
-            return normed if self.norm.w is None else normed * self.norm.w
+            normed = normed if self.norm.w is None else normed * self.norm.w
+            setattr(normed, KEPT_SCALE, value)
+            return normed
 
         return scale, back
 
@@ -233,13 +244,11 @@ class _Parts:
         self.attention = [part.original_component for part in (attn.q, attn.k, attn.v, attn.o)]
         self.mlp = [part.original_component for part in (mlp.gate, getattr(mlp, "in"), mlp.out)]
         self.ln1, self.ln2 = block.ln1.original_component, block.ln2.original_component
-        self._norms = [block.ln1._forward_pre_hooks, block.ln2._forward_pre_hooks]
-        norms = {id(hooks) for hooks in self._norms}
-        self._hooks = [hooks for hooks in _hooks_of([block]) if id(hooks) not in norms]
+        self._hooks = _hooks_of([block])
 
     def hooked(self) -> bool:
-        """Whether a part of the block carries a hook that is not the bridge's own."""
-        return any(self._hooks) or any(_beyond_the_bridge(hooks) for hooks in self._norms)
+        """Whether a part of the block carries a hook that is not a library's own."""
+        return _live(self._hooks)
 
 
 def _hooks_of(modules: Iterable[nn.Module]) -> list[dict[int, Any]]:
@@ -248,8 +257,8 @@ def _hooks_of(modules: Iterable[nn.Module]) -> list[dict[int, Any]]:
     return [hooks for part in parts.values() for hooks in (part._forward_hooks, part._forward_pre_hooks)]
 
 
-def _beyond_the_bridge(hooks: Mapping[int, Any]) -> bool:
-    return any(not str(getattr(hook, "__module__", "")).startswith(OF_THE_BRIDGE) for hook in hooks.values())
+def _live(registers: Iterable[Mapping[int, Any]]) -> bool:
+    return any(not of_the_libraries(hook) for hooks in registers if hooks for hook in hooks.values())
 
 
 def _norm(norm: Any) -> Norm:

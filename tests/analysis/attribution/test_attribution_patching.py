@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from either_kind import run_hooked
 from patching_by_hooks import L, other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch, relevance_patch
@@ -48,7 +49,7 @@ def test_an_attribution_is_the_slope_of_the_patch(lens):
         values = []
         for hooks in ([], [(name, move)]):
             with torch.no_grad():
-                last = model.run_with_hooks(other.tokens, fwd_hooks=hooks)[0, -1]
+                last = run_hooked(model, other.tokens, hooks)[0, -1]
             values.append(float(last[answer] - last[foil]))
         return (values[1] - values[0]) / step
 
@@ -77,7 +78,7 @@ def test_metrics_over_text_ids_have_slopes_too(lens):
     values = []
     for hooks in ([], [(name, move)]):
         with torch.no_grad():
-            last = model.run_with_hooks(other.tokens, fwd_hooks=hooks)[0, -1]
+            last = run_hooked(model, other.tokens, hooks)[0, -1]
         values.append(float(last[3:30].log_softmax(-1)[prompt.answer_ids[0] - 3]))  # the text ids are 3 … 29
     slope = (values[1] - values[0]) / step
     metrics = ("text_log_probability", "text_probability")

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from either_kind import run_hooked
 from patching_by_hooks import L, other_prompt
 
 from spiritlens.analysis.attribution.attribution_patching import attribution_patch
@@ -48,7 +49,7 @@ def test_its_attributions_are_slopes_of_the_patch(lens):
                 return x
 
             hooks = [(f"blocks.{layer}.hook_{component}", move)]
-            end = float(root(model.run_with_hooks(other.tokens, fwd_hooks=hooks)[:, -1:], prompt))
+            end = float(root(run_hooked(model, other.tokens, hooks)[:, -1:], prompt))
             cell = float(moved.sel(component=component, layer=layer).isel(pos=position))
             assert cell == pytest.approx((end - start) / step, abs=1e-6), (component, layer, position)
     assert float(abs(moved).max()) > 1e-4

@@ -232,7 +232,7 @@ def test_verify_says_what_it_cannot_make_anew(planted: Planted, prompts: list[An
     shutil.rmtree(tmp_path / "lens")
     trace(planted, prompts, tmp_path / "run")
     other = sl.planted()
-    other.lens.model.blocks[0].mlp.W_out.data[0, 0] += 1e-3
+    other.lens.backend.mlp_weights(0).out.weight.data[0, 0] += 1e-3
     assert "another model" in sl.tracing.verify(other.lens, tmp_path)[0].unchecked
     with pytest.raises(ValueError, match="holds no run"):
         sl.tracing.verify(planted.lens, tmp_path / "nothing")

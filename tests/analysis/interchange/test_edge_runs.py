@@ -34,17 +34,17 @@ def runs_of(lens, prompts, removed="mean", samples=1):
     return EdgeSets(stand_ins, edges_of(lens.backend), METRIC)
 
 
-def stand_ins_by_hand(model, prompts, prompt):
+def stand_ins_by_hand(lens, prompts, prompt):
     """What each node writes on average at tokens of a role in the other prompts, by name ``[pos d_model]``."""
     others = [one for one in prompts if one.subject.name != prompt.subject.name]
 
     def writes(one):
-        cache = model.run_with_cache(one.tokens)[1]
+        cache = lens.backend.model.run_with_cache(one.tokens)[1]
         found = {"embed": cache["hook_embed"][0]}
         for layer in range(L):
             for head in range(H):
                 found[f"L{layer}H{head}"] = (
-                    cache[f"blocks.{layer}.attn.hook_z"][0, :, head] @ model.blocks[layer].attn.W_O[head]
+                    cache[f"blocks.{layer}.attn.hook_z"][0, :, head] @ lens.backend.w_o(layer)[head]
                 )
             found[f"MLP{layer}"] = cache[f"blocks.{layer}.hook_mlp_out"][0]
         return found
@@ -75,7 +75,7 @@ def by_hand(lens, prompts, prompt, removed):
     TransformerLens gives each head an input of its own (`use_split_qkv_input`); heads that share keys share a reader.
     """
     model, groups = lens.backend.model, lens.backend.n_heads // lens.backend.n_kv_heads
-    other = stand_ins_by_hand(model, prompts, prompt)
+    other = stand_ins_by_hand(lens, prompts, prompt)
     cut = {(str(edge.sender), str(edge.receiver)) for edge in removed}
     written, state = {}, SimpleNamespace(order=["embed"])
 
@@ -101,7 +101,7 @@ def by_hand(lens, prompts, prompt, removed):
     def note_heads(layer):
         def hook(x, hook):
             for head in range(H):
-                written[f"L{layer}H{head}"] = x[0, :, head] @ model.blocks[layer].attn.W_O[head]
+                written[f"L{layer}H{head}"] = x[0, :, head] @ lens.backend.w_o(layer)[head]
                 state.order.append(f"L{layer}H{head}")
             return x
 

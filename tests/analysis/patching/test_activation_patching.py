@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from either_kind import run_hooked
 from patching_by_hooks import HOOKS, QUIET, TOLERANCE, L, measured, other_prompt
 
 import spiritlens as sl
@@ -35,7 +36,7 @@ def test_back_patching_equals_hooks_and_its_diagonal_is_the_ordinary_patch(lens,
             return x
 
         with torch.no_grad():
-            logits = model.run_with_hooks(other.tokens, fwd_hooks=[(HOOKS[component].format(target), put)])
+            logits = run_hooked(model, other.tokens, [(HOOKS[component].format(target), put)])
         cell = moved["restored"].sel(component=f"{component} from {source}", layer=target).values[0, 0, 0]
         assert np.allclose(cell, measured(lens, prompt, logits), atol=TOLERANCE)
         if source == target:

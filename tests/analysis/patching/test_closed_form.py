@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import torch
+from either_kind import run_hooked
 from patching_by_hooks import HOOKS, QUIET, TOLERANCE, L, measured, other_prompt
 
 from spiritlens.analysis.grid.grid import Draws, Grid
@@ -44,7 +45,7 @@ def test_noise_samples_of_every_component_equal_one_hooked_pass_each(lens):
             (HOOKS[component].format(layer), put),
         ]
         with torch.no_grad():
-            slow = measured(lens, prompt, model.run_with_hooks(prompt.tokens, fwd_hooks=hooks))
+            slow = measured(lens, prompt, run_hooked(model, prompt.tokens, hooks))
         cell = found["restored"].values[0, row, layer, position, sample]
         assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position, sample)
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from either_kind import run_hooked
 from patching_by_hooks import HOOKS, TOLERANCE, L, other_prompt
 
 import spiritlens as sl
@@ -47,7 +48,7 @@ def test_every_cell_is_the_metric_of_a_hooked_pass(lens, direction):
             return x
 
         with torch.no_grad():
-            logits = model.run_with_hooks(base.tokens, fwd_hooks=[(HOOKS[component].format(layer), put)])
+            logits = run_hooked(model, base.tokens, [(HOOKS[component].format(layer), put)])
         slow = float(margin(logits[:, -1:], prompt))
         cell = float(found["restored"].values[0, row, layer, position, 0, 0])
         assert cell == pytest.approx(slow, abs=TOLERANCE), (component, layer, position)

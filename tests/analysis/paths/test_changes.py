@@ -32,5 +32,5 @@ def test_changes_of_many_senders_are_those_of_each(llama):
         name = name if sender.layer < 0 else f"blocks.{sender.layer}.{name}"
         moved = (llama.run_with_cache(CORRUPTED)[1][name] - llama.run_with_cache(CLEAN)[1][name])[0, [2, 7]]
         if sender.head >= 0:
-            moved = moved[:, sender.head] @ llama.blocks[sender.layer].attn.W_O[sender.head]
+            moved = moved[:, sender.head] @ model.w_o(sender.layer)[sender.head]
         assert torch.allclose(found, moved, atol=TOLERANCE, rtol=0), str(sender)

@@ -58,13 +58,13 @@ def test_a_path_from_every_head_to_the_logits_is_its_direct_logit_attribution(ll
     found = values(llama, senders, [(Receiver("logits"),)], tuple(range(8)), norms="frozen")
     _, base = llama.run_with_cache(CLEAN)
     _, source = llama.run_with_cache(CORRUPTED)
-    scale = norm_scale(llama, base[f"blocks.{L - 1}.hook_resid_post"])[0, -1]
-    reading = llama.ln_final.w * (llama.W_U[:, 4] - llama.W_U[:, 30]) / scale
+    scale = norm_scale(model, base[f"blocks.{L - 1}.hook_resid_post"])[0, -1]
+    reading = model.norm_gain("ln_final") * (model.w_u[:, 4] - model.w_u[:, 30]) / scale
     for column, sender in enumerate(senders):
         if sender.component != "z":
             continue
         hook = f"blocks.{sender.layer}.attn.hook_z"
-        moved = (source[hook] - base[hook])[0, -1, sender.head] @ llama.blocks[sender.layer].attn.W_O[sender.head]
+        moved = (source[hook] - base[hook])[0, -1, sender.head] @ model.w_o(sender.layer)[sender.head]
         change = found.values[0, column, 1] - found.base[1]
         assert torch.allclose(change, moved @ reading, atol=TOLERANCE, rtol=0)
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from either_kind import run_hooked
 from paths_by_hooks import CLEAN, TOLERANCE, L, norm_scale
 from random_llamas import opened
 
@@ -32,8 +33,8 @@ def by_hook(llama, receiver, change, norms):
 
     hooks = [(hook_name(stream, receiver.layer), move), (hook_name(made, receiver.layer), keep)]
     if norms == "frozen":
-        hooks.append((norm, lambda x, hook: norm_scale(llama, base[hook_name(stream, receiver.layer)])))
-    llama.run_with_hooks(CLEAN, fwd_hooks=hooks)
+        hooks.append((norm, lambda x, hook: norm_scale(opened(llama), base[hook_name(stream, receiver.layer)])))
+    run_hooked(llama, CLEAN, hooks)
     return found[hook_name(made, receiver.layer)][0, list(POSITIONS)]
 
 

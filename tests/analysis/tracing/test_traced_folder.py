@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from either_kind import turn_positions
 from old_parts import one_prompt_parts
 
 import spiritlens as sl
@@ -53,16 +54,16 @@ def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit_by_data(planted: Planted) -> None:
-    planted.lens.model.blocks[0].mlp.W_out.data[0, 0] += 1e-3
+    planted.lens.backend.mlp_weights(0).out.weight.data[0, 0] += 1e-3
 
 
 def edit_without_gradients(planted: Planted) -> None:
     with torch.no_grad():
-        planted.lens.model.blocks[0].mlp.W_out.add_(1)
+        planted.lens.backend.mlp_weights(0).out.weight.add_(1)
 
 
 def edit_positions(planted: Planted) -> None:
-    planted.lens.model.blocks[0].attn.rotary_sin.mul_(0.5)
+    turn_positions(planted.lens.model)
 
 
 def hook(planted: Planted) -> None:

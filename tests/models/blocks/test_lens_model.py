@@ -169,6 +169,7 @@ def test_a_hook_on_the_final_norm_sees_whole_sequences(inside, tokens):
 
 def test_gradients_agree_with_finite_differences(inside, tokens):
     names = [hook_name("resid_pre", 1), hook_name("z", 2), "hook_embed"]
+    names += ["blocks.1.ln1.hook_scale", "blocks.2.ln2.hook_scale", "ln_final.hook_scale"]
     gradients = inside.gradients(tokens, names, lambda logits: logits[0, -1, 5] - logits[0, -1, 6])
     for name in names:
         direction = torch.randn(gradients[name].shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))

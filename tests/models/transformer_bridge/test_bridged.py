@@ -11,6 +11,7 @@ from random_llamas import of_architecture
 from torch import Tensor
 
 from spiritlens.components import hook_name
+from spiritlens.models.blocks.fingerprint import user_hooks
 from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.models.checkpoints.llama import architecture
 from spiritlens.models.checkpoints.reference import hold_float64
@@ -97,6 +98,28 @@ def test_a_hook_on_resid_mid_reaches_the_residual_stream_and_not_the_mlp_alone(i
     assert float((half - expected).abs().max()) > 1e-3, "negative control"
 
 
+def test_a_scale_that_is_held_stays_held_where_its_gradient_is_asked_for(inside, tokens):
+    """Two hooks behind one norm: the second goes on from the scale that the first returned."""
+    scale, stream = "blocks.1.ln2.hook_scale", hook_name("resid_mid", 1)
+
+    def metric(logits: Tensor) -> Tensor:
+        return logits[0, -1, 5]
+
+    with inside.hooked([(scale, lambda value: 2 * value.detach())]):
+        alone = inside.gradients(tokens, [stream], metric)
+        both = inside.gradients(tokens, [stream, scale], metric)
+    free = inside.gradients(tokens, [stream], metric)
+    assert float((alone[stream] - both[stream]).abs().max()) < 1e-12
+    assert float((alone[stream] - free[stream]).abs().max()) > 1e-4
+    assert float(both[scale].abs().max()) > 1e-4
+
+
+def test_a_point_beside_the_norm_has_no_gradient_and_says_so(inside, tokens):
+    message = r"ln1.hook_normalized has no gradient.*ask for the norm's scale \(blocks.1.ln1.hook_scale\)"
+    with pytest.raises(ValueError, match=message):
+        inside.gradients(tokens, ["blocks.1.ln1.hook_normalized"], lambda logits: logits[0, -1, 5])
+
+
 def test_a_cached_prefix_is_rotated_once_and_never_written(inside, tokens):
     names = [hook_name(part, 1) for part in ("resid_pre", "resid_post", "k", "v")]
     run = inside.cache(tokens, names)
@@ -113,6 +136,11 @@ def test_the_library_s_own_hooks_are_no_user_s(inside, tokens):
     inside.model(tokens)  # a bridge places hooks on its norms in its first pass
     assert any(module._forward_pre_hooks for module in inside.model.modules())
     assert not inside.has_user_hooks()
+    assert inside.is_plain(1, LENGTH)
+    inside.model.run_with_cache(tokens)  # transformers keeps hooks on its parts, once it was asked for attentions
+    assert any(module._forward_hooks for module in inside.model.modules())
+    assert not inside.has_user_hooks()
+    assert user_hooks(inside.model) == ()
     assert inside.is_plain(1, LENGTH)
     handle = inside.model.blocks[1].ln2.register_forward_pre_hook(lambda module, given: None)
     assert inside.has_user_hooks()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from either_kind import run_hooked
 from torch import Tensor, nn
 
 from spiritlens.models.blocks import attending
@@ -70,7 +71,7 @@ def naive_values(llama, programs, direction, n_readouts=1, embeddings=None) -> T
                         return x
 
                     hooks.append((NAMES[action.component].format(layer), put))
-            logits = llama.run_with_hooks(TOKENS, fwd_hooks=hooks)[:, -n_readouts:]
+            logits = run_hooked(llama, TOKENS, hooks)[:, -n_readouts:]
             values[cell, sample] = score(logits)[0]
     return values
 
