@@ -37,9 +37,9 @@ def study_shard(
     place = study_place(out)
     ready = prepared(lens, place, settings, facts, protocol)
     noise, given = ready.dose.noise, (ready.lens, ready.both)
-    traced = share(lambda: traces(ready, place))
+    traced = traces(ready, place)
     study_floors(*given, unknown_pairs(ready.asked.pairs), ready.settings, place.within("floors"), noise)
-    if traced is not None:  # a ceiling has no more prompts than the trace by role
+    if BY_ROLE in traced:  # a ceiling has no more prompts than the trace by role
         study_ceilings(*given, ready.settings, traced[BY_ROLE], place.within("ceilings"), noise)
     if protocol == "seed":
         share(lambda: seed_maps(ready, place))

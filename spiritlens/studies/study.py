@@ -31,6 +31,7 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.run_directory import RunDirectory
-from spiritlens.effects.shards import WHOLE, RunFolder
+from spiritlens.effects.shards import WHOLE, RunFolder, share
 from spiritlens.files.atomic import write_whole
 from spiritlens.models.fact_prompts import with_cached_units
 from spiritlens.models.given import given_lens
@@ -204,17 +205,18 @@ class _Found:
 
 
 def traces(ready: Prepared, place: RunFolder) -> dict[str, xr.Dataset]:
-    """The map by role, that of plain writing, and the maps by token, where they are asked for."""
-    lens, chosen, settings, dose = ready.lens, ready.chosen, ready.settings, ready.dose
-    by_role = trace(lens, prompts_of(chosen), settings, place, noise=dose.noise)
-    found = {BY_ROLE: by_role.assign_attrs(dose=dose.rule)}
+    """The map by role, that of plain writing, and the maps by token, where they are asked for; of a shard, those of
+    which it has prompts."""
+    chosen, settings, dose = ready.chosen, ready.settings, ready.dose
+    traced = partial(trace, ready.lens, settings=settings, noise=dose.noise)
     plain = plain_prompts(chosen) if settings.ending == "both" else []
-    if plain:
-        found[PLAIN] = trace(lens, plain, settings, place.within("plain"), noise=dose.noise)
     maps = prompts_of(chosen[: settings.n_token_maps])
-    if maps:
-        found[BY_TOKEN] = trace(lens, maps, settings, place.within("tokens"), at="token", noise=dose.noise)
-    return found
+    found = {
+        BY_ROLE: share(lambda: traced(prompts_of(chosen), folder=place).assign_attrs(dose=dose.rule)),
+        PLAIN: share(lambda: traced(plain, folder=place.within("plain"))) if plain else None,
+        BY_TOKEN: share(lambda: traced(maps, folder=place.within("tokens"), at="token")) if maps else None,
+    }
+    return {name: effects for name, effects in found.items() if effects is not None}
 
 
 def seed_chosen(ready: Prepared) -> tuple[ChosenFact, ...]:

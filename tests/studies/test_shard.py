@@ -31,6 +31,8 @@ def test_shards_and_the_whole_make_what_one_process_makes(tmp_path: Path, monkey
     assert {report.folder.name for report in reports} == {"shared", "plain", "tokens", "control", "phrasing"}
     assert [report.waiting for report in reports] == [0] * 5
     assert not any(report.joined for report in reports)
+    more_than_prompts = sl.effects.RunFolder(tmp_path / "shared", sl.effects.Shard(9, 9))
+    assert sl.studies.study_shard(lens, more_than_prompts, SETTINGS, facts) == reports, "nothing falls to it"
     with pytest.raises(ValueError, match=r"the shard 3/3: spiritlens\.studies\.study_shard"):
         sl.study(lens, place, SETTINGS, facts)
     monkeypatch.setattr(causal_tracing, "trace_prompt", lambda *rest, **more: pytest.fail("a prompt was traced"))

@@ -5,6 +5,8 @@ for each time that the command is given. Who then joins differs: here the proces
 that depends on the array.
 """
 
+import contextlib
+import io
 import os
 import secrets
 import shutil
@@ -170,13 +172,13 @@ def _submitted(job: StudyJob, shards: Sequence[StudyJob], workers: Workers, fold
         raise ValueError("cluster='slurm': there is no sbatch here; give the command where jobs are submitted from")
     submitit, array = _submitit(), ""
     try:
-        if len(shards) > 1:
-            executor = _slurm(submitit, workers, folder)
-            with executor.batch():
-                jobs = [executor.submit(shard) for shard in shards]
-            array = jobs[0].job_id.partition("_")[0]
-        executor = _slurm(submitit, workers, folder, after=array)
-        join = executor.submit(job).job_id
+        with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what its error then tells
+            if len(shards) > 1:
+                executor = _slurm(submitit, workers, folder)
+                with executor.batch():
+                    jobs = [executor.submit(shard) for shard in shards]
+                array = jobs[0].job_id.partition("_")[0]
+            join = _slurm(submitit, workers, folder, after=array).submit(job).job_id
     except submitit.core.utils.FailedJobError as error:
         told = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
         raise ValueError(

@@ -100,11 +100,3 @@ def kill_the_first_at_work(run: Path) -> None:
                 os.kill(json.loads(note.read_text())["process"], signal.SIGKILL)
                 return
         time.sleep(0.05)
-
-
-@pytest.mark.slow
-def test_more_workers_than_prompts_make_the_same(one_process: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    done = command(run, "--workers", "9", "--threads", "1")
-    assert done.returncode == 0, done.stderr
-    assert unlike(one_process, run) == []
