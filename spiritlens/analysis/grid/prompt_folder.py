@@ -230,7 +230,8 @@ def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
         if name not in table.column_names:
             return False
         now = [prompt.subject.name if name == "subject" else getattr(prompt, name) for prompt in prompts.values()]
-        if not _same(table.column(name).to_pylist(), now):
+        there = table.column(name).to_pylist()
+        if there != now and not _same(there, now):
             return False
     return True
 
