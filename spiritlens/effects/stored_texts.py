@@ -56,4 +56,4 @@ def stored_texts(item: h5py.Dataset) -> Texts:
     stored = np.asarray(item[()])
     with contextlib.suppress(UnicodeDecodeError):
         return np.array(stored.tolist(), dtype=np.bytes_).astype(np.str_).reshape(stored.shape)
-    return np.array(item.asstr()[()].tolist(), dtype=np.str_).reshape(stored.shape)
+    return np.array(np.asarray(item.asstr()[()]).tolist(), dtype=np.str_).reshape(stored.shape)

@@ -38,8 +38,8 @@ def test_a_slice_of_a_table_is_looked_at_as_it_is() -> None:
     assert not are_plain(table[:, 0].astype(object))
 
 
-@pytest.mark.parametrize("texts", [["ab", "", "c"], ["é", "𝄞"], [], [[""], ["x"]]])
-def test_what_is_stored_is_read(texts: list[str]) -> None:
+@pytest.mark.parametrize("texts", [["ab", "", "c"], ["é", "𝄞"], [], [[""], ["x"]], "plain", "é", ""])
+def test_what_is_stored_is_read(texts: list[str] | str) -> None:
     array = np.array(texts, dtype=object)
     with h5py.File(io.BytesIO(), "w") as file:
         item = file.create_dataset("x", data=array, dtype=h5py.string_dtype())
