@@ -137,8 +137,9 @@ def prompts_of(facts: int) -> list[Any]:
             labels=("a",) * size, families=("unit" if spoken else "text",) * size,
             modalities=("speech" if spoken else "text",) * size, words=("land",), word_index=(0,) * size,
             roles=("subject",) * size, parts=("last",) * size, starts=(nan,) * size, ends=(nan,) * size,
-            subject=Span("land", (2, 3)), answer="x", answer_ids=(9,), kind="S2T" if spoken else "T2T",
-            fact_id=f"fact {fact}", voice="v" if spoken else "",
+            subject=Span(f"land {fact}", (2, 3)), answer=f"city {fact}", answer_ids=(9,),
+            kind="S2T" if spoken else "T2T", fact_id=f"fact {fact}",
+            relation=f"relation {fact % 20}", voice="v" if spoken else "",
         )  # fmt: skip
         found.append(Prompt(**values))
     return found
@@ -150,8 +151,9 @@ def made(ids: list[str], first: int, count: int) -> Any:
 
     chosen = range(first, min(first + count, len(ids)))
     size, draw = len(chosen), np.random.default_rng(first)
-    restored = draw.random((size, len(COMPONENTS), LAYERS, len(ROLES), SAMPLES, 1), dtype=np.float32)
     corrupted = 0.1 + 0.05 * draw.random((size, SAMPLES, 1), dtype=np.float32)
+    restored = corrupted[:, None, None, None] + recalled(size, draw)[..., None, None]
+    restored += 0.02 * draw.random((*restored.shape[:-2], SAMPLES, 1), dtype=np.float32)
     clean, floor = np.full((size, 1), 0.9, np.float32), np.zeros((size, 1), np.float32)
     columns = {
         "prompt_id": [ids[number] for number in chosen],
@@ -159,7 +161,10 @@ def made(ids: list[str], first: int, count: int) -> Any:
         "modality": ["S2T" if number % 2 else "T2T" for number in chosen],
         "voice": ["v" if number % 2 else "" for number in chosen],
         "text": [f"The capital of land {number // 2} is" for number in chosen],
-        **{name: [value] * size for name, value in (("subject", "land"), ("answer", "x"), ("known", 1))},
+        "subject": [f"land {number // 2}" for number in chosen],
+        "relation": [f"relation {number // 2 % 20}" for number in chosen],
+        "answer": [f"city {number // 2}" for number in chosen],
+        "known": [1] * size,
     }
     axes = EffectAxes(
         COMPONENTS,
@@ -171,6 +176,17 @@ def made(ids: list[str], first: int, count: int) -> Any:
     )
     values = EffectValues(clean, corrupted, restored, np.zeros(restored.shape[:4], np.int8), floor)
     return new_effects(values, axes, attributes={"model_id": ""})  # an attribute of 342edd0
+
+
+def recalled(size: int, draw: np.random.Generator) -> Any:
+    """Effects of so many prompts [prompt component layer role]: early at the subject, late at the last tokens, and what
+    is a fact's own, which neighbours (a fact written and spoken) share."""
+    layer, role = np.arange(LAYERS)[:, None], np.arange(len(ROLES))
+    bump = np.exp(-(((layer - np.where(role < 4, 8, 24)) / 5) ** 2)) * np.isin(role, (2, 3, 7))
+    shape = (-(-size // 2), len(COMPONENTS), LAYERS, len(ROLES))
+    own = np.repeat(draw.standard_normal(shape, dtype=np.float32), 2, axis=0)[:size]
+    each = draw.standard_normal(own.shape, dtype=np.float32)
+    return (0.4 * bump + 0.05 * (bump + 0.2) * (own + each)).astype(np.float32)
 
 
 if __name__ == "__main__":

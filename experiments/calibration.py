@@ -14,8 +14,7 @@ from spiritlens.comparison.equivalence import judge_cells
 from spiritlens.comparison.estimates import judged_mean
 from spiritlens.comparison.rules import Rules
 from spiritlens.comparison.shifts import centres
-from spiritlens.effects.bootstrap import weighted_means
-from spiritlens.effects.intervals import cluster_interval, jackknife_interval, left_out_weights
+from spiritlens.effects.intervals import cluster_interval, jackknife_interval, left_out_means
 from spiritlens.effects.sign_flips import max_t, simultaneous_interval
 
 SUBJECTS = (8, 16, 24, 40, 100)
@@ -146,7 +145,6 @@ def cell_errors(
 def shift_errors(strength: float, subjects: int, trials: int, seed: int) -> tuple[float, float]:
     """Centre of mass of a bump, 0.7 strong in writing: misses of no shift, and power to find one of a layer."""
     layers, found = np.arange(32), []
-    weights, sizes = left_out_weights(np.arange(subjects))
     for shift in (0.0, 1.0):
         hits = 0
         for trial in range(trials):
@@ -154,8 +152,9 @@ def shift_errors(strength: float, subjects: int, trials: int, seed: int) -> tupl
             rows = []
             for power, at in ((0.7, 8.0), (strength, 8.0 + shift)):
                 bump = np.exp(-0.5 * ((layers - at) / 2) ** 2) * power * rng.lognormal(0, 0.5, (subjects, 1))
-                rows.append(centres(weighted_means(bump + rng.normal(0, 0.03, (subjects, 32)), weights), layers))
-            low, high = jackknife_interval(rows[1] - rows[0], sizes)
+                noisy = bump + rng.normal(0, 0.03, (subjects, 32))
+                rows.append(centres(left_out_means(noisy, np.arange(subjects), subjects), layers))
+            low, high = jackknife_interval(rows[1] - rows[0], np.ones(subjects))
             hits += bool(low > 0 or high < 0)
         found.append(hits / trials)
     return found[0], found[1]

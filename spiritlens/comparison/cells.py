@@ -59,7 +59,7 @@ class FoundCells:
 def found_cells(maps: Mapping[str, Pairs], rules: Rules, draws: Drawn) -> dict[str, FoundCells]:
     """The cells of each metric's map; all maps are one family."""
     differences = {
-        name: share_differences(pairs.values[:, :, pairs.cells], pairs.totals, pairs.smallest)
+        name: share_differences((side[:, pairs.cells] for side in pairs.values), pairs.totals, pairs.smallest)
         for name, pairs in maps.items()
     }
     tests = _tested(maps, differences, rules, draws)
@@ -128,7 +128,7 @@ def told_at(found: FoundCells, level: float) -> FoundCells:
 
 def _only_rounding(difference: Array, tests: CellTests, floor: float) -> Any:
     """Cells in which no fact differs by more than rounding, over enough clusters [cell]."""
-    largest = np.nan_to_num(np.abs(difference)).max(axis=0, initial=0.0)
+    largest = np.fmax.reduce(np.abs(difference), axis=0, initial=0.0)
     return (largest <= floor) & (tests.n_clusters >= FEWEST_CLUSTERS)
 
 

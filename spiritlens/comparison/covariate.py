@@ -24,10 +24,9 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, number, shown, told_keywords
 from spiritlens.comparison.estimates import Estimate
-from spiritlens.effects.bootstrap import weighted_means
-from spiritlens.effects.clusters import Array
+from spiritlens.effects.clusters import Array, Whole, cluster_codes
 from spiritlens.effects.given import given_traces
-from spiritlens.effects.intervals import jackknife_interval, left_out_weights
+from spiritlens.effects.intervals import jackknife_interval, left_out_means
 from spiritlens.effects.quantities import total
 from spiritlens.effects.statistics import fact_means, subject_names
 from spiritlens.terms import MODALITIES
@@ -78,8 +77,9 @@ def adjusted_difference(
             f"none of {len(y)} facts has a difference and a covariate: let recognise(...) measure it first"
         )
     y, x, names = y[there], x[there], names[there]
-    weights, sizes = left_out_weights(names)
-    found = np.stack(_fits(y, x, weights), axis=1)  # [all, then without each subject; estimate]
+    codes, n_subjects = cluster_codes(names)
+    sizes = np.bincount(codes, minlength=n_subjects).astype(np.float64)
+    found = np.stack(_fits(y, x, codes, n_subjects), axis=1)  # [all, then without each subject; estimate]
     low, high = jackknife_interval(found, sizes, confidence)
     mean, slope, zero = (Estimate(*each) for each in np.stack([found[0], low, high], axis=1).tolist())
     return Adjusted(mean, slope, zero, float(x.min()), len(y), len(sizes), int((~there).sum()))
@@ -141,13 +141,15 @@ def _places(per_fact: xr.DataArray, kind: str) -> dict[str, int]:
     return {str(per_fact["fact_id"].values[place]): int(place) for place in chosen}
 
 
-def _fits(y: Array, x: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Mean of y, slope and value at x = 0 under each row of weights [row]; NaN where x does not vary."""
-    mean_y, mean_x = weighted_means(y, weights), weighted_means(x, weights)
-    apart_x = x - mean_x[:, None]
-    spread = (weights * apart_x**2).sum(axis=1)
-    shared = (weights * apart_x * (y - mean_y[:, None])).sum(axis=1)
-    varies = spread > 1e-12 * max(1.0, float(np.square(x).max())) * len(x)
+def _fits(y: Array, x: Array, codes: Whole, n_subjects: int) -> tuple[Array, Array, Array]:
+    """Mean of y, slope and value at x = 0, of all facts and without each subject [row]; NaN where x does not vary."""
+    centre_y, centre_x = y.mean(), x.mean()
+    apart_y, apart_x = y - centre_y, x - centre_x
+    moments = np.stack([apart_y, apart_x, apart_x**2, apart_x * apart_y], axis=1)
+    mean_y, mean_x, squares, products = left_out_means(moments, codes, n_subjects).T
+    spread, shared = squares - mean_x**2, products - mean_x * mean_y
+    varies = spread > 1e-12 * max(1.0, float(np.square(x).max()))
     slopes = np.where(varies, shared / np.where(varies, spread, 1.0), np.nan)
+    mean_y, mean_x = mean_y + centre_y, mean_x + centre_x
     zeros = np.where(varies, mean_y - slopes * mean_x, np.where(np.abs(mean_x) < 1e-12, mean_y, np.nan))
     return mean_y, slopes, zeros

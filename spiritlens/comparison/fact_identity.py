@@ -25,8 +25,9 @@ Sources: the correlation of two similarity structures with permuted items is Man
 items from their residual patterns follows Kay et al. (2008) and Finn et al. (2015, "connectome fingerprinting").
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import permutations as orders
 from math import factorial, prod
 from typing import Any
@@ -35,7 +36,7 @@ import numpy as np
 import scipy.stats
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.effects.clusters import Array, cluster_codes, cluster_sums
+from spiritlens.effects.clusters import AT_ONCE, Array, cluster_codes, group_means, pieces
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 CLOSE = 1e-12
@@ -50,9 +51,9 @@ class FactIdentity:
     """Similarity of facts' residual maps to their own (`same`) and to others' in the other modality (`others`).
 
     `difference` is same − others; `better` the share of other facts that fit worse than the fact itself (0.5: none
-    known from another). `p` as in the module, at least `least_p`; `detectable` is the difference that would have had
-    p ≤ 0.05 with probability 0.8. `n_units` subjects changed places, `n_left_out` could not. All NaN, with the reason
-    in `why`, where no test was made.
+    known from another; ties, to rounding, count half). `p` as in the module, at least `least_p`; `detectable` is the
+    difference that would have had p ≤ 0.05 with probability 0.8. `n_units` subjects changed places, `n_left_out` could
+    not. All NaN, with the reason in `why`, where no test was made.
     """
 
     same: float
@@ -86,23 +87,30 @@ def fact_identity(
     groups = np.zeros(len(maps.first), dtype=np.int64) if within is None else np.asarray(within)
     if groups.shape != (len(maps.first),):
         raise ValueError(f"within has the shape {groups.shape}: expected one group for each of {len(maps.first)} facts")
-    similar, n_subjects = _similarities(maps, groups, noise_floor)
-    n_units = sum(len(one) for one in similar)
+    sets, n_subjects = _exchangeable(maps, groups, noise_floor)
+    n_units = sum(len(one.first) for one in sets)
     if n_units < FEWEST_CLUSTERS:
         return _none(n_units, n_subjects, f"{n_units} subjects can change places, fewer than {FEWEST_CLUSTERS}")
-    if not any(one.any() for one in similar):
+    sizes = [len(one.first) for one in sets]
+    n_orders = prod(factorial(size) for size in sizes)
+    every_order = n_orders <= permutations
+    taken = _all_orders(sizes) if every_order else _drawn_orders(sizes, permutations, seed)
+    found = [_compared(one, orders) for one, orders in zip(sets, taken, strict=True)]
+    if not any(one.alike for one in found):
         return _none(n_units, n_subjects, "no fact's map differs from the mean map by more than the noise floor")
-    contrasts = [(len(one) * one - one.sum(axis=1, keepdims=True)) / (len(one) - 1) for one in similar]
-    observed = sum(float(np.trace(one)) for one in contrasts) / n_units
-    drawn, least_p = _permuted(contrasts, permutations, seed)
-    reached = float((drawn / n_units >= observed - CLOSE).mean())
-    same = sum(float(np.trace(one)) for one in similar) / n_units
+    observed = sum(one.observed for one in found) / n_units
+    if every_order:
+        drawn, least_p = reduce(np.add.outer, [one.permuted for one in found]).reshape(-1), 1 / n_orders
+    else:
+        moved = np.sum([one.permuted for one in found], axis=0)
+        drawn, least_p = np.concatenate([[observed * n_units], moved]), 1 / (permutations + 1)
+    same = sum(one.same for one in found) / n_units
     return FactIdentity(
         same=same,
         others=same - observed,
         difference=observed,
-        better=sum(float(_better(one).sum()) for one in similar) / n_units,
-        p=reached,
+        better=sum(one.better for one in found) / n_units,
+        p=float((drawn / n_units >= observed - CLOSE).mean()),
         least_p=least_p,
         detectable=_detectable(drawn / n_units),
         n_units=n_units,
@@ -110,18 +118,48 @@ def fact_identity(
     )
 
 
-def _similarities(maps: FactMaps, groups: Any, noise_floor: float) -> tuple[list[Array], int]:
-    """Similarity [subject subject] of the subjects that may change places, a matrix for each set of them; and how many
-    subjects there are."""
+@dataclass(frozen=True, eq=False)
+class _Exchangeable:
+    """Subjects that may change places: their residual shapes [subject cell], of several relations side by side."""
+
+    first: Array
+    second: Array
+    n_relations: int
+
+    @property
+    def own(self) -> Array:
+        """Similarity of each subject to itself [subject]."""
+        return np.asarray(np.einsum("sk,sk->s", self.first, self.second) / self.n_relations)
+
+    def similarity(self, rows: slice) -> Array:
+        """Similarity of some subjects in the first to all in the second modality [row subject]."""
+        return np.asarray(self.first[rows] @ self.second.T / self.n_relations)
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """Sums over the subjects of a set: of similarities to themselves, of D as `observed` and as `permuted` [order], of
+    `better`; and whether any is `alike` to any."""
+
+    same: float
+    observed: float
+    permuted: Array
+    better: float
+    alike: bool
+
+
+def _exchangeable(maps: FactMaps, groups: Any, noise_floor: float) -> tuple[list[_Exchangeable], int]:
+    """The sets of subjects that may change places, and how many subjects there are."""
     subjects = maps.clusters.tolist()
     keys = list(zip(subjects, groups.tolist(), strict=True))
     units = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     codes = np.array([units[key] for key in keys])
     of_group = np.array([group for _, group in units])
-    means = [_means(values, codes) for values in (maps.first, maps.second)]
-    first, second = (_residual_shapes(values, of_group, noise_floor) for values in means)
-    similarity = first @ second.T
-    measured = np.all([~np.isnan(values).all(axis=1) for values in means], axis=0)
+    measured, shapes = np.ones(len(units), dtype=bool), []
+    for values in (maps.first, maps.second):
+        means = values if len(units) == len(keys) else group_means(values, codes, len(units))
+        measured &= ~np.isnan(means).all(axis=1)
+        shapes.append(_residual_shapes(means, of_group, noise_floor))
     has: dict[Any, dict[Any, int]] = {}
     for (subject, group), place in units.items():
         if measured[place]:
@@ -133,62 +171,75 @@ def _similarities(maps: FactMaps, groups: Any, noise_floor: float) -> tuple[list
     for kinds, members in sets.items():
         if len(members) > 1:
             rows = np.array([[has[subject][kind] for kind in sorted(kinds)] for subject in members])
-            found.append(np.mean([similarity[np.ix_(row, row)] for row in rows.T], axis=0))
+            found.append(_Exchangeable(_of_units(shapes[0], rows), _of_units(shapes[1], rows), len(kinds)))
     return found, len(set(subjects))
 
 
-def _means(values: Array, codes: Any) -> Array:
-    """Means of the facts of each unit [unit cell], NaN skipped."""
-    return cluster_sums(values, codes, int(codes.max()) + 1).means_by_cluster
+def _of_units(shapes: Array, rows: Any) -> Array:
+    """Shapes of some units side by side [subject unit·cell], of `rows` [subject unit]; themselves where it is all."""
+    if rows.shape == (len(shapes), 1) and (np.diff(rows[:, 0]) == 1).all():
+        return shapes
+    return np.asarray(shapes[rows].reshape(len(rows), -1))
 
 
 def _residual_shapes(values: Array, groups: Any, noise_floor: float) -> Array:
     """Residual maps of units, centred over their cells and of length 1 [unit cell]; 0 where missing or flat."""
     shapes = np.zeros_like(values)
-    codes, _ = cluster_codes(groups)
-    residual = values - _means(values, codes)[codes]
-    present = ~np.isnan(residual)
-    counts = np.maximum(present.sum(axis=1, keepdims=True), 1)
-    filled = np.where(present, residual, 0.0)
-    centred = np.where(present, filled - filled.sum(axis=1, keepdims=True) / counts, 0.0)
-    length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
-    largest = np.abs(np.nan_to_num(values)).max(axis=1, keepdims=True)
-    shaped = length / np.sqrt(counts) > np.maximum(noise_floor, FLAT * largest)
-    return np.asarray(np.divide(centred, length, out=shapes, where=np.broadcast_to(shaped, centred.shape)))
+    codes, n_groups = cluster_codes(groups)
+    means = group_means(values, codes, n_groups)
+    for rows in pieces(*values.shape):
+        residual = values[rows] - means[codes[rows]]
+        present = ~np.isnan(residual)
+        counts = np.maximum(present.sum(axis=1, keepdims=True), 1)
+        filled = np.where(present, residual, 0.0)
+        centred = np.where(present, filled - filled.sum(axis=1, keepdims=True) / counts, 0.0)
+        length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+        largest = np.abs(np.nan_to_num(values[rows])).max(axis=1, keepdims=True)
+        shaped = length / np.sqrt(counts) > np.maximum(noise_floor, FLAT * largest)
+        np.divide(centred, length, out=shapes[rows], where=np.broadcast_to(shaped, centred.shape))
+    return shapes
 
 
-def _permuted(contrasts: Sequence[Array], permutations: int, seed: int) -> tuple[Array, float]:
-    """Sums of the contrast under permutations within each matrix, and the least p that there can be.
+def _compared(one: _Exchangeable, orders: Any) -> _Compared:
+    """One pass over the rows of the table of similarities, which is never held as a whole; `orders` [order subject]."""
+    n, own = len(one.first), one.own
+    every, alike, permuted = 0.0, False, np.zeros(len(orders))
+    worse = np.zeros(n)
+    for rows in (slice(first, first + _rows(n)) for first in range(0, n, _rows(n))):
+        similar = one.similarity(rows)
+        every, alike = every + float(similar.sum()), alike or bool(similar.any())
+        permuted += np.take_along_axis(similar, orders[:, rows].T, axis=1).sum(axis=0)
+        for against in (similar < own[rows, None] - CLOSE, similar <= own[rows, None] + CLOSE):
+            worse[rows] += [np.count_nonzero(row) for row in against]
+        for against in (similar < own - CLOSE, similar <= own + CLOSE):
+            worse += against.sum(axis=0, dtype=np.uint8)  # no more than 255 rows
+    same = float(own.sum())
+    return _Compared(
+        same=same,
+        observed=(n * same - every) / (n - 1),
+        permuted=(n * permuted - every) / (n - 1),
+        better=float((worse / 2 - 1).sum()) / 2 / (n - 1),
+        alike=alike,
+    )
 
-    All permutations where they are few enough; else drawn ones, with the observed one first.
-    """
-    n_orders = prod(factorial(len(one)) for one in contrasts)
-    if n_orders <= permutations:
-        sums = np.zeros(1)
-        for one in contrasts:
-            taken = np.array(list(orders(range(len(one)))))
-            sums = np.add.outer(sums, one[np.arange(len(one)), taken].sum(axis=1)).reshape(-1)
-        return sums, 1 / n_orders
+
+def _rows(n: int) -> int:
+    """Rows of n similarities that are worked on at once."""
+    return min(255, max(1, 2 * AT_ONCE // n))
+
+
+def _all_orders(sizes: Sequence[int]) -> Iterator[Any]:
+    """All permutations within each set [order subject]."""
+    return (np.array(list(orders(range(size)))) for size in sizes)
+
+
+def _drawn_orders(sizes: Sequence[int], permutations: int, seed: int) -> Iterator[Any]:
+    """Drawn permutations within each set [order subject], in the smallest whole numbers that hold them."""
     rng = np.random.default_rng(seed)
-    sums = np.zeros(permutations + 1)
-    for one in contrasts:
-        rows = np.arange(len(one))
-        taken = np.tile(rows, (permutations, 1))
+    for size in sizes:
+        taken = np.tile(np.arange(size, dtype=np.min_scalar_type(size)), (permutations, 1))
         rng.permuted(taken, axis=1, out=taken)
-        sums[0] += np.trace(one)
-        for row in rows:  # one column at a time: no array of all that was taken
-            sums[1:] += one[row].take(taken[:, row])
-    return sums, 1 / (permutations + 1)
-
-
-def _better(similarity: Array) -> Array:
-    """Share of the other facts that fit a fact worse than itself, of both modalities [fact]; ties count half."""
-    own = np.diag(similarity)
-    shares = []
-    for against in (similarity, similarity.T):
-        worse = (against < own[:, None]).sum(axis=1) + ((against == own[:, None]).sum(axis=1) - 1) / 2
-        shares.append(worse / (len(own) - 1))
-    return np.asarray(np.mean(shares, axis=0))
+        yield taken
 
 
 def _detectable(drawn: Array) -> float:

@@ -23,10 +23,9 @@ import xarray as xr
 
 from spiritlens.comparison.fact_maps import Names
 from spiritlens.comparison.shifts import window_centres
-from spiritlens.effects.bootstrap import weighted_means
-from spiritlens.effects.clusters import Array
+from spiritlens.effects.clusters import Array, group_means, pieces
 from spiritlens.effects.quantities import smallest_total_effect
-from spiritlens.effects.role_effects import by_role, ordered_roles, role_counts, role_runs
+from spiritlens.effects.role_effects import by_role, mixed_screening, role_counts, role_runs, traced_roles
 from spiritlens.effects.statistics import fact_names, subject_names
 from spiritlens.terms import READOUT, READOUT_ROLES
 
@@ -96,18 +95,14 @@ def prompt_maps(effects: xr.Dataset, metric: str, last: Last) -> PromptMaps:
     """The effects of a dataset in one metric, by role, with its read-out rows joined."""
     if "head" in effects.dims:
         raise ValueError("this dataset has heads; choose one with effects.isel(head=...) first")
-    chosen = effects.isel(metric=[effects["metric"].values.tolist().index(metric)])
-    order = ("prompt", "component", "layer", "role")
-    found = by_role(chosen)
-    roles = ordered_roles(found["role"].values.tolist())
-    places = [found["role"].values.tolist().index(role) for role in roles]
-    of_metric = found.variable.transpose(*order, "metric").values[..., 0]
-    values, names = _aligned(_taken(of_metric, places, 3), roles, last)
-    ran, _ = _aligned(_taken(role_runs(chosen).variable.transpose(*order).values, places, 3), roles, last)
+    place = effects["metric"].values.tolist().index(metric)
+    chosen = effects.isel(metric=slice(place, place + 1))
+    roles = traced_roles(effects)
+    values, ran, names = _maps_of_prompts(chosen, roles, last)
     change = (chosen["clean"].values[:, None] - chosen["corrupted"].values) * chosen["metric_sign"].values
     return PromptMaps(
         values=values,
-        ran=np.nan_to_num(ran) > 0,
+        ran=ran,
         totals=np.asarray(change.mean(axis=1)[:, 0]),
         sites=_sites(chosen, roles, last),
         labels={
@@ -123,6 +118,35 @@ def prompt_maps(effects: xr.Dataset, metric: str, last: Last) -> PromptMaps:
         noise_floor=float(np.nan_to_num(chosen["noise_floor"].values).max(initial=0.0)),
         smallest=smallest_total_effect(effects, metric),
     )
+
+
+def _maps_of_prompts(effects: xr.Dataset, roles: list[str], last: Last) -> tuple[Array, Mask, list[str]]:
+    """`values` and `ran` of `PromptMaps` in one metric, and their roles; some prompts at a time."""
+    obstacle = mixed_screening(effects)
+    if obstacle:
+        raise ValueError(obstacle)
+    order, sizes = ("prompt", "component", "layer", "role"), effects.sizes
+    names = _aligned(np.empty((1, 1, 1, len(roles))), roles, last)[1]
+    values = np.empty((sizes["prompt"], sizes["component"], sizes["layer"], len(names)))
+    ran = np.empty(values.shape, dtype=bool)
+    for rows in pieces(len(values), effects["restored"].size // max(1, len(values))):
+        chosen = effects.isel(prompt=rows)
+        found, runs = (
+            _in_columns(one.variable.transpose(*order, ...), one["role"].values.tolist(), roles)
+            for one in (by_role(chosen).isel(metric=0), role_runs(chosen))
+        )
+        values[rows], ran[rows] = _aligned(found, roles, last)[0], np.nan_to_num(_aligned(runs, roles, last)[0]) > 0
+    return values, ran, names
+
+
+def _in_columns(values: xr.Variable, there: list[str], roles: list[str]) -> Array:
+    """Values [prompt component layer role] in the order of `roles`; NaN in those that are not there."""
+    if set(roles) <= set(there):
+        return _taken(values.values, [there.index(role) for role in roles], 3)
+    found = np.full((*values.shape[:3], len(roles)), np.nan)
+    held = [role for role in roles if role in there]
+    found[..., [roles.index(role) for role in held]] = values.values[..., [there.index(role) for role in held]]
+    return found
 
 
 def paired(
@@ -211,9 +235,8 @@ def _means(of: PromptMaps, places: Any, facts: list[str], first: PromptMaps, sec
     keys = list(zip(own, phrasing, strict=True))
     sizes = Counter(keys)
     rows = {fact: row for row, fact in enumerate(facts)}
-    weights = np.zeros((len(facts), len(places)))
-    for column, key in enumerate(keys):
-        weights[rows[key[0]], column] = 1 / sizes[key]
+    codes = np.array([rows[fact] for fact in own])
+    weights = np.array([1 / sizes[key] for key in keys])
     components, layers, roles = _indices(of, first, second)
     values = of.values.take(places, axis=0)
     for axis, kept in enumerate((components, layers, roles), start=1):
@@ -221,9 +244,9 @@ def _means(of: PromptMaps, places: Any, facts: list[str], first: PromptMaps, sec
     once = dict(reversed(list(zip(own, places.tolist(), strict=True))))
     at = [once[fact] for fact in facts]
     return _Side(
-        values=weighted_means(values, weights),
-        totals=weighted_means(of.totals[places], weights),
-        sites=None if of.sites is None else weighted_means(of.sites[places][:, roles], weights),
+        values=group_means(values, codes, len(facts), weights),
+        totals=group_means(of.totals[places], codes, len(facts), weights),
+        sites=None if of.sites is None else group_means(of.sites[places][:, roles], codes, len(facts), weights),
         ran=of.ran[places].any(axis=0)[np.ix_(components, layers, roles)],
         subjects=of.labels["subject"][at],
         relations=of.labels["relation"][at],
@@ -234,13 +257,14 @@ def _in_both(sides: list[_Side]) -> tuple[Array, Mask]:
     """Values [modality fact …] that are NaN where either is, or where the numbers of sites differ; and the roles where
     they do in any fact."""
     values = np.stack([side.values for side in sides])
-    missing: Mask = np.asarray(np.isnan(values).any(axis=0))
+    missing: Mask = np.logical_or(*(np.isnan(side.values) for side in sides))
     unequal: Mask = np.zeros(values.shape[-1], dtype=bool)
     if sides[0].sites is not None and sides[1].sites is not None:
         differs = np.abs(sides[0].sites - sides[1].sites) > 1e-9
         unequal = np.asarray(differs.any(axis=0) & ~missing.all(axis=(0, 1, 2)))
         missing |= differs[:, None, None]
-    return np.where(missing, np.nan, values), unequal
+    values[:, missing] = np.nan
+    return values, unequal
 
 
 def _taken(values: Array, places: list[int], axis: int) -> Array:

@@ -2,8 +2,8 @@
 
 *left out*: for what is smooth in the means; the interval is that of a mean, corrected for skewness
 (`spiritlens.effects.intervals`). *draws*: for what jumps, such as the layer of a peak, or has a kink, such as a
-hand-over; both modalities have the same draws, in float32: their interval is no finer than that. Row 0 of the weights
-is of all facts, so that the first value of a statistic is the estimate itself (of draws: to float32; the estimate is
+hand-over; both modalities have the same draws, in float32: their interval is no finer than that. Row 0 is
+of all facts, so that the first value of a statistic is the estimate itself (of draws: to float32; the estimate is
 taken from the other rows).
 
 Ends of draws, both from expanded percentiles (`spiritlens.effects.bootstrap`):
@@ -22,9 +22,9 @@ import numpy as np
 
 from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.fact_maps import Names
-from spiritlens.effects.bootstrap import bootstrap_weights, interval_ends
-from spiritlens.effects.clusters import Array
-from spiritlens.effects.intervals import jackknife_ends, jackknife_interval, left_out_weights
+from spiritlens.effects.bootstrap import bootstrap_weights, interval_ends, weighted_means
+from spiritlens.effects.clusters import Array, Whole, cluster_codes
+from spiritlens.effects.intervals import jackknife_ends, jackknife_interval, left_out_means
 
 Rows = Literal["left out", "draws"]
 Ends = Literal["percentiles", "mirrored"]
@@ -38,13 +38,21 @@ MOST_EMPTY_DRAWS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """Weights of facts [draw fact] over `clusters` [fact]; `sizes` [cluster] are the facts of each."""
+    """Rows over `clusters` [fact]: all facts, then those of each row. `codes` [fact] number the clusters, `sizes`
+    [cluster] are the facts of each, `weights` [1 + draw fact] those of draws (none of the maps without a cluster)."""
 
     rows: Rows
     weights: Array
     clusters: Names
+    codes: Whole
     sizes: Array
     confidence: float
+
+    def means(self, values: Array) -> Array:
+        """Means over facts in each row [1 + row …] of `values` [fact …]."""
+        if self.rows == "draws":
+            return weighted_means(values, self.weights)
+        return left_out_means(values, self.codes, self.n_clusters)
 
     @property
     def n_clusters(self) -> int:
@@ -98,10 +106,11 @@ def drawn_at_any(value: float, draws: Array, n_clusters: int, ends_of: Ends) -> 
 
 def samplings(clusters: Names, *, confidence: float, resamples: int, seed: int) -> tuple[Sampling, Sampling]:
     """Both kinds of rows over one kind of clusters."""
-    left_out, sizes = left_out_weights(clusters)
+    codes, n_clusters = cluster_codes(clusters)
+    sizes = np.bincount(codes, minlength=n_clusters).astype(np.float64)
     draws: Any = np.empty((resamples + 1, len(clusters)), dtype=np.float32)
     draws[0], draws[1:] = 1, bootstrap_weights(clusters, resamples, seed, np.float32)
     return (
-        Sampling("left out", left_out, clusters, sizes, confidence),
-        Sampling("draws", draws, clusters, sizes, confidence),
+        Sampling("left out", np.empty((0, len(clusters))), clusters, codes, sizes, confidence),
+        Sampling("draws", draws, clusters, codes, sizes, confidence),
     )

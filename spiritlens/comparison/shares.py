@@ -37,4 +37,5 @@ def share_differences(values: Any, totals: Any, smallest: float) -> Array:
     NaN where the fact lacks the cell, or a total effect of `smallest`, in either. Raises ValueError as `fact_shares`.
     """
     first, second = (fact_shares(one, total, smallest) for one, total in zip(values, totals, strict=True))
-    return np.asarray(second - first)
+    second -= first
+    return second

@@ -57,11 +57,6 @@ class MapPair:
     floor: float = 0.0
 
     @property
-    def weights(self) -> Array:
-        """Weights of the facts [draw fact]: of all in row 0."""
-        return self.sampling.weights
-
-    @property
     def clusters(self) -> Names:
         """What is drawn together [fact]."""
         return self.sampling.clusters
@@ -69,7 +64,7 @@ class MapPair:
     @cached_property
     def maps(self) -> tuple[Array, Array]:
         """Mean maps of either modality [draw role layer]: all of them, where a statistic needs more than the others."""
-        first, second = (weighted_means(one, self.weights) for one in self.facts)
+        first, second = (self.sampling.means(one) for one in self.facts)
         return first, second
 
     @cached_property
@@ -91,7 +86,7 @@ class MapPair:
     def _curves(self) -> Array:
         """Curves of both roles in both modalities [curve draw layer], by one product."""
         curves = [self.of_facts(role, side) for role in (SUBJECT, self.readout_role) for side in (0, 1)]
-        return weighted_means(np.stack(curves, axis=1), self.weights).swapaxes(0, 1)
+        return self.sampling.means(np.stack(curves, axis=1)).swapaxes(0, 1)
 
     def of_facts(self, role: str, side: int) -> Array:
         """Each fact's curve at a role in one modality [fact layer]; NaN where the role is not compared."""
@@ -103,9 +98,7 @@ class MapPair:
     @cached_property
     def role_shares(self) -> tuple[Array, Array]:
         """Share of the whole effect by role [draw role]: of sums over layers, which are as linear as means."""
-        first, second = (
-            role_shares(weighted_means(np.nansum(one, axis=2), self.weights)[:, :, None]) for one in self.facts
-        )
+        first, second = (role_shares(self.sampling.means(np.nansum(one, axis=2))[:, :, None]) for one in self.facts)
         return first, second
 
     @cached_property
@@ -153,14 +146,14 @@ class MapPair:
         if not others:
             return ""
         facts = np.stack([self.of_facts(role, side) for role in others], axis=1)  # [fact role layer]
-        layers = self._handover(self.subject[side][:1], weighted_means(facts, self.weights[:1])[0], side)
+        layers = self._handover(self.subject[side][:1], weighted_means(facts, np.ones((1, len(facts))))[0], side)
         return "" if np.isnan(layers).all() else others[int(np.nanargmin(layers))]
 
     def taken_over(self, role: str, side: int) -> Array:
         """The layer at which a role takes over from the subject in one modality [draw]."""
         if role == self.readout_role:
             return self.handovers[side]
-        return self._handover(self.subject[side], weighted_means(self.of_facts(role, side), self.weights), side)
+        return self._handover(self.subject[side], self.sampling.means(self.of_facts(role, side)), side)
 
 
 class InLayers(TypedDict):

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from spiritlens.comparison.fact_maps import FactMaps
-from spiritlens.effects.clusters import Array, Whole, cluster_sums
+from spiritlens.effects.clusters import Array, Whole, cluster_codes, cluster_sums, pieces
 from spiritlens.effects.intervals import FEWEST_CLUSTERS
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -69,10 +69,8 @@ def shared_cells(maps: FactMaps, fewest: int = FEWEST_CLUSTERS) -> Mask:
     """Cells that at least `fewest` clusters have in the first modality, and in the second [cell]."""
     if _is_complete(maps):
         return np.full(maps.first.shape[1], len(set(maps.clusters.tolist())) >= fewest)
-    codes = np.unique(maps.clusters, return_inverse=True)[1].reshape(-1)
-    member = _membership(codes)
-    present = [(~np.isnan(values)).astype(np.float64) for values in (maps.first, maps.second)]
-    counts = [((member @ one) > 0).sum(axis=0) for one in present]
+    codes, n_clusters = cluster_codes(maps.clusters)
+    counts = [cluster_sums(values, codes, n_clusters).n_clusters for values in (maps.first, maps.second)]
     return np.asarray(np.minimum(*counts) >= fewest)
 
 
@@ -82,10 +80,9 @@ def population_moments(maps: FactMaps) -> PopulationMoments:
     codes = codes.reshape(-1)
     if _is_complete(maps):
         return _complete_moments(maps, codes, tuple(names.tolist()))
-    member = _membership(codes)
     both = np.concatenate([~np.isnan(maps.first), ~np.isnan(maps.second)])
     patterns = _membership(np.unique(both, axis=1, return_inverse=True)[1].reshape(-1))
-    first, second = (_sums(values, member, patterns) for values in (maps.first, maps.second))
+    first, second = (_sums(values, codes, patterns) for values in (maps.first, maps.second))
     return PopulationMoments(
         of_first=_products(first, first),
         of_second=_products(second, second),
@@ -137,40 +134,59 @@ def _membership(codes: Whole) -> Array:
     return np.asarray(codes == np.arange(codes.max() + 1)[:, None], dtype=np.float64)
 
 
-def _sums(values: Array, member: Array, patterns: Array) -> _Sums:
-    present = ~np.isnan(values)
-    sums, counts = member @ np.where(present, values, 0.0), member @ present.astype(np.float64)
+def _sums(values: Array, codes: Whole, patterns: Array) -> _Sums:
+    found = cluster_sums(values, codes, int(codes.max()) + 1)
     per_pattern = patterns / patterns.sum(axis=1, keepdims=True)
-    return _Sums(sums, counts, sums @ patterns.T, counts @ per_pattern.T)
+    return _Sums(found.sums, found.counts, found.sums @ patterns.T, found.counts @ per_pattern.T)
 
 
 def _products(first: _Sums, second: _Sums) -> Array:
     """S of two modalities: of all data, then without each cluster [1 + cluster]."""
-    n_cells = first.sums.shape[1]
+    n_clusters, n_cells = first.sums.shape
+    n_patterns = first.pattern_sums.shape[1]
+    ratios = (
+        (_Pairs(first.sums, second.sums, "k,k->k"), _Pairs(first.counts, second.counts, "k,k->k")),
+        (
+            _Pairs(first.pattern_sums, second.pattern_sums, "k,l->kl"),
+            _Pairs(first.pattern_counts, second.pattern_counts, "k,l->kl"),
+        ),
+    )
+    found = np.empty(1 + n_clusters)
     with np.errstate(invalid="ignore", divide="ignore"):  # one cluster left: no pairs, NaN
-        same = _pairs(first.sums, second.sums, "k,k->k") / _pairs(first.counts, second.counts, "k,k->k")
-        crossed = _pairs(first.pattern_sums, second.pattern_sums, "k,l->kl") / _pairs(
-            first.pattern_counts, second.pattern_counts, "k,l->kl"
-        )
-    return np.asarray(same.sum(axis=1) / n_cells - crossed.sum(axis=(1, 2)) / n_cells**2)
+        for rows in pieces(1 + n_clusters, max(n_cells, n_patterns**2)):
+            same, crossed = (one.without(rows) / counts.without(rows) for one, counts in ratios)
+            found[rows] = same.sum(axis=1) / n_cells - crossed.sum(axis=(1, 2)) / n_cells**2
+    return found
 
 
-def _pairs(first: Array, second: Array, cells: str) -> Array:
-    """Sum over pairs of different clusters of the products of two cells, without none and without each cluster.
+class _Pairs:
+    """Sums over pairs of different clusters of the products of two cells.
 
     `first` and `second` are [cluster cell]; `cells` says which cells meet ("k,k->k": each its own; "k,l->kl": all).
     """
-    one, rest = cells.split("->")
-    a, b = one.split(",")
-    own = np.einsum(f"c{a},c{b}->c{rest}", first, second)
-    left_out = np.concatenate([np.zeros((1, *own.shape[1:])), own])
-    sums = [np.concatenate([np.zeros((1, each.shape[1])), each]) for each in (first, second)]
-    remaining = [each.sum(axis=0) - each for each in sums]
-    return np.asarray(np.einsum(f"c{a},c{b}->c{rest}", *remaining) - (own.sum(axis=0) - left_out))
+
+    def __init__(self, first: Array, second: Array, cells: str) -> None:
+        one, rest = cells.split("->")
+        a, b = one.split(",")
+        self._each, self._sums = (first, second), (first.sum(axis=0), second.sum(axis=0))
+        self._products = f"c{a},c{b}->c{rest}"
+        self._own = np.einsum(f"c{a},c{b}->{rest}", first, second)
+
+    def without(self, rows: slice) -> Array:
+        """The sums of all clusters in row 0, then without each cluster, in some of the rows [row cell …]."""
+        some = slice(max(rows.start - 1, 0), rows.stop - 1)
+        left_out = [each[some] for each in self._each]
+        if rows.start == 0:
+            left_out = [np.concatenate([np.zeros((1, each.shape[1])), each]) for each in left_out]
+        remaining = [every - each for every, each in zip(self._sums, left_out, strict=True)]
+        own = self._own - np.einsum(self._products, *left_out)
+        return np.asarray(np.einsum(self._products, *remaining) - own)
 
 
 def _variance_of_mean(of: _Sums) -> Array:
     """Variance over cells of the mean map [1 + cluster]."""
-    sums = of.sums.sum(axis=0) - np.concatenate([np.zeros((1, of.sums.shape[1])), of.sums])
-    counts = of.counts.sum(axis=0) - np.concatenate([np.zeros((1, of.counts.shape[1])), of.counts])
-    return np.asarray((sums / counts).var(axis=1))
+    sums, counts = of.sums.sum(axis=0), of.counts.sum(axis=0)
+    found = [(sums / counts).var(keepdims=True)]
+    for rows in pieces(*of.sums.shape):
+        found.append(((sums - of.sums[rows]) / (counts - of.counts[rows])).var(axis=1))
+    return np.concatenate(found)

@@ -14,21 +14,13 @@ import xarray as xr
 
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.netcdf import read_column, read_netcdf
+from spiritlens.effects.part_heads import Part, changed
 from spiritlens.effects.prompt_table import read_table
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.schema import HEARD_COLUMNS, PROMPT_TEXTS
 
 STORED_AS = {"modality": "kind"}
 """Columns of prompts.parquet that have another name than the coordinate of a result."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The head of a part: its name, the ids of its prompts in their order, and its attributes."""
-
-    name: str
-    ids: tuple[str, ...]
-    attributes: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,16 +40,21 @@ class Contents:
         return found
 
 
-def read_contents(run: RunDirectory, prompts: Collection[str] = ()) -> Contents:
+def read_contents(run: RunDirectory, prompts: Collection[str] = (), *, noted: Mapping[str, Part] = {}) -> Contents:
     """Look at the heads of all parts, and check their checksums.
 
     A part that bears the name of one of these `prompts`, as those of earlier versions do, must hold that one alone.
+    Parts that did not change since they were `noted` (`spiritlens.effects.part_heads`) are not read.
     """
     parts: list[Part] = []
     damaged: dict[str, str] = {}
     for name in run.done:
         path = run.part(name)
         try:
+            now = changed(path)
+            if name in noted and noted[name].changed == now:
+                parts.append(noted[name])
+                continue
             ids, attributes = read_column(path, "prompt_id")
         except FileNotFoundError:
             continue  # another process put it aside
@@ -67,7 +64,7 @@ def read_contents(run: RunDirectory, prompts: Collection[str] = ()) -> Contents:
         if name in prompts and ids != [name]:
             damaged[name] = f"{path} holds the prompt {', '.join(ids)}"
             continue
-        parts.append(Part(name, tuple(ids), attributes))
+        parts.append(Part(name, tuple(ids), attributes, now))
     return Contents(tuple(parts), damaged)
 
 

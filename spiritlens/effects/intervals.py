@@ -26,7 +26,7 @@ Source: Hall 1992, On the removal of skewness by transformation, J. R. Statist. 
 t tests and confidence intervals for asymmetrical populations, J. Amer. Statist. Assoc. 73.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -34,7 +34,16 @@ import numpy as np
 import scipy.special
 
 from spiritlens.arguments import number
-from spiritlens.effects.clusters import Array, ClusterSums, Whole, cluster_codes, cluster_sums, given_values, pairs_of
+from spiritlens.effects.clusters import (
+    Array,
+    ClusterSums,
+    Whole,
+    cluster_codes,
+    cluster_sums,
+    given_values,
+    pairs_of,
+    pieces,
+)
 
 FEWEST_CLUSTERS = 6
 """Below so many clusters no interval is given."""
@@ -91,9 +100,20 @@ def cluster_interval(
     """
     confidence, floor = number("confidence", confidence, above=0, below=1), number("floor", floor, at_least=0)
     flat, shape = given_values(values, clusters), np.asarray(values).shape[1:]
-    ways = (clusters,) if second is None else (clusters, second, pairs_of(clusters, second))
-    sums = [cluster_sums(flat, *cluster_codes(way)) for way in ways]
-    moments = cluster_moments(sums[0]) if second is None else _both_ways(*(cluster_moments(each) for each in sums))
+    ways = [cluster_codes(clusters)]
+    if second is not None:
+        ways += [cluster_codes(second), cluster_codes(pairs_of(clusters, second))]
+    found = [_intervals(flat[:, cells], ways, confidence, floor) for cells in pieces(flat.shape[1], len(flat))]
+    found = found or [_intervals(flat, ways, confidence, floor)]
+    return MeanInterval(**{name: np.concatenate([one[name] for one in found]).reshape(shape) for name in found[0]})
+
+
+def _intervals(
+    flat: Array, ways: Sequence[tuple[Whole, int]], confidence: float, floor: float
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The fields of `MeanInterval` of some cells [fact cell]; each way of clustering by its codes and their number."""
+    sums = [cluster_sums(flat, *way) for way in ways]
+    moments = cluster_moments(sums[0]) if len(ways) == 1 else _both_ways(*(cluster_moments(each) for each in sums))
     se = np.sqrt(moments.variance)
     skewness = np.clip(moments.third / np.where(se > TINY, se, np.inf) ** 3, -1, 1)
     tail = scipy.special.stdtrit(moments.dof, 0.5 + confidence / 2)  # Student's quantile
@@ -102,7 +122,7 @@ def cluster_interval(
     carriers = np.min([n_carriers(one, floor) for one in sums], axis=0)
     missing = _missing(sums[0].n_facts, counts, carriers)
     given = missing == ""
-    arrays = {
+    return {
         "mean": sums[0].means,
         "low": np.where(given, low, np.nan),
         "high": np.where(given, high, np.nan),
@@ -114,22 +134,24 @@ def cluster_interval(
         "n_carriers": carriers,
         "missing": missing,
     }
-    return MeanInterval(**{name: array.reshape(shape) for name, array in arrays.items()})
 
 
-def left_out_weights(clusters: Any) -> tuple[Array, Array]:
-    """Weights of facts with one cluster left out, after a row with all [1 + cluster fact]; facts of each cluster.
+def left_out_means(values: Any, codes: Whole, n_clusters: int) -> Array:
+    """Means over all facts, then without each cluster [1 + cluster …], of `values` [fact …]; NaN where none is left.
 
-    What is computed under these rows goes to `jackknife_interval`.
+    `codes` and their number are those of `cluster_codes`. What is computed of these means goes to `jackknife_interval`.
     """
-    codes, n_clusters = cluster_codes(clusters)
-    inside = codes == np.arange(n_clusters)[:, None]
-    rows = np.concatenate([np.ones((1, len(codes))), 1.0 - inside])
-    return rows, np.asarray(inside.sum(axis=1), dtype=np.float64)
+    values = np.asarray(values, dtype=np.float64)
+    sums = cluster_sums(values.reshape(len(values), -1), codes, n_clusters)
+    every, facts = sums.sums.sum(axis=0), sums.counts.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.concatenate([[every / facts], (every - sums.sums) / (facts - sums.counts)])
+    found[1:][sums.counts == facts] = np.nan  # no rounding error divided by 0
+    return found.reshape(len(found), *values.shape[1:])
 
 
 def jackknife_interval(values: Any, sizes: Array, confidence: float = 0.95) -> tuple[Array, Array]:
-    """Interval (low, high) of smooth functions of means, from their values under `left_out_weights` [1 + cluster …].
+    """Interval (low, high) of smooth functions of means, from their values without each cluster [1 + cluster …].
 
     The same steps as for a mean, with z_c = √((G−1)/G) (θ − θ without c); for a mean it is `cluster_interval`. `sizes`
     [cluster] are facts. NaN below `FEWEST_CLUSTERS` clusters, or where a value is NaN. Raises ValueError for a
@@ -160,6 +182,10 @@ def jackknife_ends(values: Any, sizes: Array) -> Callable[[float], tuple[Array, 
 
 def cluster_moments(sums: ClusterSums) -> Moments:
     """Moments of the mean by leaving out one cluster at a time [cell]; NaN where there are fewer than two."""
+    cells = [*pieces(sums.sums.shape[1], len(sums.sums))]
+    if len(cells) > 1:
+        some = [cluster_moments(ClusterSums(sums.sums[:, one], sums.counts[:, one])) for one in cells]
+        return Moments(*(np.concatenate([getattr(one, name) for one in some]) for name in ("variance", "third", "dof")))
     counts = sums.counts
     if (counts == counts[:, :1]).all():  # all cells have the same facts: one column of counts tells for all
         counts = counts[:, :1]

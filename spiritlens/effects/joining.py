@@ -164,11 +164,16 @@ def _with_later(part: Any) -> Any:
     of_effects = part.attrs.get("schema") in (SCHEMA, PATHS_SCHEMA)
     later: dict[str, Any] = {**(LATER_PROMPT_TEXTS if of_effects else {}), **HEARD_COLUMNS}
     lacking = {name: before for name, before in later.items() if name not in part.coords}
-    part = part.assign_coords({name: ("prompt", [before] * part.sizes["prompt"]) for name, before in lacking.items()})
+    if lacking:
+        size = part.sizes["prompt"]
+        part = part.assign_coords({name: ("prompt", [before] * size) for name, before in lacking.items()})
     if not of_effects or "noise_floor" not in part.variables:
         return part
+    untested = [name for name in CANARIES if name not in part.variables]
+    if not untested:
+        return part
     unmeasured = xr.full_like(part["noise_floor"], np.nan, dtype=np.float64)
-    return part.assign({name: unmeasured for name in CANARIES if name not in part.variables})
+    return part.assign(dict.fromkeys(untested, unmeasured))
 
 
 def _all_versions(parts: Sequence[xr.Dataset]) -> dict[str, str]:

@@ -24,6 +24,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from spiritlens.effects.stored_texts import TEXT_KINDS, are_plain, check_text, plain_texts, stored_texts
 from spiritlens.files.atomic import fill_whole
 
 SEAL = b"\nspiritlens sha256 "
@@ -32,8 +33,6 @@ PIECE = 1 << 20
 """Bytes that are hashed at a time."""
 LARGE = 1 << 25
 """Bytes above which a variable is compared with its file piece by piece."""
-TEXT_KINDS = "UOT"
-"""Kinds of numpy arrays that may hold texts: of one width, of objects, of any length."""
 ENCODINGS_OF_XARRAY = ("_FillValue", "coordinates", "dtype")
 
 
@@ -239,20 +238,15 @@ def differences(one: xr.Dataset, other: xr.Dataset) -> list[str]:
 def _plain(dataset: xr.Dataset, name: str) -> xr.Dataset:
     """The dataset without encodings, its texts as numpy's, its numbers in the machine's order of bytes."""
     for key, value in dataset.attrs.items():
-        _check_text(f"{name}: attribute {key!r}", value)
+        check_text(f"{name}: attribute {key!r}", value)
     dataset = dataset.drop_encoding()
     changed: dict[Hashable, Any] = {}
     for key, variable in dataset.variables.items():
         values = np.asarray(variable.values)
         if values.dtype.kind in TEXT_KINDS:
-            for index, value in np.ndenumerate(values):
-                if not isinstance(value, str):
-                    raise ValueError(
-                        f"{name}: {key}{list(index)} is {value!r} ({type(value).__name__}), expected a text: netCDF "
-                        "has no mixed kinds; write a text, such as ''"
-                    )
-                _check_text(f"{name}: {key}{list(index)}", value)
-            values = np.array(values.tolist(), dtype=np.str_).reshape(values.shape)
+            if are_plain(values):
+                continue
+            values = plain_texts(values, name, key)
         elif not values.dtype.isnative:
             values = values.astype(values.dtype.newbyteorder("="))
         else:
@@ -264,25 +258,11 @@ def _plain(dataset: xr.Dataset, name: str) -> xr.Dataset:
     return dataset.assign({k: v for k, v in changed.items() if k not in coordinates}).assign_coords(coordinates)
 
 
-def _check_text(name: str, value: Any) -> None:
-    if isinstance(value, str):
-        value = str(value)
-        if "\0" in value:
-            raise ValueError(f"{name} is {value!r}, with a NUL character, which ends a text in netCDF: take it out")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError(
-                f"{name} is {value!r}, with half a character (a surrogate), which no file holds: mend it"
-            ) from None
-
-
 def _variable(item: h5py.Dataset, attributes: dict[str, Any]) -> xr.Variable:
-    is_text = h5py.check_string_dtype(item.dtype) is not None
-    values = np.asarray(item.asstr()[()] if is_text else item[()])
-    if is_text:
-        values = np.array(values.tolist(), dtype=np.str_).reshape(values.shape)
-    elif attributes.get("dtype") == "bool":
+    if h5py.check_string_dtype(item.dtype) is not None:
+        return xr.Variable(_axes(item), stored_texts(item))
+    values = np.asarray(item[()])
+    if attributes.get("dtype") == "bool":
         values = values.astype(bool)
     return xr.Variable(_axes(item), values)
 

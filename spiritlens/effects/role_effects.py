@@ -61,6 +61,13 @@ def role_counts(effects: xr.Dataset, split: Split = "role") -> xr.DataArray:
     return _in_roles(effects, flags.rename("n_cells"), split, "sum").astype(np.int64)
 
 
+def traced_roles(effects: xr.Dataset) -> list[str]:
+    """The roles (or named spans) of all prompts, in their order."""
+    axis = site_axis(effects)
+    labels = effects["role"].values if axis == "role" else _site_labels(effects, axis, "role")
+    return ordered_roles(labels.reshape(-1).tolist())
+
+
 def _in_roles(
     effects: xr.Dataset, effect: xr.DataArray, split: Split, over: Literal["mean", "sum"] = "mean"
 ) -> xr.DataArray:

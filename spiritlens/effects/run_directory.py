@@ -3,6 +3,7 @@
     config.json        what decides the numbers, made once; another configuration is refused with the difference
     environment.json   Python, platform and package versions of every environment that wrote parts, oldest first
     prompts.parquet    one row per prompt, in the order in which they were first asked for
+    parts.json         what is in each part, as it was last read; it may be deleted (`spiritlens.effects.part_heads`)
     parts/<name>.nc    finished pieces of the work, of many prompts each (before version 0.4 one prompt each)
     failures/          the prompts that could not be measured, with the reasons
     effects.nc         the parts joined, in the order of prompts.parquet

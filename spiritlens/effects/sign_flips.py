@@ -38,12 +38,12 @@ from spiritlens.effects.clusters import (
     cluster_codes,
     cluster_sums,
     given_values,
+    pieces,
 )
 from spiritlens.effects.intervals import FEWEST_CLUSTERS, cluster_moments, hall_ends
 
 EXACT_CLUSTERS = 12
 """Up to so many clusters all flips are enumerated: 2,048 of 12."""
-ROWS_AT_ONCE = 2048
 ROUNDING = 1e-12
 """Two statistics that differ by less are equal."""
 
@@ -166,7 +166,9 @@ def simultaneous_interval(
     if not usable.any():
         return np.full(shape, np.nan), np.full(shape, np.nan)
     flips = sign_flips(len(sums.sums), permutations, seed)
-    largest = _largest_t(ClusterSums(sums.sums[:, usable], sums.counts[:, usable]), flips)
+    places = np.flatnonzero(usable)
+    some = (places[one] for one in pieces(len(places), len(sums.sums)))
+    largest = np.max([_largest_t(ClusterSums(sums.sums[:, one], sums.counts[:, one]), flips) for one in some], axis=0)
     bound = np.quantile(largest, confidence, method="higher")
     skewness = np.clip(moments.third / np.where(usable, se, np.inf) ** 3, -1, 1)
     low, high = hall_ends(sums.means, se, skewness, np.full(len(se), bound))
@@ -187,7 +189,9 @@ def _largest(units: Array, flips: Signs, statistic: Array) -> Array:
     error = (len(units) + 2) * float(np.finfo(np.float32).eps) * float(sizes) + ROUNDING
     own = np.sort(np.abs(statistic))
     near = np.searchsorted(own, largest - error) < np.searchsorted(own, largest + error, side="right")
-    largest[near] = np.abs(flips[near].astype(np.float64) @ units).max(axis=1, initial=0.0)
+    if near.any():
+        exactly = [np.abs(rows @ units).max(axis=1, initial=0.0) for rows in _blocks(flips[near])]
+        largest[near] = np.concatenate(exactly)
     return largest
 
 
@@ -226,20 +230,22 @@ def _sums_of_all(maps: Sequence[tuple[Any, Any]]) -> ClusterSums:
     codes, n_clusters = cluster_codes(np.concatenate([np.asarray(clusters) for _, clusters in maps]))
     ends = np.cumsum([len(one) for one in flat])[:-1]
     parts = [cluster_sums(one, own, n_clusters) for one, own in zip(flat, np.split(codes, ends), strict=True)]
+    if len(parts) == 1:
+        return parts[0]
     sums, counts = (np.concatenate([getattr(one, name) for one in parts], axis=1) for name in ("sums", "counts"))
     return ClusterSums(sums, counts)
 
 
 def _unit_sums(sums: ClusterSums) -> tuple[Array, Array]:
     """T of each cell [cell], and cluster sums of length 1 [cluster cell]; 0 where all sums are."""
-    scale = np.sqrt((sums.sums**2).sum(axis=0))
+    scale = np.sqrt(np.einsum("ck,ck->k", sums.sums, sums.sums))
     units = sums.sums / np.where(scale > 0, scale, np.inf)
     return np.asarray(units.sum(axis=0)), units
 
 
 def _blocks(flips: Signs, precision: Any = np.float64) -> Iterator[Array]:
-    """Rows of flips as numbers, so many at a time as fit into memory with all cells."""
-    return (flips[start : start + ROWS_AT_ONCE].astype(precision) for start in range(0, len(flips), ROWS_AT_ONCE))
+    """Rows of flips as numbers, so many at a time as are worked on at once."""
+    return (flips[rows].astype(precision) for rows in pieces(*flips.shape))
 
 
 def _shaped(

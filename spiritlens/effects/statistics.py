@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.arguments import check_choice, listed
-from spiritlens.effects.bootstrap import weighted_means
+from spiritlens.effects.clusters import group_means
 from spiritlens.effects.schema import PROMPT_TEXTS, RECALL
 from spiritlens.terms import Facts
 
@@ -61,11 +61,10 @@ def fact_means(values: xr.DataArray, *, by: Iterable[str] = ("modality",), facts
     about = values.coords.variables  # a coordinate asked for by name would be copied with all the others
     keys = list(zip(*(about[name].values.tolist() for name in columns), strict=True))
     entries = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    membership = np.zeros((len(entries), len(keys)))
-    membership[[entries[key] for key in keys], np.arange(len(keys))] = 1
+    codes = np.array([entries[key] for key in keys])
     values = values.transpose("prompt", ...)
-    means = weighted_means(values.values, membership)
-    first = [keys.index(key) for key in entries]
+    means = group_means(values.values, codes, len(entries))
+    first = np.unique(codes, return_index=True)[1]
     kept = dict.fromkeys((*columns, "subject", "relation", "answer", "group"))
     coordinates: dict[str, Any] = {name: ("fact", about[name].values[first]) for name in kept}
     shared = {name: array for name, array in about.items() if "prompt" not in array.dims}

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -30,6 +31,32 @@ def twins(effects: xr.Dataset) -> xr.Dataset:
     text = effects.isel(prompt=effects["modality"].values == "T2T")
     speech = text.assign_coords(modality=("prompt", np.full(text.sizes["prompt"], "S2T")))
     return xr.concat([text, speech], dim="prompt", data_vars="all")
+
+
+@pytest.mark.parametrize("clusters", ["subject", "both"])
+def test_in_small_pieces_as_in_one(clusters: Literal["subject", "both"], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many facts are worked on in pieces: the same numbers as at once, with gaps, phrasings and shared subjects."""
+    effects = role_effects(n_facts=24, noise=0.3, phrasings=2)
+    fact = np.arange(effects.sizes["prompt"]) // 4
+    gone = (fact % 4 == 0)[:, None] & (effects["role"].values == "after subject")
+    effects["restored"] = effects["restored"].where(~xr.DataArray(gone, dims=("prompt", "role")))
+    effects["status"] = effects["status"].where(~xr.DataArray(gone, dims=("prompt", "role")), int(Status.ABSENT))
+    names = {"subject": [f"s{one % 15}" for one in fact], "relation": [f"r{one % 7}" for one in fact]}
+    effects = effects.assign_coords({name: ("prompt", labels) for name, labels in names.items()})
+    whole = compare(effects, rules=Rules(clusters=clusters), resamples=50, permutations=50)
+    monkeypatch.setattr("spiritlens.effects.clusters.AT_ONCE", 64)
+    monkeypatch.setattr("spiritlens.comparison.fact_identity.AT_ONCE", 64)
+    found = compare(effects, rules=Rules(clusters=clusters), resamples=50, permutations=50)
+    for name, cells in whole.cells.items():
+        if cells.dtype.kind == "f":
+            np.testing.assert_allclose(found.cells[name], cells, rtol=1e-12, atol=1e-14)
+        else:
+            np.testing.assert_array_equal(found.cells[name], cells)
+    for one, other in zip(found.identity, whole.identity, strict=True):
+        assert [*vars(one).values()][:-1] == pytest.approx([*vars(other).values()][:-1], abs=1e-12, nan_ok=True)
+    assert found.findings == whole.findings
+    assert repr(found.components[0].estimates) == repr(whole.components[0].estimates)
+    assert found.components[0].agreement.low == pytest.approx(whole.components[0].agreement.low, abs=1e-12, nan_ok=True)
 
 
 def test_a_map_compared_with_itself() -> None:

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from spiritlens.comparison.fact_identity import fact_identity, shares_of_total
+from spiritlens.comparison.fact_identity import _detectable, _residual_shapes, fact_identity, shares_of_total
 from spiritlens.comparison.fact_maps import FactMaps, fact_maps
 
 
@@ -148,3 +148,30 @@ def test_shares_of_each_facts_own_total_effect() -> None:
 def test_a_group_is_needed_for_each_fact() -> None:
     with pytest.raises(ValueError, match=r"within has the shape \(3,\): expected one group for each of 6 facts"):
         fact_identity(own_maps(6, 1.0, seed=0), within=[0, 1, 2])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_row_by_row_as_of_whole_tables(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain way: tables of all similarities, of which D, its permutations and ranks are read."""
+    rng = np.random.default_rng(seed)
+    maps, relation = own_maps(60, 0.3, seed), rng.integers(0, 3, 60)
+    maps.first[rng.random(maps.first.shape) < 0.05] = np.nan
+    monkeypatch.setattr("spiritlens.comparison.fact_identity.AT_ONCE", 40)  # a few rows at a time
+    found = fact_identity(maps, within=relation, permutations=200, seed=seed)
+    sums, same, better, draw = np.zeros(201), 0.0, 0.0, np.random.default_rng(seed)
+    shapes = [_residual_shapes(values, relation, 0.0) for values in (maps.first, maps.second)]
+    for group in dict.fromkeys(relation.tolist()):
+        first, second = (one[relation == group] for one in shapes)
+        table = first @ second.T
+        n = len(table)
+        contrast = (n * table - table.sum(axis=1, keepdims=True)) / (n - 1)
+        taken = np.tile(np.arange(n), (200, 1))
+        draw.permuted(taken, axis=1, out=taken)
+        sums += contrast[np.arange(n), np.concatenate([[np.arange(n)], taken])].sum(axis=1)
+        own = np.diag(table)
+        same += own.sum()
+        better += ((table < own[:, None]).sum() + (table < own).sum()) / 2 / (n - 1)
+    observed = sums[0] / 60
+    assert (found.same, found.difference, found.better) == pytest.approx((same / 60, observed, better / 60), abs=1e-12)
+    assert found.p == (sums / 60 >= observed - 1e-12).mean()
+    np.testing.assert_allclose(found.detectable, _detectable(sums / 60), atol=1e-12)

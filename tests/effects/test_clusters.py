@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from spiritlens.effects.clusters import cluster_codes, cluster_sums, given_values, pairs_of
+from spiritlens.effects.bootstrap import weighted_means
+from spiritlens.effects.clusters import cluster_codes, cluster_sums, given_values, group_means, pairs_of, pieces
 
 VALUES = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan], [8.0, 5.0]])
 LABELS = ["b", "b", "a", "a"]
@@ -52,3 +53,24 @@ def test_labels_of_two_kinds_at_once() -> None:
 def test_one_clear_error_each(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_means_of_groups_are_those_of_a_table_of_weights(seed: int) -> None:
+    """The plain way, a row of weights for each group, with gaps, groups without rows, and one row a group."""
+    rng = np.random.default_rng(seed)
+    n_groups = 40 if seed == 3 else 9
+    codes = rng.permutation(40) if seed == 3 else rng.integers(0, n_groups - 1, 40)
+    values, weights = rng.normal(size=(40, 3, 5)), rng.integers(1, 4, 40).astype(float)
+    values[rng.random(values.shape) < 0.3 * (seed > 0)] = np.nan
+    table = (codes == np.arange(n_groups)[:, None]).astype(float)
+    for given, plain in ((None, table), (weights, table * weights)):
+        found = group_means(values, codes, n_groups, given)
+        np.testing.assert_allclose(found, weighted_means(values, plain), rtol=1e-13)
+
+
+def test_pieces_cover_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spiritlens.effects.clusters.AT_ONCE", 10)
+    assert [*pieces(7, 4)] == [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)]
+    assert [*pieces(2, 100)] == [slice(0, 1), slice(1, 2)]
+    assert [*pieces(0, 4)] == []

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from spiritlens.effects.bootstrap import weighted_means
 from spiritlens.effects.clusters import cluster_codes, cluster_sums
-from spiritlens.effects.intervals import cluster_interval, hall_ends, jackknife_interval, left_out_weights, n_carriers
+from spiritlens.effects.intervals import cluster_interval, hall_ends, jackknife_interval, left_out_means, n_carriers
 
 
 def by_leaving_out(values: np.ndarray, labels: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -111,9 +112,7 @@ def test_the_jackknife_of_a_mean_is_its_interval(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(8), rng.integers(1, 5, 8))
     values = rng.lognormal(size=len(labels))
-    weights, sizes = left_out_weights(labels)
-    assert weights.shape == (9, len(labels))
-    found = jackknife_interval(weights @ values / weights.sum(axis=1), sizes)
+    found = jackknife_interval(left_out_means(values, labels, 8), np.bincount(labels))
     own = cluster_interval(values, labels)
     np.testing.assert_allclose(found, [own.low, own.high])
 
@@ -178,3 +177,16 @@ def test_coverage_of_skewed_and_plain_laws(law: object, mean: float) -> None:
 def test_one_clear_error_each(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_means_without_each_cluster_by_a_table_of_weights() -> None:
+    """The plain way: a row of weights without each cluster; a cell that one cluster alone has is nothing without it."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 6, 20)
+    values = rng.normal(size=(20, 2, 3))
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[labels != 2, 0, 0] = np.nan
+    rows = np.concatenate([np.ones((1, 20)), 1.0 - (labels == np.arange(6)[:, None])])
+    found = left_out_means(values, labels, 6)
+    np.testing.assert_allclose(found, weighted_means(values, rows), rtol=1e-12)
+    assert np.isnan(found[3, 0, 0])

@@ -4,20 +4,21 @@ Everything is checked before the model runs. The configuration (settings, and th
 the folder; prompts may be added, and several shards may fill one folder (`spiritlens.effects.shards`). A part that was
 damaged is named and its prompts are measured again; one of another study, a prompt whose tokens are there with other
 words or roles, and parts of other versions of packages that were not accepted, are refused. A finished folder is only
-read: the joined results, once all checksums are right.
+read: the joined results with their checksum, and parts that are not as they were noted
+(`spiritlens.effects.part_heads`); `verify` reads all checksums.
 
 Names of a prompt that decide no number (its fact, relation, phrasing, group, what a recogniser heard …) may change:
 prompts.parquet and the results have the new ones, whatever the parts say.
 """
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from spiritlens.analysis.grid.results import prompt_columns
@@ -25,6 +26,7 @@ from spiritlens.effects.contents import Contents, joined, named_as, read_content
 from spiritlens.effects.environments import check_versions, read_environments
 from spiritlens.effects.failures import Failure, keep_failures
 from spiritlens.effects.netcdf import read_netcdf
+from spiritlens.effects.part_heads import keep_heads, read_heads
 from spiritlens.effects.part_writer import PartWriter
 from spiritlens.effects.prompt_table import read_columns, read_ids, read_table, table_of, write_table
 from spiritlens.effects.run_directory import RunDirectory, open_run
@@ -102,6 +104,7 @@ class PromptFolder:
         asked = self._joined(ids)
         if self.shard == WHOLE:
             self._write(asked, ids)
+            self._look()
         return asked
 
     def _joined(self, ids: Sequence[str]) -> xr.Dataset:
@@ -128,9 +131,12 @@ class PromptFolder:
             warn(f"effects.nc lacks {len(lacking)} prompts of other calls, which measure them again: {told}")
 
     def _look(self) -> None:
-        contents = read_contents(self.run, frozenset(read_ids(self.run.folder / "prompts.parquet")))
+        noted = read_heads(self.run.folder)
+        contents = read_contents(self.run, frozenset(read_ids(self.run.folder / "prompts.parquet")), noted=noted)
         _check_study(self.run, contents, self.trace, self.prompts)
         self.where, self.damaged = contents.where, contents.damaged
+        if not self.waiting and contents.parts != tuple(noted.values()):
+            keep_heads(self.run.folder, contents.parts)
 
     def _put_aside(self) -> None:
         """Damaged parts of this worker are kept under another name, and their prompts measured again."""
@@ -224,7 +230,8 @@ def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
         if name not in table.column_names:
             return False
         now = [prompt.subject.name if name == "subject" else getattr(prompt, name) for prompt in prompts.values()]
-        if not _same(table.column(name).to_pylist(), now):
+        there = table.column(name).to_pylist()
+        if there != now and not _same(there, now):
             return False
     return True
 
@@ -254,13 +261,10 @@ def _check_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], found: Mapp
 def fingerprint(prompt: Prompt) -> str:
     """A digest of what decides a prompt's numbers and its id does not: where its words and roles are, and whose tokens
     and units it has."""
-    digest = hashlib.sha256()
     texts = (prompt.words, prompt.roles, prompt.parts, (prompt.vocabulary, prompt.encoder, prompt.kind))
-    for some in (*texts, (prompt.foil_rule,), prompt.aliases):
-        digest.update(f"{len(some)} {chr(31).join(some)}".encode("utf-8", "surrogatepass"))
-    digest.update(np.array(prompt.word_index, np.int64).tobytes())
-    digest.update(np.array((*prompt.starts, *prompt.ends), np.float64).tobytes())
-    return digest.hexdigest()[:16]
+    words = "".join([f"{len(some)} " + "\x1f".join(some) for some in (*texts, (prompt.foil_rule,), prompt.aliases)])
+    numbers = array("q", prompt.word_index).tobytes() + array("d", prompt.starts + prompt.ends).tobytes()
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass") + numbers).hexdigest()[:16]
 
 
 def _row(prompt: Prompt) -> dict[str, Any]:

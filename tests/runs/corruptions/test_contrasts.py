@@ -101,7 +101,7 @@ def test_results_carry_prompts_and_model(lens):
     assert columns["modality"] == ["T2T", "S2T"]
     attributes = model_attributes(lens, 3, {"b": 1, "a": [2]})
     assert (attributes["seed"], attributes["dtype"]) == (3, "float64")
-    assert json.loads(str(attributes["config_json"])) == {"a": [2], "b": 1}
+    assert json.loads(str(attributes["config_json"])) == {"a": [2], "b": 1, "memory_budget": 2**30}  # a CPU's
 
 
 def test_half_precision_becomes_float32_in_results():
