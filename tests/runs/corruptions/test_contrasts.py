@@ -21,6 +21,7 @@ from spiritlens.runs.corruptions.contrasts import (
 from spiritlens.runs.corruptions.knock_out import KnockOut
 from spiritlens.runs.corruptions.noise import Noise, default_scale
 from spiritlens.runs.corruptions.replacement import Replacement
+from spiritlens.runs.sweep.sweep import resolved_memory_budget
 from tests.analysis.tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
 
@@ -101,7 +102,11 @@ def test_results_carry_prompts_and_model(lens):
     assert columns["modality"] == ["T2T", "S2T"]
     attributes = model_attributes(lens, 3, {"b": 1, "a": [2]})
     assert (attributes["seed"], attributes["dtype"]) == (3, "float64")
-    assert json.loads(str(attributes["config_json"])) == {"a": [2], "b": 1, "memory_budget": 2**30}  # a CPU's
+    assert json.loads(str(attributes["config_json"])) == {
+        "a": [2],
+        "b": 1,
+        "memory_budget": resolved_memory_budget(torch.device("cpu")),
+    }
 
 
 def test_half_precision_becomes_float32_in_results():
