@@ -20,6 +20,15 @@ function curvesOf(about, kinds, { component, metric, quantity, head = 0 }) {
   })).filter((curve) => curve.mean.some(Number.isFinite));
 }
 
+const PLAYER_HEIGHT = 124, STATUS_HEIGHT = 30; // pixels of the player with its words, and of the status line
+
+/** Pixels for the curves: what headline, legend, player and status line leave of the first screen. */
+function curveHeight(host, legend) {
+  const above = host.getBoundingClientRect().top + window.scrollY;
+  const below = legend.offsetHeight + (numbers(header.sounds.prompts).length ? PLAYER_HEIGHT : 0) + STATUS_HEIGHT;
+  return Math.max(220, Math.min(window.innerWidth < 600 ? 300 : 400, window.innerHeight - above - below));
+}
+
 async function drawFirst() {
   const host = document.getElementById("first-picture");
   if (!host) return;
@@ -42,15 +51,13 @@ async function drawFirst() {
   const words = quantity === "share" ? "share of the total effect" : `effect on the ${named(main.metrics, metric).words}`;
   document.getElementById("first-caption").textContent =
     `${named(main.components, component).words}: ${words}. Solid: subject; dashed: read-out. Bands: ${Math.round(100 * main.confidence)} % intervals over facts. Dotted: where the read-out takes over${chosen.fact ? `; thin: ${people.subject[chosenFact()]}` : ""}.`;
-  const narrow = window.innerWidth < 600;
+  const legend = document.getElementById("first-legend");
+  legend.replaceChildren(...curves.map((one) => make("span", { class: "key" }, swatch(one), `${one.label} (n = ${one.n})`)));
   drawCurves(host, { layers: main.layers, curves, crossings, thin: factCurves(what), title: document.getElementById("first-caption").textContent,
-    height: Math.max(220, Math.min(narrow ? 300 : 400, window.innerHeight - (narrow ? 470 : 430))),
-    marked: chosen.mark, onLayer: (layer) => choose({ layer }) });
+    height: curveHeight(host, legend), marked: chosen.mark, onLayer: (layer) => choose({ layer }) });
   const numbersOf = () => curveNumbers(curves, main.layers);
   const caption = `${named(main.components, component).words}: ${words}`;
   document.getElementById("first-take-away").replaceChildren(takeAway(caption, host.closest("figure"), numbersOf), tableBehind(caption, numbersOf));
-  document.getElementById("first-legend").replaceChildren(...curves.map((one) => make("span", { class: "key" },
-    swatch(one), `${one.label} (n = ${one.n})`)));
 }
 
 function curveNumbers(curves, layers) {
