@@ -81,8 +81,8 @@ def _lines(subtitle: str) -> list[str]:
 
 
 def equally_wide(labels: Sequence[str]) -> list[str]:
-    """Labels of a colour bar, filled up to the longest with blanks as wide as a digit: plotly moves the bar's title only
-    past labels that it would meet, and would set it between them."""
+    """Labels of a colour bar, filled up to the longest with blanks as wide as a digit: plotly moves the bar's title
+    past labels that it would meet only, and would set it between them."""
     longest = max((len(label) for label in labels), default=0)
     return [label.ljust(longest, FIGURE_SPACE) for label in labels]
 

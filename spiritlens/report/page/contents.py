@@ -44,7 +44,7 @@ def contents_of(
     sounds: Sounds,
     folder: Path,
 ) -> Contents:
-    """Everything packed; sounds that lie beside the page are written into its folder."""
+    """Everything packed; `folder` is that of the page."""
     packing = Packing()
     ordered = sorted(datasets, key=lambda name: site_axis(datasets[name]) != "role")  # by role first, else as given
     table = facts_table({name: datasets[name] for name in ordered}, prompts)
@@ -60,8 +60,8 @@ def contents_of(
         "difference": packed_difference(first, comparison, facts, packing),
         "spoken": packed_spoken(table, datasets, packing),
     }
-    header["sounds"], encoded = packed_sounds(table.given, sounds, folder, packing)
-    return Contents(header, packing.blocks(), encoded, beside(folder))
+    header["sounds"], encoded, sheets = packed_sounds(table.given, sounds, packing)
+    return Contents(header, packing.blocks(), encoded, beside(folder), sheets)
 
 
 def beside(folder: Path) -> list[str]:

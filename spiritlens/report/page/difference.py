@@ -4,9 +4,10 @@ Facts, pairs and cells are those of `sl.compare`: facts known in both modalities
 known in both; the cells that at least half of them have. Shown for every metric, in effect and in share of the fact's
 own total effect. Which cells *differ* (the max-T test) is the comparison's own and holds for its metric, in share.
 
-Axes of the packed numbers: ``component layer row``; `status` says how a cell came by its value (`paired_status`). What each fact has in a cell is read from its map: `places`
-[modality fact] say whose prompt's (in the maps of this dataset). Where a fact has several prompts in a modality, or
-roles are means over tokens, it is packed: one segment of ``component layer row`` for each modality and fact.
+Axes of the packed numbers: ``component layer row``; `status` says how a cell came by its value (`paired_status`). What
+each fact has in a cell is read from its map: `places` [modality fact] say whose prompt's (in the maps of this dataset).
+Where a fact has several prompts in a modality, or roles are means over tokens, it is packed: one segment of ``component
+layer row`` for each modality and fact.
 """
 
 from typing import Any

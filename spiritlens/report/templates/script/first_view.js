@@ -114,13 +114,20 @@ function toggle(label, name) {
   return button;
 }
 
+/** Why a fact that was spoken cannot be heard. */
+function silence(fact) {
+  if (people.of[fact].every((prompt) => people.prompts.modality[prompt] === "T2T")) return [];
+  const none = !numbers(header.sounds.prompts).length;
+  return [make("p", { class: "quiet" }, none ? "No sound was given: make the page with prompts=… to hear what was asked." : "No sound of this fact was given.")];
+}
+
 async function drawFirstPlayer() {
   await open("spoken");
   const host = document.getElementById("first-player");
   if (!host) return;
   const fact = chosenFact();
   const spoken = [...promptsOf(fact).values(), ...people.of[fact]].find((prompt) => soundPlace(prompt) >= 0);
-  if (spoken === undefined) return host.replaceChildren();
+  if (spoken === undefined) return host.replaceChildren(...silence(fact));
   const lanes = make("div", {});
   host.replaceChildren(playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`), lanes);
   drawSentence(lanes, { prompt: spoken, speech: speechOf(spoken), name: people.subject[fact], compact: true });

@@ -1,0 +1,114 @@
+"""The page on paper (A4), as its PDF is read back: whole figures with their titles, and all texts, in order.
+
+For the reading, marks are printed into the upper left and lower right corner of each figure: both must be on one page.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Browser, needs_chromium
+from pypdf import PdfReader
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+ADDRESSES = ("#view=facts&fact=capital%2F2&set=by+role&component=mlp_out", "#fact=capital%2F0&set=by+token")
+FIGURES = "main figure:not(:has(figure))"
+MARKS = f"""@media print {{
+  {FIGURES} {{ position: relative; counter-increment: figures; }}
+  {FIGURES}::before, {FIGURES}::after {{ position: absolute; font: 6px monospace; }}
+  {FIGURES}::before {{ content: "qa" counter(figures) "q"; top: 0; left: 0; }}
+  {FIGURES}::after {{ content: "qz" counter(figures) "q"; bottom: 0; right: 0; }}
+}}"""
+TORN = "@media print { figure { break-inside: auto !important; margin-bottom: 61mm !important; } }"
+TITLES = f"""[...document.querySelectorAll('{FIGURES}')].map((one) =>
+  [...one.querySelectorAll('h3, h4, figcaption')].map((title) => title.innerText))"""
+HEADINGS = """[...document.querySelectorAll('main > section > h2')].map((one) => {
+  const next = [...one.parentNode.children].slice(1).find((other) => other.innerText.trim());
+  return [one.innerText, next ? next.innerText.trim().slice(0, 30) : ''];
+})"""
+TEXTS = """[...document.querySelectorAll('h1, .headline, .findings li, main > section > h2, #methods > p')].map(
+  (one) => one.innerText)"""
+
+
+@pytest.fixture(autouse=True)
+def looked_at(tab: Browser) -> Iterator[None]:
+    yield
+    tab.look()
+
+
+def close(text: str) -> str:
+    """Without blanks, which a PDF does not keep."""
+    return re.sub(r"\s+", "", text)
+
+
+def printed(tab: Browser, page: Path, address: str, path: Path, style: str = "") -> list[str]:
+    """The text of each printed page."""
+    tab.open(page, address)
+    tab.draw()
+    tab.tell(
+        f"document.head.append(Object.assign(document.createElement('style'), {{textContent: {json.dumps(style)}}}))"
+    )
+    found = PdfReader(tab.printed(path)).pages
+    assert {tuple(round(float(side)) for side in one.mediabox[2:]) for one in found} == {(595, 842)}
+    return [close(one.extract_text()) for one in found]
+
+
+def told(tab: Browser, expression: str) -> Any:
+    """What holds on paper."""
+    tab.look(687, 1015, media="print")
+    return tab.tell(expression)
+
+
+def pages_of(pages: list[str], mark: str) -> dict[int, list[int]]:
+    """By figure the pages with its mark."""
+    found: dict[int, list[int]] = {}
+    for place, text in enumerate(pages):
+        for number in re.findall(rf"{mark}(\d+)q", text):
+            found.setdefault(int(number), []).append(place)
+    return found
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_figure_is_torn_and_titles_stand_with_their_figures(
+    tab: Browser, study_page: Path, tmp_path: Path, address: str
+) -> None:
+    pages = printed(tab, study_page, address, tmp_path / "page.pdf", MARKS)
+    titles = told(tab, TITLES)
+    begun, ended = pages_of(pages, "qa"), pages_of(pages, "qz")
+    assert len(titles) >= 8
+    assert sorted(begun) == list(range(1, len(titles) + 1))
+    assert begun == ended
+    for number, own in enumerate(titles, start=1):
+        (place,) = begun[number]
+        for title in own:
+            assert close(title)[:60] in pages[place], (number, title)
+    for heading, following in told(tab, HEADINGS):
+        assert any(
+            close(heading) in text and close(following) in text[text.index(close(heading)) :] for text in pages
+        ), heading
+
+
+def test_a_torn_figure_would_be_found(tab: Browser, study_page: Path, tmp_path: Path) -> None:
+    pages = printed(tab, study_page, ADDRESSES[0], tmp_path / "page.pdf", MARKS + TORN)
+    assert pages_of(pages, "qa") != pages_of(pages, "qz")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_texts_are_on_paper_in_their_order(tab: Browser, study_page: Path, tmp_path: Path, scheme: str) -> None:
+    tab.look(scheme=scheme)
+    whole = "".join(printed(tab, study_page, ADDRESSES[0], tmp_path / "page.pdf"))
+    texts = [close(text) for text in told(tab, TEXTS)]
+    assert len(texts) > 10
+    places = []
+    for text in texts:
+        places.append(whole.find(text, places[-1] + 1 if places else 0))
+        assert places[-1] >= 0, text
+    assert all(one < other for one, other in pairwise(places))
+    assert "norway→oslo" in whole
+    for only_on_a_screen in ("Searchfacts", "SavedPNG", "bypointing"):
+        assert only_on_a_screen not in whole
