@@ -20,7 +20,7 @@ from spiritlens.speech.audio.resampling import resample
 from spiritlens.speech.audio.waveform import Waveform
 
 Sounds = Literal["in the page", "beside it"]
-"""in the page: one file holds all; beside it: each is a style sheet in the folder ``sounds``, which moves with the page."""
+"""in the page: one file holds all; beside it: style sheets in the folder ``sounds``, which is moved with the page."""
 
 FOLDER = "sounds"
 COMPRESSION = 0.94

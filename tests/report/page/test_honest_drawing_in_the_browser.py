@@ -42,7 +42,7 @@ def marked(roles: xr.Dataset) -> xr.Dataset:
     status = status.where(~((status == Status.MEASURED) & layers), Status.SCREENED).astype(np.int8)
     status = status.transpose(*roles["status"].dims)
     floor = roles["noise_floor"].copy(deep=True)
-    floor[{"prompt": [0, 1, 3]}] = 20.0
+    floor[{"prompt": [0, 1, 3]}] = 2.0
     return roles.assign(status=status, restored=roles["restored"].where(status != Status.SCREENED), noise_floor=floor)
 
 
@@ -86,7 +86,7 @@ def test_noise_is_pale_and_a_line_says_so(tab: Browser, page: Path) -> None:
             " The total effect lies within the noise floor: this map shows noise, and at a quarter of the colour."
         )
     title = text(tab, "#fact .scale-title")
-    assert re.search(r"\(pale: the total effect, 0\.\d+, is within the noise floor, 20\.0\)", title), title
+    assert re.search(r"\(pale: the total effect, 0\.\d+, is within the noise floor, 2(\.0+)?\)", title), title
     show(tab, page, FACT.format(1))  # only its spoken prompt is noise
     assert text(tab, '.panel[data-kind="T2T"] .within') == ""
     assert "shows noise" in text(tab, '.panel[data-kind="S2T"] .within')
@@ -128,7 +128,7 @@ def test_hovering_tells_statuses_apart(tab: Browser, page: Path, marked: xr.Data
         tab.point(f"[data-here='{status}']")
         lines = tab.tell("[...document.querySelectorAll('#tip div')].map((one) => one.textContent)")
         assert lines[-1] == WORDS[status]
-        assert [line.startswith("effect 0") for line in lines].count(True) == (status == Status.EXACT)
+        assert [line.split(",")[0] == "effect 0" for line in lines].count(True) == (status == Status.EXACT)
         told.add(lines[-1])
     assert told == set(WORDS.values())
 
@@ -156,9 +156,8 @@ def test_a_run_of_zeros_is_one_thin_row(tab: Browser, roles: xr.Dataset, tmp_pat
     assert rows.members[0] == (0, 1)
     assert rows.thin == (True, False, False, False)
     cells = "[...document.querySelectorAll('#fact svg.map .cell')]"
-    assert tab.tell(f"[...new Set({cells}.map((one) => Number(one.getAttribute('y'))))]") == pytest.approx(
-        tops(rows, 26)
-    )
+    drawn = tab.tell(f"[...new Set({cells}.map((one) => Number(one.getAttribute('y'))))]")
+    assert drawn[: len(rows.members)] == pytest.approx(tops(rows, 26))  # the page has a row more, the read-out
     assert text(tab, "#fact .label.thin") == "2 rows: all 0"
     tab.point("#fact svg.map .cell")
     assert text(tab, "#tip") == "bos, before subject: exactly 0"
