@@ -179,6 +179,8 @@ def _given_folder(folder: str | Path) -> Path:
     existing = next((each for each in (path, *path.parents) if each.exists()), None)
     if existing is not None and not existing.is_dir():
         raise ValueError(f"folder={path}: {existing} is a file; name a folder, new or there already")
+    if (path / "index.html").is_dir():
+        raise ValueError(f"folder={path}: {path / 'index.html'} is a folder itself; name another place")
     return path
 
 
