@@ -60,7 +60,7 @@ def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> 
             customdata=_hover(labels, top, share, ranks, rank_of),
             hovertemplate="%{customdata}<extra></extra>",
             colorbar={
-                **{"title": {"text": "rank", "side": "right"}, "thickness": 12},
+                **{"title": {"text": f"rank of the {rank_of}", "side": "right"}, "thickness": 12},
                 **{"tickvals": [0, 1, 2, 3], "ticktext": equally_wide(RANK_TICKS)},
             },
         )

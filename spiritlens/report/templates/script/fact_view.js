@@ -11,7 +11,8 @@ async function drawFact() {
   const prompts = promptsOf(fact, set);
   const kinds = ["T2T", "S2T", "mixed"].filter((kind) => prompts.has(kind));
   const maps = kinds.map((kind) => set.map(prompts.get(kind), component, metric, chosen.head));
-  const scale = scaleOf(maps, maps.map((map) => map.total), Math.max(...maps.map((map) => Math.abs(map.floor))));
+  const floors = maps.map((map) => Math.abs(map.floor)); // of one map's noise the other knows nothing
+  const scale = scaleOf(maps, maps.map((map) => map.total), maps.every(withinNoise) ? Math.max(...floors) : 0);
   const zeros = set.axis === "role" ? zeroRows(maps) : null;
   const panels = kinds.map((kind, side) => factPanel(set, prompts.get(kind), maps[side], kind));
   const above = make("div", { class: "sentences" });
