@@ -47,8 +47,8 @@ def effects_of(name: str, tokens: xr.Dataset) -> xr.Dataset:
     if name == "unknown":
         return roles.assign_coords(known=("prompt", np.zeros(16, dtype=np.int8)))
     if name == "odd subjects":
-        odd = [f"</script><b>{'A' * 300}" if place % 2 else "مرحبا \"q\" 'x'" for place in range(16)]
-        return roles.assign_coords(subject=("prompt", np.array(odd)))
+        odd = [f"{fact}</script><b>{'A' * 300}" if fact % 2 else f"مرحبا \"q\" 'x' {fact}" for fact in range(8)]
+        return roles.assign_coords(subject=("prompt", np.repeat(odd, 2)))
     return roles.isel(prompt=roles["modality"].values == name.split()[0])
 
 
@@ -84,7 +84,7 @@ def looked_at(tab: Browser) -> Iterator[None]:
 
 def show(tab: Browser, shape: Shape) -> None:
     tab.open(shape.page)
-    assert bool(tab.tell("document.getElementById('difference')")) == ("difference" in shape.parts)
+    assert tab.tell("Boolean(document.getElementById('difference'))") == ("difference" in shape.parts)
     tab.draw(*shape.parts)
 
 
