@@ -21,7 +21,7 @@ MINUS = "\u2212"
 NOTHING = "–"
 MOST_DECIMALS = 6
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-STEPS = (5.0, 2.0, 1.0)
+STEPS = (5.0, 4.0, 2.0, 1.0)
 """Ticks stand at multiples of such numbers times a power of ten."""
 
 
@@ -69,7 +69,7 @@ def interval_of(value: float, low: float, high: float) -> str:
 
 
 def ticks_within(limit: float) -> list[float]:
-    """Round numbers from −limit to limit, 0 among them: two or more on either side."""
+    """Round numbers from −limit to limit, 0 among them: two or three on either side."""
     power = 10.0 ** np.floor(np.log10(limit))
     sizes = (step * scale for scale in (power, power / 10) for step in STEPS)
     step = next(size for size in sizes if limit / size >= 2)

@@ -27,17 +27,16 @@ from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
 from spiritlens.effects.intervals import cluster_interval
 from spiritlens.effects.quantities import Quantity
-from spiritlens.effects.role_effects import role_counts
 from spiritlens.effects.schema import Status
-from spiritlens.effects.statistics import of_facts
 from spiritlens.report.figures.chosen import chosen, chosen_components, without_heads
 from spiritlens.report.figures.heatmap import add_cells, cell_words, name_marks
 from spiritlens.report.figures.look import INK, Arrangement, apply_look, layer_range, layer_ticks
+from spiritlens.report.figures.paired_status import paired_status
 from spiritlens.report.figures.rows import Rows, folded_rows
 from spiritlens.report.figures.scale import effect_scale, share_scale
 from spiritlens.report.numerals import fixed, several
 from spiritlens.report.words import colour_words, metric_words, patching_words, quantity_words
-from spiritlens.terms import READOUT, READOUT_ROLES, Facts
+from spiritlens.terms import Facts
 
 ROW_PIXELS = 30
 KINDS = ("T2T", "S2T")
@@ -85,8 +84,8 @@ def difference_map(
         check_compared(comparison, effects)
     pairs = paired(maps, maps, kinds, facts)
     components = chosen_components(effects, component)
-    screened = _screened(effects, metric, pairs, facts)
-    drawn = [_panels(pairs, pairs.components.index(name), quantity, screened, comparison) for name in components]
+    status = paired_status(effects, pairs, facts)
+    drawn = [_panels(pairs, pairs.components.index(name), quantity, status, comparison) for name in components]
     figure, rows = _drawn(drawn, components, pairs, kinds, arrangement)
     values = [panel.mean for panels in drawn for panel in panels]
     scale = (
@@ -133,18 +132,8 @@ def _check_kinds(effects: xr.Dataset, kinds: Sequence[str]) -> None:
         )
 
 
-def _screened(effects: xr.Dataset, metric: str, pairs: Pairs, facts: Facts) -> Any:
-    """Cells that were screened out [component role layer]."""
-    counts = of_facts(role_counts(effects.sel(metric=[metric])), facts).sel(status="screened").sum("prompt") > 0
-    traced = counts["role"].values.tolist()
-    rows = [READOUT_ROLES if role == READOUT else (role,) for role in pairs.roles]
-    there = [[role for role in names if role in traced] for names in rows]
-    masks = [counts.sel(role=names).any("role").transpose("component", "layer").values for names in there]
-    return np.stack(masks, axis=1)
-
-
 def _panels(
-    pairs: Pairs, place: int, quantity: Quantity, screened: Any, comparison: Compared | None
+    pairs: Pairs, place: int, quantity: Quantity, status: Any, comparison: Compared | None
 ) -> tuple[Panel, Panel, Panel]:
     """Both modalities and their difference, over the facts that have the cell in both."""
     sides = [pairs.values[side][:, place].transpose(0, 2, 1) for side in (0, 1)]
@@ -152,10 +141,7 @@ def _panels(
         sides = [fact_shares(one, totals, pairs.smallest) for one, totals in zip(sides, pairs.totals, strict=True)]
     difference = sides[1] - sides[0]
     there = ~np.isnan(difference)
-    compared, lost = pairs.cells[place].T, screened[place]
-    both = np.where(compared, Status.MEASURED, np.where(lost, Status.SCREENED, Status.ABSENT))
-    still = ~compared & there.any(axis=0) & np.isclose(np.nan_to_num(np.abs(difference)).max(axis=0), 0)
-    both = np.where(still, Status.EXACT, both)
+    both = status[place].T
     notes = _tests(pairs, place, comparison)
     first, second = (_panel(np.where(there, one, np.nan), pairs, both) for one in sides)
     return first, second, _panel(difference, pairs, both, notes)

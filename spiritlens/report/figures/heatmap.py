@@ -40,7 +40,7 @@ def add_cells(
     """Add the map `values` [place layer], with `status` and `hover` of the same shape, to the panel at `place`; `rows`
     are its places (None: as many rows)."""
     rows = every_row(len(values)) if rows is None else rows
-    edges = any(rows.folded)  # plotly takes the middles of its cells, or their edges
+    edges = any(rows.thin)  # plotly takes the middles of its cells, or their edges
     figure.add_trace(
         go.Heatmap(
             **{"x": layers, "y": rows.edges if edges else rows.centres, "z": values, "text": hover},

@@ -15,7 +15,7 @@ import xarray as xr
 from spiritlens.arguments import check_choice, told_keywords, whole
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.measures import LENS_SCHEMA, check_lens
-from spiritlens.report.figures.look import NOT_RUN, apply_look, layer_ticks
+from spiritlens.report.figures.look import NOT_RUN, apply_look, equally_wide, layer_ticks
 from spiritlens.report.numerals import number_words, several
 
 RankOf = Literal["word", "answer"]
@@ -59,7 +59,10 @@ def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> 
             textfont={"size": 11},
             customdata=_hover(labels, top, share, ranks, rank_of),
             hovertemplate="%{customdata}<extra></extra>",
-            colorbar={"title": {"text": "rank"}, "tickvals": [0, 1, 2, 3], "ticktext": RANK_TICKS, "thickness": 12},
+            colorbar={
+                **{"title": {"text": f"rank of the {rank_of}", "side": "right"}, "thickness": 12},
+                **{"tickvals": [0, 1, 2, 3], "ticktext": equally_wide(RANK_TICKS)},
+            },
         )
     )
     figure.update_layout(plot_bgcolor=NOT_RUN)

@@ -36,6 +36,9 @@ INK = "#22303C"
 QUIET = "#5B6770"
 
 
+FIGURE_SPACE = "\u2007"
+
+
 def apply_look(figure: go.Figure, title: str, subtitle: str, *, height: int) -> go.Figure:
     """The common look: quiet axes, readable fonts, title and subtitle at the left.
 
@@ -75,6 +78,13 @@ def _lines(subtitle: str) -> list[str]:
         longer = f"{lines[-1]} · {piece}" if lines[-1] else piece
         lines = [*lines[:-1], longer] if len(longer) <= LINE else [*lines, piece]
     return [line for line in lines if line]
+
+
+def equally_wide(labels: Sequence[str]) -> list[str]:
+    """Labels of a colour bar, filled up to the longest with blanks as wide as a digit: plotly moves the bar's title
+    past labels that it would meet only, and would set it between them."""
+    longest = max((len(label) for label in labels), default=0)
+    return [label.ljust(longest, FIGURE_SPACE) for label in labels]
 
 
 def layer_ticks(layers: Any) -> dict[str, Any]:

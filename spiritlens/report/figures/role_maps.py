@@ -1,7 +1,7 @@
 """Average maps by role × layer, the modalities side by side and all on one colour scale, which the total effect limits.
 
-Facts weigh equally (see `spiritlens.effects.averages`). Roles in which nothing can change in any map are one thin row.
-Hovering tells the mean, its interval and the number of facts.
+Facts weigh equally (see `spiritlens.effects.averages`). Neighbouring roles in which nothing can change in any map are
+one thin row. Hovering tells the mean, its interval and the number of facts.
 """
 
 import html

@@ -1,7 +1,8 @@
 """The rows of a map from top to bottom, with runs of exact zeros folded into one thin row.
 
 Before the corrupted subject no patch can change anything, and a prompt may have many tokens there. Such rows hold no
-number that was measured: two or more that follow one another are drawn as one row of half the height.
+number that was measured: those that follow one another are drawn as one row of half the height. A run of a single row
+is thin too and keeps its name, so that a thin row says the same everywhere. The page's maps (``map_view.js``) do so.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from spiritlens.effects.schema import Status
 
 THIN = 0.5
-"""Height of a folded row, in rows."""
+"""Height of a run of exact zeros, in rows."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Rows:
     """Which rows of a map are drawn at each place, from top to bottom."""
 
     members: tuple[tuple[int, ...], ...]
+    thin: tuple[bool, ...]
+    """Whether a place holds exact zeros only."""
 
     @property
     def first(self) -> list[int]:
@@ -30,13 +33,13 @@ class Rows:
 
     @property
     def folded(self) -> list[bool]:
-        """Whether a place holds several rows."""
+        """Whether a place holds several rows, which have no single name."""
         return [len(rows) > 1 for rows in self.members]
 
     @cached_property
     def edges(self) -> list[float]:
-        """Upper edge of each place, and the lower one of the last; places are as high as a row unless folded."""
-        heights = [THIN if folded else 1.0 for folded in self.folded]
+        """Upper edge of each place, and the lower one of the last; places are as high as a row unless thin."""
+        heights = [THIN if thin else 1.0 for thin in self.thin]
         return [float(edge) for edge in np.cumsum([-0.5, *heights])]
 
     @property
@@ -60,8 +63,8 @@ class Rows:
 
 
 def every_row(n_rows: int) -> Rows:
-    """All rows, none folded."""
-    return Rows(tuple((row,) for row in range(n_rows)))
+    """All rows, none folded and none thin."""
+    return Rows(tuple((row,) for row in range(n_rows)), (False,) * n_rows)
 
 
 def folded_rows(*statuses: Any) -> Rows:
@@ -70,11 +73,11 @@ def folded_rows(*statuses: Any) -> Rows:
     unmoved = np.all([np.isin(codes, (Status.EXACT, Status.ABSENT)).all(axis=1) for codes in statuses], axis=0)
     exact = np.any([(codes == Status.EXACT).any(axis=1) for codes in statuses], axis=0)
     places: list[tuple[int, ...]] = []
-    open_run = False
+    thin: list[bool] = []
     for row, folds in enumerate((unmoved & exact).tolist()):
-        if folds and open_run:
+        if folds and thin and thin[-1]:
             places[-1] = (*places[-1], row)
         else:
             places.append((row,))
-        open_run = folds
-    return Rows(tuple(places))
+            thin.append(folds)
+    return Rows(tuple(places), tuple(thin))

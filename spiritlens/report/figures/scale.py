@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spiritlens.report.figures.look import DIVERGING
+from spiritlens.report.figures.look import DIVERGING, equally_wide
 from spiritlens.report.numerals import number_words, tick_words, ticks_within
 
 OF_HEADS = 0.25
@@ -34,7 +34,7 @@ class Scale:
         ticks = ticks_within(self.limit)
         colour_bar = {
             **{"title": {"text": title, "side": "right", "font": {"size": 12}}, "tickvals": ticks},
-            **{"ticktext": tick_words(ticks), "thickness": 12, "outlinewidth": 0, **bar},
+            **{"ticktext": equally_wide(tick_words(ticks)), "thickness": 12, "outlinewidth": 0, **bar},
         }
         return {"colorscale": DIVERGING, "cmin": -self.limit, "cmax": self.limit, "colorbar": colour_bar}
 

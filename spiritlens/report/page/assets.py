@@ -59,14 +59,14 @@ def plotly_block() -> str:
 def policy(scripts: Iterable[str], sounds: Sounds = "in the page") -> str:
     """The content security policy: nothing is fetched, sent or framed; of scripts only these run.
 
-    Pictures that are saved pass through ``data:`` and ``blob:``, which no network answers; files beside the page may be
-    played only where its `sounds` lie there.
+    Pictures that are saved pass through ``data:`` and ``blob:``, which no network answers; style sheets beside the
+    page are read only where its `sounds` lie there.
     """
-    media = "blob: 'self'" if sounds == "beside it" else "blob:"
+    styles = "'unsafe-inline' 'self'" if sounds == "beside it" else "'unsafe-inline'"
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"media-src {media}; connect-src 'none'; form-action 'none'; base-uri 'none'"
+        f"default-src 'none'; script-src {hashes}; style-src {styles}; img-src data: blob:; "
+        f"media-src blob:; connect-src 'none'; form-action 'none'; base-uri 'none'"
     )
 
 

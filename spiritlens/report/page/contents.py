@@ -60,7 +60,7 @@ def contents_of(
     folder: Path,
     deeper: Deeper = NO_DEEPER,
 ) -> Contents:
-    """Everything packed; sounds that lie beside the page are written into its folder."""
+    """Everything packed; `folder` is that of the page."""
     packing = Packing()
     ordered = sorted(datasets, key=lambda name: site_axis(datasets[name]) != "role")  # by role first, else as given
     table = facts_table({name: datasets[name] for name in ordered}, prompts)
@@ -80,8 +80,8 @@ def contents_of(
         "deeper": packed_deeper(deeper.results, datasets, deeper.sections, kinds, facts, packing),
         "spoken": packed_spoken(table, datasets, packing),
     }
-    header["sounds"], encoded = packed_sounds(table.given, sounds, folder, packing)
-    return Contents(header, packing.blocks(), encoded, beside(folder))
+    header["sounds"], encoded, sheets = packed_sounds(table.given, sounds, packing)
+    return Contents(header, packing.blocks(), encoded, beside(folder), sheets)
 
 
 def beside(folder: Path) -> list[str]:

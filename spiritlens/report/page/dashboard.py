@@ -25,6 +25,7 @@ from spiritlens.effects.metric_words import words_of
 from spiritlens.effects.paths import PATHS_SCHEMA
 from spiritlens.effects.schema import SCHEMA, site_axis
 from spiritlens.effects.statistics import fact_names, of_facts
+from spiritlens.files.atomic import given_path
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.acts import done_words, reading_words
 from spiritlens.report.figures import FIGURES
@@ -77,8 +78,9 @@ def dashboard(
     such as those of `spiritlens.report.figures`; `facts` which facts are averaged; `sounds` where they lie. Each
     kind of result has its section (`spiritlens.report.page.sections.kinds`).
 
-    Raises ValueError for what no section shows (the sentence says what is shown), for prompts that are not theirs and
-    a comparison of other effects; OSError where it cannot be written.
+    Raises ValueError for what no section shows (the sentence says what is shown), for a dataset without a prompt, for
+    prompts that are not theirs and a comparison of other effects; OSError where it cannot be written. Nothing is left
+    half-written.
     """
     path = _given_folder(folder) / "index.html"
     results = _given_results(effects)
@@ -198,12 +200,12 @@ def _given_results(effects: Any) -> dict[str, Any]:
 
 def _given_folder(folder: str | Path) -> Path:
     """A folder, new or there already; no file stands in its place."""
-    if not isinstance(folder, (str, Path)) or not str(folder):
-        raise ValueError(f"folder={shown_value(folder)} ({type(folder).__name__}): expected the path of a folder")
-    path = Path(folder)
+    path = given_path("folder", folder)
     existing = next((each for each in (path, *path.parents) if each.exists()), None)
     if existing is not None and not existing.is_dir():
         raise ValueError(f"folder={path}: {existing} is a file; name a folder, new or there already")
+    if (path / "index.html").is_dir():
+        raise ValueError(f"folder={path}: {path / 'index.html'} is a folder itself; name another place")
     return path
 
 

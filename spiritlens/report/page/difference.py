@@ -4,9 +4,10 @@ Facts, pairs and cells are those of `sl.compare`: facts known in both modalities
 known in both; the cells that at least half of them have. Shown for every metric, in effect and in share of the fact's
 own total effect. Which cells *differ* (the max-T test) is the comparison's own and holds for its metric, in share.
 
-Axes of the packed numbers: ``component layer row``. What each fact has in a cell is read from its map: `places`
-[modality fact] say whose prompt's (in the maps of this dataset). Where a fact has several prompts in a modality, or
-roles are means over tokens, it is packed: one segment of ``component layer row`` for each modality and fact.
+Axes of the packed numbers: ``component layer row``; `status` says how a cell came by its value (`paired_status`). What
+each fact has in a cell is read from its map: `places` [modality fact] say whose prompt's (in the maps of this dataset).
+Where a fact has several prompts in a modality, or roles are means over tokens, it is packed: one segment of ``component
+layer row`` for each modality and fact.
 """
 
 from typing import Any
@@ -19,7 +20,9 @@ from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
 from spiritlens.comparison.shares import fact_shares
 from spiritlens.effects.averages import obstacle
 from spiritlens.effects.intervals import cluster_interval
+from spiritlens.effects.schema import Status
 from spiritlens.effects.statistics import fact_names
+from spiritlens.report.figures.paired_status import paired_status
 from spiritlens.report.page.packing import Described, Packing
 from spiritlens.terms import Facts
 
@@ -37,6 +40,7 @@ def packed_difference(
         return None
     metrics = {}
     pairs: Pairs | None = None
+    status: Any = None
     for name in effects["metric"].values.tolist():
         maps = prompt_maps(effects, name, "read-out")
         try:
@@ -44,7 +48,8 @@ def packed_difference(
         except ValueError:
             return None
         places = paired_places(effects, kinds, facts, len(pairs.subjects))
-        metrics[name] = _metric(pairs, packing, packs_facts=places is None)
+        status = paired_status(effects, pairs, facts) if status is None else status
+        metrics[name] = _metric(pairs, status, packing, packs_facts=places is None)
     if pairs is None:
         return None
     return {
@@ -56,7 +61,7 @@ def packed_difference(
         "facts": packing.texts("difference", paired_names(effects, kinds, facts, len(pairs.subjects))),
         "n_facts": len(pairs.subjects),
         "n_subjects": len(set(pairs.subjects.tolist())),
-        "compared": packing.numbers("difference", pairs.cells.astype(np.int64)),
+        "status": packing.numbers("difference", status.astype(np.int64)),
         "metrics": metrics,
         "tested": _tested(comparison, pairs, packing) if comparison is not None else None,
     }
@@ -89,12 +94,12 @@ def paired_names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, coun
     return shared if len(shared) == count else [""] * count
 
 
-def _metric(pairs: Pairs, packing: Packing, *, packs_facts: bool) -> Described:
+def _metric(pairs: Pairs, status: Any, packing: Packing, *, packs_facts: bool) -> Described:
     """Means and intervals of both modalities and of the difference, in effect and in share, and each fact's own."""
     found: Described = {}
     for quantity, both in (("effect", pairs.values), ("share", _shares(pairs))):
         arrays = {"first": both[0], "second": both[1], "difference": both[1] - both[0]}
-        found[quantity] = {name: _summary(array, pairs, packing) for name, array in arrays.items()}
+        found[quantity] = {name: _summary(array, status, pairs, packing) for name, array in arrays.items()}
     own = [one for side in pairs.values for one in side] if packs_facts else []
     three = (*pairs.totals, pairs.totals[1] - pairs.totals[0])
     found_totals = [cluster_interval(one, pairs.subjects, confidence=0.95) for one in three]
@@ -107,6 +112,7 @@ def _metric(pairs: Pairs, packing: Packing, *, packs_facts: bool) -> Described:
         "totals": totals,
         "total": total,
         "smallest": pairs.smallest,
+        "floor": float(pairs.noise_floor),
         "facts": packing.segments("pairs", own),
     }
 
@@ -118,13 +124,14 @@ def _shares(pairs: Pairs) -> Any:
     return shares
 
 
-def _summary(values: Any, pairs: Pairs, packing: Packing) -> Described:
+def _summary(values: Any, status: Any, pairs: Pairs, packing: Packing) -> Described:
+    drawn = status < Status.SCREENED
     found = cluster_interval(values, pairs.subjects, confidence=0.95)
     arrays = {"mean": found.mean, "low": found.low, "high": found.high}
-    packed = {name: packing.numbers("difference", np.where(pairs.cells, one, np.nan)) for name, one in arrays.items()}
+    packed = {name: packing.numbers("difference", np.where(drawn, one, np.nan)) for name, one in arrays.items()}
     return {
         **packed,
-        "n_facts": packing.numbers("difference", np.where(pairs.cells, found.n_facts, 0).astype(np.int64)),
+        "n_facts": packing.numbers("difference", np.where(drawn, found.n_facts, 0).astype(np.int64)),
     }
 
 

@@ -82,6 +82,8 @@ class Contents:
     sounds: str = ""
     files: Sequence[str] = ()
     """Datasets that lie beside the page, as paths from its folder."""
+    sound_files: Mapping[str, bytes] = field(default_factory=dict)
+    """Sounds that belong beside the page, by their paths from its folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +154,7 @@ def write_page(
     contents: Contents = Contents(),
     headline: Sequence[Part] = (),
 ) -> Path:
-    """Render the page and write it in one step (a temporary name, then renamed).
+    """Render the page and write it in one step (a temporary name, then renamed), after its sounds beside it.
 
     `lead` is a sentence below the title; `findings` and `methods` are sentences (findings may have links); `settings`
     the table at the end; `contents` what its interactive part draws, under the `headline`.
@@ -188,7 +190,10 @@ def write_page(
             policy=policy(scripts, contents.header.get("sounds", {}).get("where", "in the page")),
         )
     )
-    return write_whole(given_path("path", path), page.encode())
+    path = given_path("path", path)
+    for name, data in contents.sound_files.items():
+        write_whole(path.parent / name, data)
+    return write_whole(path, page.encode())
 
 
 def _is_read(trace: Any) -> bool:

@@ -1,26 +1,26 @@
 """The sound of spoken prompts on the page: Opus in Ogg, a few kilobytes a prompt, in the page or in a folder beside it.
 
 Opus keeps lengths and places to the sample at 16 kHz, so that times of words hold; a browser decodes it by itself.
-Sounds in the page stand in base64, one after another, and are decoded when they are played.
+Sounds stand in base64 and are decoded when they are played: in the page one after another, beside it each in a style
+sheet of one value. A page that is opened from a folder may read no file of that folder but these: it could play a sound
+file, but not cut a word out of it to the sample.
 """
 
 import base64
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import soundfile
 
-from spiritlens.files.atomic import write_whole
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.packing import Described, Packing
 from spiritlens.speech.audio.resampling import resample
 from spiritlens.speech.audio.waveform import Waveform
 
 Sounds = Literal["in the page", "beside it"]
-"""in the page: one file holds all; beside it: a file each in the folder ``sounds``, which is moved with the page."""
+"""in the page: one file holds all; beside it: style sheets in the folder ``sounds``, which is moved with the page."""
 
 FOLDER = "sounds"
 COMPRESSION = 0.94
@@ -40,10 +40,13 @@ def opus(waveform: Waveform) -> bytes:
     return buffer.getvalue()
 
 
-def packed_sounds(given: Mapping[int, Prompt], where: Sounds, folder: Path, packing: Packing) -> tuple[Described, str]:
-    """Which prompts have which sound (described), and the sounds in base64, one after another ("": beside the page).
+def packed_sounds(
+    given: Mapping[int, Prompt], where: Sounds, packing: Packing
+) -> tuple[Described, str, dict[str, bytes]]:
+    """Which prompts have which sound (described); the sounds in base64, one after another ("": beside the page); and
+    the files that belong beside the page, by their path from there.
 
-    Equal sounds are kept once. Files are written where they lie beside the page.
+    Equal sounds are kept once.
     """
     which: dict[int, int] = {}
     order: dict[str, int] = {}
@@ -61,10 +64,13 @@ def packed_sounds(given: Mapping[int, Prompt], where: Sounds, folder: Path, pack
         "which": packing.numbers("facts", np.asarray(list(which.values()), dtype=np.int64)),
         "where": where,
     }
-    if where == "beside it":
-        for digest, data in zip(order, encoded, strict=True):
-            write_whole(folder / FOLDER / f"{digest}.opus", data)
-        return {**about, "files": packing.texts("facts", [f"{FOLDER}/{digest}.opus" for digest in order])}, ""
     texts = [base64.b64encode(data).decode() for data in encoded]
+    if where == "beside it":
+        names = [f"sound-{digest}" for digest in order]
+        sheets = {
+            f"{FOLDER}/{name}.css": f':root{{--{name}:"{text}"}}'.encode()
+            for name, text in zip(names, texts, strict=True)
+        }
+        return {**about, "files": packing.texts("facts", list(sheets))}, "", sheets
     ends = np.cumsum([0, *(len(text) for text in texts)])
-    return {**about, "ends": packing.numbers("facts", ends.astype(np.int64))}, "".join(texts)
+    return {**about, "ends": packing.numbers("facts", ends.astype(np.int64))}, "".join(texts), {}

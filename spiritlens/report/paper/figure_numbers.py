@@ -24,6 +24,7 @@ drawn downwards is positive. Marks that stand for no number (rings, hatching) ha
 import html
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -134,12 +135,21 @@ def _rows(figure: go.Figure, trace: Any) -> Iterator[Row]:
 
 def _of_map(trace: Any, across: Any, up: Any) -> Iterator[Row]:
     values = np.asarray(trace.z, dtype=np.float64)
-    columns = _named(range(values.shape[1]) if trace.x is None else trace.x, across)
-    rows = _named(range(values.shape[0]) if trace.y is None else trace.y, up)
+    columns = _named(_middles(trace.x, values.shape[1]), across)
+    rows = _named(_middles(trace.y, values.shape[0]), up)
     texts = trace.customdata if trace.customdata is not None else trace.text
     for place, value in np.ndenumerate(values):
         text = "" if texts is None else plain(texts[place[0]][place[1]])
         yield {"x": columns[place[1]], "y": rows[place[0]], "value": float(value), "text": text}
+
+
+def _middles(places: Any, count: int) -> Sequence[Any]:
+    """Where the cells of a map lie: it names their middles, their edges (one more), or nothing."""
+    if places is None:
+        return range(count)
+    if len(places) == count:
+        return list(places)
+    return [(one + other) / 2 for one, other in pairwise(places)]
 
 
 def _of_points(trace: Any, across: Any, up: Any) -> Iterator[Row]:

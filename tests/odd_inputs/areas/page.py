@@ -82,6 +82,9 @@ def _pages(bench: Bench) -> Iterator[Odd]:
             sl.effects.average(effects).drop_vars("fact_mean"),
             ("without the facts", "pass the effects"),
         ),
+        ("no prompt", effects.isel(prompt=[]), ("effects is empty", "no prompt", "a part that has some")),
+        ("no layer", effects.isel(layer=[]), ("effects is empty", "no layer")),
+        ("no metric", {"a": effects.isel(metric=[])}, ("effects['a'] is empty", "no metric")),
         ("one prompt without its axis", effects.isel(prompt=0), ("axis 'prompt'", "[0]")),
     ):
         yield error("dashboard", f"effects: {what}", partial(sl.dashboard, value, bench.folder()), *names)

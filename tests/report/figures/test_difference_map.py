@@ -44,7 +44,8 @@ def test_the_cells_of_the_test_are_outlined_in_the_difference(roles: xr.Dataset,
     assert {xref for *_, xref in outlined(figure)} == {"x3", "x6"}
     verdicts = comparison.cells["verdict"].sel(component="resid_pre").transpose("role", "layer").values
     rows = comparison.cells["role"].values.tolist()
-    places = {(layer, rows[int(top + 0.5)]) for layer, top, xref in outlined(figure) if xref == "x3"}
+    tops = maps(figure)[2].y  # thin rows lie before those that differ
+    places = {(layer, rows[tops.index(top)]) for layer, top, xref in outlined(figure) if xref == "x3"}
     assert places == {(at, rows[row]) for row, at in zip(*np.nonzero(verdicts == "different"), strict=True)}
     layer = next(at for at, role in places if role == "subject")
     told = maps(figure)[2].text[rows.index("subject")][int(layer)]

@@ -55,11 +55,12 @@ def test_absent_roles_are_grey_and_exact_ones_ringed(roles: xr.Dataset) -> None:
     figure = role_maps(roles, component="resid_pre")
     told = maps(figure)[0].text
     ringed = next(trace for trace in figure.data if trace.name and trace.name.startswith("exact"))
-    assert {ROLES[int(row)] for row in ringed.y} == {"bos", "before subject"}
+    names = dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))
+    assert {names[row] for row in ringed.y} == {"bos", "before subject"}
     assert told[1][0].startswith("modality marker, layer 0<br>mean absent: no such place")
     assert told[0][0].startswith("bos, layer 0<br>mean 0 (exact: the patch changes nothing, not run)")
-    names = [trace.name for trace in figure.data if trace.showlegend]
-    assert names == ["exact, the patch changes nothing, not run", "absent, no such place"]
+    legend = [trace.name for trace in figure.data if trace.showlegend]
+    assert legend == ["exact, the patch changes nothing, not run", "absent, no such place"]
 
 
 def test_roles_in_which_nothing_can_change_are_one_thin_row(roles: xr.Dataset) -> None:
@@ -67,7 +68,9 @@ def test_roles_in_which_nothing_can_change_are_one_thin_row(roles: xr.Dataset) -
     figure = role_maps(written, component="resid_pre")
     assert figure.layout.yaxis.ticktext[:2] == ("bos … before subject", "subject")
     assert maps(figure)[0].y[:3] == (-0.5, 0.0, 1.0)
-    assert role_maps(roles).layout.yaxis.ticktext[:3] == ("bos", "modality marker", "before subject")
+    both = role_maps(roles, component="resid_pre")
+    assert both.layout.yaxis.ticktext[:3] == ("bos", "modality marker", "before subject")
+    assert maps(both)[0].y[:5] == (-0.5, 0.0, 1.0, 1.5, 2.5)  # a single one is thin as well
 
 
 def test_depths_line_up_and_name_their_last_layer(roles: xr.Dataset) -> None:

@@ -44,7 +44,7 @@ def test_full_colour_is_the_total_effect(tokens: xr.Dataset) -> None:
     axis = trace_map(tokens, prompt=1).layout.coloraxis
     assert (axis.cmin, axis.cmax) == (-axis.cmax, pytest.approx(total))
     assert axis.colorbar.title.text == "indirect effect"
-    assert axis.colorbar.ticktext == ("−0.8", "−0.6", "−0.4", "−0.2", "0", "0.2", "0.4", "0.6", "0.8")
+    assert axis.colorbar.ticktext == ("−0.8", "−0.4", "0\u2007\u2007\u2007", "0.4\u2007", "0.8\u2007")
     flat = tokens.assign(restored=(tokens["corrupted"] + 0 * tokens["restored"]).transpose(*tokens["restored"].dims))
     assert trace_map(flat, prompt=1).layout.coloraxis.cmax == pytest.approx(total)
     assert trace_map(tokens, prompt=1, quantity="normalised").layout.coloraxis.cmax == 1

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,11 @@ def test_the_difference_is_that_of_the_pairs(page: Unpacked, roles: xr.Dataset) 
     maps = prompt_maps(roles, "logit", "read-out")
     pairs = paired(maps, maps, ("T2T", "S2T"))
     found = about["metrics"]["logit"]["effect"]
-    wanted = np.where(pairs.cells, (pairs.values[1] - pairs.values[0]).mean(axis=0), np.nan)
+    status = page.numbers(about["status"])
+    np.testing.assert_array_equal(status == Status.MEASURED, pairs.cells)
+    assert set(status[:, :, about["rows"].index("bos")].ravel()) == {Status.EXACT}
+    assert set(status[:, :, about["rows"].index("modality marker")].ravel()) == {Status.ABSENT}
+    wanted = np.where(status < Status.SCREENED, (pairs.values[1] - pairs.values[0]).mean(axis=0), np.nan)
     np.testing.assert_allclose(page.numbers(found["difference"]["mean"]), wanted, rtol=1e-5, atol=1e-6)
     place = page.numbers(about["places"])[1, 3]
     assert (roles["fact_id"].values[place], roles["modality"].values[place]) == ("capital/3", "S2T")
@@ -182,7 +187,12 @@ def test_sound_is_kept_to_the_sample_and_lies_where_it_is_asked_for(
     beside = contents_of({"token": tokens}, prompts, None, "known", "beside it", tmp_path)
     files = Unpacked(beside.header, dict(beside.blocks)).texts(beside.header["sounds"]["files"])
     assert beside.sounds == ""
-    assert [len(heard((tmp_path / name).read_bytes())) for name in files] == [len(waveform)]
+    assert list(beside.sound_files) == files
+    assert not list(tmp_path.iterdir())  # they are written with the page
+    for name, sheet in beside.sound_files.items():
+        property_name, encoded = re.fullmatch(r':root\{--([\w-]+):"([\w+/=]+)"\}', sheet.decode()).groups()  # type: ignore[union-attr]
+        assert name == f"sounds/{property_name}.css"
+        np.testing.assert_array_equal(heard(base64.b64decode(encoded)), samples)
 
 
 def test_prompts_that_are_not_of_the_effects_are_refused(roles: xr.Dataset, prompts: list[Prompt]) -> None:

@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,8 @@ from spiritlens.report.page import dashboard as dashboard_module
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
 from spiritlens.report.page.packing import read_page
+from spiritlens.report.page.run_folder.of_folder import of_folder
+from spiritlens.report.page.sounds import Sounds
 
 FINDINGS = ("Restoring <the subject> helps & more.", "Second.", "Third.")
 
@@ -283,3 +287,41 @@ def test_a_comparison_of_other_effects_is_refused(roles: xr.Dataset, tokens: xr.
     assert 'id="findings"' not in (tmp_path / "index.html").read_text("utf-8")
     both = read_page(dashboard({"fewer": fewer, "all": roles}, tmp_path, comparison=comparison))
     assert both.header["difference"]["tested"] is None  # it is of the second
+
+
+@pytest.mark.parametrize("sounds", ["in the page", "beside it"])
+def test_what_cannot_be_made_is_one_sentence_and_leaves_nothing(
+    roles: xr.Dataset, tokens: xr.Dataset, prompts: list[Prompt], tmp_path: Path, sounds: Sounds
+) -> None:
+    """Prompts of other effects, nothing to show, no run folder, a place that cannot be written."""
+    page = tmp_path / "page"
+    taken = tmp_path / "taken" / "index.html"
+    taken.mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    foreign = [replace(prompts[1], answer_ids=(5,))]
+    cases: list[tuple[Callable[[], object], str]] = [
+        (lambda: dashboard(tokens, page, prompts=foreign, sounds=sounds), r"prompts\[0\] .* is not among the prompts"),
+        (lambda: dashboard(roles, page, prompts=prompts, sounds=sounds), r"prompts\[0\] .* is not among the prompts"),
+        (lambda: dashboard(roles.isel(prompt=[]), page, sounds=sounds), "effects is empty: it has no prompt; pass"),
+        (
+            lambda: dashboard({"a": tokens, "b": roles.isel(layer=[])}, page, prompts=prompts),
+            r"effects\['b'\] is empty",
+        ),
+        (lambda: dashboard(tokens, taken.parent, prompts=prompts, sounds=sounds), "is a folder itself; name another"),
+        (lambda: of_folder(tmp_path), "is no run folder"),
+    ]
+    for call, sentence in cases:
+        with pytest.raises(ValueError, match=sentence) as refused:
+            call()
+        assert "\n" not in str(refused.value)
+        assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(OSError, match=r"cannot be looked at .* name another place") as failed:
+        dashboard(tokens, tmp_path / ("long" * 100), prompts=prompts)
+    assert "\n" not in str(failed.value)
+
+
+def test_effects_without_sound_make_a_page_without_any(roles: xr.Dataset, tmp_path: Path) -> None:
+    page = dashboard(roles, tmp_path, sounds="beside it")
+    assert [one.name for one in tmp_path.iterdir()] == ["index.html"]
+    header = read_page(page)
+    assert header.texts(header.header["sounds"]["files"]) == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from browser import Browser, needs_chromium
+from every_page import AXE, DRAWN, PAPER
 
 from spiritlens.effects.quantities import indirect
 from spiritlens.prompts.prompt import Prompt
@@ -16,21 +17,8 @@ from spiritlens.report.page.document import Texts
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
-AXE = Path(__file__).parents[1] / "axe" / "axe.min.js"
 FACT = "#view=facts&fact=capital%2F2&set=by+role&component=mlp_out"
 WRITTEN, SPOKEN = '.panel[data-kind="T2T"] svg.map', '.panel[data-kind="S2T"] svg.map'
-PAPER = (687, 1015)
-"""Pixels of A4 within margins of 14 mm."""
-
-
-DRAWN = """[...document.querySelectorAll('main :is(figure, .panel, svg, .sentence, .scales)')]
-  .filter((one) => one.getBoundingClientRect().height && !one.querySelector('figure'))
-  .map((one) => {
-    const box = one.getBoundingClientRect();
-    const name = `${one.localName} ${one.getAttribute('class')} ${one.closest('section').id}`;
-    return { name, right: box.right, height: box.height, inside: getComputedStyle(one).breakInside };
-  })"""
-"""What is drawn, with its size and whether it may be torn."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,12 @@
-"""The page in a real browser: every view is drawn, of pages of every shape, and the address is the state."""
+"""The page in a real browser: every view is drawn, and the address is the state."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import xarray as xr
 from browser import Browser, needs_chromium
-from effects_synthetic import role_effects
 
 from spiritlens.effects.quantities import indirect, total
-from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.numerals import number_words
 from spiritlens.report.page.dashboard import dashboard
@@ -100,47 +97,6 @@ def test_a_prompt_is_heard(
     assert tab.problems == []
     assert all(request.startswith(tmp_path.as_uri()) for request in tab.requests)
     tab.requests.clear()
-
-
-def shapes() -> dict[str, xr.Dataset]:
-    roles = role_effects(n_facts=8, peaks={"T2T": 2.0, "S2T": 4.0})
-    odd = [f"</script><b>{'A' * 300}" if place % 2 else "مرحبا \"q\" 'x'" for place in range(16)]
-    screened = roles["status"].copy(deep=True)
-    screened.loc[{"layer": [1, 5]}] = Status.SCREENED
-    return {
-        "T2T only": roles.isel(prompt=roles["modality"].values == "T2T"),
-        "S2T only": roles.isel(prompt=roles["modality"].values == "S2T"),
-        "one fact": roles.isel(prompt=[0, 1]),
-        "24 facts": role_effects(n_facts=24),
-        "1,000 facts": role_effects(n_facts=1000, n_layers=4),
-        "screened": roles.assign(status=screened, restored=roles["restored"].where(screened != Status.SCREENED)),
-        "one layer": role_effects(n_layers=1),
-        "80 layers": role_effects(n_layers=80),
-        "unknown": roles.assign_coords(known=("prompt", np.zeros(16, dtype=np.int8))),
-        "phrasings": role_effects(phrasings=2),
-        "odd subjects": roles.assign_coords(subject=("prompt", np.array(odd))),
-    }
-
-
-@pytest.mark.parametrize("name", shapes())
-def test_pages_of_other_shapes_are_drawn(tab: Browser, tmp_path: Path, name: str) -> None:
-    effects = shapes()[name]
-    tab.look(390, 844)
-    tab.open(dashboard(effects, tmp_path))
-    for part in ("facts", "difference"):
-        if tab.tell(f"Boolean(document.getElementById('{part}'))"):
-            tab.tell(f"document.getElementById('{part}').scrollIntoView()")
-            tab.wait(f"document.getElementById('{part}').querySelector('svg.map')")
-    last = "[...one.querySelectorAll('.axis text')].at(-2).textContent"
-    labels = tab.tell(f"[...document.querySelectorAll('#fact svg.map')].map((one) => {last})")
-    assert set(labels) == {str(effects["layer"].values[-1])}
-    shown = tab.tell(
-        "[...document.querySelectorAll('#fact svg.map')].map((one) => one.querySelectorAll('.cell').length)"
-    )
-    assert all(count % effects.sizes["layer"] == 0 for count in shown)  # no column more, none less
-    assert (tab.problems, tab.requests) == ([], [])
-    assert tab.tell("document.documentElement.scrollWidth - window.innerWidth") == 0
-    tab.look()
 
 
 @pytest.mark.parametrize("width", [1440, 390, 320])

@@ -5,25 +5,12 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, needs_chromium
+from every_page import CHOOSE_ALL, CLICK_ALL, QUIET
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 CONTROLS = "button, summary, select, input, a[href], [role=application], [role=listbox], [role=option]"
 EVERY = f"[...document.querySelectorAll({CONTROLS!r})]"
-QUIET = """(() => {
-  window.asked = [];
-  for (const name of ['open', 'print', 'fetch']) {
-    window[name] = (...given) => { asked.push([name, ...given].join(' ')); };
-  }
-  navigator.sendBeacon = (...given) => { asked.push(['beacon', ...given].join(' ')); };
-  HTMLFormElement.prototype.submit = () => asked.push('submit');
-})()"""
-CLICK_ALL = """document.querySelectorAll('.modebar-btn, summary, button, svg, .dot, [role=option]').forEach(
-  (one) => one.dispatchEvent(new MouseEvent('click', { bubbles: true, clientX: 300, clientY: 300 })))"""
-CHOOSE_ALL = """document.querySelectorAll('select').forEach((list) => [...list.options].forEach((option) => {
-  list.value = option.value;
-  list.dispatchEvent(new Event('change'));
-}))"""
 STATES = ("", "#view=facts&fact=capital%2F0&set=by+token", "#view=difference&quantity=effect&mark=compared")
 
 

@@ -25,7 +25,7 @@ from spiritlens.report.figures.printing.text_sizes import (
     width_of,
     wrapped,
 )
-from spiritlens.report.figures.printing.ticks import LABELS, fit_columns, fit_rows
+from spiritlens.report.figures.printing.ticks import LABELS, fit_columns, fit_rows, lines_upwards
 
 HIGHEST = 840.0
 """Pixels: what fits on a page of letter paper with a caption."""
@@ -185,7 +185,8 @@ def _height(panel: Panel) -> float:
     maps = [trace for trace in panel.traces if trace.type == "heatmap"]
     if maps:
         n_rows = len(maps[0].z)
-        return max(40.0, n_rows * (LINE_HEIGHT * SMALL if panel.y.showticklabels is not False else 6))
+        named = panel.y.showticklabels is not False
+        return max(40.0, lines_upwards(panel, n_rows) * LINE_HEIGHT * SMALL if named else 6 * n_rows)
     if panel.y.showticklabels is False and panel.y.title.text:
         return max(BAND, width_of(panel.y.title.text, TEXT) + 4)
     return CURVES

@@ -49,13 +49,21 @@ def fit_columns(panel: Panel, width: float) -> float:
     return max(width_of(name, SMALL) for name in flat)
 
 
+def lines_upwards(panel: Panel, rows: int) -> float:
+    """How many lines high a map of so many rows must be for the names of its rows, of which some may be thin."""
+    places = panel.y.tickvals
+    if places is None or len(places) < 2:
+        return rows
+    return max(rows, _extent(panel.y, panel, "y") / float(np.min(np.diff(sorted(map(float, places))))))
+
+
 def _step(places: Any, extent: float, room: float, needed: float) -> int:
     """Every how many-th label has room, of labels at these places of an axis that covers `extent`."""
     values = [float(place) for place in places]
     if len(values) < 2 or extent <= 0:
         return 1
     apart = float(np.min(np.diff(sorted(values)))) / extent * room
-    return max(1, int(np.ceil(needed / apart))) if apart > 0 else 1
+    return max(1, int(np.ceil(needed / apart - 1e-6))) if apart > 0 else 1
 
 
 def _extent(axis: Any, panel: Panel, name: str) -> float:

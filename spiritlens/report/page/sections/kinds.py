@@ -92,6 +92,10 @@ NOT_SHOWN = {
 """Datasets that no section shows, and why."""
 
 
+FILLED = ("prompt", "component", "layer", "metric", "sample")
+"""Axes along which a result has something."""
+
+
 def given_result(name: str, result: Any) -> Any:
     """A result as it is, checked by its schema; what no section shows is refused in a true sentence."""
     if isinstance(result, (BringsSections, *(each for each, *_ in CLASSES))):
@@ -109,6 +113,9 @@ def given_result(name: str, result: Any) -> Any:
             f"{name} has the schema {schema!r}, which is none of a result: a page shows {_all_words()}; pass what a "
             "method returned, or sl.effects.load(path)"
         )
+    missing = next((dim for dim in FILLED if result.sizes.get(dim) == 0), None)
+    if missing:
+        raise ValueError(f"{name} is empty: it has no {missing}; pass what a method returned, or a part that has some")
     return KINDS[schema].check(given_traces(result, name) if schema == SCHEMA else result)
 
 

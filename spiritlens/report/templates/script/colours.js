@@ -18,6 +18,21 @@ function colour(value, limit, pale = false) {
   return `rgb(${mixed.join(",")})`;
 }
 
+const withinNoise = (map) => Math.abs(map.total) <= Math.abs(map.floor);
+
+/** The one scale of maps that stand side by side, as in `report/figures/scale.py`: full colour is the largest of the total
+ * effects, or the largest cell where one exceeds it; where all of them lie within the noise, every cell is pale. */
+function scaleOf(maps, totals, floor) {
+  const cells = maps.flatMap((map) => map.rows.flatMap((_, row) => map.layers.map((_, layer) => Math.abs(map.value(row, layer)))));
+  const most = (values) => values.filter(Number.isFinite).reduce((a, b) => Math.max(a, b), 0);
+  const [largest, strongest] = [most(cells), most(totals.map(Math.abs))];
+  if (floor > 0 && strongest <= floor) {
+    return { limit: Math.max(largest, floor), pale: true, words: `pale: the total effect, ${number(strongest)}, is within the noise floor, ${number(floor)}` };
+  }
+  const limit = Math.max(strongest, largest) || 1;
+  return { limit, pale: false, words: `full colour: ${largest > strongest ? "the largest cell" : "the total effect"}, ${number(limit)}` };
+}
+
 /** The bar that explains the colours of maps that share a scale. */
 function colourBar(title, limit, pale = false) {
   const steps = Array.from({ length: 41 }, (_, place) => colour((place / 20 - 1) * limit, limit, pale));

@@ -21,7 +21,7 @@ function drawColumns(host, map, options) {
     cells.append(shape("rect", { class: there ? "cell" : status === STATUS.ABSENT ? "cell absent" : "cell not-run", "data-column": place,
       x: column.x + gap / 2, y: top(layer) + 0.5, width: Math.max(0.5, column.width - gap), height: Math.max(0.5, tall - 1),
       fill: there ? colour(map.value(row, layer), limit, pale) : undefined }));
-    const mark = column.folded ? null : cellMark(status, column.x, top(layer), column.width, tall);
+    const mark = cellMark(status, column.x, top(layer), column.width, tall);
     if (mark) marks.append(mark);
   }));
   const cursor = shape("rect", { class: "cursor", visibility: "hidden" });
@@ -36,7 +36,7 @@ function drawColumns(host, map, options) {
     withAttributes(cursor, { x: columns[column].x, y: top(layer), width: columns[column].width, height: tall, visibility: "visible" });
     if (aloud) { onColumn(columns[column]); say(cellOf(columns[column], layer).join(", ")); }
   };
-  const cellOf = (column, layer) => (column.folded ? [`${column.rows.map((row) => map.rows[row].label).join(", ")}: exactly 0`] : describe(column.rows[0], layer));
+  const cellOf = (column, layer) => (column.folded ? zeroWords(map, column.rows) : describe(column.rows[0], layer));
   const take = () => onChoose(map.rows[columns[walk.column].rows[0]], map.layers[walk.layer]);
   if (chosenColumn >= 0 && walk.layer >= 0) place(walk.column, walk.layer, false);
   else walk.layer = -1;

@@ -15,7 +15,7 @@ async function drawDifference() {
   const source = about.metrics[metric][quantity];
   const c = about.components.indexOf(component);
   const at = (row, layer) => (c * about.layers.length + layer) * about.rows.length + row;
-  const compared = numbers(about.compared);
+  const status = numbers(about.status);
   const maps = ["first", "second", "difference"].map((side) => ({
     rows: about.rows.map((label) => ({ key: label, label, subject: label === "subject" })), layers: about.layers, component: { name: component },
     total: NaN, floor: 0,
@@ -23,34 +23,36 @@ async function drawDifference() {
     low: (row, layer) => numbers(source[side].low)[at(row, layer)],
     high: (row, layer) => numbers(source[side].high)[at(row, layer)],
     n: (row, layer) => numbers(source[side].n_facts)[at(row, layer)],
-    status: (row, layer) => (compared[at(row, layer)] ? STATUS.MEASURED : STATUS.ABSENT),
+    status: (row, layer) => status[at(row, layer)],
   }));
   const average = averageOf(Object.keys(header.averages)[0]);
   const totals = average.total.mean.map((row) => Math.abs(row[average.metrics.findIndex((one) => one.name === metric)]));
-  const limit = quantity === "share" ? 1 : Math.max(...totals);
+  const { limit, pale, words: reach } = quantity === "share" ? scaleOf(maps, [1], 0) : scaleOf(maps, totals, about.metrics[metric].floor);
   const tested = about.tested && about.tested.metric === metric ? about.tested : null;
   const outlined = new Set();
   const all = new Set(); // what a finding speaks of: all compared cells, or one
   about.rows.forEach((row, r) => about.layers.forEach((number, layer) => {
     if (tested && tested.verdicts[numbers(tested.verdict)[at(r, layer)]] === "different") outlined.add(`${row} ${layer}`);
     const meant = chosen.mark === "compared" || (chosen.mark === "cell" && row === chosen.word && String(number) === chosen.layer);
-    if (meant && compared[at(r, layer)]) all.add(`${row} ${layer}`);
+    if (meant && status[at(r, layer)] === STATUS.MEASURED) all.add(`${row} ${layer}`);
   }));
-  const folded = zeroRows(maps);
+  const zeros = zeroRows(maps);
   const names = [about.kinds[0], about.kinds[1], `${about.kinds[1]} − ${about.kinds[0]}`];
   const panels = names.map((name) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · n = ${several(about.n_facts, "fact")}`), make("div", { class: "map-host" }), tableBehind(`the map ${name}`, () => gridOf(maps[names.indexOf(name)]))));
   host.replaceChildren(...panels);
-  const describe = (side) => (row, layer) => [`${names[side]}, ${about.rows[row]}, layer ${about.layers[layer]}`,
+  const placeWords = (side, row, layer) => `${names[side]}, ${about.rows[row]}, layer ${about.layers[layer]}`;
+  const describe = (side) => (row, layer) => (maps[side].status(row, layer) >= STATUS.SCREENED ? [placeWords(side, row, layer), STATUS_WORDS[maps[side].status(row, layer)]] : [placeWords(side, row, layer),
     `mean ${interval(maps[side].value(row, layer), maps[side].low(row, layer), maps[side].high(row, layer))}`, `n = ${several(maps[side].n(row, layer), "fact")}`,
-    ...(tested && side === 2 ? [`${tested.verdicts[numbers(tested.verdict)[at(row, layer)]] || "not compared"}, p = ${number(numbers(tested.p_value)[at(row, layer)])} (all cells at once)`] : [])];
+    ...(tested && side === 2 ? [`${tested.verdicts[numbers(tested.verdict)[at(row, layer)]] || "not compared"}, p = ${number(numbers(tested.p_value)[at(row, layer)])} (all cells at once)`] : []),
+    ...(maps[side].status(row, layer) === STATUS.EXACT ? [STATUS_WORDS[STATUS.EXACT]] : [])]);
   maps.forEach((map, side) => drawMap(panels[side].querySelector(".map-host"), map, {
-    limit: side === 2 ? limit / 2 : limit, name: names[side], describe: describe(side), folded, outlined: side === 2 && chosen.mark !== "compared" ? outlined : all, labels: true,
+    limit, pale, name: names[side], describe: describe(side), zeros, outlined: side === 2 && chosen.mark !== "compared" ? outlined : all, labels: true,
     onPoint: (row, layer) => drawDots({ component, metric, quantity }, about.rows.indexOf(row.key), about.layers.indexOf(layer)),
     onChoose: (row, layer) => (OPENS.includes(component) ? openLayer(layer, { word: row.key }) : choose({ word: row.key, layer }, { entry: false })),
   }));
   const words = quantity === "share" ? "share of the fact's total effect" : "effect";
   document.getElementById("difference-scales").replaceChildren(
-    colourBar(`${about.kinds[0]} and ${about.kinds[1]}: ${words}`, limit), colourBar(`difference of the ${words}`, limit / 2), statusLegend(maps, "not compared: no such place, or nothing can change there"));
+    colourBar(`${words} (${reach})`, limit, pale), statusLegend(maps, "not compared: no such place in half of the facts"));
   document.getElementById("difference-take-away").replaceChildren(takeAway(`difference ${component} ${metric} ${quantity}`, host.closest("figure"),
     () => together(maps.map((map, side) => differenceCells(map, names[side], { component, metric, quantity }, side === 2 && tested ? (row, layer) => tested.verdicts[numbers(tested.verdict)[at(row, layer)]] : () => "")))));
   document.getElementById("difference-about").textContent = `${several(about.n_facts, "fact")} of ${several(about.n_subjects, "subject")}, known in both.` +

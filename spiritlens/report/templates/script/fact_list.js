@@ -105,7 +105,7 @@ function tinyMaps(fact) {
   maps.forEach((map, side) => map.rows.forEach((_, row) => map.layers.forEach((_, layer) => {
     const value = map.value(row, layer);
     if (!Number.isFinite(value)) return;
-    context.fillStyle = colour(value, limit);
+    context.fillStyle = colour(value, limit, withinNoise(map));
     context.fillRect(side * (set.layers.length + 1) + layer, row, 1, 1);
   })));
   return canvas;

@@ -11,8 +11,9 @@ async function drawFact() {
   const prompts = promptsOf(fact, set);
   const kinds = ["T2T", "S2T", "mixed"].filter((kind) => prompts.has(kind));
   const maps = kinds.map((kind) => set.map(prompts.get(kind), component, metric, chosen.head));
-  const limit = Math.max(...maps.map((map) => Math.abs(map.total))) || 1;
-  const folded = set.axis === "role" ? zeroRows(maps) : null;
+  const floors = maps.map((map) => Math.abs(map.floor)); // of one map's noise the other knows nothing
+  const scale = scaleOf(maps, maps.map((map) => map.total), maps.every(withinNoise) ? Math.max(...floors) : 0);
+  const zeros = set.axis === "role" ? zeroRows(maps) : null;
   const panels = kinds.map((kind, side) => factPanel(set, prompts.get(kind), maps[side], kind));
   const above = make("div", { class: "sentences" });
   hideTip();
@@ -23,12 +24,12 @@ async function drawFact() {
       make("div", { class: "choices" }, ...factChoices(own, set, fact)),
       above,
       make("div", { class: set.axis === "role" ? "side-by-side" : "stacked" }, panels),
-      colourBar(`effect on the ${named(set.metrics, metric).words} (full colour: the total effect, ${number(limit)})`, limit),
+      colourBar(`effect on the ${named(set.metrics, metric).words} (${scale.words})`, scale.limit, scale.pale),
       statusLegend(maps), ...[deeperLink()].filter(Boolean),
       takeAway(`${people.subject[fact]} ${component}`, host, () => together(kinds.map((kind, side) => cellsOf(maps[side], { modality: kind, component, metric })))));
     const options = (side) => ({
-      limit, pale: Math.abs(maps[side].total) <= Math.abs(maps[side].floor), name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
-      folded, rowHeight: 26, describe: (row, layer) => cellWords(maps[side], row, layer),
+      limit: scale.limit, pale: scale.pale || withinNoise(maps[side]), name: `${kinds[side]}: ${people.subject[fact]}, ${component}`,
+      zeros, rowHeight: 26, describe: (row, layer) => cellWords(maps[side], row, layer),
       onChoose: (row, layer) => {
         const here = { kind: kinds[side], word: row.key, layer };
         if (set.axis === "role" && OPENS.includes(component)) openLayer(layer, { ...here, head: set.heads.length ? chosen.head || set.heads[0] : "" });
@@ -41,11 +42,10 @@ async function drawFact() {
 }
 
 function factPanel(set, prompt, map, kind) {
-  const within = Math.abs(map.total) <= Math.abs(map.floor);
   const knows = people.prompts.known[prompt] ? "" : ", not known";
   return make("figure", { class: "panel", "data-kind": kind, "data-prompt": prompt },
     make("figcaption", {}, make("strong", {}, kind), ` · total effect ${number(map.total)}${knows} · ${several(set.samples, "noise sample")}`,
-      within ? make("span", { class: "within" }, " The total effect lies within the noise floor: this map shows noise.") : null,
+      withinNoise(map) ? make("span", { class: "within" }, " The total effect lies within the noise floor: this map shows noise, and at a quarter of the colour.") : null,
       set.axis !== "role" && soundPlace(prompt) >= 0 ? make("span", { class: "hint" }, " · click a word, a unit or a column to hear it") : null),
     set.axis === "role" || !speechOf(prompt) ? null : playerBar(prompt, voiceWords(prompt)),
     make("div", { class: "map-host" }), tableBehind(`the map ${kind}, ${map.component.name}`, () => gridOf(map)));

@@ -24,6 +24,15 @@ function curvesOf(about, kinds, { component, metric, quantity, head = 0 }) {
   })).filter((curve) => curve.mean.some(Number.isFinite));
 }
 
+const PLAYER_HEIGHT = 124, STATUS_HEIGHT = 30; // pixels of the player with its words, and of the status line
+
+/** Pixels for the curves: what headline, legend, player and status line leave of the first screen. */
+function curveHeight(host, legend) {
+  const above = host.getBoundingClientRect().top + window.scrollY;
+  const below = legend.offsetHeight + (numbers(header.sounds.prompts).length ? PLAYER_HEIGHT : 0) + STATUS_HEIGHT;
+  return Math.max(220, Math.min(window.innerWidth < 600 ? 300 : 400, window.innerHeight - above - below));
+}
+
 async function drawFirst() {
   const host = document.getElementById("first-picture");
   if (!host) return;
@@ -48,15 +57,13 @@ async function drawFirst() {
   const words = quantity === "share" ? "share of the total effect" : `effect on the ${named(main.metrics, metric).words}`;
   document.getElementById("first-caption").textContent =
     `${named(main.components, component).words}${ofHead}: ${words}. Solid: subject; dashed: read-out. Bands: ${Math.round(100 * main.confidence)} % intervals over facts.${ofHead ? "" : " Dotted: where the read-out takes over"}${chosen.fact ? `; thin: ${people.subject[chosenFact()]}` : ""}.`;
-  const narrow = window.innerWidth < 600;
+  const legend = document.getElementById("first-legend");
+  legend.replaceChildren(...curves.map((one) => make("span", { class: "key" }, swatch(one), `${one.label} (n = ${one.n})`)));
   drawCurves(host, { layers: main.layers, curves, crossings, thin: factCurves(what), title: document.getElementById("first-caption").textContent,
-    height: Math.max(220, Math.min(narrow ? 300 : 400, window.innerHeight - (narrow ? 470 : 430))),
-    marked: chosen.mark, onLayer: (layer) => choose({ layer }) });
+    height: curveHeight(host, legend), marked: chosen.mark, onLayer: (layer) => choose({ layer }) });
   const numbersOf = () => curveNumbers(curves, main.layers);
   const caption = `${named(main.components, component).words}${ofHead}: ${words}`;
   document.getElementById("first-take-away").replaceChildren(takeAway(caption, host.closest("figure"), numbersOf), tableBehind(caption, numbersOf));
-  document.getElementById("first-legend").replaceChildren(...curves.map((one) => make("span", { class: "key" },
-    swatch(one), `${one.label} (n = ${one.n})`)));
 }
 
 function curveNumbers(curves, layers) {
@@ -117,13 +124,20 @@ function toggle(label, name) {
   return button;
 }
 
+/** Why a fact that was spoken cannot be heard. */
+function silence(fact) {
+  if (people.of[fact].every((prompt) => people.prompts.modality[prompt] === "T2T")) return [];
+  const none = !numbers(header.sounds.prompts).length;
+  return [make("p", { class: "quiet" }, none ? "No sound was given: make the page with prompts=… to hear what was asked." : "No sound of this fact was given.")];
+}
+
 async function drawFirstPlayer() {
   await open("spoken");
   const host = document.getElementById("first-player");
   if (!host) return;
   const fact = chosenFact();
   const spoken = [...promptsOf(fact).values(), ...people.of[fact]].find((prompt) => soundPlace(prompt) >= 0);
-  if (spoken === undefined) return host.replaceChildren();
+  if (spoken === undefined) return host.replaceChildren(...silence(fact));
   const lanes = make("div", {});
   host.replaceChildren(playerBar(spoken, `${people.subject[fact]} → ${people.answer[fact]}`), lanes);
   drawSentence(lanes, { prompt: spoken, speech: speechOf(spoken), name: people.subject[fact], compact: true });

@@ -2,28 +2,36 @@
 //
 // `map` has rows ({key, label, subject}), layers, value(row, layer), status(row, layer), and may have low, high and n;
 // its columns may be heads (`along`), which then are its "layers".
-// `folded` are rows that hold exact zeros only: runs of them are one thin row.
+// `zeros` are rows that hold exact zeros only: a run of them is one thin row, as in `report/figures/rows.py`.
 
 const LABEL_WIDTH = 118;
+const THIN = 0.5; // height of a run of exact zeros, in rows
 
-/** Rows that hold exact zeros only (or nothing at all) in all of the maps. */
+/** Rows in which no cell of the maps was run, and some is exact. */
 function zeroRows(maps) {
-  const rows = maps[0].rows;
-  return new Set(rows.map((_, row) => row).filter((row) => maps.every((map) => map.layers.every((_, layer) => {
-    const status = map.status(row, layer);
-    return status === STATUS.ABSENT || status === STATUS.EXACT || map.value(row, layer) === 0;
-  }))));
+  const statuses = (row) => maps.flatMap((map) => map.layers.map((_, layer) => map.status(row, layer)));
+  return new Set(maps[0].rows.map((_, row) => row).filter((row) => {
+    const own = statuses(row);
+    return own.includes(STATUS.EXACT) && own.every((one) => one === STATUS.EXACT || one === STATUS.ABSENT);
+  }));
 }
 
-/** Runs of rows: a run of several folded rows is one thin stripe. */
-function stripes(rows, folded) {
+/** Rows from top to bottom, a run of `zeros` as one that is thin; several together are `folded` and have no single name. */
+function stripes(rows, zeros) {
   const found = [];
   rows.forEach((_, row) => {
     const last = found[found.length - 1];
-    if (folded.has(row) && last && last.folded) last.rows.push(row);
-    else found.push({ rows: [row], folded: folded.has(row) });
+    if (zeros.has(row) && last && last.thin) last.rows.push(row);
+    else found.push({ rows: [row], thin: zeros.has(row) });
   });
-  return found.map((one) => ({ ...one, folded: one.folded && one.rows.length > 1 }));
+  return found.map((one) => ({ ...one, folded: one.rows.length > 1 }));
+}
+
+/** Rows that are drawn as one, in words: which hold zeros, and which this map has no place for. */
+function zeroWords(map, rows) {
+  const absent = new Set(rows.filter((row) => map.layers.every((_, layer) => map.status(row, layer) === STATUS.ABSENT)));
+  return [[rows.filter((row) => !absent.has(row)), "exactly 0"], [[...absent], "no such place"]]
+    .filter(([own]) => own.length).map(([own, words]) => `${own.map((row) => map.rows[row].label).join(", ")}: ${words}`);
 }
 
 function tickLayers(layers) {
@@ -45,13 +53,13 @@ function cellMark(status, x, y, width, height) {
 
 /** Draws a map into a host element and returns it. */
 function drawMap(host, map, options) {
-  const { limit, pale, name, describe, onChoose, outlined = new Set(), folded = new Set(), rowHeight = 24, labels = true, along = "layer" } = options;
+  const { limit, pale, name, describe, onChoose, outlined = new Set(), zeros = new Set(), rowHeight = 24, labels = true, along = "layer" } = options;
   const width = Math.max(160, host.clientWidth || 320);
   const left = labels ? LABEL_WIDTH : 6;
-  const runs = stripes(map.rows, folded);
+  const runs = stripes(map.rows, zeros);
   const cellWidth = (width - left - 10) / map.layers.length;
   let y = 2;
-  runs.forEach((run) => { run.y = y; run.height = run.folded ? 9 : rowHeight; y += run.height; });
+  runs.forEach((run) => { run.y = y; run.height = rowHeight * (run.thin ? THIN : 1); y += run.height; });
   const height = y + 34;
   const svg = shape("svg", { class: "map", width, height, viewBox: `0 0 ${width} ${height}`, role: "application",
     "aria-roledescription": "map of cells", "aria-label": `${name}. Arrow keys walk the cells.`, tabindex: 0 });
@@ -60,8 +68,8 @@ function drawMap(host, map, options) {
   runs.forEach((run) => {
     const row = run.rows[0];
     if (labels) {
-      const text = run.folded ? `${run.rows.length} rows: ${run.rows.every((one) => map.layers.every((_, layer) => map.status(one, layer) === STATUS.ABSENT)) ? "none" : "all 0"}` : map.rows[row].label;
-      svg.append(shape("text", { class: run.folded ? "label folded" : map.rows[row].subject ? "label subject" : "label",
+      const text = run.folded ? `${run.rows.length} rows: all 0` : map.rows[row].label;
+      svg.append(shape("text", { class: run.thin ? "label thin" : map.rows[row].subject ? "label subject" : "label",
         x: left - 8, y: run.y + run.height / 2, "text-anchor": "end", "dominant-baseline": "central" }, shorten(text)));
     }
     if (map.rows[row].subject && !run.folded) svg.append(shape("rect", { class: "subject-bar", x: left - 4, y: run.y, width: 3, height: run.height }));
@@ -72,7 +80,7 @@ function drawMap(host, map, options) {
       cells.append(shape("rect", { class: there ? "cell" : status === STATUS.ABSENT ? "cell absent" : "cell not-run",
         x: x + 0.5, y: run.y + 0.5, width: Math.max(0.5, cellWidth - 1), height: run.height - 1,
         fill: there ? colour(map.value(row, layer), limit, pale) : undefined }));
-      const mark = run.folded ? null : cellMark(status, x, run.y, cellWidth, run.height);
+      const mark = cellMark(status, x, run.y, cellWidth, run.height);
       if (mark) marks.append(mark);
       if (outlined.has(`${map.rows[row].key} ${layer}`)) marks.append(shape("rect", { class: "outlined", x: x + 1.5, y: run.y + 1.5, width: cellWidth - 3, height: run.height - 3 }));
     });
@@ -87,7 +95,7 @@ function drawMap(host, map, options) {
     Object.assign(walk, { run, layer });
     const { y: top, height: tall } = runs[run];
     withAttributes(cursor, { x: left + layer * cellWidth, y: top, width: cellWidth, height: tall, visibility: "visible" });
-    if (aloud) say(describe(runs[run].rows[0], layer).join(", "));
+    if (aloud) say((runs[run].folded ? zeroWords(map, runs[run].rows) : describe(runs[run].rows[0], layer)).join(", "));
   };
   if (walk.run >= 0 && walk.layer >= 0) place(walk.run, walk.layer, false);
   const take = () => onChoose && onChoose(map.rows[runs[walk.run].rows[0]], map.layers[walk.layer]);
@@ -112,7 +120,7 @@ function drawMap(host, map, options) {
   svg.addEventListener("pointermove", (event) => {
     const found = under(event);
     if (!found) return hideTip();
-    showTip(event, runs[found.run].folded ? [`${runs[found.run].rows.map((row) => map.rows[row].label).join(", ")}: exactly 0`] : describe(runs[found.run].rows[0], found.layer));
+    showTip(event, runs[found.run].folded ? zeroWords(map, runs[found.run].rows) : describe(runs[found.run].rows[0], found.layer));
     if (options.onPoint) options.onPoint(map.rows[runs[found.run].rows[0]], map.layers[found.layer]);
   });
   svg.addEventListener("pointerleave", hideTip);

@@ -2,7 +2,7 @@
 // All seconds are those of the prompt's axis (`speech.js`).
 
 const player = {
-  audio: new Audio(), prompt: -1, start: 0, end: 0, cut: null, turn: 0, timer: 0,
+  audio: new Audio(), prompt: -1, start: 0, end: 0, cut: null, turn: 0,
   rate: 1, again: false, pointing: false, listeners: new Set(),
 };
 player.audio.preservesPitch = true;
@@ -15,18 +15,16 @@ async function play(prompt, start, end) {
   const turn = player.turn + 1;
   stop();
   player.turn = turn;
-  const cut = await stretchOf(prompt, from, until).catch((error) => say(`The sound cannot be read by this browser: ${error.message}`));
+  const cut = await stretchOf(prompt, from, until).catch((error) => say(`The sound cannot be read: ${error.message}`));
   if (!cut || turn !== player.turn) return undefined; // something else was asked for meanwhile
-  if (player.cut?.src.startsWith("blob:")) URL.revokeObjectURL(player.cut.src);
+  if (player.cut) URL.revokeObjectURL(player.cut.src);
   Object.assign(player, { prompt, start: from, end: until, cut });
   player.audio.src = cut.src;
-  if (cut.from) await new Promise((then) => player.audio.addEventListener("loadedmetadata", then, { once: true }));
-  return turn === player.turn ? begin() : undefined;
+  return begin();
 }
 
 function begin() {
-  const { audio, cut } = player;
-  if (audio.currentTime !== cut.from) audio.currentTime = cut.from;
+  if (player.audio.currentTime) player.audio.currentTime = 0;
   return resume();
 }
 
@@ -57,22 +55,11 @@ function watch() {
   if (!player.audio.paused) requestAnimationFrame(watch);
 }
 
-/** A file beside the page goes on after the stretch: it is stopped by the clock. */
-function stopInTime() {
-  clearTimeout(player.timer);
-  const { audio, cut } = player;
-  if (audio.paused || cut.src.startsWith("blob:")) return;
-  const left = (cut.until - audio.currentTime) / audio.playbackRate;
-  if (left <= 0.004) { audio.pause(); ended(); }
-  else player.timer = setTimeout(stopInTime, 1000 * Math.max(0.002, left - 0.02));
-}
-
 function ended() {
   if (player.again) begin();
   tellListeners();
 }
 
-["playing", "seeked", "ratechange"].forEach((name) => player.audio.addEventListener(name, stopInTime));
 player.audio.addEventListener("ended", ended);
 player.audio.addEventListener("pause", tellListeners);
 
@@ -81,7 +68,7 @@ function playOrPause(prompt) {
   const speech = speechOf(prompt);
   const whole = player.prompt === prompt && player.start === speech.from && player.end === speech.until;
   if (player.prompt === prompt && !player.audio.paused) stop();
-  else if (whole && player.audio.paused && !player.audio.ended && player.audio.currentTime > player.cut.from) resume();
+  else if (whole && player.audio.paused && !player.audio.ended && player.audio.currentTime > 0) resume();
   else play(prompt);
 }
 

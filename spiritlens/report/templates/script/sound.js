@@ -1,7 +1,8 @@
 // The sound of a prompt, and stretches cut out of it to the sample.
 //
-// A sound in the page is decoded and the stretch made a wav of its own: start and end are exact, also where it plays
-// slowly or the page is busy. A file beside the page may not be read, only played: there the player stops at the end.
+// A sound is decoded and the stretch made a wav of its own: start and end are exact, also where it plays slowly or the
+// page is busy. Sounds beside the page stand in style sheets: a page that is opened from a folder may read no other file
+// (of sounds and pictures it is shown what they hold, but not told), and a style sheet runs nothing.
 
 const RATE = 48000; // samples per second, Opus' own
 const FADE = 0.003; // seconds at both ends, against clicks
@@ -13,12 +14,32 @@ function soundPlace(prompt) {
   return numbers(header.sounds.prompts).indexOf(prompt);
 }
 
+/** The one value that a style sheet beside the page sets, which has the name of the file. */
+function readBeside(file) {
+  return new Promise((then, fail) => {
+    const sheet = make("link", { rel: "stylesheet", href: file });
+    const value = `--${file.split("/").pop().split(".")[0]}`;
+    sheet.addEventListener("load", () => {
+      then(getComputedStyle(document.documentElement).getPropertyValue(value).trim().slice(1, -1));
+      sheet.remove();
+    });
+    sheet.addEventListener("error", () => { sheet.remove(); fail(new Error(`${file} is missing; the folder belongs beside this page`)); });
+    document.head.append(sheet);
+  });
+}
+
+/** A sound in base64. */
+async function encodedSound(which) {
+  if (header.sounds.where === "beside it") return readBeside(texts(header.sounds.files)[which]);
+  const ends = numbers(header.sounds.ends);
+  return document.getElementById("sounds").textContent.slice(ends[which], ends[which + 1]);
+}
+
 async function samplesOf(which) {
   if (!decoded.has(which)) {
-    const ends = numbers(header.sounds.ends);
-    const bytes = bytesOf(document.getElementById("sounds").textContent.slice(ends[which], ends[which + 1]));
-    const context = new OfflineAudioContext(1, 1, RATE);
-    decoded.set(which, context.decodeAudioData(bytes.buffer).then((sound) => sound.getChannelData(0)));
+    const read = encodedSound(which).then((encoded) => new OfflineAudioContext(1, 1, RATE).decodeAudioData(bytesOf(encoded).buffer));
+    decoded.set(which, read.then((sound) => sound.getChannelData(0)));
+    read.catch(() => decoded.delete(which)); // it is tried again
     if (decoded.size > KEPT) decoded.delete(decoded.keys().next().value);
   }
   return decoded.get(which);
@@ -41,19 +62,14 @@ function wavOf(samples) {
   return new Blob([view], { type: "audio/wav" });
 }
 
-/** Seconds `start` to `end` of a prompt as something to play: its address, the second of the axis at which that begins
- * (`zero`), and from where until where of it is played. */
+/** Seconds `start` to `end` of a prompt as something to play: its address, and the second of the axis at which that begins
+ * (`zero`). */
 async function stretchOf(prompt, start, end) {
   const speech = speechOf(prompt);
-  const which = numbers(header.sounds.which)[soundPlace(prompt)];
-  if (header.sounds.where === "beside it") {
-    const last = Math.min(end - speech.soundStart, speech.soundLength);
-    return { src: texts(header.sounds.files)[which], zero: speech.soundStart, from: Math.max(0, start - speech.soundStart), until: last };
-  }
-  const samples = await samplesOf(which);
+  const samples = await samplesOf(numbers(header.sounds.which)[soundPlace(prompt)]);
   const place = (seconds) => Math.round(Math.min(speech.soundLength, Math.max(0, seconds - speech.soundStart)) * RATE);
   const cut = samples.subarray(place(start), place(end));
-  return { src: URL.createObjectURL(wavOf(cut)), zero: Math.max(start, speech.soundStart) - LEAD, from: 0, until: LEAD + cut.length / RATE };
+  return { src: URL.createObjectURL(wavOf(cut)), zero: Math.max(start, speech.soundStart) - LEAD };
 }
 
 /** Whether any of these seconds can be heard: of several spoken parts only one has its sound. */

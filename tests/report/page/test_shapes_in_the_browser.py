@@ -1,0 +1,199 @@
+"""Pages of every shape in the browser: 1, 24, 1,000 facts, one modality, 1 and 80 layers, screened, unknown, odd words.
+
+What the page promises of one page (`test_in_the_browser`, `test_for_everyone_in_the_browser` …) must hold of all: each
+shape is built once, opened from a file with the network off, and looked at wide and narrow, in light and dark, by
+keyboard, on paper, without scripts, and with every control pressed.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from browser import Browser, needs_chromium
+from effects_synthetic import role_effects
+from every_page import AXE, CHOOSE_ALL, CLICK_ALL, DRAWN, PAPER, QUIET
+
+from spiritlens.effects.schema import Status
+from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.page.dashboard import dashboard
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+NAMES = (
+    *("T2T only", "S2T only", "one fact", "24 facts", "1,000 facts", "screened", "one layer", "80 layers", "unknown"),
+    *("phrasings", "odd subjects", "spoken tokens"),
+)
+
+
+def effects_of(name: str, tokens: xr.Dataset) -> xr.Dataset:
+    if name == "spoken tokens":
+        return tokens.isel(prompt=tokens["modality"].values == "S2T")
+    if name == "1,000 facts":
+        return role_effects(n_facts=1000, n_layers=4)
+    sizes = {"24 facts": {"n_facts": 24}, "one layer": {"n_layers": 1}, "80 layers": {"n_layers": 80}}
+    if name in sizes or name == "phrasings":
+        return role_effects(**sizes.get(name, {"phrasings": 2}))
+    roles = role_effects(n_facts=8, peaks={"T2T": 2.0, "S2T": 4.0})
+    if name == "screened":
+        status = roles["status"].copy(deep=True)
+        status.loc[{"layer": [1, 5]}] = Status.SCREENED
+        return roles.assign(status=status, restored=roles["restored"].where(status != Status.SCREENED))
+    if name == "one fact":
+        return roles.isel(prompt=[0, 1])
+    if name == "unknown":
+        return roles.assign_coords(known=("prompt", np.zeros(16, dtype=np.int8)))
+    if name == "odd subjects":
+        odd = [f"{fact}</script><b>{'A' * 300}" if fact % 2 else f"مرحبا \"q\" 'x' {fact}" for fact in range(8)]
+        return roles.assign_coords(subject=("prompt", np.repeat(odd, 2)))
+    return roles.isel(prompt=roles["modality"].values == name.split()[0])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A page with what it was made of."""
+
+    name: str
+    effects: xr.Dataset
+    page: Path
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the page that draw maps."""
+        both = set(self.effects["modality"].values.tolist()) == {"T2T", "S2T"}
+        return ("facts", "difference") if both and self.name != "unknown" else ("facts",)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def shape(
+    request: pytest.FixtureRequest, tokens: xr.Dataset, prompts: list[Prompt], tmp_path_factory: pytest.TempPathFactory
+) -> Shape:
+    effects = effects_of(request.param, tokens)
+    given = [one for one in prompts if one.kind == "S2T"] if request.param == "spoken tokens" else None
+    return Shape(request.param, effects, dashboard(effects, tmp_path_factory.mktemp("shape"), prompts=given))
+
+
+@pytest.fixture(autouse=True)
+def looked_at(tab: Browser) -> Iterator[None]:
+    yield
+    tab.look()
+
+
+def show(tab: Browser, shape: Shape) -> None:
+    tab.open(shape.page)
+    assert tab.tell("Boolean(document.getElementById('difference'))") == ("difference" in shape.parts)
+    tab.draw(*shape.parts)
+
+
+def test_maps_are_whole_at_any_width(tab: Browser, shape: Shape) -> None:
+    for width, scheme in ((390, "light"), (320, "dark")):
+        tab.look(width, 844, scheme)
+        show(tab, shape)
+        assert tab.tell("document.documentElement.scrollWidth - window.innerWidth") == 0
+    count = shape.effects.sizes["layer"]
+    labels = "[...one.querySelectorAll('.axis text')].map((label) => label.textContent)"
+    for own in tab.tell(f"[...document.querySelectorAll('#fact svg.map')].map((one) => {labels})"):
+        assert str(shape.effects["layer"].values[-1]) in own  # the last layer is always labelled
+        assert own[-1] == "layer"
+        assert len(own) <= 14 or shape.name == "spoken tokens"
+    cells = "one.querySelectorAll('.cell').length"
+    for drawn in tab.tell(f"[...document.querySelectorAll('#fact svg.map')].map((one) => {cells})"):
+        assert drawn % count == 0  # no column more, none less
+        assert drawn > 0
+    assert (tab.problems, tab.requests) == ([], [])
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_the_first_screen_answers(tab: Browser, shape: Shape, size: tuple[int, int]) -> None:
+    tab.look(*size)
+    tab.open(shape.page)
+    sentence = tab.tell("document.getElementById('first-title').textContent")
+    if shape.name == "unknown":
+        assert sentence.startswith("8 facts can be opened below; averages are left out: ")
+        assert tab.tell("document.querySelector('#first figure').hidden")
+        return
+    assert sentence.endswith((" facts).", "1 fact)."))
+    for part in ("#first-title", "#first-picture svg", "#first-legend"):
+        box = tab.tell(f"document.querySelector('{part}').getBoundingClientRect().toJSON()")
+        assert box["bottom"] <= size[1] - 30, part
+        assert box["right"] <= size[0], part
+    kinds = sorted(set(shape.effects["modality"].values.tolist()), reverse=True)
+    curves = tab.tell(
+        "[...document.querySelectorAll('#first-legend .key')].map((one) => one.textContent.split(' ')[0])"
+    )
+    assert sorted(set(curves), reverse=True) == kinds
+
+
+def test_a_fact_is_chosen_and_its_map_walked(tab: Browser, shape: Shape) -> None:
+    show(tab, shape)
+    rows = tab.tell("[...document.querySelectorAll('#fact-list .fact')].map((one) => one.dataset.fact)")
+    assert 0 < len(rows) < 40  # of 1,000 only those in sight are there
+    tab.tell(f"document.querySelector('[data-fact={json.dumps(rows[-1])}]').click()")
+    tab.wait(f"new URLSearchParams(location.hash.slice(1)).get('fact') === {json.dumps(rows[-1])}")
+    tab.wait("document.querySelector('#fact svg.map')")
+    tab.tell("document.querySelector('#fact svg.map').focus()")
+    tab.press("ArrowRight")
+    begun = tab.tell("document.getElementById('status').textContent")
+    assert begun.startswith("layer ") or "exactly 0" in begun
+    tab.press("ArrowDown")
+    tab.press("ArrowUp")
+    tab.press("ArrowRight")
+    assert tab.tell("document.querySelector('#fact svg.map .cursor').getAttribute('visibility')") == "visible"
+    tab.tell("document.querySelector('#fact .table-behind summary').click()")
+    tab.wait("document.querySelector('#fact .table-behind tbody tr')")
+    if rows[-1] != rows[0]:
+        tab.tell(f"document.querySelector('[data-fact={json.dumps(rows[0])}]').click()")
+        tab.wait(f"document.querySelector('.fact.here').dataset.fact === {json.dumps(rows[0])}")
+        tab.tell("history.back()")
+        tab.wait(f"new URLSearchParams(location.hash.slice(1)).get('fact') === {json.dumps(rows[-1])}")
+    assert (tab.problems, tab.requests) == ([], [])
+
+
+def test_every_control_stays_at_home(tab: Browser, shape: Shape) -> None:
+    show(tab, shape)
+    tab.tell(QUIET)
+    for act in (CLICK_ALL, CHOOSE_ALL, "document.querySelectorAll('a[href]').forEach((one) => one.click())"):
+        tab.tell(act)
+    tab.tell("new Promise((then) => setTimeout(then, 200))")
+    assert (tab.requests, tab.windows, tab.problems, tab.tell("asked")) == ([], [], [], [])
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is in a checkout alone")
+def test_axe_finds_nothing_serious_in_any_shape(tab: Browser, shape: Shape) -> None:
+    tab.look(390, 844, "dark")
+    show(tab, shape)
+    tab.tell(AXE.read_text(encoding="utf-8") + "; 0")
+    found = tab.tell(
+        "axe.run({resultTypes: ['violations']}).then((all) => all.violations.map((one) => "
+        "[one.impact, one.id, one.nodes.map((node) => node.html.slice(0, 200))]))"
+    )
+    assert [one for one in found if one[0] in ("serious", "critical")] == []
+    tab.problems.clear()
+
+
+def test_on_paper_nothing_is_wider_or_higher_than_a_page(tab: Browser, shape: Shape) -> None:
+    show(tab, shape)
+    tab.look(*PAPER, media="print")
+    tab.tell("window.dispatchEvent(new Event('beforeprint'))")
+    tab.tell("new Promise((then) => setTimeout(then, 300))")
+    told = tab.tell(DRAWN)
+    assert len(told) > 2
+    for one in told:
+        assert one["inside"] == "avoid", one
+        assert one["height"] <= PAPER[1], one
+        assert one["right"] <= PAPER[0] + 1, one
+    tab.tell("window.dispatchEvent(new Event('afterprint'))")
+
+
+def test_without_scripts_each_shape_says_what_is_missing(tab: Browser, shape: Shape) -> None:
+    tab.scripts("off")
+    try:
+        tab._ask("Page.navigate", {"url": shape.page.as_uri()})
+        tab.wait("document.querySelector('noscript p')?.offsetHeight")
+        assert "maps and curves" in tab.tell("document.querySelector('noscript').innerText")
+        assert len(tab.tell("document.getElementById('methods').innerText")) > 200
+    finally:
+        tab.scripts("on")
