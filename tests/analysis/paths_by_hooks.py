@@ -63,13 +63,12 @@ def four_passes(llama, sender, group, positions, frozen, norms):
         hooks.append((written, put_sender))
     streams = {}
 
-    def remember(x, hook):
-        streams[hook.name] = x.clone()
-        return x
+    def remember(name):
+        return name, lambda x, hook: streams.__setitem__(name, x.clone())
 
-    hooks += [(f"blocks.{layer}.hook_{part}", remember) for layer in range(L) for part in ("resid_pre", "resid_mid")]
-    hooks.append((f"blocks.{L - 1}.hook_resid_post", remember))
-    with torch.no_grad():
+    reads = [remember(f"blocks.{layer}.hook_{part}") for layer in range(L) for part in ("resid_pre", "resid_mid")]
+    reads.append(remember(f"blocks.{L - 1}.hook_resid_post"))
+    with torch.no_grad(), llama.hooks(fwd_hooks=reads):
         run_hooked(llama, CLEAN, hooks)
     # pass 4: receivers read what was recorded; everything after them runs
     final, inputs = [], {}
