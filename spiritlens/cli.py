@@ -54,13 +54,14 @@ def trace(
     settings, chosen, lens = _begun(settings, facts, out, tflops, (model, dtype, device))
     place = RunFolder(out, mine, accept_versions)
 
-    from spiritlens.studies.cost import study_cost
+    from spiritlens.studies.cost import study_cost, study_memory
     from spiritlens.studies.shard import study_shard
     from spiritlens.studies.study import study
 
     if dry_run:
         costs = study_cost(lens, settings, chosen, tflops=tflops, protocol=protocol)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
+        print(f"All together:\n{study_memory(costs, twins=settings.twins)}")
         return
     if mine.of > 1:
         print(*study_shard(lens, place, settings, chosen, protocol=protocol), sep="\n")

@@ -27,10 +27,8 @@ def full_length_cells(
     """Cells, noise samples and values ``[cell sample metric]`` of each piece; `programs` by cell."""
     base, samples = runs["base"], n_samples(runs)
     n_positions = base.tokens.shape[1]
-    itemsize = torch.finfo(model.dtype).bits // 8
-    per_row = itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
     moved, chosen = list(programs), torch.arange(samples, device=model.device)
-    per_piece = max(1, budget // (per_row * samples))
+    per_piece = whole_rows_at_once(model, n_positions, samples, budget)
     for first in range(0, len(moved), per_piece):
         cells = moved[first : first + per_piece]
         rows = len(cells) * samples
@@ -41,6 +39,13 @@ def full_length_cells(
         with torch.no_grad(), model.hooked(hooks):
             logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
         yield cells, chosen, score(logits).reshape(len(cells), samples, -1)
+
+
+def whole_rows_at_once(model: LensModel, n_positions: int, samples: int, budget: int) -> int:
+    """Cells, each of all samples, that go together as whole sequences."""
+    itemsize = torch.finfo(model.dtype).bits // 8
+    per_row = itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
+    return max(1, budget // (per_row * samples))
 
 
 def cell_hooks(programs: Sequence[Program], runs: RecordedPair, samples: Tensor) -> list[tuple[str, HookFunction]]:
