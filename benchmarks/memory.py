@@ -3,7 +3,7 @@
     python benchmarks/memory.py                       # the embedded model, random checkpoints of 0.5 and 2.1 GB
     python benchmarks/memory.py --sizes embedded half
 
-Each line is a process of its own: it loads the model, tells the memory of a trace (`sl.tracing.estimate_cost`), runs it,
+Each line is a process of its own: it loads the model, tells a trace's memory (`sl.tracing.estimate_cost`), runs it,
 and reads the highest resident memory since the telling (VmHWM). *told ÷ measured* counts everything, Python and
 libraries included, which the process measured when it told; *peak ÷ (weights + told)* leaves these out of both sides.
 Checkpoints are written to a temporary folder, one at a time, in the layout that `sl.load` takes. Linux only.

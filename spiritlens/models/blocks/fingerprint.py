@@ -24,8 +24,8 @@ from spiritlens.models.blocks.placed_hooks import is_foreign
 
 FILL = ".IGNORE"
 """The value that hides later positions: the least number of a dtype, and that one is the default of the moment."""
-PIECE = 2**22
-"""Bytes of a tensor that are read at a time."""
+PIECE = 2**20
+"""Bytes of a tensor that each thread reads at a time."""
 DEPTH = 5
 """How deep the values that a hook holds are followed."""
 

@@ -135,9 +135,9 @@ class ColumnRunner:
             changed = self._own_positions(layer, [new_rows[row] for row in members], positions, samples)
             places = [axis.index(position) for position in positions]
             index = (
-                torch.tensor(members)[:, None, None],
-                torch.arange(len(samples))[None, :, None],
-                torch.tensor(places),
+                torch.tensor(members, device=result.device)[:, None, None],
+                torch.arange(len(samples), device=result.device)[None, :, None],
+                torch.tensor(places, device=result.device),
             )
             result[index] = changed
         return result

@@ -23,7 +23,7 @@ def full_length_cells(
     score: Score,
     n_readouts: int,
     budget: int,
-) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+) -> Iterator[tuple[Sequence[int], range, Tensor]]:
     """Cells, noise samples and values ``[cell sample metric]`` of each piece; `programs` by cell."""
     base, samples = runs["base"], n_samples(runs)
     n_positions = base.tokens.shape[1]
@@ -38,7 +38,7 @@ def full_length_cells(
             hooks.insert(0, (hook_name("embed", 0), _constant(embeddings)))
         with torch.no_grad(), model.hooked(hooks):
             logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
-        yield cells, chosen, score(logits).reshape(len(cells), samples, -1)
+        yield cells, range(samples), score(logits).reshape(len(cells), samples, -1)
 
 
 def whole_rows_at_once(model: LensModel, n_positions: int, samples: int, budget: int) -> int:

@@ -93,8 +93,9 @@ class Sweep:
         while budget is not None:
             try:
                 for cells, of_samples, found in self._pieces(model, runs, score, budget):
-                    values[torch.tensor(cells)[:, None], of_samples[None, :].cpu()] = found.to(values.dtype)
-                    finished = {(cell, sample) for cell in cells for sample in of_samples.tolist()} - done
+                    where = torch.tensor(cells, device=values.device)
+                    values[where, of_samples.start : of_samples.stop] = found.to(values.dtype)
+                    finished = {(cell, sample) for cell in cells for sample in of_samples} - done
                     done |= finished
                     advance(len(finished))
                 break
@@ -106,7 +107,7 @@ class Sweep:
 
     def _pieces(
         self, model: LensModel, runs: RecordedPair, score: Score, budget: int
-    ) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+    ) -> Iterator[tuple[Sequence[int], range, Tensor]]:
         """Cells, noise samples and values ``[cell sample metric]`` of each piece that fits the budget."""
         if self.whole_sequences:
             moved = {cell: program for cell, program in enumerate(self.programs) if cell not in set(self.unmoved)}
@@ -198,19 +199,19 @@ def bytes_per_row(model: LensModel, suffix: int, n_positions: int, n_readouts: i
 
 def _swept_cells(
     engine: ColumnRunner, plan: Plan, score: Score, budget: int
-) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+) -> Iterator[tuple[Sequence[int], range, Tensor]]:
     """Cells, noise samples and values ``[cell sample metric]`` of each piece that fits the budget."""
     device, samples = engine.model.device, n_samples(engine.runs)
     for column in plan.columns:
         parts, per_piece = divided(engine.model, plan, column, samples, engine.n_readouts, budget)
         for part in parts:
             for first in range(0, samples, per_piece):
-                chosen = torch.arange(first, min(samples, first + per_piece), device=device)
-                final = engine.column(part, chosen)
+                held = range(first, min(samples, first + per_piece))
+                final = engine.column(part, torch.arange(held.start, held.stop, device=device))
                 flat = final.flatten(0, 1)
                 pieces = flat.tensor_split(-(-len(flat) // READ_AT_ONCE))
                 found = as_rows(torch.cat([score(engine.model.logits(piece)) for piece in pieces]), final)
-                yield part.cells, chosen, found[list(part.rows)]
+                yield part.cells, held, found[torch.tensor(part.rows, device=found.device)]
 
 
 def divided(

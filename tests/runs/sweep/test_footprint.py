@@ -14,13 +14,15 @@ from spiritlens.runs.sweep.recorded import RunPair
 from spiritlens.runs.sweep.sweep import plan_sweep
 
 LAYERS, SAMPLES, SMALL = 3, 4, 2**18
-KINDS = {"plain": {}, "grouped": {"n_kv_heads": 2}, "large vocabulary": {"d_vocab": 9000}}
 
 
-@pytest.fixture(scope="module", params=[(kind, dtype) for kind in KINDS for dtype in (torch.float32, torch.bfloat16)])
+SHAPES = (({}, torch.float32), ({"n_kv_heads": 2}, torch.bfloat16), ({"d_vocab": 9000}, torch.bfloat16))
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=["plain", "grouped", "large vocabulary"])
 def model(request):
-    kind, dtype = request.param
-    shape = {"d_model": 64, "n_heads": 8, "d_mlp": 160, "d_vocab": 300} | KINDS[kind]
+    own, dtype = request.param
+    shape = {"d_model": 64, "n_heads": 8, "d_mlp": 160, "d_vocab": 300} | own
     return random_lens_model(random_config(n_layers=LAYERS, **shape), dtype=dtype)
 
 
