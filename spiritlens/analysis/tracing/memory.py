@@ -15,7 +15,7 @@ memory that is free now, and the budget that lets them. Told for the prompt that
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -49,16 +49,16 @@ class Memory:
     recorded: int
     rows: int
     results: int
-    process: int
+    process: int = field(compare=False)  # what differs from moment to moment makes no other cost
     values: int
     """Cells × metrics of all prompts: what a page shows of them."""
     batch: Batch
     """What goes together by the lens's budget."""
     whole: int
     """Rows that would go together if none were split."""
-    free: int | None = None
+    free: int | None = field(default=None, compare=False)
     """Bytes of the device that are free now; None where nobody says."""
-    fits: Batch | None = None
+    fits: Batch | None = field(default=None, compare=False)
     """The largest batch that fits into what is free; None where nobody says, or not one row does."""
     page: int = 0
 
