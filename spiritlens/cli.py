@@ -50,10 +50,11 @@ def trace(
     mine, workers = shard_of_environment() if shard is None else parsed_shard(shard), workers.checked()
     settings, chosen = _begun(settings, source, out, tflops)
     if dry_run:
-        from spiritlens.studies.cost import study_cost
+        from spiritlens.studies.cost import study_cost, study_memory
 
         costs = study_cost(source.load_lens(), settings, chosen, tflops=tflops, protocol=protocol)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
+        print(f"All together:\n{study_memory(costs, twins=settings.twins)}")
         return
 
     from spiritlens.studies.workers.handing_over import hand_over

@@ -155,9 +155,12 @@ def test_a_dry_run_asks_the_cost_of_the_same_settings(
         "study_cost",
         lambda lens, settings, facts, tflops, protocol: {lens: (settings.n_facts, len(facts), tflops, protocol)},
     )
-    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--dry-run", "--n-facts", "3", "--tflops", "2"])
+    monkeypatch.setattr(cost, "study_memory", lambda costs, twins: (len(costs), twins))
+    options = ("--n-facts", "3", "--tflops", "2", "--twins", "1")
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--dry-run", *options])
     cli.main()
-    assert capsys.readouterr().out == f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0, 'own')\n"
+    told = f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0, 'own')\nAll together:\n(1, 1)\n"
+    assert capsys.readouterr().out == told
 
 
 def test_what_is_asked_for_reaches_the_table_of_sensitivity(

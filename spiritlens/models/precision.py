@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+VOCAB_CHUNK = 8192
+"""Columns of an unembedding that are widened to float32 at a time, so that no second copy of it is ever held."""
+
 
 def widened(values: Tensor) -> Tensor:
     """The values in float32 at least."""

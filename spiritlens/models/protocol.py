@@ -33,6 +33,9 @@ from torch import Tensor
 HookFunction: TypeAlias = Callable[[Tensor], Tensor]
 NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
 
+PREFIX_TO_SHARE = 8
+"""A prefix of at least so many times a row's own positions is not copied for every row of a suffix step."""
+
 
 @dataclass(frozen=True, eq=False)
 class CachedPrefix:

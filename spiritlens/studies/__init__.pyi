@@ -3,6 +3,7 @@ from spiritlens.runs.own_answers import own_answers as own_answers
 from spiritlens.studies.cells import FourCells as FourCells
 from spiritlens.studies.cells import KnownCell as KnownCell
 from spiritlens.studies.cost import study_cost as study_cost
+from spiritlens.studies.cost import study_memory as study_memory
 from spiritlens.studies.doses import StudyDose as StudyDose
 from spiritlens.studies.floors import Floors as Floors
 from spiritlens.studies.marker_effect import MarkerEffect as MarkerEffect

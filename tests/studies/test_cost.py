@@ -41,3 +41,14 @@ def test_the_cost_holds_the_seed_protocol_where_it_is_asked_for(lens: "sl.Lens",
     assert {name: cost.prompts for name, cost in costs.items()} == {"by role": 2, "seed protocol": 2}
     with pytest.raises(ValueError, match="protocol='theirs'"):
         sl.studies.study_cost(lens, protocol="theirs")
+
+
+def test_the_memory_of_a_study_is_its_largest_trace_and_its_page(lens: "sl.Lens", facts: tuple["sl.Fact", ...]) -> None:
+    costs = sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=1, **PLAIN_STUDY), facts[:1], protocol="seed")
+    found, held = sl.studies.study_memory(costs), [cost.memory for cost in costs.values()]
+    assert found.recorded + found.rows == max(memory.recorded + memory.rows for memory in held)
+    assert found.results == sum(memory.results for memory in held)
+    assert found.page > found.values * 20 > 0
+    assert sl.studies.study_memory(costs, twins=2).weights == 2 * found.weights
+    with pytest.raises(ValueError, match="twins=-1"):
+        sl.studies.study_memory(costs, twins=-1)

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-import numpy as np
-
 from spiritlens.analysis.grid.grid import Draws, Grid, drawn
 from spiritlens.analysis.tracing.grid import trace_grid
+from spiritlens.analysis.tracing.memory import Memory, told_memory
 from spiritlens.analysis.tracing.one_prompt import cells_of
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.arguments import number, told_keywords
@@ -30,7 +29,7 @@ from spiritlens.runs.sweep.plan import Plan, make_plan
 
 @dataclass(frozen=True)
 class Cost:
-    """Counts and FLOPs of a trace; bytes of its largest prompt at once."""
+    """Counts and FLOPs of a trace, and the memory that it takes."""
 
     prompts: int
     cells: int
@@ -39,9 +38,8 @@ class Cost:
     token_layers: int
     flops: float
     naive_flops: float
-    cached_bytes: int
-    row_bytes: int
     tflops: float
+    memory: Memory
 
     @property
     def hours(self) -> float:
@@ -55,9 +53,8 @@ class Cost:
                 f"{self.token_layers:,} token-layers, {self.flops / 1e12:,.3g} TFLOP "
                 f"(a pass per cell would be {self.naive_flops / 1e12:,.3g} TFLOP, "
                 f"{self.naive_flops / max(self.flops, 1):.1f} ×)",
-                f"memory: {self.cached_bytes / 2**30:.3g} GiB of recorded runs, "
-                f"{self.row_bytes / 2**30:.3g} GiB of rows if none are split",
                 f"{self.hours:.3g} hours at {self.tflops:g} TFLOP/s",
+                repr(self.memory),
             ]
         )
 
@@ -74,20 +71,25 @@ def estimate_cost(
     """Price a trace by `causal_trace` of the same prompts, grid and samples; `tflops` is the rate in 10¹² FLOP per
     second that the machine sustains.
 
-    The count is this project's own. Returns cells, token-layers, FLOPs, bytes of memory and hours.
+    The count is this project's own. Returns cells, token-layers, FLOPs and hours, and the `memory` at its peak
+    (`spiritlens.analysis.tracing.memory`): bytes of each kind, and the largest batch that fits.
     Raises ValueError for prompts, grids or rates that `causal_trace` would refuse.
     """
     prompts = given_prompts(given_lens(lens), prompts)
     settings = TraceSettings(trace_grid(lens.backend, grid), draws=drawn(samples))
     tflops = number("tflops", tflops, above=0, below=inf)
     shape = shape_of(lens.backend)
-    each = [_cost_of(shape, prompt, settings, tflops) for prompt in prompts]
-    sums = {
-        name: sum(getattr(cost, name) for cost in each)
-        for name in ("prompts", "cells", "exact_cells", "token_layers", "flops", "naive_flops")
-    }
-    largest = {name: max(getattr(cost, name) for cost in each) for name in ("cached_bytes", "row_bytes")}
-    return Cost(**sums, **largest, tflops=tflops)
+    each = [_counts_of(shape, prompt, settings) for prompt in prompts]
+    return Cost(
+        prompts=len(prompts),
+        cells=sum(counts.cells for counts in each),
+        exact_cells=sum(counts.exact_cells for counts in each),
+        token_layers=sum(counts.token_layers for counts in each),
+        flops=sum(counts.flops for counts in each),
+        naive_flops=sum(counts.naive_flops for counts in each),
+        tflops=tflops,
+        memory=told_memory(lens, prompts, settings),
+    )
 
 
 def plan_of(prompt: Prompt, settings: TraceSettings) -> Plan:
@@ -102,20 +104,25 @@ def plan_of(prompt: Prompt, settings: TraceSettings) -> Plan:
     )
 
 
-def _cost_of(shape: ModelShape, prompt: Prompt, settings: TraceSettings, tflops: float) -> Cost:
+@dataclass(frozen=True)
+class _Counts:
+    """What one prompt's grid runs."""
+
+    cells: int
+    exact_cells: int
+    token_layers: int
+    flops: float
+    naive_flops: float
+
+
+def _counts_of(shape: ModelShape, prompt: Prompt, settings: TraceSettings) -> _Counts:
     plan, n_readouts, samples = plan_of(prompt, settings), len(prompt.answer_ids), settings.draws.samples
     n_cells, positions = len(plan.programs), plan.n_positions
     one_pass = positions * shape.n_layers * shape.block_flops((positions + 1) / 2) + n_readouts * shape.readout_flops
-    per_token = 4 * shape.d_model + 2 * shape.n_kv_heads * shape.d_head
-    widest = [column.most_rows * samples * (positions - column.start) for column in plan.columns]
-    return Cost(
-        prompts=1,
+    return _Counts(
         cells=n_cells,
         exact_cells=len(plan.unmoved),
         token_layers=plan.token_layers(samples),
         flops=plan_flops(shape, plan, samples, n_readouts) + (1 + samples) * one_pass,
         naive_flops=n_cells * samples * one_pass,
-        cached_bytes=int((1 + samples) * positions * shape.n_layers * per_token * shape.itemsize),
-        row_bytes=int(np.max(widest, initial=0) * (8 * shape.d_model + 3 * shape.d_mlp) * shape.itemsize),
-        tflops=tflops,
     )

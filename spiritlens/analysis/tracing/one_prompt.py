@@ -20,11 +20,12 @@ from spiritlens.analysis.grid.sites import GridSites
 from spiritlens.analysis.tracing.grid import TraceGrid
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.models.lens import Lens
+from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RunPair
-from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
+from spiritlens.runs.sweep.sweep import Sweep, SweepResult, plan_sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +98,20 @@ def _swept(
     tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=model.device)
     embeddings = settings.corrupted(lens, prompt, scorer.forced)
     denoising = settings.grid.direction == "denoising"
-    suffix = tuple(range(min(settings.positions(prompt)), len(prompt.ids)))
-    nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
     pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
-    first, whole = pair.first_changed(model), len(cells.programs)
-    canary = canary_programs(settings.grid.components, model.n_layers, range(first, tokens.shape[1]), prompt.id)
-    programs = [*cells.programs, nothing, *canary]
-    sweep = plan_sweep(model, programs, tokens.shape[1], first, scorer.n_readouts, always=range(whole, len(programs)))
+    sweep = planned(model, prompt, settings, cells, first=pair.first_changed(model), n_readouts=scorer.n_readouts)
     runs = pair.record(model, sweep.names, sweep.n_readouts)
     scored = scorer.with_clean(runs["source" if denoising else "base"].logits)
     return sweep.run(model, runs, scored, memory_budget=lens.memory_budget, advance=advance)
+
+
+def planned(
+    model: LensModel, prompt: Prompt, settings: TraceSettings, cells: TraceCells, *, first: int, n_readouts: int
+) -> Sweep:
+    """The sweep of the cells, of one that patches nothing, and of the canary; runs differ from position `first` on."""
+    n_positions, whole = len(prompt.ids) + n_readouts - 1, len(cells.programs)
+    suffix = tuple(range(min(settings.positions(prompt)), len(prompt.ids)))
+    nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
+    canary = canary_programs(settings.grid.components, model.n_layers, range(first, n_positions), prompt.id)
+    programs = [*cells.programs, nothing, *canary]
+    return plan_sweep(model, programs, n_positions, first, n_readouts, always=range(whole, len(programs)))

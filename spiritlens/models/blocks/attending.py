@@ -17,8 +17,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-PREFIX_TO_SHARE = 8
-"""A prefix of at least so many times the rows' own positions is not copied for every row."""
+from spiritlens.models.protocol import PREFIX_TO_SHARE
 
 
 @dataclass(frozen=True, eq=False)

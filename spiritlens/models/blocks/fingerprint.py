@@ -26,6 +26,8 @@ FILL = ".IGNORE"
 """The value that hides later positions: the least number of a dtype, and that one is the default of the moment."""
 INNER = "._original_component"
 """What a bridge puts into the names of the modules that it wraps."""
+PIECE = 2**20
+"""Bytes of a tensor that each thread reads at a time."""
 DEPTH = 5
 """How deep the values that a hook holds are followed."""
 
@@ -127,5 +129,8 @@ def _functions(module: nn.Module) -> Iterator[Callable[..., Any]]:
 
 def _tensor_digest(name: str, tensor: torch.Tensor) -> bytes:
     digest = hashlib.sha256(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-    digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    whole = tensor.detach() if tensor.ndim else tensor.detach()[None]
+    rows = max(1, PIECE * len(whole) // max(1, whole.nbytes))
+    for piece in torch.split(whole, rows):  # never a second copy of a large matrix, of which each thread has one
+        digest.update(piece.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.digest()

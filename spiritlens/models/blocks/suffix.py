@@ -15,10 +15,7 @@ from torch import Tensor, nn
 
 from spiritlens.models.blocks.attending import CachedKeys, attend
 from spiritlens.models.blocks.weights import AttentionWeights, Linear, MLPWeights, Norm
-from spiritlens.models.precision import widened
-
-VOCAB_CHUNK = 8192
-"""Columns of the unembedding that are widened to float32 at a time, so that no second copy of it is ever held."""
+from spiritlens.models.precision import VOCAB_CHUNK, widened
 
 
 def hooks_live(module: nn.Module) -> bool:

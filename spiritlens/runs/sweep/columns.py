@@ -24,6 +24,11 @@ TOKENS_AT_ONCE = 1024
 """Tokens that a block takes at a time on a CPU: many enough for the matrix products, few enough for the cache."""
 
 
+def rows_at_once(most_rows: int, samples: int, suffix: int, on_cpu: bool) -> int:
+    """Rows that a block takes at a time, each of all samples: on a GPU all of them."""
+    return max(1, round(TOKENS_AT_ONCE / (samples * suffix))) if on_cpu else most_rows
+
+
 @dataclass(frozen=True, eq=False)
 class ColumnRunner:
     """Runs columns against recorded runs."""
@@ -38,9 +43,7 @@ class ColumnRunner:
         """Residuals at the read-outs after the last block, ``[row sample readout d_model]``."""
         rows: Tensor | None = None
         suffix = range(column.start, self.n_positions)
-        at_once = column.most_rows
-        if samples.device.type == "cpu":
-            at_once = max(1, round(TOKENS_AT_ONCE / (len(samples) * len(suffix))))
+        at_once = rows_at_once(column.most_rows, len(samples), len(suffix), samples.device.type == "cpu")
         shape = (column.most_rows, len(samples), len(suffix), self.model.d_model)
         buffers = [torch.empty(shape, dtype=self.model.dtype, device=self.model.device) for _ in range(2)]
         for layer, plan in column.layers:
@@ -57,7 +60,7 @@ class ColumnRunner:
             rows = after
         if rows is None:
             raise ValueError("a column without rows cannot run; plan its cells with make_plan")
-        return rows
+        return rows.contiguous()  # a view would hold the buffer while the next column runs
 
     def _whole(
         self,
@@ -132,9 +135,9 @@ class ColumnRunner:
             changed = self._own_positions(layer, [new_rows[row] for row in members], positions, samples)
             places = [axis.index(position) for position in positions]
             index = (
-                torch.tensor(members)[:, None, None],
-                torch.arange(len(samples))[None, :, None],
-                torch.tensor(places),
+                torch.tensor(members, device=result.device)[:, None, None],
+                torch.arange(len(samples), device=result.device)[None, :, None],
+                torch.tensor(places, device=result.device),
             )
             result[index] = changed
         return result

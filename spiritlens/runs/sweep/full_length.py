@@ -23,14 +23,12 @@ def full_length_cells(
     score: Score,
     n_readouts: int,
     budget: int,
-) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+) -> Iterator[tuple[Sequence[int], range, Tensor]]:
     """Cells, noise samples and values ``[cell sample metric]`` of each piece; `programs` by cell."""
     base, samples = runs["base"], n_samples(runs)
     n_positions = base.tokens.shape[1]
-    itemsize = torch.finfo(model.dtype).bits // 8
-    per_row = itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
     moved, chosen = list(programs), torch.arange(samples, device=model.device)
-    per_piece = max(1, budget // (per_row * samples))
+    per_piece = whole_rows_at_once(model, n_positions, samples, budget)
     for first in range(0, len(moved), per_piece):
         cells = moved[first : first + per_piece]
         rows = len(cells) * samples
@@ -40,7 +38,14 @@ def full_length_cells(
             hooks.insert(0, (hook_name("embed", 0), _constant(embeddings)))
         with torch.no_grad(), model.hooked(hooks):
             logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
-        yield cells, chosen, score(logits).reshape(len(cells), samples, -1)
+        yield cells, range(samples), score(logits).reshape(len(cells), samples, -1)
+
+
+def whole_rows_at_once(model: LensModel, n_positions: int, samples: int, budget: int) -> int:
+    """Cells, each of all samples, that go together as whole sequences."""
+    itemsize = torch.finfo(model.dtype).bits // 8
+    per_row = itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
+    return max(1, budget // (per_row * samples))
 
 
 def cell_hooks(programs: Sequence[Program], runs: RecordedPair, samples: Tensor) -> list[tuple[str, HookFunction]]:

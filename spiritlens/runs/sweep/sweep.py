@@ -27,7 +27,7 @@ from spiritlens.models.protocol import LensModel
 from spiritlens.runs.sweep.columns import ColumnRunner
 from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source
 from spiritlens.runs.sweep.memory import halved, ran_out_of_memory
-from spiritlens.runs.sweep.plan import Plan, Program, Which, make_plan, split_column
+from spiritlens.runs.sweep.plan import Column, Plan, Program, Which, make_plan, split_column
 from spiritlens.runs.sweep.recorded import RecordedPair, Score, as_rows, n_samples
 
 SUFFIX_COMPONENTS = ("resid_pre", *KEY_VALUE_COMPONENTS)
@@ -88,13 +88,14 @@ class Sweep:
         values = base_score[base.of_samples(torch.arange(n_samples(runs), device=base_score.device))]
         values = values[None].repeat(len(self.programs), 1, 1)
         budget: int | None = resolved_memory_budget(model.device, memory_budget)
-        least, most = self._row_bytes(model, n_samples(runs))
+        least, most = self.row_bytes(model, n_samples(runs))
         done: set[tuple[int, int]] = set()
         while budget is not None:
             try:
                 for cells, of_samples, found in self._pieces(model, runs, score, budget):
-                    values[torch.tensor(cells)[:, None], of_samples[None, :].cpu()] = found.to(values.dtype)
-                    finished = {(cell, sample) for cell in cells for sample in of_samples.tolist()} - done
+                    where = torch.tensor(cells, device=values.device)
+                    values[where, of_samples.start : of_samples.stop] = found.to(values.dtype)
+                    finished = {(cell, sample) for cell in cells for sample in of_samples} - done
                     done |= finished
                     advance(len(finished))
                 break
@@ -106,7 +107,7 @@ class Sweep:
 
     def _pieces(
         self, model: LensModel, runs: RecordedPair, score: Score, budget: int
-    ) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+    ) -> Iterator[tuple[Sequence[int], range, Tensor]]:
         """Cells, noise samples and values ``[cell sample metric]`` of each piece that fits the budget."""
         if self.whole_sequences:
             moved = {cell: program for cell, program in enumerate(self.programs) if cell not in set(self.unmoved)}
@@ -114,7 +115,7 @@ class Sweep:
         engine = ColumnRunner(model, runs, self.plan.n_positions, self.n_readouts)
         return _swept_cells(engine, self.plan, score, budget)
 
-    def _row_bytes(self, model: LensModel, samples: int) -> tuple[int, int]:
+    def row_bytes(self, model: LensModel, samples: int) -> tuple[int, int]:
         """Bytes of the smallest row, and of the most rows that go together without a budget."""
         length = self.plan.n_positions
         if self.whole_sequences or not self.plan.columns:
@@ -198,18 +199,26 @@ def bytes_per_row(model: LensModel, suffix: int, n_positions: int, n_readouts: i
 
 def _swept_cells(
     engine: ColumnRunner, plan: Plan, score: Score, budget: int
-) -> Iterator[tuple[Sequence[int], Tensor, Tensor]]:
+) -> Iterator[tuple[Sequence[int], range, Tensor]]:
     """Cells, noise samples and values ``[cell sample metric]`` of each piece that fits the budget."""
     device, samples = engine.model.device, n_samples(engine.runs)
     for column in plan.columns:
-        suffix = plan.n_positions - column.start
-        most = max(1, budget // bytes_per_row(engine.model, suffix, plan.n_positions, engine.n_readouts))
-        per_piece = max(1, min(samples, most // max(1, column.most_rows)))
-        for part in split_column(column, plan.programs, plan.n_layers, most):
+        parts, per_piece = divided(engine.model, plan, column, samples, engine.n_readouts, budget)
+        for part in parts:
             for first in range(0, samples, per_piece):
-                chosen = torch.arange(first, min(samples, first + per_piece), device=device)
-                final = engine.column(part, chosen)
+                held = range(first, min(samples, first + per_piece))
+                final = engine.column(part, torch.arange(held.start, held.stop, device=device))
                 flat = final.flatten(0, 1)
                 pieces = flat.tensor_split(-(-len(flat) // READ_AT_ONCE))
                 found = as_rows(torch.cat([score(engine.model.logits(piece)) for piece in pieces]), final)
-                yield part.cells, chosen, found[list(part.rows)]
+                yield part.cells, held, found[torch.tensor(part.rows, device=found.device)]
+
+
+def divided(
+    model: LensModel, plan: Plan, column: Column, samples: int, n_readouts: int, budget: int
+) -> tuple[tuple[Column, ...], int]:
+    """A column in parts of which each fits the budget, and the noise samples that go together."""
+    suffix = plan.n_positions - column.start
+    most = max(1, budget // bytes_per_row(model, suffix, plan.n_positions, n_readouts))
+    together = max(1, min(samples, most // max(1, column.most_rows)))
+    return split_column(column, plan.programs, plan.n_layers, most), together

@@ -245,6 +245,9 @@ def _costs(bench: Bench) -> Iterator[Odd]:
     )
     yield error("study_cost", "n_facts=0", lambda: cost(None, sl.studies.StudySettings(n_facts=0)), "n_facts=0", "≥ 1")
     yield error("study_cost", "a text", lambda: cost(bench.lens, facts="embedded"), "facts=", "expected several")
+    memory = sl.studies.study_memory
+    for value in ({}, None, {"by role": 5}, "by role"):
+        yield error("study_memory", f"costs={value!r}", lambda v=value: memory(v), "costs=", "study_cost")
 
 
 def _asked(bench: Bench) -> Iterator[Odd]:

@@ -1,0 +1,33 @@
+"""Memory as this machine tells it: what the process holds, and what is free on a device."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+STATUS, MEMORY = Path("/proc/self/status"), Path("/proc/meminfo")
+
+
+def resident() -> int | None:
+    """Bytes that the process holds in memory, mapped files that it touched included; None where nobody says (only Linux
+    does)."""
+    return _field(STATUS, "VmRSS")
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes of a device's memory that are free now; None where nobody says."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return _field(MEMORY, "MemAvailable") if device.type == "cpu" else None
+
+
+def _field(path: Path, name: str) -> int | None:
+    """A field of one of Linux's tables, which tell KiB."""
+    if sys.platform != "linux":
+        return None
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split() for line in lines if line.startswith(f"{name}:")]
+    return int(found[0][1]) * 1024 if found else None

@@ -1,0 +1,217 @@
+"""What a sweep holds in memory, told from shapes before it runs: recorded runs, and rows with all that is made of them.
+
+Only what is alive at the same moment counts, so each sum below is one moment of the code that it is named after, and
+the largest is told:
+
+1. *Recording* (`_recorded`): the activations that the plan reads, of both runs, stay until the prompt is finished.
+   While the last of them are made, the model's own block works on all runs at once (`_recording`).
+2. *Rows* (`_column`): two buffers of a column's rows; what one block makes of the rows that go through it together
+   (on a CPU a few, on a GPU all); rows that part inside the block; logits at the read-outs, some rows at a time.
+
+Bytes are those of tensors. What an allocator keeps beside them, and what a kernel takes inside, is not told here.
+Units: widths are numbers per token, times the model's `itemsize`; logits take `READ_OUT` bytes a number.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from spiritlens.components import COMPONENTS, HEAD_COMPONENTS, KEY_VALUE_COMPONENTS, hook_name
+from spiritlens.models.precision import VOCAB_CHUNK
+from spiritlens.models.protocol import PREFIX_TO_SHARE, LensModel
+from spiritlens.runs.sweep.columns import rows_at_once
+from spiritlens.runs.sweep.cost import ModelShape, shape_of
+from spiritlens.runs.sweep.full_length import whole_rows_at_once
+from spiritlens.runs.sweep.plan import Action, Column, LayerPlan, Plan, Which
+from spiritlens.runs.sweep.sweep import READ_AT_ONCE, Sweep, divided
+
+READ_OUT = 4
+"""Bytes of a logit: float32; float64 models have 8."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of one prompt's sweep: `recorded` all the time, `recording` and `rows` one after the other beside it.
+
+    `largest_batch` is how many rows (cells × noise samples) go together in the widest column.
+    """
+
+    recorded: int
+    recording: int
+    rows: int
+    largest_batch: int
+    whole_batch: int
+    """Rows of that column if none were split."""
+
+    @property
+    def peak(self) -> int:
+        """The most that is held at once."""
+        return self.recorded + max(self.recording, self.rows)
+
+
+def footprint(model: LensModel, sweep: Sweep, runs: Mapping[Which, int], budget: int) -> Footprint:
+    """What a planned sweep takes where its two runs are recorded so many times (`runs`), with a budget for rows."""
+    shape, samples = shape_of(model), max(runs.values())
+    length, readouts = sweep.plan.n_positions, sweep.n_readouts
+    recorded = _recorded(shape, sweep, runs)
+    recording = max(_recording(shape, count * length, count, length, readouts) for count in runs.values())
+    if sweep.whole_sequences:
+        cells = len(sweep.programs) - len(set(sweep.unmoved))
+        together = min(cells, whole_rows_at_once(model, length, samples, budget)) * samples
+        rows = _recording(shape, together * length, together, length, length) + 2 * together * length * shape.d_model
+        return Footprint(recorded, recording, rows, together, cells * samples)
+    on_cpu = model.device.type == "cpu"
+    pieces = [piece for column in sweep.plan.columns for piece in _pieces(model, column, sweep, samples, budget)]
+    rows = max((_column(shape, sweep.plan, part, held, readouts, on_cpu) for part, held in pieces), default=0)
+    batch = max((part.most_rows * held for part, held in pieces), default=0)
+    most = max((column.most_rows for column in sweep.plan.columns), default=0)
+    return Footprint(recorded, recording, rows, batch, most * samples)
+
+
+def _pieces(model: LensModel, column: Column, sweep: Sweep, samples: int, budget: int) -> Iterator[tuple[Column, int]]:
+    """Columns and noise samples that go together, as the sweep divides them."""
+    parts, held = divided(model, sweep.plan, column, samples, sweep.n_readouts, budget)
+    return ((part, held) for part in parts)
+
+
+def _recorded(shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int:
+    """The activations of both runs that the plan reads, their embeddings and their logits."""
+    length, total = sweep.plan.n_positions, 0
+    width = {
+        hook_name(row.name, layer): _width(shape, row.name, length)
+        for layer in range(shape.n_layers)
+        for row in COMPONENTS
+    }
+    for run, count in runs.items():
+        last = hook_name("resid_post", shape.n_layers - 1)
+        numbers = sum(width[name] for name in {*sweep.names[run], last})
+        embeddings = shape.d_model if count > 1 else 0
+        total += count * length * (numbers + embeddings) * shape.itemsize
+        total += count * sweep.n_readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    return total
+
+
+def _width(shape: ModelShape, component: str, length: int) -> int:
+    """Numbers of a component per token."""
+    if component in ("scores", "pattern"):
+        return shape.n_heads * length
+    if component in KEY_VALUE_COMPONENTS:
+        return shape.n_kv_heads * shape.d_head
+    return shape.n_heads * shape.d_head if component in HEAD_COMPONENTS else shape.d_model
+
+
+def _recording(shape: ModelShape, tokens: int, rows: int, length: int, readouts: int) -> int:
+    """The model's own block on whole sequences, or the logits after it.
+
+    In the MLP: gate, up, their activation and product beside the normed and the entering residual. In the attention:
+    scores, masked scores and pattern beside queries, keys, values and z. The logits that `_recorded` counts are made
+    after the blocks.
+    """
+    head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
+    mlp = tokens * (4 * shape.d_mlp + 3 * shape.d_model) * shape.itemsize
+    scores = 3 * rows * shape.n_heads * length**2
+    attention = (scores + tokens * (3 * head + 2 * key_value + 3 * shape.d_model)) * shape.itemsize
+    made = rows * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    return max(mlp - made, attention - made, _logits(shape, rows * readouts) - made)
+
+
+def _logits(shape: ModelShape, rows: int) -> int:
+    """Unembedding so many positions: half-precision models widen a share of the matrix, and join their parts."""
+    logits = rows * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    if shape.itemsize >= READ_OUT:
+        return logits
+    share = min(VOCAB_CHUNK, shape.d_vocab) * shape.d_model * READ_OUT
+    return max(logits + share, 2 * logits) + rows * shape.d_model * READ_OUT
+
+
+def _column(shape: ModelShape, plan: Plan, column: Column, samples: int, readouts: int, on_cpu: bool) -> int:
+    """The most that one column holds at once."""
+    suffix = plan.n_positions - column.start
+    buffer = column.most_rows * samples * suffix * shape.d_model * shape.itemsize
+    at_once = rows_at_once(column.most_rows, samples, suffix, on_cpu)
+    inside = 0
+    for layer, block in column.layers:
+        along = _Along(column.start, suffix, readouts if layer == plan.n_layers - 1 else suffix)
+        through = (_block(shape, along, samples, *chunk) for chunk in _chunks(block, at_once))
+        inside = max(inside, _parting(shape, block, samples, along.axis, plan.n_positions), *through)
+    final = column.most_rows * samples * readouts * shape.d_model * shape.itemsize
+    positions = min(column.most_rows * samples, READ_AT_ONCE) * readouts
+    return max(2 * buffer + inside, final + _logits(shape, positions))
+
+
+@dataclass(frozen=True)
+class _Along:
+    """Positions before a column, in it, and of it that a block computes."""
+
+    start: int
+    suffix: int
+    axis: int
+
+
+def _chunks(block: LayerPlan, at_once: int) -> Iterator[tuple[int, int]]:
+    """Rows that go through a block together, and how often the residuals that enter it are copied: where they are no
+    rows that follow each other, and where they are patched."""
+    for first in range(0, len(block.parents), at_once):
+        parents, actions = block.parents[first : first + at_once], block.actions[first : first + at_once]
+        follow = parents[0] >= 0 and parents == tuple(range(parents[0], parents[0] + len(parents)))
+        patched = any(action.component == "resid_pre" for own in actions for action in own)
+        yield len(parents), (not follow and (parents[0] >= 0 or not patched)) + patched
+
+
+def _block(shape: ModelShape, along: _Along, samples: int, rows: int, copies: int) -> int:
+    """Rows through a whole block: the larger of its attention and its MLP, beside copies of what enters.
+
+    In the attention: the normed residual, queries, keys and values, and what `_attending` holds. In the MLP: attn_out,
+    resid_mid, normed residual, gate, up and output.
+    """
+    head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
+    entering = along.suffix * shape.d_model * copies
+    own = along.suffix * (shape.d_model + 2 * key_value) + along.axis * head
+    mlp = along.axis * (4 * shape.d_model + 2 * shape.d_mlp)
+    prefix = samples * along.start * key_value
+    widest = max(rows * samples * (own + _attending(shape, along)) + prefix, rows * samples * mlp)
+    return (widest + rows * samples * entering) * shape.itemsize
+
+
+def _attending(shape: ModelShape, along: _Along) -> int:
+    """Numbers of one row's attention beside its queries, keys and values.
+
+    Joined: turned queries, keys and values of the whole length, and, as values join, those of the prefix. Shared:
+    turned and scaled queries, and the scores of all keys five times (of the prefix, all, as a pattern, twice by run).
+    """
+    head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
+    length = along.start + along.suffix
+    turning = along.axis * 2 * head
+    turned = along.axis * head * (1 if shape.n_heads == shape.n_kv_heads else 2)
+    if along.start >= PREFIX_TO_SHARE * along.suffix:
+        return max(turning, turned + along.axis * (head + 5 * shape.n_heads * length) + along.suffix * key_value)
+    joined = turned + 2 * length * key_value
+    copied = along.start * key_value if along.start else -length * key_value
+    return max(turning, joined + max(copied, along.axis * head if along.start else 0))
+
+
+def _parting(shape: ModelShape, block: LayerPlan, samples: int, axis: int, n_positions: int) -> int:
+    """Rows that part inside a block: their states behind it, and their own positions through its MLP.
+
+    Those of equal positions go together: z, attn_out, resid_mid, mlp_out, what is gathered of them for the MLP, and the
+    MLP's own.
+    """
+    first, width = n_positions - axis, 6 * shape.d_model + shape.n_heads * shape.d_head + 2 * shape.d_mlp
+    after = len(block.new_rows) * samples * axis * shape.d_model
+    inside = max(
+        (count * samples * places * width for places, count in _groups(block, first)),
+        default=0,
+    )
+    return (after + inside) * shape.itemsize
+
+
+def _groups(block: LayerPlan, first: int) -> Iterable[tuple[int, int]]:
+    """Numbers of positions and of rows, of the rows that part at the same positions from `first` on."""
+    counts: dict[tuple[int, ...], int] = {}
+    for actions in block.new_rows:
+        own = _own(actions, first)
+        counts[own] = counts.get(own, 0) + 1
+    return [(len(own), count) for own, count in counts.items()]
+
+
+def _own(actions: Sequence[Action], first: int) -> tuple[int, ...]:
+    return tuple(sorted({position for action in actions for position in action.positions if position >= first}))

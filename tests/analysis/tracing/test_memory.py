@@ -1,0 +1,93 @@
+"""Memory told before a trace: its parts, what fits, and a fresh process's peak beside it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tracing_lens import TinyLens, spoken_prompt, text_prompt, tiny_lens
+
+from spiritlens.analysis.grid.grid import Draws, Grid
+from spiritlens.analysis.tracing import memory
+from spiritlens.analysis.tracing.cost import estimate_cost
+from spiritlens.analysis.tracing.grid import trace_grid
+from spiritlens.analysis.tracing.memory import Memory, told_memory
+from spiritlens.analysis.tracing.settings import TraceSettings
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def lens():
+    return tiny_lens(n_kv_heads=2)
+
+
+def told(lens, prompts, samples: int = 3) -> Memory:
+    return told_memory(lens, prompts, TraceSettings(trace_grid(lens.backend, Grid()), draws=Draws(samples)))
+
+
+def test_the_prompt_that_takes_most_is_told_and_results_of_all(lens) -> None:
+    short, long = told(lens, [text_prompt()]), told(lens, [spoken_prompt()])
+    both = told(lens, [text_prompt(), spoken_prompt()])
+    assert (both.recorded, both.rows) == (long.recorded, long.rows)
+    assert long.recorded > short.recorded
+    assert both.results == short.results + long.results
+    assert both.weights == sum(value.nbytes for value in lens.model.parameters())
+    assert estimate_cost(lens, [spoken_prompt()], samples=3).memory.recorded == long.recorded
+
+
+def test_what_is_free_decides_the_largest_batch(lens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2**40)
+    everything = told(lens, [spoken_prompt()])
+    assert everything.fits is not None
+    assert everything.fits.rows == everything.whole == everything.batch.rows
+    need = everything.recorded + everything.rows + everything.results
+    monkeypatch.setattr(memory, "free_memory", lambda device: need - 1)
+    less = told(lens, [spoken_prompt()])
+    assert less.fits is not None
+    assert 0 < less.fits.rows < everything.fits.rows
+    again = told(TinyLens(lens.inside, memory_budget=less.fits.budget), [spoken_prompt()])
+    assert again.batch.rows == less.fits.rows
+    assert again.recorded + again.rows + again.results < need
+    monkeypatch.setattr(memory, "free_memory", lambda device: 10)
+    assert "not one row does" in repr(told(lens, [spoken_prompt()]))
+
+
+def test_a_gpu_holds_its_share_and_the_host_the_rest(lens) -> None:
+    here = told(lens, [text_prompt()])
+    there = replace(here, device="cuda:0")
+    assert here.on_device == 0
+    assert there.on_device == here.weights + here.recorded + here.rows
+    assert here.on_host - there.on_host == there.on_device
+    paged = replace(there, page=5)
+    assert paged.on_host == there.on_host + 5
+    assert "on cuda:0 and" in repr(there)
+
+
+def test_on_a_gpu_all_rows_go_through_a_block_together(lens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule of the device is asked of its type alone, so that a plan for one can be made without it."""
+    here = told(lens, [spoken_prompt()], samples=200)
+    monkeypatch.setattr(type(lens.backend), "device", property(lambda model: torch.device("meta")))
+    there = told(lens, [spoken_prompt()], samples=200)
+    assert there.rows > here.rows
+    assert there.recorded == here.recorded
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak")
+@pytest.mark.parametrize("size", ["embedded", "half", "large"])
+def test_a_fresh_process_takes_what_was_told(size: str, tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import memory as benchmark
+
+    folder = "" if size == "embedded" else str(benchmark.make_checkpoint(tmp_path / size, benchmark.SHAPES[size]))
+    for text, kind in (("long", "written"), ("short", "spoken")):
+        command = [sys.executable, "-W", "ignore", benchmark.__file__, "--measure", folder, text, kind]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        assert found["told"] == pytest.approx(found["measured"], rel=0.15)
+        if size == "large":
+            assert found["weights"] >= 2e9
+            assert benchmark.ratio(found) <= 1.15

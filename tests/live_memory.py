@@ -1,0 +1,38 @@
+"""The bytes of all tensors that are alive, counted at every operation: the slow twin of a footprint."""
+
+import weakref
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class LiveMemory(TorchDispatchMode):
+    """While it is open, `now` and `peak` count the bytes of tensors made inside it that are still held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._counted: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        given = {_storage(value).data_ptr() for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)}
+        for value in tree_leaves(found):
+            if not isinstance(value, torch.Tensor):
+                continue
+            storage = _storage(value)
+            if storage.data_ptr() not in given and storage not in self._counted:
+                self._counted.add(storage)
+                self.now += storage.nbytes()
+                weakref.finalize(storage, self._freed, storage.nbytes())
+        self.peak = max(self.peak, self.now)
+        return found
+
+    def _freed(self, count: int) -> None:
+        self.now -= count
+
+
+def _storage(value: torch.Tensor) -> Any:
+    return value.untyped_storage()
