@@ -1,11 +1,18 @@
-"""Memory as this machine tells it: what the process holds, and what is free on a device."""
+"""Memory: what a model's weights take, and, as this machine tells it, what the process holds and a device has free."""
 
 import sys
 from pathlib import Path
 
 import torch
 
+from spiritlens.models.lens import Lens
+
 STATUS, MEMORY = Path("/proc/self/status"), Path("/proc/meminfo")
+
+
+def weight_bytes(lens: Lens) -> int:
+    """Bytes of a lens's parameters; those that share their memory count once."""
+    return sum({value.data_ptr(): value.nbytes for value in lens.model.parameters()}.values())
 
 
 def resident() -> int | None:

@@ -33,6 +33,10 @@ from torch import Tensor
 HookFunction: TypeAlias = Callable[[Tensor], Tensor]
 NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
 
+AT_HAND = ("resid_pre", "q", "k", "v", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
+"""Activations of a layer that `LensModel.cache` has at hand in a full pass of a model without hooks: where all that is
+asked for is among them, no scores are made."""
+
 PREFIX_TO_SHARE = 8
 """A prefix of at least so many times a row's own positions is not copied for every row of a suffix step."""
 

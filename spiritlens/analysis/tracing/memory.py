@@ -22,7 +22,7 @@ import torch
 from spiritlens.analysis.tracing.one_prompt import cells_of, planned
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.models.lens import Lens
-from spiritlens.models.machine import free_memory, resident
+from spiritlens.models.machine import free_memory, resident, weight_bytes
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.sweep.footprint import footprint
 from spiritlens.runs.sweep.plan import Which
@@ -124,11 +124,6 @@ def planned_sweep(lens: Lens, prompt: Prompt, settings: TraceSettings) -> Sweep:
     cells = cells_of(settings.grid, settings.sites(prompt))
     first = min(settings.positions(prompt))
     return planned(lens.backend, prompt, settings, cells, first=first, n_readouts=len(prompt.answer_ids))
-
-
-def weight_bytes(lens: Lens) -> int:
-    """Bytes of the model's parameters; those that share their memory count once."""
-    return sum({value.data_ptr(): value.nbytes for value in lens.model.parameters()}.values())
 
 
 def _runs(settings: TraceSettings) -> dict[Which, int]:

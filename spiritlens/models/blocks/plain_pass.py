@@ -1,8 +1,8 @@
 """A full pass through plain Llama blocks by the kernels of suffix steps, with what is asked for kept on the way.
 
 The same numbers as the model's own pass to rounding, in half the time: no hook point is visited, weights are not
-copied, and one attention serves all heads. It is taken where no hook is live and only activations of `KEPT` are asked
-for; everything else goes through the model itself (`spiritlens.models.blocks.lens_model`).
+copied, and one attention serves all heads. It is taken where no hook is live and only activations of `AT_HAND` are
+asked for; everything else goes through the model itself (`spiritlens.models.blocks.lens_model`).
 
 Axes: ``batch pos d_model``; heads ``batch pos head d_head``, keys and queries before the rotary embedding.
 """
@@ -17,9 +17,7 @@ from spiritlens.components import hook_name
 from spiritlens.models.blocks import suffix
 from spiritlens.models.blocks.attending import CachedKeys, attend
 from spiritlens.models.blocks.weights import AttentionWeights, MLPWeights
-
-KEPT = ("resid_pre", "q", "k", "v", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
-"""Activations of a layer that the pass has at hand."""
+from spiritlens.models.protocol import AT_HAND
 
 
 class PlainBlocks(Protocol):
@@ -39,7 +37,7 @@ def serves(blocks: PlainBlocks, length: int, wanted: Sequence[str] = ()) -> bool
     on what follows the last block."""
     if blocks.model._forward_hooks or blocks.model._forward_pre_hooks:
         return False
-    at_hand = {hook_name(name, layer) for name in KEPT for layer in range(blocks.n_layers)}
+    at_hand = {hook_name(name, layer) for name in AT_HAND for layer in range(blocks.n_layers)}
     known = {hook_name("embed", 0), *at_hand} if wanted else set()
     return known >= set(wanted) and all(blocks.is_plain(layer, length) for layer in range(blocks.n_layers))
 
@@ -59,14 +57,18 @@ def run(
     resid = keep("embed", 0, blocks.own_embedding(tokens))
     positions = torch.arange(resid.shape[1], device=resid.device)
     rows = torch.arange(len(resid), device=resid.device)
-    for layer in range(blocks.n_layers):
+
+    def attention(layer: int, entering: Tensor) -> Tensor:
         weights = blocks.attention_weights(layer)
-        states = suffix.normed(weights.norm, keep("resid_pre", layer, resid))
+        states = suffix.normed(weights.norm, entering)
         q = keep("q", layer, suffix.query(weights, states))
         k, v = (keep(name, layer, value) for name, value in zip("kv", suffix.key_value(weights, states), strict=True))
         none_before = CachedKeys(k[:, :0], v[:, :0], rows)
         z = keep("z", layer, attend(weights, q, k, v, none_before, positions))
-        resid = keep("resid_mid", layer, resid + keep("attn_out", layer, suffix.project(weights, z)))
+        return keep("attn_out", layer, suffix.project(weights, z))
+
+    for layer in range(blocks.n_layers):
+        resid = keep("resid_mid", layer, resid + attention(layer, keep("resid_pre", layer, resid)))
         mlp_out = keep("mlp_out", layer, suffix.mlp(blocks.mlp_weights(layer), resid))
         resid = keep("resid_post", layer, resid + mlp_out)
     return resid

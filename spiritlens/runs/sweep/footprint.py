@@ -4,7 +4,8 @@ Only what is alive at the same moment counts, so each sum below is one moment of
 the largest is told:
 
 1. *Recording* (`_recorded`): the activations that the plan reads, of both runs, stay until the prompt is finished.
-   While the last of them are made, the model's own block works on all runs at once (`_recording`).
+   While the last of them are made, a block works on all runs at once: as a column's does where all that is read is at
+   hand without scores (`spiritlens.models.protocol.AT_HAND`), else the model's own (`_recording`).
 2. *Rows* (`_column`): two buffers of a column's rows; what one block makes of the rows that go through it together
    (on a CPU a few, on a GPU all); rows that part inside the block; logits at the read-outs, some rows at a time.
 
@@ -12,12 +13,12 @@ Bytes are those of tensors. What an allocator keeps beside them, and what a kern
 Units: widths are numbers per token, times the model's `itemsize`; logits take `READ_OUT` bytes a number.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from spiritlens.components import COMPONENTS, HEAD_COMPONENTS, KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.precision import VOCAB_CHUNK
-from spiritlens.models.protocol import PREFIX_TO_SHARE, LensModel
+from spiritlens.models.protocol import AT_HAND, PREFIX_TO_SHARE, LensModel
 from spiritlens.runs.sweep.columns import rows_at_once
 from spiritlens.runs.sweep.cost import ModelShape, shape_of
 from spiritlens.runs.sweep.full_length import whole_rows_at_once
@@ -53,7 +54,7 @@ def footprint(model: LensModel, sweep: Sweep, runs: Mapping[Which, int], budget:
     shape, samples = shape_of(model), max(runs.values())
     length, readouts = sweep.plan.n_positions, sweep.n_readouts
     recorded = _recorded(shape, sweep, runs)
-    recording = max(_recording(shape, count * length, count, length, readouts) for count in runs.values())
+    recording = _recording_both(model, shape, sweep, runs)
     if sweep.whole_sequences:
         cells = len(sweep.programs) - len(set(sweep.unmoved))
         together = min(cells, whole_rows_at_once(model, length, samples, budget)) * samples
@@ -74,20 +75,27 @@ def _pieces(model: LensModel, column: Column, sweep: Sweep, samples: int, budget
 
 
 def _recorded(shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int:
-    """The activations of both runs that the plan reads, their embeddings and their logits."""
-    length, total = sweep.plan.n_positions, 0
+    """What is kept of both runs, and the embeddings of the disturbed one."""
+    embeddings = sum(count * sweep.plan.n_positions * shape.d_model for count in runs.values() if count > 1)
+    return embeddings * shape.itemsize + sum(_kept(shape, sweep, run, count) for run, count in runs.items())
+
+
+def _kept(shape: ModelShape, sweep: Sweep, run: Which, count: int) -> int:
+    """The activations of a run that the plan reads, and its logits."""
+    length = sweep.plan.n_positions
     width = {
         hook_name(row.name, layer): _width(shape, row.name, length)
         for layer in range(shape.n_layers)
         for row in COMPONENTS
     }
-    for run, count in runs.items():
-        last = hook_name("resid_post", shape.n_layers - 1)
-        numbers = sum(width[name] for name in {*sweep.names[run], last})
-        embeddings = shape.d_model if count > 1 else 0
-        total += count * length * (numbers + embeddings) * shape.itemsize
-        total += count * sweep.n_readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
-    return total
+    numbers = sum(width[name] for name in _names(shape, sweep, run))
+    logits = sweep.n_readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    return count * (length * numbers * shape.itemsize + logits)
+
+
+def _names(shape: ModelShape, sweep: Sweep, run: Which) -> set[str]:
+    """What is kept of a run."""
+    return {*sweep.names[run], hook_name("resid_post", shape.n_layers - 1)}
 
 
 def _width(shape: ModelShape, component: str, length: int) -> int:
@@ -112,6 +120,43 @@ def _recording(shape: ModelShape, tokens: int, rows: int, length: int, readouts:
     attention = (scores + tokens * (3 * head + 2 * key_value + 3 * shape.d_model)) * shape.itemsize
     made = rows * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
     return max(mlp - made, attention - made, _logits(shape, rows * readouts) - made)
+
+
+def _recording_both(model: LensModel, shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int:
+    """What recording takes at most beside all that is kept in the end, of one run after the other."""
+    length, readouts = sweep.plan.n_positions, sweep.n_readouts
+    at_hand = {hook_name(name, layer) for name in AT_HAND for layer in range(shape.n_layers)}
+    most, later = 0, sum(_kept(shape, sweep, run, count) for run, count in runs.items())
+    for run, count in runs.items():
+        later -= _kept(shape, sweep, run, count)
+        names = _names(shape, sweep, run)
+        if model.has_user_hooks() or not at_hand >= names:
+            most = max(most, _recording(shape, count * length, count, length, readouts))
+        else:
+            most = max(most, _plain(shape, names, count, length, readouts) - later)
+    return most
+
+
+def _plain(shape: ModelShape, names: Collection[str], count: int, length: int, readouts: int) -> int:
+    """The last block of a pass without hooks, or the logits after it, beside what the run keeps in the end.
+
+    In the attention: the entering and the normed residual, queries, keys and values as they are and turned, z. In the
+    MLP: the entering and the normed residual, gate, up and output. What is kept of the layer is counted already, and
+    what comes after that moment is not there yet.
+    """
+    head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
+    last = shape.n_layers - 1
+    kept = {name for name in AT_HAND if hook_name(name, last) in names}
+    width = {name: _width(shape, name, length) for name in AT_HAND}
+
+    def beside(there: Sequence[str], after: Sequence[str]) -> int:
+        return sum(width[name] for name in there if name not in kept) - sum(width[n] for n in after if n in kept)
+
+    attention = beside(("resid_pre", "q", "k", "v", "z"), ("attn_out", "resid_mid", "mlp_out", "resid_post"))
+    attention += shape.d_model + head + key_value
+    mlp = beside(("resid_mid", "mlp_out"), ("resid_post",)) + shape.d_model + 2 * shape.d_mlp
+    made = count * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    return max(count * length * max(attention, mlp) * shape.itemsize - made, _logits(shape, count * readouts) - made)
 
 
 def _logits(shape: ModelShape, rows: int) -> int:

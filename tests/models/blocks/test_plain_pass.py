@@ -7,10 +7,11 @@ from spiritlens.components import hook_name
 from spiritlens.models.backends import BACKENDS
 from spiritlens.models.blocks import plain_pass
 from spiritlens.models.blocks.lens_model import BlockLensModel
+from spiritlens.models.protocol import AT_HAND
 from spiritlens.models.random_weights import random_config, random_lens_model
 
 LAYERS = 3
-NAMES = [hook_name("embed", 0), *(hook_name(name, layer) for name in plain_pass.KEPT for layer in range(LAYERS))]
+NAMES = [hook_name("embed", 0), *(hook_name(name, layer) for name in AT_HAND for layer in range(LAYERS))]
 TOKENS = torch.randint(3, 60, (4, 9), generator=torch.Generator().manual_seed(7))
 
 

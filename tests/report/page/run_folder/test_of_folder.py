@@ -189,7 +189,7 @@ def test_what_is_no_run_folder_is_one_sentence(folder: Path, tmp_path: Path) -> 
 def test_a_page_that_cannot_be_written_leaves_what_was_there(folder: Path, tmp_path: Path) -> None:
     (folder / "index.html").mkdir()
     before = sorted(path.name for path in folder.iterdir())
-    with pytest.raises(OSError, match=r"index\.html cannot be written"):
+    with pytest.raises(ValueError, match=r"index\.html is a folder itself; name another place"):
         of_folder(folder)
     assert sorted(path.name for path in folder.iterdir()) == before
     (tmp_path / "file").write_text("x")
