@@ -34,7 +34,8 @@ TITLES = f"""[...document.querySelectorAll('{FIGURES}')].map((one) =>
   [...one.querySelectorAll('h3, h4, figcaption')].map((title) => title.innerText))"""
 HEADINGS = """[...document.querySelectorAll('main > section > h2, #fact-title')].map((one) => {
   const after = [...one.parentNode.children].slice([...one.parentNode.children].indexOf(one) + 1);
-  return [one.innerText, after.find((other) => other.innerText.trim()).innerText.trim().split('\\n')[0].slice(0, 30)];
+  const next = after.find((other) => other.offsetHeight && other.innerText.trim());
+  return [one.innerText, next.innerText.trim().split('\\n')[0].slice(0, 30)];
 })"""
 TEXTS = """[...document.querySelectorAll('h1, .headline, .findings li, main > section > h2, #methods > p')].map(
   (one) => one.innerText)"""
