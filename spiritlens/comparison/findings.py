@@ -19,22 +19,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from spiritlens.comparison.agreement_words import agreement_sentence
-from spiritlens.comparison.compared import Compared, Headline
-from spiritlens.comparison.conditions import KIND_WORDS, and_listed
-from spiritlens.comparison.equivalence import Judged
+from spiritlens.comparison.beside_words import heard, limits, second_metric
+from spiritlens.comparison.compared import Compared
+from spiritlens.comparison.conditions import KIND_WORDS
+from spiritlens.comparison.difference_words import UNDECIDED, difference
 from spiritlens.comparison.estimates import bounds, two_digits
 from spiritlens.comparison.fact_identity import FactIdentity
 from spiritlens.comparison.said import Said, Spot, Stretch, about, joined
 from spiritlens.comparison.same_parts import served_sentences
 from spiritlens.comparison.statistics import STATISTICS, ComponentComparison, TakenOver
-from spiritlens.effects.variance import VarianceComponents
 from spiritlens.terms import READOUT
 
-LEVELS = {"remainder": "single measurements"}
-"""What levels of a source are called, where it is not the source's name with an s."""
-
 TOTALS, FACTS = Spot("total effects"), Spot("facts")
-UNDECIDED = "neither a difference nor equality is shown"
 
 
 def sentences(comparison: Compared) -> tuple[str, ...]:
@@ -57,9 +53,9 @@ def told(comparison: Compared) -> tuple[Said, ...]:
             about(sentence, Spot("parts"))
             for sentence in served_sentences(comparison.served, comparison.rules.margins.share)
         ),
-        *_second(comparison),
+        *second_metric(comparison),
         about(_together(comparison), Spot("map", metric=comparison.metric)),
-        *(about(sentence, TOTALS) for sentence in (*_heard(comparison), *_limits(comparison))),
+        *(about(sentence, TOTALS) for sentence in (*heard(comparison), *limits(comparison))),
         *conditions,
     )
     return tuple(part for part in parts if part.text)
@@ -288,64 +284,6 @@ def _judged_statistic(name: str, comparison: Compared, one: ComponentComparison)
     return difference(one.judged[name], f"{more} {second}", f"{less} {second}", statistic.unit)
 
 
-def difference(judged: Judged, more: str, less: str, unit: str = "") -> str:
-    """A difference in words, as strong as its verdict."""
-    if np.isnan(judged.value):
-        return f"a difference could not be computed ({judged.why})" if judged.why else "it could not be computed"
-    numbers, held = two_digits(judged.value), bounds(judged.low, judged.high)
-    within = f"{judged.margin:.2g} {unit}".strip()
-    if judged.verdict == "equivalent":
-        why = f"; {judged.why}" if judged.why else ""
-        return f"equivalent within {within} (difference {numbers}{held}{why})"
-    if judged.verdict == "undecided":
-        least = "" if np.isnan(judged.detectable) else f"; one of {judged.detectable:.2g} would have been found"
-        why = f"; {judged.why}" if judged.why else ""
-        return f"{UNDECIDED} (difference {numbers}{held}{least}{why})"
-    low, high = sorted((abs(judged.low), abs(judged.high)))
-    return f"{two_digits(abs(judged.value))}{bounds(low, high)} {more if judged.value > 0 else less}"
-
-
-# ---- what stands beside ----------------------------------------------------------------------------------------------
-
-
-def _second(comparison: Compared) -> Iterator[Said]:
-    other = comparison.second
-    if other is None:
-        return
-    totals = Spot("total effects", kind="difference", metric=other.metric)
-    if other.closed:
-        yield about(f"In the {other.words} nothing is told: {other.closed}.", totals)
-        return
-    second = KIND_WORDS[comparison.kinds[1]]
-    words = f"total effects: {difference(other.total_difference, f'more {second}', f'less {second}')}"
-    parts = [(words, Stretch(0, totals))]
-    if other.centre is not None:
-        words = difference(other.centre, f"layers later {second}", f"layers earlier {second}", "layers")
-        spot = Spot("centre", component=other.component, metric=other.metric)
-        parts.append((f"the centre of {other.component} at the subject: {words}", Stretch(0, spot)))
-    cells = Spot("map", metric=other.metric)
-    parts.append((f"{other.n_different} of {other.n_tested} cells differ", Stretch(0, cells)))
-    apart = disagreements(comparison, other)
-    end = f"; the two metrics disagree about {and_listed(apart)}" if apart else ""
-    yield joined(f"In the {other.words} the same is: ", parts, f"{end}.")
-
-
-def disagreements(comparison: Compared, other: Headline) -> list[str]:
-    """Of what one metric tells a difference, and the other none, or the opposite."""
-    names = ["total effects", "cells"]
-    own = [_side(comparison.total_judged), int(comparison.n_different > 0)]
-    their = [_side(other.total_difference), int(other.n_different > 0)]
-    if other.centre is not None:
-        names.append("the centre")
-        own.append(_side(comparison[other.component].judged["centre_shift"]))
-        their.append(_side(other.centre))
-    return [name for name, one, two in zip(names, own, their, strict=True) if one != two]
-
-
-def _side(judged: Judged) -> int:
-    return int(np.sign(judged.value)) if judged.verdict == "different" else 0
-
-
 def _together(comparison: Compared) -> str:
     kinds = "total effects, cells, layers" + (", in two metrics" if _repeated(comparison) else "")
     return (
@@ -356,37 +294,3 @@ def _together(comparison: Compared) -> str:
 
 def _repeated(comparison: Compared) -> bool:
     return comparison.second is not None and not comparison.second.closed
-
-
-def _heard(comparison: Compared) -> Iterator[str]:
-    found = comparison.heard
-    if found is None or np.isnan(found.slope.value):
-        return
-    adjusted = (
-        ""
-        if np.isnan(found.at_zero.value)
-        else f"; with every word heard right the difference would be {found.at_zero}"
-    )
-    sure = "" if found.slope.excludes_zero else ", which is not told from 0"
-    yield (
-        f"One error per word more, as a recogniser hears the prompts, goes with a difference of total effects of "
-        f"{found.slope}{sure}{adjusted} ({found.n_facts} facts)."
-    )
-
-
-def _limits(comparison: Compared) -> Iterator[str]:
-    for kind, found in zip(comparison.kinds, comparison.limited_by, strict=True):
-        if found is not None and found.limiting:
-            yield _limit(found, KIND_WORDS[kind])
-
-
-def _limit(found: VarianceComponents, where: str) -> str:
-    """What the mean varies with most. Sources with the same levels are one: which of them it is cannot be told."""
-    one = found[found.limiting.split(" = ")[0]]
-    names = [LEVELS.get(name, f"{name}s") for name in one.source.split(" = ")]
-    alike = f", which cannot be told apart from {and_listed(names[1:])} here" if len(names) > 1 else ""
-    more = f"; {one.more:.0f} more would halve its interval" if np.isfinite(one.more) else ""
-    return (
-        f"The mean total effect {where} is uncertain most of all because {names[0]} differ "
-        f"({100 * one.share_of_mean:.0f} % of its variance, {one.n_levels} {names[0]}{alike}{more})."
-    )

@@ -25,10 +25,11 @@ from experiments.sentence_calibration import (
     simulated,
     told,
 )
+from spiritlens.comparison.beside_words import disagreements
 from spiritlens.comparison.compare import compare
+from spiritlens.comparison.difference_words import difference
 from spiritlens.comparison.equivalence import Judged
 from spiritlens.comparison.estimates import Estimate
-from spiritlens.comparison.findings import difference, disagreements
 from spiritlens.comparison.margins import Margins
 from spiritlens.comparison.references import References
 from spiritlens.comparison.result import Comparison
