@@ -1,4 +1,4 @@
-"""A judged difference in words: as strong as its verdict, with its interval, its margin or what would have been seen."""
+"""A judged difference in words, as strong as its verdict: with its interval, its margin, or what would be found."""
 
 import numpy as np
 
