@@ -55,7 +55,8 @@ class BridgeLensModel(BlockLensModel):
         self._points: dict[str, nn.Module] = dict(model.hook_dict)
         self._blocks = [_Parts(block) for block in model.blocks]
         self._read_out = _hooks_of([model.ln_final, model.unembed])
-        self._tables = self._made_tables(min(self.n_ctx, TABLE_POSITIONS))
+        self._length, self._made_of = 0, (0, -1)
+        self.reach(0, min(self.n_ctx, TABLE_POSITIONS))
 
     @property
     def points(self) -> Mapping[str, nn.Module]:
@@ -73,7 +74,7 @@ class BridgeLensModel(BlockLensModel):
     # Weights
 
     def attention_weights(self, layer: int) -> AttentionWeights:
-        parts, (cos, sin) = self._blocks[layer], self._tables
+        parts, (cos, sin) = self._blocks[layer], self._tables()
         q, k, v, o = (Linear(linear.weight, linear.bias) for linear in parts.attention)
         return AttentionWeights(_norm(parts.ln1), q, k, v, o, self.d_head, self.d_head**0.5, cos, sin)
 
@@ -90,11 +91,21 @@ class BridgeLensModel(BlockLensModel):
         return _live(self._read_out)
 
     def is_plain(self, layer: int, length: int) -> bool:
-        return length <= len(self._tables[0]) and not self._blocks[layer].hooked()
+        return length <= self._length and not self._blocks[layer].hooked()
 
     def reach(self, layer: int, length: int) -> None:
-        if length > len(self._tables[0]):
-            self._tables = self._made_tables(length)
+        if length > self._length:
+            self._length = length
+            self._made = self._made_tables(length)
+
+    def _tables(self) -> tuple[Tensor, Tensor]:
+        """The rotary tables of the first positions, made anew where somebody changed the model's frequencies."""
+        rotary = self.model.rotary_emb.original_component
+        frequencies = getattr(rotary, "precise_frequencies", rotary.inv_freq)  # of float64: `checkpoints.reference`
+        made_of = (id(frequencies), frequencies._version)
+        if made_of != self._made_of:
+            self._made, self._made_of = self._made_tables(self._length), made_of
+        return self._made
 
     def _made_tables(self, length: int) -> tuple[Tensor, Tensor]:
         """The rotary tables ``[pos d_head]`` of the first positions, by Hugging Face's own module."""

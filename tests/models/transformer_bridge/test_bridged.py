@@ -152,10 +152,20 @@ def test_the_library_s_own_hooks_are_no_user_s(inside, tokens):
 
 def test_rotary_tables_reach_as_far_as_asked(inside):
     whole = inside.attention_weights(0).rotary_cos
-    inside._tables = tuple(table[:5] for table in inside._tables)
+    inside._length, inside._made = 5, tuple(table[:5] for table in inside._made)
     assert not inside.is_plain(0, 9)
     inside.reach(0, 9)
     assert torch.equal(inside.attention_weights(0).rotary_cos, whole[:9])
+
+
+def test_rotary_tables_follow_the_models_frequencies(inside, tokens):
+    own, before = inside.model.rotary_emb.original_component.precise_frequencies, inside.forward(tokens)
+    own.mul_(0.5)
+    turned = inside.forward(tokens)
+    assert not torch.allclose(turned, before)
+    torch.testing.assert_close(turned, inside.logits(inside.stream(tokens)), rtol=1e-9, atol=1e-9)
+    own.mul_(2.0)
+    assert torch.equal(inside.forward(tokens), before)
 
 
 def test_a_copy_is_a_model_of_its_own(inside, tokens):
