@@ -24,21 +24,30 @@ and a line in `spiritlens.models.loading`. Axes are those of `spiritlens.shapes`
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Protocol, TypeAlias
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from spiritlens.components import hook_name
+
 HookFunction: TypeAlias = Callable[[Tensor], Tensor]
 NormName: TypeAlias = Literal["ln1", "ln2", "ln_final"]
 
 AT_HAND = ("resid_pre", "q", "k", "v", "z", "attn_out", "resid_mid", "mlp_out", "resid_post")
 """Activations of a layer that `LensModel.cache` has at hand in a full pass of a model without hooks: where all that is
-asked for is among them, no scores are made."""
+asked for is among them (`names_at_hand`), no scores are made."""
 
 PREFIX_TO_SHARE = 8
 """A prefix of at least so many times a row's own positions is not copied for every row of a suffix step."""
+
+
+@cache
+def names_at_hand(n_layers: int) -> frozenset[str]:
+    """The hook names of `AT_HAND` in all layers."""
+    return frozenset(hook_name(name, layer) for name in AT_HAND for layer in range(n_layers))
 
 
 @dataclass(frozen=True, eq=False)

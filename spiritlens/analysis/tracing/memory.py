@@ -95,11 +95,10 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
     """The memory of a trace of these prompts, which are checked already."""
     model = lens.backend
     budget, runs = resolved_memory_budget(model.device, lens.memory_budget), _runs(settings)
-    sweeps = [planned_sweep(lens, prompt, settings) for prompt in prompts]
-    found = [footprint(model, sweep, runs, budget) for sweep in sweeps]
-    most = max(range(len(found)), key=lambda place: found[place].peak)
+    sweeps = (planned_sweep(lens, prompt, settings) for prompt in prompts)  # one at a time: there may be thousands
+    found = ((footprint(model, sweep, runs, budget), sweep) for sweep in sweeps)
+    told, largest = max(found, key=lambda each: each[0].peak)
     weights, free = weight_bytes(lens), free_memory(model.device)
-    told = found[most]
     cells, itemsize = sum(_cells(settings, prompt) for prompt in prompts), torch.finfo(model.dtype).bits // 8
     values = cells * len(settings.metrics)
     results = HELD_TWICE * (values * settings.draws.samples * max(4, itemsize) + cells)
@@ -115,7 +114,7 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
         batch=Batch(told.largest_batch, budget),
         whole=told.whole_batch,
         free=free,
-        fits=None if free is None else _fitting(lens, sweeps[most], runs, free - results),
+        fits=None if free is None else _fitting(lens, largest, runs, free - results),
     )
 
 

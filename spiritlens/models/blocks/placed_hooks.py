@@ -79,7 +79,6 @@ class Place(NamedTuple):
 
 Points = Sequence[Place]
 
-
 PATIENCE_S = 10.0
 """A thread that has waited so long for another one's hooks to leave says so."""
 

@@ -17,7 +17,7 @@ from spiritlens.components import hook_name
 from spiritlens.models.blocks import suffix
 from spiritlens.models.blocks.attending import CachedKeys, attend
 from spiritlens.models.blocks.weights import AttentionWeights, MLPWeights
-from spiritlens.models.protocol import AT_HAND
+from spiritlens.models.protocol import names_at_hand
 
 
 class PlainBlocks(Protocol):
@@ -37,9 +37,8 @@ def serves(blocks: PlainBlocks, length: int, wanted: Sequence[str] = ()) -> bool
     on what follows the last block."""
     if blocks.model._forward_hooks or blocks.model._forward_pre_hooks:
         return False
-    at_hand = {hook_name(name, layer) for name in AT_HAND for layer in range(blocks.n_layers)}
-    known = {hook_name("embed", 0), *at_hand} if wanted else set()
-    return known >= set(wanted) and all(blocks.is_plain(layer, length) for layer in range(blocks.n_layers))
+    served = names_at_hand(blocks.n_layers) >= set(wanted) - {hook_name("embed", 0)}
+    return served and all(blocks.is_plain(layer, length) for layer in range(blocks.n_layers))
 
 
 def run(

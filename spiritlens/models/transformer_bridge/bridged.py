@@ -55,8 +55,8 @@ class BridgeLensModel(BlockLensModel):
         self._points: dict[str, nn.Module] = dict(model.hook_dict)
         self._blocks = [_Parts(block) for block in model.blocks]
         self._read_out = _hooks_of([model.ln_final, model.unembed])
-        self._length, self._made_of = 0, (0, -1)
-        self.reach(0, min(self.n_ctx, TABLE_POSITIONS))
+        self._length = min(self.n_ctx, TABLE_POSITIONS)
+        self._made_of: tuple[int, int] | None = None
 
     @property
     def points(self) -> Mapping[str, nn.Module]:
@@ -95,11 +95,11 @@ class BridgeLensModel(BlockLensModel):
 
     def reach(self, layer: int, length: int) -> None:
         if length > self._length:
-            self._length = length
-            self._made = self._made_tables(length)
+            self._length, self._made_of = length, None
 
     def _tables(self) -> tuple[Tensor, Tensor]:
-        """The rotary tables of the first positions, made anew where somebody changed the model's frequencies."""
+        """The rotary tables of the first positions, made anew where they have to reach further or somebody changed the
+        model's frequencies."""
         rotary = self.model.rotary_emb.original_component
         frequencies = getattr(rotary, "precise_frequencies", rotary.inv_freq)  # of float64: `checkpoints.reference`
         made_of = (id(frequencies), frequencies._version)

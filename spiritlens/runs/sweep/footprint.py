@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from spiritlens.components import COMPONENTS, HEAD_COMPONENTS, KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.precision import VOCAB_CHUNK
-from spiritlens.models.protocol import AT_HAND, PREFIX_TO_SHARE, LensModel
+from spiritlens.models.protocol import AT_HAND, PREFIX_TO_SHARE, LensModel, names_at_hand
 from spiritlens.runs.sweep.columns import rows_at_once
 from spiritlens.runs.sweep.cost import ModelShape, shape_of
 from spiritlens.runs.sweep.full_length import whole_rows_at_once
@@ -125,12 +125,11 @@ def _recording(shape: ModelShape, tokens: int, rows: int, length: int, readouts:
 def _recording_both(model: LensModel, shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int:
     """What recording takes at most beside all that is kept in the end, of one run after the other."""
     length, readouts = sweep.plan.n_positions, sweep.n_readouts
-    at_hand = {hook_name(name, layer) for name in AT_HAND for layer in range(shape.n_layers)}
     most, later = 0, sum(_kept(shape, sweep, run, count) for run, count in runs.items())
     for run, count in runs.items():
         later -= _kept(shape, sweep, run, count)
         names = _names(shape, sweep, run)
-        if model.has_user_hooks() or not at_hand >= names:
+        if model.has_user_hooks() or not names_at_hand(shape.n_layers) >= names:
             most = max(most, _recording(shape, count * length, count, length, readouts))
         else:
             most = max(most, _plain(shape, names, count, length, readouts) - later)
