@@ -45,7 +45,6 @@ from spiritlens.comparison.result import Comparison
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.shards import WHOLE, RunFolder, share
 from spiritlens.files.atomic import write_whole
-from spiritlens.models.fact_prompts import with_cached_units
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts.fact import Fact, check_phrasing
@@ -182,7 +181,7 @@ def prepared(
         check_phrasing(settings.phrasing, facts)
     begin(place.path, lens, settings)
     with _at_work(place):
-        asked = _asked(with_cached_units(lens), facts, settings, place)
+        asked = _asked(lens, facts, settings, place)
     chosen = choose(asked, settings.n_facts, settings.seed, settings.selection)
     dose = study_dose(lens, prompts_of(chosen), settings, place.path / "dose.json")
     return Prepared(lens, settings, asked, chosen, dose)
