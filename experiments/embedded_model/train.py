@@ -54,7 +54,8 @@ class Arguments:
 
     out: Annotated[Path, tyro.conf.arg(help="Folder of all results; give it again to resume.")]
     preset: Annotated[
-        Literal["full", "more", "second", "third", "few", "smoke"], tyro.conf.arg(help="smoke: every stage in seconds.")
+        Literal["full", "more", "named", "second", "third", "few", "smoke"],
+        tyro.conf.arg(help="smoke: every stage in seconds."),
     ] = "full"
     stages: Annotated[tuple[Stage, ...], tyro.conf.arg(help="Stages to run, in their order.")] = STAGES
     workers: Annotated[int, tyro.conf.arg(help="Processes that speak, or encode, at the same time.")] = 2
