@@ -87,11 +87,11 @@ def equally_wide(labels: Sequence[str]) -> list[str]:
     return [label.ljust(longest, FIGURE_SPACE) for label in labels]
 
 
-def layer_ticks(layers: Any) -> dict[str, Any]:
-    """Settings of a layer axis: about a dozen whole numbers, the first and the last among them, and a range that ends
+def layer_ticks(layers: Any, about: int = 12) -> dict[str, Any]:
+    """Settings of a layer axis: `about` so many whole numbers, the first and the last among them, and a range that ends
     half a layer beyond either, so that maps of the same layers line up and none has a column that is not there."""
     values = [int(layer) for layer in layers]
-    step = max(1, -(-len(values) // 12))
+    step = max(1, -(-len(values) // about))
     shown = [place for place in range(0, len(values), step) if len(values) - 1 - place >= (step + 1) // 2]
     return {
         **{"tickmode": "array", "tickvals": [values[place] for place in (*shown, len(values) - 1)]},
