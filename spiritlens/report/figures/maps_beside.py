@@ -30,6 +30,8 @@ from spiritlens.report.words import colour_words, patching_words, quantity_words
 Groups = Mapping[str, xr.Dataset | None]
 """Effects, or averages of them, by the name of the group; None: nothing of it was traced."""
 NOT_TRACED = "not traced"
+GAP_PIXELS = 76
+"""Between maps: numbers of layers, and a heading of two lines."""
 FEW_TICKS = 5
 """On the layer axis of one of several columns, where layers are many."""
 
@@ -88,10 +90,12 @@ def maps_beside(
         f"{quantity_words(first, first.attrs['quantity'], metric)} · {patching_words(first)} · {site_words(first)} · "
         f"mean over the facts of each group{f' · {scale.line}' if scale.line else ''}"
     )
-    height = 150 + round(shape[0] * (ROW_PIXELS * rows.height + 62))
+    height = 150 + round(shape[0] * (ROW_PIXELS * rows.height + GAP_PIXELS))
     apply_look(figure, TITLES[act_of(first)][first.attrs["direction"] == "noising"], subtitle, height=height)
     figure.update_layout(margin={"t": figure.layout.margin.t + 20})
-    figure.update_annotations(font={"size": 13, "color": INK}, xanchor="center")
+    # stacked, a heading may be wider than its map: it ends with the map and reaches over the names of the rows
+    heading: dict[str, Any] = {"xanchor": "center"} if shape[1] > 1 else {"x": 1, "xanchor": "right", "align": "right"}
+    figure.update_annotations(font={"size": 13, "color": INK}, **heading)
     return name_marks(figure)
 
 
@@ -141,7 +145,7 @@ def _figure(panels: list[_Panel], shape: tuple[int, int], rows: Rows) -> go.Figu
         *shape,
         shared_yaxes=beside,
         horizontal_spacing=0.025,
-        vertical_spacing=min(0.25, 56 / ((ROW_PIXELS * rows.height + 62) * shape[0])),
+        vertical_spacing=min(0.25, (GAP_PIXELS - 16) / ((ROW_PIXELS * rows.height + GAP_PIXELS) * shape[0])),
         subplot_titles=[_heading(panel, beside=beside, top=number < shape[1]) for number, panel in enumerate(panels)],
     )
 
@@ -152,7 +156,7 @@ def _heading(panel: _Panel, *, beside: bool, top: bool) -> str:
     count = f"n = {panel.n_facts}" if panel.means is not None else NOT_TRACED
     if beside:
         return f"{group}<br>{count}" if top else count
-    return f"{group} · {panel.kind} · {html.escape(panel.component)} · {count}"
+    return f"{group} · {count}<br>{panel.kind} · {html.escape(panel.component)}"
 
 
 def _draw(

@@ -80,11 +80,11 @@ def test_all_columns_share_one_scale(groups: dict[str, xr.Dataset | None]) -> No
 def test_stacked_maps_tell_what_each_is_and_leave_out_the_empty(groups: dict[str, xr.Dataset | None]) -> None:
     figure = maps_beside(groups, "mlp_out", arrangement="stacked")
     assert [annotation.text for annotation in figure.layout.annotations] == [
-        "<b>both</b> · T2T · mlp_out · n = 6",
-        "<b>text only</b> · T2T · mlp_out · n = 6",
-        "<b>&lt;half&gt;</b> · T2T · mlp_out · n = 12",
-        "<b>both</b> · S2T · mlp_out · n = 6",
-        "<b>&lt;half&gt;</b> · S2T · mlp_out · n = 12",
+        "<b>both</b> · n = 6<br>T2T · mlp_out",
+        "<b>text only</b> · n = 6<br>T2T · mlp_out",
+        "<b>&lt;half&gt;</b> · n = 12<br>T2T · mlp_out",
+        "<b>both</b> · n = 6<br>S2T · mlp_out",
+        "<b>&lt;half&gt;</b> · n = 12<br>S2T · mlp_out",
     ]
     assert len({axis.domain for axis in figure.select_xaxes()}) == 1
 

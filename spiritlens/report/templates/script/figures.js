@@ -28,7 +28,7 @@ async function drawFigure(element) {
   const form = small.matches && !paper.printing && forms.narrow ? forms.narrow : forms.wide;
   if (!window.Plotly) await readPlotly();
   const layout = { ...form.layout, ...(paper.printing ? { width: PAPER_WIDTH, height: Math.min(form.layout.height, PAPER_HEIGHT) } : {}) };
-  const look = isDark() ? { data: inTheDark(form.data), layout: { ...inTheDark(layout), paper_bgcolor: IN_THE_DARK.white, plot_bgcolor: IN_THE_DARK.white } } : { data: form.data, layout };
+  const look = isDark() ? { data: inTheDark(form.data), layout: { paper_bgcolor: IN_THE_DARK.white, plot_bgcolor: IN_THE_DARK.white, ...inTheDark(layout) } } : { data: form.data, layout };
   element.style.minHeight = layout.height + "px";
   element.dataset.drawn = "yes";
   await window.Plotly.react(element, look.data, look.layout, figureSettings());

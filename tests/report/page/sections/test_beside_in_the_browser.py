@@ -38,7 +38,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 def boxes(tab: Browser, selector: str) -> list[dict[str, float]]:
-    return [box for box in tab.tell(BOXES.format(selector)) if box["text"]]
+    return [box for box in tab.tell(BOXES.format(selector)) if box["text"] or selector == ".cbfills"]
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1440, True), (800, True), (390, False)])
@@ -58,8 +58,8 @@ def test_groups_stand_beside_each_other_where_there_is_room(
         assert "not traced" in str(heads["speech only"])
     else:
         assert heads["speech only"] is None, "an empty group takes no place on a phone"
-        middles = [(box["left"] + box["right"]) / 2 for box in titles]
-        assert max(middles) - min(middles) < 2
+        ends = [box["right"] for box in titles]
+        assert max(ends) - min(ends) < 2
 
 
 @pytest.mark.parametrize("width", [1440, 800, 390])
@@ -77,3 +77,17 @@ def test_no_text_leaves_the_figure_or_lies_on_another(tab: Browser, page: Path, 
         and min(one["bottom"], other["bottom"]) - max(one["top"], other["top"]) > 1
     ]
     assert meeting == []
+    (bar,) = boxes(tab, ".cbfills")
+    assert [box["text"] for box in boxes(tab, ".annotation-text") if box["right"] > bar["left"]] == []
+
+
+@pytest.mark.parametrize(("scheme", "colour"), [("light", "rgb(227, 229, 232)"), ("dark", "rgb(48, 56, 63)")])
+def test_what_was_not_run_is_grey_in_light_and_dark(tab: Browser, page: Path, scheme: str, colour: str) -> None:
+    tab.look(1440, 900, scheme)
+    tab.open(page)
+    tab.draw(SECTION)
+    fills = tab.tell(
+        f"[...document.querySelectorAll('#{SECTION} .bglayer .bg')].map((one) => getComputedStyle(one).fill)"
+    )
+    assert len(fills) == 16
+    assert set(fills) == {colour}
