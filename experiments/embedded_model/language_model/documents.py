@@ -8,7 +8,7 @@ Kinds (shares in `DocumentSettings`), each between `<s>` and `</s>`:
 - *mixed*: a statement of *both* whose modality changes at random words.
 - *subject switched*: a statement of *both* with only the subject in the other modality.
 - *dictated*: ``[Speech] word list [Text] the same words``; *read aloud*: the reverse.
-- *named*: something written of a subject's name (`sayings`), the name itself read or heard; all groups, no fact told.
+- *named*: something written of a name (`word_lists.sayings`), the name itself read or heard; all groups, no fact told.
 
 Text after a marker carries exactly one leading space piece. Documents are packed into rows; `segments` numbers the
 documents of a row (0: padding) and `positions` restarts in each.
@@ -18,7 +18,6 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import sentencepiece
@@ -28,7 +27,7 @@ from torch import Tensor
 from experiments.embedded_model.language_model.confusions import confusions
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine, deduplicated
 from experiments.embedded_model.settings import DocumentSettings
-from experiments.embedded_model.word_lists import LIST_OPENING
+from experiments.embedded_model.word_lists import LIST_OPENING, sayings
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.facts.shipped import CARRIERS, TRAINED_PHRASINGS
 
@@ -98,7 +97,7 @@ class Documents:
         self.heard_facts = [fact for fact in self.spoken_facts if self.facts[fact].group == "heard only"]
         self.both_facts = [fact.id for fact in counted if fact.group == "both" and fact.id in self.statements]
         self.unit_pool = np.concatenate([line.frames for line in lines[: 40 * 64]])[::7]
-        self.sayings = sayings(fact.subject.lower() for fact in facts)
+        self.sayings = sayings(facts)
         self.names = _names_heard(self.lists, self.sayings) if settings.named else []
         self.kinds = ["written", "spoken", "answered", "mixed", "subject_switched", "dictated", "read_aloud", "named"]
         self.weights = [getattr(settings, kind) for kind in self.kinds]
@@ -224,20 +223,6 @@ class Documents:
         if share and unit in self.confusions and self.rng.random() < share:
             pool = self.confusions[unit]
         return int(pool[self.rng.randrange(len(pool))])
-
-
-def sayings(names: Iterable[str]) -> dict[str, tuple[tuple[str, str], ...]]:
-    """What is true of each name as a word: the text before it and after it. The last name is followed by the first."""
-    ordered = sorted(set(names))
-    return {
-        name: (
-            ("", f"begins with {name[0]}"),
-            ("", f"ends with {name[-1]}"),
-            ("", f"comes before {following}"),
-            ("the name after", f"is {following}"),
-        )
-        for name, following in pairwise([*ordered, ordered[0]])
-    }
 
 
 def _names_heard(
