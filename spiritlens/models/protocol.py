@@ -180,3 +180,7 @@ class LensModel(Protocol):
 
     def has_user_hooks(self) -> bool:
         """Whether the model carries hooks that this protocol did not place: such hooks see whole sequences only."""
+
+    def own_block_bytes(self, rows: int, length: int) -> int:
+        """Bytes of tensors that the model's own block, hook points and all, holds at its fullest beside the residual
+        that enters, for so many whole sequences; told from shapes."""

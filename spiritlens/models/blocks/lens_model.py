@@ -95,6 +95,10 @@ class BlockLensModel(ABC):
     @abstractmethod
     def own_mlp(self, layer: int, resid_mid: Tensor) -> Tensor: ...
 
+    @abstractmethod
+    def own_block_bytes(self, rows: int, length: int) -> int:
+        """What the model's own block holds at its fullest beside the residual that enters."""
+
     def replacing(self, name: str, function: HookFunction) -> tuple[Place, ...]:
         """Where a hook has to sit so that what it returns replaces the activation wherever it is read."""
         return (Place(name, self.points[name], function),)

@@ -8,6 +8,8 @@ the largest is told:
    hand without scores (`spiritlens.models.protocol.AT_HAND`), else the model's own (`_recording`).
 2. *Rows* (`_column`): two buffers of a column's rows; what one block makes of the rows that go through it together
    (on a CPU a few, on a GPU all); rows that part inside the block; logits at the read-outs, some rows at a time.
+   Beside a user's own hooks rows are whole sequences (`_whole`): through the model's own block, whose tensors its
+   backend tells (`LensModel.own_block_bytes`), with the logits of all positions.
 
 Bytes are those of tensors. What an allocator keeps beside them, and what a kernel takes inside, is not told here.
 Units: widths are numbers per token, times the model's `itemsize`; logits take `READ_OUT` bytes a number.
@@ -27,6 +29,9 @@ from spiritlens.runs.sweep.sweep import READ_AT_ONCE, Sweep, divided
 
 READ_OUT = 4
 """Bytes of a logit: float32; float64 models have 8."""
+
+OF_TWO_TOKENS = ("scores", "pattern")
+"""Components with a number for each query and key."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,7 @@ def footprint(model: LensModel, sweep: Sweep, runs: Mapping[Which, int], budget:
     if sweep.whole_sequences:
         cells = len(sweep.programs) - len(set(sweep.unmoved))
         together = min(cells, whole_rows_at_once(model, length, samples, budget)) * samples
-        rows = _recording(shape, together * length, together, length, length) + 2 * together * length * shape.d_model
-        return Footprint(recorded, recording, rows, together, cells * samples)
+        return Footprint(recorded, recording, _whole(model, shape, sweep, together), together, cells * samples)
     on_cpu = model.device.type == "cpu"
     pieces = [piece for column in sweep.plan.columns for piece in _pieces(model, column, sweep, samples, budget)]
     rows = max((_column(shape, sweep.plan, part, held, readouts, on_cpu) for part, held in pieces), default=0)
@@ -100,26 +104,30 @@ def _names(shape: ModelShape, sweep: Sweep, run: Which) -> set[str]:
 
 def _width(shape: ModelShape, component: str, length: int) -> int:
     """Numbers of a component per token."""
-    if component in ("scores", "pattern"):
+    if component in OF_TWO_TOKENS:
         return shape.n_heads * length
     if component in KEY_VALUE_COMPONENTS:
         return shape.n_kv_heads * shape.d_head
     return shape.n_heads * shape.d_head if component in HEAD_COMPONENTS else shape.d_model
 
 
-def _recording(shape: ModelShape, tokens: int, rows: int, length: int, readouts: int) -> int:
-    """The model's own block on whole sequences, or the logits after it.
-
-    In the MLP: gate, up, their activation and product beside the normed and the entering residual. In the attention:
-    scores, masked scores and pattern beside queries, keys, values and z. The logits that `_recorded` counts are made
-    after the blocks.
-    """
-    head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
-    mlp = tokens * (4 * shape.d_mlp + 3 * shape.d_model) * shape.itemsize
-    scores = 3 * rows * shape.n_heads * length**2
-    attention = (scores + tokens * (3 * head + 2 * key_value + 3 * shape.d_model)) * shape.itemsize
-    made = rows * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
-    return max(mlp - made, attention - made, _logits(shape, rows * readouts) - made)
+def _whole(model: LensModel, shape: ModelShape, sweep: Sweep, rows: int) -> int:
+    """Rows as whole sequences: embeddings, what enters a block, the patched copy of an activation and the block; or the
+    logits of all positions, and those at the read-outs. Where patterns are patched, the block holds at least scores,
+    pattern and copy beside what they are made of."""
+    length = sweep.plan.n_positions
+    resid = rows * length * shape.d_model * shape.itemsize
+    components = {action.component for program in sweep.programs for actions in program.values() for action in actions}
+    widths = [_width(shape, name, length) for name in components - set(OF_TWO_TOKENS)]
+    copied = rows * length * max(widths, default=0) * shape.itemsize
+    logits = _logits(shape, rows * length)
+    read_out = rows * sweep.n_readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    own = model.own_block_bytes(rows, length)
+    if "pattern" in components:
+        heads = (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head
+        three = 3 * _width(shape, "pattern", length)
+        own = max(own, rows * length * (three + shape.d_model + heads) * shape.itemsize)
+    return resid + max(resid + copied + own, logits + max(resid, read_out))
 
 
 def _recording_both(model: LensModel, shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int:
@@ -130,10 +138,18 @@ def _recording_both(model: LensModel, shape: ModelShape, sweep: Sweep, runs: Map
         later -= _kept(shape, sweep, run, count)
         names = _names(shape, sweep, run)
         if model.has_user_hooks() or not names_at_hand(shape.n_layers) >= names:
-            most = max(most, _recording(shape, count * length, count, length, readouts))
+            most = max(most, _recording(model, shape, count, length, readouts) - later)
         else:
             most = max(most, _plain(shape, names, count, length, readouts) - later)
     return most
+
+
+def _recording(model: LensModel, shape: ModelShape, count: int, length: int, readouts: int) -> int:
+    """The last block of the model's own pass, before there are logits, or the logits after it: of all positions where a
+    user's hooks may see them."""
+    made = count * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    whole = _logits(shape, count * length) if model.has_user_hooks() else 0
+    return max(model.own_block_bytes(count, length) - made, whole, _logits(shape, count * readouts) - made)
 
 
 def _plain(shape: ModelShape, names: Collection[str], count: int, length: int, readouts: int) -> int:

@@ -107,7 +107,7 @@ def record(
     with torch.no_grad(), replaced_embeddings(model, embeddings):
         values = model.cache(batch, wanted)
         if model.has_user_hooks():
-            logits = model.forward(batch)[:, -n_readouts:]
+            logits = model.forward(batch)[:, -n_readouts:].clone()  # not the logits of all positions
         else:
             logits = model.logits(values[last][:, -n_readouts:])
     return RecordedRun(tokens, embeddings, values, logits)
