@@ -220,13 +220,13 @@ def _chunks(block: LayerPlan, at_once: int) -> Iterator[tuple[int, int]]:
 def _block(shape: ModelShape, along: _Along, samples: int, rows: int, copies: int) -> int:
     """Rows through a whole block: the larger of its attention and its MLP, beside copies of what enters.
 
-    In the attention: the normed residual, queries, keys and values, and what `_attending` holds. In the MLP: attn_out,
-    resid_mid, normed residual, gate, up and output.
+    In the attention: the normed residual, queries, keys and values, and what `_attending` holds. In the MLP: resid_mid
+    (which attn_out has become), normed residual, gate, up and output.
     """
     head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
     entering = along.suffix * shape.d_model * copies
     own = along.suffix * (shape.d_model + 2 * key_value) + along.axis * head
-    mlp = along.axis * (4 * shape.d_model + 2 * shape.d_mlp)
+    mlp = along.axis * (3 * shape.d_model + 2 * shape.d_mlp)
     prefix = samples * along.start * key_value
     widest = max(rows * samples * (own + _attending(shape, along)) + prefix, rows * samples * mlp)
     return (widest + rows * samples * entering) * shape.itemsize
@@ -235,18 +235,17 @@ def _block(shape: ModelShape, along: _Along, samples: int, rows: int, copies: in
 def _attending(shape: ModelShape, along: _Along) -> int:
     """Numbers of one row's attention beside its queries, keys and values.
 
-    Joined: turned queries, keys and values of the whole length, and, as values join, those of the prefix. Shared:
-    turned and scaled queries, and the scores of all keys five times (of the prefix, all, as a pattern, twice by run).
+    Joined: turned queries, turned keys of the whole length, values of the whole length where there is a prefix, and z.
+    Shared: turned and scaled queries, and the scores of all keys five times (of the prefix, all, as a pattern, twice by
+    run).
     """
     head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
     length = along.start + along.suffix
-    turning = along.axis * 2 * head
     turned = along.axis * head * (1 if shape.n_heads == shape.n_kv_heads else 2)
     if along.start >= PREFIX_TO_SHARE * along.suffix:
-        return max(turning, turned + along.axis * (head + 5 * shape.n_heads * length) + along.suffix * key_value)
-    joined = turned + 2 * length * key_value
-    copied = along.start * key_value if along.start else -length * key_value
-    return max(turning, joined + max(copied, along.axis * head if along.start else 0))
+        return turned + along.axis * (head + 5 * shape.n_heads * length) + along.suffix * key_value
+    joined = length * key_value * (2 if along.start else 1)
+    return turned + joined + along.axis * head
 
 
 def _parting(shape: ModelShape, block: LayerPlan, samples: int, axis: int, n_positions: int) -> int:

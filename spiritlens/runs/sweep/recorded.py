@@ -73,9 +73,12 @@ class RunPair:
 
     def first_changed(self, model: LensModel) -> int:
         """First position at which the runs can differ."""
+        return min(self.changed(model), default=self.tokens.shape[1])
+
+    def changed(self, model: LensModel) -> Sequence[int]:
+        """Positions at which the runs enter block 0 differently."""
         plain = model.embed(self.tokens)
-        base, source = (plain if found is None else found for found in (self.base, self.source))
-        return first_difference(plain, base, source)
+        return differences(plain, *(plain if found is None else found for found in (self.base, self.source)))
 
     def record(self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int) -> RecordedPair:
         """Run both and keep the named activations."""
@@ -83,18 +86,22 @@ class RunPair:
         return {"base": base, "source": record(model, self.tokens, self.source, names["source"], n_readouts)}
 
 
+def first_difference(plain: Tensor, first: Tensor, second: Tensor) -> int:
+    """The first of the `differences`; the number of positions if there are none."""
+    return min(differences(plain, first, second), default=plain.shape[1])
+
+
 @checked
-def first_difference(
+def differences(
     plain: Float[Tensor, "1 pos d_model"],
     first: Float[Tensor, "first pos d_model"],
     second: Float[Tensor, "second pos d_model"],
-) -> int:
-    """First position at which two runs' embeddings differ in any sample; the number of positions if they never do.
+) -> Sequence[int]:
+    """Positions at which two runs' embeddings differ in any sample.
 
     `plain` are the tokens' own embeddings, which both must fit.
     """
-    differs = (first != second).any(-1).any(0).nonzero()
-    return int(differs[0]) if len(differs) else plain.shape[1]
+    return tuple((first != second).any(-1).any(0).nonzero()[:, 0].tolist())
 
 
 def record(
@@ -134,10 +141,12 @@ def patched(
     axis: Sequence[int],
     runs: RecordedPair,
     samples: Tensor,
+    in_place: bool = False,
 ) -> Tensor:
     """Rows ``[row sample axis …]`` with the component's actions of each row applied; `runs` holds "source" and "base".
 
-    Positions outside `axis` are left out: the caller has read them already, or nobody will.
+    Positions outside `axis` are left out: the caller has read them already, or nobody will. `in_place` writes into
+    `rows`, which are nobody else's then.
     """
     rows_of: dict[Action, list[int]] = defaultdict(list)
     for row, row_actions in enumerate(actions):
@@ -146,7 +155,7 @@ def patched(
                 rows_of[action].append(row)
     if not rows_of:
         return rows
-    result = rows.clone()
+    result = rows if in_place else rows.clone()
     for action, members in rows_of.items():
         positions = [position for position in action.positions if position in axis]
         if not positions:
