@@ -47,7 +47,7 @@ def lensed(case: Case, prompt: Prompt) -> xr.DataArray:
 
 
 def transcribed(case: Case, prompt: Prompt) -> dict[tuple[object, ...], Any]:
-    """By word: the best rank, the first layer at which it is among the best five (-1: at none), and that of its best rank."""
+    """By word: the best rank, the first layer at which it is among the best five (-1: none), that of the best rank."""
     rows = sl.lenses.implicit_transcription(case.lens, [prompt], top=5, **QUIET)
     return {
         (row.word, row.positions): np.array(
