@@ -1,5 +1,6 @@
 """Rows of tracing, patching, paths and attribution."""
 
+from functools import lru_cache
 from typing import Any
 
 import plain_methods as slow
@@ -62,6 +63,7 @@ def moved(case: Case, prompt: Prompt, other: Prompt, component: str) -> xr.DataA
     return found.assign_coords(span=["subject"])
 
 
+@lru_cache
 def interchanged(case: Case) -> xr.DataArray:
     """Of four facts in both modalities, by the rankings of both modalities, as they are and reversed."""
     facts = circuit().subjects[:4]

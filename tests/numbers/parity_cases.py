@@ -83,9 +83,9 @@ def restored(effects: xr.Dataset) -> xr.DataArray:
     return found.isel(dict.fromkeys(single, 0), drop=True)
 
 
-def listed(values: Any) -> dict[tuple[object, ...], Any]:
-    """Values by their places along the first axis."""
-    return {(place,): value for place, value in enumerate(values)}
+def listed(values: Any) -> dict[tuple[object, ...], float]:
+    """Numbers by their places."""
+    return {(place,): float(value) for place, value in enumerate(values)}
 
 
 def same_words(prompt: Prompt) -> Prompt:
