@@ -24,6 +24,7 @@ THREE = version("transformer-lens").startswith("3.")
 PAGE = Path(__file__).parents[3] / "docs" / "transformer_lens_4.md"
 ROWS = (
     *("names of hook points", "a name that there is not", "`hook_resid_mid` that returns a tensor"),
+    "your hook on `hook_resid_mid` beside one of `lens.backend.hooked`",
     *("`hook_attn_scores` of later positions", "q, k, v, z at a hook point"),
     *("`W_K`, `W_V` of grouped-query attention", "biases that Llama has not (`b_Q`, `b_O` …)"),
     *("bias of the unembedding", "`cfg.rotary_base`, `rotary_dim`, `attn_scale`", "float64", "keys in its cache"),
@@ -69,6 +70,25 @@ def test_a_name_that_there_is_not(model: Any, kind: str) -> None:
             model.run_with_hooks(TOKENS, fwd_hooks=hooks)
     with pytest.raises(ValueError, match="no hook point"):
         backends.backend_of(model).opened(model).cache(TOKENS, ["blocks.9.hook_mlp_out"])
+
+
+def test_a_hook_of_yours_on_resid_mid_beside_the_toolkit_s(kind: str) -> None:
+    circuit = sl.planted(backend=kind)
+    lens, prompt = circuit.lens, circuit.prompts[0]
+    other, name, seen = circuit.counterfactual(prompt), "blocks.1.hook_resid_mid", list[torch.Tensor]()
+    plain, foreign = (lens.backend.cache(one.tokens, [name])[name][0] for one in (prompt, other))
+    lens.model.add_hook(name, lambda value, hook: seen.extend(value.clone()))
+    with lens.backend.hooked([(name, lambda value: value + 1)]):
+        lens.backend.forward(prompt.tokens)
+    assert torch.allclose(seen[-1], plain if kind == "hooked_transformer" else plain + 1)
+    sl.run(lens, prompt, sl.replace_with("resid_mid", 1, "last token", plain[-1] + 2))
+    assert torch.allclose(seen[-1], torch.cat([plain[:-1], plain[-1:] + 2]))
+    seen.clear()
+    grid = sl.Grid(("resid_mid",), at="span", spans=("last token",))
+    sl.activation_patch(lens, [prompt], [other], grid, ("logit_difference",), progress="none")
+    patched = torch.cat([foreign[:-1], plain[-1:]])
+    assert any(torch.allclose(row, patched) for row in seen)
+    assert not torch.allclose(foreign, patched)
 
 
 def test_scores_of_later_positions(model: Any, kind: str) -> None:
