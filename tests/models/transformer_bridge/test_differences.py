@@ -176,6 +176,16 @@ def test_folded_gains_are_read_as_ones(kind: str) -> None:
     assert hasattr(model.blocks[1].ln1, "w") == (kind == "bridge")
 
 
+def test_a_run_that_was_begun_on_one_kind_is_not_resumed_on_the_other(tmp_path: Path) -> None:
+    grid, asked = sl.Grid(("mlp_out",), at="span", spans=("last token",)), {"samples": 1, "progress": "none"}
+    first, *others = (sl.planted(backend=name) for name in NAMES)
+    sl.causal_trace(first.lens, [first.prompts[0]], grid, folder=tmp_path, **asked)
+    sl.causal_trace(first.lens, [first.prompts[0]], grid, folder=tmp_path, **asked)
+    for other in others:
+        with pytest.raises(ValueError, match="model"):
+            sl.causal_trace(other.lens, [other.prompts[0]], grid, folder=tmp_path, **asked)
+
+
 def test_ids_and_untrained_twins_of_one_checkpoint() -> None:
     lenses = [sl.load(device="cpu", backend=name) for name in NAMES]
     twins = [untrained_twin(lens, 3) for lens in lenses]
