@@ -36,6 +36,10 @@ INK = "#22303C"
 QUIET = "#5B6770"
 
 
+LEGEND_PIXELS = 24
+TITLE_LINE_PIXELS = 18
+
+
 FIGURE_SPACE = "\u2007"
 
 
@@ -69,6 +73,22 @@ def legend_above(figure: go.Figure, pixels: int) -> go.Figure:
     """The legend so many pixels above the panels, where these have titles of their own."""
     inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
     return figure.update_layout(legend={"y": 1 + pixels / inside})
+
+
+def legend_below(figure: go.Figure, lines: int = 1) -> go.Figure:
+    """The legend below everything else, where panels have titles; the figure grows by its lines."""
+    below = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0}
+    figure.update_layout(legend=below)
+    figure.layout.margin.b += LEGEND_PIXELS * lines
+    figure.layout.height += LEGEND_PIXELS * lines
+    return figure
+
+
+def two_line_titles(figure: go.Figure) -> go.Figure:
+    """Room above the panels for the second line of their titles."""
+    figure.layout.margin.t += TITLE_LINE_PIXELS
+    figure.layout.height += TITLE_LINE_PIXELS
+    return figure.update_annotations(font={"size": 13, "color": INK})
 
 
 def _lines(subtitle: str) -> list[str]:
