@@ -1,4 +1,4 @@
-"""Every figure in the browser, at the width of a notebook and of a page: no text lies on another or leaves the figure."""
+"""Every figure in the browser, at the width of a notebook and of a page: no text lies on another or outside."""
 
 from collections.abc import Iterator
 from itertools import combinations
