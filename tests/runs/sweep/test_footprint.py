@@ -56,7 +56,7 @@ def test_a_sweep_holds_what_was_told(model, grid: str, budget: int) -> None:
         noisy[:, first:] += 0.1
         pair = RunPair(tokens, noisy, None)
         sweep = plan_sweep(model, GRIDS[grid], 40, first)
-        runs = pair.record(model, sweep.names, 1)
+        runs = pair.record(model, sweep.names, 1, sweep.first_changed)
         sweep.run(model, runs, lambda logits: logits[:, -1, :2], memory_budget=budget)
     told = footprint(model, sweep, {"base": SAMPLES, "source": 1}, budget)
     assert told.peak == pytest.approx(live.peak, rel=0.15)
