@@ -101,7 +101,7 @@ def _swept(
     denoising = settings.grid.direction == "denoising"
     pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
     sweep = planned(model, prompt, settings, cells, changed=pair.changed(model), n_readouts=scorer.n_readouts)
-    runs = pair.record(model, sweep.names, sweep.n_readouts)
+    runs = pair.record(model, sweep.names, sweep.n_readouts, sweep.first_changed)
     scored = scorer.with_clean(runs["source" if denoising else "base"].logits)
     return sweep.run(model, runs, scored, memory_budget=lens.memory_budget, advance=advance)
 

@@ -87,11 +87,7 @@ def _recorded(shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int
 def _kept(shape: ModelShape, sweep: Sweep, run: Which, count: int) -> int:
     """The activations of a run that the plan reads, and its logits."""
     length = sweep.plan.n_positions
-    width = {
-        hook_name(row.name, layer): _width(shape, row.name, length)
-        for layer in range(shape.n_layers)
-        for row in COMPONENTS
-    }
+    width = _widths(shape, length)
     numbers = sum(width[name] for name in _names(shape, sweep, run))
     logits = sweep.n_readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
     return count * (length * numbers * shape.itemsize + logits)
@@ -100,6 +96,12 @@ def _kept(shape: ModelShape, sweep: Sweep, run: Which, count: int) -> int:
 def _names(shape: ModelShape, sweep: Sweep, run: Which) -> set[str]:
     """What is kept of a run."""
     return {*sweep.names[run], hook_name("resid_post", shape.n_layers - 1)}
+
+
+def _widths(shape: ModelShape, length: int) -> dict[str, int]:
+    """Numbers per token of every activation, by its hook name."""
+    rows = [(row.name, layer) for layer in range(shape.n_layers) for row in COMPONENTS]
+    return {hook_name(name, layer): _width(shape, name, length) for name, layer in rows}
 
 
 def _width(shape: ModelShape, component: str, length: int) -> int:
@@ -133,6 +135,12 @@ def _whole(model: LensModel, shape: ModelShape, sweep: Sweep, rows: int) -> int:
 def _recording_both(model: LensModel, shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int:
     """What recording takes at most beside all that is kept in the end, of one run after the other."""
     length, readouts = sweep.plan.n_positions, sweep.n_readouts
+    start = min(sweep.first_changed, length - readouts)
+    plain = not model.has_user_hooks() and all(
+        names_at_hand(shape.n_layers) >= _names(shape, sweep, run) for run in runs
+    )
+    if plain and start > 0:
+        return _recording_rest(shape, sweep, runs, start)
     most, later = 0, sum(_kept(shape, sweep, run, count) for run, count in runs.items())
     for run, count in runs.items():
         later -= _kept(shape, sweep, run, count)
@@ -150,6 +158,25 @@ def _recording(model: LensModel, shape: ModelShape, count: int, length: int, rea
     made = count * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
     whole = _logits(shape, count * length) if model.has_user_hooks() else 0
     return max(model.own_block_bytes(count, length) - made, whole, _logits(shape, count * readouts) - made)
+
+
+def _recording_rest(shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int], start: int) -> int:
+    """What recording takes where the disturbed run is run from `start` on, beside all that is kept in the end.
+
+    The clean run has all that is asked for, and all keys and values, until the other is whole: while that one's last
+    block runs, its first positions are not there; while they join, one activation is there twice; then its logits.
+    """
+    length, readouts = sweep.plan.n_positions, sweep.n_readouts
+    other: Which = "source" if runs["source"] > runs["base"] else "base"
+    clean: Which = "base" if other == "source" else "source"
+    width, names, count = _widths(shape, length), _names(shape, sweep, other), runs[other]
+    read = {hook_name(name, layer) for name in KEY_VALUE_COMPONENTS for layer in range(shape.n_layers)}
+    beside = sum(width[name] for name in (names | read) - _names(shape, sweep, clean)) * length * shape.itemsize
+    absent = sum(width[name] for name in names) * count * start * shape.itemsize
+    made = count * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    joining = max(width[name] for name in names) * count * (length - start) * shape.itemsize - made
+    block = _plain(shape, names, count, length - start, readouts) - absent
+    return max(0, beside + max(block, joining, _logits(shape, count * readouts) - made))
 
 
 def _plain(shape: ModelShape, names: Collection[str], count: int, length: int, readouts: int) -> int:

@@ -8,15 +8,15 @@ being the token positions that the rows hold.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spiritlens.components import COMPONENT_NAMED, HEAD_COMPONENTS, hook_name
-from spiritlens.models.protocol import LensModel
+from spiritlens.components import COMPONENT_NAMED, HEAD_COMPONENTS, KEY_VALUE_COMPONENTS, hook_name
+from spiritlens.models.protocol import CachedPrefix, LensModel, names_at_hand
 from spiritlens.runs.sweep.plan import Action, Which
 from spiritlens.shapes import checked
 
@@ -80,10 +80,22 @@ class RunPair:
         plain = model.embed(self.tokens)
         return differences(plain, *(plain if found is None else found for found in (self.base, self.source)))
 
-    def record(self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int) -> RecordedPair:
-        """Run both and keep the named activations."""
-        base = record(model, self.tokens, self.base, names["base"], n_readouts)
-        return {"base": base, "source": record(model, self.tokens, self.source, names["source"], n_readouts)}
+    def record(
+        self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int, first_changed: int = 0
+    ) -> RecordedPair:
+        """Run both and keep the named activations; before `first_changed` a disturbed run is the clean one."""
+        embeddings: dict[Which, Tensor | None] = {"base": self.base, "source": self.source}
+        clean, other = _sorted(embeddings)
+        start = min(first_changed, self.tokens.shape[1] - n_readouts)
+        asked = {*names["base"], *names["source"]}
+        if clean is None or start <= 0 or model.has_user_hooks() or not names_at_hand(model.n_layers) >= asked:
+            return {run: record(model, self.tokens, embeddings[run], names[run], n_readouts) for run in embeddings}
+        read = [hook_name(name, layer) for name in KEY_VALUE_COMPONENTS for layer in range(model.n_layers)]
+        whole = record(model, self.tokens, None, [*asked, *read], n_readouts)
+        disturbed = record(model, self.tokens, embeddings[other], names[other], n_readouts, (whole, start))
+        kept = dict.fromkeys([*names[clean], hook_name("resid_post", model.n_layers - 1)])
+        own = replace(whole, values={name: whole.values[name] for name in kept})
+        return {run: own if run == clean else disturbed for run in embeddings}
 
 
 def first_difference(plain: Tensor, first: Tensor, second: Tensor) -> int:
@@ -104,20 +116,49 @@ def differences(
     return tuple((first != second).any(-1).any(0).nonzero()[:, 0].tolist())
 
 
+def _sorted(embeddings: Mapping[Which, Tensor | None]) -> tuple[Which | None, Which]:
+    """The clean run and the disturbed one; no clean one where both are of a kind."""
+    if (embeddings["base"] is None) == (embeddings["source"] is None):
+        return None, "base"
+    return ("base", "source") if embeddings["base"] is None else ("source", "base")
+
+
 def record(
-    model: LensModel, tokens: Tensor, embeddings: Tensor | None, names: Sequence[str], n_readouts: int = 1
+    model: LensModel,
+    tokens: Tensor,
+    embeddings: Tensor | None,
+    names: Sequence[str],
+    n_readouts: int = 1,
+    after: tuple[RecordedRun, int] | None = None,
 ) -> RecordedRun:
-    """Run tokens ``[1 pos]`` with their own embeddings, or once per row of `embeddings` ``[run pos d_model]``."""
+    """Run tokens ``[1 pos]`` with their own embeddings, or once per row of `embeddings` ``[run pos d_model]``.
+
+    `after` is a single run, with all that is asked for and all keys and values, and the position up to which the runs
+    equal it: there its values are taken.
+    """
     last = hook_name("resid_post", model.n_layers - 1)
     wanted = list(dict.fromkeys([*names, last]))
     batch = tokens.to(model.device).expand(1 if embeddings is None else len(embeddings), -1)
     with torch.no_grad(), replaced_embeddings(model, embeddings):
-        values = model.cache(batch, wanted)
+        values = model.cache(batch, wanted) if after is None else _continued(model, batch, wanted, *after)
         if model.has_user_hooks():
             logits = model.forward(batch)[:, -n_readouts:].clone()  # not the logits of all positions
         else:
             logits = model.logits(values[last][:, -n_readouts:])
     return RecordedRun(tokens, embeddings, values, logits)
+
+
+def _continued(
+    model: LensModel, batch: Tensor, wanted: Sequence[str], run: RecordedRun, start: int
+) -> dict[str, Tensor]:
+    """The activations ``[run pos …]`` of runs that equal a recorded one before `start`."""
+    rows = torch.zeros(len(batch), dtype=torch.long, device=batch.device)
+    found = model.cache(batch, wanted, CachedPrefix(run.values, start, rows))
+    values: dict[str, Tensor] = {}
+    for name in wanted:
+        before, behind = run.values[name][:, :start], found.pop(name)  # one name at a time is there twice
+        values[name] = torch.cat([before.expand(len(batch), *before.shape[1:]), behind], dim=1)
+    return values
 
 
 def by_position(component: str, activation: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A figure without a form for narrow screens keeps its width there, in a place that scrolls by keys; the page does not."""
+"""A figure without a form for narrow screens keeps its width there, in a place that scrolls by keys."""
 
 from collections.abc import Iterator
 from pathlib import Path

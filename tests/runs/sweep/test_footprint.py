@@ -60,7 +60,7 @@ def told_and_held(model, programs, first, length, budget):
         noisy = model.embed(tokens).repeat(SAMPLES, 1, 1)
         noisy[:, first:] += 0.1
         sweep = plan_sweep(model, programs, length, first)
-        runs = RunPair(tokens, noisy, None).record(model, sweep.names, 1)
+        runs = RunPair(tokens, noisy, None).record(model, sweep.names, 1, sweep.first_changed)
         recording, live.peak = live.peak, 0
         sweep.run(model, runs, lambda logits: logits[:, -1, :2], memory_budget=budget)
     return footprint(model, sweep, {"base": SAMPLES, "source": 1}, budget), recording, live.peak

@@ -85,7 +85,8 @@ def run_sweep(inside, programs, direction, embeddings=None, *, two_runs=True, **
     plan = {name: settings.pop(name) for name in planned}
     plan |= {"changed": pair.changed(inside)} if two_runs else {}
     sweep = plan_sweep(inside, programs, TOKENS.shape[1], pair.first_changed(inside), **plan)
-    return sweep.run(inside, pair.record(inside, sweep.names, sweep.n_readouts), score, **settings)
+    runs = pair.record(inside, sweep.names, sweep.n_readouts, sweep.first_changed if two_runs else 0)
+    return sweep.run(inside, runs, score, **settings)
 
 
 def single_layer(component: str, head: int | None = None) -> list[dict[int, tuple[Action, ...]]]:
