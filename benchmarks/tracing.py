@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -146,10 +147,10 @@ def serve(out: str, threads: int, clock: Clock, n_facts: int, samples: int) -> N
 def told_prompts(lens: Any, n_facts: int) -> list[Any]:
     """Facts of the shipped list, some from each part of it, written and spoken."""
     try:
-        from spiritlens.prompts.facts.loading import load_facts
+        place = import_module("spiritlens.prompts.facts.loading")
     except ImportError:
-        from spiritlens.prompts.facts import load_facts
-    facts = load_facts()
+        place = import_module("spiritlens.prompts.facts")  # where it was in 342edd0
+    facts = place.load_facts()
     prompts = []
     for fact in facts[:: max(1, len(facts) // n_facts)][:n_facts]:
         asked = (fact.text("held out"), fact.subject, fact.answer, fact.foil)
