@@ -56,9 +56,9 @@ def role_runs(effects: xr.Dataset) -> xr.DataArray:
 def role_counts(effects: xr.Dataset, split: Split = "role") -> xr.DataArray:
     """How many of each role's cells have each status [prompt component layer role (head) status]."""
     names = [status.name.lower() for status in Status]
-    flags = xr.concat([(effects["status"] == status).astype(np.float64) for status in Status], dim="status")
-    flags = flags.transpose(..., "status").assign_coords(status=names)
-    return _in_roles(effects, flags.rename("n_cells"), split, "sum").astype(np.int64)
+    flags = ((effects["status"] == status).astype(np.int8).rename("n_cells") for status in Status)  # one at a time
+    counts = [_in_roles(effects, one, split, "sum").astype(np.int32) for one in flags]
+    return xr.concat(counts, dim="status").transpose(..., "status").assign_coords(status=names)
 
 
 def traced_roles(effects: xr.Dataset) -> list[str]:
