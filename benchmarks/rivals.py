@@ -209,5 +209,5 @@ def run_ours(model: HookedLensModel, task: Task) -> tuple[SweepResult, list[Cell
     scorer = scorers(["probability"], (task.answer,), (), (task.answer,), model.device)[0]
     pair = RunPair(task.tokens, task.embeddings, None)
     changed = pair.changed(model)
-    sweep = plan_sweep(model, task.programs, task.tokens.shape[1], min(changed), changed=changed)
+    sweep = plan_sweep(model, task.programs, task.tokens.shape[1], min(changed), two_runs=True)
     return sweep.run(model, pair.record(model, sweep.names, sweep.n_readouts, sweep.first_changed), scorer), task.cells

@@ -73,12 +73,8 @@ class RunPair:
 
     def first_changed(self, model: LensModel) -> int:
         """First position at which the runs can differ."""
-        return min(self.changed(model), default=self.tokens.shape[1])
-
-    def changed(self, model: LensModel) -> Sequence[int]:
-        """Positions at which the runs enter block 0 differently."""
         plain = model.embed(self.tokens)
-        return differences(plain, *(plain if found is None else found for found in (self.base, self.source)))
+        return first_difference(plain, *(plain if found is None else found for found in (self.base, self.source)))
 
     def record(
         self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int, first_changed: int = 0

@@ -133,12 +133,11 @@ def plan_sweep(
     first_changed: int = 0,
     n_readouts: int = 1,
     always: Collection[int] = (),
-    changed: Collection[int] | None = None,
+    two_runs: bool = False,
 ) -> Sweep:
     """Plan the cells of a prompt of `n_positions` tokens; those in `always` are run although nothing can move them.
 
-    `changed` are the positions at which two runs of the same tokens enter block 0 differently (`RunPair.changed`); None
-    where the source's values come from anywhere else.
+    `two_runs`: the source's values are those of another run of the same tokens (`RunPair`).
     """
     plan = make_plan(
         programs,
@@ -147,7 +146,7 @@ def plan_sweep(
         first_changed=first_changed,
         n_readouts=n_readouts,
         always=always,
-        changed=changed,
+        two_runs=two_runs,
     )
     whole_sequences = model.has_user_hooks()
     if whole_sequences:
