@@ -14,7 +14,7 @@ Inside a column, cells that were patched alike so far are one *row*: rows form a
 4. A row forks where two of its cells are patched differently (windows cut off at the first layer part like this).
 5. Cells that cannot differ from the base run at a read-out have no row at all.
 6. Where base and source are two runs of the model on the same tokens (`two_runs`), a row whose stream gets the source's
-   values at all positions from the first changed one to e *is* the source run up to e, in this block and all later ones.
+   values at all positions from the first changed one to e *is* the source run up to e, from this block on.
    It is computed from e + 1 on, in a column whose keys and values before it are the source run's.
 
 Units: one *token-layer* is one token of one row (and one noise sample) through one whole block. Everything here is

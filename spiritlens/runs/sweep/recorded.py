@@ -94,22 +94,18 @@ class RunPair:
         return {run: own if run == clean else disturbed for run in embeddings}
 
 
-def first_difference(plain: Tensor, first: Tensor, second: Tensor) -> int:
-    """The first of the `differences`; the number of positions if there are none."""
-    return min(differences(plain, first, second), default=plain.shape[1])
-
-
 @checked
-def differences(
+def first_difference(
     plain: Float[Tensor, "1 pos d_model"],
     first: Float[Tensor, "first pos d_model"],
     second: Float[Tensor, "second pos d_model"],
-) -> Sequence[int]:
-    """Positions at which two runs' embeddings differ in any sample.
+) -> int:
+    """First position at which two runs' embeddings differ in any sample; the number of positions if they never do.
 
     `plain` are the tokens' own embeddings, which both must fit.
     """
-    return tuple((first != second).any(-1).any(0).nonzero()[:, 0].tolist())
+    differs = (first != second).any(-1).any(0).nonzero()
+    return int(differs[0]) if len(differs) else plain.shape[1]
 
 
 def _sorted(embeddings: Mapping[Which, Tensor | None]) -> tuple[Which | None, Which]:

@@ -67,7 +67,7 @@ def test_the_canary_of_each_method_holds_and_is_measured(lens: TinyLens, method:
     assert float(found["canary_all"].max()) < 1e-12
 
 
-def _nothing_is_put_in(rows: torch.Tensor, *rest: Any) -> torch.Tensor:
+def _nothing_is_put_in(rows: torch.Tensor, *rest: Any, **how: Any) -> torch.Tensor:
     return rows
 
 

@@ -200,10 +200,10 @@ def test_a_prompt_that_the_model_cannot_run_stands_in_for_none_and_ends_nothing(
     failing = asked(machine)[0][1]
     real = BlockLensModel.cache
 
-    def cache(model, tokens, names):
+    def cache(model, tokens, names, *rest):
         if torch.equal(tokens[0].cpu(), failing.tokens[0]):
             raise ValueError("a planted failure")
-        return real(model, tokens, names)
+        return real(model, tokens, names, *rest)
 
     monkeypatch.setattr(BlockLensModel, "cache", cache)
     parts = sl.heads.Parts(removed=removed, sizes=(1, 2, 3, 30), random_rankings=1)
@@ -225,7 +225,7 @@ def test_a_prompt_that_the_model_cannot_run_stands_in_for_none_and_ends_nothing(
 
 def test_where_no_prompt_can_be_run_the_first_error_is_told(machines, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(error):
-        def cache(model, tokens, names):
+        def cache(model, tokens, names, *rest):
             raise error
 
         monkeypatch.setattr(BlockLensModel, "cache", cache)

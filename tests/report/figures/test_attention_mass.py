@@ -39,7 +39,7 @@ def test_the_planted_mover_is_seen_and_named(mass: xr.Dataset) -> None:
 def test_a_query_can_be_chosen(mass: xr.Dataset) -> None:
     figure = attention_mass(mass, "subject")
     assert "Where the subject looks" in figure.layout.title.text
-    assert "from the subject · n = 3 facts" in figure.layout.annotations[0].text
+    assert "n = 3 facts<br>from the subject" in figure.layout.annotations[0].text
 
 
 def test_detectors_show_the_largest_head() -> None:

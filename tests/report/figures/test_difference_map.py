@@ -33,7 +33,7 @@ def test_the_third_map_is_the_second_less_the_first(roles: xr.Dataset, compariso
     cells = comparison.cells["difference"].sel(component="mlp_out").transpose("role", "layer").values
     np.testing.assert_allclose(apart[~np.isnan(cells)], cells[~np.isnan(cells)], atol=1e-12)
     titles = [annotation.text for annotation in figure.layout.annotations]
-    assert titles[2] == "<b>S2T − T2T</b> · mlp_out · n = 12 facts"
+    assert titles[2] == "<b>S2T − T2T</b> · mlp_out<br>n = 12 facts"
     assert {trace.coloraxis for trace in maps(figure)} == {"coloraxis"}
     assert figure.layout.coloraxis.colorbar.title.text == "share of the total effect"
 
