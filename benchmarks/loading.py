@@ -149,8 +149,13 @@ def forward_times(rounds: int) -> dict[str, float]:
 
 def report(folder: Path, rounds: int) -> None:
     """Run every way in a process of its own and print the table."""
+    from spiritlens.models.backends import maker
+
+    ways = dict(WAYS)
+    if maker(None).name != "hooked_transformer":
+        del ways["transformer_lens"]
     print(f"{'way':34} {'files':8} {'weights GB':>10} {'peak GB':>8} {'peak / weights':>14} {'load s':>7}")
-    for way, title in WAYS.items():
+    for way, title in ways.items():
         for kind in ("bin", "shards"):
             command = [sys.executable, __file__, "--way", way, "--folder", str(folder / kind)]
             done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
