@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from plain_passes import Edit, Edits, PlainModel, Point, scale
+from plain_passes import Edit, Edits, PlainModel, Point, read_out, scale
 from torch import Tensor
 
 from spiritlens.prompts.prompt import Prompt
@@ -199,11 +199,13 @@ def _received(
 # ---- attribution ----------------------------------------------------------------------------------------------------
 
 
-def gradients(plain: PlainModel, prompt: Prompt, tokens: Tensor, points: Sequence[Point]) -> list[list[Tensor]]:
-    """d metric / d activation, by metric and point."""
+def gradients(
+    plain: PlainModel, prompt: Prompt, tokens: Tensor, points: Sequence[Point], embedded: Edit | None = None
+) -> list[list[Tensor]]:
+    """d metric / d activation, by metric and point, of the run with these embeddings."""
 
     def leaf(value: Tensor) -> Tensor:
-        return value.detach().requires_grad_(True)
+        return (value if embedded is None else embedded(value)).detach().requires_grad_(True)
 
     with torch.enable_grad():
         logits, seen = plain.run(tokens, {("embed", 0): leaf})
@@ -295,12 +297,6 @@ def states(plain: PlainModel, prompt: Prompt) -> Tensor:
     seen = recorded(plain, prompt)
     last = seen["resid_post", plain.n_layers - 1]
     return torch.cat([*(seen["resid_pre", layer] for layer in range(plain.n_layers)), last])
-
-
-def read_out(plain: PlainModel, resid: Tensor) -> Tensor:
-    norm = plain.llama.model.norm
-    logits: Tensor = plain.llama.lm_head(resid / scale(norm, resid) * norm.weight)
-    return logits
 
 
 def lensed(plain: PlainModel, prompt: Prompt, text_ids: Sequence[int]) -> Cells:
