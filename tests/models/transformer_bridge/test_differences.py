@@ -24,6 +24,7 @@ THREE = version("transformer-lens").startswith("3.")
 PAGE = Path(__file__).parents[3] / "docs" / "transformer_lens_4.md"
 ROWS = (
     *("names of hook points", "a name that there is not", "`hook_resid_mid` that returns a tensor"),
+    "a hook of yours and one of `lens.backend.hooked` at the same point",
     *("`hook_attn_scores` of later positions", "q, k, v, z at a hook point"),
     *("`W_K`, `W_V` of grouped-query attention", "biases that Llama has not (`b_Q`, `b_O` …)"),
     *("bias of the unembedding", "`cfg.rotary_base`, `rotary_dim`, `attn_scale`", "float64", "keys in its cache"),
@@ -69,6 +70,46 @@ def test_a_name_that_there_is_not(model: Any, kind: str) -> None:
             model.run_with_hooks(TOKENS, fwd_hooks=hooks)
     with pytest.raises(ValueError, match="no hook point"):
         backends.backend_of(model).opened(model).cache(TOKENS, ["blocks.9.hook_mlp_out"])
+
+
+ELSEWHERE = ("hook_resid_pre", "hook_resid_post", "hook_attn_out", "hook_mlp_out", "attn.hook_z")
+PLACED = (("ours", "yours"), ("yours", "ours"))
+
+
+@pytest.mark.parametrize(
+    ("point", "on_a_bridge"),
+    [
+        *((point, None) for point in ELSEWHERE),
+        ("hook_resid_mid", ("ours", "yours")),
+        ("ln2.hook_scale", ("yours", "ours")),
+    ],
+)
+def test_the_order_of_two_hooks_at_one_point(
+    model: Any, kind: str, point: str, on_a_bridge: tuple[str, str] | None
+) -> None:
+    name, inside = f"blocks.1.{point}", backends.backend_of(model).opened(model)
+    fired: list[str] = []
+    opened = {
+        "yours": lambda: model.hooks(fwd_hooks=[(name, lambda value, hook: fired.append("yours"))]),
+        "ours": lambda: inside.hooked([(name, lambda value: fired.append("ours") or 2 * value)]),
+    }
+    for placed in PLACED:
+        fired.clear()
+        with opened[placed[0]](), opened[placed[1]]():
+            inside.forward(TOKENS)
+        expected = placed if on_a_bridge is None or kind == "hooked_transformer" else on_a_bridge
+        assert tuple(dict.fromkeys(fired)) == expected
+
+
+def test_a_method_patches_before_a_hook_on_resid_mid_fires(kind: str) -> None:
+    """A hook that was there before sees what `sl.run` put in, on both kinds alike."""
+    machine = sl.planted(backend=kind)
+    lens, prompt, seen = machine.lens, machine.prompts[0], []
+    put = torch.full((lens.backend.d_model,), 0.25)
+    with lens.model.hooks(fwd_hooks=[("blocks.1.hook_resid_mid", lambda value, hook: seen.append(value[0, -1]))]):
+        sl.run(lens, prompt, sl.replace_with("resid_mid", 1, len(prompt) - 1, put))
+    assert torch.allclose(seen[-1].float(), put, atol=1e-5)
+    assert not torch.allclose(seen[0].float(), put, atol=1e-3), "the clean run"
 
 
 def test_scores_of_later_positions(model: Any, kind: str) -> None:
