@@ -164,7 +164,7 @@ def report(folder: Path, rounds: int) -> None:
     times = forward_times(rounds)
     print("\nforward of 1 × 64 tokens (12 layers, width 576, 32512 rows, float32, 1 thread, CPU time)")
     for name, seconds in times.items():
-        print(f"  {name:30} {seconds * 1000:7.1f} ms  {seconds / times['Hugging Face']:.2f} × Hugging Face")
+        print(f"  {name:34} {seconds * 1000:7.1f} ms  {seconds / times['Hugging Face']:.2f} × Hugging Face")
 
 
 @dataclass

@@ -208,5 +208,6 @@ def run_ours(model: HookedLensModel, task: Task) -> tuple[SweepResult, list[Cell
     """The whole grid by the exact sweep."""
     scorer = scorers(["probability"], (task.answer,), (), (task.answer,), model.device)[0]
     pair = RunPair(task.tokens, task.embeddings, None)
-    sweep = plan_sweep(model, task.programs, task.tokens.shape[1], pair.first_changed(model))
-    return sweep.run(model, pair.record(model, sweep.names, sweep.n_readouts), scorer), task.cells
+    changed = pair.changed(model)
+    sweep = plan_sweep(model, task.programs, task.tokens.shape[1], min(changed), changed=changed)
+    return sweep.run(model, pair.record(model, sweep.names, sweep.n_readouts, sweep.first_changed), scorer), task.cells

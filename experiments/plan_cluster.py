@@ -186,7 +186,7 @@ def calibrate() -> None:
     noisy[:, 16:24] += torch.randn(samples, 8, shape.d_model)
     pair = RunPair(ids, noisy, None)
     sweep = plan_sweep(model, plan.programs, tokens, 16)
-    runs = pair.record(model, sweep.names, 1)
+    runs = pair.record(model, sweep.names, 1, sweep.first_changed)
     best = [seconds_of(lambda: sweep.run(model, runs, lambda logits: logits[:, -1, :1])) for _ in range(3)]
     left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
     product = 2 * 1024**3 / min(seconds_of(lambda: left @ right) for _ in range(9))

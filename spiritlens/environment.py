@@ -14,7 +14,7 @@ one's clean-up. The default dtype belongs to the whole process and is left alone
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
@@ -77,3 +77,18 @@ def _other_settings() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
+
+
+@contextmanager
+def without_onednn() -> Iterator[None]:
+    """A context without oneDNN, whose convolutions compile a kernel for every new length: more than a short one takes.
+
+    The switch is the process's; another thread's convolutions give the same numbers to rounding.
+    """
+    switches: Any = torch.backends.mkldnn
+    found = switches.enabled
+    switches.enabled = False
+    try:
+        yield
+    finally:
+        switches.enabled = found

@@ -20,7 +20,7 @@ class LiveMemory(TorchDispatchMode):
         found = func(*args, **(kwargs or {}))
         given = {_storage(value).data_ptr() for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)}
         for value in tree_leaves(found):
-            if not isinstance(value, torch.Tensor):
+            if not isinstance(value, torch.Tensor) or value.is_meta:
                 continue
             storage = _storage(value)
             if storage.data_ptr() not in given and storage not in self._counted:

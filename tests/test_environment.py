@@ -12,7 +12,7 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.components import hook_name
-from spiritlens.environment import plain_arithmetic, plain_torch
+from spiritlens.environment import plain_arithmetic, plain_torch, without_onednn
 from spiritlens.models.backends import backend_of, maker
 from spiritlens.models.planted.planted import planted
 from spiritlens.models.random_weights import random_config, random_lens_model, random_weights
@@ -202,3 +202,16 @@ def test_gradients_are_off_inside_unless_asked_for_and_restored_after_an_error()
             with pytest.raises(KeyboardInterrupt):
                 leaves_it_on()
             assert torch.is_grad_enabled() is before
+
+
+def test_onednn_is_as_it_was_found_also_after_an_error():
+    samples, weights = torch.randn(1, 1, 700), torch.randn(4, 1, 10)
+    convolved = torch.nn.functional.conv1d(samples, weights, stride=5)
+    before = torch.backends.mkldnn.enabled
+    with without_onednn():
+        assert not torch.backends.mkldnn.enabled
+        assert torch.allclose(torch.nn.functional.conv1d(samples, weights, stride=5), convolved, atol=1e-5)
+    assert torch.backends.mkldnn.enabled is before
+    with pytest.raises(KeyboardInterrupt), without_onednn():
+        raise KeyboardInterrupt
+    assert torch.backends.mkldnn.enabled is before

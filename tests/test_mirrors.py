@@ -147,6 +147,7 @@ ELSEWHERE = {
     "speech/word_files/textgrids": "speech/word_files/test_formats",
     "speech/word_files/transcripts": "speech/word_files/test_formats",
     "speech/words": "speech/word_files/test_formats",
+    "studies/accuracy": "studies/test_study",
     "studies/page_record": "studies/test_study",
     "studies/design": "studies/test_study",
     "studies/kept_answers": "studies/test_study",

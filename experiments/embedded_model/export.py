@@ -17,15 +17,15 @@ from experiments.embedded_model.language_model.documents import TokenIds
 from experiments.embedded_model.language_model.pieces import write_tokenizer
 from experiments.embedded_model.language_model.unit_corpus import FRAME_RATE
 from experiments.embedded_model.unit_encoder.hubert_student import N_LAYERS, UNIT_NAMES
-from experiments.embedded_model.word_lists import template_words
+from experiments.embedded_model.word_lists import sayings, template_words
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.speech.encoders.loading import OFFICIAL_FOLDER
 
 
 def export_folder(
-    model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, facts: Sequence[Fact], encoder: Path, folder: Path
+    model: LlamaForCausalLM, tokenizer: bytes, ids: TokenIds, untrained: Sequence[int], encoder: Path, folder: Path
 ) -> None:
-    """Write the shipped folder; `encoder`: the folder of the unit encoder's files."""
+    """Write the shipped folder; `untrained`: see `untrained_ids`; `encoder`: the folder of the unit encoder's files."""
     folder.mkdir(parents=True, exist_ok=True)
     half = LlamaForCausalLM(model.config).half()
     half.load_state_dict({name: value.half() for name, value in model.state_dict().items()})
@@ -46,15 +46,16 @@ def export_folder(
         "encoder": encoder_record,
         "text_pieces": ids.text_marker,
         "trained_ids": ids.n_trained,
-        "untrained_ids": untrained_ids(ids, facts),
+        "untrained_ids": list(untrained),
     }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
     (folder / "spiritlens.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
-def untrained_ids(ids: TokenIds, facts: Sequence[Fact]) -> list[int]:
+def untrained_ids(ids: TokenIds, facts: Sequence[Fact], *, named: bool) -> list[int]:
     """Text ids of no word that training writes (bytes, inner pieces of merges): they are no answers, and their rows
-    say nothing of how large an embedding is."""
+    say nothing of how large an embedding is. `named`: whether training says something of every name."""
     names = [name for fact in facts for name in (fact.subject, fact.answer)]
-    trained = {piece for text in [*names, *template_words(facts)] for piece in ids.text(text)}
+    said = [text for of_name in sayings(facts).values() for both in of_name for text in both] if named else []
+    trained = {piece for text in [*names, *template_words(facts), *said] for piece in ids.text(text)}
     return sorted(set(range(ids.text_marker)) - trained - {ids.bos, ids.eos})

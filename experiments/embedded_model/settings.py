@@ -113,6 +113,7 @@ class DocumentSettings:
     subject_switched: float = 0.16
     dictated: float = 0.17
     read_aloud: float = 0.04
+    named: float = 0.0
     final_marker_share: float = (
         0.06  # written prompts whose answer follows a second [Text]: rare, since it competes with it
     )
@@ -254,4 +255,25 @@ MORE = replace(
 )
 """The whole recipe from nothing, with what the courses taught: more statements of what was heard only, a unit encoder
 that learns longer and from more changed sound, recorded voices twice, and more steps."""
-PRESETS = {"full": FULL, "more": MORE, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}
+NAMED = replace(
+    MORE,
+    documents=replace(
+        MORE.documents,
+        written=0.22,
+        answered=0.17,
+        mixed=0.15,
+        dictated=0.14,
+        read_aloud=0.02,
+        named=0.10,
+        final_marker_share=0.08,
+        heard_only_share=0.3,
+        engine_weights=(("flite", 3),),
+        lone_weight=2,
+        confused_share=0.6,
+    ),
+    model=ModelSettings(steps=4800, unit_noise=0.10, checkpoint_every=50),
+)
+"""The recipe of `MORE`, whose encoder and corpus it shares, with more noise on the units and with something to say of
+every name, heard or read: what it begins and ends with, and its neighbours in the alphabet. So a subject with one fact
+in writing has others that are told of its sound."""
+PRESETS = {"full": FULL, "more": MORE, "named": NAMED, "second": SECOND, "third": THIRD, "few": FEW, "smoke": SMOKE}

@@ -31,7 +31,7 @@ import tyro
 from tqdm import tqdm
 
 from experiments.embedded_model.corpus import MEASURED_KINDS, make_corpus
-from experiments.embedded_model.export import export_folder
+from experiments.embedded_model.export import export_folder, untrained_ids
 from experiments.embedded_model.language_model.curves import write_curve_page
 from experiments.embedded_model.language_model.documents import Documents, TokenIds
 from experiments.embedded_model.language_model.language_model import load_last, train_language_model
@@ -54,7 +54,8 @@ class Arguments:
 
     out: Annotated[Path, tyro.conf.arg(help="Folder of all results; give it again to resume.")]
     preset: Annotated[
-        Literal["full", "more", "second", "third", "few", "smoke"], tyro.conf.arg(help="smoke: every stage in seconds.")
+        Literal["full", "more", "named", "second", "third", "few", "smoke"],
+        tyro.conf.arg(help="smoke: every stage in seconds."),
     ] = "full"
     stages: Annotated[tuple[Stage, ...], tyro.conf.arg(help="Stages to run, in their order.")] = STAGES
     workers: Annotated[int, tyro.conf.arg(help="Processes that speak, or encode, at the same time.")] = 2
@@ -93,7 +94,8 @@ def export(settings: Settings, out: Path) -> None:
     tokenizer = (out / "lm" / "tokenizer.model").read_bytes()
     ids = TokenIds(tokenizer, len(UNIT_NAMES))
     model = load_last(settings, ids, out / "lm")
-    export_folder(model, tokenizer, ids, settings.facts(), out / "student", out / "model")
+    untrained = untrained_ids(ids, settings.facts(), named=bool(settings.documents.named))
+    export_folder(model, tokenizer, ids, untrained, out / "student", out / "model")
 
 
 def measure(settings: Settings, out: Path) -> None:

@@ -7,7 +7,7 @@ folder, as a Hugging Face HuBERT with centroids (``speech_encoder/``) or in the 
 opened when it first encodes something.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from spiritlens.files.weights import CheckpointError
 from spiritlens.prompts.vocabulary.family import Family
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.loading import ENCODERS, PUBLISHED, has_official_files, load_encoder
-from spiritlens.speech.encoders.protocol import SpeechEncoder, all_streams
+from spiritlens.speech.encoders.protocol import SpeechEncoder, all_streams, encode_each
 from spiritlens.speech.units import UnitStream
 
 ENCODER_FOLDERS = tuple(row.beside.parts[0] for row in ENCODERS if row.beside.parts)
@@ -46,6 +46,10 @@ class DeferredEncoder:
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame."""
         return self.opened.encode(waveform)
+
+    def encode_each(self, waveforms: Sequence[Waveform]) -> tuple[UnitStream, ...]:
+        """One unit per frame of each recording."""
+        return encode_each(self.opened, waveforms)
 
     def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
         """All unit streams of the encoder, by name."""

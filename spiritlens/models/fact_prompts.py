@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from spiritlens.arguments import check_choice, listed, shown, told_keywords, written
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
+from spiritlens.models.speaking_ahead import EncodedBefore
 from spiritlens.prompts.building.subject import SubjectError, SubjectTokensError
 from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
 from spiritlens.prompts.facts.left_out import LeftOut, LeftOutRow, Reason
@@ -170,7 +171,9 @@ def phrasing_of(fact: Fact, sound: FactSound) -> str:
 def with_cached_units(lens: Lens) -> Lens:
     """The lens with an encoder that looks into the cache first; the same lens where it does already."""
     encoder = lens.required_encoder()
-    return lens if isinstance(encoder, CachedEncoder) else replace(lens, encoder=CachedEncoder(encoder))
+    return (
+        lens if isinstance(encoder, (CachedEncoder, EncodedBefore)) else replace(lens, encoder=CachedEncoder(encoder))
+    )
 
 
 def _chosen(

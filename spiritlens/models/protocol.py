@@ -94,9 +94,12 @@ class LensModel(Protocol):
     def hook_names(self) -> Collection[str]:
         """Names of the hook points that the model has."""
 
-    def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
+    def cache(
+        self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], prefix: CachedPrefix | None = None
+    ) -> dict[str, Tensor]:
         """The named activations of a full pass without gradients, under the names asked for.
 
+        With a `prefix`, of the positions ``start …`` alone, each row being its cached run before: names of `AT_HAND`.
         A name that the model lacks, or that never fires, is refused.
         """
 
@@ -180,3 +183,7 @@ class LensModel(Protocol):
 
     def has_user_hooks(self) -> bool:
         """Whether the model carries hooks that this protocol did not place: such hooks see whole sequences only."""
+
+    def own_block_bytes(self, rows: int, length: int) -> int:
+        """Bytes of tensors that the model's own block, hook points and all, holds at its fullest beside the residual
+        that enters, for so many whole sequences; told from shapes."""

@@ -24,7 +24,20 @@ TIMES = ("starts", "ends")
 
 def column_values(name: str, values: Any) -> tuple[Any, ...]:
     """The values of a column of a prompt."""
-    return tuple(_value(name, place, item) for place, item in enumerate(listed(name, values, empty=True)))
+    found = listed(name, values, empty=True)
+    return found if _is_plain(name, found) else tuple(_value(name, place, item) for place, item in enumerate(found))
+
+
+def _is_plain(column: str, values: tuple[Any, ...]) -> bool:
+    """Whether a column holds what it should already, as a prompt that the toolkit made does: seen at a glance."""
+    kinds = set(map(type, values))
+    if column in IDS:
+        return kinds <= {int} and min(values, default=0) >= 0
+    if column == "word_index":
+        return kinds <= {int}
+    if column in TIMES:
+        return kinds <= {float} and all(0 <= value < math.inf or math.isnan(value) for value in values)
+    return kinds <= {str}
 
 
 def is_missing(value: Any) -> bool:

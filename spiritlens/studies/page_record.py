@@ -14,7 +14,7 @@ import xarray as xr
 from spiritlens.comparison.result import Comparison
 from spiritlens.comparison.saving import save
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.report.page.run_folder.record import KeptDataset, KeptMaps, PageRecord, write_record
+from spiritlens.report.page.run_folder.record import KeptDataset, KeptMap, KeptMaps, PageRecord, write_record
 from spiritlens.studies.cells import FourCells, cell_file
 from spiritlens.studies.pairs import write_wavs
 from spiritlens.studies.recall import StudyRecall, recall_file
@@ -26,18 +26,16 @@ BY_ROLE, PLAIN, BY_TOKEN, SEED = "by role", "plain writing", "by token", "seed p
 FILES = {BY_ROLE: "effects.nc", PLAIN: "plain/effects.nc", BY_TOKEN: "tokens/effects.nc", SEED: "seed/effects.nc"}
 COMPARISON = "comparison.nc"
 
-RECALLED = {
-    "exact": "facts recalled exactly",
-    "heuristic": "facts answered by a heuristic",
-    "guess": "facts guessed rightly",
-    "unknown": "facts that are not known",
-}
-HEADINGS = {
-    "both": "facts known in both modalities",
-    "text only": "facts known in writing only",
-    "speech only": "facts known in speech only",
-    "neither": "facts known in neither modality",
-}
+KNOWN = {"both": "known in both", "text only": "text only", "speech only": "speech only", "neither": "known in neither"}
+"""Headings of the cells' columns."""
+CELLS_TEXT = (
+    "Each column averages the traced facts of one cell of knowing. Columns are of different facts: that two of them "
+    "differ is no test of what knowing does."
+)
+RECALL_TEXT = (
+    "Each column averages the traced facts of one kind of recall, as their tags say. Columns are of different facts: "
+    "that two of them differ is no test of what recall does."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,23 +84,19 @@ def _given(effects: xr.Dataset) -> dict[str, str]:
 
 
 def cell_maps(cells: FourCells) -> tuple[KeptMaps, ...]:
-    """The maps of each traced cell; none where all that was traced is of one cell, whose maps the page has already."""
-    traced = [cell for cell in cells.cells if cell.averages is not None]
-    if len(traced) < 2:
+    """The maps of the cells; none where all that was traced is of one cell, whose maps the page has already."""
+    if sum(cell.averages is not None for cell in cells.cells) < 2:
         return ()
-    found = []
-    for cell in traced:
-        counts = " and ".join(f"{count} {kind}" for kind, count in cell.traced.items() if count)
-        found.append(KeptMaps(f"{counts} prompts of {HEADINGS[cell.name]}", cell_file(cell.name)))
-    return tuple(found)
+    maps = tuple(
+        KeptMap(KNOWN[cell.name], "" if cell.averages is None else cell_file(cell.name)) for cell in cells.cells
+    )
+    return (KeptMaps("By what is known", CELLS_TEXT, maps),)
 
 
 def kind_maps(recall: StudyRecall) -> tuple[KeptMaps, ...]:
-    """The maps of each kind of recall that has them; none where all facts are of one kind."""
-    if sum(bool(one.facts) for one in recall.kinds) < 2:
+    """The maps of the kinds of recall; none where all facts are of one kind, or no kind has a map."""
+    kinds = [one for one in recall.kinds if one.facts]
+    if len(kinds) < 2 or all(one.averages is None for one in kinds):
         return ()
-    return tuple(
-        KeptMaps(f"{len(one.facts)} {RECALLED[one.kind]}", recall_file(one.kind))
-        for one in recall.kinds
-        if one.averages is not None
-    )
+    maps = tuple(KeptMap(one.kind, "" if one.averages is None else recall_file(one.kind)) for one in kinds)
+    return (KeptMaps("By kind of recall", RECALL_TEXT, maps),)

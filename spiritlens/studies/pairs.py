@@ -1,8 +1,9 @@
 """Pairs of prompts: a fact written and spoken, and whether the model knows it in each.
 
-1. **Pair.** Each fact's prompt is written (T2T) and spoken by a voice (S2T), in one phrasing. The written one ends as
-   the spoken one does, with the marker ``[Text]`` where that has one (`Ending`): else maps differ by the token at which
-   the answer is read, which has nothing to do with speech.
+1. **Pair.** Each fact's prompt is written (T2T) and spoken by a voice (S2T), in one phrasing; facts of a block are
+   encoded together, and the next block is spoken meanwhile. The written one ends as the spoken one does, with the
+   marker ``[Text]`` where that has one (`Ending`): else maps differ by the token at which the answer is read, which has
+   nothing to do with speech.
 2. **Ask.** Whether a fact is *known* in a modality is for the lens's rule to say (`spiritlens.prompts.knowing`);
    prompts of one length are asked together.
 3. **Leave out.** A fact that cannot be spoken or asked (its subject is not found in the words spoken, its answer has no
@@ -17,12 +18,11 @@ Answers are kept in a file as they come (`spiritlens.studies.kept_answers`); sha
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from tqdm.auto import tqdm
 
 from spiritlens.arguments import check_choice, told_keywords
@@ -31,12 +31,13 @@ from spiritlens.files.atomic import write_whole
 from spiritlens.models.fact_prompts import spoken_prompt, with_cached_units
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
+from spiritlens.models.speaking_ahead import RememberedVoice, encode_ahead, remembered_voice, say_ahead
 from spiritlens.prompts.building.build import FinalMarker
 from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
-from spiritlens.prompts.facts.guesses import commonest_answers
-from spiritlens.prompts.facts.shipped import GROUPS, HELD_OUT
+from spiritlens.prompts.facts.shipped import HELD_OUT
 from spiritlens.prompts.origin import Origin
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.asking_share import ask_share
 from spiritlens.studies.kept_answers import KeptAnswers
@@ -45,7 +46,7 @@ from spiritlens.studies.settings import Ending, Selection
 __all__ = ["Asked", "LeftOut", "PairedPrompts", "ask", "pair_prompts"]
 
 KINDS = ("T2T", "S2T")
-TOGETHER = 16
+TOGETHER = 32
 """Facts that are spoken, then asked together."""
 LONGEST_NAME = 50
 """Characters of a fact's id in the name of its wav: a file's name may have 255 bytes."""
@@ -123,9 +124,8 @@ def ask(
         check_phrasing(phrasing, facts)
     check_choice("selection", selection, Selection)
     check_choice("ending", ending, Ending)
-    asking = _Asking(
-        given_lens(lens), KeptAnswers(lens, answers, shard), AskedForm(voice, phrasing, ending), enough, selection
-    )
+    lens, kept = with_cached_units(given_lens(lens)), KeptAnswers(lens, answers, shard)
+    asking = _Asking(lens, kept, AskedForm(voice, phrasing, ending, remembered_voice(voice)), enough, selection)
     blocks = [facts[start : start + asking.together] for start in range(0, len(facts), asking.together)]
     if shard != WHOLE:
         asking.ask_share(blocks, shard)
@@ -174,9 +174,14 @@ class _Asking:
         left_out: list[LeftOut] = []
         seen: dict[str, str] = {}
         known: Counter[str] = Counter()
-        with tqdm(total=sum(map(len, blocks)), desc="speaking and asking", unit="fact") as bar:
-            for block in blocks:
+        total = sum(map(len, blocks))
+        with tqdm(total=total, desc="speaking and asking", unit="fact") as bar, ThreadPoolExecutor(1) as beside:
+            said = beside.submit(_said, blocks[0], self.form)
+            for place, block in enumerate(blocks):
                 self.kept.look()
+                said.result()
+                if place + 1 < len(blocks):  # speech engines run in processes of their own
+                    said = beside.submit(_said, blocks[place + 1], self.form)
                 formed, reasons = _spoken(self.lens, block, self.form)
                 answered, unanswered = _answered(self.kept, formed)
                 reasons |= unanswered | _said_before(formed, seen)
@@ -208,11 +213,13 @@ def _counted(facts: Iterable[Mapping[str, bool]]) -> Counter[str]:
 
 @dataclass(frozen=True)
 class AskedForm:
-    """In which form facts are asked: the voice, the phrasing (None: each fact's own), how written prompts end."""
+    """In which form facts are asked: the voice, the phrasing (None: each fact's own), how written prompts end; and the
+    voice itself, where it remembers what it said."""
 
     voice: str
     phrasing: str | None = None
     ending: Ending = "both"
+    speaker: RememberedVoice | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,15 +232,28 @@ class FormedFact:
 
 
 def _spoken(lens: Lens, facts: Sequence[Fact], form: AskedForm) -> tuple[list[FormedFact], dict[str, str]]:
-    """Facts with their prompts, and why others have none."""
+    """Facts with their prompts, and why others have none; those of one block are encoded together."""
     spoken: list[FormedFact] = []
     reasons: dict[str, str] = {}
+    lens = encode_ahead(lens, _said(facts, form))
     for fact in facts:
         try:
             spoken.append(pair_prompts(lens, fact, form))
         except (ValueError, EngineError) as error:
             reasons[fact.id] = _one_line(error)
     return spoken, reasons
+
+
+def _said(facts: Sequence[Fact], form: AskedForm) -> list[Waveform]:
+    """The sounds of facts that bring none, as far as the voice can say them."""
+    if form.speaker is None:
+        return []
+    texts = []
+    for fact in facts:
+        if fact.subject and not fact.sounds:
+            with suppress(ValueError):
+                texts.append(fact.text(asked_phrasing(fact, form.phrasing)))
+    return say_ahead(texts, form.speaker)
 
 
 def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[dict[str, PairedPrompts], dict[str, str]]:
@@ -292,7 +312,7 @@ def pair_prompts(lens: Lens, fact: Fact, form: AskedForm) -> FormedFact:
         named = asked_phrasing(fact, form.phrasing)
         plain = _written_twin(lens, fact, named)
         asked = (fact.text(named), fact.subject, fact.answer, fact.foil)
-        spoken = with_cached_units(lens).speak(*asked, voice=form.voice, origin=plain.origin)
+        spoken = with_cached_units(lens).speak(*asked, voice=form.speaker or form.voice, origin=plain.origin)
     if form.ending == "plain" or not _can_end_alike(lens, spoken):
         return FormedFact(fact, (plain, spoken))
     written = _written_twin(lens, fact, spoken.phrasing, "final")
@@ -307,22 +327,6 @@ def _can_end_alike(lens: Lens, spoken: Prompt) -> bool:
 def _written_twin(lens: Lens, fact: Fact, phrasing: str, marker: FinalMarker = "none") -> Prompt:
     origin = Origin(fact.id, fact.relation, phrasing, group=fact.group, aliases=fact.aliases)
     return lens.text(fact.text(phrasing), fact.subject, fact.answer, fact.foil, marker=marker, origin=origin)
-
-
-def accuracy_rows(asked: Asked) -> list[dict[str, Any]]:
-    """Per group: facts asked, the share known in each modality, and what guessing the commonest answers gives."""
-    guess = commonest_answers(asked.facts)
-    rows = []
-    groups = dict.fromkeys((*GROUPS, *(each.fact.group for each in asked.pairs if each.fact.group), "all"))
-    for group in groups:
-        of_group = [each for each in asked.pairs if group in (each.fact.group, "all")]
-        if of_group:
-            row: dict[str, Any] = {"group": group, "facts": len(of_group)}
-            row |= {kind: float(np.mean([each.known[kind] for each in of_group])) for kind in KINDS}
-            row["known in both"] = float(np.mean([each.known_in_both for each in of_group]))
-            row["guessing"] = float(np.mean([guess[each.fact.relation] == each.fact.answer for each in of_group]))
-            rows.append(row)
-    return rows
 
 
 def write_wavs(prompts: Iterable[Prompt], folder: Path) -> dict[str, Path]:

@@ -52,6 +52,7 @@ from spiritlens.prompts.facts.foils import drawn_foils
 from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.knowing import EXACT
 from spiritlens.report.page.run_folder.of_folder import of_folder
+from spiritlens.studies.accuracy import accuracy_rows
 from spiritlens.studies.ceilings import study_ceilings
 from spiritlens.studies.cells import FourCells, four_cells
 from spiritlens.studies.design import design_sentences
@@ -59,7 +60,7 @@ from spiritlens.studies.doses import StudyDose, study_dose
 from spiritlens.studies.floors import Floors, study_floors, unknown_pairs
 from spiritlens.studies.marker_effect import MarkerEffect, marker_effect
 from spiritlens.studies.page_record import BY_ROLE, BY_TOKEN, PLAIN, SEED, OnPage, write_page_record
-from spiritlens.studies.pairs import KINDS, Asked, LeftOut, PairedPrompts, accuracy_rows
+from spiritlens.studies.pairs import KINDS, Asked, LeftOut, PairedPrompts
 from spiritlens.studies.pairs import ask as ask_facts
 from spiritlens.studies.recall import StudyRecall, fact_kinds, recall_maps, tagged
 from spiritlens.studies.seed import METRICS, SeedStudy, seed_study, write_seed

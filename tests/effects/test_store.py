@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -93,3 +94,50 @@ def test_a_file_without_room_is_one_sentence_and_the_process_lives(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == whole
     assert [one.name for one in tmp_path.iterdir()] == ["e.nc"]
+
+
+def lazily(dataset: xr.Dataset, *names: str) -> bool:
+    """Whether dask holds these variables in several chunks that are not computed."""
+    return all(dask.is_dask_collection(dataset[name].data) and len(dataset[name].chunks[0]) > 1 for name in names)
+
+
+def test_xarray_and_dask_open_joined_effects_in_chunks(roles: xr.Dataset, tmp_path: Path) -> None:
+    """Means that dask computes chunk by chunk are ours."""
+    sl.effects.save(roles, tmp_path / "effects.nc")
+    with xr.open_dataset(tmp_path / "effects.nc", chunks={}) as whole:
+        assert dask.is_dask_collection(whole["restored"].data)
+        xr.testing.assert_identical(whole.compute(), roles)
+    with xr.open_dataset(tmp_path / "effects.nc", chunks={"prompt": 2}) as lazy:
+        assert lazily(lazy, "restored", "status", "clean")
+        indirect = (lazy["restored"] - lazy["corrupted"]).mean("sample")
+        assert dask.is_dask_collection(indirect.data)
+        xr.testing.assert_allclose(indirect.compute(), sl.effects.indirect(roles), atol=1e-12)
+        ours = sl.effects.average(roles, by=("modality",))
+        xr.testing.assert_identical(sl.effects.average(lazy, by=("modality",)), ours)
+        for row, modality in enumerate(ours["modality"].values):
+            chosen = indirect.isel(prompt=np.flatnonzero(lazy["modality"].values == modality)).mean("prompt").compute()
+            wanted = ours["mean"].isel(group=row)
+            there = np.isfinite(wanted.values)
+            assert there.any()
+            np.testing.assert_allclose(chosen.values[there], wanted.values[there], atol=1e-6)
+
+
+def test_dask_opens_the_parts_of_a_run_as_one(tmp_path: Path) -> None:
+    """What two shards wrote is opened over both files, before anything joins it."""
+    machine = sl.planted()
+    prompts = [*machine.prompts[:2], *machine.prompts[12:14]]
+    asked = {"grid": sl.Grid(("resid_pre",), at="role"), "samples": 2, "progress": "none"}
+    for number in (1, 2):
+        sl.causal_trace(
+            machine.lens, prompts, folder=sl.effects.RunFolder(tmp_path, sl.effects.Shard(number, 2)), **asked
+        )
+    whole = sl.causal_trace(machine.lens, prompts, folder=tmp_path, **asked)
+    with xr.open_mfdataset(str(tmp_path / "parts" / "*.nc"), combine="nested", concat_dim="prompt", chunks={}) as parts:
+        assert lazily(parts, "restored", "status")
+        place = {name: at for at, name in enumerate(parts["prompt_id"].values.tolist())}
+        found = parts.isel(prompt=[place[name] for name in whole["prompt_id"].values.tolist()]).compute()
+    for name in ("clean", "corrupted", "restored", "status", "noise_floor", "fact_id", "text", "voice"):
+        np.testing.assert_array_equal(found[name].values, whole[name].values)
+    with xr.open_dataset(tmp_path / "effects.nc", chunks={"prompt": 1}) as lazy:
+        assert lazily(lazy, "restored")
+        xr.testing.assert_identical(lazy.compute(), whole)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from plain_passes import Edit, Edits, PlainModel, Point, read_out, scale
+from plain_passes import Edit, Edits, PlainModel, Point, scale
 from torch import Tensor
 
 from spiritlens.prompts.prompt import Prompt
@@ -71,16 +71,28 @@ def zeroed(prompt: Prompt) -> Edits:
     return {("embed", 0): lambda value: value.index_fill(1, torch.tensor(list(prompt.subject.positions)), 0.0)}
 
 
-def traced(plain: PlainModel, prompt: Prompt, components: Sequence[str], width: int, noising: bool = False) -> Cells:
-    """Clean values put back into the run without its subject, or that run's into the clean one."""
-    clean, corrupted = recorded(plain, prompt), recorded(plain, prompt, zeroed(prompt))
-    source, base = (corrupted, {}) if noising else (clean, zeroed(prompt))
+def traced(
+    plain: PlainModel,
+    prompt: Prompt,
+    components: Sequence[str],
+    width: int,
+    noising: bool = False,
+    sever: str = "",
+    corruption: Edits | None = None,
+) -> Cells:
+    """Clean values put back into the run without its subject (or with it as the corruption leaves it), or that run's
+    into the clean one; `sever` is held at the old values of these positions in this layer and after it."""
+    corrupting = zeroed(prompt) if corruption is None else corruption
+    clean, corrupted = recorded(plain, prompt), recorded(plain, prompt, corrupting)
+    (source, old), base = ((corrupted, clean), {}) if noising else ((clean, corrupted), corrupting)
     found: Cells = {}
     for name, layer, (role, positions) in itertools.product(
         components, range(plain.n_layers), roles_of(prompt).items()
     ):
         layers = window(layer, width if name in ("attn_out", "mlp_out") else 1, plain.n_layers)
-        edits = base | {(name, each): taken(source[name, each], name, positions) for each in layers}
+        edits = {**base} | {(name, each): taken(source[name, each], name, positions) for each in layers}
+        later = range(layer, plain.n_layers) if sever else ()
+        edits |= {(sever, each): taken(old[sever, each], sever, positions) for each in later}
         found[name, layer, role] = measured(plain, prompt, prompt.tokens, edits)
     return found
 
@@ -148,7 +160,8 @@ def paths(
         edits[point] = _after(put, base[point]) if point in edits else put
         with torch.no_grad():
             _, moved = plain.run(prompt.tokens, edits)
-            found[name, layer, head, *receiver] = _received(plain, prompt, receiver, base, moved, norms)
+            received = _received(plain, prompt, prompt.tokens, receiver, base, moved, norms)
+            found[name, layer, head, *receiver] = received.numpy()
     return found
 
 
@@ -167,45 +180,90 @@ def _stage(name: str, layer: int, n_layers: int = 0) -> int:
 def _received(
     plain: PlainModel,
     prompt: Prompt,
+    tokens: Tensor,
     receiver: tuple[str, int, int],
     base: dict[Point, Tensor],
     moved: dict[Point, Tensor],
     norms: str,
-) -> np.ndarray:
+) -> Tensor:
     """The metrics when one receiver reads the moved stream and all after it runs."""
     name, layer, head = receiver
-    stream = "resid_post" if name == "logits" else "resid_mid" if name == "mlp_in" else "resid_pre"
-    at = (stream, plain.n_layers - 1 if name == "logits" else layer)
+    stream, _ = at = _read(plain, receiver)
     block = plain.layers[layer]
     norm = {"resid_post": plain.llama.model.norm, "resid_mid": block.post_attention_layernorm}.get(
         stream, block.input_layernorm
     )
     normed = moved[at] / scale(norm, (base if norms == "frozen" else moved)[at]) * norm.weight
     if name == "logits":
-        return metrics(prompt, plain.llama.lm_head(normed)[0]).numpy()
+        return metrics(prompt, plain.llama.lm_head(normed)[0])
     if name == "mlp_in":
         product = torch.nn.functional.silu(normed @ block.mlp.gate_proj.weight.T) * (
             normed @ block.mlp.up_proj.weight.T
         )
-        return measured(
-            plain, prompt, prompt.tokens, {("mlp_out", layer): lambda value: product @ block.mlp.down_proj.weight.T}
-        )
+        edits: Edits = {("mlp_out", layer): lambda value: product @ block.mlp.down_proj.weight.T}
+        return metrics(prompt, plain.run(tokens, edits)[0])
     linear = getattr(block.self_attn, f"{name[0]}_proj")
     made = torch.nn.functional.linear(normed, linear.weight, linear.bias).unflatten(-1, (-1, plain.d_head))
     edit = taken(made, name[0], list(range(len(prompt))), head)
-    return measured(plain, prompt, prompt.tokens, {(name[0], layer): edit})
+    return metrics(prompt, plain.run(tokens, {(name[0], layer): edit})[0])
+
+
+def _read(plain: PlainModel, receiver: tuple[str, int, int]) -> Point:
+    """The stream that a receiver reads."""
+    name, layer, _ = receiver
+    if name == "logits":
+        return "resid_post", plain.n_layers - 1
+    return "resid_mid" if name == "mlp_in" else "resid_pre", layer
+
+
+def edges(
+    plain: PlainModel, prompt: Prompt, other: Prompt, receivers: Iterable[tuple[str, int, int]], clean: bool
+) -> Cells:
+    """metric(base) + what the metric gains, to first order, as one receiver reads one sender's change as well.
+
+    One pass a receiver: it reads the base's stream and ε times each sender's change, and the derivative is taken by all
+    ε at 0.
+    """
+    near, far = (prompt, other) if clean else (other, prompt)
+    base, source, found = recorded(plain, near), recorded(plain, far), Cells()
+    nodes = list(senders(plain))
+    changes = torch.stack([_change(plain, base, source, *node) for node in nodes])
+    start = measured(plain, prompt, near.tokens, {})
+    for receiver in receivers:
+        size = torch.zeros(len(nodes), dtype=torch.float64, requires_grad=True)
+        at = _read(plain, receiver)
+        with torch.enable_grad():
+            moved = {**base, at: base[at] + torch.einsum("s,sbpd->bpd", size, changes)}
+            values = _received(plain, prompt, near.tokens, receiver, base, moved, "recomputed")
+            slopes = [torch.autograd.grad(value, size, retain_graph=True)[0] for value in values]
+        for place, ((name, layer), head) in enumerate(nodes):
+            if _stage(name, layer) < _stage(*receiver[:2], n_layers=plain.n_layers):
+                gained = np.array([float(slope[place]) for slope in slopes])
+                found[name, layer, head, *receiver] = start + gained
+    return found
+
+
+def _change(
+    plain: PlainModel, base: dict[Point, Tensor], source: dict[Point, Tensor], point: Point, head: int
+) -> Tensor:
+    """What one sender writes in the source's run and not in the base's, ``[1 pos d_model]``."""
+    at = (point[0], max(point[1], 0))
+    change = source[at] - base[at]
+    if head < 0:
+        return change
+    columns = slice(head * plain.d_head, (head + 1) * plain.d_head)
+    out: Tensor = change[:, :, head] @ plain.layers[point[1]].self_attn.o_proj.weight[:, columns].T
+    return out
 
 
 # ---- attribution ----------------------------------------------------------------------------------------------------
 
 
-def gradients(
-    plain: PlainModel, prompt: Prompt, tokens: Tensor, points: Sequence[Point], embedded: Edit | None = None
-) -> list[list[Tensor]]:
-    """d metric / d activation, by metric and point, of the run with these embeddings."""
+def gradients(plain: PlainModel, prompt: Prompt, tokens: Tensor, points: Sequence[Point]) -> list[list[Tensor]]:
+    """d metric / d activation, by metric and point."""
 
     def leaf(value: Tensor) -> Tensor:
-        return (value if embedded is None else embedded(value)).detach().requires_grad_(True)
+        return value.detach().requires_grad_(True)
 
     with torch.enable_grad():
         logits, seen = plain.run(tokens, {("embed", 0): leaf})
@@ -237,87 +295,3 @@ def attributed(
             else:
                 found[*point, role] = start + at.numpy()
     return found
-
-
-# ---- heads and lenses -----------------------------------------------------------------------------------------------
-
-
-def written(plain: PlainModel, prompt: Prompt) -> Cells:
-    """Each writer's part of the logit difference at the last position, the final norm's scale held."""
-    seen, norm = recorded(plain, prompt), plain.llama.model.norm
-    final = seen["resid_post", plain.n_layers - 1][0, -1]
-    (answer,), (foil,) = prompt.answer_ids, prompt.foil_ids
-    w_u = plain.llama.lm_head.weight
-    reading = norm.weight * (w_u[answer] - w_u[foil]) / scale(norm, final)
-    found: Cells = {("embedding",): float(seen["resid_pre", 0][0, -1] @ reading), ("total",): float(final @ reading)}
-    for layer, block in enumerate(plain.layers):
-        found["mlps", layer] = float(seen["mlp_out", layer][0, -1] @ reading)
-        for head in range(plain.n_heads):
-            columns = slice(head * plain.d_head, (head + 1) * plain.d_head)
-            out = block.self_attn.o_proj.weight[:, columns] @ seen["z", layer][0, -1, head]
-            found["heads", layer, head] = float(out @ reading)
-    return found
-
-
-def silenced(plain: PlainModel, prompt: Prompt) -> Cells:
-    """Each head's output zeroed at all tokens but the first."""
-    rest, found = list(range(1, len(prompt))), Cells()
-    for layer, head in itertools.product(range(plain.n_layers), range(plain.n_heads)):
-        edits = {("z", layer): lambda value, head=head: taken(torch.zeros_like(value), "z", rest, head)(value)}
-        found[layer, head] = measured(plain, prompt, prompt.tokens, edits)
-    return found
-
-
-def cut(plain: PlainModel, prompt: Prompt, width: int) -> Cells:
-    """The last token kept from looking at the subject, in a window around each layer."""
-
-    def hide(scores: Tensor) -> Tensor:
-        changed = scores.clone()
-        changed[:, :, -1, list(prompt.subject.positions)] = -torch.inf
-        return changed
-
-    found = Cells()
-    for layer in range(plain.n_layers):
-        edits = {("scores", each): hide for each in window(layer, width, plain.n_layers)}
-        found[(layer,)] = measured(plain, prompt, prompt.tokens, edits)
-    return found
-
-
-def mass(plain: PlainModel, prompt: Prompt) -> Cells:
-    """The mean attention of a role's tokens to all tokens of another."""
-    seen, roles, found = recorded(plain, prompt), roles_of(prompt), Cells()
-    for layer, head, query, key in itertools.product(range(plain.n_layers), range(plain.n_heads), roles, roles):
-        pattern = seen["pattern", layer][0, head]
-        found[layer, head, query, key] = float(pattern[roles[query]][:, roles[key]].sum(1).mean())
-    return found
-
-
-def states(plain: PlainModel, prompt: Prompt) -> Tensor:
-    """The residual stream ``[state pos d_model]``."""
-    seen = recorded(plain, prompt)
-    last = seen["resid_post", plain.n_layers - 1]
-    return torch.cat([*(seen["resid_pre", layer] for layer in range(plain.n_layers)), last])
-
-
-def lensed(plain: PlainModel, prompt: Prompt, text_ids: Sequence[int]) -> Cells:
-    """At every state and position the largest probability over the text ids, and the answer's rank among them."""
-    found, answer = Cells(), list(text_ids).index(prompt.answer_ids[0])
-    for state, resid in enumerate(states(plain, prompt)):
-        logits = read_out(plain, resid)[:, list(text_ids)]
-        for position, row in enumerate(logits):
-            rank = int((row >= row[answer]).sum())
-            found[state, position] = np.array([float(row.softmax(-1).max()), rank])
-    return found
-
-
-def carried(plain: PlainModel, source: Prompt, target: Prompt, out_of: int, into: int) -> Tensor:
-    """Logits at the target's end when its subject's last state is the source's."""
-    value = states(plain, source)[out_of, source.subject.last]
-
-    def put(resid: Tensor) -> Tensor:
-        changed = resid.clone()
-        changed[0, target.subject.last] = value
-        return changed
-
-    with torch.no_grad():
-        return plain.run(target.tokens, {("resid_pre", into): put})[0][-1]

@@ -109,13 +109,6 @@ def scale(norm: Any, x: Tensor) -> Tensor:
     return (x.pow(2).mean(-1, keepdim=True) + norm.variance_epsilon).sqrt()
 
 
-def read_out(plain: PlainModel, resid: Tensor) -> Tensor:
-    """Logits of residuals ``[… d_model]``."""
-    norm = plain.llama.model.norm
-    logits: Tensor = plain.llama.lm_head(resid / scale(norm, resid) * norm.weight)
-    return logits
-
-
 def _attention(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, scaling: float, **_: Any) -> Any:
     """Softmax attention of ``[batch head pos d_head]``, key-value heads repeated for their queries."""
     plain, layer = module.plain, module.layer_idx

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prompt_making import mixed_prompt, speech_prompt, text_prompt
 
+from spiritlens.prompts import prompt_values
 from spiritlens.prompts.building.segments import SpeechSegment, TextSegment
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.prompt_values import HEARD_NUMBERS, HEARD_TEXTS
@@ -161,6 +163,35 @@ def test_a_prompt_reads_each_column_once_and_holds_pythons_own_numbers(spoken):
     assert {type(again.ids[0]), type(again.word_index[0]), type(again.starts[3])} == {int, float}
     with pytest.raises(ValueError, match=r"ids\[0\]=1.0: expected a whole number ≥ 0"):
         replace(spoken, ids=tuple(map(float, spoken.ids)))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ids", (0, 7)),
+        ("ids", ()),
+        ("ids", (-1, 7)),
+        ("ids", (1, True)),
+        ("ids", (1, 2.0)),
+        ("word_index", (-1, 3)),
+        ("word_index", ("1",)),
+        ("starts", (0.0, math.nan, 2.5)),
+        ("starts", (None, 1)),
+        ("ends", (-0.5,)),
+        ("ends", (1.0, math.inf)),
+        ("words", ("", "the")),
+        ("words", ("the", 1)),
+    ],
+)
+def test_a_column_seen_at_a_glance_is_what_its_values_are_one_by_one(name, values):
+    def found(read):
+        try:
+            return repr(read())
+        except ValueError as error:
+            return str(error)
+
+    slow = found(lambda: tuple(prompt_values._value(name, place, item) for place, item in enumerate(values)))
+    assert found(lambda: prompt_values.column_values(name, values)) == slow
 
 
 def test_a_word_that_occurs_twice_asks_which(written):

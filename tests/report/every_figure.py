@@ -33,6 +33,12 @@ def given() -> dict[str, Any]:
         "effects": token_effects(model_name="tiny"),
         "averages": roles,
         "total averages": roles,
+        "groups": {
+            "both": roles,
+            "text only": roles.sel(prompt=roles["modality"] == "T2T"),
+            "speech only": None,
+            "neither": roles,
+        },
         "heads": sl.activation_patch(lens, few, sl.Noise(), heads, metrics=("logit_difference",), **QUIET),
         "paths": sl.path_patch(lens, few, sl.Noise(), NODES, metrics=("logit_difference",), **QUIET),
         "attention": sl.heads.attention_mass(lens, few, by="role"),

@@ -93,19 +93,19 @@ def test_a_cell_traced_in_one_modality_has_that_map_alone(effects: xr.Dataset) -
     cells = four_cells(pairs, effects.isel(prompt=kept), sl.prompts.Knowing())
     assert cells["speech only"].averages["modality"].values.tolist() == ["S2T"]
     assert cells["speech only"].traced == {"T2T": 0, "S2T": 3}
-    maps = cell_maps(cells)
-    assert [one.file for one in maps] == [
-        "cells/both.nc",
-        "cells/text_only.nc",
-        "cells/speech_only.nc",
-        "cells/neither.nc",
+    (maps,) = cell_maps(cells)
+    assert maps.heading == "By what is known"
+    assert [(one.name, one.file) for one in maps.groups] == [
+        ("known in both", "cells/both.nc"),
+        ("text only", "cells/text_only.nc"),
+        ("speech only", "cells/speech_only.nc"),
+        ("known in neither", "cells/neither.nc"),
     ]
-    assert [one.heading for one in maps] == [
-        "1 T2T and 1 S2T prompts of facts known in both modalities",
-        "1 T2T and 1 S2T prompts of facts known in writing only",
-        "3 S2T prompts of facts known in speech only",
-        "1 S2T prompts of facts known in neither modality",
-    ]
+
+
+def test_a_cell_of_which_nothing_was_traced_keeps_its_column(effects: xr.Dataset) -> None:
+    (maps,) = cell_maps(four_cells(pairs_of(effects, "bbbtttsn")[:6], effects, sl.prompts.Knowing()))
+    assert [one.file for one in maps.groups] == ["cells/both.nc", "cells/text_only.nc", "", ""]
 
 
 def test_cells_are_read_back(effects: xr.Dataset, tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ def test_the_maps_are_kept_and_shown(effects: xr.Dataset, tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "recall").iterdir()] == ["exact.nc"]
     xr.testing.assert_identical(sl.effects.load(tmp_path / recall_file("exact")), found["exact"].averages)
     (shown,) = kind_maps(found)
-    assert (shown.heading, shown.file) == ("7 facts recalled exactly", "recall/exact.nc")
+    assert shown.heading == "By kind of recall"
+    assert [(one.name, one.file) for one in shown.groups if one.file] == [("exact", "recall/exact.nc")]
+    assert [one.name for one in shown.groups] == [one.kind for one in found.kinds if one.facts]
     one_kind = effects.isel(prompt=effects["recall"].values == "exact")
     assert kind_maps(recall_maps(one_kind)) == ()
 

@@ -13,7 +13,8 @@ import xarray as xr
 import spiritlens as sl
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.runs.answers import known_prompts
-from spiritlens.studies.pairs import Asked, PairedPrompts, accuracy_rows, ask, asked_phrasing, write_wavs
+from spiritlens.studies.accuracy import accuracy_rows
+from spiritlens.studies.pairs import Asked, PairedPrompts, ask, asked_phrasing, write_wavs
 from spiritlens.studies.selection import ChosenFact, choose, choose_known, selection_sentences
 
 SETTINGS = sl.studies.StudySettings(n_facts=4, n_token_maps=1, samples=2, components=("resid_pre", "mlp_out"), seed=3)

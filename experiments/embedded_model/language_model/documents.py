@@ -8,6 +8,7 @@ Kinds (shares in `DocumentSettings`), each between `<s>` and `</s>`:
 - *mixed*: a statement of *both* whose modality changes at random words.
 - *subject switched*: a statement of *both* with only the subject in the other modality.
 - *dictated*: ``[Speech] word list [Text] the same words``; *read aloud*: the reverse.
+- *named*: something written of a name (`word_lists.sayings`), the name itself read or heard; all groups, no fact told.
 
 Text after a marker carries exactly one leading space piece. Documents are packed into rows; `segments` numbers the
 documents of a row (0: padding) and `positions` restarts in each.
@@ -15,7 +16,7 @@ documents of a row (0: padding) and `positions` restarts in each.
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ from torch import Tensor
 from experiments.embedded_model.language_model.confusions import confusions
 from experiments.embedded_model.language_model.unit_corpus import EncodedLine, deduplicated
 from experiments.embedded_model.settings import DocumentSettings
-from experiments.embedded_model.word_lists import LIST_OPENING
+from experiments.embedded_model.word_lists import LIST_OPENING, sayings
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.facts.shipped import CARRIERS, TRAINED_PHRASINGS
 
@@ -96,7 +97,9 @@ class Documents:
         self.heard_facts = [fact for fact in self.spoken_facts if self.facts[fact].group == "heard only"]
         self.both_facts = [fact.id for fact in counted if fact.group == "both" and fact.id in self.statements]
         self.unit_pool = np.concatenate([line.frames for line in lines[: 40 * 64]])[::7]
-        self.kinds = ["written", "spoken", "answered", "mixed", "subject_switched", "dictated", "read_aloud"]
+        self.sayings = sayings(facts)
+        self.names = _names_heard(self.lists, self.sayings) if settings.named else []
+        self.kinds = ["written", "spoken", "answered", "mixed", "subject_switched", "dictated", "read_aloud", "named"]
         self.weights = [getattr(settings, kind) for kind in self.kinds]
 
     def document(self) -> list[int]:
@@ -176,6 +179,16 @@ class Documents:
             return self._segments(line, "t" * opening + "s" * (len(line.groups) - opening), replaced=text)
         return self._segments(line, "s" * len(line.groups), replaced=text)
 
+    def _named(self) -> list[int]:
+        name, heard = self.rng.choice(self.names)
+        before, after = self.rng.choice(self.sayings[name])
+        if self.rng.random() < 0.4:
+            return [self.ids.text_marker, *self.ids.text(f"{before} {name} {after}".strip())]
+        line, first, last = self.rng.choice(heard)
+        opening = [self.ids.text_marker, *self.ids.text(before)] if before else []
+        spoken = [self.ids.speech_marker, *self.ids.units(self._noisy(line.units(first, last)))]
+        return [*opening, *spoken, self.ids.text_marker, *self.ids.text(after)]
+
     def _segments(self, line: EncodedLine, modalities: str, replaced: str = "") -> list[int]:
         """The line with each group of words as speech (`s`) or text (`t`), after a marker wherever that changes.
 
@@ -210,6 +223,20 @@ class Documents:
         if share and unit in self.confusions and self.rng.random() < share:
             pool = self.confusions[unit]
         return int(pool[self.rng.randrange(len(pool))])
+
+
+def _names_heard(
+    lists: Sequence[EncodedLine], names: Iterable[str]
+) -> list[tuple[str, list[tuple[EncodedLine, int, int]]]]:
+    """Each name with the word lists that say it, and its groups there, first and last (exclusive)."""
+    found = [
+        (
+            name,
+            [(line, min(inside), max(inside) + 1) for line in lists if (inside := subject_groups(line, name.split()))],
+        )
+        for name in names
+    ]
+    return [(name, heard) for name, heard in found if heard]
 
 
 def subject_groups(line: EncodedLine, subject: Sequence[str]) -> set[int]:

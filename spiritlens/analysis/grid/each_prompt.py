@@ -26,6 +26,7 @@ from spiritlens.effects.joining import join_effects
 from spiritlens.effects.schema import VERSIONS
 from spiritlens.effects.shards import RunFolder
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.sweep.memory import ran_out_of_memory
 from spiritlens.terms import Progress
 from spiritlens.warn import warn
 
@@ -66,8 +67,8 @@ class Work:
 def each_prompt(work: Work, *, folder: str | Path | RunFolder | None = None, progress: Progress = "bar") -> xr.Dataset:
     """Measure every prompt and join the results; with a shard in `folder`, those of the shard.
 
-    A prompt that cannot be measured is left out, named in a warning, and in a folder recorded with its reason. Raises
-    its error where none can be.
+    Into a folder, a prompt that cannot be measured is left out, recorded with its reason and named in a warning; where
+    none can be, the first error is raised. In memory the first error ends the call.
     """
     check_choice("progress", progress, Progress)
     if folder is None:
@@ -117,6 +118,12 @@ UNMEASURABLE = (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryEr
 """Errors of one prompt. Others (no room on the disk, a fault of the program) end the call, and so do those of a device
 that has failed (`_failure`)."""
 DEVICE_ERRORS = ("CUDA error", "HIP error", "MPS backend", "NCCL error")
+
+
+def would_repeat(error: Exception) -> bool:
+    """Whether an error is a prompt's own, so that another try meets it again: neither of memory nor of a device."""
+    of_device = any(words in str(error) for words in DEVICE_ERRORS)
+    return isinstance(error, UNMEASURABLE) and not of_device and not ran_out_of_memory(error)
 
 
 def _failure(prompt: Prompt, error: Exception) -> Failure:

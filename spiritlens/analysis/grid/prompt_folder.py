@@ -16,6 +16,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from spiritlens.analysis.grid.results import prompt_columns
 from spiritlens.effects.contents import Contents, joined, named_as, read_contents, stored_names
 from spiritlens.effects.environments import check_versions, read_environments
 from spiritlens.effects.failures import Failure, keep_failures
-from spiritlens.effects.netcdf import read_netcdf
+from spiritlens.effects.netcdf import open_netcdf
 from spiritlens.effects.part_heads import keep_heads, read_heads
 from spiritlens.effects.part_writer import PartWriter
 from spiritlens.effects.prompt_table import read_columns, read_ids, read_table, table_of, write_table
@@ -168,12 +169,15 @@ def open_folder(folder: str | Path | RunFolder, prompts: Sequence[Prompt], confi
 
 
 def _finished(kept: PromptFolder) -> xr.Dataset | None:
-    """The joined results, where they are of just these prompts under their present names, and every part is whole."""
+    """The joined results, where they are of just these prompts under their present names, and every part is whole.
+
+    Their large arrays are read when they are used.
+    """
     path = kept.run.folder / "effects.nc"
     if kept.damaged or kept.waiting or not path.is_file():
         return None
     try:
-        effects = read_netcdf(path)
+        effects = open_netcdf(path)
     except Exception:  # not there, damaged, of an earlier version: the parts say what there is
         return None
     if "prompt_id" not in effects.coords or effects["prompt_id"].values.tolist() != list(kept.prompts):
@@ -226,11 +230,11 @@ def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
 
 def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
     """Whether the rows of these prompts have their present names."""
-    for name in NAMES:
-        if name not in table.column_names:
-            return False
-        now = [prompt.subject.name if name == "subject" else getattr(prompt, name) for prompt in prompts.values()]
-        there = table.column(name).to_pylist()
+    if not {*NAMES} <= {*table.column_names}:
+        return False
+    rows = [*map(attrgetter(*("subject.name" if name == "subject" else name for name in NAMES)), prompts.values())]
+    for place, name in enumerate(NAMES):
+        there, now = table.column(name).to_pylist(), [row[place] for row in rows]
         if there != now and not _same(there, now):
             return False
     return True

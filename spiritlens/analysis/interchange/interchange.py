@@ -49,7 +49,7 @@ from spiritlens.analysis.interchange.rankings import (
     random_order,
     ranked,
 )
-from spiritlens.analysis.interchange.set_runs import SetRuns, StandIns, SweptSets
+from spiritlens.analysis.interchange.set_runs import SetRuns, StandIns, SweptSets, serving
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.effects.interchange import FOUND_IN, RANDOM, REVERSED, Rankings, new_interchange
 from spiritlens.effects.shards import WHOLE, RunFolder, given_run_folder
@@ -158,13 +158,14 @@ def _sizes(asked: Parts, n_parts: int) -> tuple[int, ...]:
 def _runs(
     lens: Lens, prompts: tuple[Prompt, ...], asked: Parts, how: Corrupting, parts: Sequence[Part | Edge]
 ) -> SetRuns:
-    """What removes sets of these parts; its stand-ins are there for every token."""
+    """What removes sets of these parts; its stand-ins are there for every token, and come from the prompts that the
+    model can run: the others are recorded as failures by every stage."""
     edges = tuple(part for part in parts if isinstance(part, Edge))
     swept = tuple(part for part in parts if isinstance(part, Part))
     if edges and lens.backend.has_user_hooks():
         raise ValueError("edges are removed step by step, where a hook of your own would not take effect: remove it")
     components = EDGE_COMPONENTS if edges else tuple(dict.fromkeys(part.component for part in swept))
-    stand_ins = StandIns(lens, prompts, asked.removed, components, how.draws)
+    stand_ins = StandIns(lens, serving(lens, prompts, asked.removed), asked.removed, components, how.draws)
     stand_ins.check()
     return EdgeSets(stand_ins, edges, how.metric) if edges else SweptSets(stand_ins, swept, how.metric)
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.grid.each_prompt import would_repeat
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.heads.references import Reference, check_stand_ins
 from spiritlens.analysis.interchange.parts import Part, removing
@@ -94,6 +95,23 @@ class StandIns:
         for layer, values in enumerate(result):
             values[:, list(positions)] = 0 if found is None else found[:, :, layer]
         return result
+
+
+def serving(lens: Lens, prompts: Sequence[Prompt], kind: KnockOutKind) -> tuple[Prompt, ...]:
+    """The prompts that stand-ins come from: those that the model can run. Raises the first error where none can be."""
+    found, errors = [], []
+    for prompt in prompts if kind != "zero" else ():
+        try:
+            lens.backend.cache(prompt.tokens, [hook_name("resid_post", lens.backend.n_layers - 1)])
+        except Exception as error:
+            if not would_repeat(error):
+                raise
+            errors.append(error)
+        else:
+            found.append(prompt)
+    if errors and not found:
+        raise errors[0]
+    return tuple(found) if kind != "zero" else tuple(prompts)
 
 
 @dataclass(frozen=True, eq=False)

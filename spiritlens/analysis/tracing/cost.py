@@ -94,13 +94,14 @@ def estimate_cost(
 
 def plan_of(prompt: Prompt, settings: TraceSettings) -> Plan:
     """The rows that one prompt's grid runs."""
-    n_readouts = len(prompt.answer_ids)
+    n_readouts, changed = len(prompt.answer_ids), settings.positions(prompt)
     return make_plan(
         cells_of(settings.grid, settings.sites(prompt)).programs,
         n_layers=settings.grid.n_layers,
         n_positions=len(prompt.ids) + n_readouts - 1,
-        first_changed=min(settings.positions(prompt)),
+        first_changed=min(changed),
         n_readouts=n_readouts,
+        changed=changed,
     )
 
 

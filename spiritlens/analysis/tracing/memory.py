@@ -121,8 +121,8 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
 def planned_sweep(lens: Lens, prompt: Prompt, settings: TraceSettings) -> Sweep:
     """The sweep of one prompt as it will run, no model asked: runs differ from the first corrupted position on."""
     cells = cells_of(settings.grid, settings.sites(prompt))
-    first = min(settings.positions(prompt))
-    return planned(lens.backend, prompt, settings, cells, first=first, n_readouts=len(prompt.answer_ids))
+    changed = settings.positions(prompt)
+    return planned(lens.backend, prompt, settings, cells, changed=changed, n_readouts=len(prompt.answer_ids))
 
 
 def _runs(settings: TraceSettings) -> dict[Which, int]:

@@ -5,6 +5,7 @@ Answer and foil of several tokens may need two teacher-forced continuations; eac
 run is the numerical noise floor, and those of the canary (`spiritlens.analysis.grid.canary`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,19 +100,27 @@ def _swept(
     embeddings = settings.corrupted(lens, prompt, scorer.forced)
     denoising = settings.grid.direction == "denoising"
     pair = RunPair(tokens, embeddings if denoising else None, None if denoising else embeddings)
-    sweep = planned(model, prompt, settings, cells, first=pair.first_changed(model), n_readouts=scorer.n_readouts)
-    runs = pair.record(model, sweep.names, sweep.n_readouts)
+    sweep = planned(model, prompt, settings, cells, changed=pair.changed(model), n_readouts=scorer.n_readouts)
+    runs = pair.record(model, sweep.names, sweep.n_readouts, sweep.first_changed)
     scored = scorer.with_clean(runs["source" if denoising else "base"].logits)
     return sweep.run(model, runs, scored, memory_budget=lens.memory_budget, advance=advance)
 
 
 def planned(
-    model: LensModel, prompt: Prompt, settings: TraceSettings, cells: TraceCells, *, first: int, n_readouts: int
+    model: LensModel,
+    prompt: Prompt,
+    settings: TraceSettings,
+    cells: TraceCells,
+    *,
+    changed: Sequence[int],
+    n_readouts: int,
 ) -> Sweep:
-    """The sweep of the cells, of one that patches nothing, and of the canary; runs differ from position `first` on."""
+    """The sweep of the cells, of one that patches nothing, and of the canary; runs enter differently at `changed`."""
     n_positions, whole = len(prompt.ids) + n_readouts - 1, len(cells.programs)
+    first = min(changed, default=n_positions)
     suffix = tuple(range(min(settings.positions(prompt)), len(prompt.ids)))
     nothing: Program = {0: (Action("resid_pre", suffix, None, "base"),)}
     canary = canary_programs(settings.grid.components, model.n_layers, range(first, n_positions), prompt.id)
     programs = [*cells.programs, nothing, *canary]
-    return plan_sweep(model, programs, n_positions, first, n_readouts, always=range(whole, len(programs)))
+    always = range(whole, len(programs))
+    return plan_sweep(model, programs, n_positions, first, n_readouts, always=always, changed=changed)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.grid.each_prompt import would_repeat
 from spiritlens.analysis.grid.grid import Screen
 from spiritlens.analysis.tracing.one_prompt import cells_of
 from spiritlens.analysis.tracing.settings import TraceSettings, check_screenable
@@ -35,6 +36,7 @@ from spiritlens.runs.sweep.full_length import read_names
 from spiritlens.runs.sweep.plan import Program
 from spiritlens.runs.sweep.recorded import record, replaced_embeddings
 from spiritlens.terms import BackwardRule
+from spiritlens.warn import warn
 
 
 @plain_torch
@@ -100,12 +102,16 @@ def chosen_cells(
     lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings
 ) -> Callable[[Prompt], np.ndarray[Any, Any] | None]:
     """Which cells of a prompt the screen of the settings leaves (None: all); common ones are chosen once, when first
-    asked for."""
+    asked for.
+
+    Raises ValueError where common ones are asked for and the prompts differ in their sites.
+    """
     screen = settings.screen
     if screen is None:
         return lambda prompt: None
     if screen.keep == "each":
         return lambda prompt: kept_cells(lens, prompt, settings, screen)
+    _check_same_sites(prompts, settings)
     common = cache(partial(common_cells, lens, prompts, settings, screen))
     return lambda prompt: common()
 
@@ -119,18 +125,39 @@ def common_cells(
     lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings, screen: Screen
 ) -> np.ndarray[Any, Any]:
     """Which cells of all prompts to run: the fraction whose estimates are largest on average, each prompt's being
-    shares of its own largest."""
-    sizes = [np.abs(attribution_patching(lens, prompt, settings, screen.rule)) for prompt in prompts]
-    if len({size.shape for size in sizes}) > 1:
-        found = sorted({size.shape[2] for size in sizes})
-        raise ValueError(
-            f"Screen(…, keep='common') needs the same sites in all prompts, found {found}: "
-            "trace at='role', or at='span' with named spans"
-        )
+    shares of its own largest.
+
+    A prompt that cannot be estimated, by an error of its own, has no part in the choice, with a warning; the first
+    such error is raised where none can be.
+    """
+    _check_same_sites(prompts, settings)
+    sizes, errors = [], []
+    for prompt in prompts:
+        try:
+            sizes.append(np.abs(attribution_patching(lens, prompt, settings, screen.rule)))
+        except Exception as error:
+            if not would_repeat(error):
+                raise
+            errors.append((prompt, error))
+    if not sizes:
+        raise errors[0][1]
+    if errors:
+        told = "; ".join(f"{prompt.id} ({error})" for prompt, error in errors[:3])
+        warn(f"{len(errors)} prompts have no part in the choice of cells, as they cannot be estimated: {told}")
     shares = [size / max(float(np.nanmax(size)), 1e-30) for size in sizes]
     counts = np.sum([~np.isnan(share) for share in shares], axis=0)
     mean = np.where(counts > 0, np.nansum(shares, axis=0) / np.maximum(counts, 1), np.nan)
     return _largest(mean, screen.fraction)
+
+
+def _check_same_sites(prompts: Sequence[Prompt], settings: TraceSettings) -> None:
+    """All prompts have as many sites."""
+    found = sorted({len(settings.sites(prompt).spans) for prompt in prompts})
+    if len(found) > 1:
+        raise ValueError(
+            f"Screen(…, keep='common') needs the same sites in all prompts, found {found}: "
+            "trace at='role', or at='span' with named spans"
+        )
 
 
 def _largest(size: np.ndarray[Any, Any], fraction: float) -> np.ndarray[Any, Any]:

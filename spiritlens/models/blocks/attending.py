@@ -29,13 +29,26 @@ class CachedKeys:
     sample_of_row: Tensor
 
 
-def rotated(attn: Any, states: Tensor, positions: slice | Tensor) -> Tensor:
-    """Rotary embedding of ``[rows pos head d_head]`` for the given positions (half-split pairs, as Hugging Face)."""
+def rotated(attn: Any, states: Tensor, positions: slice | Tensor, out: Tensor | None = None) -> Tensor:
+    """Rotary embedding of ``[rows pos head d_head]`` for the given positions (half-split pairs, as Hugging Face).
+
+    Written to `out` where that is given and no gradient is asked for.
+    """
     half = states.shape[-1] // 2
     cos, sin = attn.rotary_cos[positions, None, :half], attn.rotary_sin[positions, None, :half]
     first, second = states[..., :half], states[..., half:]
-    turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)
-    return torch.cat(turned, dim=-1)
+    if learns(states):
+        turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(second * cos, first, sin)
+        return torch.cat(turned, dim=-1)
+    found = torch.empty(states.shape, dtype=states.dtype, device=states.device) if out is None else out
+    torch.mul(first, cos, out=found[..., :half]).addcmul_(second, sin, value=-1)
+    torch.mul(second, cos, out=found[..., half:]).addcmul_(first, sin)
+    return found
+
+
+def learns(*values: Tensor) -> bool:
+    """Whether a gradient is asked for, which forbids to write in place."""
+    return torch.is_grad_enabled() and any(value.requires_grad for value in values)
 
 
 def attend(
@@ -54,7 +67,6 @@ def attend(
     start, length = old_keys.shape[1], old_keys.shape[1] + keys.shape[1]
     groups = queries.shape[2] // keys.shape[2]
     folded = _fold(rotated(attn, queries, positions), groups)
-    keys = rotated(attn, keys, slice(start, length))
     hidden = torch.arange(length, device=keys.device) > positions[:, None]
     hidden = hidden.repeat(groups, 1)
     if start:
@@ -62,15 +74,43 @@ def attend(
     long = start >= PREFIX_TO_SHARE * keys.shape[1]
     order, runs = _rows_by_run(sample_of_row) if long else (sample_of_row, sample_of_row[:0])
     if len(runs):
+        keys = rotated(attn, keys, slice(start, length))
         z = _shared(folded, keys, values, old_keys[runs], old_values[runs], order, hidden, attn.attn_scale)
     else:
-        if start:
-            keys = torch.cat([old_keys[sample_of_row], keys], dim=1)
-            values = torch.cat([old_values[sample_of_row], values], dim=1)
+        keys, values = _joined(attn, keys, values, CachedKeys(old_keys, old_values, sample_of_row))
         z = F.scaled_dot_product_attention(
             folded, keys.transpose(1, 2), values.transpose(1, 2), attn_mask=~hidden, scale=1 / attn.attn_scale
         )
     return rearrange(z, "rows kv (group query) d_head -> rows query (kv group) d_head", group=groups)
+
+
+def _joined(attn: Any, keys: Tensor, values: Tensor, before: CachedKeys) -> tuple[Tensor, Tensor]:
+    """Turned keys, and values, of each row ``[rows length kv_head d_head]``: its run's (turned) before its own."""
+    start, length = before.keys.shape[1], before.keys.shape[1] + keys.shape[1]
+    own = slice(start, length)
+    if not start:
+        return rotated(attn, keys, own), values
+    rows = before.sample_of_row
+    if learns(keys, values, before.keys, before.values):
+        keys = torch.cat([before.keys[rows], rotated(attn, keys, own)], dim=1)
+        return keys, torch.cat([before.values[rows], values], dim=1)
+    whole = [each.new_empty(len(each), length, *each.shape[2:]) for each in (keys, values)]
+    for found, old in zip(whole, (before.keys, before.values), strict=True):
+        _spread(old, rows, found[:, :start])
+    rotated(attn, keys, own, out=whole[0][:, start:])
+    whole[1][:, start:] = values
+    return whole[0], whole[1]
+
+
+def _spread(old: Tensor, sample_of_row: Tensor, out: Tensor) -> None:
+    """Write each row's run of ``old [run …]`` to ``out [rows …]``: at once where the rows go round all runs."""
+    n_runs = len(old)
+    if old.device.type == "cpu" and len(out) % n_runs == 0:  # elsewhere the look would wait for the device
+        order = sample_of_row.view(-1, n_runs)
+        if bool((order == order[0]).all()):
+            out.view(-1, n_runs, *out.shape[1:]).copy_(old[order[0]])
+            return
+    out.copy_(old[sample_of_row])
 
 
 def _fold(queries: Tensor, groups: int) -> Tensor:

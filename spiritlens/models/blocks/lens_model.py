@@ -95,6 +95,10 @@ class BlockLensModel(ABC):
     @abstractmethod
     def own_mlp(self, layer: int, resid_mid: Tensor) -> Tensor: ...
 
+    @abstractmethod
+    def own_block_bytes(self, rows: int, length: int) -> int:
+        """What the model's own block holds at its fullest beside the residual that enters."""
+
     def replacing(self, name: str, function: HookFunction) -> tuple[Place, ...]:
         """Where a hook has to sit so that what it returns replaces the activation wherever it is read."""
         return (Place(name, self.points[name], function),)
@@ -120,12 +124,14 @@ class BlockLensModel(ABC):
     @plain_arithmetic
     @in_turn
     @checked
-    def cache(self, tokens: Int[Tensor, "batch pos"], names: Sequence[str]) -> dict[str, Tensor]:
+    def cache(
+        self, tokens: Int[Tensor, "batch pos"], names: Sequence[str], prefix: CachedPrefix | None = None
+    ) -> dict[str, Tensor]:
         """The named activations of a full pass (without gradients); a name that never fires is refused."""
         found: dict[str, Tensor] = {}
         if plain_pass.serves(self, tokens.shape[1], names):
             with torch.no_grad():
-                plain_pass.run(self, self._known(tokens), names, found)
+                plain_pass.run(self, self._known(tokens), names, found, prefix)
             return found
         with torch.no_grad(), PlacedHooks(self.model, self._recorders(names, found)):
             resid = self.stream(self._known(tokens))
@@ -137,7 +143,8 @@ class BlockLensModel(ABC):
                 f"hook point {silent[0]} does not fire in this model's forward pass: TransformerLens computes it only "
                 "with a flag set (use_split_qkv_input, use_hook_mlp_in …); head outputs are z @ w_o(layer)[head]"
             )
-        return {name: activation.detach() for name, activation in found.items()}
+        start = 0 if prefix is None else prefix.start
+        return {name: activation.detach()[:, start:] for name, activation in found.items()}
 
     def hooked(self, hooks: Sequence[tuple[str, HookFunction]]) -> PlacedHooks:
         """A context in which each function replaces its activation, after hooks that were there before.

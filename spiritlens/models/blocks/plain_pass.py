@@ -16,8 +16,9 @@ from torch import Tensor
 from spiritlens.components import hook_name
 from spiritlens.models.blocks import suffix
 from spiritlens.models.blocks.attending import CachedKeys, attend
+from spiritlens.models.blocks.places import cached_keys
 from spiritlens.models.blocks.weights import AttentionWeights, MLPWeights
-from spiritlens.models.protocol import names_at_hand
+from spiritlens.models.protocol import CachedPrefix, names_at_hand
 
 
 class PlainBlocks(Protocol):
@@ -42,9 +43,16 @@ def serves(blocks: PlainBlocks, length: int, wanted: Sequence[str] = ()) -> bool
 
 
 def run(
-    blocks: PlainBlocks, tokens: Tensor, wanted: Sequence[str] = (), found: dict[str, Tensor] | None = None
+    blocks: PlainBlocks,
+    tokens: Tensor,
+    wanted: Sequence[str] = (),
+    found: dict[str, Tensor] | None = None,
+    prefix: CachedPrefix | None = None,
 ) -> Tensor:
-    """The residual after the last block ``[batch pos d_model]``; the `wanted` activations are put into `found`."""
+    """The residual after the last block ``[batch pos d_model]``; the `wanted` activations are put into `found`.
+
+    With a `prefix` of the positions behind it alone.
+    """
     asked, kept = set(wanted), {} if found is None else found
 
     def keep(component: str, layer: int, value: Tensor) -> Tensor:
@@ -53,8 +61,9 @@ def run(
             kept[name] = value
         return value
 
-    resid = keep("embed", 0, blocks.own_embedding(tokens))
-    positions = torch.arange(resid.shape[1], device=resid.device)
+    start, length = 0 if prefix is None else prefix.start, tokens.shape[1]
+    resid = keep("embed", 0, blocks.own_embedding(tokens)[:, start:])
+    positions = torch.arange(start, length, device=resid.device)
     rows = torch.arange(len(resid), device=resid.device)
 
     def attention(layer: int, entering: Tensor) -> Tensor:
@@ -62,8 +71,8 @@ def run(
         states = suffix.normed(weights.norm, entering)
         q = keep("q", layer, suffix.query(weights, states))
         k, v = (keep(name, layer, value) for name, value in zip("kv", suffix.key_value(weights, states), strict=True))
-        none_before = CachedKeys(k[:, :0], v[:, :0], rows)
-        z = keep("z", layer, attend(weights, q, k, v, none_before, positions))
+        before = CachedKeys(k[:, :0], v[:, :0], rows) if prefix is None else cached_keys(layer, prefix)
+        z = keep("z", layer, attend(weights, q, k, v, before, positions))
         return keep("attn_out", layer, suffix.project(weights, z))
 
     for layer in range(blocks.n_layers):

@@ -119,6 +119,15 @@ class HookedLensModel(BlockLensModel):
         mlp_out: Tensor = block.apply_mlp(block.ln2(mlp_in))
         return mlp_out
 
+    def own_block_bytes(self, rows: int, length: int) -> int:
+        """In the attention: two copies of what enters, the normed residual, turned queries, turned keys, values; masked
+        scores, pattern, zeros in place of its NaN, where these are, and the two joined. In the MLP: attn_out,
+        resid_mid, the normed residual; gate, its activation, up and their product."""
+        tokens, scores, itemsize = rows * length, rows * self.n_heads * length**2, self.dtype.itemsize
+        heads = (self.n_heads + 2 * self.n_kv_heads) * self.d_head
+        attention = tokens * (3 * self.d_model + heads) * itemsize + scores * (4 * itemsize + 1)
+        return max(attention, tokens * (3 * self.d_model + 4 * self.d_mlp) * itemsize)
+
 
 def is_plain(block: Any, length: int) -> bool:
     """Whether the block is an ordinary Llama block without live hooks, its rotary tables long enough for ``length``."""

@@ -143,6 +143,22 @@ class BridgeLensModel(BlockLensModel):
         mlp_out: Tensor = block.mlp(block.ln2(resid_mid))
         return mlp_out
 
+    def own_block_bytes(self, rows: int, length: int) -> int:
+        """In the attention: the normed residual, turned queries, turned keys, values, keys and values for each head
+        where heads share them; scores and what their softmax reads and makes; then, beside scores and pattern, values
+        by head and what is made of them. In the MLP: the pattern, resid_mid, the normed residual; gate, up and their
+        product."""
+        tokens, scores, itemsize = rows * length, rows * self.n_heads * length**2, self.dtype.itemsize
+        heads = (self.n_heads + 2 * self.n_kv_heads) * self.d_head
+        heads += 2 * self.n_heads * self.d_head * (self.n_heads != self.n_kv_heads)
+        softmax = {2: 4 + 4, 4: 4, 8: 8 + 8}[
+            itemsize
+        ]  # bytes: widened scores and pattern; pattern; pattern, twice made
+        mixing = 2 * tokens * self.n_heads * self.d_head * itemsize
+        attention = tokens * (self.d_model + heads) * itemsize + scores * itemsize
+        attention += max(scores * softmax, scores * itemsize + mixing)
+        return max(attention, (tokens * (2 * self.d_model + 3 * self.d_mlp) + scores) * itemsize)
+
     def _called(self, layer: int, resid: Tensor, start: int, cache: "PrefixCache | None") -> Tensor:
         """A block of the bridge's on the positions from ``start`` on; it makes its causal mask itself."""
         positions = torch.arange(start, start + resid.shape[1], device=resid.device)[None]

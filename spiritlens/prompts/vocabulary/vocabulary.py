@@ -190,7 +190,7 @@ class Vocabulary:
             families[self.bos_id] = "bos"
         return families
 
-    def family_of_ids(self, ids: Iterable[int]) -> Shaped[np.ndarray, "pos"]:
+    def family_of_ids(self, ids: Iterable[int]) -> Shaped[np.ndarray, "pos"]:  # noqa: F821  an axis
         """The family of each id: bos, text, marker, unit, pitch, style, special or padding."""
         return np.asarray(self.families_by_id[np.asarray(list(ids), dtype=np.int64)])
 

@@ -24,6 +24,7 @@ from spiritlens.report.figures.head_ranking import head_ranking as head_ranking
 from spiritlens.report.figures.layer_curves import layer_curves as layer_curves
 from spiritlens.report.figures.lens_map import lens_map as lens_map
 from spiritlens.report.figures.logit_attribution import logit_attribution as logit_attribution
+from spiritlens.report.figures.maps_beside import maps_beside as maps_beside
 from spiritlens.report.figures.paper import paper as paper
 from spiritlens.report.figures.path_dots import path_dots as path_dots
 from spiritlens.report.figures.path_map import path_map as path_map
@@ -39,6 +40,7 @@ FIGURES = (
     Figure(crossing, of="averages"),
     Figure(difference_map, of="effects"),
     Figure(role_maps, of="averages", section="maps", key="role-maps", forms="both"),
+    Figure(maps_beside, of="groups", forms="both"),
     Figure(layer_curves, of="averages", section="curves", key="curves", forms="both"),
     Figure(total_effects, of="total averages", section="curves", key="total"),
     Figure(peak_layers, of="averages", section="curves", key="peaks"),

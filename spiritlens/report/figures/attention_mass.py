@@ -21,7 +21,7 @@ from spiritlens.effects.schema import Status
 from spiritlens.report.figures.head_means import READOUT_NAMES
 from spiritlens.report.figures.head_measures import measured_heads
 from spiritlens.report.figures.heatmap import add_cells, name_marks
-from spiritlens.report.figures.look import INK, apply_look, layer_ticks
+from spiritlens.report.figures.look import apply_look, layer_ticks, two_line_titles
 from spiritlens.report.figures.rows import every_row
 from spiritlens.report.numerals import number_words, several, tick_words
 from spiritlens.report.words import STATUS_WORDS
@@ -65,7 +65,7 @@ def attention_mass(attention: xr.Dataset, query: str | None = None, *, over: Ove
     title = "What heads are like: detectors by layer" if detects else f"Where {_from(asked)} looks"
     height = 150 + ROW_PIXELS * max(4, len(labels))
     apply_look(figure, title, f"share of the attention · {heads} · mean over facts", height=height)
-    return name_marks(figure.update_annotations(font={"size": 13, "color": INK}))
+    return name_marks(two_line_titles(figure))
 
 
 def _readout(means: xr.Dataset, queries: list[str]) -> str:
@@ -84,8 +84,8 @@ def _from(asked: list[str]) -> str:
 
 def _drawn(panels: list[xr.Dataset], asked: list[str], labels: list[str], over: Over) -> go.Figure:
     titles = [
-        f"<b>{panel['modality'].values}</b>{f' · from the {html.escape(name)}' if name else ''} · "
-        f"n = {several(int(panel['n_facts'].max()), 'fact')}"
+        f"<b>{panel['modality'].values}</b> · n = {several(int(panel['n_facts'].max()), 'fact')}"
+        f"{f'<br>from the {html.escape(name)}' if name else ''}"
         for panel, name in zip(panels, asked, strict=True)
     ]
     figure = make_subplots(1, len(panels), shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)

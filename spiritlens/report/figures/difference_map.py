@@ -30,7 +30,7 @@ from spiritlens.effects.quantities import Quantity
 from spiritlens.effects.schema import Status
 from spiritlens.report.figures.chosen import chosen, chosen_components, without_heads
 from spiritlens.report.figures.heatmap import add_cells, cell_words, name_marks
-from spiritlens.report.figures.look import INK, Arrangement, apply_look, layer_range, layer_ticks
+from spiritlens.report.figures.look import INK, Arrangement, apply_look, layer_range, layer_ticks, two_line_titles
 from spiritlens.report.figures.paired_status import paired_status
 from spiritlens.report.figures.rows import Rows, folded_rows
 from spiritlens.report.figures.scale import effect_scale, share_scale
@@ -38,7 +38,7 @@ from spiritlens.report.numerals import fixed, several
 from spiritlens.report.words import colour_words, metric_words, patching_words, quantity_words
 from spiritlens.terms import Facts
 
-ROW_PIXELS = 30
+ROW_PIXELS, GAP_PIXELS = 30, 78
 KINDS = ("T2T", "S2T")
 
 
@@ -106,9 +106,9 @@ def difference_map(
         ]
     )
     n_rows = len(components) * (3 if arrangement == "stacked" else 1)
-    height = 130 + round(n_rows * (ROW_PIXELS * rows.height + 62))
+    height = 130 + round(n_rows * (ROW_PIXELS * rows.height + GAP_PIXELS))
     apply_look(figure, f"{kinds[1]} less {kinds[0]}: where writing and speech differ", subtitle, height=height)
-    return name_marks(figure.update_annotations(font={"size": 13, "color": INK}))
+    return name_marks(two_line_titles(figure))
 
 
 def _metric(effects: xr.Dataset, comparison: Compared | None, metric: str | None) -> str:
@@ -184,9 +184,9 @@ def _drawn(
         *shape,
         shared_yaxes=not stacked,
         horizontal_spacing=0.03,
-        vertical_spacing=min(0.25, 56 / ((ROW_PIXELS * rows.height + 62) * shape[0])),
+        vertical_spacing=min(0.25, (GAP_PIXELS - 6) / ((ROW_PIXELS * rows.height + GAP_PIXELS) * shape[0])),
         subplot_titles=[
-            f"<b>{name}</b> · {html.escape(component)} · n = {several(int(panel.n_facts.max(initial=0)), 'fact')}"
+            f"<b>{name}</b> · {html.escape(component)}<br>n = {several(int(panel.n_facts.max(initial=0)), 'fact')}"
             for component, panels in zip(components, drawn, strict=True)
             for name, panel in zip(names, panels, strict=True)
         ],

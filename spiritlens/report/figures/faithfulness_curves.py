@@ -16,7 +16,14 @@ from spiritlens.effects.faithfulness import faithfulness
 from spiritlens.effects.given import given_dataset
 from spiritlens.effects.interchange import FOUND_IN
 from spiritlens.effects.measures import FAITHFULNESS_SCHEMA, check_faithfulness
-from spiritlens.report.figures.look import MODALITY_COLOURS, MODALITY_DASHES, MODALITY_SYMBOLS, QUIET, apply_look
+from spiritlens.report.figures.look import (
+    MODALITY_COLOURS,
+    MODALITY_DASHES,
+    MODALITY_SYMBOLS,
+    QUIET,
+    apply_look,
+    legend_below,
+)
 from spiritlens.report.numerals import interval_of, several
 
 CHANCE_DASHES = {"reversed": "dashdot", "random": "dot"}
@@ -59,7 +66,7 @@ def faithfulness_curves(interchanged: xr.Dataset, confidence: float = 0.95) -> g
         f"0: nothing kept, 1: the whole model · removed: {curves.attrs['removed']} · {curves.attrs['metric']}"
         f" · rankings from the other half of the facts{bars} · {counts}"
     )
-    return apply_look(figure, "Faithfulness of the parts kept", subtitle, height=460)
+    return legend_below(apply_look(figure, "Faithfulness of the parts kept", subtitle, height=460), lines=2)
 
 
 def _ranked(curve: xr.Dataset, found: str, shown: bool) -> go.Scatter:

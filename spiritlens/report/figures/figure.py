@@ -10,6 +10,7 @@ Drawn = Literal[
     "effects",
     "averages",
     "total averages",
+    "groups",
     "heads",
     "attention",
     "attribution",
@@ -21,8 +22,8 @@ Drawn = Literal[
     "prompt",
 ]
 """What a figure is given. effects: of single prompts; averages, total averages: over facts (or effects, which it then
-averages); heads: effects of heads, attributions or attention; attention: masses or detectors; attribution: direct logit
-attributions."""
+averages); groups: averages by group; heads: effects of heads, attributions or attention; attention: masses or
+detectors; attribution: direct logit attributions."""
 
 OnPage = Literal["", "maps", "curves"]
 """The section of the page that shows the figure of the averages; "" is none."""

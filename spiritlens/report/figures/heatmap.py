@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from spiritlens.effects.schema import Status, window_of
-from spiritlens.report.figures.look import INK, NOT_RUN, QUIET
+from spiritlens.report.figures.look import INK, NOT_RUN, QUIET, legend_below
 from spiritlens.report.figures.rows import Rows, every_row
 from spiritlens.report.numerals import interval_of
 from spiritlens.report.words import STATUS_WORDS
@@ -23,7 +23,6 @@ MARKS = {
     Status.SCREENED: {"symbol": "line-ne-open", "size": 9, "color": QUIET, "line": {"width": 1, "color": QUIET}},
     Status.ABSENT: {"symbol": "square", "size": 10, "color": NOT_RUN, "line": {"width": 1, "color": QUIET}},
 }
-LEGEND_PIXELS = 24
 
 
 def add_cells(
@@ -78,10 +77,7 @@ def name_marks(figure: go.Figure) -> go.Figure:
             trace.showlegend = trace.name not in named
             named.add(trace.name)
     if named:
-        below = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "itemclick": False}
-        figure.update_layout(legend={**below, "itemdoubleclick": False})
-        figure.layout.margin.b += LEGEND_PIXELS
-        figure.layout.height += LEGEND_PIXELS
+        legend_below(figure).update_layout(legend={"itemclick": False, "itemdoubleclick": False})
     return figure
 
 

@@ -22,6 +22,8 @@ RankOf = Literal["word", "answer"]
 """word: the text token of the word at the position (implicit transcription); answer: the prompt's answer."""
 
 WORST_RANK = 1000
+LETTERS = 60
+"""How many letters a row of cells holds in a figure of 700 pixels."""
 RANK_TICKS = ["1", "10", "100", "1000+"]
 
 
@@ -54,7 +56,7 @@ def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> 
             reversescale=True,
             xgap=1,
             ygap=1,
-            text=[[html.escape(str(cell[0])) for cell in row] for row in top],
+            text=[[html.escape(_short(str(cell[0]), top.shape[1])) for cell in row] for row in top],
             texttemplate="%{text}",
             textfont={"size": 11},
             customdata=_hover(labels, top, share, ranks, rank_of),
@@ -74,6 +76,12 @@ def lens_map(lens: xr.Dataset, prompt: int = 0, *, rank_of: RankOf = "word") -> 
     subtitle = f"likeliest text token · colour: rank of the {ranked} among text tokens"
     height = 150 + 22 * max(6, length)
     return apply_look(figure, "What each position would say after each layer", subtitle, height=height)
+
+
+def _short(token: str, n_states: int) -> str:
+    """A token as long as its cell holds in a figure of 700 pixels; hovering tells all of it."""
+    most = max(2, LETTERS // n_states)
+    return token if len(token) <= most else f"{token[: most - 1]}…"
 
 
 def _hover(labels: list[str], top: Any, share: Any, ranks: Any, rank_of: str) -> list[list[str]]:

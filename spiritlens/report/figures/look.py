@@ -36,6 +36,10 @@ INK = "#22303C"
 QUIET = "#5B6770"
 
 
+LEGEND_PIXELS = 24
+TITLE_LINE_PIXELS = 18
+
+
 FIGURE_SPACE = "\u2007"
 
 
@@ -71,6 +75,22 @@ def legend_above(figure: go.Figure, pixels: int) -> go.Figure:
     return figure.update_layout(legend={"y": 1 + pixels / inside})
 
 
+def legend_below(figure: go.Figure, lines: int = 1) -> go.Figure:
+    """The legend below everything else, where panels have titles; the figure grows by its lines."""
+    below = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0}
+    figure.update_layout(legend=below)
+    figure.layout.margin.b += LEGEND_PIXELS * lines
+    figure.layout.height += LEGEND_PIXELS * lines
+    return figure
+
+
+def two_line_titles(figure: go.Figure) -> go.Figure:
+    """Room above the panels for the second line of their titles."""
+    figure.layout.margin.t += TITLE_LINE_PIXELS
+    figure.layout.height += TITLE_LINE_PIXELS
+    return figure.update_annotations(font={"size": 13, "color": INK})
+
+
 def _lines(subtitle: str) -> list[str]:
     """The subtitle in lines of at most LINE letters, broken at its dots."""
     lines = [""]
@@ -87,11 +107,11 @@ def equally_wide(labels: Sequence[str]) -> list[str]:
     return [label.ljust(longest, FIGURE_SPACE) for label in labels]
 
 
-def layer_ticks(layers: Any) -> dict[str, Any]:
-    """Settings of a layer axis: about a dozen whole numbers, the first and the last among them, and a range that ends
+def layer_ticks(layers: Any, about: int = 12) -> dict[str, Any]:
+    """Settings of a layer axis: `about` so many whole numbers, the first and the last among them, and a range that ends
     half a layer beyond either, so that maps of the same layers line up and none has a column that is not there."""
     values = [int(layer) for layer in layers]
-    step = max(1, -(-len(values) // 12))
+    step = max(1, -(-len(values) // about))
     shown = [place for place in range(0, len(values), step) if len(values) - 1 - place >= (step + 1) // 2]
     return {
         **{"tickmode": "array", "tickvals": [values[place] for place in (*shown, len(values) - 1)]},

@@ -66,14 +66,20 @@ def role_maps(
     shape = (len(components), len(kinds)) if arrangement == "side by side" else (len(panels), 1)
     maps = [average.sel(component=name).isel(group=group).transpose("role", "layer", ...) for name, group in panels]
     rows = folded_rows(*map(cell_status, maps))
-    names = _names(average["role"].values.tolist(), rows)
+    names = place_names(average["role"].values.tolist(), rows)
     figure = _panels(average, panels, shape, rows.height)
     for index, ((name, _), panel) in enumerate(zip(panels, maps, strict=True)):
         place = {"row": index // shape[1] + 1, "col": index % shape[1] + 1}
         drawn = panel.isel(role=rows.first)
         layers, status = drawn["layer"].values, cell_status(drawn)
         add_cells(
-            figure, layers, drawn["mean"].values, status, _hover(name, drawn, names, status), place=place, rows=rows
+            figure,
+            layers,
+            drawn["mean"].values,
+            status,
+            hover_texts(name, drawn, names, status),
+            place=place,
+            rows=rows,
         )
         last_of_column = index + shape[1] >= len(panels)
         figure.update_xaxes(**layer_ticks(layers) | ({} if last_of_column else {"title_text": ""}), **place)
@@ -92,7 +98,7 @@ def role_maps(
     return name_marks(figure)
 
 
-def _names(roles: list[str], rows: Rows) -> list[str]:
+def place_names(roles: list[str], rows: Rows) -> list[str]:
     """The labels of the places, escaped; of several roles the first and the last."""
     named = [html.escape(role) for role in roles]
     return [
@@ -115,7 +121,7 @@ def _panels(average: xr.Dataset, panels: list[tuple[str, int]], shape: tuple[int
     )
 
 
-def _hover(component: str, panel: xr.Dataset, names: list[str], status: Any) -> list[list[str]]:
+def hover_texts(component: str, panel: xr.Dataset, names: list[str], status: Any) -> list[list[str]]:
     layers = [int(layer) for layer in panel["layer"].values]
     columns = [*(panel[name].values for name in ("mean", "low", "high", "n_facts")), status]
     texts = []

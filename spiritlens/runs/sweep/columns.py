@@ -51,10 +51,12 @@ class ColumnRunner:
             axis = range(self.n_positions - self.n_readouts, self.n_positions) if last else suffix
             n_whole = len(plan.parents)
             after = buffers[layer % 2][: n_whole + len(plan.new_rows), :, -len(axis) :]
+            before = self.runs[column.before]
             for first in range(0, n_whole, at_once):
                 chosen = slice(first, min(n_whole, first + at_once))
                 entering = self._entering(layer, plan.parents[chosen], rows, suffix, samples)
-                after[chosen] = self._whole(layer, plan.actions[chosen], entering, suffix, axis, samples)
+                prefix = CachedPrefix(before.values, column.start, before.of_samples(samples).repeat(len(entering)))
+                self._whole(layer, plan.actions[chosen], entering, prefix, axis, samples, after[chosen])
             if plan.new_rows:
                 after[n_whole:] = self._new_rows(layer, plan.new_rows, axis, samples)
             rows = after
@@ -67,20 +69,22 @@ class ColumnRunner:
         layer: int,
         actions: Sequence[tuple[Action, ...]],
         entering: Tensor,
-        suffix: range,
+        prefix: CachedPrefix,
         axis: range,
         samples: Tensor,
-    ) -> Tensor:
-        """Rows through a whole block; outputs for the positions of `axis` only."""
+        after: Tensor,
+    ) -> None:
+        """Rows through a whole block; outputs for the positions of `axis` only, written to `after`."""
+        suffix = range(prefix.start, self.n_positions)
 
-        def put(values: Tensor, component: str, positions: range) -> Tensor:
-            return patched(values, component, layer, actions, positions, self.runs, samples)
+        def put(values: Tensor, component: str) -> Tensor:
+            return patched(values, component, layer, actions, axis, self.runs, samples, in_place=True)
 
-        resid = put(entering, "resid_pre", suffix)
-        attn_out = put(self._attention(layer, actions, resid, suffix, axis, samples), "attn_out", axis)
-        resid_mid = put(resid[:, :, axis.start - suffix.start :] + attn_out, "resid_mid", axis)
-        mlp_out = put(self._mlp(layer, resid_mid), "mlp_out", axis)
-        return put(resid_mid + mlp_out, "resid_post", axis)
+        resid = patched(entering, "resid_pre", layer, actions, suffix, self.runs, samples)
+        attn_out = put(self._attention(layer, actions, resid, prefix, axis, samples), "attn_out")
+        resid_mid = put(attn_out.add_(resid[:, :, axis.start - suffix.start :]), "resid_mid")
+        mlp_out = put(self._mlp(layer, resid_mid), "mlp_out")
+        put(torch.add(resid_mid, mlp_out, out=after), "resid_post")
 
     def _entering(
         self, layer: int, parents: Sequence[int], rows: Tensor | None, suffix: range, samples: Tensor
@@ -99,13 +103,12 @@ class ColumnRunner:
         layer: int,
         actions: Sequence[tuple[Action, ...]],
         resid: Tensor,
-        suffix: range,
+        prefix: CachedPrefix,
         axis: range,
         samples: Tensor,
     ) -> Tensor:
         """attn_out of the positions of `axis`; step by step only where queries, keys, values or z are patched."""
-        base = self.runs["base"]
-        prefix = CachedPrefix(base.values, suffix.start, base.of_samples(samples).repeat(len(resid)))
+        suffix = range(prefix.start, self.n_positions)
         queries = None if axis == suffix else torch.arange(axis.start, axis.stop, device=resid.device)
         flat = resid.flatten(0, 1)
         if not any(action.component in HEAD_COMPONENTS for own in actions for action in own):

@@ -8,6 +8,8 @@ the largest is told:
    hand without scores (`spiritlens.models.protocol.AT_HAND`), else the model's own (`_recording`).
 2. *Rows* (`_column`): two buffers of a column's rows; what one block makes of the rows that go through it together
    (on a CPU a few, on a GPU all); rows that part inside the block; logits at the read-outs, some rows at a time.
+   Beside a user's own hooks rows are whole sequences (`_whole`): through the model's own block, whose tensors its
+   backend tells (`LensModel.own_block_bytes`), with the logits of all positions.
 
 Bytes are those of tensors. What an allocator keeps beside them, and what a kernel takes inside, is not told here.
 Units: widths are numbers per token, times the model's `itemsize`; logits take `READ_OUT` bytes a number.
@@ -27,6 +29,9 @@ from spiritlens.runs.sweep.sweep import READ_AT_ONCE, Sweep, divided
 
 READ_OUT = 4
 """Bytes of a logit: float32; float64 models have 8."""
+
+OF_TWO_TOKENS = ("scores", "pattern")
+"""Components with a number for each query and key."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,7 @@ def footprint(model: LensModel, sweep: Sweep, runs: Mapping[Which, int], budget:
     if sweep.whole_sequences:
         cells = len(sweep.programs) - len(set(sweep.unmoved))
         together = min(cells, whole_rows_at_once(model, length, samples, budget)) * samples
-        rows = _recording(shape, together * length, together, length, length) + 2 * together * length * shape.d_model
-        return Footprint(recorded, recording, rows, together, cells * samples)
+        return Footprint(recorded, recording, _whole(model, shape, sweep, together), together, cells * samples)
     on_cpu = model.device.type == "cpu"
     pieces = [piece for column in sweep.plan.columns for piece in _pieces(model, column, sweep, samples, budget)]
     rows = max((_column(shape, sweep.plan, part, held, readouts, on_cpu) for part, held in pieces), default=0)
@@ -83,11 +87,7 @@ def _recorded(shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int
 def _kept(shape: ModelShape, sweep: Sweep, run: Which, count: int) -> int:
     """The activations of a run that the plan reads, and its logits."""
     length = sweep.plan.n_positions
-    width = {
-        hook_name(row.name, layer): _width(shape, row.name, length)
-        for layer in range(shape.n_layers)
-        for row in COMPONENTS
-    }
+    width = _widths(shape, length)
     numbers = sum(width[name] for name in _names(shape, sweep, run))
     logits = sweep.n_readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
     return count * (length * numbers * shape.itemsize + logits)
@@ -98,42 +98,85 @@ def _names(shape: ModelShape, sweep: Sweep, run: Which) -> set[str]:
     return {*sweep.names[run], hook_name("resid_post", shape.n_layers - 1)}
 
 
+def _widths(shape: ModelShape, length: int) -> dict[str, int]:
+    """Numbers per token of every activation, by its hook name."""
+    rows = [(row.name, layer) for layer in range(shape.n_layers) for row in COMPONENTS]
+    return {hook_name(name, layer): _width(shape, name, length) for name, layer in rows}
+
+
 def _width(shape: ModelShape, component: str, length: int) -> int:
     """Numbers of a component per token."""
-    if component in ("scores", "pattern"):
+    if component in OF_TWO_TOKENS:
         return shape.n_heads * length
     if component in KEY_VALUE_COMPONENTS:
         return shape.n_kv_heads * shape.d_head
     return shape.n_heads * shape.d_head if component in HEAD_COMPONENTS else shape.d_model
 
 
-def _recording(shape: ModelShape, tokens: int, rows: int, length: int, readouts: int) -> int:
-    """The model's own block on whole sequences, or the logits after it.
-
-    In the MLP: gate, up, their activation and product beside the normed and the entering residual. In the attention:
-    scores, masked scores and pattern beside queries, keys, values and z. The logits that `_recorded` counts are made
-    after the blocks.
-    """
-    head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
-    mlp = tokens * (4 * shape.d_mlp + 3 * shape.d_model) * shape.itemsize
-    scores = 3 * rows * shape.n_heads * length**2
-    attention = (scores + tokens * (3 * head + 2 * key_value + 3 * shape.d_model)) * shape.itemsize
-    made = rows * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
-    return max(mlp - made, attention - made, _logits(shape, rows * readouts) - made)
+def _whole(model: LensModel, shape: ModelShape, sweep: Sweep, rows: int) -> int:
+    """Rows as whole sequences: embeddings, what enters a block, the patched copy of an activation and the block; or the
+    logits of all positions, and those at the read-outs. Where patterns are patched, the block holds at least scores,
+    pattern and copy beside what they are made of."""
+    length = sweep.plan.n_positions
+    resid = rows * length * shape.d_model * shape.itemsize
+    components = {action.component for program in sweep.programs for actions in program.values() for action in actions}
+    widths = [_width(shape, name, length) for name in components - set(OF_TWO_TOKENS)]
+    copied = rows * length * max(widths, default=0) * shape.itemsize
+    logits = _logits(shape, rows * length)
+    read_out = rows * sweep.n_readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    own = model.own_block_bytes(rows, length)
+    if "pattern" in components:
+        heads = (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head
+        three = 3 * _width(shape, "pattern", length)
+        own = max(own, rows * length * (three + shape.d_model + heads) * shape.itemsize)
+    return resid + max(resid + copied + own, logits + max(resid, read_out))
 
 
 def _recording_both(model: LensModel, shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int]) -> int:
     """What recording takes at most beside all that is kept in the end, of one run after the other."""
     length, readouts = sweep.plan.n_positions, sweep.n_readouts
+    start = min(sweep.first_changed, length - readouts)
+    plain = not model.has_user_hooks() and all(
+        names_at_hand(shape.n_layers) >= _names(shape, sweep, run) for run in runs
+    )
+    if plain and start > 0:
+        return _recording_rest(shape, sweep, runs, start)
     most, later = 0, sum(_kept(shape, sweep, run, count) for run, count in runs.items())
     for run, count in runs.items():
         later -= _kept(shape, sweep, run, count)
         names = _names(shape, sweep, run)
         if model.has_user_hooks() or not names_at_hand(shape.n_layers) >= names:
-            most = max(most, _recording(shape, count * length, count, length, readouts))
+            most = max(most, _recording(model, shape, count, length, readouts) - later)
         else:
             most = max(most, _plain(shape, names, count, length, readouts) - later)
     return most
+
+
+def _recording(model: LensModel, shape: ModelShape, count: int, length: int, readouts: int) -> int:
+    """The last block of the model's own pass, before there are logits, or the logits after it: of all positions where a
+    user's hooks may see them."""
+    made = count * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    whole = _logits(shape, count * length) if model.has_user_hooks() else 0
+    return max(model.own_block_bytes(count, length) - made, whole, _logits(shape, count * readouts) - made)
+
+
+def _recording_rest(shape: ModelShape, sweep: Sweep, runs: Mapping[Which, int], start: int) -> int:
+    """What recording takes where the disturbed run is run from `start` on, beside all that is kept in the end.
+
+    The clean run has all that is asked for, and all keys and values, until the other is whole: while that one's last
+    block runs, its first positions are not there; while they join, one activation is there twice; then its logits.
+    """
+    length, readouts = sweep.plan.n_positions, sweep.n_readouts
+    other: Which = "source" if runs["source"] > runs["base"] else "base"
+    clean: Which = "base" if other == "source" else "source"
+    width, names, count = _widths(shape, length), _names(shape, sweep, other), runs[other]
+    read = {hook_name(name, layer) for name in KEY_VALUE_COMPONENTS for layer in range(shape.n_layers)}
+    beside = sum(width[name] for name in (names | read) - _names(shape, sweep, clean)) * length * shape.itemsize
+    absent = sum(width[name] for name in names) * count * start * shape.itemsize
+    made = count * readouts * shape.d_vocab * max(READ_OUT, shape.itemsize)
+    joining = max(width[name] for name in names) * count * (length - start) * shape.itemsize - made
+    block = _plain(shape, names, count, length - start, readouts) - absent
+    return max(0, beside + max(block, joining, _logits(shape, count * readouts) - made))
 
 
 def _plain(shape: ModelShape, names: Collection[str], count: int, length: int, readouts: int) -> int:
@@ -204,13 +247,13 @@ def _chunks(block: LayerPlan, at_once: int) -> Iterator[tuple[int, int]]:
 def _block(shape: ModelShape, along: _Along, samples: int, rows: int, copies: int) -> int:
     """Rows through a whole block: the larger of its attention and its MLP, beside copies of what enters.
 
-    In the attention: the normed residual, queries, keys and values, and what `_attending` holds. In the MLP: attn_out,
-    resid_mid, normed residual, gate, up and output.
+    In the attention: the normed residual, queries, keys and values, and what `_attending` holds. In the MLP: resid_mid
+    (which attn_out has become), normed residual, gate, up and output.
     """
     head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
     entering = along.suffix * shape.d_model * copies
     own = along.suffix * (shape.d_model + 2 * key_value) + along.axis * head
-    mlp = along.axis * (4 * shape.d_model + 2 * shape.d_mlp)
+    mlp = along.axis * (3 * shape.d_model + 2 * shape.d_mlp)
     prefix = samples * along.start * key_value
     widest = max(rows * samples * (own + _attending(shape, along)) + prefix, rows * samples * mlp)
     return (widest + rows * samples * entering) * shape.itemsize
@@ -219,18 +262,17 @@ def _block(shape: ModelShape, along: _Along, samples: int, rows: int, copies: in
 def _attending(shape: ModelShape, along: _Along) -> int:
     """Numbers of one row's attention beside its queries, keys and values.
 
-    Joined: turned queries, keys and values of the whole length, and, as values join, those of the prefix. Shared:
-    turned and scaled queries, and the scores of all keys five times (of the prefix, all, as a pattern, twice by run).
+    Joined: turned queries, turned keys of the whole length, values of the whole length where there is a prefix, and z.
+    Shared: turned and scaled queries, and the scores of all keys five times (of the prefix, all, as a pattern, twice by
+    run).
     """
     head, key_value = shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head
     length = along.start + along.suffix
-    turning = along.axis * 2 * head
     turned = along.axis * head * (1 if shape.n_heads == shape.n_kv_heads else 2)
     if along.start >= PREFIX_TO_SHARE * along.suffix:
-        return max(turning, turned + along.axis * (head + 5 * shape.n_heads * length) + along.suffix * key_value)
-    joined = turned + 2 * length * key_value
-    copied = along.start * key_value if along.start else -length * key_value
-    return max(turning, joined + max(copied, along.axis * head if along.start else 0))
+        return turned + along.axis * (head + 5 * shape.n_heads * length) + along.suffix * key_value
+    joined = length * key_value * (2 if along.start else 1)
+    return turned + joined + along.axis * head
 
 
 def _parting(shape: ModelShape, block: LayerPlan, samples: int, axis: int, n_positions: int) -> int:

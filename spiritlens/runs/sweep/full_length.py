@@ -25,20 +25,26 @@ def full_length_cells(
     budget: int,
 ) -> Iterator[tuple[Sequence[int], range, Tensor]]:
     """Cells, noise samples and values ``[cell sample metric]`` of each piece; `programs` by cell."""
-    base, samples = runs["base"], n_samples(runs)
-    n_positions = base.tokens.shape[1]
+    n_positions, samples = runs["base"].tokens.shape[1], n_samples(runs)
     moved, chosen = list(programs), torch.arange(samples, device=model.device)
     per_piece = whole_rows_at_once(model, n_positions, samples, budget)
     for first in range(0, len(moved), per_piece):
         cells = moved[first : first + per_piece]
-        rows = len(cells) * samples
-        hooks = cell_hooks([programs[cell] for cell in cells], runs, chosen)
-        if base.embeddings is not None:
-            embeddings = base.embeddings[base.of_samples(chosen)].repeat(len(cells), 1, 1)
-            hooks.insert(0, (hook_name("embed", 0), _constant(embeddings)))
-        with torch.no_grad(), model.hooked(hooks):
-            logits = model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:]
-        yield cells, range(samples), score(logits).reshape(len(cells), samples, -1)
+        found = score(_logits(model, [programs[cell] for cell in cells], runs, chosen, n_readouts))
+        yield cells, range(samples), found.reshape(len(cells), samples, -1)
+
+
+def _logits(
+    model: LensModel, programs: Sequence[Program], runs: RecordedPair, samples: Tensor, n_readouts: int
+) -> Tensor:
+    """Logits at the read-outs ``[cell·sample readout d_vocab]``; those of other positions are not kept."""
+    base, rows = runs["base"], len(programs) * len(samples)
+    hooks = cell_hooks(programs, runs, samples)
+    if base.embeddings is not None:
+        embeddings = base.embeddings[base.of_samples(samples)].repeat(len(programs), 1, 1)
+        hooks.insert(0, (hook_name("embed", 0), _constant(embeddings)))
+    with torch.no_grad(), model.hooked(hooks):
+        return model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:].clone()
 
 
 def whole_rows_at_once(model: LensModel, n_positions: int, samples: int, budget: int) -> int:
@@ -101,8 +107,9 @@ def through_attn_out(layer: int, patch: HookFunction) -> list[tuple[str, HookFun
         return resid_pre
 
     def replace(attn_out: Tensor) -> Tensor:
-        before = entered[0] + attn_out
+        resid_pre = entered.pop()  # which is not kept for the layers that follow
+        before = resid_pre + attn_out
         after = patch(before)
-        return torch.where(after == before, attn_out, after - entered[0])
+        return torch.where(after == before, attn_out, after - resid_pre)
 
     return [(hook_name("resid_pre", layer), remember), (hook_name("attn_out", layer), replace)]

@@ -13,6 +13,11 @@ Inside a column, cells that were patched alike so far are one *row*: rows form a
    positions differ in that block: they alone pass its MLP, and the row joins after the block.
 4. A row forks where two of its cells are patched differently (windows cut off at the first layer part like this).
 5. Cells that cannot differ from the base run at a read-out have no row at all.
+6. Where base and source are two runs of the model on the same tokens, what enters block 0 differs at the `changed`
+   positions only: a patch there of any other position is none.
+7. Of such runs, a row whose stream gets the source's values at all positions from the first changed one to e *is* the
+   source run up to e, in this block and all later ones. It is computed from e + 1 on, in a column whose keys and values
+   before it are the source run's.
 
 Units: one *token-layer* is one token of one row (and one noise sample) through one whole block. Everything here is
 plain Python, so that a grid can be priced without running it. Source: this project (`docs/performance.md`).
@@ -33,6 +38,12 @@ BEFORE_ATTENTION = tuple(row.name for row in COMPONENTS if row.phase == "before 
 
 OWN_POSITION_ONLY = tuple(row.name for row in COMPONENTS if row.own_position)
 """Components that reach other positions only through a later block's attention."""
+
+OF_OWN_TOKEN = ("resid_pre", "q", "k", "v")
+"""Components that in block 0 follow from their own position's token alone (rule 6)."""
+
+LEAST_SAVED = 0.25
+"""Share of the positions from the first changed one on that rule 7 must save, to be worth a column of its own."""
 
 AFTER_MLP = tuple(row.name for row in COMPONENTS if row.phase == "after MLP")
 """Patches beside which the block's MLP need not run."""
@@ -68,12 +79,16 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class Column:
-    """All cells whose first patched position is `start`; `cells` and `rows` pair each cell with its last row."""
+    """All cells that are computed from position `start` on; `cells` and `rows` pair each cell with its last row.
+
+    `before` is the run that they equal up to there (rule 7 above: the source run).
+    """
 
     start: int
     layers: tuple[tuple[int, LayerPlan], ...]
     cells: tuple[int, ...]
     rows: tuple[int, ...]
+    before: Which = "base"
 
     @property
     def most_rows(self) -> int:
@@ -122,27 +137,42 @@ def make_plan(
     first_changed: int,
     n_readouts: int = 1,
     always: Collection[int] = (),
+    changed: Collection[int] | None = None,
 ) -> Plan:
     """Plan the cells' programs over a prompt of `n_positions` tokens whose runs agree before `first_changed`.
 
-    Cells in `always` are run although nothing can move them: they show the numerical noise floor.
+    Cells in `always` are run as they are, although nothing can move them: they show the numerical noise floor.
+    `changed` are the positions at which two runs of the same tokens enter block 0 differently; None where the source's
+    values may come from anywhere.
     """
-    reduced = [_reduce(program, n_layers, first_changed) for program in programs]
+    reduced = [
+        _reduce(program, n_layers, first_changed, None if cell in always else changed)
+        for cell, program in enumerate(programs)
+    ]
     first_readout = n_positions - n_readouts
     unmoved = {
         cell
         for cell, program in enumerate(reduced)
         if not program or (cell not in always and _keeps_base(program, n_layers, first_readout))
     }
-    by_start: dict[int, list[int]] = defaultdict(list)
+    by_start: dict[tuple[int, Which], list[int]] = defaultdict(list)
     for cell, program in enumerate(reduced):
         if cell not in unmoved:
-            by_start[min(_start(program), first_readout)].append(cell)
-    columns = tuple(make_column(start, cells, reduced, n_layers) for start, cells in sorted(by_start.items()))
+            start: tuple[int, Which] = min(_start(program), first_readout), "base"
+            if changed is not None and cell not in always:
+                until = _source_until(program, first_changed)
+                if first_changed + LEAST_SAVED * (n_positions - first_changed) <= until <= first_readout:
+                    start = until, "source"
+            by_start[start].append(cell)
+    columns = tuple(
+        make_column(start, cells, reduced, n_layers, before) for (start, before), cells in sorted(by_start.items())
+    )
     return Plan(n_layers, n_positions, columns, tuple(sorted(unmoved)), tuple(reduced))
 
 
-def make_column(start: int, cells: Sequence[int], programs: Sequence[Program], n_layers: int) -> Column:
+def make_column(
+    start: int, cells: Sequence[int], programs: Sequence[Program], n_layers: int, before: Which = "base"
+) -> Column:
     """Build the trie of rows of the cells that start at the same position."""
     row_of_cell = dict.fromkeys(cells, -1)
     layers: list[tuple[int, LayerPlan]] = []
@@ -160,7 +190,7 @@ def make_column(start: int, cells: Sequence[int], programs: Sequence[Program], n
                 row_of_cell[cell] = len(whole) + new_rows[programs[cell][layer]]
         parents = tuple(parent for parent, _ in whole)
         layers.append((layer, LayerPlan(parents, tuple(actions for _, actions in whole), tuple(new_rows))))
-    return Column(start, tuple(layers), tuple(cells), tuple(row_of_cell[cell] for cell in cells))
+    return Column(start, tuple(layers), tuple(cells), tuple(row_of_cell[cell] for cell in cells), before)
 
 
 def split_column(column: Column, programs: Sequence[Program], n_layers: int, most_rows: int) -> tuple[Column, ...]:
@@ -170,17 +200,21 @@ def split_column(column: Column, programs: Sequence[Program], n_layers: int, mos
     pieces = -(-column.most_rows // max(1, most_rows))
     size = max(1, -(-len(column.cells) // pieces))
     return tuple(
-        make_column(column.start, column.cells[first : first + size], programs, n_layers)
+        make_column(column.start, column.cells[first : first + size], programs, n_layers, column.before)
         for first in range(0, len(column.cells), size)
     )
 
 
-def _reduce(program: Program, n_layers: int, first_changed: int) -> dict[int, tuple[Action, ...]]:
+def _reduce(
+    program: Program, n_layers: int, first_changed: int, changed: Collection[int] | None
+) -> dict[int, tuple[Action, ...]]:
     """Drop positions where both runs agree, and write `resid_post` of block l as `resid_pre` of block l+1."""
     moved: dict[int, list[Action]] = defaultdict(list)
     for layer, actions in program.items():
         for action in actions:
             positions = tuple(position for position in action.positions if position >= first_changed)
+            if layer == 0 and changed is not None and action.component in OF_OWN_TOKEN:
+                positions = tuple(position for position in positions if position in changed)
             if positions and action.component == "resid_post" and layer + 1 < n_layers:
                 moved[layer + 1].append(Action("resid_pre", positions, None, action.run))
             elif positions:
@@ -194,6 +228,17 @@ def _stage(action: Action) -> tuple[int, int]:
 
 def _start(program: Program) -> int:
     return min(min(action.positions) for actions in program.values() for action in actions)
+
+
+def _source_until(program: Program, first_changed: int) -> int:
+    """The position before which the cell is the source run (rule 7); −1 where that is not known of it."""
+    actions = [action for in_layer in program.values() for action in in_layer]
+    if len(actions) > 1 or (actions[0].component, actions[0].run) != ("resid_pre", "source"):
+        return -1
+    until = first_changed
+    while until in actions[0].positions:
+        until += 1
+    return until if max(actions[0].positions) < until else -1
 
 
 def _keeps_base(program: Program, n_layers: int, first_readout: int) -> bool:

@@ -8,15 +8,15 @@ being the token positions that the rows hold.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spiritlens.components import COMPONENT_NAMED, HEAD_COMPONENTS, hook_name
-from spiritlens.models.protocol import LensModel
+from spiritlens.components import COMPONENT_NAMED, HEAD_COMPONENTS, KEY_VALUE_COMPONENTS, hook_name
+from spiritlens.models.protocol import CachedPrefix, LensModel, names_at_hand
 from spiritlens.runs.sweep.plan import Action, Which
 from spiritlens.shapes import checked
 
@@ -73,44 +73,92 @@ class RunPair:
 
     def first_changed(self, model: LensModel) -> int:
         """First position at which the runs can differ."""
-        plain = model.embed(self.tokens)
-        base, source = (plain if found is None else found for found in (self.base, self.source))
-        return first_difference(plain, base, source)
+        return min(self.changed(model), default=self.tokens.shape[1])
 
-    def record(self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int) -> RecordedPair:
-        """Run both and keep the named activations."""
-        base = record(model, self.tokens, self.base, names["base"], n_readouts)
-        return {"base": base, "source": record(model, self.tokens, self.source, names["source"], n_readouts)}
+    def changed(self, model: LensModel) -> Sequence[int]:
+        """Positions at which the runs enter block 0 differently."""
+        plain = model.embed(self.tokens)
+        return differences(plain, *(plain if found is None else found for found in (self.base, self.source)))
+
+    def record(
+        self, model: LensModel, names: Mapping[Which, Sequence[str]], n_readouts: int, first_changed: int = 0
+    ) -> RecordedPair:
+        """Run both and keep the named activations; before `first_changed` a disturbed run is the clean one."""
+        embeddings: dict[Which, Tensor | None] = {"base": self.base, "source": self.source}
+        clean, other = _sorted(embeddings)
+        start = min(first_changed, self.tokens.shape[1] - n_readouts)
+        asked = {*names["base"], *names["source"]}
+        if clean is None or start <= 0 or model.has_user_hooks() or not names_at_hand(model.n_layers) >= asked:
+            return {run: record(model, self.tokens, embeddings[run], names[run], n_readouts) for run in embeddings}
+        read = [hook_name(name, layer) for name in KEY_VALUE_COMPONENTS for layer in range(model.n_layers)]
+        whole = record(model, self.tokens, None, [*asked, *read], n_readouts)
+        disturbed = record(model, self.tokens, embeddings[other], names[other], n_readouts, (whole, start))
+        kept = dict.fromkeys([*names[clean], hook_name("resid_post", model.n_layers - 1)])
+        own = replace(whole, values={name: whole.values[name] for name in kept})
+        return {run: own if run == clean else disturbed for run in embeddings}
+
+
+def first_difference(plain: Tensor, first: Tensor, second: Tensor) -> int:
+    """The first of the `differences`; the number of positions if there are none."""
+    return min(differences(plain, first, second), default=plain.shape[1])
 
 
 @checked
-def first_difference(
+def differences(
     plain: Float[Tensor, "1 pos d_model"],
     first: Float[Tensor, "first pos d_model"],
     second: Float[Tensor, "second pos d_model"],
-) -> int:
-    """First position at which two runs' embeddings differ in any sample; the number of positions if they never do.
+) -> Sequence[int]:
+    """Positions at which two runs' embeddings differ in any sample.
 
     `plain` are the tokens' own embeddings, which both must fit.
     """
-    differs = (first != second).any(-1).any(0).nonzero()
-    return int(differs[0]) if len(differs) else plain.shape[1]
+    return tuple((first != second).any(-1).any(0).nonzero()[:, 0].tolist())
+
+
+def _sorted(embeddings: Mapping[Which, Tensor | None]) -> tuple[Which | None, Which]:
+    """The clean run and the disturbed one; no clean one where both are of a kind."""
+    if (embeddings["base"] is None) == (embeddings["source"] is None):
+        return None, "base"
+    return ("base", "source") if embeddings["base"] is None else ("source", "base")
 
 
 def record(
-    model: LensModel, tokens: Tensor, embeddings: Tensor | None, names: Sequence[str], n_readouts: int = 1
+    model: LensModel,
+    tokens: Tensor,
+    embeddings: Tensor | None,
+    names: Sequence[str],
+    n_readouts: int = 1,
+    after: tuple[RecordedRun, int] | None = None,
 ) -> RecordedRun:
-    """Run tokens ``[1 pos]`` with their own embeddings, or once per row of `embeddings` ``[run pos d_model]``."""
+    """Run tokens ``[1 pos]`` with their own embeddings, or once per row of `embeddings` ``[run pos d_model]``.
+
+    `after` is a single run, with all that is asked for and all keys and values, and the position up to which the runs
+    equal it: there its values are taken.
+    """
     last = hook_name("resid_post", model.n_layers - 1)
     wanted = list(dict.fromkeys([*names, last]))
     batch = tokens.to(model.device).expand(1 if embeddings is None else len(embeddings), -1)
     with torch.no_grad(), replaced_embeddings(model, embeddings):
-        values = model.cache(batch, wanted)
+        values = model.cache(batch, wanted) if after is None else _continued(model, batch, wanted, *after)
         if model.has_user_hooks():
-            logits = model.forward(batch)[:, -n_readouts:]
+            logits = model.forward(batch)[:, -n_readouts:].clone()  # not the logits of all positions
         else:
             logits = model.logits(values[last][:, -n_readouts:])
     return RecordedRun(tokens, embeddings, values, logits)
+
+
+def _continued(
+    model: LensModel, batch: Tensor, wanted: Sequence[str], run: RecordedRun, start: int
+) -> dict[str, Tensor]:
+    """The activations ``[run pos …]`` of runs that equal a recorded one before `start`."""
+    rows = torch.zeros(len(batch), dtype=torch.long, device=batch.device)
+    found = model.cache(batch, wanted, CachedPrefix(run.values, start, rows))
+    values: dict[str, Tensor] = {}
+    for name in wanted:
+        before, behind = run.values[name][:, :start], found.pop(name)  # one name at a time is there twice
+        values[name] = torch.cat([before.expand(len(batch), *before.shape[1:]), behind], dim=1)
+    return values
 
 
 def by_position(component: str, activation: Tensor) -> Tensor:
@@ -134,10 +182,12 @@ def patched(
     axis: Sequence[int],
     runs: RecordedPair,
     samples: Tensor,
+    in_place: bool = False,
 ) -> Tensor:
     """Rows ``[row sample axis …]`` with the component's actions of each row applied; `runs` holds "source" and "base".
 
-    Positions outside `axis` are left out: the caller has read them already, or nobody will.
+    Positions outside `axis` are left out: the caller has read them already, or nobody will. `in_place` writes into
+    `rows`, which are nobody else's then.
     """
     rows_of: dict[Action, list[int]] = defaultdict(list)
     for row, row_actions in enumerate(actions):
@@ -146,7 +196,7 @@ def patched(
                 rows_of[action].append(row)
     if not rows_of:
         return rows
-    result = rows.clone()
+    result = rows if in_place else rows.clone()
     for action, members in rows_of.items():
         positions = [position for position in action.positions if position in axis]
         if not positions:

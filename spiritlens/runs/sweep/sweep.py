@@ -30,9 +30,6 @@ from spiritlens.runs.sweep.memory import halved, ran_out_of_memory
 from spiritlens.runs.sweep.plan import Column, Plan, Program, Which, make_plan, split_column
 from spiritlens.runs.sweep.recorded import RecordedPair, Score, as_rows, n_samples
 
-SUFFIX_COMPONENTS = ("resid_pre", *KEY_VALUE_COMPONENTS)
-"""What a column needs of the base run in every layer."""
-
 LEAST_OF_A_HOST, MOST_OF_A_HOST = 1 << 26, 1 << 30
 """Bounds of the default memory budget, in bytes."""
 
@@ -136,8 +133,13 @@ def plan_sweep(
     first_changed: int = 0,
     n_readouts: int = 1,
     always: Collection[int] = (),
+    changed: Collection[int] | None = None,
 ) -> Sweep:
-    """Plan the cells of a prompt of `n_positions` tokens; those in `always` are run although nothing can move them."""
+    """Plan the cells of a prompt of `n_positions` tokens; those in `always` are run although nothing can move them.
+
+    `changed` are the positions at which two runs of the same tokens enter block 0 differently (`RunPair.changed`); None
+    where the source's values come from anywhere else.
+    """
     plan = make_plan(
         programs,
         n_layers=model.n_layers,
@@ -145,6 +147,7 @@ def plan_sweep(
         first_changed=first_changed,
         n_readouts=n_readouts,
         always=always,
+        changed=changed,
     )
     whole_sequences = model.has_user_hooks()
     if whole_sequences:
@@ -161,15 +164,17 @@ def plan_sweep(
 def _swept_names(plan: Plan) -> dict[Which, list[str]]:
     """Hook names that the actions and the columns' engine read."""
     names = read_names(plan.programs)
-    base = dict.fromkeys(names["base"])
+    base, source = dict.fromkeys(names["base"]), dict.fromkeys(names["source"])
     for column in plan.columns:
         for layer, block in column.layers:
-            base.update(dict.fromkeys(hook_name(component, layer) for component in SUFFIX_COMPONENTS))
+            base[hook_name("resid_pre", layer)] = None
+            before = base if column.before == "base" else source
+            before.update(dict.fromkeys(hook_name(component, layer) for component in KEY_VALUE_COMPONENTS))
             if block.new_rows:
                 following = ("resid_pre", layer + 1) if layer + 1 < plan.n_layers else ("resid_post", layer)
                 reads = [("resid_mid", layer), ("z", layer), ("attn_out", layer), following]
                 base.update(dict.fromkeys(hook_name(*read) for read in reads))
-    return {"base": list(base), "source": names["source"]}
+    return {"base": list(base), "source": list(source)}
 
 
 def resolved_memory_budget(device: torch.device, given: int | None = None) -> int:

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -75,7 +76,7 @@ class Waveform:
         """Seconds."""
         return len(self) / self.rate
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the rate and the samples: equal audio has an equal digest whatever its source."""
         return hashlib.sha256(f"{self.rate}:".encode() + self.samples.tobytes()).hexdigest()

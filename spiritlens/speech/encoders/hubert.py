@@ -13,21 +13,22 @@ K-means units are the same with the nearest of K centroids in the quantizer's pl
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from spiritlens.environment import plain_torch
+from spiritlens.environment import plain_torch, without_onednn
 from spiritlens.shapes import checked
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.convolutions import Convolutions
 from spiritlens.speech.encoders.fairseq_files import HubertCheckpoint
 from spiritlens.speech.encoders.protocol import check_encodable, weights_digest
 from spiritlens.speech.encoders.quantizers import Quantizer
+from spiritlens.speech.encoders.together import each_hidden, first_layers
 from spiritlens.speech.units import UnitStream
 
 CHUNK_SECONDS = 100
@@ -72,16 +73,30 @@ class HubertUnits:
         weights = weights_digest(checkpoint.model, *self.quantizer.modules())
         return hashlib.sha256("; ".join((weights, *settings)).encode()).hexdigest()
 
-    @plain_torch
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame, not deduplicated."""
+        (units,) = self.encode_each((waveform,))
+        return units
+
+    @plain_torch
+    def encode_each(self, waveforms: Sequence[Waveform]) -> tuple[UnitStream, ...]:
+        """One unit per frame of each recording, in their order; their chunks are encoded together."""
         shortest = max(SHORTEST_TAIL, self.convolutions.receptive_field)
-        check_encodable(waveform, self.checkpoint.sample_rate, shortest)
-        ids, starts = [], []
-        for start, chunk in self._chunks(waveform.samples, shortest):
-            units = self.quantizer.units(self.features(torch.from_numpy(np.array(chunk))))
-            ids.append(units)
-            starts.append((start + np.arange(len(units)) * self.convolutions.hop) / waveform.rate)
+        chunks: list[tuple[int, int, Tensor]] = []
+        for place, waveform in enumerate(waveforms):
+            check_encodable(waveform, self.checkpoint.sample_rate, shortest)
+            cut = self._chunks(waveform.samples, shortest)
+            chunks += [(place, start, torch.from_numpy(np.array(chunk))) for start, chunk in cut]
+        features = self.features_each([samples for _, _, samples in chunks])
+        ids: list[list[np.ndarray]] = [[] for _ in waveforms]
+        starts: list[list[np.ndarray]] = [[] for _ in waveforms]
+        for (place, start, _), found in zip(chunks, features, strict=True):
+            units = self.quantizer.units(found)
+            ids[place].append(units)
+            starts[place].append((start + np.arange(len(units)) * self.convolutions.hop) / self.checkpoint.sample_rate)
+        return tuple(self._stream(*each) for each in zip(ids, starts, strict=True))
+
+    def _stream(self, ids: list[np.ndarray], starts: list[np.ndarray]) -> UnitStream:
         begins = np.round(np.concatenate(starts), 9)
         return UnitStream(
             np.concatenate(ids), begins, np.round(begins + 1 / self.rate, 9), np.ones(len(begins), np.int64), self.rate
@@ -98,13 +113,26 @@ class HubertUnits:
     @checked
     def features(self, samples: Float[Tensor, " time"]) -> Float[Tensor, "frame d_model"]:
         """Hidden states after the encoder's layer (counted from 1) of one chunk of audio."""
+        (found,) = self.features_each([samples])
+        return found
+
+    @torch.inference_mode()
+    def features_each(self, chunks: Sequence[Float[Tensor, " time"]]) -> list[Float[Tensor, "frame d_model"]]:
+        """`features` of each chunk, those of about one length together (`spiritlens.speech.encoders.together`)."""
+        return each_hidden(self._first_layers, [self._projected(samples) for samples in chunks])
+
+    @functools.cached_property
+    def _first_layers(self) -> nn.Module:
+        cut: nn.Module = first_layers(self.checkpoint.model.encoder, self.layer, self.checkpoint.layer_norm_first)
+        return cut
+
+    def _projected(self, samples: Tensor) -> Tensor:
+        """What the transformer reads [frame d_model] of one chunk of audio."""
         model = self.checkpoint.model
         samples = samples.to(model.dtype)
         if self.checkpoint.normalize:
             samples = functional.layer_norm(samples, samples.shape)
-        if self.checkpoint.layer_norm_first or self.layer < model.config.num_hidden_layers:
-            hidden = model(samples[None], output_hidden_states=True).hidden_states[self.layer]
-        else:
-            hidden = model(samples[None]).last_hidden_state
-        first: Tensor = hidden[0]
-        return first
+        with without_onednn():
+            features = model.feature_extractor(samples[None])
+        found: Tensor = model.feature_projection(features.transpose(1, 2))[0]
+        return found

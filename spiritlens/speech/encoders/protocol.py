@@ -5,6 +5,7 @@ where its family says so.
 """
 
 import hashlib
+from collections.abc import Sequence
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -51,6 +52,21 @@ class StreamEncoder(SpeechEncoder, Protocol):
 
     def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
         """All unit streams by name, ``unit`` among them."""
+
+
+@runtime_checkable
+class BatchEncoder(SpeechEncoder, Protocol):
+    """An encoder that takes several recordings at once, for less than one by one."""
+
+    def encode_each(self, waveforms: Sequence[Waveform]) -> tuple[UnitStream, ...]:
+        """One unit per frame of each recording, in their order."""
+
+
+def encode_each(encoder: SpeechEncoder, waveforms: Sequence[Waveform]) -> tuple[UnitStream, ...]:
+    """One unit per frame of each recording, in their order: together where the encoder does that."""
+    if isinstance(encoder, BatchEncoder):
+        return encoder.encode_each(waveforms)
+    return tuple(encoder.encode(waveform) for waveform in waveforms)
 
 
 def all_streams(encoder: SpeechEncoder, waveform: Waveform) -> dict[str, UnitStream]:

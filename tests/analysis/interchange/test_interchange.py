@@ -1,13 +1,17 @@
 """Interchange end to end: planted machines that share their heads or not, backups, folders, what is refused."""
 
+import json
+
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import spiritlens as sl
 from spiritlens.analysis.interchange.interchange import interchange
 from spiritlens.analysis.interchange.set_runs import SweptSets
 from spiritlens.analysis.tracing.one_prompt import trace_prompt
+from spiritlens.models.blocks.lens_model import BlockLensModel
 from spiritlens.models.planted.planted import planted
 from tests.planted_heads import BACKUP, MERGE, MOVER, SPEECH_MOVER, heads_apart, shared_with_backup
 
@@ -186,6 +190,50 @@ def test_a_fact_that_cannot_be_measured_is_left_out_in_both_modalities(
     assert best(found, "S2T") == {MERGE, MOVER}
     again = interchange(*given, folder=tmp_path / "f", **QUIET)
     np.testing.assert_array_equal(again["kept"], whole["kept"])
+
+
+@pytest.mark.parametrize("removed", ["mean", "zero"])
+def test_a_prompt_that_the_model_cannot_run_stands_in_for_none_and_ends_nothing(
+    machines, tmp_path, monkeypatch: pytest.MonkeyPatch, removed: str
+) -> None:
+    machine = machines["shared"]
+    failing = asked(machine)[0][1]
+    real = BlockLensModel.cache
+
+    def cache(model, tokens, names):
+        if torch.equal(tokens[0].cpu(), failing.tokens[0]):
+            raise ValueError("a planted failure")
+        return real(model, tokens, names)
+
+    monkeypatch.setattr(BlockLensModel, "cache", cache)
+    parts = sl.heads.Parts(removed=removed, sizes=(1, 2, 3, 30), random_rankings=1)
+    with pytest.warns(UserWarning, match=rf"1 prompts could not be measured.*{failing.id}.*a planted failure"):
+        found = interchange(machine.lens, *asked(machine), parts, folder=tmp_path / "f", **QUIET)
+    others = [prompt.id for some in asked(machine) for prompt in some if prompt.fact_id != failing.fact_id]
+    assert found["prompt_id"].values.tolist() == others
+    assert best(found, "T2T") == best(found, "S2T") == {MERGE, MOVER}
+    reports = {report.folder.name.split(",")[0]: report.failures for report in sl.effects.inspect(tmp_path / "f")}
+    assert reports == {
+        "parts restored": {"ValueError: a planted failure": 1},
+        "parts removed": {"ValueError: a planted failure": 1},
+        "parts kept": {},  # of the facts that were ranked
+    }
+    reference = json.loads(found.attrs["config_json"])["reference"]
+    every = [prompt.id for some in asked(machine) for prompt in some]
+    assert reference == ([] if removed == "zero" else [name for name in every if name != failing.id])
+
+
+def test_where_no_prompt_can_be_run_the_first_error_is_told(machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(error):
+        def cache(model, tokens, names):
+            raise error
+
+        monkeypatch.setattr(BlockLensModel, "cache", cache)
+        return pytest.raises(type(error), match=str(error))
+
+    for error in (ValueError("none can be"), RuntimeError("CUDA error: gone"), MemoryError("no room")):
+        with fails(error):
+            interchange(machines["shared"].lens, *asked(machines["shared"]), FEW, **QUIET)
 
 
 def test_a_shard_is_refused(machines, tmp_path) -> None:

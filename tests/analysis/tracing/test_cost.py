@@ -46,6 +46,7 @@ def test_token_layers_are_those_that_run(lens, components, monkeypatch) -> None:
         n_layers=3,
         n_positions=len(prompt),
         first_changed=4,
+        changed=prompt.subject.positions,
         always=range(len(plan.programs), len(plan.programs) + len(more)),
     )
     assert counted[0] == known.token_layers(3)
@@ -58,11 +59,14 @@ def test_sizes_and_counts(lens) -> None:
     assert shape.itemsize == 8
     cost = estimate_cost(lens, [text_prompt(), spoken_prompt()], ("resid_pre",), samples=Draws(3), tflops=2.0)
     assert cost.cells == 3 * (8 + 14)
-    assert cost.exact_cells == 3 * (4 + 4)
-    assert cost.token_layers == 3 * (1 + 2 + 3) * (sum(range(1, 5)) + sum(range(1, 11)))
+    after = [len(prompt) - 1 - prompt.subject.last for prompt in (text_prompt(), spoken_prompt())]
+    assert cost.exact_cells == 3 * (4 + 4) + sum(after), "what enters block 0 behind the subject is not disturbed"
+    rows = (1 + 2 + 3) * (sum(range(1, 5)) + sum(range(1, 11)))
+    first_of_four = 1 + 2 + 3  # put back, the written subject's first token is clean: its rows begin behind it
+    assert cost.token_layers == 3 * (rows - 3 * sum(sum(range(1, more + 1)) for more in after) - first_of_four)
     assert cost.hours == cost.flops / 2e12 / 3600
     assert "22 prompts" not in repr(cost)
-    assert "66 cells, of which 24 need no run" in repr(cost)
+    assert f"66 cells, of which {24 + sum(after)} need no run" in repr(cost)
     cells = cells_of(trace_grid(lens.backend, ("resid_pre",)), grid_sites(text_prompt(), "token"))
     assert len(cells.programs) == 24
 
@@ -73,7 +77,8 @@ def test_a_control_is_priced_where_it_is_corrupted(lens) -> None:
         estimate_cost(lens, [text_prompt()], Grid(("resid_pre",), corrupted=who)) for who in ("subject", "control")
     )
     first = min(control_span(text_prompt()).positions)
-    assert (subject.exact_cells, control.exact_cells) == (3 * 4, 3 * first)
+    spared = [len(text_prompt()) - first - count for first, count in ((4, 2), (first, 2))]
+    assert (subject.exact_cells, control.exact_cells) == (3 * 4 + spared[0], 3 * first + spared[1])
     assert first < 4
 
 

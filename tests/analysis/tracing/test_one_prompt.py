@@ -36,7 +36,8 @@ def test_statuses_say_what_was_not_run(lens, prompts) -> None:
     effects = causal_trace(lens, prompts, ("resid_pre", "resid_post"), samples=1, progress="none")
     status = effects.status.sel(component="resid_pre").values
     assert (status[0, :, :4] == Status.EXACT).all(), "before the subject nothing can change"
-    assert (status[0, :, 4:8] == Status.MEASURED).all()
+    assert (status[0, 1:, 4:8] == Status.MEASURED).all()
+    assert status[0, 0, 4:8].tolist() == [Status.MEASURED] * 2 + [Status.EXACT] * 2, "noise enters at the subject alone"
     assert (status[0, :, 8:] == Status.ABSENT).all(), "the written prompt is shorter"
     last = effects.status.sel(component="resid_post", layer=2).values
     assert (last[0, :7] == Status.EXACT).all()

@@ -11,6 +11,8 @@ from tracing_lens import make_prompt, spoken_prompt, text_prompt
 
 import spiritlens as sl
 from spiritlens.analysis.grid.grid import Draws, Grid, Screen
+from spiritlens.analysis.tracing import causal_tracing as tracing
+from spiritlens.analysis.tracing import screen as screen_module
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.analysis.tracing.one_prompt import trace_prompt
@@ -100,9 +102,74 @@ def test_common_cells_are_chosen_once_for_all_prompts(lens) -> None:
     assert np.array_equal(cells(prompts[0]), common_cells(lens, prompts, settings, Screen(0.2)))
 
 
+def estimates_fail(monkeypatch: pytest.MonkeyPatch, ids, error) -> None:
+    real = screen_module.attribution_patching
+
+    def estimate(lens, prompt, *rest):
+        if prompt.id in ids:
+            raise error
+        return real(lens, prompt, *rest)
+
+    monkeypatch.setattr(screen_module, "attribution_patching", estimate)
+
+
+def test_a_prompt_that_cannot_be_estimated_has_no_part_in_the_choice(
+    lens, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others' cells are those that they have without it; a folder records it, and goes on where memory was out."""
+    prompts, grid = [text_prompt(fact_id="a"), spoken_prompt(fact_id="b")], Grid(("resid_pre", "mlp_out"), at="role")
+    asked = {"samples": Draws(2), "metrics": ("logit",), "screen": Screen(0.2, keep="common"), "progress": "none"}
+    settings = settings_of(lens, grid, scale=None)
+    alone = common_cells(lens, prompts[1:], settings, Screen(0.2))
+    assert not np.array_equal(alone, common_cells(lens, prompts, settings, Screen(0.2)))
+    real = tracing.trace_prompt
+
+    def trace(lens, prompt, *rest, **more):
+        if prompt.id == prompts[0].id:
+            raise ValueError("a planted failure")
+        return real(lens, prompt, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        estimates_fail(patched, [prompts[0].id], ValueError("a planted failure"))
+        patched.setattr(tracing, "trace_prompt", trace)
+        with (
+            pytest.warns(UserWarning, match="could not be measured"),
+            pytest.warns(UserWarning, match="have no part in the choice") as told,
+        ):
+            found = causal_trace(lens, prompts, grid, folder=tmp_path / "run", **asked)
+    assert [str(one.message).split(":")[0] for one in told] == [
+        "1 prompts have no part in the choice of cells, as they cannot be estimated",
+        "1 prompts could not be measured and are left out",
+    ]
+    assert found["prompt_id"].values.tolist() == [prompts[1].id]
+    kept = np.isin(found.status.values[0], (Status.MEASURED, Status.EXACT))
+    assert kept.sum() == alone.sum()
+    assert (kept == alone[..., 0]).all()
+    assert sl.effects.inspect(tmp_path / "run")[0].failures == {"ValueError: a planted failure": 1}
+
+
+def test_where_none_can_be_estimated_or_memory_runs_out_the_error_is_told(
+    lens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts, settings = [text_prompt(), spoken_prompt()], settings_of(lens, Grid(("resid_pre",), at="role"))
+    ids = [prompt.id for prompt in prompts]
+    for failing, error in (
+        (ids, ValueError("none")),
+        (ids[:1], MemoryError("no room")),
+        (ids[:1], KeyError("CUDA error")),
+    ):
+        with monkeypatch.context() as patched:
+            estimates_fail(patched, failing, error)
+            with pytest.raises(type(error), match=str(error)):
+                common_cells(lens, prompts, settings, Screen(0.5))
+
+
 def test_refusals(lens) -> None:
+    both, by_token = [text_prompt(), spoken_prompt()], settings_of(lens, ("resid_pre",))
     with pytest.raises(ValueError, match="the same sites"):
-        common_cells(lens, [text_prompt(), spoken_prompt()], settings_of(lens, ("resid_pre",)), Screen(0.5))
+        common_cells(lens, both, by_token, Screen(0.5))
+    with pytest.raises(ValueError, match="the same sites"):  # before anything is run
+        chosen_cells(lens, both, replace(by_token, screen=Screen(0.5, keep="common")))
     severed = settings_of(lens, Grid(("resid_pre",), sever="mlp"))
     with pytest.raises(ValueError, match="severing"):
         attribution_patching(lens, text_prompt(), severed)

@@ -4,6 +4,7 @@ toolkit's engine."""
 import pytest
 import torch
 
+from spiritlens.models import backends
 from spiritlens.models.planted.planted import planted
 from spiritlens.models.planted.vocabulary import ANSWERS
 from spiritlens.models.planted.weights import CIRCUITS, MOVER_LAYER, N_LAYERS
@@ -197,6 +198,17 @@ def test_gaussian_noise_wipes_the_fact_out_and_restoring_the_path_brings_it_back
         assert recall(f"blocks.{MOVER_LAYER}.hook_attn_out", -1) > 0.999
         assert recall(f"blocks.{fact}.hook_mlp_out", subject[-1]) > 0.6
         assert recall(f"blocks.{fact + 1}.hook_mlp_out", subject[-1]) < 0.15
+
+
+@pytest.mark.parametrize("backend", [row.maker.name for row in backends.BACKENDS if row.maker])
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_every_circuit_builds_on_every_kind_of_model(circuits, name, backend):
+    circuit = planted(name, backend=backend)
+    assert isinstance(circuit.lens.model, next(row.model for row in backends.BACKENDS if row.maker.name == backend))
+    for prompt in sample_prompts(circuit):
+        assert probability(circuit, prompt) > 0.999
+        logits = [one.lens.backend.forward(prompt.tokens) for one in (circuit, circuits[name])]
+        assert torch.allclose(*logits, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -24,7 +24,7 @@ THREE = version("transformer-lens").startswith("3.")
 PAGE = Path(__file__).parents[3] / "docs" / "transformer_lens_4.md"
 ROWS = (
     *("names of hook points", "a name that there is not", "`hook_resid_mid` that returns a tensor"),
-    "a hook of yours and one of `lens.backend.hooked` at the same point",
+    "your hook on `hook_resid_mid` beside one of `lens.backend.hooked`",
     *("`hook_attn_scores` of later positions", "q, k, v, z at a hook point"),
     *("`W_K`, `W_V` of grouped-query attention", "biases that Llama has not (`b_Q`, `b_O` …)"),
     *("bias of the unembedding", "`cfg.rotary_base`, `rotary_dim`, `attn_scale`", "float64", "keys in its cache"),
@@ -35,7 +35,9 @@ ROWS = (
 
 
 def test_every_row_of_the_table_has_a_test() -> None:
-    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    _, table = PAGE.read_text(encoding="utf-8").split("## What differs")
+    table, _ = table.split("## What each takes")
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines if not line.startswith(("| |", "| ---"))] == list(
         ROWS
     )
@@ -72,44 +74,23 @@ def test_a_name_that_there_is_not(model: Any, kind: str) -> None:
         backends.backend_of(model).opened(model).cache(TOKENS, ["blocks.9.hook_mlp_out"])
 
 
-ELSEWHERE = ("hook_resid_pre", "hook_resid_post", "hook_attn_out", "hook_mlp_out", "attn.hook_z")
-PLACED = (("ours", "yours"), ("yours", "ours"))
-
-
-@pytest.mark.parametrize(
-    ("point", "on_a_bridge"),
-    [
-        *((point, None) for point in ELSEWHERE),
-        ("hook_resid_mid", ("ours", "yours")),
-        ("ln2.hook_scale", ("yours", "ours")),
-    ],
-)
-def test_the_order_of_two_hooks_at_one_point(
-    model: Any, kind: str, point: str, on_a_bridge: tuple[str, str] | None
-) -> None:
-    name, inside = f"blocks.1.{point}", backends.backend_of(model).opened(model)
-    fired: list[str] = []
-    opened = {
-        "yours": lambda: model.hooks(fwd_hooks=[(name, lambda value, hook: fired.append("yours"))]),
-        "ours": lambda: inside.hooked([(name, lambda value: fired.append("ours") or 2 * value)]),
-    }
-    for placed in PLACED:
-        fired.clear()
-        with opened[placed[0]](), opened[placed[1]]():
-            inside.forward(TOKENS)
-        expected = placed if on_a_bridge is None or kind == "hooked_transformer" else on_a_bridge
-        assert tuple(dict.fromkeys(fired)) == expected
-
-
-def test_a_method_patches_before_a_hook_on_resid_mid_fires(kind: str) -> None:
-    """A hook that was there before sees what `sl.run` put in, on both kinds alike."""
-    machine = sl.planted(backend=kind)
-    lens, prompt, seen = machine.lens, machine.prompts[0], []
-    put = torch.full((lens.backend.d_model,), 0.25)
-    with lens.model.hooks(fwd_hooks=[("blocks.1.hook_resid_mid", lambda value, hook: seen.append(value[0, -1]))]):
-        sl.run(lens, prompt, sl.replace_with("resid_mid", 1, len(prompt) - 1, put))
-    assert torch.allclose(seen[-1].float(), put, atol=1e-5)
-    assert not torch.allclose(seen[0].float(), put, atol=1e-3), "the clean run"
+def test_a_hook_of_yours_on_resid_mid_beside_the_toolkit_s(kind: str) -> None:
+    circuit = sl.planted(backend=kind)
+    lens, prompt = circuit.lens, circuit.prompts[0]
+    other, name, seen = circuit.counterfactual(prompt), "blocks.1.hook_resid_mid", list[torch.Tensor]()
+    plain, foreign = (lens.backend.cache(one.tokens, [name])[name][0] for one in (prompt, other))
+    lens.model.add_hook(name, lambda value, hook: seen.extend(value.clone()))
+    with lens.backend.hooked([(name, lambda value: value + 1)]):
+        lens.backend.forward(prompt.tokens)
+    assert torch.allclose(seen[-1], plain if kind == "hooked_transformer" else plain + 1)
+    sl.run(lens, prompt, sl.replace_with("resid_mid", 1, "last token", plain[-1] + 2))
+    assert torch.allclose(seen[-1], torch.cat([plain[:-1], plain[-1:] + 2]))
+    seen.clear()
+    grid = sl.Grid(("resid_mid",), at="span", spans=("last token",))
+    sl.activation_patch(lens, [prompt], [other], grid, ("logit_difference",), progress="none")
+    patched = torch.cat([foreign[:-1], plain[-1:]])
+    assert any(torch.allclose(row, patched) for row in seen)
+    assert not torch.allclose(foreign, patched)
 
 
 def test_scores_of_later_positions(model: Any, kind: str) -> None:
@@ -195,6 +176,25 @@ def test_folded_gains_are_read_as_ones(kind: str) -> None:
     assert torch.equal(inside.norm_gain("ln1", 1), torch.ones(32))
     assert torch.equal(inside.norm_gain("ln_final"), torch.ones(32))
     assert hasattr(model.blocks[1].ln1, "w") == (kind == "bridge")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_rounds_to_about_the_same(dtype: torch.dtype) -> None:
+    first, *others = (
+        random_lens_model(random_config(n_kv_heads=2), dtype=dtype, backend=name).forward(TOKENS) for name in NAMES
+    )
+    for other in others:
+        assert float((first - other).abs().max()) < 0.02 * float(first.abs().max())
+
+
+def test_a_run_that_was_begun_on_one_kind_is_not_resumed_on_the_other(tmp_path: Path) -> None:
+    grid, asked = sl.Grid(("mlp_out",), at="span", spans=("last token",)), {"samples": 1, "progress": "none"}
+    first, *others = (sl.planted(backend=name) for name in NAMES)
+    sl.causal_trace(first.lens, [first.prompts[0]], grid, folder=tmp_path, **asked)
+    sl.causal_trace(first.lens, [first.prompts[0]], grid, folder=tmp_path, **asked)
+    for other in others:
+        with pytest.raises(ValueError, match="model"):
+            sl.causal_trace(other.lens, [other.prompts[0]], grid, folder=tmp_path, **asked)
 
 
 def test_ids_and_untrained_twins_of_one_checkpoint() -> None:

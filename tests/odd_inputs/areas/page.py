@@ -16,7 +16,14 @@ NAN = float("nan")
 
 
 def cases(bench: Bench) -> Iterator[Odd]:
-    for part in (_pages(bench), _datasets(bench), _maps(bench), _heads_and_paths(bench), _others(bench)):
+    for part in (
+        _pages(bench),
+        _datasets(bench),
+        _maps(bench),
+        _groups(bench),
+        _heads_and_paths(bench),
+        _others(bench),
+    ):
         yield from part
 
 
@@ -133,6 +140,18 @@ def _datasets(bench: Bench) -> Iterator[Odd]:
             yield error(name, "a path", partial(figure, "effects.nc"), "'effects.nc'", "expected one Dataset")
             yield error(name, "a list", partial(figure, [effects]), "(list)", "expected one Dataset")
             yield error(name, "no dataset of ours", partial(figure, xr.Dataset()), "schema None", "pass what")
+
+
+def _groups(bench: Bench) -> Iterator[Odd]:
+    draw, effects = sl.figures.maps_beside, bench.effects
+    yield error("maps_beside", "a dataset", partial(draw, effects), "(Dataset)", "by the name of their group")
+    yield error("maps_beside", "unnamed groups", partial(draw, {1: effects}), "{1:", "by the name of their group")
+    yield error(
+        "maps_beside", "nothing traced", partial(draw, {"both": None}), "['both']", "nothing of them was traced"
+    )
+    yield error("maps_beside", "a group of another kind", partial(draw, {"a": "effects.nc"}), "'effects.nc'", "Dataset")
+    call = partial(draw, {"a": effects}, metric="prob")
+    yield error("maps_beside", "metric misspelt", call, "metric='prob'", "probability")
 
 
 def _maps(bench: Bench) -> Iterator[Odd]:

@@ -123,7 +123,8 @@ def test_a_methods_own_result_is_drawn_without_options(machine: Planted, name: s
             assert isinstance(figure.draw(found), go.Figure)
         else:
             with pytest.raises(
-                ValueError, match=r"pass what|has heads: draw it with|no heads: trace|expected a Prompt"
+                ValueError,
+                match=r"pass what|has heads: draw it with|no heads: trace|expected a Prompt|by the name of their group",
             ):
                 figure.draw(found)
 

@@ -59,7 +59,7 @@ def test_a_sweep_stays_on_its_device(model, component: str) -> None:
         tokens = torch.ones(1, 20, dtype=torch.long, device=META)
         pair = RunPair(tokens, torch.zeros(4, 20, model.d_model, device=META), None)
         sweep = plan_sweep(model, programs, 20, 8)
-        runs = pair.record(model, sweep.names, 1)
+        runs = pair.record(model, sweep.names, 1, sweep.first_changed)
         for budget in (2**30, 2**14):
             found = sweep.run(model, runs, lambda logits: logits[:, -1, :2], memory_budget=budget)
             assert found.values.device == found.base.device == META

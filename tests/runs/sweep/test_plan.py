@@ -69,3 +69,22 @@ def test_splitting_keeps_every_cell_and_bounds_the_rows() -> None:
     parts = split_column(plan.columns[0], plan.programs, LAYERS, 2)
     assert sorted(index for part in parts for index in part.cells) == list(range(LAYERS))
     assert all(part.most_rows <= 2 for part in parts)
+
+
+def test_a_row_that_is_the_source_run_so_far_is_computed_from_there_on() -> None:
+    whole = {2: (Action("resid_pre", (3, 4)),)}
+    others = [cell("mlp_out", range(2, 3), 3), {2: (Action("resid_pre", (3, 4, 8)),)}]
+    plan = plan_of([whole, *others], changed=(3, 4))
+    assert [(column.start, column.before, column.cells) for column in plan.columns] == [
+        (3, "base", (1, 2)),
+        (5, "source", (0,)),
+    ]
+    assert plan.token_layers(1) == 4 * (POSITIONS - 5) + (3 + 4) * (POSITIONS - 3)
+    assert [column.before for column in plan_of([whole, *others]).columns] == ["base"]
+    assert plan_of([cell("resid_pre", range(2, 3), 3)], changed=(3, 4)).columns[0].start == 3, "one of six is too few"
+
+
+def test_what_enters_alike_is_no_patch_of_block_0() -> None:
+    programs = [cell("resid_pre", range(layer, layer + 1), 6) for layer in range(2)] + [cell("mlp_out", range(1), 6)]
+    assert plan_of(programs, changed=(3, 4)).unmoved == (0,)
+    assert plan_of(programs, changed=(3, 4), always=(0,)).unmoved == ()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from spiritlens.components import hook_name
+from spiritlens.models.protocol import names_at_hand
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.runs.sweep.plan import Action
 from spiritlens.runs.sweep.recorded import (
@@ -56,6 +57,27 @@ def test_two_runs_part_where_their_embeddings_do(model):
     pair = RunPair(TOKENS, moved, None).record(model, {"base": [hook_name("z", 0)], "source": []}, 1)
     assert hook_name("z", 0) in pair["base"].values
     assert hook_name("z", 0) not in pair["source"].values
+
+
+@pytest.mark.parametrize("disturbed", ["base", "source"])
+@pytest.mark.parametrize("first", [0, 2, 3])
+@pytest.mark.parametrize("n_readouts", [1, 2])
+def test_a_disturbed_run_goes_on_where_the_clean_one_was(model, disturbed, first, n_readouts):
+    moved = model.embed(TOKENS).repeat(3, 1, 1)
+    moved[1:, first] += torch.tensor([[1.0], [-2.0]])
+    embeddings = {"base": None, "source": None} | {disturbed: moved}
+    asked = sorted(names_at_hand(model.n_layers))
+    names = {"base": asked, "source": asked} | {disturbed: asked[::2]}
+    pair = RunPair(TOKENS, embeddings["base"], embeddings["source"]).record(model, names, n_readouts, first)
+    assert list(pair) == ["base", "source"]
+    for run, found in pair.items():
+        alone = record(model, TOKENS, embeddings[run], names[run], n_readouts)
+        assert found.values.keys() == alone.values.keys()
+        assert found.n_runs == alone.n_runs == (3 if run == disturbed else 1)
+        for name, values in alone.values.items():
+            assert torch.allclose(found.values[name], values, atol=1e-10, rtol=0), name
+        assert torch.allclose(found.logits, alone.logits, atol=1e-10, rtol=0)
+    assert (pair[disturbed].logits[1:] - pair[disturbed].logits[:1]).abs().max() > 1e-3
 
 
 def test_values_go_to_their_rows_positions_and_heads_and_nowhere_else():

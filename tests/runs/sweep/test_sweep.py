@@ -76,14 +76,17 @@ def naive_values(llama, programs, direction, n_readouts=1, embeddings=None) -> T
     return values
 
 
-def run_sweep(inside, programs, direction, embeddings=None, **settings) -> SweepResult:
+def run_sweep(inside, programs, direction, embeddings=None, *, two_runs=True, **settings) -> SweepResult:
+    """`two_runs`: the sweep knows that base and source are runs of the same tokens."""
     if embeddings is None:
         embeddings = corrupted_embeddings(inside.model)
     base, source = (embeddings, None) if direction == "denoising" else (None, embeddings)
     pair, planned = RunPair(TOKENS, base, source), {"n_readouts", "always"} & set(settings)
     plan = {name: settings.pop(name) for name in planned}
+    plan |= {"changed": pair.changed(inside)} if two_runs else {}
     sweep = plan_sweep(inside, programs, TOKENS.shape[1], pair.first_changed(inside), **plan)
-    return sweep.run(inside, pair.record(inside, sweep.names, sweep.n_readouts), score, **settings)
+    runs = pair.record(inside, sweep.names, sweep.n_readouts, sweep.first_changed if two_runs else 0)
+    return sweep.run(inside, runs, score, **settings)
 
 
 def single_layer(component: str, head: int | None = None) -> list[dict[int, tuple[Action, ...]]]:
@@ -143,9 +146,21 @@ GRIDS = {
 @pytest.mark.parametrize("grid", GRIDS)
 def test_equals_one_hooked_pass_per_cell(llama, inside, grid, direction) -> None:
     expected = naive_values(llama, GRIDS[grid], direction)
-    found = run_sweep(inside, GRIDS[grid], direction)
-    assert (found.values - expected).abs().max() < TOLERANCE
+    for two_runs in (True, False):
+        found = run_sweep(inside, GRIDS[grid], direction, two_runs=two_runs)
+        assert (found.values - expected).abs().max() < TOLERANCE
     assert expected.std(0).max() > 1e-4, "a grid on which nothing happens shows nothing"
+
+
+def test_what_two_runs_share_is_not_run(llama, inside) -> None:
+    """Put back up to the last token that differs, a row is the source run so far; what entered alike is no patch."""
+    moved = [{layer: (Action("resid_pre", SUBJECT),)} for layer in range(3)]
+    alike = [{0: (Action(name, (5, 7)),)} for name in ("resid_pre", "q", "k", "v")]
+    known, unknown = (run_sweep(inside, moved + alike, "denoising", two_runs=two_runs) for two_runs in (True, False))
+    assert known.unmoved == (3, 4, 5, 6)
+    assert not unknown.unmoved
+    assert (known.values - naive_values(llama, moved + alike, "denoising")).abs().max() < TOLERANCE
+    assert torch.equal(known.values[3:], known.base.expand(4, -1, -1))
 
 
 def test_cells_of_several_components_share_columns(llama, inside) -> None:

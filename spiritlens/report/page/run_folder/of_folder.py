@@ -5,15 +5,10 @@
 It is how `sl.study` makes its page, so that the two are the same page.
 """
 
-import html
 from pathlib import Path
-
-import plotly.graph_objects as go
-import xarray as xr
 
 from spiritlens.arguments import told_keywords
 from spiritlens.files.atomic import given_path
-from spiritlens.report.figures.role_maps import role_maps
 from spiritlens.report.page.dashboard import dashboard
 from spiritlens.report.page.document import Texts
 from spiritlens.report.page.run_folder.reading import read_run_folder
@@ -29,19 +24,11 @@ def of_folder(folder: str | Path, out: str | Path | None = None) -> Path:
     """
     run = read_run_folder(folder)
     return dashboard(
-        run.datasets,
+        {**run.datasets, **{maps.heading: maps for maps in run.maps}},
         run.folder if out is None else given_path("out", out),
         prompts=run.prompts,
         accuracy=list(run.kept.accuracy) or None,
         comparison=run.comparison,
         texts=Texts(notes=run.kept.notes, findings=run.kept.findings),
-        figures=tuple(_headed(averages, heading) for heading, averages in run.maps),
         facts=run.kept.facts,
     )
-
-
-def _headed(averages: xr.Dataset, heading: str) -> go.Figure:
-    """The role maps of averages under a heading of their own."""
-    figure = role_maps(averages)
-    figure.layout.title.text = f"{html.escape(heading)}<br>{figure.layout.title.text.partition('<br>')[2]}"
-    return figure

@@ -18,7 +18,8 @@ from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.store import load
 from spiritlens.files.atomic import given_path
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.report.page.run_folder.record import FILE, KeptDataset, PageRecord, read_record
+from spiritlens.report.page.run_folder.record import FILE, KeptDataset, KeptMaps, PageRecord, read_record
+from spiritlens.report.page.sections.beside import BesideSection
 from spiritlens.speech.audio.waveform import read_waveform
 from spiritlens.warn import warn
 
@@ -28,12 +29,12 @@ GIVE = "give the --out of `spiritlens trace`, or the folder= of a method"
 
 @dataclass(frozen=True, eq=False)
 class RunFolder:
-    """A run folder as it was read: `datasets` by name, `prompts` with sound, averages by heading, the rest as kept."""
+    """A run folder as it was read: `datasets` by name, `prompts` with sound, `maps` of groups, the rest as kept."""
 
     folder: Path
     datasets: Mapping[str, xr.Dataset]
     prompts: tuple[Prompt, ...]
-    maps: tuple[tuple[str, xr.Dataset], ...]
+    maps: tuple[BesideSection, ...]
     comparison: Comparison | None
     kept: PageRecord
 
@@ -49,10 +50,15 @@ def read_run_folder(folder: str | Path) -> RunFolder:
         folder=path,
         datasets={one.name: _dataset(path, one) for one in kept.datasets},
         prompts=_prompts(path, kept),
-        maps=tuple((one.heading, load(path / one.file)) for one in kept.maps),
+        maps=tuple(_maps(path, one) for one in kept.maps),
         comparison=load_comparison(path / kept.comparison) if kept.comparison else None,
         kept=kept,
     )
+
+
+def _maps(folder: Path, kept: KeptMaps) -> BesideSection:
+    groups = {one.name: load(folder / one.file) if one.file else None for one in kept.groups}
+    return BesideSection(kept.heading, kept.text, groups)
 
 
 def _of_method(folder: Path) -> PageRecord:

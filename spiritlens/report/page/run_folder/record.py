@@ -30,11 +30,20 @@ class KeptDataset:
 
 
 @dataclass(frozen=True)
+class KeptMap:
+    """Averages by role of a group of facts; `file` is "" where nothing of it was traced."""
+
+    name: str
+    file: str
+
+
+@dataclass(frozen=True)
 class KeptMaps:
-    """Averages by role that are drawn as further maps, under a heading of their own."""
+    """Maps of groups of facts that stand beside each other, with their heading and a sentence on how to read them."""
 
     heading: str
-    file: str
+    text: str
+    groups: tuple[KeptMap, ...]
 
 
 @dataclass(frozen=True)
@@ -101,10 +110,17 @@ def _record(values: Mapping[str, Any]) -> PageRecord:
         findings=_texts(values["findings"]),
         notes=_texts(values["notes"]),
         facts=values["facts"],
-        maps=tuple(KeptMaps(_text(one["heading"]), _inside(one["file"])) for one in values["maps"]),
+        maps=tuple(_maps(one) for one in values["maps"]),
         comparison=_inside(values["comparison"]) if values["comparison"] else "",
         settings=dict(values["settings"]),
     )
+
+
+def _maps(values: Mapping[str, Any]) -> KeptMaps:
+    groups = tuple(KeptMap(_text(one["name"]), _inside(one["file"]) if one["file"] else "") for one in values["groups"])
+    if not any(group.file for group in groups):
+        raise ValueError(f"no group of {values['heading']!r} has a map")
+    return KeptMaps(_text(values["heading"]), _text(values["text"]), groups)
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 const small = window.matchMedia("(max-width: 760px)");
 
+const READABLE_WIDTH = 700;
+
 // The buttons that there are, named one by one: what a later plotly.js adds, such as an upload, does not appear.
 const figureSettings = () => ({
   responsive: true,
@@ -27,8 +29,11 @@ async function drawFigure(element) {
   const forms = figures[element.dataset.figure];
   const form = small.matches && !paper.printing && forms.narrow ? forms.narrow : forms.wide;
   if (!window.Plotly) await readPlotly();
-  const layout = { ...form.layout, ...(paper.printing ? { width: PAPER_WIDTH, height: Math.min(form.layout.height, PAPER_HEIGHT) } : {}) };
-  const look = isDark() ? { data: inTheDark(form.data), layout: { ...inTheDark(layout), paper_bgcolor: IN_THE_DARK.white, plot_bgcolor: IN_THE_DARK.white } } : { data: form.data, layout };
+  const wide = small.matches && !paper.printing && !forms.narrow; // it keeps its width, and its place scrolls
+  element.classList.toggle("wide", wide);
+  if (wide) element.tabIndex = 0;
+  const layout = { ...form.layout, ...(wide ? { width: READABLE_WIDTH } : {}), ...(paper.printing ? { width: PAPER_WIDTH, height: Math.min(form.layout.height, PAPER_HEIGHT) } : {}) };
+  const look = isDark() ? { data: inTheDark(form.data), layout: { paper_bgcolor: IN_THE_DARK.white, plot_bgcolor: IN_THE_DARK.white, ...inTheDark(layout) } } : { data: form.data, layout };
   element.style.minHeight = layout.height + "px";
   element.dataset.drawn = "yes";
   await window.Plotly.react(element, look.data, look.layout, figureSettings());
@@ -37,7 +42,7 @@ async function drawFigure(element) {
 /** What plotly.js draws, as a file. */
 async function plotlyPicture(element, format) {
   if (!element.dataset.drawn) await drawFigure(element);
-  const { width, height } = element.getBoundingClientRect();
+  const { width, height } = element.querySelector(".main-svg").getBoundingClientRect();
   const address = await window.Plotly.toImage(element, { format, width, height, scale: format === "png" ? SHARPNESS : 1 });
   const content = address.slice(address.indexOf(",") + 1);
   return format === "png" ? new Blob([bytesOf(content)], { type: "image/png" }) : new Blob([decodeURIComponent(content)], { type: "image/svg+xml" });

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from spoken_lines import FACTS, encoded, spoken_lines
 
+from experiments.embedded_model.export import untrained_ids
 from experiments.embedded_model.language_model.documents import Documents, TokenIds, subject_groups
 from experiments.embedded_model.settings import SMOKE
+from experiments.embedded_model.word_lists import sayings
 from spiritlens.prompts.facts.fact import Fact
 
 GROUP = {fact.group: [own for own in FACTS if own.group == fact.group] for fact in FACTS}
@@ -65,6 +67,39 @@ def test_a_share_of_the_spoken_documents_can_be_kept_for_heard_only(ids: TokenId
         wanted = {tuple(ids.units(line.units())) for line in statements if (line.line.text in heard) == (share == 1)}
         assert heard
         assert told == wanted
+
+
+def test_named_documents_say_of_every_name_what_is_true_of_the_word(ids: TokenIds) -> None:
+    names = sorted({fact.subject.lower() for fact in FACTS})
+    lines = [*spoken_lines(FACTS), *(encoded("list", f"write down {name} lion") for name in names)]
+    documents = Documents(FACTS, lines, ids, replace(SMOKE.documents, named=1.0), 0.0, seed=0)
+    true = {f"{before} {name} {after}".strip() for name in names for before, after in documents.sayings[name]}
+    assert f"{names[0]} begins with {names[0][0]}" in true
+    assert f"the name after {names[-1]} is {names[0]}" in true
+    told = drawn(documents, "named", 2000)
+    written = {text.removeprefix("[T] ") for text in told if "[S]" not in text}
+    assert written == true
+    heard = {text for text in told if "[S]" in text}
+    assert heard == {
+        f"[T] {before}[S].[T] {after}" if before else f"[S].[T] {after}"
+        for name in names
+        for before, after in documents.sayings[name]
+    }
+    assert not [text for text in told for fact in FACTS if tells(text, fact)]
+
+
+def test_a_recipe_that_names_nothing_draws_none(documents: Documents) -> None:
+    assert documents.names == []
+    assert documents.weights[documents.kinds.index("named")] == 0
+
+
+def test_ids_of_what_is_said_of_names_are_trained(ids: TokenIds) -> None:
+    apart, named = (set(untrained_ids(ids, FACTS, named=one)) for one in (False, True))
+    assert named < apart
+    said = {
+        piece for of_name in sayings(FACTS).values() for both in of_name for text in both for piece in ids.text(text)
+    }
+    assert apart - named == apart & said
 
 
 def test_lines_of_a_favoured_engine_count_more_often(ids: TokenIds) -> None:

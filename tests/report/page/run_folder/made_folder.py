@@ -18,7 +18,7 @@ from made_prompt import make_prompt
 import spiritlens as sl
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.report.page.run_folder.record import KeptDataset, KeptMaps, PageRecord, write_record
+from spiritlens.report.page.run_folder.record import KeptDataset, KeptMap, KeptMaps, PageRecord, write_record
 
 PROMPTS = [replace(make_prompt(kind, fact), fact_id=f"fact{fact}") for fact in range(3) for kind in ("T2T", "S2T")]
 ACCURACY = ({"group": "both", "facts": 40, "T2T": 0.9, "S2T": 0.7},)
@@ -64,7 +64,7 @@ def make_folder(folder: Path, **options: Any) -> Path:
             accuracy=ACCURACY,
             findings=FINDINGS,
             notes=NOTES,
-            maps=(KeptMaps("8 T2T prompts of <both>", "cells/both.nc"),),
+            maps=(KeptMaps("By <what>", "Read <so>.", (KeptMap("<both>", "cells/both.nc"), KeptMap("neither", ""))),),
             comparison="comparison.nc",
             settings={"voice": options.get("voice", "espeak:en-us"), "components": ["resid_pre"], "seed": 0},
         ),

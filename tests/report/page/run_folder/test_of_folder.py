@@ -81,16 +81,17 @@ def test_everything_is_read_back(kept: Path) -> None:
     assert run.comparison.findings == sl.compare(roles_of(), resamples=20, permutations=20).findings
     assert (run.kept.accuracy, run.kept.findings, run.kept.notes) == (ACCURACY, FINDINGS, NOTES)
     assert run.kept.settings["components"] == ["resid_pre"]
-    ((heading, averages),) = run.maps
-    assert heading == "8 T2T prompts of <both>"
-    assert averages["mean"].equals(sl.effects.average(roles_of())["mean"])
+    (maps,) = run.maps
+    assert (maps.heading, maps.text, list(maps.groups)) == ("By <what>", "Read <so>.", ["<both>", "neither"])
+    assert maps.groups["neither"] is None
+    assert maps.groups["<both>"]["mean"].equals(sl.effects.average(roles_of())["mean"])
 
 
 def test_the_page_holds_what_was_kept(kept: Path, tmp_path: Path) -> None:
     page = of_folder(kept, tmp_path / "page")
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert page == tmp_path / "page" / "index.html"
-    for told in (*FINDINGS, *NOTES, "8 T2T prompts of <both>", "70\u00a0%"):
+    for told in (*FINDINGS, *NOTES, "By <what>", "Read <so>.", "70\u00a0%"):
         assert told in text
     assert without_sounds(of_folder(kept)) == without_sounds(page)
 
@@ -144,7 +145,7 @@ def test_sounds_that_are_gone_are_told(folder: Path) -> None:
         (lambda values: values["datasets"][0].update(name=3), "3 stands where a text should"),
         (lambda values: values["datasets"][0].pop("file"), "KeyError: 'file'"),
         (lambda values: values["datasets"][0].update(file="../effects.nc"), "would lie outside of the folder"),
-        (lambda values: values["maps"][0].update(file="/etc/passwd"), "would lie outside of the folder"),
+        (lambda values: values["maps"][0]["groups"][0].update(file="/etc/passwd"), "would lie outside of the folder"),
         (lambda values: values.update(sounds={"a": "..\\a.wav"}), "would lie outside of the folder"),
         (lambda values: values["datasets"][0]["prompts"].append("ffff"), "lacks 1 of the 17 prompts of the page"),
         (lambda values: values["prompts"].append("ffff"), "lacks 1 of the 7 prompts of the page"),

@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
-from spiritlens.report.page.run_folder.record import KeptDataset, KeptMaps, PageRecord, read_record, write_record
+from spiritlens.report.page.run_folder.record import (
+    KeptDataset,
+    KeptMap,
+    KeptMaps,
+    PageRecord,
+    read_record,
+    write_record,
+)
 
 RECORD = PageRecord(
     datasets=(KeptDataset("nach „Rolle“", "effects.nc", ("a", "b"), {"dose": "equal"}), KeptDataset("b", "b/e.nc", ())),
@@ -12,7 +19,7 @@ RECORD = PageRecord(
     findings=("One − two.",),
     notes=("Note </script>.",),
     facts="all",
-    maps=(KeptMaps("both", "cells/both.nc"),),
+    maps=(KeptMaps("cells", "how to read them", (KeptMap("both", "cells/both.nc"), KeptMap("neither", ""))),),
     comparison="comparison.nc",
     settings={"seed": 3, "components": ["z"], "window": None},
 )
