@@ -25,6 +25,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "transformer_lens_4.md"
 ROWS = (
     *("names of hook points", "a name that there is not", "`hook_resid_mid` that returns a tensor"),
     "your hook on `hook_resid_mid` beside one of `lens.backend.hooked`",
+    "your hook on a norm's `hook_scale` beside one of `lens.backend.hooked`",
     *("`hook_attn_scores` of later positions", "q, k, v, z at a hook point"),
     *("`W_K`, `W_V` of grouped-query attention", "biases that Llama has not (`b_Q`, `b_O` …)"),
     *("bias of the unembedding", "`cfg.rotary_base`, `rotary_dim`, `attn_scale`", "float64", "keys in its cache"),
@@ -91,6 +92,26 @@ def test_a_hook_of_yours_on_resid_mid_beside_the_toolkit_s(kind: str) -> None:
     patched = torch.cat([foreign[:-1], plain[-1:]])
     assert any(torch.allclose(row, patched) for row in seen)
     assert not torch.allclose(foreign, patched)
+
+
+@pytest.mark.parametrize("point", ["ln2.hook_scale", "hook_resid_pre", "hook_attn_out", "hook_mlp_out", "attn.hook_z"])
+def test_two_hooks_at_one_point_fire_as_they_were_placed_but_for_a_scale(model: Any, kind: str, point: str) -> None:
+    name, inside, fired = f"blocks.1.{point}", backends.backend_of(model).opened(model), list[str]()
+
+    def ours(value: torch.Tensor) -> torch.Tensor:
+        fired.append("ours")
+        return 2 * value
+
+    opened = {
+        "yours": lambda: model.hooks(fwd_hooks=[(name, lambda value, hook: fired.append("yours"))]),
+        "ours": lambda: inside.hooked([(name, ours)]),
+    }
+    for first, second in (("yours", "ours"), ("ours", "yours")):
+        fired.clear()
+        with opened[first](), opened[second]():
+            inside.forward(TOKENS)
+        scale_of_a_bridge = kind == "bridge" and point.endswith("hook_scale")
+        assert list(dict.fromkeys(fired)) == (["yours", "ours"] if scale_of_a_bridge else [first, second])
 
 
 def test_scores_of_later_positions(model: Any, kind: str) -> None:
