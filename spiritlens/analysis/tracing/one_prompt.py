@@ -106,13 +106,7 @@ def _swept(
 
 
 def planned(
-    model: LensModel,
-    prompt: Prompt,
-    settings: TraceSettings,
-    cells: TraceCells,
-    *,
-    first: int,
-    n_readouts: int,
+    model: LensModel, prompt: Prompt, settings: TraceSettings, cells: TraceCells, *, first: int, n_readouts: int
 ) -> Sweep:
     """The sweep of the cells, of one that patches nothing, and of the canary; runs differ from position `first` on."""
     n_positions, whole = len(prompt.ids) + n_readouts - 1, len(cells.programs)

@@ -76,7 +76,7 @@ class LayerPlan:
 class Column:
     """All cells that are computed from position `start` on; `cells` and `rows` pair each cell with its last row.
 
-    `before` is the run that they equal up to there (rule 7 above: the source run).
+    `before` is the run that they equal up to there (by rule 6 the source run).
     """
 
     start: int
