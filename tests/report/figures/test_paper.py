@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from plotly.subplots import make_subplots
 
 sys.path.append(str(Path(__file__).parents[1]))
 sys.path.append(str(Path(__file__).parent))
@@ -144,3 +145,14 @@ def test_the_measure_finds_what_it_should() -> None:
     one = {"width": 100, "height": 50, "texts": [box(0, 0, "a"), box(9, 9, "b"), box(95, 0, "c"), box(20, 0, "d")]}
     assert overlapping(one) == [("a", "b")]
     assert outside(one) == ["c"]
+
+
+def test_titles_are_turned_where_a_word_is_wider_than_its_panel() -> None:
+    figure = make_subplots(1, 3, subplot_titles=["<b>speech only</b><br>not traced", "neither", "both"])
+    for column in (1, 2, 3):
+        figure.add_scatter(x=[0, 1], y=[0, 1], row=1, col=column)
+    narrow, wide = (laid_out(figure, pixels).layout.annotations for pixels in (140, 640))
+    assert [note.textangle for note in narrow] == [-90] * 3
+    assert [note.text for note in narrow] == [note.text for note in figure.layout.annotations]
+    assert [note.textangle for note in wide] == [None] * 3
+    assert [note.text for note in wide] == [note.text for note in figure.layout.annotations]

@@ -37,6 +37,8 @@ MARK = 0.72
 """Marks and lines, of their size on a screen."""
 EDGE = 4.0
 """Pixels that stay free around everything."""
+TURNED = 110.0
+"""Pixels that a turned title may be long."""
 BAR = 46.0
 """Pixels that a colour bar takes with its numbers."""
 PADDING = 16.0
@@ -166,18 +168,33 @@ def _room_across(figure: go.Figure, panels: tuple[Panel, ...], width: int) -> fl
 def _fit_row(row: tuple[Panel, ...], room: float) -> RowPlace:
     """The titles and labels of a row fitted to their room; the pixels that it takes."""
     own = max(_height(panel) for panel in row)
-    above = labels = titles = 0.0
+    labels = titles = 0.0
+    above = _fit_titles(row, room)
     for panel in row:
         across = (panel.across[1] - panel.across[0]) * room
-        if panel.title is not None:
-            panel.title.update(text=wrapped(panel.title.text, TEXT, across), font={"size": TEXT})
-            above = max(above, height_of(panel.title.text, TEXT) + 4)
         shown = panel.x.showticklabels is not False
         labels = max(labels, fit_columns(panel, across) + 4 if shown else 4.0)
         if panel.x.title.text:
             panel.x.title.text = wrapped(panel.x.title.text, TEXT, across)
             titles = max(titles, height_of(panel.x.title.text, TEXT) + 4)
     return RowPlace(max(above, 4.0), own, labels + titles + 4)
+
+
+def _fit_titles(row: tuple[Panel, ...], room: float) -> float:
+    """The titles over the panels of a row, in lines; all of them turned where a word is wider than its panel."""
+    titles = [(panel.title, (panel.across[1] - panel.across[0]) * room) for panel in row if panel.title is not None]
+    lines = [wrapped(title.text, TEXT, across) for title, across in titles]
+    turned = any(width_of(text, TEXT) > across for text, (_, across) in zip(lines, titles, strict=True))
+    above = 0.0
+    for (title, _), text in zip(titles, lines, strict=True):
+        if turned:
+            cut = [shortened(line, TEXT, TURNED) for line in title.text.split("<br>")]
+            title.update(text="<br>".join(cut), textangle=-90)
+        else:
+            title.update(text=text)
+        title.update(font={"size": TEXT})
+        above = max(above, (width_of if turned else height_of)(title.text, TEXT) + 4)
+    return above
 
 
 def _height(panel: Panel) -> float:

@@ -11,12 +11,18 @@ POINT = 96 / 72
 SMALL, TEXT = 7 * POINT, 8 * POINT
 """Sizes of fonts: of ticks, legends and labels; of titles of panels and axes."""
 LINE_HEIGHT = 1.3
+BOLD = 1.12
+"""How much wider bold letters are."""
+BREAK = re.compile(r"<br ?/?>")
+AROUND = re.compile(r"((?:<[^/>]+>)*)(.*?)((?:</[^>]+>)*)", re.DOTALL)
+"""Tags that open a line, what they hold, tags that close it."""
 NARROW, WIDE = "iIljtfr.,:;|!'()[]{} -·’‘", "mwMW%@−—…→÷×"
 
 
 def width_of(text: str, size: float) -> float:
     """Pixels of the longest line of a text with markup."""
-    return max(sum(map(_em, line)) for line in plain_lines(text)) * size
+    pairs = zip(plain_lines(text), BREAK.split(text), strict=True)
+    return max(sum(map(_em, line)) * (BOLD if "<b>" in given else 1.0) for line, given in pairs) * size
 
 
 def height_of(text: str, size: float) -> float:
@@ -26,13 +32,13 @@ def height_of(text: str, size: float) -> float:
 
 def plain_lines(text: str) -> list[str]:
     """The lines of a text with markup, without it."""
-    return [html.unescape(re.sub(r"<[^>]+>", "", line)) for line in re.split(r"<br ?/?>", text)]
+    return [html.unescape(re.sub(r"<[^>]+>", "", line)) for line in BREAK.split(text)]
 
 
 def wrapped(text: str, size: float, room: float) -> str:
     """The text in lines no wider than the room, where its words allow it; before a dot sooner than at a blank."""
     lines: list[str] = []
-    for given in re.split(r"<br ?/?>", text):
+    for given in BREAK.split(text):
         line = ""
         for piece in re.split(r"(?= · )", given):
             joined = line + piece
@@ -46,14 +52,15 @@ def wrapped(text: str, size: float, room: float) -> str:
 
 
 def _at_blanks(line: str, size: float, room: float) -> list[str]:
-    """A line broken at its blanks; one whose markup would be torn stays whole."""
-    if width_of(line, size) <= room or "<" in line:
+    """A line broken at its blanks, each piece with the tags around the whole; one with others within stays whole."""
+    opening, within, closing = AROUND.fullmatch(line).groups()  # type: ignore[union-attr]  # it matches every line
+    if width_of(line, size) <= room or "<" in within:
         return [line]
     lines = [""]
-    for word in line.split(" "):
+    for word in within.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         lines = [*lines[:-1], longer] if width_of(longer, size) <= room else [*lines, word]
-    return [one for one in lines if one]
+    return [f"{opening}{one}{closing}" for one in lines if one]
 
 
 def shortened(text: str, size: float, room: float) -> str:

@@ -6,7 +6,8 @@ from spiritlens.report.figures.printing.text_sizes import height_of, plain_lines
 
 
 def test_the_width_is_that_of_the_longest_line_without_markup() -> None:
-    assert width_of("<b>ab</b><br>abcd", 10) == width_of("abcd", 10) == pytest.approx(4 * 6.3)
+    assert width_of("<i>ab</i><br>abcd", 10) == width_of("abcd", 10) == pytest.approx(4 * 6.3)
+    assert width_of("<b>abcd</b><br>abcd", 10) == width_of("<b>abcd</b>", 10) > width_of("abcd", 10)
     assert width_of("il", 10) < width_of("mm", 10)
     assert width_of("a &amp; b", 10) == width_of("a < b", 10)
     assert height_of("a<br>b", 10) == 2 * height_of("a", 10) == 26.0
@@ -22,6 +23,11 @@ def test_lines_fit_where_their_words_do(room: float) -> None:
     for line in lines:
         assert width_of(line, 10) <= room or " " not in line
         assert line.count("<b>") == line.count("</b>")
+
+
+def test_tags_around_a_line_are_around_each_of_its_pieces() -> None:
+    assert wrapped("<b>speech only</b><br>not traced", 10, 50) == "<b>speech</b><br><b>only</b><br>not<br>traced"
+    assert wrapped("<b>one</b> and <i>another</i>", 10, 30) == "<b>one</b> and <i>another</i>"
 
 
 def test_a_text_that_fits_stays_as_it_is() -> None:
