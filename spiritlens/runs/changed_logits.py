@@ -5,27 +5,51 @@ with the plain run's keys and values before it, and the last block gives the rea
 the middle of its prompt that is a fourth of the tokens. Under hooks of the user's own both are whole passes.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from spiritlens.components import hook_name
 from spiritlens.models.protocol import CachedPrefix, LensModel
-from spiritlens.runs.sweep.recorded import first_difference, record
+from spiritlens.runs.sweep.recorded import RecordedRun, first_difference, record
 
 
-@torch.no_grad()
-def changed_logits(model: LensModel, tokens: Tensor, embeddings: Tensor, n_readouts: int = 1) -> tuple[Tensor, Tensor]:
-    """Logits at the last `n_readouts` positions, ``[1 readout d_vocab]`` of the plain run of tokens ``[1 pos]`` and
-    ``[run readout d_vocab]`` of those with `embeddings` ``[run pos d_model]``."""
+@dataclass(frozen=True, eq=False)
+class PlainRun:
+    """The plain run of tokens ``[1 pos]``, with the keys and values that every changed one continues."""
+
+    recorded: RecordedRun
+    n_readouts: int
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits at the last `n_readouts` positions, ``[1 readout d_vocab]``."""
+        return self.recorded.logits
+
+    @property
+    def n_bytes(self) -> int:
+        """What it holds."""
+        return sum(value.nbytes for value in (self.logits, *self.recorded.values.values()))
+
+    @torch.no_grad()
+    def changed(self, model: LensModel, embeddings: Tensor) -> Tensor:
+        """Logits ``[run readout d_vocab]`` of the runs with `embeddings` ``[run pos d_model]``."""
+        tokens, n_readouts = self.recorded.tokens, self.n_readouts
+        if model.has_user_hooks():
+            return record(model, tokens, embeddings, [], n_readouts).logits
+        length = tokens.shape[1]
+        own = model.embed(tokens)
+        start = min(first_difference(own, own, embeddings), length - n_readouts)
+        runs = torch.zeros(len(embeddings), dtype=torch.long, device=model.device)
+        prefix = CachedPrefix(self.recorded.values, start, runs)
+        rows, read = embeddings[:, start:], torch.arange(length - n_readouts, length, device=model.device)
+        for layer in range(model.n_layers):
+            rows = model.block(layer, rows, prefix, read if layer == model.n_layers - 1 else None)
+        return model.logits(rows)
+
+
+def plain_run(model: LensModel, tokens: Tensor, n_readouts: int = 1) -> PlainRun:
+    """Run tokens ``[1 pos]`` as they are."""
     keys = [hook_name(name, layer) for layer in range(model.n_layers) for name in "kv"]
-    plain = record(model, tokens, None, keys, n_readouts)
-    if model.has_user_hooks():
-        return plain.logits, record(model, tokens, embeddings, [], n_readouts).logits
-    length = tokens.shape[1]
-    own = model.embed(tokens)
-    start = min(first_difference(own, own, embeddings), length - n_readouts)
-    prefix = CachedPrefix(plain.values, start, torch.zeros(len(embeddings), dtype=torch.long, device=model.device))
-    rows, read = embeddings[:, start:], torch.arange(length - n_readouts, length, device=model.device)
-    for layer in range(model.n_layers):
-        rows = model.block(layer, rows, prefix, read if layer == model.n_layers - 1 else None)
-    return plain.logits, model.logits(rows)
+    return PlainRun(record(model, tokens, None, keys, n_readouts), n_readouts)

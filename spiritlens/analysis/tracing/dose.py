@@ -14,7 +14,7 @@ Source: this project; the confound is named in `docs/methods.md`.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import inf
 
 import numpy as np
@@ -29,14 +29,16 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.changed_logits import changed_logits
+from spiritlens.runs.changed_logits import PlainRun, plain_run
 from spiritlens.runs.corruptions.corruption import corrupted_embeddings
 from spiritlens.runs.corruptions.noise import Law, Noise, NoiseScale, default_scale
-from spiritlens.runs.scoring import prompt_scorers
+from spiritlens.runs.scoring import Scorer, prompt_scorers
 
 DEFAULT_MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 LARGEST_MULTIPLE = 64.0
 STEPS = 12
+KEPT_BYTES = 1 << 28
+"""Of plain runs that are kept while many scales are tried on the same prompts; those beyond are run again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +83,9 @@ def dose_curve(
     multiples = [number(f"multiples[{place}]", value, at_least=0, below=inf) for place, value in enumerate(given)]
     draws = drawn(samples)
     check_choice("law", law, Law)
-    default = default_scale(lens)
+    default, losses = default_scale(lens), _Losses(lens, draws)
     values = [
-        [dose_of(lens, prompt, Noise(_scaled(default, multiple), law), draws) for prompt in prompts]
-        for multiple in multiples
+        [losses.of(prompt, Noise(_scaled(default, multiple), law)) for prompt in prompts] for multiple in multiples
     ]
     scales = [[default.of(modality) * multiple for multiple in multiples] for modality in ("text", "speech")]
     return xr.Dataset(
@@ -139,11 +140,12 @@ def match_dose(
     lacking = [name for name, found in by_modality.items() if not found]
     if lacking:
         raise ValueError(f"no prompt has its subject in {lacking[0]}: doses are matched between text and speech")
-    default = default_scale(lens)
+    default, losses = default_scale(lens), _Losses(lens, draws)
 
+    @cache
     def mean_effect(modality: str, multiple: float) -> float:
         noise = Noise(_scaled(default, multiple), law)
-        return float(np.mean([dose_of(lens, prompt, noise, draws) for prompt in by_modality[modality]]))
+        return float(np.mean([losses.of(prompt, noise) for prompt in by_modality[modality]]))
 
     if target is None:
         target = min(mean_effect(modality, 1.0) for modality in by_modality)
@@ -161,12 +163,34 @@ def match_dose(
 @plain_torch
 def dose_of(lens: Lens, prompt: Prompt, noise: Noise, draws: Draws) -> float:
     """(probability(clean) − mean probability(corrupted)) / probability(clean) of one prompt."""
-    scorer = prompt_scorers(lens, prompt, ["probability"])[0]
-    tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=lens.backend.device)
-    embeddings = corrupted_embeddings(lens, prompt, noise, samples=draws.samples, seed=draws.seed, forced=scorer.forced)
-    plain, changed = changed_logits(lens.backend, tokens, embeddings, scorer.n_readouts)
-    clean, corrupted = float(scorer(plain)), float(scorer(changed).mean())
-    return (clean - corrupted) / clean
+    return _Losses(lens, draws).of(prompt, noise)
+
+
+class _Losses:
+    """What noise takes away from prompts, whose plain runs are kept from one scale to the next while they fit."""
+
+    def __init__(self, lens: Lens, draws: Draws) -> None:
+        self.lens, self.draws = lens, draws
+        self.kept: dict[str, tuple[Scorer, PlainRun]] = {}
+        self.room = KEPT_BYTES
+
+    def of(self, prompt: Prompt, noise: Noise) -> float:
+        scorer, plain = self.kept.get(prompt.id) or self._run(prompt)
+        samples, seed = self.draws.samples, self.draws.seed
+        embeddings = corrupted_embeddings(self.lens, prompt, noise, samples=samples, seed=seed, forced=scorer.forced)
+        changed = plain.changed(self.lens.backend, embeddings)
+        clean, corrupted = float(scorer(plain.logits)), float(scorer(changed).mean())
+        return (clean - corrupted) / clean
+
+    def _run(self, prompt: Prompt) -> tuple[Scorer, PlainRun]:
+        """The prompt's scorer and plain run, kept where there is room."""
+        scorer = prompt_scorers(self.lens, prompt, ["probability"])[0]
+        tokens = torch.tensor([[*prompt.ids, *scorer.forced]], device=self.lens.backend.device)
+        plain = plain_run(self.lens.backend, tokens, scorer.n_readouts)
+        if plain.n_bytes <= self.room:
+            self.room -= plain.n_bytes
+            self.kept[prompt.id] = scorer, plain
+        return scorer, plain
 
 
 def subject_modality(prompt: Prompt) -> str:

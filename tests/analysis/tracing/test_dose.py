@@ -7,6 +7,7 @@ import pytest
 import torch
 from tracing_lens import make_prompt, spoken_prompt, text_prompt, tiny_lens
 
+import spiritlens.analysis.tracing.dose as dose
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.tracing.dose import dose_curve, dose_of, match_dose
 from spiritlens.runs.corruptions.corruption import CorruptionRequest
@@ -69,6 +70,21 @@ def test_default_target_is_the_smaller_effect(lens, prompts) -> None:
     effects = [dose_of(lens, prompt, Noise(default), Draws(4)) for prompt in prompts]
     smaller = min(np.mean(effects[:2]), effects[2])
     assert match_dose(lens, prompts, samples=4).target == pytest.approx(smaller)
+
+
+def test_a_scale_is_measured_once_and_a_plain_run_is_kept_while_it_fits(lens, prompts, monkeypatch) -> None:
+    plain, scales = [], []
+    run, changed = dose.plain_run, dose.corrupted_embeddings
+    monkeypatch.setattr(dose, "plain_run", lambda model, tokens, n: plain.append(1) or run(model, tokens, n))
+    monkeypatch.setattr(
+        dose, "corrupted_embeddings", lambda *a, **k: scales.append((a[1].id, a[2].scale)) or changed(*a, **k)
+    )
+    found = match_dose(lens, prompts, samples=4)
+    assert len(plain) == len(prompts)
+    assert len(scales) == len(set(map(str, scales))) > 2 * len(prompts)
+    monkeypatch.setattr(dose, "KEPT_BYTES", 0)
+    assert vars(match_dose(lens, prompts, samples=4)) == vars(found)
+    assert len(plain) == len(prompts) + len(scales) // 2
 
 
 def test_refusals(lens, prompts) -> None:
