@@ -27,12 +27,13 @@ test-slow: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or browser"
 
 # The numbers under older instruction sets, at one thread and at two: no assertion may depend on the processor. All
-# instructions of this processor, at one thread, are what `make test` runs.
+# instructions of this processor, at one thread, are what `make test` runs. Threads that wait sleep, so that two
+# processes of two threads do not spin on two cores.
 test-numeric: $(READY)
 	@echo "numeric tests: instructions up to AVX2, one thread"
 	@$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
 	@echo "numeric tests: oneDNN up to AVX-512, two threads"
-	@ONEDNN_MAX_CPU_ISA=AVX512_CORE OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q $(NUMERIC)
+	@ONEDNN_MAX_CPU_ISA=AVX512_CORE OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
 
 # The identity suite under TransformerLens 4, in an environment of its own: every method's known numbers, the protocol
 # against full passes and Hugging Face's hooks, the sweep and every method against plain loops.
