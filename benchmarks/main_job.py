@@ -7,7 +7,8 @@ Each commit is checked out into a temporary worktree and runs the job in a proce
 after the other, the first alternating. The later commit runs it twice: *equal work*, on the settings of 342edd0 (every
 fact is asked, written prompts end plainly, noise has its default scale, no floors), and by *its own defaults*. Printed
 are the seconds of a whole process (imports and loading included) and of the job alone, medians over rounds; the median
-of the ratios within a round; where the job's time goes; and the largest difference of any number of equal work. A
+of the ratios within a round; where the job's time goes; and the largest difference of any number of equal work, of
+numbers beyond 1 (logits) in units of themselves. A
 stage's seconds are its own: what it calls of another stage counts there. Processor time is of all threads; what speech
 engines take in processes of their own is in the whole alone.
 
@@ -34,7 +35,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
-from bit_equal import checked_out
+from bit_equal import checked_out, largest_apart
 
 TOLERANCE = 1e-5
 Work = Literal["before", "equal", "default"]
@@ -229,7 +230,7 @@ def hold_voices() -> None:
 
 
 def largest_difference(before: Path, after: Path) -> float:
-    """Largest difference of any value of the two folders; inf where one lacks prompts or values of the other."""
+    """Largest difference of any value of the two folders (`largest_apart`); inf where prompts or values lack in one."""
     import xarray as xr
 
     largest = 0.0
@@ -244,13 +245,10 @@ def largest_difference(before: Path, after: Path) -> float:
                 print(f"{name}: {coordinate} differs: {one} before, {other} after")
                 return float("inf")
         for variable in ("clean", "corrupted", "restored"):
-            one, other = (found[variable].values.astype(np.float64) for found in both)
-            if one.shape != other.shape or (np.isnan(one) != np.isnan(other)).any():
-                print(f"{name}: {variable} has other values, {one.shape} before, {other.shape} after")
-                return float("inf")
-            apart = float(np.nanmax(np.abs(one - other)))
+            one, other = (found[variable].values for found in both)
+            apart = largest_apart(one, other)
             print(
-                f"{name}: {variable}, {np.isfinite(one).sum()} values up to {np.nanmax(np.abs(one)):.0f}: {apart:.1e}"
+                f"{name}: {variable}, {one.shape} before, {other.shape} after, up to {np.nanmax(one):.0f}: {apart:.1e}"
             )
             largest = max(largest, apart)
     return largest
