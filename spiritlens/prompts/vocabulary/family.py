@@ -15,7 +15,7 @@ The records that are known: `spiritlens.prompts.vocabulary.families`.
 import re
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import inf
 from typing import Any, Literal
 
@@ -188,6 +188,10 @@ class Family:
 
     def all_streams(self) -> tuple[Stream, ...]:
         """The unit streams, in the order in which units of equal time are written: further ones, then ``unit``."""
+        return self._streams
+
+    @cached_property
+    def _streams(self) -> tuple[Stream, ...]:
         if not self.has_speech:
             return ()
         main = Stream("unit", self.unit_template, self.n_units, self.unit_rate, self.deduplicate, self.unit_offset)

@@ -249,6 +249,17 @@ class Vocabulary:
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
         """The ids of an answer, one or several: its form in the family's case (``▁`` or bare), or units (``[Hu1]``)."""
+        found = self._answers.get(answer)
+        if found is None:
+            found = self._answers[answer] = self._answer_ids(answer)
+        return found
+
+    @cached_property
+    def _answers(self) -> dict[str, tuple[int, ...]]:
+        """Ids of the answers that were asked for: facts of one relation share theirs, and a fact's twins all."""
+        return {}
+
+    def _answer_ids(self, answer: str) -> tuple[int, ...]:
         if not answer.strip():
             raise ValueError("the answer is empty; give the word that completes the prompt")
         spoken = self._spoken_answer(answer)
