@@ -14,30 +14,21 @@ from dataclasses import dataclass, field, replace
 from spiritlens.models.lens import Lens
 from spiritlens.models.speaking import spoken
 from spiritlens.speech.audio.waveform import Waveform
-from spiritlens.speech.encoders.protocol import SpeechEncoder, encode_each
+from spiritlens.speech.encoders.over import OverEncoder
+from spiritlens.speech.encoders.protocol import encode_each
 from spiritlens.speech.engines.process import EngineError
-from spiritlens.speech.engines.utterance import Utterance, Voice
+from spiritlens.speech.engines.utterance import Utterance
 from spiritlens.speech.units import UnitStream
 from spiritlens.speech.voices.cached import CachedVoice
 from spiritlens.speech.voices.names import voice as find_voice
+from spiritlens.speech.voices.over import OverVoice
 
 
 @dataclass(frozen=True)
-class RememberedVoice:
+class RememberedVoice(OverVoice):
     """A voice that says each text once, single words that it ran together included, and then knows it."""
 
-    voice: Voice
     said: dict[str, Utterance] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Full name of the voice."""
-        return self.voice.name
-
-    @property
-    def engine(self) -> str:
-        """Engine and version of the voice."""
-        return self.voice.engine
 
     def speak(self, text: str) -> Utterance:
         """What the voice says."""
@@ -47,31 +38,10 @@ class RememberedVoice:
 
 
 @dataclass(frozen=True)
-class EncodedBefore:
+class EncodedBefore(OverEncoder):
     """A speech encoder that has the units of some recordings at hand, by the recordings' digests."""
 
-    encoder: SpeechEncoder
     units: Mapping[str, UnitStream]
-
-    @property
-    def name(self) -> str:
-        """Name of the encoder."""
-        return self.encoder.name
-
-    @property
-    def rate(self) -> float:
-        """Frames per second."""
-        return self.encoder.rate
-
-    @property
-    def n_units(self) -> int:
-        """Number of different units."""
-        return self.encoder.n_units
-
-    @property
-    def digest(self) -> str:
-        """The encoder's own."""
-        return self.encoder.digest
 
     def encode(self, waveform: Waveform) -> UnitStream:
         """One unit per frame."""

@@ -18,8 +18,8 @@ from spiritlens.arguments import shown
 from spiritlens.files.atomic import write_cached
 from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import Waveform
+from spiritlens.speech.encoders.over import OverEncoder
 from spiritlens.speech.encoders.protocol import (
-    SpeechEncoder,
     StreamEncoder,
     encode_each,
     given_encoder,
@@ -33,10 +33,9 @@ PARTS = ("ids", "starts", "ends", "frames", "rate")
 
 
 @dataclass(frozen=True)
-class CachedEncoder:
+class CachedEncoder(OverEncoder):
     """A speech encoder that looks into the cache before it encodes; it returns what the encoder itself would."""
 
-    encoder: SpeechEncoder
     folder: Path = field(default_factory=lambda: cache_folder("units"))
 
     def __post_init__(self) -> None:
@@ -44,26 +43,6 @@ class CachedEncoder:
         if not isinstance(self.folder, (str, Path)):
             raise ValueError(f"folder={shown(self.folder)}: expected the path of a folder for the cache")
         object.__setattr__(self, "folder", Path(self.folder))
-
-    @property
-    def name(self) -> str:
-        """Name of the encoder."""
-        return self.encoder.name
-
-    @property
-    def rate(self) -> float:
-        """Frames per second."""
-        return self.encoder.rate
-
-    @property
-    def n_units(self) -> int:
-        """Number of different units."""
-        return self.encoder.n_units
-
-    @property
-    def digest(self) -> str:
-        """The encoder's own."""
-        return self.encoder.digest
 
     def streams(self, waveform: Waveform) -> dict[str, UnitStream]:
         """All unit streams of the encoder by name, from the cache where they are there."""

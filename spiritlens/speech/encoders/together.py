@@ -16,8 +16,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spiritlens.environment import without_onednn
+
 MOST_FRAMES = 2048
 """Frames of a batch, filling included: 80 s of speech; a longer recording is alone."""
+FEWEST_OF_A_GROUP = 16
+"""Channels of a group of convolutions in bfloat16: with fewer, oneDNN (of torch 2.13) gives wrong numbers on processors
+with AMX. Checkpoints in use have 48 or 64."""
 
 
 def first_layers(encoder: Any, layer: int, layer_norm_first: bool) -> Any:
@@ -27,7 +32,22 @@ def first_layers(encoder: Any, layer: int, layer_norm_first: bool) -> Any:
     cut.layers = encoder.layers[:layer]
     if layer_norm_first:
         cut.layer_norm = nn.Identity()  # it stands after the last layer, and would norm what is read
+    positions = encoder.pos_conv_embed.conv
+    if positions.weight.dtype == torch.bfloat16 and positions.in_channels // positions.groups < FEWEST_OF_A_GROUP:
+        cut.pos_conv_embed = _WithoutOneDNN(encoder.pos_conv_embed)
     return cut
+
+
+class _WithoutOneDNN(nn.Module):
+    """A module that runs without oneDNN."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, states: Tensor) -> Any:
+        with without_onednn():
+            return self.inner(states)
 
 
 def each_hidden(encoder: Any, features: Sequence[Float[Tensor, "frame d_model"]]) -> list[Tensor]:

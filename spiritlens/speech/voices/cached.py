@@ -17,28 +17,18 @@ from spiritlens.files.atomic import write_cached
 from spiritlens.files.cache import cache_folder
 from spiritlens.speech.audio.waveform import AudioError, Waveform, read_waveform
 from spiritlens.speech.engines.phones import Phone
-from spiritlens.speech.engines.utterance import Utterance, Voice
+from spiritlens.speech.engines.utterance import Utterance
+from spiritlens.speech.voices.over import OverVoice
 from spiritlens.speech.words import WordInterval
 
 FORMAT = "spiritlens.spoken/3"
 
 
 @dataclass(frozen=True)
-class CachedVoice:
+class CachedVoice(OverVoice):
     """A voice that looks into the cache before it speaks; it returns what the voice itself would."""
 
-    voice: Voice
     folder: Path = field(default_factory=lambda: cache_folder("spoken"))
-
-    @property
-    def name(self) -> str:
-        """Full name of the voice."""
-        return self.voice.name
-
-    @property
-    def engine(self) -> str:
-        """Engine and version of the voice."""
-        return self.voice.engine
 
     def speak(self, text: str) -> Utterance:
         """Speak `text`, or read it from the cache."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import HubertConfig, HubertModel
 
 from spiritlens.speech.audio.waveform import AudioError, Waveform
 from spiritlens.speech.encoders import together
@@ -15,6 +16,7 @@ from spiritlens.speech.encoders.hubert import HubertUnits
 from spiritlens.speech.encoders.loading import load_encoder
 from spiritlens.speech.encoders.protocol import encode_each
 from spiritlens.speech.encoders.quantizers import KMeansQuantizer
+from spiritlens.speech.encoders.together import each_hidden, first_layers
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fairseq_layout import LAYERS, WIDTH, Layout
@@ -92,3 +94,19 @@ def test_one_that_cannot_be_encoded_is_refused_by_its_name(data, recording):
     silence = Waveform(np.zeros(16000, np.float32), source="nothing.wav")
     with pytest.raises(AudioError, match=r"nothing\.wav holds silence only"):
         encoder.encode_each([*waveforms(recording), silence])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "groups", "wanted"), [("bfloat16", 4, False), ("bfloat16", 1, True), ("float32", 4, True)]
+)
+def test_small_groups_in_bfloat16_run_without_onednn(dtype, groups, wanted):
+    """Its AMX kernels give wrong numbers for groups of fewer than 16 channels."""
+    kind = getattr(torch, dtype)
+    settings = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 24, "num_hidden_layers": 1}
+    config = HubertConfig(**settings, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=groups)
+    encoder = HubertModel(config).encoder.to(kind).eval()
+    seen = []
+    encoder.pos_conv_embed.conv.register_forward_hook(lambda *_: seen.append(torch.backends.mkldnn.enabled))
+    with torch.inference_mode():
+        each_hidden(first_layers(encoder, 1, False), [torch.ones(9, 24, dtype=kind)])
+    assert seen == [wanted and torch.backends.mkldnn.enabled]
