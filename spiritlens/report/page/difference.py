@@ -16,7 +16,8 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.comparison.compared import Compared
-from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
+from spiritlens.comparison.paired_effects import PairedEffects
+from spiritlens.comparison.pairing import Pairs
 from spiritlens.comparison.shares import fact_shares
 from spiritlens.effects.averages import obstacle
 from spiritlens.effects.intervals import cluster_interval
@@ -30,9 +31,10 @@ KINDS = ("T2T", "S2T")
 
 
 def packed_difference(
-    effects: xr.Dataset, comparison: Compared | None, facts: Facts, packing: Packing
+    given: PairedEffects, comparison: Compared | None, facts: Facts, packing: Packing
 ) -> Described | None:
     """Both modalities and their difference for every metric; None where there is nothing to pair."""
+    effects = given.effects
     kinds = KINDS if comparison is None else comparison.kinds
     if "head" in effects.dims or obstacle(effects, facts):
         return None
@@ -42,9 +44,8 @@ def packed_difference(
     pairs: Pairs | None = None
     status: Any = None
     for name in effects["metric"].values.tolist():
-        maps = prompt_maps(effects, name, "read-out")
         try:
-            pairs = paired(maps, maps, kinds, facts)
+            pairs = given.pairs(name, kinds, facts)
         except ValueError:
             return None
         places = paired_places(effects, kinds, facts, len(pairs.subjects))

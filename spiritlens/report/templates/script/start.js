@@ -23,7 +23,11 @@ async function start() {
   followLinks();
   followFindings();
   offerCopies();
-  if (!header.facts) { document.documentElement.dataset.ready = "yes"; return; } // a page of figures alone
+  if (!header.facts) { // a page of figures alone
+    goTo(chosen.view);
+    document.documentElement.dataset.ready = "yes";
+    return;
+  }
   await open("texts", "facts");
   readFacts();
   readMaps();
@@ -52,7 +56,6 @@ async function start() {
   startLayers();
   whenSeen("layers", drawLayers);
   follow(["view", "component", "metric", "quantity", "word", "layer", "head", "fact", "voice", "phrasing"], redraw("layers", drawLayers));
-  follow(["view"], () => goTo(chosen.view));
   goTo(chosen.view);
   whenPrinted(Boolean(compared));
   const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); redraw("layers", drawLayers)(); };
