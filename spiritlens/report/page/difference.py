@@ -98,7 +98,7 @@ def paired_names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, coun
 def _metric(pairs: Pairs, status: Any, packing: Packing, *, packs_facts: bool) -> Described:
     """Means and intervals of both modalities and of the difference, in effect and in share, and each fact's own."""
     found: Described = {}
-    for quantity, both in (("effect", pairs.values), ("share", _shares(pairs))):
+    for quantity, both in (("effect", pairs.values), ("share", paired_shares(pairs))):
         arrays = {"first": both[0], "second": both[1], "difference": both[1] - both[0]}
         found[quantity] = {name: _summary(array, status, pairs, packing) for name, array in arrays.items()}
     own = [one for side in pairs.values for one in side] if packs_facts else []
@@ -118,8 +118,9 @@ def _metric(pairs: Pairs, status: Any, packing: Packing, *, packs_facts: bool) -
     }
 
 
-def _shares(pairs: Pairs) -> Any:
-    small = (pairs.totals < pairs.smallest).any(axis=0)  # a share of nothing is noise, in either modality
+def paired_shares(pairs: Pairs) -> Any:
+    """Values in shares of the fact's total effect; NaN where that is small in either modality: it would be noise."""
+    small = (pairs.totals < pairs.smallest).any(axis=0)
     shares = np.stack([fact_shares(one, t, pairs.smallest) for one, t in zip(pairs.values, pairs.totals, strict=True)])
     shares[:, small] = np.nan
     return shares

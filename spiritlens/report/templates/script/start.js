@@ -67,7 +67,7 @@ async function start() {
 /** On paper every part is drawn; what that needs is unpacked soon after the first view, as printing does not wait. */
 function whenPrinted(compared) {
   setTimeout(() => {
-    open("maps", "tokens", "heads", "edges", "difference", ...(compared ? ["pairs"] : []));
+    open("maps", "tokens", "heads", "head pairs", "edges", "difference", ...(compared ? ["pairs"] : []));
   }, PRINTABLE_AFTER);
   const draw = () => [drawFirst, drawFact, drawLayers, ...(compared ? [drawDifference] : [])].forEach((one) => one());
   window.addEventListener("beforeprint", draw);
