@@ -9,7 +9,8 @@ import xarray as xr
 
 from spiritlens.comparison.compared import Compared
 from spiritlens.comparison.estimates import mean_estimate
-from spiritlens.comparison.pairing import Last, Pairs, paired, prompt_maps
+from spiritlens.comparison.paired_effects import PairedEffects
+from spiritlens.comparison.pairing import Last, Pairs
 from spiritlens.comparison.references import clusters_of
 from spiritlens.comparison.shares import share_differences
 from spiritlens.effects.bootstrap import weighted_means
@@ -19,15 +20,14 @@ SAME = 1e-5
 """Numbers that differ by less, in parts of the total effect, are the same: effects may have been kept in 32 bits."""
 
 
-def other_effects(comparison: Compared, effects: xr.Dataset) -> str:
+def other_effects(comparison: Compared, given: PairedEffects) -> str:
     """Why these are not the effects that were compared, as the end of a sentence; "" where they are."""
-    why = _other_settings(comparison, effects)
+    why = _other_settings(comparison, given.effects)
     if why:
         return why
     last: Last = "read-out" if READOUT in comparison.cells["role"].values.tolist() else "by role"
-    maps = prompt_maps(effects, comparison.metric, last)
     try:
-        pairs = paired(maps, maps, comparison.kinds)
+        pairs = given.pairs(comparison.metric, comparison.kinds, last=last)
     except ValueError:
         return "no fact is known in both modalities here"
     counts = len(pairs.subjects), len(set(pairs.subjects.tolist()))
@@ -39,9 +39,9 @@ def other_effects(comparison: Compared, effects: xr.Dataset) -> str:
     return _other_axes(comparison, pairs) or _other_numbers(comparison, pairs)
 
 
-def check_compared(comparison: Compared, effects: xr.Dataset) -> None:
+def check_compared(comparison: Compared, given: PairedEffects) -> None:
     """ValueError unless the comparison is of these effects."""
-    why = other_effects(comparison, effects)
+    why = other_effects(comparison, given)
     if why:
         raise ValueError(f"the comparison is of other effects ({why}): pass sl.compare(effects) of these effects")
 

@@ -49,10 +49,7 @@ def told(comparison: Compared) -> tuple[Said, ...]:
         _of_maps(comparison),
         _of_cells(comparison),
         _places(comparison),
-        *(
-            about(sentence, Spot("parts"))
-            for sentence in served_sentences(comparison.served, comparison.rules.margins.share)
-        ),
+        *served_sentences(comparison.served, comparison.rules.margins.share),
         *second_metric(comparison),
         about(_together(comparison), Spot("map", metric=comparison.metric)),
         *(about(sentence, TOTALS) for sentence in (*heard(comparison), *limits(comparison))),
@@ -241,10 +238,10 @@ def _places(comparison: Compared) -> Said:
 
 
 def _crossings(comparison: Compared, one: ComponentComparison) -> Stretch:
-    """Each modality's layer of its own, what else is told of both."""
+    """Each modality's layer of its own, what else is told of both; roles before the read-out are cells of the map."""
     own = {"component": one.component, "metric": comparison.metric}
     numbers = tuple(
-        (repr(taken.layer), Spot("crossing", kind=kind, **own))
+        (repr(taken.layer), Spot("crossing" if taken.role == READOUT else "map", kind=kind, **own))
         for taken, kind in zip(one.taken_over, comparison.kinds, strict=True)
         if taken.role
     )

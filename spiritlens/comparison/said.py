@@ -8,9 +8,23 @@ are listed as they are written, in their order.
 from dataclasses import dataclass
 from typing import Literal
 
-What = Literal["total effects", "facts", "map", "cells", "cell", "crossing", "centre", "peak", "parts"]
+What = Literal[
+    "total effects",
+    "facts",
+    "map",
+    "cells",
+    "cell",
+    "crossing",
+    "centre",
+    "peak",
+    "parts",
+    "kept",
+    "beyond random",
+    "below own",
+]
 """total effects: of each fact; facts: those that were compared; map, cells: of a component, all that were compared or
-all that differ; cell: one; crossing, centre, peak: of the curves of a component; parts: of an interchange."""
+all that differ; cell: one; crossing, centre, peak: of the curves of a component. Of an interchange into the modality
+`kind`: parts: how many were kept; kept: of the recall; beyond random, below own: more and less than other parts."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +61,11 @@ def about(text: str, spot: Spot) -> Said:
     return Said(text, (Stretch(0, spot),))
 
 
-def joined(start: str, clauses: list[tuple[str, Stretch]], end: str = ".") -> Said:
-    """Clauses in one sentence, "; " between them; their stretches begin where they do."""
+def joined(start: str, clauses: list[tuple[str, Stretch]], end: str = ".", between: str = "; ") -> Said:
+    """Clauses in one sentence; their stretches begin where they do."""
     text, stretches = start, []
     for place, (words, stretch) in enumerate(clauses):
-        text += "; " if place else ""
+        text += between if place else ""
         stretches.append(Stretch(len(text), stretch.spot, stretch.numbers))
         text += words
     text = f"{text[0].upper()}{text[1:]}{end}"

@@ -24,11 +24,16 @@ import xarray as xr
 from spiritlens.comparison.conditions import KIND_WORDS
 from spiritlens.comparison.estimates import Estimate
 from spiritlens.comparison.rules import Rules
+from spiritlens.comparison.said import Said, Spot, Stretch, What, about, joined
 from spiritlens.effects.faithfulness import faithfulness_areas
 from spiritlens.effects.intervals import SAME
 
 Serve = Literal["the same serve", "others are needed", "not shown"]
 """What is said of the parts of one modality in the other."""
+
+
+SERVED: tuple[What, ...] = ("parts", "kept", "beyond random", "below own")
+"""What is told of each direction."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +88,25 @@ def _estimate(row: dict[str, float], name: str) -> Estimate:
     return Estimate(*(float(row[f"{name}{end}"]) for end in ("", " low", " high")))
 
 
-def served_sentences(found: tuple[ServedParts, ...], margin: float) -> Iterator[str]:
+def served_sentences(found: tuple[ServedParts, ...], margin: float) -> Iterator[Said]:
     """A sentence for each direction."""
     for one in found:
         where, origin = KIND_WORDS[one.kept], KIND_WORDS[one.found]
+        spots = {what: Stretch(0, Spot(what, kind=one.kept)) for what in SERVED}
         if one.why:
-            yield f"Whether the {one.parts} that rank first {origin} serve {where} was not tested: {one.why}."
+            why = f"Whether the {one.parts} that rank first {origin} serve {where} was not tested: {one.why}."
+            yield about(why, spots["parts"].spot)
             continue
-        start = (
-            f"Kept {where}, the first {one.enough} of {one.n_parts} {one.parts} as ranked {origin} on other facts keep "
-            f"{one.f} of the recall, {one.beyond_random} more than random ones and {one.less} less than those ranked "
-            f"{where} itself"
-        )
-        yield {
-            "the same serve": f"{start}: they serve as well, within {margin:.2g}.",
-            "others are needed": f"{start}: recall {where} needs others.",
-            "not shown": f"{start}: that they serve as well, or do not, is not shown.",
+        end = {
+            "the same serve": f": they serve as well, within {margin:.2g}.",
+            "others are needed": f": recall {where} needs others.",
+            "not shown": ": that they serve as well, or do not, is not shown.",
         }[one.serve]
+        first = f"Kept {where}, the first {one.enough} of {one.n_parts} {one.parts} as ranked {origin} on other facts"
+        clauses = [
+            (first, spots["parts"]),
+            (f" keep {one.f} of the recall,", spots["kept"]),
+            (f" {one.beyond_random} more than random ones", spots["beyond random"]),
+            (f" and {one.less} less than those ranked {where} itself", spots["below own"]),
+        ]
+        yield joined("", clauses, end, between="")

@@ -10,6 +10,7 @@ from effects_synthetic import role_effects, token_effects
 
 from spiritlens.comparison.belonging import check_compared, other_effects
 from spiritlens.comparison.compare import compare
+from spiritlens.comparison.paired_effects import PairedEffects
 from spiritlens.comparison.result import Comparison
 
 
@@ -24,14 +25,16 @@ def comparison(effects: xr.Dataset) -> Comparison:
 
 
 def test_the_same_effects_belong(effects: xr.Dataset, comparison: Comparison) -> None:
-    assert other_effects(comparison, effects) == ""
+    assert other_effects(comparison, PairedEffects(effects)) == ""
     rounded = effects.assign(restored=effects["restored"].astype(np.float32))
-    assert other_effects(comparison, rounded) == ""
-    check_compared(compare(effects, last="by role", metric="logit", resamples=20, permutations=20), effects)
+    assert other_effects(comparison, PairedEffects(rounded)) == ""
+    check_compared(
+        compare(effects, last="by role", metric="logit", resamples=20, permutations=20), PairedEffects(effects)
+    )
     turned = compare(effects, kinds=("S2T", "T2T"), resamples=20, permutations=20)
-    assert other_effects(turned, effects) == ""
+    assert other_effects(turned, PairedEffects(effects)) == ""
     tokens = token_effects()
-    assert other_effects(compare(tokens, resamples=20, permutations=20), tokens) == ""
+    assert other_effects(compare(tokens, resamples=20, permutations=20), PairedEffects(tokens)) == ""
 
 
 OTHERS: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
@@ -55,11 +58,11 @@ OTHERS: dict[str, tuple[Callable[[xr.Dataset], xr.Dataset], str]] = {
 def test_other_effects_are_told_in_a_sentence(name: str, effects: xr.Dataset, comparison: Comparison) -> None:
     change, why = OTHERS[name]
     other = change(effects)
-    assert why in other_effects(comparison, other)
+    assert why in other_effects(comparison, PairedEffects(other))
     with pytest.raises(ValueError, match=r"the comparison is of other effects \(.*\): pass sl\.compare\(effects\)"):
-        check_compared(comparison, other)
+        check_compared(comparison, PairedEffects(other))
 
 
 def test_a_changed_total_does_not_belong(effects: xr.Dataset, comparison: Comparison) -> None:
     changed = replace(comparison, total=(comparison.total[0], replace(comparison.total[1], value=0.5)))
-    assert other_effects(changed, effects) == "its total effects are others"
+    assert other_effects(changed, PairedEffects(effects)) == "its total effects are others"

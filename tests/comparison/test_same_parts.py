@@ -21,7 +21,8 @@ def test_by_hand() -> None:
     assert into_writing.less.value == pytest.approx(0.5, abs=0.03)
     assert into_writing.beyond_random.value == pytest.approx(0.25, abs=0.03)
     assert into_writing.serve == "others are needed"
-    (sentence,) = served_sentences((into_writing,), 0.05)
+    (said,) = served_sentences((into_writing,), 0.05)
+    sentence = said.text
     assert "Kept in writing, the first 1 of 4 heads as ranked in speech on other facts keep 0.5" in sentence
     assert sentence.endswith("recall in writing needs others.")
 
@@ -34,7 +35,7 @@ def test_shared_heads_are_told_the_same(monkeypatch: pytest.MonkeyPatch, alike: 
         interchanged["kept"].loc[{"ranking": "S2T"}] = interchanged["kept"].sel(ranking="T2T")
     found = served_parts(interchanged, KINDS, Rules())
     assert [one.serve for one in found] == ["the same serve"] * 2
-    assert all("they serve as well, within 0.05" in one for one in served_sentences(found, 0.05))
+    assert all("they serve as well, within 0.05" in one.text for one in served_sentences(found, 0.05))
 
 
 def test_noise_leaves_it_open_and_no_recall_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +44,7 @@ def test_noise_leaves_it_open_and_no_recall_is_told(monkeypatch: pytest.MonkeyPa
     assert {one.serve for one in loud} == {"not shown"}
     monkeypatch.undo()
     none = served_parts(made_interchange(totals=(1e-8,) * 8, floor=1e-2), KINDS, Rules())
-    assert all("was not tested: no recall to keep" in one for one in served_sentences(none, 0.05))
+    assert all("was not tested: no recall to keep" in one.text for one in served_sentences(none, 0.05))
     with pytest.raises(ValueError, match="other modalities"):
         served_parts(made_interchange(), ("T2T", "mixed"), Rules())
 

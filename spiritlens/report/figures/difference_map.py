@@ -21,7 +21,8 @@ from plotly.subplots import make_subplots
 from spiritlens.arguments import check_choice, shown, told_keywords
 from spiritlens.comparison.belonging import check_compared
 from spiritlens.comparison.compared import Compared
-from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
+from spiritlens.comparison.paired_effects import PairedEffects
+from spiritlens.comparison.pairing import Pairs
 from spiritlens.comparison.shares import fact_shares
 from spiritlens.effects.clusters import Array
 from spiritlens.effects.given import given_traces
@@ -73,16 +74,29 @@ def difference_map(
     Returns a plotly figure. Raises ValueError for effects of one modality, without a fact that is known in both, or
     with heads, and for a comparison of another metric or of other effects.
     """
-    effects = without_heads(given_traces(effects))
     check_choice("quantity", quantity, Quantity)
     check_choice("arrangement", arrangement, Arrangement)
-    metric = _metric(effects, comparison, metric)
-    kinds = KINDS if comparison is None else comparison.kinds
-    maps = prompt_maps(effects, metric, "read-out")
-    _check_kinds(effects, kinds)
+    given = PairedEffects(without_heads(given_traces(effects)))
+    metric = _metric(given.effects, comparison, metric)
     if comparison is not None:
-        check_compared(comparison, effects)
-    pairs = paired(maps, maps, kinds, facts)
+        _check_kinds(given.effects, comparison.kinds)
+        check_compared(comparison, given)
+    return difference_of(given, comparison, component, metric, quantity, facts, arrangement)
+
+
+def difference_of(
+    given: PairedEffects,
+    comparison: Compared | None,
+    component: str | None,
+    metric: str,
+    quantity: Quantity,
+    facts: Facts,
+    arrangement: Arrangement,
+) -> go.Figure:
+    """The figure of effects that were checked, and to which the comparison belongs."""
+    effects, kinds = given.effects, KINDS if comparison is None else comparison.kinds
+    _check_kinds(effects, kinds)
+    pairs = given.pairs(metric, kinds, facts)
     components = chosen_components(effects, component)
     status = paired_status(effects, pairs, facts)
     drawn = [_panels(pairs, pairs.components.index(name), quantity, status, comparison) for name in components]

@@ -20,17 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
-from spiritlens.comparison.belonging import other_effects
-from spiritlens.comparison.result import Comparison
-from spiritlens.effects.schema import site_axis
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.averages import packed_averages
 from spiritlens.report.page.deeper import packed_deeper
 from spiritlens.report.page.difference import KINDS, packed_difference
 from spiritlens.report.page.document import Contents, Section
 from spiritlens.report.page.facts_table import facts_table
+from spiritlens.report.page.leading import Leading
 from spiritlens.report.page.maps import packed_maps
 from spiritlens.report.page.packing import Packing
 from spiritlens.report.page.sounds import Sounds, packed_sounds
@@ -52,31 +48,28 @@ NO_DEEPER = Deeper({}, ())
 
 
 def contents_of(
-    datasets: Mapping[str, xr.Dataset],
+    leading: Leading,
     prompts: Sequence[Prompt],
-    comparison: Comparison | None,
     facts: Facts,
     sounds: Sounds,
     folder: Path,
     deeper: Deeper = NO_DEEPER,
 ) -> Contents:
-    """Everything packed; `folder` is that of the page."""
+    """Everything packed of the effects of the page, with what leads it; `folder` is that of the page."""
     packing = Packing()
-    ordered = sorted(datasets, key=lambda name: site_axis(datasets[name]) != "role")  # by role first, else as given
-    table = facts_table({name: datasets[name] for name in ordered}, prompts)
-    first = datasets[ordered[0]]
-    if comparison is not None and other_effects(comparison, first):
-        comparison = None  # it is of another dataset of the page
+    datasets = {name: one.effects for name, one in leading.paired.items()}
+    first, comparison = next(iter(datasets)), leading.drawn
+    table = facts_table(datasets, prompts)
     kinds = KINDS if comparison is None else comparison.kinds
     header: dict[str, Any] = {
         "format": FORMAT,
         **table.pack(packing),
-        "maps": {name: packed_maps(datasets[name], table.rows[name], packing) for name in ordered},
+        "maps": {name: packed_maps(one, table.rows[name], packing) for name, one in datasets.items()},
         "averages": {
-            name: packed_averages(datasets[name], facts, packing, comparison if name == ordered[0] else None)
-            for name in ordered
+            name: packed_averages(one, facts, packing, comparison if name == first else None)
+            for name, one in datasets.items()
         },
-        "difference": packed_difference(first, comparison, facts, packing),
+        "difference": packed_difference(leading.paired[first], comparison, facts, packing),
         "deeper": packed_deeper(deeper.results, datasets, deeper.sections, kinds, facts, packing),
         "spoken": packed_spoken(table, datasets, packing),
     }

@@ -18,7 +18,6 @@ import xarray as xr
 
 from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.arguments import shown as shown_value
-from spiritlens.comparison.belonging import other_effects
 from spiritlens.comparison.result import Comparison
 from spiritlens.effects.averages import average, average_total, obstacle
 from spiritlens.effects.metric_words import words_of
@@ -39,7 +38,8 @@ from spiritlens.report.methods.sentences import (
 )
 from spiritlens.report.page.contents import Deeper, contents_of
 from spiritlens.report.page.document import Contents, Plot, Section, Table, Texts, write_page
-from spiritlens.report.page.findings import MAIN_VIEWS, headline, linked
+from spiritlens.report.page.findings import MAIN_VIEWS, Shown, headline, linked
+from spiritlens.report.page.leading import leading
 from spiritlens.report.page.sections.commands import deeper as not_run
 from spiritlens.report.page.sections.effects import done_text
 from spiritlens.report.page.sections.given import Among
@@ -91,31 +91,31 @@ def dashboard(
     check_choice("sounds", sounds, Sounds)
     _check_values(texts, comparison)
     traced = {name: one for name, one in results.items() if _schema(one) == SCHEMA}
-    comparison = _comparison(comparison, results, list(traced.values()))
+    lead = leading(comparison, results, traced)
     main = _main(traced)
     others = {name: one for name, one in results.items() if name not in main}
-    first = _first(main, "role") if main else None
+    first = lead.paired[_first(main, "role")] if main else None
     theirs = sections_of(others, Among(facts, first))
+    tables, added = lead.tables()
     sections = [
         *(_sections(main, accuracy, facts) if main else []),
         *theirs,
+        *added,
         *_more(figures),
         *_not_run(results, traced, facts),
     ]
     deeper = Deeper(results, theirs)
-    contents = contents_of(traced, prompts, comparison, facts, sounds, path.parent, deeper) if traced else Contents()
+    contents = contents_of(lead, prompts, facts, sounds, path.parent, deeper) if traced else Contents()
+    views = MAIN_VIEWS[: 2 + bool(contents.header["difference"])] if traced else ()
     measured = {name: one for name, one in results.items() if isinstance(one, xr.Dataset)}
     return write_page(
         path,
         title=texts.title,
         lead=_lead(measured),
         findings=linked(
-            texts.findings or (comparison.findings if comparison is not None else ()),
-            comparison,
-            [
-                *(MAIN_VIEWS[: 2 + bool(contents.header["difference"])] if traced else []),
-                *(one.key for one in sections),
-            ],
+            texts.findings or (lead.comparison.findings if lead.comparison is not None else ()),
+            lead.comparison,
+            Shown([*views, *(one.key for one in sections)], views if lead.drawn is not None else (), tables),
         ),
         sections=sections,
         methods=[*texts.notes, *_methods(results, traced, facts)],
@@ -125,27 +125,12 @@ def dashboard(
     )
 
 
-def _comparison(given: Comparison | None, results: Mapping[str, Any], traced: list[xr.Dataset]) -> Comparison | None:
-    """The comparison whose findings lead the page: the one that was given, which must be of effects on the page, else
-    the first among the results that is."""
-    found = [one for one in results.values() if isinstance(one, Comparison)] if given is None else [given]
-    for one in found:
-        reasons = [other_effects(one, effects) for effects in traced]
-        if not all(reasons) or not traced:
-            return one
-        if given is not None:
-            raise ValueError(
-                f"comparison= is not of the effects on this page ({reasons[0]}): pass what sl.compare returns for them"
-            )
-    return None
-
-
 def _main(traced: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     """The datasets of whole layers that were made as the first one by role was; others have sections of their own."""
     wholes = {name: one for name, one in traced.items() if "head" not in one.dims}
     if not wholes:
         return {}
-    done = done_words(_first(wholes, "role"))
+    done = done_words(wholes[_first(wholes, "role")])
     return {name: one for name, one in wholes.items() if done_words(one) == done}
 
 
@@ -227,9 +212,9 @@ def _method(dataset: xr.Dataset) -> str:
     return str(dataset.attrs.get("method") or KINDS[str(dataset.attrs["schema"])].words)
 
 
-def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> xr.Dataset:
-    """The first dataset with this site axis, or simply the first."""
-    return next((one for one in datasets.values() if site_axis(one) == axis), next(iter(datasets.values())))
+def _first(datasets: Mapping[str, xr.Dataset], axis: str) -> str:
+    """The name of the first dataset with this site axis, or simply of the first."""
+    return next((name for name, one in datasets.items() if site_axis(one) == axis), next(iter(datasets)))
 
 
 Averages = Mapping[str, xr.Dataset]
@@ -237,7 +222,7 @@ Averages = Mapping[str, xr.Dataset]
 
 
 def _sections(datasets: Mapping[str, xr.Dataset], accuracy: Accuracy | None, facts: Facts) -> list[Section]:
-    first = _first(datasets, "role")
+    first = datasets[_first(datasets, "role")]
     known = _accuracy_section(first, accuracy)
     missing = obstacle(first, facts)
     if missing:

@@ -16,7 +16,8 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.comparison.compared import Compared
-from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
+from spiritlens.comparison.paired_effects import PairedEffects
+from spiritlens.comparison.pairing import Pairs
 from spiritlens.comparison.shares import fact_shares
 from spiritlens.effects.averages import obstacle
 from spiritlens.effects.intervals import cluster_interval
@@ -30,9 +31,10 @@ KINDS = ("T2T", "S2T")
 
 
 def packed_difference(
-    effects: xr.Dataset, comparison: Compared | None, facts: Facts, packing: Packing
+    given: PairedEffects, comparison: Compared | None, facts: Facts, packing: Packing
 ) -> Described | None:
     """Both modalities and their difference for every metric; None where there is nothing to pair."""
+    effects = given.effects
     kinds = KINDS if comparison is None else comparison.kinds
     if "head" in effects.dims or obstacle(effects, facts):
         return None
@@ -42,9 +44,8 @@ def packed_difference(
     pairs: Pairs | None = None
     status: Any = None
     for name in effects["metric"].values.tolist():
-        maps = prompt_maps(effects, name, "read-out")
         try:
-            pairs = paired(maps, maps, kinds, facts)
+            pairs = given.pairs(name, kinds, facts)
         except ValueError:
             return None
         places = paired_places(effects, kinds, facts, len(pairs.subjects))
@@ -97,7 +98,7 @@ def paired_names(effects: xr.Dataset, kinds: tuple[str, str], facts: Facts, coun
 def _metric(pairs: Pairs, status: Any, packing: Packing, *, packs_facts: bool) -> Described:
     """Means and intervals of both modalities and of the difference, in effect and in share, and each fact's own."""
     found: Described = {}
-    for quantity, both in (("effect", pairs.values), ("share", _shares(pairs))):
+    for quantity, both in (("effect", pairs.values), ("share", paired_shares(pairs))):
         arrays = {"first": both[0], "second": both[1], "difference": both[1] - both[0]}
         found[quantity] = {name: _summary(array, status, pairs, packing) for name, array in arrays.items()}
     own = [one for side in pairs.values for one in side] if packs_facts else []
@@ -117,8 +118,9 @@ def _metric(pairs: Pairs, status: Any, packing: Packing, *, packs_facts: bool) -
     }
 
 
-def _shares(pairs: Pairs) -> Any:
-    small = (pairs.totals < pairs.smallest).any(axis=0)  # a share of nothing is noise, in either modality
+def paired_shares(pairs: Pairs) -> Any:
+    """Values in shares of the fact's total effect; NaN where that is small in either modality: it would be noise."""
+    small = (pairs.totals < pairs.smallest).any(axis=0)
     shares = np.stack([fact_shares(one, t, pairs.smallest) for one, t in zip(pairs.values, pairs.totals, strict=True)])
     shares[:, small] = np.nan
     return shares

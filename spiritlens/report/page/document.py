@@ -94,6 +94,8 @@ class Table:
     frame: pd.DataFrame
     note: str = ""
     folded: bool = False
+    marks: Sequence[str] = ()
+    """What each row shows (`spiritlens.report.page.row_marks`); none: no finding speaks of it."""
 
     @property
     def columns(self) -> list[str]:
@@ -104,6 +106,11 @@ class Table:
     def rows(self) -> list[list[str]]:
         """Cells as texts, row by row."""
         return [[str(value) for value in row] for row in self.frame.itertuples(index=False)]
+
+    @property
+    def marked_rows(self) -> list[tuple[str, list[str]]]:
+        """Rows with their marks."""
+        return list(zip(self.marks or [""] * len(self.frame), self.rows, strict=True))
 
 
 @dataclass(frozen=True)

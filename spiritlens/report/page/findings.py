@@ -7,7 +7,8 @@ of, the comparison says itself (`spiritlens.comparison.said`); a sentence of oth
 A *goal* is a part of the page's state: which ``view``, and by ``mark`` what is outlined there: ``crossings``,
 ``curves`` (the subject's) or ``peaks`` of the first picture; ``compared`` or ``different`` cells, or ``cell``, that of
 word and layer; ``totals``, the rows of total effects; ``paired``, the facts that were compared. With a ``kind`` only
-that modality's. A goal whose view the page lacks is that of the comparison's own section, or of what was run.
+that modality's. What no view shows stands in tables of a section, whose rows are marked
+(`spiritlens.report.page.row_marks`).
 """
 
 import re
@@ -20,6 +21,7 @@ from spiritlens.comparison.conditions import KIND_WORDS
 from spiritlens.comparison.findings import told
 from spiritlens.comparison.said import Said, Spot, What
 from spiritlens.report.numerals import several
+from spiritlens.report.page.row_marks import row_mark
 
 NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*(?:e[-−]?\d+)?(?: %)?(?: \[[^\]]*\])?")
 """A number, with its unit and its interval where it has them."""
@@ -37,14 +39,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Topic:
-    """A sentence that holds one of the `words` speaks of what `goal` shows."""
+    """A sentence that holds one of the `words` speaks of what the first of `goals` shows that the page has."""
 
     words: tuple[str, ...]
-    goal: Goal
+    goals: tuple[Goal, ...]
 
 
-WHOLE: Goal = {"head": "", "by": "", "kind": "", "set": ""}
-"""What every goal has unless it says otherwise: whole layers, both modalities."""
+WHOLE: Goal = {"head": "", "by": "", "kind": "", "set": "", "plain": ""}
+"""What every goal has unless it says otherwise: whole layers, both modalities, prompts as they were compared."""
 TOTALS: Goal = {**WHOLE, "view": "difference", "word": "total effect", "quantity": "effect", "mark": "totals"}
 FACTS: Goal = {**WHOLE, "view": "facts", "sort": "differs most", "mark": "paired"}
 MAP: Goal = {**WHOLE, "view": "difference", "mark": "compared", "quantity": "effect"}
@@ -58,25 +60,35 @@ GOALS: Mapping[What, Goal] = {
     "crossing": {**FIRST, "mark": "crossings"},
     "centre": {**FIRST, "mark": "curves"},
     "peak": {**FIRST, "mark": "peaks"},
-    "parts": {"view": "interchange"},
 }
 TOPICS = (
-    Topic(("cells",), GOALS["map"]),
-    Topic(("total effect", "takes away", "dose"), TOTALS),
-    Topic(("facts",), FACTS),
+    Topic(("the marker by itself",), ({**FIRST, "plain": "yes", "kind": "T2T", "mark": "curves"},)),
+    Topic(("cells",), (MAP,)),
+    Topic(("total effect", "takes away", "dose"), (TOTALS, {"view": "curves"})),
+    Topic(("facts",), (FACTS,)),
 )
 OTHERWISE: Goal = {"view": "methods"}
 """Numbers of what was run: samples, levels, conditions."""
 MAIN_VIEWS = ("first", "facts", "difference")
 
 
-def linked(
-    sentences: Sequence[str], comparison: Compared | None = None, views: Sequence[str] = MAIN_VIEWS
-) -> list[list[Part]]:
-    """The sentences in parts; those with a number have a goal among the `views` of the page."""
+@dataclass(frozen=True)
+class Shown:
+    """Where a page shows what findings speak of: its `views` and, for the comparison, those `drawn` of it; `tables` is
+    the section with its tables."""
+
+    views: Sequence[str] = MAIN_VIEWS
+    drawn: Sequence[str] = MAIN_VIEWS
+    tables: str = ""
+
+
+def linked(sentences: Sequence[str], comparison: Compared | None = None, shown: Shown = Shown()) -> list[list[Part]]:
+    """The sentences in parts; those with a number have a goal on the page."""
     found = {} if comparison is None else {one.text: one for one in told(comparison)}
     return [
-        _parts(sentence, _said_goals(found[sentence]) if sentence in found else _named_goals(sentence), views)
+        _parts(
+            sentence, _said_goals(found[sentence], shown) if sentence in found else _named_goals(sentence, shown.views)
+        )
         for sentence in sentences
     ]
 
@@ -85,7 +97,7 @@ Numbered = Callable[[int, str], Goal]
 """The goal of a number at a place of its sentence; numbers are asked for in their order."""
 
 
-def _said_goals(said: Said) -> Numbered:
+def _said_goals(said: Said, shown: Shown) -> Numbered:
     left = {stretch: list(stretch.numbers) for stretch in said.stretches}
 
     def goal(at: int, number: str) -> Goal:
@@ -93,41 +105,36 @@ def _said_goals(said: Said) -> Numbered:
         for place, (text, spot) in enumerate(left[stretch]):
             if text == number:
                 del left[stretch][: place + 1]
-                return _goal_of(spot)
-        return _goal_of(stretch.spot)
+                return _goal_of(spot, shown)
+        return _goal_of(stretch.spot, shown)
 
     return goal
 
 
-def _goal_of(spot: Spot) -> Goal:
-    """Where a spot is shown."""
+def _goal_of(spot: Spot, shown: Shown) -> Goal:
+    """Where a spot is shown: in a view that is drawn of the comparison, else in its tables."""
+    goal = GOALS.get(spot.what)
+    if goal is None or goal["view"] not in shown.drawn:
+        return {"view": shown.tables, "mark": row_mark(spot)}
     own = {"component": spot.component, "word": spot.role, "layer": spot.layer, "metric": spot.metric}
-    return {**GOALS[spot.what], **{name: value for name, value in {**own, "kind": spot.kind}.items() if value}}
+    return {**goal, **{name: value for name, value in {**own, "kind": spot.kind}.items() if value}}
 
 
-def _named_goals(sentence: str) -> Numbered:
-    """What the words of a sentence name."""
-    found = next((topic.goal for topic in TOPICS if any(words in sentence for words in topic.words)), OTHERWISE)
+def _named_goals(sentence: str, views: Sequence[str]) -> Numbered:
+    """What the words of a sentence name, where the page has it."""
+    goals = next((topic.goals for topic in TOPICS if any(words in sentence for words in topic.words)), ())
+    found = next((goal for goal in goals if goal["view"] in views), OTHERWISE)
     return lambda at, number: found
 
 
-def _on_page(goal: Goal, views: Sequence[str]) -> Goal:
-    """The goal, or the section that stands for a view that the page lacks."""
-    if goal["view"] in views or goal is OTHERWISE:
-        return goal
-    wanted = (goal["view"], "comparison")
-    section = next((view for name in wanted for view in views if view.startswith(f"{name}-")), "")
-    return {"view": section} if section else OTHERWISE
-
-
-def _parts(sentence: str, goal: Numbered, views: Sequence[str]) -> list[Part]:
+def _parts(sentence: str, goal: Numbered) -> list[Part]:
     parts: list[Part] = []
     at = 0
     for found in NUMBER.finditer(sentence):
         if found.start() and (sentence[found.start() - 1].isalnum() or sentence[found.start() - 1] == "_"):
             continue  # T2T, names
         number = found.group()
-        parts += [Part(sentence[at : found.start()]), Part(number, _on_page(goal(found.start(), number), views))]
+        parts += [Part(sentence[at : found.start()]), Part(number, goal(found.start(), number))]
         at = found.end()
     return [part for part in (*parts, Part(sentence[at:])) if part.text]
 
@@ -142,7 +149,7 @@ def headline(header: Mapping[str, Any]) -> list[Part]:
         return [Part(f"{count} can be opened below{why}.")]
     crossings, component = averages["crossings"]["effect"], averages["components"][0]["name"]
     n_facts = several(int(max(row[0] for row in averages["total"]["n_facts"])), "fact")
-    goal = {**GOALS["crossing"], "component": component}
+    goal = {**GOALS["crossing"], "component": component, "metric": averages["metrics"][0]["name"]}
     layers = {kind: crossings[group][0][0] for group, kind in enumerate(averages["groups"])}
     told = {kind: layer for kind, layer in layers.items() if layer is not None}
     if not told:

@@ -2,7 +2,8 @@
 
 Facts, pairs and cells are those of `spiritlens.comparison.pairing`, head by head: facts known in both modalities, each
 with itself. No test was made of heads, so nothing is outlined. Axes of the packed numbers: ``component layer head
-row``.
+row``. What each fact has of a head is read from its map, by `places`; where a fact has several prompts in a modality it
+is packed, as in `spiritlens.report.page.difference`.
 """
 
 from typing import Any
@@ -11,15 +12,14 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.comparison.pairing import Pairs, paired, prompt_maps
-from spiritlens.comparison.shares import fact_shares
 from spiritlens.effects.averages import obstacle
 from spiritlens.effects.intervals import cluster_interval
-from spiritlens.report.page.difference import paired_names, paired_places
+from spiritlens.report.page.difference import paired_names, paired_places, paired_shares
 from spiritlens.report.page.packing import Described, Packing
 from spiritlens.terms import Facts
 
 NUMBERS = ("mean", "low", "high", "n_facts")
-BLOCK = "heads"
+BLOCK, FACTS_BLOCK = "heads", "head pairs"
 
 
 def packed_head_difference(
@@ -29,26 +29,26 @@ def packed_head_difference(
     pair."""
     if obstacle(effects, facts) or not set(kinds) <= set(effects["modality"].values.tolist()):
         return None
+    each = [effects.isel(head=head, drop=True) for head in range(effects.sizes["head"])]
     metrics = {}
     pairs: Pairs | None = None
+    places: Any = None
     for name in effects["metric"].values.tolist():
-        found: list[Described] = []
-        for head in range(effects.sizes["head"]):
-            maps = prompt_maps(effects.isel(head=head, drop=True), name, "read-out")
-            try:
-                pairs = paired(maps, maps, kinds, facts)
-            except ValueError:  # no fact in both
-                return None
-            found.append(_summaries(pairs))
-        assert pairs is not None
+        maps = [prompt_maps(one, name, "read-out") for one in each]
+        try:
+            found = [paired(one, one, kinds, facts) for one in maps]
+        except ValueError:  # no fact in both
+            return None
+        pairs = found[0]
+        places = paired_places(effects, kinds, facts, len(pairs.subjects))
         metrics[name] = {
-            **_packed(found, packing),
+            **_packed([_summaries(one) for one in found], packing),
             "totals": packing.numbers(BLOCK, pairs.totals),
             "smallest": pairs.smallest,
+            "facts": packing.segments(FACTS_BLOCK, [] if places is not None else _of_facts(found)),
         }
     if pairs is None:
         return None
-    places = paired_places(effects, kinds, facts, len(pairs.subjects))
     return {
         "facts": packing.texts(BLOCK, paired_names(effects, kinds, facts, len(pairs.subjects))),
         "places": None if places is None else packing.numbers(BLOCK, places),
@@ -65,10 +65,14 @@ def packed_head_difference(
 
 def _summaries(pairs: Pairs) -> Described:
     """Means with intervals of one head [component layer row], by quantity and side."""
-    small = (pairs.totals < pairs.smallest).any(axis=0)  # a share of nothing is noise, in either modality
-    shares = np.stack([fact_shares(one, t, pairs.smallest) for one, t in zip(pairs.values, pairs.totals, strict=True)])
-    shares[:, small] = np.nan
-    return {quantity: _sides(both, pairs) for quantity, both in (("effect", pairs.values), ("share", shares))}
+    both = {"effect": pairs.values, "share": paired_shares(pairs)}
+    return {quantity: _sides(values, pairs) for quantity, values in both.items()}
+
+
+def _of_facts(found: list[Pairs]) -> list[Any]:
+    """What each fact has [component layer head row], all facts of one modality after those of the other."""
+    values = np.stack([one.values for one in found], axis=4)
+    return [one for side in values for one in side]
 
 
 def _sides(both: Any, pairs: Pairs) -> Described:

@@ -21,6 +21,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spoken_seconds import seconds_of
 from spiritlens.report.page.contents import beside, contents_of
 from spiritlens.report.page.document import Contents
+from spiritlens.report.page.leading import leading
 from spiritlens.report.page.packing import STEPS, Unpacked
 from spiritlens.report.page.sounds import opus
 from spiritlens.report.page.spoken import outline
@@ -31,7 +32,9 @@ from spiritlens.speech.audio.waveform import Waveform
 def contents(roles: xr.Dataset, tokens: xr.Dataset, prompts: list[Prompt], tmp_path_factory: Any) -> Contents:
     comparison = compare(roles, resamples=20, permutations=100)
     folder = tmp_path_factory.mktemp("page")
-    return contents_of({"token": tokens, "role": roles}, prompts, comparison, "known", "in the page", folder)
+    return contents_of(
+        leading(comparison, {}, {"token": tokens, "role": roles}), prompts, "known", "in the page", folder
+    )
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +139,7 @@ def test_the_difference_is_that_of_the_pairs(page: Unpacked, roles: xr.Dataset) 
 
 def test_facts_of_several_prompts_are_packed_as_they_were_paired(tmp_path: Path) -> None:
     roles = role_effects(n_facts=6, phrasings=2)
-    found = contents_of({"a": roles}, [], None, "known", "in the page", tmp_path)
+    found = contents_of(leading(None, {}, {"a": roles}), [], "known", "in the page", tmp_path)
     about, page = found.header["difference"], Unpacked(found.header, dict(found.blocks))
     assert about["places"] is None
     maps = prompt_maps(roles, "probability", "read-out")
@@ -147,10 +150,10 @@ def test_facts_of_several_prompts_are_packed_as_they_were_paired(tmp_path: Path)
 
 def test_nothing_is_paired_in_one_modality(roles: xr.Dataset, tmp_path: Path) -> None:
     written = roles.isel(prompt=roles["modality"].values == "T2T")
-    found = contents_of({"a": written}, [], None, "known", "in the page", tmp_path)
+    found = contents_of(leading(None, {}, {"a": written}), [], "known", "in the page", tmp_path)
     assert found.header["difference"] is None
     unknown = roles.assign_coords(known=("prompt", np.zeros(roles.sizes["prompt"], dtype=np.int8)))
-    found = contents_of({"a": unknown}, [], None, "known", "in the page", tmp_path)
+    found = contents_of(leading(None, {}, {"a": unknown}), [], "known", "in the page", tmp_path)
     assert found.header["difference"] is None
     assert "no known fact" in found.header["averages"]["a"]["missing"]
     assert len(found.header["maps"]) == 1  # each fact can be opened all the same
@@ -184,7 +187,7 @@ def test_sound_is_kept_to_the_sample_and_lies_where_it_is_asked_for(
     assert soundfile.info(io.BytesIO(opus(other))).duration == pytest.approx(other.duration, abs=1e-3)
     ends = page.numbers(page.header["sounds"]["ends"])
     np.testing.assert_array_equal(heard(base64.b64decode(contents.sounds[ends[0] : ends[1]])), samples)
-    beside = contents_of({"token": tokens}, prompts, None, "known", "beside it", tmp_path)
+    beside = contents_of(leading(None, {}, {"token": tokens}), prompts, "known", "beside it", tmp_path)
     files = Unpacked(beside.header, dict(beside.blocks)).texts(beside.header["sounds"]["files"])
     assert beside.sounds == ""
     assert list(beside.sound_files) == files
@@ -197,7 +200,7 @@ def test_sound_is_kept_to_the_sample_and_lies_where_it_is_asked_for(
 
 def test_prompts_that_are_not_of_the_effects_are_refused(roles: xr.Dataset, prompts: list[Prompt]) -> None:
     with pytest.raises(ValueError, match=r"prompts\[0\] .* is not among the prompts of the effects"):
-        contents_of({"role": roles}, prompts, None, "known", "in the page", Path())
+        contents_of(leading(None, {}, {"role": roles}), prompts, "known", "in the page", Path())
 
 
 def test_datasets_of_the_run_folder_are_found(tmp_path: Path) -> None:

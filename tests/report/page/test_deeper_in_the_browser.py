@@ -235,3 +235,23 @@ def test_heads_alone_make_a_page(tab: Browser, heads: xr.Dataset, tmp_path: Path
     assert "the largest head of each layer" in tab.tell("document.querySelector('#layers figcaption').textContent")
     tab.draw("difference")
     assert tab.tell("document.querySelectorAll('#difference .panel').length") == 3
+
+
+def test_facts_of_several_prompts_have_their_dots(tab: Browser, heads: xr.Dataset, tmp_path: Path) -> None:
+    own = of_z(heads)
+    again = own.assign(restored=(own["restored"] + own["corrupted"]) / 2).assign_coords(
+        phrasing=("prompt", np.full(own.sizes["prompt"], "again")),
+        prompt_id=("prompt", np.array([f"{one} again" for one in own["prompt_id"].values])),
+    )
+    both = xr.concat([own, again], dim="prompt", data_vars="minimal", coords="minimal", compat="override")
+    tab.open(dashboard({"heads": both}, tmp_path), "#view=difference&word=subject&quantity=effect&layer=4&head=1")
+    tab.draw("difference")
+    tab.wait("document.querySelectorAll('#difference-dots .dot').length === 12")
+    effect = indirect(both).isel(component=0, metric=0, head=1).sel(layer=4, role="subject")
+    mean = {
+        kind: float(effect.values[(both["modality"].values == kind) & (both["fact_id"].values == "capital/3")].mean())
+        for kind in ("T2T", "S2T")
+    }
+    tab.point('#difference-dots .dot[data-of="capital/3"]')
+    told = tab.tell("document.getElementById('tip').textContent")
+    assert told.startswith(f"capital/3T2T {number_words(mean['T2T'])}, S2T {number_words(mean['S2T'])}")

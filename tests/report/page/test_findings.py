@@ -5,8 +5,10 @@ from dataclasses import replace
 from effects_synthetic import role_effects
 
 from spiritlens.comparison.compare import compare
+from spiritlens.comparison.references import References
 from spiritlens.comparison.result import Comparison
-from spiritlens.report.page.findings import MAIN_VIEWS, headline, linked
+from spiritlens.report.page.findings import Shown, headline, linked
+from tests.made_interchange import made_interchange
 
 
 def test_a_sentence_of_others_keeps_its_words_and_leads_to_what_they_name() -> None:
@@ -16,7 +18,9 @@ def test_a_sentence_of_others_keeps_its_words_and_leads_to_what_they_name() -> N
     assert [part.text for part in parts if part.goal] == ["24", "0.70", "0.71"]
     assert {(part.goal or {}).get("mark") for part in parts if part.goal} == {"totals"}
     assert [part.goal for part in linked(["Seed 3."])[0] if part.goal] == [{"view": "methods"}]
-    assert [part.goal for part in linked([sentence], views=["first"])[0] if part.goal] == [{"view": "methods"}] * 3
+    assert [part.goal for part in linked([sentence], shown=Shown(["first"]))[0] if part.goal] == [
+        {"view": "methods"}
+    ] * 3
 
 
 def test_the_first_sentence_has_the_crossings() -> None:
@@ -25,6 +29,7 @@ def test_the_first_sentence_has_the_crossings() -> None:
         "heads": [],
         "groups": ["T2T", "S2T"],
         "components": [{"name": "resid_pre"}],
+        "metrics": [{"name": "probability"}],
         "crossings": {"effect": [[[[3.04, 2.9, 3.3]]], [[None]]]},
         "total": {"n_facts": [[24.0], [23.0]]},
     }
@@ -40,8 +45,8 @@ def test_the_first_sentence_has_the_crossings() -> None:
     assert "nowhere takes over" in headline({"averages": {"b": averages}})[0].text
 
 
-def goals_of(found: Comparison, sentence: str, views: tuple[str, ...] = MAIN_VIEWS) -> list[tuple[str, dict[str, str]]]:
-    (parts,) = (parts for parts in linked(found.findings, found, views) if sentence in "".join(p.text for p in parts))
+def goals_of(found: Comparison, sentence: str) -> list[tuple[str, dict[str, str]]]:
+    (parts,) = (parts for parts in linked(found.findings, found) if sentence in "".join(p.text for p in parts))
     return [(part.text, dict(part.goal)) for part in parts if part.goal]
 
 
@@ -78,10 +83,21 @@ def test_equal_numbers_lead_to_their_own_components() -> None:
     assert [goal["component"] for text, goal in maps if text == repr(found.components[0].r)] == ["resid_pre", "mlp_out"]
 
 
-def test_a_view_that_the_page_lacks_is_the_comparisons_section() -> None:
-    found = compare(role_effects(n_facts=12), resamples=20, permutations=20)
-    every = [part.goal for parts in linked(found.findings, found, ["comparison-a"]) for part in parts if part.goal]
-    assert every == [{"view": "comparison-a"}] * len(every)
+def test_what_no_view_draws_is_in_the_tables() -> None:
+    references = References(interchange=made_interchange(noise=0.2))
+    found = compare(role_effects(n_facts=12), resamples=20, permutations=20, references=references)
+    shown = Shown(["first", "facts", "difference", "served"], tables="served")
+    goals = [part.goal for parts in linked(found.findings, found, shown) for part in parts if part.goal]
+    served = [goal["mark"] for goal in goals if goal["view"] == "served"]
+    assert served[:5] == ["served|S2T|parts", "served|S2T|parts", "served|S2T|kept", *served[3:5]]
+    assert {mark.partition("|")[2] for mark in served} == {
+        f"{kind}|{what}" for kind in ("T2T", "S2T") for what in ("parts", "kept", "beyond random", "below own")
+    }
+    shown = Shown(["first", "facts", "difference", "own"], drawn=(), tables="own")  # views of other effects
+    every = [part.goal for parts in linked(found.findings, found, shown) for part in parts if part.goal]
+    assert {goal["view"] for goal in every} == {"own"}
+    marks = {goal["mark"].partition("|")[0] for goal in every}
+    assert marks == {"total effects", "facts", "map", "cells", "crossing", "served"}
     other = replace(found, closed="too few subjects (3), at least 6 are needed")
     assert {goal["mark"] for _, goal in goals_of(other, "Nothing more is told")} == {"totals"}
 

@@ -37,6 +37,11 @@ HEADINGS = """[...document.querySelectorAll('main > section > h2, #fact-title')]
   const next = after.find((other) => other.offsetHeight && other.innerText.trim());
   return [one.innerText, next.innerText.trim().split('\\n')[0].slice(0, 30)];
 })"""
+FIRST = """[...document.querySelectorAll('main > section > h2, #fact-title')].map((one) => {
+  const every = [...document.querySelectorAll('FIGURES')];
+  const own = every.find((other) => one.closest('section').contains(other) && one.compareDocumentPosition(other) & 4);
+  return own ? every.indexOf(own) + 1 : 0;
+})""".replace("FIGURES", FIGURES)
 TEXTS = """[...document.querySelectorAll('h1, .headline, .findings li, main > section > h2, #methods > p')].map(
   (one) => one.innerText)"""
 
@@ -59,6 +64,11 @@ def printed(tab: Browser, page: Path, address: str, path: Path, style: str = "")
     tab.tell(
         f"document.head.append(Object.assign(document.createElement('style'), {{textContent: {json.dumps(style)}}}))"
     )
+    return texts_of(tab, path)
+
+
+def texts_of(tab: Browser, path: Path) -> list[str]:
+    """The text of each printed page of what is open."""
     with pypdfium2.PdfDocument(tab.printed(path)) as found:
         assert {tuple(map(round, one.get_size())) for one in found} == {(595, 842)}
         return [close(one.get_textpage().get_text_range()) for one in found]
@@ -105,6 +115,31 @@ def test_no_figure_is_torn_and_titles_stand_with_their_figures(
 def test_a_torn_figure_would_be_found(tab: Browser, study_page: Path, tmp_path: Path) -> None:
     pages = printed(tab, study_page, ADDRESSES[0], tmp_path / "page.pdf", MARKS + TORN)
     assert pages_of(pages, "qa") != pages_of(pages, "qz")
+
+
+def stranded(tab: Browser, path: Path, style: str, above: int) -> list[str]:
+    """Headings without the first figure of their section on their page, with so many millimetres above all."""
+    style = f"{MARKS} {style} @media print {{ h1 {{ margin-top: {above}mm; }} }}"
+    tab.tell(f"document.getElementById('style').textContent = {json.dumps(style)}")
+    pages = texts_of(tab, path)
+    placed, begun = pages_of(pages, "qh"), pages_of(pages, "qa")
+    found = zip(told(tab, HEADINGS), tab.tell(FIRST), strict=True)
+    tab.look()
+    return [
+        heading
+        for number, ((heading, _), first) in enumerate(found, start=1)
+        if first and placed[number] != begun[first]
+    ]
+
+
+def test_no_heading_stands_without_its_first_figure(tab: Browser, study_page: Path, tmp_path: Path) -> None:
+    tab.open(study_page, ADDRESSES[0])
+    tab.draw()
+    tab.tell("document.head.append(Object.assign(document.createElement('style'), {id: 'style'}))")
+    for above in range(0, 250, 50):  # so that each heading comes to stand near the foot of a page
+        assert stranded(tab, tmp_path / "page.pdf", "", above) == [], above
+    loose = "@media print { h2, h3, p { break-after: auto !important; } }"
+    assert stranded(tab, tmp_path / "page.pdf", loose, 0)  # one that does is found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

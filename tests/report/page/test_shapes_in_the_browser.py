@@ -17,6 +17,9 @@ from browser import Browser, needs_chromium
 from effects_synthetic import role_effects
 from every_page import AXE, CHOOSE_ALL, CLICK_ALL, DRAWN, PAPER, QUIET
 
+from spiritlens.comparison.compare import compare
+from spiritlens.comparison.pairing import paired, prompt_maps
+from spiritlens.effects.quantities import indirect
 from spiritlens.effects.schema import Status
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.dashboard import dashboard
@@ -149,6 +152,77 @@ def test_a_fact_is_chosen_and_its_map_walked(tab: Browser, shape: Shape) -> None
         tab.wait(f"document.querySelector('.fact.here').dataset.fact === {json.dumps(rows[0])}")
         tab.tell("history.back()")
         tab.wait(f"new URLSearchParams(location.hash.slice(1)).get('fact') === {json.dumps(rows[-1])}")
+    assert (tab.problems, tab.requests) == ([], [])
+
+
+def numbers_behind(tab: Browser, selector: str) -> np.ndarray:
+    """The numbers of a table, NaN where there is none."""
+    tab.tell(f"document.querySelector({json.dumps(selector)}).querySelector('summary').click()")
+    tab.wait(f"document.querySelector({json.dumps(selector)}).querySelector('tbody tr')")
+    cells = "[...one.querySelectorAll('td')].map((cell) => cell.innerText)"
+    rows = tab.tell(
+        f"[...document.querySelector({json.dumps(selector)}).querySelectorAll('tbody tr')].map((one) => {cells})"
+    )
+    return np.array([[number_of(text) for text in row] for row in rows])
+
+
+def number_of(text: str) -> float:
+    """A number as the page writes it."""
+    superscripts = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    return float("nan") if text == "–" else float(text.replace("−", "-").replace(" × 10", "e").translate(superscripts))
+
+
+def test_the_tables_hold_the_effects_and_their_means(tab: Browser, shape: Shape) -> None:
+    """What stands behind the map of a fact, and behind that of each modality."""
+    if shape.name == "spoken tokens":  # rows of tokens, not of roles
+        return
+    show(tab, shape)
+    effects, effect = shape.effects, indirect(shape.effects).isel(component=0, metric=0)
+    fact = tab.tell("document.querySelector('#fact p.quiet').innerText.split(' · ').at(-1)")
+    own = [place for place, name in enumerate(effects["fact_id"].values.tolist()) if name == fact]
+    kinds = tab.tell("[...document.querySelectorAll('#fact .panel')].map((one) => one.dataset.kind)")
+    assert sorted(kinds) == sorted({effects["modality"].values[place] for place in own})
+    for kind in kinds:
+        found = numbers_behind(tab, f'#fact .panel[data-kind="{kind}"] .table-behind')
+        place = next(place for place in own if effects["modality"].values[place] == kind)
+        subject = effect.isel(prompt=place).sel(role="subject").values
+        assert any(np.allclose(row, subject, rtol=5e-3, atol=1e-4, equal_nan=True) for row in found), kind
+    if "difference" not in shape.parts:
+        return
+    tab.tell("location.hash = '#view=difference&quantity=effect'")
+    tab.draw("difference")
+    tab.wait("document.querySelector('#difference-scales').innerText.startsWith('effect')")
+    pairs = paired(*[prompt_maps(effects, "probability", "read-out")] * 2, ("T2T", "S2T"))
+    subject = pairs.values[:, :, 0, :, pairs.roles.index("subject")]
+    apart = (subject[1] - subject[0]).mean(axis=0)  # of screened layers there is none
+    found = numbers_behind(tab, '#difference .panel[data-side="S2T − T2T"] .table-behind')
+    assert any(np.allclose(row, apart, rtol=5e-3, atol=1e-4, equal_nan=True) for row in found)
+    tab.wait(f"document.querySelectorAll('#difference-dots .dot').length === {len(pairs.subjects)}")
+
+
+def test_a_layer_leads_to_what_would_run_its_heads(tab: Browser, shape: Shape) -> None:
+    show(tab, shape)
+    last = int(shape.effects["layer"].values[-1])
+    tab.tell(f"location.hash = '#view=layers&layer={last}'")
+    tab.wait(f"document.getElementById('layers-heading')?.textContent === 'Heads of layer {last}'")
+    assert f"layer={last}" in tab.tell("document.querySelector('#layers .command').innerText")
+    tab.tell("history.back()")
+    tab.wait("document.getElementById('layers-heading').textContent === 'All layers'")
+    assert (tab.problems, tab.requests) == ([], [])
+
+
+def test_numbers_of_findings_outline_something(tab: Browser, shape: Shape, tmp_path: Path) -> None:
+    """Of the pages that have a comparison; of 1,000 facts it takes long."""
+    if "difference" not in shape.parts or shape.name in ("1,000 facts", "one fact"):
+        return
+    found = compare(shape.effects, resamples=20, permutations=20)
+    tab.open(dashboard(shape.effects, tmp_path, comparison=found))
+    goals = tab.tell("[...document.querySelectorAll('#findings a[data-goal]')].map((one) => one.dataset.goal)")
+    for place in {goal: place for place, goal in enumerate(goals)}.values():
+        tab.tell(f"document.querySelectorAll('#findings a[data-goal]')[{place}].click()")
+        view, mark = (json.loads(goals[place])[name] for name in ("view", "mark"))
+        tab.wait(f"document.querySelector('#{view} :is(.outlined, .marked, .meant)')", seconds=10)
+        assert f"mark={mark}" in tab.tell("location.hash")
     assert (tab.problems, tab.requests) == ([], [])
 
 

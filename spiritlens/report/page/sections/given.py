@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
-import xarray as xr
 
+from spiritlens.comparison.paired_effects import PairedEffects
 from spiritlens.report.page.document import Plot
 from spiritlens.terms import Facts
 
@@ -15,7 +15,7 @@ class Among:
     """What a result stands among on its page: `effects` by role and layer, where there are any."""
 
     facts: Facts = "known"
-    effects: xr.Dataset | None = None
+    effects: PairedEffects | None = None
 
 
 def key_of(kind: str, name: str) -> str:

@@ -38,7 +38,7 @@ async function drawDifference() {
   }));
   const zeros = zeroRows(maps);
   const names = [about.kinds[0], about.kinds[1], `${about.kinds[1]} − ${about.kinds[0]}`];
-  const panels = names.map((name) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · n = ${several(about.n_facts, "fact")}`), make("div", { class: "map-host" }), tableBehind(`the map ${name}`, () => gridOf(maps[names.indexOf(name)]))));
+  const panels = names.map((name) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · n = ${several(mostFacts(maps[names.indexOf(name)]), "fact")}`), make("div", { class: "map-host" }), tableBehind(`the map ${name}`, () => gridOf(maps[names.indexOf(name)]))));
   host.replaceChildren(...panels);
   const placeWords = (side, row, layer) => `${names[side]}, ${about.rows[row]}, layer ${about.layers[layer]}`;
   const describe = (side) => (row, layer) => (maps[side].status(row, layer) >= STATUS.SCREENED ? [placeWords(side, row, layer), STATUS_WORDS[maps[side].status(row, layer)]] : [placeWords(side, row, layer),
@@ -62,6 +62,11 @@ async function drawDifference() {
   drawDots({ component, metric, quantity }, row, Math.max(0, about.layers.indexOf(Number(chosen.layer || about.layers[Math.floor(about.layers.length / 3)]))));
 }
 
+/** Of how many facts a map tells, which some of its cells lack: in shares those of a small total effect are left out. */
+function mostFacts(map) {
+  return Math.max(0, ...map.rows.flatMap((_, row) => map.layers.map((_, layer) => map.n(row, layer))));
+}
+
 /** The cells of one of the three maps as rows. */
 function differenceCells(map, side, about, verdict) {
   return { columns: ["side", ...Object.keys(about), "role", "layer", "mean", "low", "high", "facts", "verdict"],
@@ -78,24 +83,17 @@ function testWords(tested, component, count) {
 function factCells({ component, metric, quantity }, row, layer) {
   const about = header.difference;
   const source = about.metrics[metric];
-  const [totals, n] = [numbers(source.totals), about.n_facts];
   const c = about.components.indexOf(component);
   const set = setOf("");
   const m = set.metrics.findIndex((one) => one.name === metric);
   const own = (side, fact) => {
-    if (!about.places) return entry(source.facts, side * n + fact, (c * about.layers.length + layer) * about.rows.length + row);
+    if (!about.places) return entry(source.facts, side * about.n_facts + fact, (c * about.layers.length + layer) * about.rows.length + row);
     const rows = texts(set.rows.labels);
-    const place = numbers(about.places)[side * n + fact];
+    const place = numbers(about.places)[side * about.n_facts + fact];
     const at = (set.components.findIndex((one) => one.name === component) * set.layers.length + set.layers.indexOf(about.layers[layer])) * rows.length + rows.indexOf(about.rows[row]);
     return entry(set.values, m * set.prompts.length + place, at);
   };
-  return Array.from({ length: n }, (_, fact) => {
-    const both = [0, 1].map((side) => own(side, fact));
-    const whole = [0, 1].map((side) => totals[side * n + fact]);
-    if (quantity === "effect") return { fact, first: both[0], second: both[1] };
-    const small = Math.min(...whole) < source.smallest; // a share of nothing is noise
-    return { fact, first: small ? NaN : both[0] / whole[0], second: small ? NaN : both[1] / whole[1] };
-  }).filter((one) => Number.isFinite(one.second - one.first));
+  return factsAt(about, source, quantity, own);
 }
 
 /** Each fact's own numbers in one cell, with the mean and its interval. */

@@ -1,6 +1,18 @@
 // The facts of one cell of the difference as dots on one axis, with their mean and its interval. The pointer or the arrow
 // keys go along them, a click or Enter opens a fact.
 
+/** The facts of a cell in either modality, in effect or in share of their own total effect; `own(side, fact)` is their effect. */
+function factsAt(about, source, quantity, own) {
+  const [totals, n] = [numbers(source.totals), about.n_facts];
+  return Array.from({ length: n }, (_, fact) => {
+    const both = [0, 1].map((side) => own(side, fact));
+    if (quantity === "effect") return { fact, first: both[0], second: both[1] };
+    const whole = [0, 1].map((side) => totals[side * n + fact]);
+    const small = Math.min(...whole) < source.smallest; // a share of nothing is noise
+    return { fact, first: small ? NaN : both[0] / whole[0], second: small ? NaN : both[1] / whole[1] };
+  }).filter((one) => Number.isFinite(one.second - one.first));
+}
+
 /** `facts`: {fact, first, second}; `title` says what they differ in. */
 function drawStrip(title, facts, triple, about = header.difference) {
   const host = document.getElementById("difference-dots");

@@ -4,7 +4,7 @@ const SIDES = ["first", "second", "difference"];
 
 async function drawHeadDifference(host) {
   const about = header.deeper.difference;
-  await open("heads", "maps", "averages");
+  await open("heads", "head pairs", "maps", "averages");
   const component = about.components.includes(chosen.component) ? chosen.component : about.components[0];
   const metric = about.metrics[chosen.metric] ? chosen.metric : Object.keys(about.metrics)[0];
   const quantity = chosen.quantity === "effect" ? "effect" : "share";
@@ -22,7 +22,7 @@ async function drawHeadDifference(host) {
   const totals = heads ? heads.total.mean.map((row) => Math.abs(row[namedPlace(heads.metrics, metric)])).filter(Number.isFinite) : [1];
   const limit = (quantity === "share" ? 1 : Math.max(...totals)) / OF_HEADS;
   const names = [...about.kinds, `${about.kinds[1]} − ${about.kinds[0]}`];
-  const panels = names.map((name, side) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · ${component}, ${role} · n = ${several(about.n_facts, "fact")}`),
+  const panels = names.map((name, side) => make("figure", { class: "panel", "data-side": name }, make("figcaption", {}, make("strong", {}, name), ` · ${component}, ${role} · n = ${several(mostFacts(maps[side]), "fact")}`),
     make("div", { class: "map-host" }), tableBehind(`the map ${name} by head`, () => gridOf(maps[side]))));
   host.replaceChildren(...panels);
   maps.forEach((map, side) => drawMap(panels[side].querySelector(".map-host"), map, {
@@ -47,26 +47,22 @@ function headCells(map, side, about) {
     rows: map.rows.flatMap((row, r) => map.layers.map((layer, l) => [side, ...Object.values(about), row.key, layer, map.value(r, l), map.low(r, l), map.high(r, l), map.n(r, l)])) };
 }
 
-/** Each fact's own numbers of one head; none where a fact has several prompts in a modality. */
+/** Each fact's own numbers of one head. */
 function drawHeadDots(about, { component, metric, quantity }, head, layer, role) {
   const title = `${role}, layer ${about.layers[layer]}, head ${about.heads[head]}`;
   const source = about.metrics[metric];
   const cell = ((about.components.indexOf(component) * about.layers.length + layer) * about.heads.length + head) * about.rows.length + about.rows.indexOf(role);
   const triple = ["mean", "low", "high"].map((name) => numbers(source[quantity].difference[name])[cell]);
-  const facts = about.places ? headFacts(about, { component, metric, quantity }, head, layer, role) : [];
-  drawStrip(title, facts, triple, about);
+  drawStrip(title, factsAt(about, source, quantity, ownOfHead(about, { component, metric }, cell, head, layer, role)), triple, about);
 }
 
-function headFacts(about, { component, metric, quantity }, head, layer, role) {
+/** What a fact has of a head in a modality: in its one map, or as its several were paired. */
+function ownOfHead(about, { component, metric }, cell, head, layer, role) {
+  if (!about.places) return (side, fact) => entry(about.metrics[metric].facts, side * about.n_facts + fact, cell);
   const set = sets.get(header.deeper.heads);
   const rows = texts(set.rows.labels);
-  const places = numbers(about.places), totals = numbers(about.metrics[metric].totals);
+  const places = numbers(about.places);
   const m = namedPlace(set.metrics, metric);
   const at = ((namedPlace(set.components, component) * set.layers.length + set.layers.indexOf(about.layers[layer])) * set.heads.length + head) * rows.length + rows.indexOf(role);
-  return Array.from({ length: about.n_facts }, (_, fact) => {
-    const whole = [0, 1].map((side) => (quantity === "share" ? totals[side * about.n_facts + fact] : 1));
-    const small = quantity === "share" && Math.min(...whole) < about.metrics[metric].smallest;
-    const own = [0, 1].map((side) => (small ? NaN : entry(set.values, m * set.prompts.length + places[side * about.n_facts + fact], at) / whole[side]));
-    return { fact, first: own[0], second: own[1] };
-  }).filter((one) => Number.isFinite(one.second - one.first));
+  return (side, fact) => entry(set.values, m * set.prompts.length + places[side * about.n_facts + fact], at);
 }

@@ -23,7 +23,11 @@ async function start() {
   followLinks();
   followFindings();
   offerCopies();
-  if (!header.facts) { document.documentElement.dataset.ready = "yes"; return; } // a page of figures alone
+  if (!header.facts) { // a page of figures alone
+    goTo(chosen.view);
+    document.documentElement.dataset.ready = "yes";
+    return;
+  }
   await open("texts", "facts");
   readFacts();
   readMaps();
@@ -52,7 +56,6 @@ async function start() {
   startLayers();
   whenSeen("layers", drawLayers);
   follow(["view", "component", "metric", "quantity", "word", "layer", "head", "fact", "voice", "phrasing"], redraw("layers", drawLayers));
-  follow(["view"], () => goTo(chosen.view));
   goTo(chosen.view);
   whenPrinted(Boolean(compared));
   const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); redraw("layers", drawLayers)(); };
@@ -64,7 +67,7 @@ async function start() {
 /** On paper every part is drawn; what that needs is unpacked soon after the first view, as printing does not wait. */
 function whenPrinted(compared) {
   setTimeout(() => {
-    open("maps", "tokens", "heads", "edges", "difference", ...(compared ? ["pairs"] : []));
+    open("maps", "tokens", "heads", "head pairs", "edges", "difference", ...(compared ? ["pairs"] : []));
   }, PRINTABLE_AFTER);
   const draw = () => [drawFirst, drawFact, drawLayers, ...(compared ? [drawDifference] : [])].forEach((one) => one());
   window.addEventListener("beforeprint", draw);

@@ -87,6 +87,3 @@ function shape(tag, attributes = {}, ...children) {
 function say(text) {
   document.getElementById("status").textContent = text;
 }
-
-const KIND_WORDS = { T2T: "in writing", S2T: "in speech", mixed: "partly spoken" };
-const ROLE_WORDS = { "read-out": "read-out", subject: "subject" };
