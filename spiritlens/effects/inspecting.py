@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spiritlens.arguments import told_keywords
 from spiritlens.effects.contents import read_contents
-from spiritlens.effects.failures import read_failures
+from spiritlens.effects.failures import told_failures
 from spiritlens.effects.prompt_table import read_ids
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.files.atomic import given_path
@@ -18,16 +18,19 @@ from spiritlens.files.atomic import given_path
 
 @dataclass(frozen=True)
 class Worker:
-    """What one shard made: its label, finished prompts, the seconds they took, and whether it is at work."""
+    """What one shard made: its label, finished prompts, the seconds they took, whether it is at work, and how many
+    prompts it could not measure."""
 
     label: str
     prompts: int
     seconds: float
     running: bool
+    failures: int = 0
 
     def __str__(self) -> str:
         pace = f", {self.seconds / self.prompts:.2g} s a prompt" if self.prompts and self.seconds else ""
-        return f"{self.label}: {self.prompts} prompts{pace}, {'at work' if self.running else 'not at work'}"
+        failed = f", {self.failures} failed" if self.failures else ""
+        return f"{self.label}: {self.prompts} prompts{pace}{failed}, {'at work' if self.running else 'not at work'}"
 
 
 @dataclass(frozen=True)
@@ -90,16 +93,19 @@ def _report(run: RunDirectory) -> RunReport:
     ids = read_ids(run.folder / "prompts.parquet")
     contents = read_contents(run, frozenset(ids))
     where, running = contents.where, run.running()
-    failed = {name: failure for name, failure in read_failures(run.folder).items() if name not in where}
-    counts = Counter(failure.reason for failure in failed.values())
+    failed = {each.prompt: (label, each) for label, each in told_failures(run.folder) if each.prompt not in where}
+    counts = Counter(failure.reason for _, failure in failed.values())
+    failed_by = Counter(label for label, _ in failed.values())
     prompts: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for part in contents.parts:
         label = str(part.attributes.get("worker") or "earlier versions")
         prompts[label] += len(part.ids)
         seconds[label] += float(part.attributes.get("seconds", 0))  # type: ignore[assignment]
-    labels = sorted({*prompts, *running})
-    workers = tuple(Worker(label, prompts[label], float(seconds[label]), label in running) for label in labels)
+    labels = sorted({*prompts, *running, *failed_by})
+    workers = tuple(
+        Worker(label, prompts[label], float(seconds[label]), label in running, failed_by[label]) for label in labels
+    )
     return RunReport(
         run.folder,
         len({*ids, *where}),
