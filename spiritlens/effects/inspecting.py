@@ -1,9 +1,12 @@
-"""What a run holds, while it goes on or afterwards: counts, failures by reason, workers, hours left.
+"""What a run holds, while it goes on or afterwards: counts, failures by reason, workers, hours left; of a study that
+asks still, how many facts were asked.
 
 A worker is a shard (`spiritlens.effects.shards`). Hours left are those of the prompts that wait, at the seconds that a
 prompt took so far, on as many workers as are at work now (on one, where none is).
 """
 
+import contextlib
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +49,8 @@ class RunReport:
     workers: tuple[Worker, ...]
     joined: bool
     """Whether effects.nc is there."""
+    answered: int = 0
+    """Facts of a study whose answers are kept; they are asked before anything is traced."""
 
     @property
     def waiting(self) -> int:
@@ -65,6 +70,7 @@ class RunReport:
         known = self.hours_left == self.hours_left
         left = f", about {self.hours_left:.2g} hours" if self.waiting and known else ""
         lines = [f"{self.folder}: {self.finished} of {self.asked} prompts finished, {self.waiting} wait{left}"]
+        lines += [f"  answers of {self.answered} facts are kept"] if self.answered else []
         lines += [f"  failed {count} ×: {reason}" for reason, count in self.failures.items()]
         lines += [f"  damaged: {problem}" for problem in self.damaged]
         lines += [f"  {worker}" for worker in self.workers]
@@ -77,7 +83,9 @@ def inspect(folder: str | Path) -> tuple[RunReport, ...]:
 
     Returns a report of each, which prints as a few lines. Raises ValueError where the folder holds no run.
     """
-    return tuple(_report(RunDirectory(path)) for path in runs_within(folder))
+    folder = given_path("folder", folder)
+    asking = (folder / "study.json").is_file() and not (folder / "parts").is_dir()  # nothing is traced yet
+    return tuple(_report(RunDirectory(path)) for path in ((folder,) if asking else runs_within(folder)))
 
 
 def runs_within(folder: str | Path) -> tuple[Path, ...]:
@@ -114,4 +122,15 @@ def _report(run: RunDirectory) -> RunReport:
         tuple(contents.damaged.values()),
         workers,
         (run.folder / "effects.nc").is_file(),
+        _answered(run.folder),
     )
+
+
+def _answered(folder: Path) -> int:
+    """Of how many facts answers are kept (`spiritlens.studies.kept_answers`)."""
+    facts = set()
+    for path in (folder / "answers.jsonl", *sorted((folder / "answers").glob("*.jsonl"))):
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                facts.add(str(json.loads(line)["fact"]))
+    return len(facts)

@@ -340,3 +340,14 @@ def test_a_run_under_way_tells_hours_left(planted: Planted, prompts: list[Any], 
     expected = report.waiting * seconds / report.finished / 3600
     assert np.isclose(report.hours_left, expected)
     assert f"{report.waiting} wait, about" in repr(report)
+
+
+def test_a_study_that_asks_still_tells_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{}")
+    (report,) = sl.effects.inspect(tmp_path)
+    assert (report.asked, report.answered) == (0, 0)
+    (tmp_path / "answers").mkdir()
+    for name, facts in {"answers.jsonl": "ab", "answers/1-of-2.jsonl": "bc"}.items():
+        lines = [json.dumps({"fact": fact, "kind": kind}) for fact in facts for kind in ("T2T", "S2T")]
+        (tmp_path / name).write_text("\n".join([*lines, '{"fact": "cut']))
+    assert "answers of 3 facts are kept" in repr(sl.effects.inspect(tmp_path)[0])
