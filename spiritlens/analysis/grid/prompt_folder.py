@@ -16,7 +16,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -258,12 +257,18 @@ def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
     """Whether the rows of these prompts have their present names."""
     if not {*NAMES} <= {*table.column_names}:
         return False
-    rows = [*map(attrgetter(*("subject.name" if name == "subject" else name for name in NAMES)), prompts.values())]
-    for place, name in enumerate(NAMES):
-        there, now = table.column(name).to_pylist(), [row[place] for row in rows]
+    for name in NAMES:
+        there, now = table.column(name).to_pylist(), _named(prompts.values(), name)
         if there != now and not _same(there, now):
             return False
     return True
+
+
+def _named(prompts: Iterable[Prompt], name: str) -> list[Any]:
+    """A column of prompts; lists alone, as a tuple a prompt would have the collector look at all prompts."""
+    if name == "subject":
+        return [prompt.subject.name for prompt in prompts]
+    return [getattr(prompt, name) for prompt in prompts]
 
 
 def _check_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], found: Mapping[str, Mapping[str, Any]]) -> None:
