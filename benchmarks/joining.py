@@ -50,7 +50,8 @@ STAGES = {
     ),
     "resume": (
         "sys.path.insert(0, {here!r}); from joining import prompts_of, CONFIG; "
-        "from spiritlens.analysis.grid.prompt_folder import open_folder; prompts = prompts_of(int(sys.argv[2]))",
+        "from spiritlens.analysis.grid.prompt_folder import open_folder; prompts = prompts_of(int(sys.argv[2])); "
+        "import xarray; xarray.Variable('one', [0])",  # which imports dask, where that is installed
         "kept = open_folder(folder, prompts, CONFIG); assert kept.finished is not None; kept.finish()",
     ),
 }

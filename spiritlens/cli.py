@@ -71,6 +71,7 @@ def sensitivity(
     recogniser: Listener = "none",
     dry_run: bool = False,
     tflops: float = 1.0,
+    accept_versions: bool = False,
 ) -> None:
     """Make the table "what changes if": each choice of a study made in another way, and what it does to the maps.
 
@@ -81,6 +82,7 @@ def sensitivity(
         recogniser: 'whisper' lets Whisper tiny.en listen, for the variant of facts that are heard without an error.
         dry_run: Only say cells, token-layers, FLOPs, memory and hours of each trace, before anything runs.
         tflops: Rate in TFLOP/s that the machine sustains, for the hours of a dry run.
+        accept_versions: Go on with parts that other versions of packages made.
     """
     settings, chosen = _begun(settings, source, out, tflops)
     lens = source.load_lens()
@@ -94,7 +96,8 @@ def sensitivity(
         print(f"All together: {hours:.3g} hours at {tflops:g} TFLOP/s; other variants cost nothing more")
         return
     listener = sl.speech.Whisper() if recogniser == "whisper" else None
-    print(sl.sensitivity(lens, out, settings, chosen, recogniser=listener))
+    place = sl.effects.RunFolder(out, accept_versions=accept_versions)
+    print(sl.sensitivity(lens, place, settings, chosen, recogniser=listener))
 
 
 def _begun(settings: Settings, source: Source, out: Path, tflops: float) -> "tuple[Settings, Facts]":

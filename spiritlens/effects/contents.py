@@ -95,9 +95,11 @@ def named_as(effects: xr.Dataset, columns: Mapping[str, Sequence[Any]]) -> xr.Da
     for name in (*PROMPT_TEXTS, *HEARD_COLUMNS):
         if name not in columns or name not in effects.coords:
             continue
-        before = effects[name].values
+        before, named = effects[name].values, columns[name]
+        if before.tolist() == (named if isinstance(named, list) else [*named]):
+            continue
         text = before.dtype.kind in "UOT"
-        now = np.asarray([str(one) for one in columns[name]] if text else columns[name], np.str_ if text else float)
+        now = np.asarray([str(one) for one in named] if text else named, np.str_ if text else float)
         if not np.array_equal(before, now, equal_nan=not text):
             changed[name] = ("prompt", now)
     return effects.assign_coords(changed) if changed else effects

@@ -3,9 +3,11 @@
 ``environment.json`` lists every environment that wrote parts, oldest first, and each part names its own.
 """
 
+import contextlib
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,15 @@ def read_environments(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError):
         return []
     return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
+
+
+def environment_of(part: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment that a part's attributes name as the one that made it; versions before 0.4 named none."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(str(part.get("environment", "")))
+        if isinstance(found, dict):
+            return found
+    return {}
 
 
 def check_versions(folder: Path, found: list[dict[str, Any]], *, accept: bool) -> None:

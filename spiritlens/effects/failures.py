@@ -6,9 +6,11 @@ was. No number depends on these files.
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from spiritlens.files.lines import append_lines
 
 
 @dataclass(frozen=True)
@@ -24,24 +26,28 @@ class Failure:
         return f"{self.prompt} ({self.kind}{f' of {self.fact}' if self.fact else ''}): {self.reason}"
 
 
-def read_failures(folder: Path) -> dict[str, Failure]:
-    """The last failure of each prompt of a run directory, by the prompt's id; lines that a stop cut are passed over."""
-    found = {}
+def told_failures(folder: Path) -> list[tuple[str, Failure]]:
+    """All failures of a run directory, with the label of the worker that met each; lines that a stop cut are passed
+    over."""
+    found = []
     for path in sorted((folder / "failures").glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError, TypeError):
-                failure = Failure(**json.loads(line))
-                found[failure.prompt] = failure
+                found.append((path.stem, Failure(**json.loads(line))))
     return found
 
 
-def keep_failures(folder: Path, worker: str, failures: Iterable[Failure]) -> None:
-    """Add failures to those of a worker; those that are there already are not written again."""
-    known = read_failures(folder)
+def read_failures(folder: Path) -> dict[str, Failure]:
+    """The last failure of each prompt of a run directory, by the prompt's id."""
+    return {failure.prompt: failure for _, failure in told_failures(folder)}
+
+
+def keep_failures(
+    folder: Path, worker: str, failures: Iterable[Failure], known: Mapping[str, Failure] | None = None
+) -> None:
+    """Add failures to those of a worker, but for those that are `known` (None: as the folder's files tell)."""
+    known = read_failures(folder) if known is None else known
     new = [failure for failure in failures if known.get(failure.prompt) != failure]
-    if not new:
-        return
-    path = folder / "failures" / f"{worker}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as lines:
-        lines.write("".join(json.dumps(asdict(failure), ensure_ascii=False) + "\n" for failure in new))
+    append_lines(
+        folder / "failures" / f"{worker}.jsonl", [json.dumps(asdict(failure), ensure_ascii=False) for failure in new]
+    )

@@ -1,16 +1,19 @@
-"""What a run holds, while it goes on or afterwards: counts, failures by reason, workers, hours left.
+"""What a run holds, while it goes on or afterwards: counts, failures by reason, workers, hours left; of a study that
+asks still, how many facts were asked.
 
 A worker is a shard (`spiritlens.effects.shards`). Hours left are those of the prompts that wait, at the seconds that a
 prompt took so far, on as many workers as are at work now (on one, where none is).
 """
 
+import contextlib
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from spiritlens.arguments import told_keywords
 from spiritlens.effects.contents import read_contents
-from spiritlens.effects.failures import read_failures
+from spiritlens.effects.failures import told_failures
 from spiritlens.effects.prompt_table import read_ids
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.files.atomic import given_path
@@ -18,16 +21,19 @@ from spiritlens.files.atomic import given_path
 
 @dataclass(frozen=True)
 class Worker:
-    """What one shard made: its label, finished prompts, the seconds they took, and whether it is at work."""
+    """What one shard made: its label, finished prompts, the seconds they took, whether it is at work, and how many
+    prompts it could not measure."""
 
     label: str
     prompts: int
     seconds: float
     running: bool
+    failures: int = 0
 
     def __str__(self) -> str:
         pace = f", {self.seconds / self.prompts:.2g} s a prompt" if self.prompts and self.seconds else ""
-        return f"{self.label}: {self.prompts} prompts{pace}, {'at work' if self.running else 'not at work'}"
+        failed = f", {self.failures} failed" if self.failures else ""
+        return f"{self.label}: {self.prompts} prompts{pace}{failed}, {'at work' if self.running else 'not at work'}"
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class RunReport:
     workers: tuple[Worker, ...]
     joined: bool
     """Whether effects.nc is there."""
+    answered: int = 0
+    """Facts of a study whose answers are kept; they are asked before anything is traced."""
 
     @property
     def waiting(self) -> int:
@@ -62,6 +70,7 @@ class RunReport:
         known = self.hours_left == self.hours_left
         left = f", about {self.hours_left:.2g} hours" if self.waiting and known else ""
         lines = [f"{self.folder}: {self.finished} of {self.asked} prompts finished, {self.waiting} wait{left}"]
+        lines += [f"  answers of {self.answered} facts are kept"] if self.answered else []
         lines += [f"  failed {count} ×: {reason}" for reason, count in self.failures.items()]
         lines += [f"  damaged: {problem}" for problem in self.damaged]
         lines += [f"  {worker}" for worker in self.workers]
@@ -74,7 +83,9 @@ def inspect(folder: str | Path) -> tuple[RunReport, ...]:
 
     Returns a report of each, which prints as a few lines. Raises ValueError where the folder holds no run.
     """
-    return tuple(_report(RunDirectory(path)) for path in runs_within(folder))
+    folder = given_path("folder", folder)
+    asking = (folder / "study.json").is_file() and not (folder / "parts").is_dir()  # nothing is traced yet
+    return tuple(_report(RunDirectory(path)) for path in ((folder,) if asking else runs_within(folder)))
 
 
 def runs_within(folder: str | Path) -> tuple[Path, ...]:
@@ -90,16 +101,19 @@ def _report(run: RunDirectory) -> RunReport:
     ids = read_ids(run.folder / "prompts.parquet")
     contents = read_contents(run, frozenset(ids))
     where, running = contents.where, run.running()
-    failed = {name: failure for name, failure in read_failures(run.folder).items() if name not in where}
-    counts = Counter(failure.reason for failure in failed.values())
+    failed = {each.prompt: (label, each) for label, each in told_failures(run.folder) if each.prompt not in where}
+    counts = Counter(failure.reason for _, failure in failed.values())
+    failed_by = Counter(label for label, _ in failed.values())
     prompts: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for part in contents.parts:
         label = str(part.attributes.get("worker") or "earlier versions")
         prompts[label] += len(part.ids)
         seconds[label] += float(part.attributes.get("seconds", 0))  # type: ignore[assignment]
-    labels = sorted({*prompts, *running})
-    workers = tuple(Worker(label, prompts[label], float(seconds[label]), label in running) for label in labels)
+    labels = sorted({*prompts, *running, *failed_by})
+    workers = tuple(
+        Worker(label, prompts[label], float(seconds[label]), label in running, failed_by[label]) for label in labels
+    )
     return RunReport(
         run.folder,
         len({*ids, *where}),
@@ -108,4 +122,15 @@ def _report(run: RunDirectory) -> RunReport:
         tuple(contents.damaged.values()),
         workers,
         (run.folder / "effects.nc").is_file(),
+        _answered(run.folder),
     )
+
+
+def _answered(folder: Path) -> int:
+    """Of how many facts answers are kept (`spiritlens.studies.kept_answers`)."""
+    facts = set()
+    for path in (folder / "answers.jsonl", *sorted((folder / "answers").glob("*.jsonl"))):
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                facts.add(str(json.loads(line)["fact"]))
+    return len(facts)

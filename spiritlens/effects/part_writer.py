@@ -2,13 +2,15 @@
 
 A part is written anew, with all of its prompts, until it is full; then the next one begins. It is written as soon as
 `WRITING_SHARE` times as long as the last write took has passed since, so that writing takes a fiftieth of the time at
-most: a kill loses the running prompt, and beside it only prompts that are fast to make again.
+most: a kill loses the running prompt, and beside it only prompts that are fast to make again. A part tells the versions
+of packages that made it, so one that other versions left unfilled is not filled on.
 """
 
 import time
 
 import xarray as xr
 
+from spiritlens.effects.environments import environment, environment_of
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.shards import Shard
@@ -19,7 +21,7 @@ WRITING_SHARE = 50
 
 
 class PartWriter:
-    """Writes the parts of a shard; a part that a stop left unfilled is filled on."""
+    """Writes the parts of a shard; a part that a stop left unfilled is filled on, in the same environment."""
 
     def __init__(self, run: RunDirectory, shard: Shard) -> None:
         self._run, self._label = run, shard.label
@@ -32,7 +34,7 @@ class PartWriter:
                 last = run.read_part(mine[-1])
             except ValueError:
                 return  # damaged: it is put aside
-            if not _is_full([last]):
+            if not _is_full([last]) and environment_of(last.attrs) == environment():
                 self._number -= 1
                 self._held, self._seconds = [last], float(last.attrs.get("seconds", 0))
 

@@ -15,6 +15,7 @@ import xarray as xr
 from spiritlens.arguments import told_keywords
 from spiritlens.effects.contents import joined, named_as, read_contents, stored_names
 from spiritlens.effects.netcdf import read_netcdf
+from spiritlens.effects.part_heads import keep_heads, read_heads
 from spiritlens.effects.prompt_table import read_ids
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.store import save
@@ -63,6 +64,8 @@ def rejoin(folder: str | Path) -> Rejoined:
     changed = {} if before is None else _changed(before, effects)
     if before is None or changed or before.attrs != effects.attrs:  # else the file may lie where nothing can be written
         save(effects, path)
+    if contents.parts != tuple(read_heads(run.folder).values()):
+        keep_heads(run.folder, contents.parts)  # all were just read, so that a resume need not
     return Rejoined(path, effects, changed, tuple(name for name in asked if name not in where))
 
 

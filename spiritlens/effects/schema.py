@@ -18,8 +18,9 @@ Labels repeat (two tokens may both read "the"), so cells are addressed by index,
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -123,6 +124,10 @@ STATUS_ATTRIBUTES = {
 }
 
 
+FLAGS = frozenset(int(status) for status in Status)
+"""Codes of the statuses, which follow each other."""
+
+
 def check_effects(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset unchanged if it holds the schema; otherwise ValueError says what differs and the remedy."""
     if dataset.attrs.get("schema") != SCHEMA:
@@ -219,13 +224,15 @@ def check_attributes(dataset: xr.Dataset, required: Sequence[str]) -> None:
 def check_statuses(status: xr.DataArray, values: xr.DataArray) -> None:
     """Statuses are known flags; a cell that was not run is NaN, every other cell is a number."""
     codes = status.values
-    unknown = sorted(set(np.unique(codes).tolist()) - {int(flag) for flag in Status})
+    unknown = sorted(set(np.unique(codes).tolist()) - FLAGS) if not _within(codes, FLAGS) else []
     if unknown:
         raise ValueError(
             f"status holds {unknown}; expected {', '.join(f'{int(flag)} {flag.name.lower()}' for flag in Status)}"
         )
     extra = tuple(range(codes.ndim, values.ndim))
     not_run = codes >= Status.SCREENED
+    if _numbers_where_run(not_run, values.values):
+        return
     for name, wrong in (
         ("numbers where status is screened or absent: write NaN", not_run & ~np.isnan(values.values).all(axis=extra)),
         (
@@ -236,6 +243,23 @@ def check_statuses(status: xr.DataArray, values: xr.DataArray) -> None:
         if wrong.any():
             cell = dict(zip(status.dims, (int(index[0]) for index in np.nonzero(wrong)), strict=True))
             raise ValueError(f"{values.name} has {name} ({int(wrong.sum())} cells, the first at {cell})")
+
+
+def _within(codes: np.ndarray[Any, Any], flags: Collection[int]) -> bool:
+    """Whether codes are whole numbers between the smallest and the largest of flags that follow each other."""
+    return codes.dtype.kind in "iu" and (codes.size == 0 or min(flags) <= codes.min() <= codes.max() <= max(flags))
+
+
+def _numbers_where_run(not_run: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> bool:
+    """Whether the cells that were not run hold NaN alone, and all others numbers alone, told by counting."""
+    each = values.size // not_run.size if not_run.size else 0
+    for first in range(0, len(not_run), CHECKED_AT_ONCE):
+        some = slice(first, first + CHECKED_AT_ONCE)
+        left, found = not_run[some], values[some]
+        n_run = left.size - int(np.count_nonzero(left))
+        if np.count_nonzero(np.isfinite(found)) != n_run * each or not np.isnan(found[left]).all():
+            return False
+    return True
 
 
 def window_of(dataset: xr.Dataset, component: str, layer: int) -> tuple[int, int]:

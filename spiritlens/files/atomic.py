@@ -52,21 +52,21 @@ def write_whole(path: Path, data: bytes | memoryview) -> Path:
 def fill_whole(path: Path, fill: Callable[[BinaryIO], object], *, size: int) -> Path:
     """Write a file of about `size` bytes, or replace it, in one step: `fill` writes to the file that it is given, and
     may read from it. What `fill` raises leaves the path as it was."""
-    with _explained(path, size), _written(path, fill) as temporary:
+    with explained(path, size), _written(path, fill) as temporary:
         os.replace(temporary, path)
     return path
 
 
 def write_cached(path: Path, data: bytes | memoryview) -> Path:
     """Write an entry of a cache in one step, without waiting for the medium: its reader checks what it finds."""
-    with _explained(path, len(data)), _filled(path, lambda file: _write(file, data), lambda handle: None) as temporary:
+    with explained(path, len(data)), _filled(path, lambda file: _write(file, data), lambda handle: None) as temporary:
         os.replace(temporary, path)
     return path
 
 
 def create_whole(path: Path, data: bytes | memoryview) -> bool:
     """Write a file in one step unless it is there already; whether it was this call that wrote it."""
-    with _explained(path, len(data)), _written(path, lambda file: _write(file, data)) as temporary:
+    with explained(path, len(data)), _written(path, lambda file: _write(file, data)) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -168,7 +168,7 @@ def _remove_abandoned(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _explained(path: Path, size: int) -> Iterator[None]:
+def explained(path: Path, size: int) -> Iterator[None]:
     """Tell a failed write in one sentence."""
     try:
         yield

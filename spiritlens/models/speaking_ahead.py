@@ -2,7 +2,7 @@
 
 1. A voice says the texts of a block, in their order; what it cannot say is left for the prompt to tell.
 2. The encoder takes all sounds of the block at once (`spiritlens.speech.encoders.protocol.encode_each`); where it
-   refuses one of them, each is encoded by itself, when its prompt is made.
+   cannot take one of them, each is encoded by itself, when its prompt is made.
 
 Nothing but time changes: `RememberedVoice` and `EncodedBefore` give what the voice and the encoder give.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from spiritlens.models.lens import Lens
 from spiritlens.models.speaking import spoken
+from spiritlens.own_errors import OWN_ERRORS
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.encoders.over import OverEncoder
 from spiritlens.speech.encoders.protocol import encode_each
@@ -69,7 +70,7 @@ def encode_ahead(lens: Lens, sounds: Iterable[Waveform]) -> Lens:
     """The lens with the units of these sounds at hand; as it is where its family reads further streams."""
     encoder, by_digest = lens.required_encoder(), {sound.digest: sound for sound in sounds}
     if by_digest and not lens.family.extra_streams:
-        with suppress(ValueError):
+        with suppress(*OWN_ERRORS):
             found = encode_each(encoder, tuple(by_digest.values()))
             return replace(lens, encoder=EncodedBefore(encoder, dict(zip(by_digest, found, strict=True))))
     return lens

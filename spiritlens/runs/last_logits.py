@@ -13,24 +13,36 @@ from torch import Tensor
 from spiritlens.components import hook_name
 from spiritlens.models.batches import near_lengths, same_lengths
 from spiritlens.models.protocol import LensModel
+from spiritlens.out_of_memory import in_halves
 
 
 @torch.no_grad()
 def last_logits(model: LensModel, rows: Sequence[Sequence[int]], counts: Sequence[int]) -> list[Tensor]:
     """For each sequence of tokens the logits ``[count d_vocab]`` of its last positions, `counts` of them each."""
     lengths = [len(row) for row in rows]
+    hooked = model.has_user_hooks()
+
+    def read(places: Sequence[int]) -> dict[int, Tensor]:
+        chosen = [rows[place] for place in places], [counts[place] for place in places]
+        return dict(zip(places, (_whole_rows if hooked else _filled_up)(model, *chosen), strict=True))
+
     found: dict[int, Tensor] = {}
-    if model.has_user_hooks():
-        for places in same_lengths(lengths):
-            logits = model.forward(torch.tensor([list(rows[place]) for place in places], device=model.device))
-            found.update((place, logits[row, -counts[place] :]) for row, place in enumerate(places))
-        return [found[place] for place in range(len(rows))]
-    last = hook_name("resid_post", model.n_layers - 1)
-    for places in near_lengths(lengths):
-        longest = max(lengths[place] for place in places)
-        filled = [[*rows[place], *[rows[place][0]] * (longest - lengths[place])] for place in places]
-        resid = model.cache(torch.tensor(filled, device=model.device), [last])[last]
-        read = [resid[row, lengths[place] - counts[place] : lengths[place]] for row, place in enumerate(places)]
-        pieces = torch.split(model.logits(torch.cat(read)), [counts[place] for place in places])
-        found.update(zip(places, pieces, strict=True))
+    for places in (same_lengths if hooked else near_lengths)(lengths):
+        found |= in_halves(places, read)
     return [found[place] for place in range(len(rows))]
+
+
+def _whole_rows(model: LensModel, rows: Sequence[Sequence[int]], counts: Sequence[int]) -> list[Tensor]:
+    """As above, of sequences of one length."""
+    logits = model.forward(torch.tensor([list(row) for row in rows], device=model.device))
+    return [logits[row, -count:] for row, count in enumerate(counts)]
+
+
+def _filled_up(model: LensModel, rows: Sequence[Sequence[int]], counts: Sequence[int]) -> Sequence[Tensor]:
+    """As above, of sequences that are filled up to the length of the longest."""
+    last, lengths = hook_name("resid_post", model.n_layers - 1), [len(row) for row in rows]
+    filled = [[*row, *[row[0]] * (max(lengths) - len(row))] for row in rows]
+    resid = model.cache(torch.tensor(filled, device=model.device), [last])[last]
+    ends = zip(lengths, counts, strict=True)
+    read = [resid[row, length - count : length] for row, (length, count) in enumerate(ends)]
+    return torch.split(model.logits(torch.cat(read)), list(counts))

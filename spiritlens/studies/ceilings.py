@@ -17,10 +17,10 @@ import xarray as xr
 from spiritlens.comparison.conditions import KIND_WORDS
 from spiritlens.effects.shards import RunFolder, share
 from spiritlens.models.lens import Lens
+from spiritlens.own_errors import own_reason
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.corruptions.noise import Noise
-from spiritlens.speech.engines.process import EngineError
-from spiritlens.studies.pairs import KINDS, AskedForm, PairedPrompts, pair_prompts
+from spiritlens.studies.pairs import KINDS, UNASKABLE, AskedForm, PairedPrompts, pair_prompts
 from spiritlens.studies.settings import Ceiling, StudySettings
 from spiritlens.studies.traces import floor_settings, trace
 
@@ -68,7 +68,8 @@ def other_prompts(lens: Lens, pair: PairedPrompts, name: Ceiling, settings: Stud
     for form in forms:
         try:
             prompts = pair_prompts(lens, fact, form).prompts
-        except (ValueError, EngineError):  # no sound in that phrasing, or a subject that its words lack
+        except UNASKABLE as error:  # no sound in that phrasing, or a subject that its words lack
+            own_reason(error)  # that of a device ends the call
             continue
         if name == "phrasing" or prompts[1].voice == form.voice:
             return tuple(prompt for prompt in prompts if prompt.kind in OF[name])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spiritlens.effects.shards import WHOLE, Shard
+from spiritlens.files.lines import append_lines
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.knowing import EXACT
 from spiritlens.prompts.prompt import Prompt
@@ -38,8 +39,6 @@ class KeptAnswers:
         self._facts: dict[str, dict[str, bool]] = {}
         self._read: dict[Path, int] = {}
         """How many bytes of each file were read."""
-        if self._own is not None:
-            _end_last_line(self._own)
         self.look()
 
     @property
@@ -97,11 +96,11 @@ class KeptAnswers:
             self._facts.setdefault(prompt.fact_id, {})[prompt.kind] = self._found[key]
         if self._own is None or not new:
             return
-        self._own.parent.mkdir(parents=True, exist_ok=True)
-        with self._own.open("a", encoding="utf-8") as lines:
-            for key, prompt in new.items():
-                about = {"fact": prompt.fact_id, "kind": prompt.kind, **self._depends_on(prompt), "model": self._model}
-                lines.write(json.dumps({**about, "known": self._found[key]}, ensure_ascii=False) + "\n")
+        lines = []
+        for key, prompt in new.items():
+            about = {"fact": prompt.fact_id, "kind": prompt.kind, **self._depends_on(prompt), "model": self._model}
+            lines.append(json.dumps({**about, "known": self._found[key]}, ensure_ascii=False))
+        append_lines(self._own, lines)
         self._kept |= set(new)
 
     def _new_rows(self, path: Path) -> Iterable[dict[str, Any]]:
@@ -129,10 +128,3 @@ class KeptAnswers:
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:
     """What the answer of a line depends on beside the model."""
     return {name: row[name] for name in ("prompt", "knowing", "accepted") if name in row}
-
-
-def _end_last_line(path: Path) -> None:
-    """A line that a stop cut in two is ended, so that the next one begins anew."""
-    if path.is_file() and (data := path.read_bytes()) and not data.endswith(b"\n"):
-        with path.open("ab") as lines:
-            lines.write(b"\n")

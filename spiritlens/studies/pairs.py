@@ -32,6 +32,7 @@ from spiritlens.models.fact_prompts import spoken_prompt, with_cached_units
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.models.speaking_ahead import RememberedVoice, encode_ahead, remembered_voice, say_ahead
+from spiritlens.own_errors import OWN_ERRORS, own_reason
 from spiritlens.prompts.building.build import FinalMarker
 from spiritlens.prompts.facts.fact import Fact, check_phrasing, given_facts
 from spiritlens.prompts.facts.shipped import HELD_OUT
@@ -46,6 +47,8 @@ from spiritlens.studies.settings import Ending, Selection
 __all__ = ["Asked", "LeftOut", "PairedPrompts", "ask", "pair_prompts"]
 
 KINDS = ("T2T", "S2T")
+UNASKABLE = (*OWN_ERRORS, EngineError)
+"""Errors for which a fact is left out."""
 TOGETHER = 32
 """Facts that are spoken, then asked together."""
 LONGEST_NAME = 50
@@ -239,8 +242,8 @@ def _spoken(lens: Lens, facts: Sequence[Fact], form: AskedForm) -> tuple[list[Fo
     for fact in facts:
         try:
             spoken.append(pair_prompts(lens, fact, form))
-        except (ValueError, EngineError) as error:
-            reasons[fact.id] = _one_line(error)
+        except UNASKABLE as error:
+            reasons[fact.id] = _reason(error)
     return spoken, reasons
 
 
@@ -258,15 +261,15 @@ def _said(facts: Sequence[Fact], form: AskedForm) -> list[Waveform]:
 
 def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[dict[str, PairedPrompts], dict[str, str]]:
     """Facts, by id, with what the model knows of them, asked together; where one cannot be asked, one by one."""
-    with suppress(ValueError):
+    with suppress(*OWN_ERRORS):
         kept.ask([prompt for each in spoken for prompt in each.prompts])
     pairs: dict[str, PairedPrompts] = {}
     reasons: dict[str, str] = {}
     for each in spoken:
         try:
             known = {kind: kept.known(prompt) for kind, prompt in zip(KINDS, each.prompts, strict=True)}
-        except ValueError as error:
-            reasons[each.fact.id] = _one_line(error)
+        except OWN_ERRORS as error:
+            reasons[each.fact.id] = _reason(error)
         else:
             pairs[each.fact.id] = PairedPrompts(each.fact, *each.prompts, known, each.plain)
     return pairs, reasons
@@ -284,8 +287,10 @@ def _said_before(spoken: Sequence[FormedFact], seen: dict[str, str]) -> dict[str
     return reasons
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _reason(error: Exception) -> str:
+    """Why a fact is left out: the sentence of a refusal, any other error with its kind."""
+    line = own_reason(error)
+    return line.partition(": ")[2] if isinstance(error, (ValueError, EngineError)) else line
 
 
 def asked_phrasing(fact: Fact, phrasing: str | None) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import xarray as xr
 import spiritlens as sl
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.runs.answers import known_prompts
+from spiritlens.studies import kept_answers, pairs
 from spiritlens.studies.accuracy import accuracy_rows
 from spiritlens.studies.pairs import Asked, PairedPrompts, ask, asked_phrasing, write_wavs
 from spiritlens.studies.selection import ChosenFact, choose, choose_known, selection_sentences
@@ -273,6 +275,35 @@ def test_a_fact_that_cannot_be_spoken_or_asked_is_left_out_with_its_reason(
     page = html.unescape(result.page.read_text(encoding="utf-8"))
     assert "3 could not be spoken or asked and were left out" in page
     assert repr(result).count("Left out: ") == 3
+
+
+@pytest.mark.parametrize("error", [IndexError("index 7 is out of range"), RuntimeError("shapes differ"), MemoryError()])
+@pytest.mark.parametrize("where", ["spoken", "asked"])
+def test_whatever_one_fact_meets_the_others_go_on(
+    where: str,
+    error: Exception,
+    lens: "sl.Lens",
+    facts: tuple["sl.Fact", ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its sound in the encoder, alone or in a block, or its prompt in the model."""
+    bad, owner, name = facts[1], *((pairs, "pair_prompts") if where == "spoken" else (kept_answers, "known_prompts"))
+    original = getattr(owner, name)
+
+    def failing(lens: "sl.Lens", given: Any, *rest: Any) -> Any:
+        if given is bad or (isinstance(given, tuple) and any(prompt.fact_id == bad.id for prompt in given)):
+            raise error
+        return original(lens, given, *rest)
+
+    monkeypatch.setattr(owner, name, failing)
+    found = ask(lens, facts[:3], voice="espeak:en-us", answers=tmp_path / "answers.jsonl")
+    assert [pair.fact.id for pair in found.pairs] == [facts[0].id, facts[2].id]
+    (left_out,) = found.left_out
+    assert left_out.reason.startswith(f"{type(error).__name__}: {error}")
+    monkeypatch.setattr(owner, name, lambda *rest: (_ for _ in ()).throw(RuntimeError("CUDA error: 700")))
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        ask(lens, facts[:1], voice="espeak:en-us")
 
 
 def test_a_study_of_nothing_but_broken_facts_tells_the_first_reason(

@@ -25,8 +25,8 @@ from spiritlens.effects.failures import Failure
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.schema import VERSIONS
 from spiritlens.effects.shards import RunFolder
+from spiritlens.own_errors import OWN_ERRORS, own_reason
 from spiritlens.prompts.prompt import Prompt
-from spiritlens.runs.sweep.memory import ran_out_of_memory
 from spiritlens.terms import Progress
 from spiritlens.warn import warn
 
@@ -104,8 +104,8 @@ def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset
                     start = time.monotonic()
                     try:
                         found = _measured(work, place, sizes[place], bar.update)
-                    except UNMEASURABLE as error:
-                        kept.failures.append(_failure(work.prompts[place], error))
+                    except OWN_ERRORS as error:
+                        kept.leave_out(_failure(work.prompts[place], error))
                     else:
                         kept.where[name] = writer.add(found, time.monotonic() - start)
         if kept.failures:
@@ -114,24 +114,9 @@ def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset
     return kept.finish()
 
 
-UNMEASURABLE = (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryError)
-"""Errors of one prompt. Others (no room on the disk, a fault of the program) end the call, and so do those of a device
-that has failed (`_failure`)."""
-DEVICE_ERRORS = ("CUDA error", "HIP error", "MPS backend", "NCCL error")
-
-
-def would_repeat(error: Exception) -> bool:
-    """Whether an error is a prompt's own, so that another try meets it again: neither of memory nor of a device."""
-    of_device = any(words in str(error) for words in DEVICE_ERRORS)
-    return isinstance(error, UNMEASURABLE) and not of_device and not ran_out_of_memory(error)
-
-
 def _failure(prompt: Prompt, error: Exception) -> Failure:
-    """What is recorded of a prompt; the error of a device is raised again, as every later prompt would meet it."""
-    if any(words in str(error) for words in DEVICE_ERRORS):
-        raise error
-    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return Failure(prompt.id, prompt.fact_id, prompt.kind, reason)
+    """What is recorded of a prompt."""
+    return Failure(prompt.id, prompt.fact_id, prompt.kind, own_reason(error))
 
 
 def _measured(work: Work, place: int, size: float, advance: Advance) -> xr.Dataset:

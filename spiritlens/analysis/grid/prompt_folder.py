@@ -14,9 +14,8 @@ prompts.parquet and the results have the new ones, whatever the parts say.
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,10 @@ import xarray as xr
 
 from spiritlens.analysis.grid.results import prompt_columns
 from spiritlens.effects.contents import Contents, joined, named_as, read_contents, stored_names
-from spiritlens.effects.environments import check_versions, read_environments
-from spiritlens.effects.failures import Failure, keep_failures
+from spiritlens.effects.environments import check_versions, environment_of, read_environments
+from spiritlens.effects.failures import Failure, keep_failures, read_failures
 from spiritlens.effects.netcdf import open_netcdf
-from spiritlens.effects.part_heads import keep_heads, read_heads
+from spiritlens.effects.part_heads import Part, keep_heads, read_heads
 from spiritlens.effects.part_writer import PartWriter
 from spiritlens.effects.prompt_table import read_columns, read_ids, read_table, table_of, write_table
 from spiritlens.effects.run_directory import RunDirectory, open_run
@@ -64,6 +63,11 @@ class PromptFolder:
     failures: list[Failure] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
     """What is wrong with the damaged parts that were put aside."""
+    parts: tuple[Part, ...] = ()
+    """The parts as they were last looked at."""
+    _noted: tuple[Part, ...] = ()
+    """The parts as parts.json notes them."""
+    _failed_before: Mapping[str, Failure] = field(default_factory=dict)
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -74,12 +78,13 @@ class PromptFolder:
     def at_work(self) -> Iterator[PartWriter]:
         """A context in which to measure: this process alone does, and what it adds is written at the latest when it
         ends, also by Ctrl-C."""
-        check_versions(
-            self.run.folder, read_environments(self.run.folder / "environment.json"), accept=self.accept_versions
-        )
+        noted = read_environments(self.run.folder / "environment.json")
+        made_by = [environment_of(part.attributes) for part in self.parts]
+        check_versions(self.run.folder, [*noted, *made_by], accept=self.accept_versions)
         with self.run.at_work(self.shard):
             self._put_aside()
-            self._look()  # the last process may have ended since the folder was opened
+            self.look()  # the last process may have ended since the folder was opened
+            self._failed_before = read_failures(self.run.folder)
             writer = PartWriter(self.run, self.shard)
             try:
                 yield writer
@@ -89,7 +94,11 @@ class PromptFolder:
                 writer.write()
                 raise
             writer.write()
-            keep_failures(self.run.folder, self.shard.label, self.failures)
+
+    def leave_out(self, failure: Failure) -> None:
+        """Record a prompt that cannot be measured."""
+        self.failures.append(failure)
+        keep_failures(self.run.folder, self.shard.label, [failure], self._failed_before)
 
     def finish(self) -> xr.Dataset:
         """Join the finished prompts of this call, in its order; the whole run joins its folder into effects.nc."""
@@ -105,7 +114,8 @@ class PromptFolder:
         asked = self._joined(ids)
         if self.shard == WHOLE:
             self._write(asked, ids)
-            self._look()
+            self._put_aside_what_is_left()
+            self.look()
         return asked
 
     def _joined(self, ids: Sequence[str]) -> xr.Dataset:
@@ -131,24 +141,36 @@ class PromptFolder:
             told = "; ".join(damaged[:3])
             warn(f"effects.nc lacks {len(lacking)} prompts of other calls, which measure them again: {told}")
 
-    def _look(self) -> None:
-        noted = read_heads(self.run.folder)
-        contents = read_contents(self.run, frozenset(read_ids(self.run.folder / "prompts.parquet")), noted=noted)
+    def look(self, known: Mapping[str, Part] | None = None) -> None:
+        """Read which prompts are finished; of parts that did not change since they were `known` (None: last looked at)
+        nothing is read."""
+        known = {part.name: part for part in self.parts} if known is None else known
+        contents = read_contents(self.run, frozenset(read_ids(self.run.folder / "prompts.parquet")), noted=known)
         _check_study(self.run, contents, self.trace, self.prompts)
-        self.where, self.damaged = contents.where, contents.damaged
-        if not self.waiting and contents.parts != tuple(noted.values()):
-            keep_heads(self.run.folder, contents.parts)
+        self.where, self.damaged, self.parts = contents.where, contents.damaged, contents.parts
+        if not self.waiting and self.parts != self._noted:
+            keep_heads(self.run.folder, self.parts)
+            self._noted = self.parts
 
     def _put_aside(self) -> None:
-        """Damaged parts of this worker are kept under another name, and their prompts measured again."""
+        """Damaged parts of this worker are kept under another name, and their prompts measured again; those of others
+        are told."""
         mine = [name for name in self.damaged if self.shard == WHOLE or name.startswith(f"{self.shard.label}.")]
         for name in mine:
             path = self.run.part(name)
             path.replace(path.with_suffix(".damaged"))
         self.aside = [self.damaged[name] for name in mine]
+        told = "; ".join([*self.damaged.values()][:3])
         if mine:
-            told = "; ".join(self.aside[:3])
             warn(f"{len(mine)} parts are damaged and kept as .damaged; their prompts are measured again: {told}")
+        elif self.damaged:
+            warn(f"{len(self.damaged)} parts of other shards are damaged; their prompts are measured again: {told}")
+
+    def _put_aside_what_is_left(self) -> None:
+        """Damaged parts whose prompts shards measured again, so that nothing was waiting; where that can be written."""
+        if self.damaged and not self.aside:
+            with suppress(OSError), self.run.at_work():
+                self._put_aside()
 
 
 def open_folder(folder: str | Path | RunFolder, prompts: Sequence[Prompt], config: Mapping[str, Any]) -> PromptFolder:
@@ -162,9 +184,12 @@ def open_folder(folder: str | Path | RunFolder, prompts: Sequence[Prompt], confi
     _add_prompts(run, by_id)
     names = list(by_id)
     mine = {names[place]: prompts[place] for place in given.shard.places([len(prompt) for prompt in by_id.values()])}
-    kept = PromptFolder(run, mine, given.shard, config["trace"], given.accept_versions)
-    kept._look()
+    heads = read_heads(run.folder)
+    kept = PromptFolder(run, mine, given.shard, config["trace"], given.accept_versions, _noted=tuple(heads.values()))
+    kept.look(heads)
     kept.finished = _finished(kept) if given.shard == WHOLE else None
+    if kept.finished is None:  # parts will be joined: one that decayed since it was noted must be found now
+        kept.look({part.name: part for part in kept.parts if heads.get(part.name) != part})
     return kept
 
 
@@ -232,12 +257,18 @@ def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
     """Whether the rows of these prompts have their present names."""
     if not {*NAMES} <= {*table.column_names}:
         return False
-    rows = [*map(attrgetter(*("subject.name" if name == "subject" else name for name in NAMES)), prompts.values())]
-    for place, name in enumerate(NAMES):
-        there, now = table.column(name).to_pylist(), [row[place] for row in rows]
+    for name in NAMES:
+        there, now = table.column(name).to_pylist(), _named(prompts.values(), name)
         if there != now and not _same(there, now):
             return False
     return True
+
+
+def _named(prompts: Iterable[Prompt], name: str) -> list[Any]:
+    """A column of prompts; lists alone, as a tuple a prompt would have the collector look at all prompts."""
+    if name == "subject":
+        return [prompt.subject.name for prompt in prompts]
+    return [getattr(prompt, name) for prompt in prompts]
 
 
 def _check_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], found: Mapping[str, Mapping[str, Any]]) -> None:

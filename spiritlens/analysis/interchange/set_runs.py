@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.grid.each_prompt import would_repeat
 from spiritlens.analysis.grid.grid import Draws
 from spiritlens.analysis.heads.references import Reference, check_stand_ins
 from spiritlens.analysis.interchange.parts import Part, removing
 from spiritlens.components import hook_name
 from spiritlens.models.lens import Lens
+from spiritlens.own_errors import would_repeat
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import EVERYWHERE
 from spiritlens.runs.corruptions.knock_out import KnockOutKind

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiritlens.analysis.grid.each_prompt import would_repeat
 from spiritlens.analysis.grid.grid import Screen
 from spiritlens.analysis.tracing.one_prompt import cells_of
 from spiritlens.analysis.tracing.settings import TraceSettings, check_screenable
 from spiritlens.components import hook_name
 from spiritlens.environment import plain_torch
 from spiritlens.models.lens import Lens
+from spiritlens.own_errors import would_repeat
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.backward import differentiate
 from spiritlens.runs.scoring import Scorer, prompt_scorers

@@ -21,6 +21,7 @@ from spiritlens.arguments import check_choice, number, shown, whole
 from spiritlens.environment import plain_torch
 from spiritlens.models.batches import MOST_ROWS, same_lengths
 from spiritlens.models.blocks.placed_hooks import Place, PlacedHooks
+from spiritlens.out_of_memory import in_halves
 from spiritlens.prompts.building.build import build_prompt
 from spiritlens.prompts.building.question import Question
 from spiritlens.prompts.building.segments import TextSegment
@@ -72,11 +73,14 @@ def continue_prompts(
     def ban(logits: Tensor) -> Tensor:
         return logits.masked_fill(banned, -torch.inf)
 
+    def generate(places: Sequence[int]) -> dict[int, list[int]]:
+        new = _generated(model, vocabulary, [rows[place] for place in places], new_tokens, heat, seed)
+        return dict(zip(places, new, strict=True))
+
     found = [""] * len(rows)
     with PlacedHooks(model, [Place("unembed.hook_out", model.hook_dict["unembed.hook_out"], ban)]):
         for places in same_lengths([len(ids) for ids in rows], 1 if heat else MOST_ROWS):
-            new = _generated(model, vocabulary, [rows[place] for place in places], new_tokens, heat, seed)
-            for place, ids in zip(places, new, strict=True):
+            for place, ids in in_halves(places, generate).items():
                 text = vocabulary.decode(ids)
                 found[place] = text if modality == "speech" else text.strip()
     return tuple(found)

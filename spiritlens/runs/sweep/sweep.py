@@ -24,9 +24,9 @@ from torch import Tensor
 from spiritlens.arguments import whole
 from spiritlens.components import KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
+from spiritlens.out_of_memory import halved, ran_out_of_memory
 from spiritlens.runs.sweep.columns import ColumnRunner
 from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source
-from spiritlens.runs.sweep.memory import halved, ran_out_of_memory
 from spiritlens.runs.sweep.plan import Column, Plan, Program, Which, make_plan, split_column
 from spiritlens.runs.sweep.recorded import RecordedPair, Score, as_rows, n_samples
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spiritlens.environment import without_onednn
+from spiritlens.out_of_memory import in_halves
 
 MOST_FRAMES = 2048
 """Frames of a batch, filling included: 80 s of speech; a longer recording is alone."""
@@ -54,13 +55,17 @@ def each_hidden(encoder: Any, features: Sequence[Float[Tensor, "frame d_model"]]
     """Hidden states [frame d_model] after the encoder's last layer, of each recording's projected features."""
     found: dict[int, Tensor] = {}
     lengths = [len(each) for each in features]
-    for places in batches(lengths):
+
+    def encoded(places: Sequence[int]) -> dict[int, Tensor]:
         rows = nn.utils.rnn.pad_sequence([features[place] for place in places], batch_first=True)
         filled = len({lengths[place] for place in places}) > 1
         ends = torch.tensor([lengths[place] for place in places])
         mask = torch.arange(rows.shape[1]) < ends[:, None] if filled else None
         hidden = encoder(rows, attention_mask=mask).last_hidden_state
-        found.update((place, hidden[row, : lengths[place]]) for row, place in enumerate(places))
+        return {place: hidden[row, : lengths[place]] for row, place in enumerate(places)}
+
+    for places in batches(lengths):
+        found |= in_halves(places, encoded)
     return [found[place] for place in range(len(features))]
 
 

@@ -18,6 +18,7 @@ from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.comparison.map_changes import Drawing, Gap, gap_of, map_change
 from spiritlens.comparison.modality_maps import ModalityMaps, modality_maps
 from spiritlens.effects.joining import join_effects
+from spiritlens.effects.shards import RunFolder, given_run_folder
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.engines.process import EngineError
@@ -41,9 +42,10 @@ class _Base:
     drawing: Drawing
 
 
-def measured(ground: Ground, out: Path, variants: Sequence[Variant]) -> Sensitivity:
+def measured(ground: Ground, out: Path | RunFolder, variants: Sequence[Variant]) -> Sensitivity:
     """All variants beside the baseline; ValueError where `out` was begun with other settings or another model."""
-    effects = traced(ground.lens, ground.setup, shared_prompts(ground), out / "baseline")
+    out = given_run_folder(out)
+    effects = traced(ground.lens, ground.setup, shared_prompts(ground), out.within("baseline"))
     own = _of_prompts(effects, ground.setup.prompts)
     drawing = Drawing(seed=ground.settings.seed)
     maps = {kind: modality_maps(own, kind, ground.setup.metric) for kind in KINDS}
@@ -54,7 +56,7 @@ def measured(ground: Ground, out: Path, variants: Sequence[Variant]) -> Sensitiv
     with tqdm(variants, desc="variants", unit="variant") as bar:
         for variant in bar:
             bar.set_postfix_str(variant.name)
-            results.append(_measured(ground, variant, base, out / "variants" / slug(variant.name)))
+            results.append(_measured(ground, variant, base, out.within(f"variants/{slug(variant.name)}")))
     return Sensitivity(_beside(BASELINE, ground.setup, own, base), tuple(results), effects, drawing.confidence)
 
 
@@ -79,7 +81,7 @@ def made(variant: Variant, ground: Ground) -> Setup | str:
     return setup
 
 
-def traced(lens: Lens, setup: Setup, prompts: Sequence[Prompt], folder: Path) -> xr.Dataset:
+def traced(lens: Lens, setup: Setup, prompts: Sequence[Prompt], folder: RunFolder) -> xr.Dataset:
     """The effects of prompts under a setup's grid, corruption and noise."""
     grid, corruption = setup.grid, setup.corruption
     return causal_trace(lens, prompts, grid, corruption, METRICS, samples=setup.draws, folder=folder)
@@ -98,7 +100,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w]+", "_", words).strip("_").lower() or "variant"
 
 
-def _measured(ground: Ground, variant: Variant, base: _Base, folder: Path) -> VariantResult:
+def _measured(ground: Ground, variant: Variant, base: _Base, folder: RunFolder) -> VariantResult:
     setup = made(variant, ground)
     if isinstance(setup, str):
         return VariantResult(variant, None, why=setup)

@@ -26,6 +26,7 @@ from spiritlens.analysis.tracing.cost import Cost, estimate_cost
 from spiritlens.analysis.tracing.dose import match_dose
 from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.arguments import listed, number, shown, told_keywords
+from spiritlens.effects.shards import WHOLE, RunFolder
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts.fact import Fact, check_phrasing
@@ -53,7 +54,7 @@ DEFAULTS = SensitivitySettings()
 @told_keywords
 def sensitivity(
     lens: Lens,
-    out: str | Path,
+    out: str | Path | RunFolder,
     settings: SensitivitySettings = DEFAULTS,
     facts: Iterable[Fact] | None = None,
     *,
@@ -68,7 +69,8 @@ def sensitivity(
     """
     facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
     settings, variants = given_sensitivity_settings(settings, facts), given_variants(variants)
-    out, lens = given_folder(out), _asking(lens, settings)
+    place, lens = _whole_place(out), _asking(lens, settings)
+    out = place.path
     listener = None if recogniser is None else given_recogniser(recogniser)
     lens.required_encoder()
     trace_grid(lens.backend, _grid(settings))
@@ -79,8 +81,17 @@ def sensitivity(
     if listener is not None:
         heard = recognise(ground.of("S2T"), listener)
         ground = replace(ground, heard={prompt.id: prompt for prompt in heard})
-    result = measured(ground, out, variants)
+    result = measured(ground, place, variants)
     return replace(result, page=write_results(result, out))
+
+
+def _whole_place(out: str | Path | RunFolder) -> RunFolder:
+    """The folder of a table, which one process makes."""
+    place = out if isinstance(out, RunFolder) else RunFolder(given_folder(out))
+    given_folder(place.path)
+    if place.shard != WHOLE:
+        raise ValueError(f"out has the shard {place.shard}: a table is made by one process; leave the shard out")
+    return place
 
 
 @told_keywords

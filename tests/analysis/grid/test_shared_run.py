@@ -1,6 +1,7 @@
 """A run that shards share holds what one process makes, bit by bit; what fails is left out and told."""
 
 import dataclasses
+import json
 import os
 import shutil
 import stat
@@ -118,6 +119,30 @@ def test_one_bad_prompt_is_recorded_and_skipped(
     assert sl.effects.inspect(tmp_path)[0].failures == {}
 
 
+def test_failures_are_recorded_as_they_come(
+    planted: Planted, prompts: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a run that is killed, or goes on for days, tells what failed, and by which worker."""
+    shard = sl.effects.RunFolder(tmp_path, sl.effects.Shard(1, 2))
+    told: list[Any] = []
+
+    def failing(lens: Any, prompt: Any, *rest: Any, **more: Any) -> xr.Dataset:
+        if told:
+            told.append(sl.effects.inspect(tmp_path)[0])
+            raise KeyboardInterrupt
+        told.append(prompt.id)
+        raise ValueError("its subject is lost")
+
+    monkeypatch.setattr(tracing, "trace_prompt", failing)
+    with pytest.raises(KeyboardInterrupt):
+        trace(planted, prompts, shard)
+    _, report = told
+    assert report.failures == {"ValueError: its subject is lost": 1}
+    (worker,) = report.workers
+    assert (worker.label, worker.prompts, worker.failures, worker.running) == ("1-of-2", 0, 1, True)
+    assert str(worker) == "1-of-2: 0 prompts, 1 failed, at work"
+
+
 def test_a_failed_device_and_faults_of_the_program_end_the_call(
     planted: Planted, prompts: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +169,28 @@ def test_other_versions_are_refused_before_anything_runs_unless_accepted(
     with pytest.warns(UserWarning, match="as accepted"):
         found = trace(planted, prompts, sl.effects.RunFolder(tmp_path, accept_versions=True))
     assert found.equals(whole)
+
+
+def test_each_part_tells_the_versions_that_made_it(
+    planted: Planted, prompts: list[Any], whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part that other versions left unfilled is not filled on, and parts alone tell their versions too."""
+    trace(planted, prompts[:2], tmp_path)
+    now = environments.environment()
+    monkeypatch.setattr(environments, "version", lambda package: "99.0")
+    place = sl.effects.RunFolder(tmp_path, accept_versions=True)
+    with pytest.warns(UserWarning, match="as accepted"):
+        trace(planted, prompts[:3], place)
+    with pytest.warns(UserWarning, match="as accepted"):
+        assert trace(planted, prompts, place).equals(whole), "the same versions fill their part on"
+    parts = [sl.effects.load(path) for path in sorted((tmp_path / "parts").glob("*.nc"))]
+    made_by = [json.loads(part.attrs["environment"])["packages"]["torch"] for part in parts]
+    assert [part.sizes["prompt"] for part in parts] == [2, 3]
+    assert made_by == [now["packages"]["torch"], "99.0"]
+    monkeypatch.undo()
+    (tmp_path / "environment.json").unlink()
+    with pytest.raises(ValueError, match=r"torch 99\.0 there"):
+        trace(planted, planted.prompts[:6], tmp_path)
 
 
 def test_a_finished_run_is_only_read_and_needs_no_permission_to_write(
@@ -191,6 +238,51 @@ def test_clocks_that_differ_decide_nothing(
     for number, path in enumerate(sorted(tmp_path.rglob("*"))):
         os.utime(path, (4294967295 * (number % 2),) * 2)
     assert same(trace(planted, prompts, tmp_path), whole)
+
+
+def decay(part: Path) -> None:
+    """One bit turns over, and neither size nor time of change tell."""
+    found = part.stat()
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    os.utime(part, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+@pytest.mark.parametrize("then", ["more prompts", "effects.nc is lost"])
+def test_a_part_that_decayed_is_told_and_measured_again(
+    then: str, planted: Planted, prompts: list[Any], whole: xr.Dataset, tmp_path: Path
+) -> None:
+    trace(planted, prompts[:3] if then == "more prompts" else prompts, tmp_path)
+    decay(tmp_path / "parts" / "1-of-1.000001.nc")
+    if then != "more prompts":
+        (tmp_path / "effects.nc").unlink()
+    with pytest.warns(UserWarning, match=r"1 parts are damaged and kept as \.damaged.*checksum"):
+        assert same(trace(planted, prompts, tmp_path), whole)
+    assert sl.effects.inspect(tmp_path)[0].damaged == ()
+
+
+def test_a_damaged_part_of_other_shards_is_told_and_measured_again(
+    planted: Planted, prompts: list[Any], whole: xr.Dataset, tmp_path: Path
+) -> None:
+    """Made by two shards, gone on with by three, none of which wrote the part; the whole puts it aside."""
+
+    def shards(of: int) -> None:
+        for number in range(1, of + 1):
+            trace(planted, prompts, sl.effects.RunFolder(tmp_path, sl.effects.Shard(number, of)))
+
+    shards(2)
+    trace(planted, prompts, tmp_path)
+    decay(tmp_path / "parts" / "1-of-2.000001.nc")
+    (tmp_path / "effects.nc").unlink()
+    with pytest.warns(UserWarning, match=r"1 parts of other shards are damaged; their prompts are measured again"):
+        shards(3)
+    with pytest.warns(UserWarning, match=r"1 parts are damaged and kept as \.damaged"):
+        assert same(trace(planted, prompts, tmp_path), whole)
+    assert (tmp_path / "parts" / "1-of-2.000001.damaged").is_file()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert same(trace(planted, prompts, tmp_path), whole)
 
 
 def test_thousands_of_prompts_are_looked_up_by_columns(
@@ -248,3 +340,14 @@ def test_a_run_under_way_tells_hours_left(planted: Planted, prompts: list[Any], 
     expected = report.waiting * seconds / report.finished / 3600
     assert np.isclose(report.hours_left, expected)
     assert f"{report.waiting} wait, about" in repr(report)
+
+
+def test_a_study_that_asks_still_tells_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{}")
+    (report,) = sl.effects.inspect(tmp_path)
+    assert (report.asked, report.answered) == (0, 0)
+    (tmp_path / "answers").mkdir()
+    for name, facts in {"answers.jsonl": "ab", "answers/1-of-2.jsonl": "bc"}.items():
+        lines = [json.dumps({"fact": fact, "kind": kind}) for fact in facts for kind in ("T2T", "S2T")]
+        (tmp_path / name).write_text("\n".join([*lines, '{"fact": "cut']))
+    assert "answers of 3 facts are kept" in repr(sl.effects.inspect(tmp_path)[0])

@@ -1,6 +1,7 @@
 """The table on the planted machine, whose truth is known, and the whole job on two facts of the embedded model."""
 
 import html
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 import spiritlens as sl
+from spiritlens.effects import environments
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.prompts.moved_subject import dilate_subject, shift_subject
 from spiritlens.studies.pairs import Asked, PairedPrompts
@@ -166,6 +168,22 @@ def test_the_same_call_goes_on_where_it_stopped(planted: Sensitivity, ground: Gr
     other = replace(ground, setup=replace(ground.setup, draws=sl.Draws(2)))
     with pytest.raises(ValueError, match="samples"):
         measured(other, folder, [VARIANTS["logit"]])
+
+
+def test_parts_of_other_versions_are_gone_on_with_where_that_is_accepted(
+    planted: Sensitivity, ground: Ground, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    sorted((tmp_path / "copy" / "baseline").glob("parts/*.nc"))[-1].unlink()
+    monkeypatch.setattr(environments, "version", lambda package: "99.0")
+    variants = [VARIANTS["logit"]]
+    with pytest.raises(ValueError, match=r"99\.0 here.*--accept-versions"):
+        measured(ground, tmp_path / "copy", variants)
+    with pytest.warns(UserWarning, match="as accepted"):
+        found = measured(ground, sl.effects.RunFolder(tmp_path / "copy", accept_versions=True), variants)
+    assert found.effects.equals(planted.effects)
+    with pytest.raises(ValueError, match="a table is made by one process"):
+        sl.sensitivity(ground.lens, sl.effects.RunFolder(tmp_path / "new", sl.effects.Shard(1, 2)), facts=[])
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,7 @@ def _configuration(folder: Path, socket_path: Path, cpus: int) -> str:
         "SlurmctldLogFile": folder / "slurmctld.log",
         "SlurmdLogFile": folder / "slurmd.log",
         "ReturnToService": 2,
+        "MinJobAge": 36000,  # a job is told of long after it ended, also where the machine is busy
         "SchedulerParameters": "sched_interval=2,bf_interval=2",
     }
     lines = [f"{name}={value}" for name, value in settings.items()]

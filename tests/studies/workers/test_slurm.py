@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,3 +115,31 @@ def test_what_slurm_refuses_is_told_in_one_line(
     assert done.stderr.startswith("spiritlens: SLURM refused the jobs (")
     assert reason in done.stderr
     assert asked(variables, "squeue", "--noheader").strip() == ""
+
+
+TOLD = "from spiritlens.effects.shards import shard_of_environment; print('shard', shard_of_environment(), flush=True)"
+
+
+def test_jobs_and_tasks_of_slurm_read_which_shard_they_are(variables: dict[str, str], tmp_path: Path) -> None:
+    """An array's jobs, the tasks that srun starts in each, both together, and a script that starts none."""
+    say = f'"{sys.executable}" -c "{TOLD}"'
+    step = f"srun --ntasks=2 --overlap --mem=0 {say}"
+    scripts = {
+        "array": (("--array=3-7:2",), say),
+        "both": (("--array=1-2", "--ntasks=2"), step),
+        "step": (("--ntasks=2",), step),
+        "script": (("--ntasks=2",), say),
+    }
+    shards = {
+        "array": {"1/3", "2/3", "3/3"},
+        "both": {"1/4", "2/4", "3/4", "4/4"},
+        "step": {"1/2", "2/2"},
+        "script": {"1/1"},
+    }
+    for name, (options, line) in scripts.items():
+        script = tmp_path / f"{name}.sh"
+        script.write_text(f"#!/bin/sh\n{line}\n")
+        asked(variables, "sbatch", "--wait", "--mem=1000", f"--output={tmp_path}/{name}-%j.log", *options, str(script))
+        texts = [path.read_text() for path in tmp_path.glob(f"{name}-*.log")]
+        found = sorted(line.removeprefix("shard ") for text in texts for line in text.splitlines() if "shard " in line)
+        assert found == sorted(shards[name]), (name, texts)
