@@ -16,7 +16,7 @@ host. Rows go together as far as the lens's ``memory_budget`` lets them; `fits` 
 the memory that is free now, and the budget that lets them. Told for the prompt that takes the most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -25,6 +25,7 @@ from spiritlens.analysis.tracing.one_prompt import cells_of, planned
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.models.lens import Lens
 from spiritlens.models.machine import free_memory, resident, weight_bytes
+from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.sweep.footprint import footprint
 from spiritlens.runs.sweep.plan import Which
@@ -117,7 +118,7 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
         batch=Batch(told.largest_batch, budget),
         whole=told.whole_batch,
         free=free,
-        fits=None if free is None else _fitting(lens, largest, runs, free - results),
+        fits=None if free is None else fitting(model, largest, runs, free - results),
         sounds=sounds,
     )
 
@@ -147,11 +148,12 @@ def _cells(settings: TraceSettings, prompt: Prompt) -> int:
     return len(grid.components) * grid.n_layers * len(settings.sites(prompt).spans) * len(grid.head_axis)
 
 
-def _fitting(lens: Lens, sweep: Sweep, runs: dict[Which, int], free: int) -> Batch | None:
-    """The largest batch whose peak is within so many bytes: all rows together, or what halving the budget leaves."""
-    least, budget = sweep.row_bytes(lens.backend, max(runs.values()))
+def fitting(model: LensModel, sweep: Sweep, runs: Mapping[Which, int], free: int) -> Batch | None:
+    """The largest batch whose peak is within so many bytes: all rows together, or what halving the budget leaves; None
+    where not one row is."""
+    least, budget = sweep.row_bytes(model, max(runs.values()))
     while budget >= least:
-        found = footprint(lens.backend, sweep, runs, budget)
+        found = footprint(model, sweep, runs, budget)
         if found.peak <= free:
             return Batch(found.largest_batch, budget)
         budget //= 2
