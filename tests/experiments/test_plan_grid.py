@@ -95,15 +95,16 @@ def test_the_sweep_itself_runs_as_planned(model, monkeypatch) -> None:
     assert counter.get_total_flops() == pytest.approx(told.flops, rel=0.05)
 
 
+@pytest.mark.slow
 def test_what_a_card_holds_decides_the_batch(model) -> None:
-    programs = plan.three_components(LAYERS, 24)
-    large = plan.grid_plan(model, programs, 24, SETTINGS)
+    programs = plan.three_components(LAYERS, 128)
+    large = plan.grid_plan(model, programs, 128, SETTINGS)
     assert large.fits == large.whole == large.batch
-    small = plan.grid_plan(model, programs, 24, plan.Settings(memory_gb=15.0))
+    small = plan.grid_plan(model, programs, 128, plan.Settings(memory_gb=18.0))
     assert 0 < small.fits < large.fits
     assert small.batch < large.batch
     assert small.peak < large.peak
-    assert plan.grid_plan(model, programs, 24, plan.Settings(memory_gb=13.5)).fits == 0
+    assert plan.grid_plan(model, programs, 128, plan.Settings(memory_gb=13.5)).fits == 0
 
 
 def test_the_table_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
