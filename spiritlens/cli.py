@@ -54,7 +54,8 @@ def trace(
 
         costs = study_cost(source.load_lens(), settings, chosen, tflops=tflops, protocol=protocol)
         print(*(f"Maps {name}:\n{cost}" for name, cost in costs.items()), sep="\n")
-        print(f"All together:\n{study_memory(costs, twins=settings.twins)}")
+        asked = len(chosen) if settings.ask == "all" else None
+        print(f"All together:\n{study_memory(costs, twins=settings.twins, asked=asked)}")
         return
 
     from spiritlens.studies.workers.handing_over import hand_over
@@ -94,6 +95,7 @@ def sensitivity(
         hours = sum(cost.hours for cost in costs.values())
         print(*(f"{name}:\n{cost}" for name, cost in costs.items()), sep="\n")
         print(f"All together: {hours:.3g} hours at {tflops:g} TFLOP/s; other variants cost nothing more")
+        print(sl.studies.study_memory(costs))
         return
     listener = sl.speech.Whisper() if recogniser == "whisper" else None
     place = sl.effects.RunFolder(out, accept_versions=accept_versions)

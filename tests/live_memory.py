@@ -9,21 +9,23 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveMemory(TorchDispatchMode):
-    """While it is open, `now` and `peak` count the bytes of tensors made inside it that are still held."""
+    """While it is open, `now` and `peak` count the bytes of tensors made inside it that are still held; those of
+    torch's meta device, which would have them elsewhere, or all others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, meta: bool = False) -> None:
         super().__init__()
+        self.meta = meta
         self.now = self.peak = 0
         self._counted: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
-        given = {_storage(value).data_ptr() for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)}
+        given = {_key(value) for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)}
         for value in tree_leaves(found):
-            if not isinstance(value, torch.Tensor) or value.is_meta:
+            if not isinstance(value, torch.Tensor) or value.is_meta != self.meta:
                 continue
             storage = _storage(value)
-            if storage.data_ptr() not in given and storage not in self._counted:
+            if _key(value) not in given and storage not in self._counted:
                 self._counted.add(storage)
                 self.now += storage.nbytes()
                 weakref.finalize(storage, self._freed, storage.nbytes())
@@ -36,3 +38,8 @@ class LiveMemory(TorchDispatchMode):
 
 def _storage(value: torch.Tensor) -> Any:
     return value.untyped_storage()
+
+
+def _key(value: torch.Tensor) -> int:
+    """Where its memory is; of a tensor without any, its storage."""
+    return _storage(value).data_ptr() or int(_storage(value)._cdata)

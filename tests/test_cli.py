@@ -155,12 +155,16 @@ def test_a_dry_run_asks_the_cost_of_the_same_settings(
         "study_cost",
         lambda lens, settings, facts, tflops, protocol: {lens: (settings.n_facts, len(facts), tflops, protocol)},
     )
-    monkeypatch.setattr(cost, "study_memory", lambda costs, twins: (len(costs), twins))
+    monkeypatch.setattr(cost, "study_memory", lambda costs, twins, asked: (len(costs), twins, asked))
     options = ("--n-facts", "3", "--tflops", "2", "--twins", "1")
     monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--dry-run", *options])
     cli.main()
-    told = f"Maps lens:\n(3, {len(sl.load_facts())}, 2.0, 'own')\nAll together:\n(1, 1)\n"
+    n_facts = len(sl.load_facts())
+    told = f"Maps lens:\n(3, {n_facts}, 2.0, 'own')\nAll together:\n(1, 1, None)\n"
     assert capsys.readouterr().out == told
+    monkeypatch.setattr(sys, "argv", ["spiritlens", "trace", "--dry-run", "--ask", "all"])
+    cli.main()
+    assert capsys.readouterr().out.endswith(f"(1, 0, {n_facts})\n")
 
 
 def test_what_is_asked_for_reaches_the_table_of_sensitivity(
@@ -192,10 +196,11 @@ def test_a_dry_run_of_sensitivity_adds_up_its_traces(
     monkeypatch.setattr(sl, "sensitivity", None)
     cost = {"baseline": Costs(), "other draws": Costs()}
     monkeypatch.setattr(sl.studies, "sensitivity_cost", lambda lens, settings, facts, tflops: cost)
+    monkeypatch.setattr(sl.studies, "study_memory", lambda costs: f"memory of {len(costs)}")
     monkeypatch.setattr(sys, "argv", ["spiritlens", "sensitivity", "--dry-run", "--tflops", "2"])
     cli.main()
     together = "All together: 3 hours at 2 TFLOP/s; other variants cost nothing more"
-    assert capsys.readouterr().out == f"baseline:\nmuch\nother draws:\nmuch\n{together}\n"
+    assert capsys.readouterr().out == f"baseline:\nmuch\nother draws:\nmuch\n{together}\nmemory of 2\n"
 
 
 @pytest.mark.parametrize(

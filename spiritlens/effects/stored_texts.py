@@ -15,6 +15,10 @@ Texts = np.ndarray[Any, np.dtype[Any]]
 TEXT_KINDS = "UOT"
 """Kinds of numpy arrays that may hold texts: of one width, of objects, of any length."""
 
+CAST_TOGETHER = 128
+"""Texts that numpy casts at a time, with room for so many of the longest: fewer are decoded one by one, as one long
+text would take so many times its size."""
+
 
 def are_plain(texts: Texts) -> bool:
     """Whether texts of one width are as netCDF holds them: no half characters, and no NUL before another letter."""
@@ -54,6 +58,8 @@ def check_text(name: str, value: Any) -> None:
 def stored_texts(item: h5py.Dataset) -> Texts:
     """The texts of a file; those without letters beyond ASCII are decoded all at once."""
     stored = np.asarray(item[()])
+    if stored.size < CAST_TOGETHER:
+        return np.array([text.decode() for text in stored.reshape(-1).tolist()], dtype=np.str_).reshape(stored.shape)
     with contextlib.suppress(UnicodeDecodeError):
         return np.array(stored.tolist(), dtype=np.bytes_).astype(np.str_).reshape(stored.shape)
     return np.array(np.asarray(item.asstr()[()]).tolist(), dtype=np.str_).reshape(stored.shape)

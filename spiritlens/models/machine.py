@@ -11,8 +11,9 @@ STATUS, MEMORY = Path("/proc/self/status"), Path("/proc/meminfo")
 
 
 def weight_bytes(lens: Lens) -> int:
-    """Bytes of a lens's parameters; those that share their memory count once."""
-    return sum({value.data_ptr(): value.nbytes for value in lens.model.parameters()}.values())
+    """Bytes of a lens's parameters; those that share their memory count once (on torch's meta device, which has none,
+    each counts)."""
+    return sum({value.data_ptr() or id(value): value.nbytes for value in lens.model.parameters()}.values())
 
 
 def resident() -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from spiritlens.analysis.grid.grid import Corrupted, Draws
 from spiritlens.analysis.tracing.cost import Cost, estimate_cost
 from spiritlens.analysis.tracing.memory import HELD_TWICE, Memory
+from spiritlens.analysis.tracing.settings import DEFAULT_METRICS
 from spiritlens.arguments import check_choice, listed, number, shown, told_keywords, whole
 from spiritlens.models.given import given_lens
 from spiritlens.models.lens import Lens
@@ -17,15 +18,27 @@ from spiritlens.report.page.assets import page_script, plotly_script
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.floors import with_control
 from spiritlens.studies.page_record import PLAIN, SEED
-from spiritlens.studies.pairs import AskedForm, FormedFact, LeftOut, pair_prompts
+from spiritlens.studies.pairs import KINDS, AskedForm, FormedFact, LeftOut, pair_prompts
+from spiritlens.studies.seed import METRICS
 from spiritlens.studies.settings import Protocol, StudySettings, given_settings
 from spiritlens.studies.study import DEFAULTS
 from spiritlens.studies.traces import floor_settings, grid_of
 from spiritlens.terms import At
 
-PAGE_BYTES = 20
-"""Bytes of a page per average that it shows, while it is written: as a number (8) and in steps (2), deflated (at most
-2) and three times in base64 (8 together): in its block, in the page's text and in the file's bytes."""
+PACKED = 8 * 8
+"""Bytes of an effect while the maps of its dataset are packed: eight arrays of 64-bit floats (in the page's rows, one
+after another, what a step of each is, and five on the way to whole steps)."""
+DIFFERENCES = 2
+"""Raw values are held again so often while effects are made of them: as differences from a baseline, and signed."""
+AVERAGED = 8 + 4 + 8
+"""Bytes of an effect beside these: its mean over samples in 64 bits, and the effects and their averages by fact of the
+quantity that was averaged before."""
+WRITTEN = 2 + 3 * 4
+"""Bytes of an effect while the page is written: in steps (2), which deflating hardly shortens at worst, and with its
+status (at most 1) in base64 (4) three times: in its block, in the page's text and in the file's bytes."""
+SOUND_WRITTEN = 1 / 3
+"""Bytes of a sound in the page, by those of its waveform (64,000 a second): Opus of about 3,200 a second, and in base64
+five times."""
 
 
 @told_keywords
@@ -50,10 +63,15 @@ def study_cost(
     formed = _first(lens, drawn_foils(facts, settings.seed), settings)
     few = floor_settings(settings)
 
-    def cost(prompts: Sequence[Prompt], given: StudySettings, at: At, corrupted: Corrupted = "subject") -> Cost:
-        return estimate_cost(
-            lens, prompts, grid_of(given, at, corrupted), samples=Draws(given.samples, given.seed), tflops=tflops
-        )
+    def cost(
+        prompts: Sequence[Prompt],
+        given: StudySettings,
+        at: At,
+        corrupted: Corrupted = "subject",
+        metrics: Sequence[str] = DEFAULT_METRICS,
+    ) -> Cost:
+        grid, draws = grid_of(given, at, corrupted), Draws(given.samples, given.seed)
+        return estimate_cost(lens, prompts, grid, samples=draws, metrics=metrics, tflops=tflops)
 
     prompts = [prompt for each in formed for prompt in each.prompts]
     plain = [each.plain for each in formed if each.plain is not None] if settings.ending == "both" else []
@@ -70,26 +88,44 @@ def study_cost(
         costs["unknown"] = cost(prompts, few, "role")
     costs |= {f"another {name}": cost(prompts, few, "role") for name in settings.ceilings}
     costs |= {f"twin {number}": cost(prompts, few, "role") for number in range(settings.twins)}
-    return costs | ({SEED: cost(prompts, settings, "token")} if protocol == "seed" else {})
+    return costs | ({SEED: cost(prompts, settings, "token", metrics=METRICS)} if protocol == "seed" else {})
 
 
 @told_keywords
-def study_memory(costs: Mapping[str, Cost], *, twins: int = 0) -> Memory:
+def study_memory(costs: Mapping[str, Cost], *, twins: int = 0, asked: int | None = None) -> Memory:
     """What a study holds at its peak, of the costs of its traces (`study_cost`, `sensitivity_cost`): the weights, a
-    second time where it traces `twins`; the trace that takes the most; the results of all; and its page.
+    second time where it traces `twins`; the trace that takes the most; the results of all; the sounds of the `asked`
+    facts (None: as many as are traced); and its page.
 
-    The count is this project's own. Returns a `Memory`, in bytes. Raises ValueError where there is no trace, and for a
-    number of twins below 0.
+    The page takes the sounds a second time, as they are read back for it, and the largest of: what the averages and the
+    maps of one dataset take while they are made, and all that is written. Not told: libraries that are first loaded on
+    the way. The count is this project's own. Returns a `Memory`, in bytes. Raises ValueError where there is no trace,
+    and for a number of twins or of facts below 0.
     """
     if not isinstance(costs, Mapping) or not costs or not all(isinstance(cost, Cost) for cost in costs.values()):
         raise ValueError(f"costs={shown(costs)}: expected the costs of a study's traces, as study_cost gives them")
     held = [cost.memory for cost in costs.values()]
     most = max(held, key=lambda memory: memory.recorded + memory.rows)
-    weights = most.weights * (2 if whole("twins", twins, at_least=0) else 1)
-    results = sum(memory.results for memory in held)
-    values = sum(memory.values for memory in held)
-    page = PAGE_BYTES * values + 3 * len(page_script() + plotly_script()) + results // HELD_TWICE
-    return replace(most, weights=weights, results=results, values=values, page=page)
+    spoken = max(costs.values(), key=lambda cost: cost.memory.sounds)
+    traced, sounds = max(1, spoken.prompts // len(KINDS)), spoken.memory.sounds
+    asked = traced if asked is None else max(traced, whole("asked", asked, at_least=0))
+    averaging = max(averaging_bytes(memory.results // HELD_TWICE, memory.values) for memory in held)
+    written = WRITTEN * sum(memory.values for memory in held) + 3 * len(page_script() + plotly_script())
+    return replace(
+        most,
+        weights=most.weights * (2 if whole("twins", twins, at_least=0) else 1),
+        results=sum(memory.results for memory in held),
+        values=sum(memory.values for memory in held),
+        sounds=sounds * asked // traced,
+        page=sounds + max(averaging, written + int(SOUND_WRITTEN * sounds)),
+        process=min(memory.process for memory in held),
+    )
+
+
+def averaging_bytes(raw: int, values: int) -> int:
+    """What a dataset of so many `raw` bytes and effects takes beside them while it is averaged, and while it is
+    packed."""
+    return max(DIFFERENCES * raw + AVERAGED * values, PACKED * values)
 
 
 def _first(lens: Lens, facts: Sequence[Fact], settings: StudySettings) -> list[FormedFact]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import xarray as xr
 
 from spiritlens.analysis.grid.grid import Corrupted, Draws, Grid
-from spiritlens.analysis.tracing.causal_tracing import DEFAULT_METRICS, causal_trace
+from spiritlens.analysis.tracing.causal_tracing import causal_trace
+from spiritlens.analysis.tracing.settings import DEFAULT_METRICS
 from spiritlens.effects.shards import RunFolder
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt

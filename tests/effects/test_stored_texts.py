@@ -1,6 +1,7 @@
 """Texts in files: what is plain is told at once as letter by letter."""
 
 import io
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -38,7 +39,9 @@ def test_a_slice_of_a_table_is_looked_at_as_it_is() -> None:
     assert not are_plain(table[:, 0].astype(object))
 
 
-@pytest.mark.parametrize("texts", [["ab", "", "c"], ["é", "𝄞"], [], [[""], ["x"]], "plain", "é", ""])
+@pytest.mark.parametrize(
+    "texts", [["ab", "", "c"], ["é", "𝄞"], [], [[""], ["x"]], "plain", "é", "", ["ab", ""] * 99, ["é"] * 200]
+)
 def test_what_is_stored_is_read(texts: list[str] | str) -> None:
     array = np.array(texts, dtype=object)
     with h5py.File(io.BytesIO(), "w") as file:
@@ -46,3 +49,16 @@ def test_what_is_stored_is_read(texts: list[str] | str) -> None:
         found = stored_texts(item)
     assert found.dtype.kind == "U"
     assert found.tolist() == texts
+
+
+def test_one_long_text_takes_a_few_times_its_size() -> None:
+    """numpy's cast makes room for 128 of the longest: 640 times its size."""
+    text = "letters" * 10_000
+    with h5py.File(io.BytesIO(), "w") as file:
+        item = file.create_dataset("x", data=text, dtype=h5py.string_dtype())
+        tracemalloc.start()
+        found = stored_texts(item)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert found.item() == text
+    assert peak < 20 * len(text)

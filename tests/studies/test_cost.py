@@ -1,8 +1,17 @@
 """What a study would cost: every map that it traces, floors and twins at their fewer samples."""
 
+import tracemalloc
+from dataclasses import replace
+
 import pytest
+import xarray as xr
+from effects_synthetic import role_effects
 
 import spiritlens as sl
+from spiritlens.report.page.averages import packed_averages
+from spiritlens.report.page.maps import packed_maps
+from spiritlens.report.page.packing import Packing
+from spiritlens.studies.cost import averaging_bytes
 
 PLAIN_STUDY = {"n_token_maps": 0, "ending": "as spoken", "floors": ()}
 
@@ -48,7 +57,50 @@ def test_the_memory_of_a_study_is_its_largest_trace_and_its_page(lens: "sl.Lens"
     found, held = sl.studies.study_memory(costs), [cost.memory for cost in costs.values()]
     assert found.recorded + found.rows == max(memory.recorded + memory.rows for memory in held)
     assert found.results == sum(memory.results for memory in held)
-    assert found.page > found.values * 20 > 0
     assert sl.studies.study_memory(costs, twins=2).weights == 2 * found.weights
     with pytest.raises(ValueError, match="twins=-1"):
         sl.studies.study_memory(costs, twins=-1)
+
+
+def test_sounds_are_told_of_all_that_are_asked_and_again_for_the_page(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...]
+) -> None:
+    costs = sl.studies.study_cost(lens, sl.studies.StudySettings(n_facts=2, **PLAIN_STUDY), facts)
+    found = sl.studies.study_memory(costs)
+    assert found.sounds == sum(
+        lens.speak(fact.text("held out"), subject=fact.subject).waveform.samples.nbytes for fact in facts
+    )
+    more = sl.studies.study_memory(costs, asked=20)
+    assert (more.sounds, more.page) == (10 * found.sounds, found.page)
+    assert more.on_host - found.on_host == 9 * found.sounds
+    assert found.page > found.sounds > 0
+    silent = {name: replace(cost, memory=replace(cost.memory, sounds=0)) for name, cost in costs.items()}
+    bare = sl.studies.study_memory(silent)
+    assert bare.sounds == 0
+    assert found.page - bare.page >= found.sounds
+    with pytest.raises(ValueError, match="asked=-1"):
+        sl.studies.study_memory(costs, asked=-1)
+
+
+@pytest.mark.parametrize("samples", [1, 10])
+def test_making_averages_and_maps_takes_what_is_told(samples: int) -> None:
+    """Allocations are counted by tracemalloc: what 32 more facts take beside what 32 take."""
+
+    def took(effects: xr.Dataset) -> int:
+        def work() -> None:
+            packed_averages(effects, "all", Packing())
+            packed_maps(effects, range(effects.sizes["prompt"]), Packing())
+
+        work()  # what is kept for good is there
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    def told(effects: xr.Dataset) -> int:
+        values = effects["restored"].size // samples
+        return averaging_bytes(effects["restored"].nbytes + effects["status"].size, values)
+
+    few, many = (role_effects(facts, samples=samples) for facts in (32, 64))
+    assert took(many) - took(few) == pytest.approx(told(many) - told(few), rel=0.15)

@@ -30,7 +30,7 @@ from spiritlens.analysis.grid.grid import Draws, Grid, Screen
 from spiritlens.analysis.grid.results import metric_settings, model_attributes
 from spiritlens.analysis.tracing.one_prompt import cells_of, trace_prompt
 from spiritlens.analysis.tracing.screen import chosen_cells
-from spiritlens.analysis.tracing.settings import TraceSettings, given_trace_settings
+from spiritlens.analysis.tracing.settings import DEFAULT_METRICS, TraceSettings, given_trace_settings
 from spiritlens.arguments import told_keywords
 from spiritlens.effects.schema import ATTRIBUTE_DEFAULTS
 from spiritlens.effects.shards import RunFolder
@@ -44,7 +44,6 @@ from spiritlens.runs.metrics import Metric
 from spiritlens.terms import BackwardRule, Progress
 from spiritlens.warn import warn
 
-DEFAULT_METRICS = ("probability", "log_probability", "logit")
 NO_NOISE = {name: ATTRIBUTE_DEFAULTS[name] for name in ("noise_scale_text", "noise_scale_speech", "noise_law")}
 """Attributes of a trace without noise; folders compare them."""
 

@@ -18,11 +18,12 @@ from spiritlens.analysis.grid.grid import Draws, Grid, drawn
 from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.analysis.tracing.memory import Memory, told_memory
 from spiritlens.analysis.tracing.one_prompt import cells_of
-from spiritlens.analysis.tracing.settings import TraceSettings
+from spiritlens.analysis.tracing.settings import DEFAULT_METRICS, TraceSettings
 from spiritlens.arguments import number, told_keywords
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.metrics import Metric, given_metrics
 from spiritlens.runs.sweep.cost import ModelShape, plan_flops, shape_of
 from spiritlens.runs.sweep.plan import Plan, make_plan
 
@@ -66,17 +67,18 @@ def estimate_cost(
     grid: Grid | Sequence[str] | None = None,
     *,
     samples: int | Draws = 10,
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     tflops: float = 1.0,
 ) -> Cost:
-    """Price a trace by `causal_trace` of the same prompts, grid and samples; `tflops` is the rate in 10¹² FLOP per
-    second that the machine sustains.
+    """Price a trace by `causal_trace` of the same prompts, grid, samples and metrics; `tflops` is the rate in 10¹² FLOP
+    per second that the machine sustains.
 
     The count is this project's own. Returns cells, token-layers, FLOPs and hours, and the `memory` at its peak
     (`spiritlens.analysis.tracing.memory`): bytes of each kind, and the largest batch that fits.
-    Raises ValueError for prompts, grids or rates that `causal_trace` would refuse.
+    Raises ValueError for prompts, grids, metrics or rates that `causal_trace` would refuse.
     """
     prompts = given_prompts(given_lens(lens), prompts)
-    settings = TraceSettings(trace_grid(lens.backend, grid), draws=drawn(samples))
+    settings = TraceSettings(trace_grid(lens.backend, grid), draws=drawn(samples), metrics=given_metrics(metrics))
     tflops = number("tflops", tflops, above=0, below=inf)
     shape = shape_of(lens.backend)
     each = [_counts_of(shape, prompt, settings) for prompt in prompts]

@@ -5,16 +5,18 @@ weights      the model's parameters, each memory once; on its device
 recorded     activations of the clean run and of the corrupted one, once per noise sample; on its device
 rows         rows of the sweep and what is made of them (`spiritlens.runs.sweep.footprint`); on its device
 results      raw values of all prompts: their parts and what is joined of them; on the host
-page         maps, tables and script of a study's page, while it is written; on the host
-process      what this process holds already beside weights on the host: Python, torch and other libraries, measured
+sounds       waveforms of the prompts; on the host
+page         what a study's page takes while it is made (`spiritlens.studies.cost`); on the host
+process      what this process holds already beside weights on the host and sounds: Python, torch and other libraries,
+             measured
 ===========  ==========================================================================================================
 
-A trace's *peak* is weights + recorded + rows on the device, and process + results (and all of it on a CPU) on the host.
-Rows go together as far as the lens's ``memory_budget`` lets them; `fits` is how many would go together at most in the
-memory that is free now, and the budget that lets them. Told for the prompt that takes the most.
+A trace's *peak* is weights + recorded + rows on the device, and process + results + sounds (on a CPU all of it) on the
+host. Rows go together as far as the lens's ``memory_budget`` lets them; `fits` is how many would go together at most in
+the memory that is free now, and the budget that lets them. Told for the prompt that takes the most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -23,6 +25,7 @@ from spiritlens.analysis.tracing.one_prompt import cells_of, planned
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.models.lens import Lens
 from spiritlens.models.machine import free_memory, resident, weight_bytes
+from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.sweep.footprint import footprint
 from spiritlens.runs.sweep.plan import Which
@@ -60,6 +63,7 @@ class Memory:
     """Bytes of the device that are free now; None where nobody says."""
     fits: Batch | None = field(default=None, compare=False)
     """The largest batch that fits into what is free; None where nobody says, or not one row does."""
+    sounds: int = 0
     page: int = 0
 
     @property
@@ -72,11 +76,11 @@ class Memory:
         """The peak of the process on the host: everything that is not on a device of its own."""
         swept = self.weights + self.recorded + self.rows if self.device == "cpu" else 0
         page = self.weights * (self.device == "cpu") + self.page
-        return self.process + self.results + max(swept, page)
+        return self.process + self.results + self.sounds + max(swept, page)
 
     def __repr__(self) -> str:
         parts = {"weights": self.weights, "recorded runs": self.recorded, "rows": self.rows, "results": self.results}
-        parts |= {"page": self.page} if self.page else {}
+        parts |= {name: size for name, size in {"sounds": self.sounds, "page": self.page}.items() if size}
         parts |= {"this process before": self.process}
         told = ", ".join(f"{_size(value)} {name}" for name, value in parts.items())
         device = f"{_size(self.on_device)} on {self.device} and " if self.on_device else ""
@@ -102,19 +106,20 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
     cells, itemsize = sum(_cells(settings, prompt) for prompt in prompts), torch.finfo(model.dtype).bits // 8
     values = cells * len(settings.metrics)
     results = HELD_TWICE * (values * settings.draws.samples * max(4, itemsize) + cells)
-    held = resident() or 0
+    sounds, held = _sounds(prompts), resident() or 0
     return Memory(
         device=str(model.device),
         weights=weights,
         recorded=told.recorded,
         rows=max(told.rows, told.recording),
         results=results,
-        process=max(0, held - weights) if model.device.type == "cpu" else held,
+        process=max(0, held - sounds - (weights if model.device.type == "cpu" else 0)),
         values=values,
         batch=Batch(told.largest_batch, budget),
         whole=told.whole_batch,
         free=free,
-        fits=None if free is None else _fitting(lens, largest, runs, free - results),
+        fits=None if free is None else fitting(model, largest, runs, free - results),
+        sounds=sounds,
     )
 
 
@@ -131,17 +136,24 @@ def _runs(settings: TraceSettings) -> dict[Which, int]:
     return {"base": samples if denoising else 1, "source": 1 if denoising else samples}
 
 
+def _sounds(prompts: Sequence[Prompt]) -> int:
+    """Bytes of the prompts' waveforms, one that several share once."""
+    samples = [prompt.waveform.samples for prompt in prompts if prompt.waveform is not None]
+    return sum({id(one): one.nbytes for one in samples}.values())
+
+
 def _cells(settings: TraceSettings, prompt: Prompt) -> int:
     """Cells of one prompt, those that it lacks included."""
     grid = settings.grid
     return len(grid.components) * grid.n_layers * len(settings.sites(prompt).spans) * len(grid.head_axis)
 
 
-def _fitting(lens: Lens, sweep: Sweep, runs: dict[Which, int], free: int) -> Batch | None:
-    """The largest batch whose peak is within so many bytes: all rows together, or what halving the budget leaves."""
-    least, budget = sweep.row_bytes(lens.backend, max(runs.values()))
+def fitting(model: LensModel, sweep: Sweep, runs: Mapping[Which, int], free: int) -> Batch | None:
+    """The largest batch whose peak is within so many bytes: all rows together, or what halving the budget leaves; None
+    where not one row is."""
+    least, budget = sweep.row_bytes(model, max(runs.values()))
     while budget >= least:
-        found = footprint(lens.backend, sweep, runs, budget)
+        found = footprint(model, sweep, runs, budget)
         if found.peak <= free:
             return Batch(found.largest_batch, budget)
         budget //= 2

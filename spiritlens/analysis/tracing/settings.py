@@ -18,6 +18,9 @@ from spiritlens.runs.corruptions.noise import Noise
 from spiritlens.runs.metrics import METRIC_NAMED, METRICS, Metric
 from spiritlens.terms import BackwardRule
 
+DEFAULT_METRICS = ("probability", "log_probability", "logit")
+"""What a trace measures where nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class TraceSettings:
@@ -26,7 +29,7 @@ class TraceSettings:
     grid: TraceGrid
     corruption: Corruption = field(default_factory=Noise)
     draws: Draws = field(default_factory=lambda: Draws(10))
-    metrics: tuple[Metric, ...] = tuple(METRIC_NAMED[name] for name in ("probability", "logit"))
+    metrics: tuple[Metric, ...] = tuple(METRIC_NAMED[name] for name in DEFAULT_METRICS)
     screen: Screen | None = None
 
     def positions(self, prompt: Prompt) -> tuple[int, ...]:

@@ -6,16 +6,19 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tracing_lens import TinyLens, spoken_prompt, text_prompt, tiny_lens
 
 from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.tracing import memory
+from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.cost import estimate_cost
 from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.analysis.tracing.memory import Memory, told_memory
 from spiritlens.analysis.tracing.settings import TraceSettings
+from spiritlens.speech.audio.waveform import Waveform
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,6 +40,27 @@ def test_the_prompt_that_takes_most_is_told_and_results_of_all(lens) -> None:
     assert both.results == short.results + long.results
     assert both.weights == sum(value.nbytes for value in lens.model.parameters())
     assert estimate_cost(lens, [spoken_prompt()], samples=3).memory.recorded == long.recorded
+
+
+def test_sounds_are_told_beside_the_process_that_holds_them(lens, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = Waveform(np.zeros(16_000, dtype=np.float32))
+    spoken = [replace(spoken_prompt(), waveform=sound), replace(spoken_prompt(), waveform=sound)]
+    monkeypatch.setattr(memory, "resident", lambda: 2**30)
+    bare, found = told(lens, [spoken_prompt()] * 2), told(lens, spoken)
+    assert (bare.sounds, found.sounds) == (0, sound.samples.nbytes), "one sound of both prompts"
+    assert bare.process - found.process == found.sounds
+    assert bare.on_host == found.on_host
+    assert "sounds" in repr(found)
+
+
+def test_the_metrics_are_those_of_the_trace(lens) -> None:
+    """A price is that of the call with the same arguments: what it measures unless told otherwise, or what is named."""
+    traced = causal_trace(lens, [text_prompt()], ("resid_pre",), samples=2, progress="none")
+    cells = traced["status"].size
+    assert (
+        estimate_cost(lens, [text_prompt()], ("resid_pre",), samples=2).memory.values == cells * traced.sizes["metric"]
+    )
+    assert estimate_cost(lens, [text_prompt()], ("resid_pre",), metrics=["logit"]).memory.values == cells
 
 
 def test_what_is_free_decides_the_largest_batch(lens, monkeypatch: pytest.MonkeyPatch) -> None:
