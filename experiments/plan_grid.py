@@ -99,6 +99,10 @@ def meta_model(config: Any) -> Any:
         for name in ("rotary_cos", "rotary_sin", "mask", "IGNORE"):
             if hasattr(block.attn, name):  # a bridge has none of them: its tables follow the model's frequencies
                 setattr(block.attn, name, getattr(block.attn, name).to(META))
+        for name, weight in block.attn._parameters.items():  # laid out as in a checkpoint: flattened without a copy
+            if name.strip("_") in ("W_Q", "W_K", "W_V"):
+                laid_out = weight.transpose(1, 2).contiguous().transpose(1, 2)
+                block.attn._parameters[name] = torch.nn.Parameter(laid_out, requires_grad=False)
     return backend_of(model).opened(model)
 
 
