@@ -1,6 +1,9 @@
 """What is asked of every page, whatever its shape: JavaScript that looks at all of it, or presses all of it."""
 
 from pathlib import Path
+from typing import Any
+
+from browser import Browser
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 PAPER = (687, 1015)
@@ -31,3 +34,13 @@ CHOOSE_ALL = """document.querySelectorAll('select').forEach((list) => [...list.o
   list.value = option.value;
   list.dispatchEvent(new Event('change'));
 }))"""
+
+
+def serious(tab: Browser) -> list[Any]:
+    """What axe-core finds serious or critical on the page: its name and where."""
+    tab.tell(AXE.read_text(encoding="utf-8") + "; 0")
+    found = tab.tell(
+        "axe.run({resultTypes: ['violations']}).then((all) => all.violations.map((one) => "
+        "[one.impact, one.id, one.help, one.nodes.map((node) => node.html.slice(0, 200))]))"
+    )
+    return [one for one in found if one[0] in ("serious", "critical")]

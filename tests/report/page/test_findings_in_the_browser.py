@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 from browser import Browser, needs_chromium
+from every_page import AXE, serious
 
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.references import References
@@ -61,3 +62,18 @@ def test_a_page_without_the_effects_has_the_numbers_in_its_tables(
     tab.open(page, address)  # and a shared address does the same
     assert tab.tell(MARKED) == rows
     assert tab.problems == []
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is in a checkout alone")
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_marked_tables(
+    tab: Browser, roles: xr.Dataset, served: Comparison, tmp_path: Path, width: int, height: int, scheme: str
+) -> None:
+    tab.look(width, height, scheme)
+    tab.open(dashboard({"a": roles, "found": served}, tmp_path, comparison=served))
+    tab.draw()
+    tab.tell("[...document.querySelectorAll('#findings a[data-goal]')].at(-1).click()")
+    assert serious(tab) == []
+    tab.problems.clear()
+    tab.look()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from browser import Browser, needs_chromium
-from every_page import AXE, DRAWN, PAPER
+from every_page import AXE, DRAWN, PAPER, serious
 
 from spiritlens.effects.quantities import indirect
 from spiritlens.prompts.prompt import Prompt
@@ -150,12 +150,7 @@ def test_axe_finds_nothing_serious(tab: Browser, study_page: Path, width: int, h
     tab.open(study_page, "#fact=capital%2F0&set=by+token")
     tab.draw()
     tab.tell("document.querySelectorAll('.table-behind summary').forEach((one, place) => place < 4 && one.click())")
-    tab.tell(AXE.read_text(encoding="utf-8") + "; 0")
-    found = tab.tell(
-        "axe.run({resultTypes: ['violations']}).then((all) => all.violations.map((one) => "
-        "[one.impact, one.id, one.help, one.nodes.map((node) => node.html.slice(0, 200))]))"
-    )
-    assert [one for one in found if one[0] in ("serious", "critical")] == []
+    assert serious(tab) == []
     assert tab.tell("axe.version") == "4.10.3"
     tab.problems.clear()
 

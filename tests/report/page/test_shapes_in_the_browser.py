@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from browser import Browser, needs_chromium
 from effects_synthetic import role_effects
-from every_page import AXE, CHOOSE_ALL, CLICK_ALL, DRAWN, PAPER, QUIET
+from every_page import AXE, CHOOSE_ALL, CLICK_ALL, DRAWN, PAPER, QUIET, serious
 
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.pairing import paired, prompt_maps
@@ -240,12 +240,7 @@ def test_every_control_stays_at_home(tab: Browser, shape: Shape) -> None:
 def test_axe_finds_nothing_serious_in_any_shape(tab: Browser, shape: Shape) -> None:
     tab.look(390, 844, "dark")
     show(tab, shape)
-    tab.tell(AXE.read_text(encoding="utf-8") + "; 0")
-    found = tab.tell(
-        "axe.run({resultTypes: ['violations']}).then((all) => all.violations.map((one) => "
-        "[one.impact, one.id, one.nodes.map((node) => node.html.slice(0, 200))]))"
-    )
-    assert [one for one in found if one[0] in ("serious", "critical")] == []
+    assert serious(tab) == []
     tab.problems.clear()
 
 
