@@ -174,12 +174,13 @@ def test_what_is_asked_for_reaches_the_table_of_sensitivity(
     monkeypatch.setattr(loading, "load", lambda *model: "lens")
     monkeypatch.setattr(sl, "sensitivity", lambda *given, recogniser: asked.append((*given, recogniser)) or "found")
     options = ("--n-facts", "2", "--samples", "3", "--other-voice", "flite:slt", "--components", "z", "--window", "5")
-    words = (*options, "--knowing", "top 3", "--out", str(tmp_path))
+    words = (*options, "--knowing", "top 3", "--out", str(tmp_path), "--accept-versions")
     monkeypatch.setattr(sys, "argv", ["spiritlens", "sensitivity", *words])
     cli.main()
     knowing = sl.prompts.Knowing("top k", k=3)
     settings = sl.studies.SensitivitySettings("espeak:en-us", "flite:slt", None, 2, ("z",), 5, 3, 0, knowing)
-    assert asked == [("lens", tmp_path, settings, sl.load_facts(), None)]
+    place = sl.effects.RunFolder(tmp_path, accept_versions=True)
+    assert asked == [("lens", place, settings, sl.load_facts(), None)]
     assert capsys.readouterr().out == "found\n"
 
 
