@@ -99,6 +99,19 @@ def test_noise_is_pale_and_a_line_says_so(tab: Browser, page: Path) -> None:
     assert tab.tell("document.querySelectorAll('#fact .scale').length") == 1
 
 
+@pytest.mark.parametrize(("beyond", "words"), [(1e-9, "the total effect"), (0.2, "the largest cell")])
+def test_a_cell_reaches_beyond_the_total_effect_by_more_than_rounding(
+    tab: Browser, roles: xr.Dataset, tmp_path: Path, beyond: float, words: str
+) -> None:
+    restored = roles["restored"].copy(deep=True)
+    cell = {"component": "mlp_out", "layer": 2, "role": "subject"}
+    restored.loc[cell] = (roles["clean"] + beyond * (roles["clean"] - roles["corrupted"])).transpose(
+        *restored.loc[cell].dims
+    )
+    show(tab, dashboard(roles.assign(restored=restored), tmp_path), FACT.format(2))
+    assert f"(full colour: {words}, " in text(tab, "#fact .scale-title")
+
+
 def test_marks_are_those_of_the_statuses_and_the_legend_names_them(
     tab: Browser, page: Path, marked: xr.Dataset
 ) -> None:

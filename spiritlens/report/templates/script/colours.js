@@ -30,7 +30,8 @@ function scaleOf(maps, totals, floor) {
     return { limit: Math.max(largest, floor), pale: true, words: `pale: the total effect, ${number(strongest)}, is within the noise floor, ${number(floor)}` };
   }
   const limit = Math.max(strongest, largest) || 1;
-  return { limit, pale: false, words: `full colour: ${largest > strongest ? "the largest cell" : "the total effect"}, ${number(limit)}` };
+  const beyond = largest > strongest && number(largest) !== number(strongest); // by more than rounding
+  return { limit, pale: false, words: `full colour: ${beyond ? "the largest cell" : "the total effect"}, ${number(limit)}` };
 }
 
 /** The bar that explains the colours of maps that share a scale. */
