@@ -8,9 +8,8 @@ after the other, the first alternating. The later commit runs it twice: *equal w
 fact is asked, written prompts end plainly, noise has its default scale, no floors), and by *its own defaults*. Printed
 are the seconds of a whole process (imports and loading included) and of the job alone, medians over rounds; the median
 of the ratios within a round; where the job's time goes; and the largest difference of any number of equal work, of
-numbers beyond 1 (logits) in units of themselves. A
-stage's seconds are its own: what it calls of another stage counts there. Processor time is of all threads; what speech
-engines take in processes of their own is in the whole alone.
+numbers beyond 1 (logits) in units of themselves. A stage's seconds are its own: what it calls of another stage counts
+there. Processor time is of all threads; what speech engines take in processes of their own is in the whole alone.
 
 Noise is drawn by a prompt's id, and ids of spoken prompts hold the voice since 342edd0: the earlier commit is given ids
 that hold it, so that all prompts of both have the same draws, and every number is compared. An earlier commit whose ids

@@ -160,11 +160,10 @@ class PromptFolder:
             path = self.run.part(name)
             path.replace(path.with_suffix(".damaged"))
         self.aside = [self.damaged[name] for name in mine]
-        told = "; ".join([*self.damaged.values()][:3])
-        if mine:
-            warn(f"{len(mine)} parts are damaged and kept as .damaged; their prompts are measured again: {told}")
-        elif self.damaged:
-            warn(f"{len(self.damaged)} parts of other shards are damaged; their prompts are measured again: {told}")
+        others = [why for name, why in self.damaged.items() if name not in mine]
+        for found, what in ((self.aside, "are damaged and kept as .damaged"), (others, "of other shards are damaged")):
+            if found:
+                warn(f"{len(found)} parts {what}; their prompts are measured again: {'; '.join(found[:3])}")
 
     def _put_aside_what_is_left(self) -> None:
         """Damaged parts whose prompts shards measured again, so that nothing was waiting; where that can be written."""

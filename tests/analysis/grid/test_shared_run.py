@@ -285,6 +285,24 @@ def test_a_damaged_part_of_other_shards_is_told_and_measured_again(
         assert same(trace(planted, prompts, tmp_path), whole)
 
 
+def test_a_shards_own_damaged_part_and_anothers_are_told_apart(
+    planted: Planted, prompts: list[Any], tmp_path: Path
+) -> None:
+    shards = [sl.effects.RunFolder(tmp_path, sl.effects.Shard(number, 2)) for number in (1, 2)]
+    for shard in shards:
+        trace(planted, prompts, shard)
+    for number in (1, 2):
+        decay(tmp_path / "parts" / f"{number}-of-2.000001.nc")
+    with pytest.warns(UserWarning, match="1 parts .* damaged") as found:
+        trace(planted, prompts, shards[0])
+    told = {str(one.message).partition(" parts ")[2].partition(":")[0]: str(one.message) for one in found}
+    for words, own, other in (("and kept as .damaged", "1-of-2", "2-of-2"), ("of other shards", "2-of-2", "1-of-2")):
+        (message,) = [message for start, message in told.items() if words in start]
+        assert message.startswith("1 parts ")
+        assert f"{own}.000001" in message
+        assert f"{other}.000001" not in message
+
+
 def test_thousands_of_prompts_are_looked_up_by_columns(
     planted: Planted, prompts: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
