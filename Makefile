@@ -10,11 +10,15 @@ READY4 := $(VENV4)/.ready
 IDENTITY := tests/numbers tests/models tests/runs tests/analysis \
   'tests/test_docs.py::test_the_code_of_the_page_runs[transformer_lens_4.md]'
 NUMERIC := tests/runs tests/analysis tests/comparison tests/models tests/speech/encoders
+ROUNDED := tests/models/blocks tests/models/test_precision.py tests/speech/encoders
+TWO_THREADS := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
+PACKAGES := 'import sysconfig; print(sysconfig.get_path("purelib"))'
+BENEATH := 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))'
 # An older processor's instructions, for every library that chooses by itself.
 OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: demo test test-slow test-numeric test-transformer-lens-4 lint docs debian python clean
+.PHONY: demo test test-slow test-numeric test-other-processor test-transformer-lens-4 lint docs debian python clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -26,14 +30,18 @@ test: python debian $(READY) lint
 test-slow: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or browser"
 
-# The numbers under older instruction sets, at one thread and at two: no assertion may depend on the processor. All
-# instructions of this processor, at one thread, are what `make test` runs. Threads that wait sleep, so that two
-# processes of two threads do not spin on two cores.
+# The numbers under older instructions and at two threads: no assertion may depend on the processor. All instructions of
+# this processor, at one thread, are what `make test` runs. AVX-512 without AMX differs from them where numbers are
+# bfloat16 alone. Threads that wait sleep, so that two processes of two threads do not spin on two cores.
 test-numeric: $(READY)
-	@echo "numeric tests: instructions up to AVX2, one thread"
-	@$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
-	@echo "numeric tests: oneDNN up to AVX-512, two threads"
-	@ONEDNN_MAX_CPU_ISA=AVX512_CORE OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
+	@echo "numeric tests: instructions up to AVX2"
+	@$(OLDER) $(TWO_THREADS) $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
+	@echo "numeric tests of bfloat16: oneDNN up to AVX-512"
+	@ONEDNN_MAX_CPU_ISA=AVX512_CORE $(TWO_THREADS) $(BIN)/python -m pytest -q -n 2 $(ROUNDED)
+
+# The same on a processor that no two shapes add alike on (tests/other_processor.py): twice as slow, by hand.
+test-other-processor: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -p other_processor $(NUMERIC) tests/numbers
 
 # The identity suite under TransformerLens 4, in an environment of its own: every method's known numbers, the protocol
 # against full passes and Hugging Face's hooks, the sweep and every method against plain loops.
@@ -64,10 +72,13 @@ $(READY): pyproject.toml constraints.txt | python
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --timeout 60 --retries 10 -c constraints.txt -e ".[test,docs]"
 	@touch $@
 
-$(READY4): pyproject.toml constraints-transformer-lens-4.txt | python
-	@echo "Setting up $(VENV4): this takes a few minutes the first time."
-	@$(BIN4)/python -c $(NEW_ENOUGH) 2>/dev/null || $(PYTHON) -m venv --clear $(VENV4) || { rm -rf $(VENV4); exit 1; }
-	@$(BIN4)/python -m pip install -qq --disable-pip-version-check --timeout 60 --retries 10 -c constraints-transformer-lens-4.txt -e ".[test]"
+# All packages of $(VENV), under another TransformerLens: `pip check` tells what of them it could not do with.
+$(READY4): $(READY) constraints-transformer-lens-4.txt
+	@echo "Setting up $(VENV4): what $(VENV) has, with another TransformerLens."
+	@$(BIN)/python -m venv --clear $(VENV4)
+	@$(BIN)/python -c $(BENEATH) > "$$($(BIN4)/python -c $(PACKAGES))/beneath.pth"
+	@$(BIN4)/python -m pip install -qq --disable-pip-version-check --timeout 60 --retries 10 -c constraints-transformer-lens-4.txt "transformer-lens>=4"
+	@$(BIN4)/python -m pip check
 	@touch $@
 
 clean:
