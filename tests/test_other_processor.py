@@ -8,12 +8,12 @@ from other_processor import OtherProcessor
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_a_row_depends_on_its_batch_and_the_same_call_on_nothing(dtype: torch.dtype) -> None:
     drawn = torch.Generator().manual_seed(0)
-    rows, weight = (torch.randn(8, 8, generator=drawn, dtype=torch.float64).to(dtype) for _ in range(2))
+    rows, weight = (torch.randn(64, 64, generator=drawn, dtype=torch.float64).to(dtype) for _ in range(2))
     plain = rows @ weight
     with OtherProcessor():
-        whole, again, half = rows @ weight, rows @ weight, rows[:4] @ weight
+        whole, again, half = rows @ weight, rows @ weight, rows[:32] @ weight
     assert torch.equal(whole, again)
-    assert not torch.equal(whole[:4], half)
+    assert not torch.equal(whole[:32], half)
     assert (whole - plain).abs().max() <= 2 * torch.finfo(dtype).eps * plain.abs().max()
 
 
