@@ -16,7 +16,8 @@ NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 PACKAGES := 'import sysconfig; print(sysconfig.get_path("purelib"))'
 BENEATH := 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))'
 # An older processor's instructions, for every library that chooses by itself.
-OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
+OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
+  NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
 
 .PHONY: demo test test-slow test-numeric test-other-processor test-transformer-lens-4 lint docs debian python clean
 .DEFAULT_GOAL := demo
