@@ -9,7 +9,7 @@ READY4 := $(VENV4)/.ready
 # Everything that runs a model; under TransformerLens 4 tests/conftest.py names what is left out of it, and why.
 IDENTITY := tests/numbers tests/models tests/runs tests/analysis \
   'tests/test_docs.py::test_the_code_of_the_page_runs[transformer_lens_4.md]'
-NUMERIC := tests/runs tests/analysis tests/comparison tests/models tests/speech/encoders
+NUMERIC := tests/runs tests/analysis tests/effects tests/comparison tests/models tests/speech/encoders
 ROUNDED := tests/models/blocks tests/models/test_precision.py tests/speech/encoders
 TWO_THREADS := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
