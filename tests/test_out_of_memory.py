@@ -237,6 +237,12 @@ def traced_beside_a_hook(planted: Any) -> Any:
     return traced(planted)
 
 
+def run_at_once(planted: Any) -> Any:
+    prompt = planted.prompts[0]
+    changes = (sl.corrupt("subject"), sl.restore("mlp_out", 2, "subject"), sl.ablate("attn_out", 3, "subject"))
+    return sl.run(planted.lens, prompt, *changes, samples=5).logits
+
+
 LIMITED = {
     "path patching, straight to the logits": ("logits", 3, paths_of),
     "path patching, onward": ("block", 2, paths_of),
@@ -255,6 +261,7 @@ LIMITED = {
     "head knock-out": ("forward", 1, heads_cut),
     "the logit lens": ("logits", 3, words_read),
     "a dose": ("block", 1, lambda planted: dose_of(planted.lens, planted.prompts[0], NOISE, Draws(4, 0))),
+    "one run of several samples": ("forward", 2, run_at_once),
     "recorded runs": ("cache", 1, traced),
     "samples beside a hook": ("forward", 1, traced_beside_a_hook),
 }
