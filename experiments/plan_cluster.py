@@ -9,9 +9,9 @@ Nothing is run on a GPU here and none was measured. *Operations* are counted by 
 `--calibrate` measures token-layers on this machine's CPU, on a small model, and prints what share of counted operations
 over its best matrix product was reached: multiply a GPU's matrix rate by it for an honest `--tflops`.
 
-*Failures*: each job dies at a rate per hour (exponential, seeded); the part that it was writing is lost and measured
-again, and a dead job waits in the queue (exponential) and loads the model before it goes on. Jobs stop at the queue's
-time limit, and are requeued, too.
+*Failures*: each job dies at a rate per hour (exponential, seeded); the prompts that it had not written are lost and
+measured again, and a dead job waits in the queue (exponential) and loads the model before it goes on. Jobs stop at the
+queue's time limit, and are requeued, too.
 """
 
 import heapq
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import tyro
 
+from spiritlens.effects.part_writer import BYTES_PER_PART, PROMPTS_PER_PART
 from spiritlens.runs.sweep.cost import ModelShape, plan_flops
 from spiritlens.runs.sweep.plan import Action, Plan, make_plan
 
@@ -55,8 +56,9 @@ class Settings:
     """10¹² operations a second that one GPU sustains: stated, not measured."""
     load_seconds: float = 90.0
     """Loading the model, once a start."""
-    part_prompts: int = 32
-    """Prompts of a part: what is lost when a job dies."""
+    piece_prompts: int = 32
+    """Prompts that are written together, of which a death loses all: stated. A worker writes its part when that takes a
+    fiftieth of its time, which is more often."""
     failures_per_hour: float = 0.01
     """Of each job."""
     requeue_minutes: float = 20.0
@@ -77,12 +79,12 @@ class Work:
     token_layers: int
     operations: float
     kept_bytes: int
-    """Raw values in a part, uncompressed."""
+    """Raw values in a part's file, uncompressed."""
 
 
 def main(settings: Settings) -> None:
     text, speech = (prompt_work(settings, tokens) for tokens in (settings.text_tokens, settings.speech_tokens))
-    prompts, seconds = 2 * settings.facts, [work.operations / (settings.tflops * 1e12) for work in (text, speech)]
+    seconds = [work.operations / (settings.tflops * 1e12) for work in (text, speech)]
     hours = settings.facts * sum(seconds) / 3600
     print(f"{settings.facts:,} facts × 2 modalities × {settings.samples} samples on {settings.gpus} GPUs, by role")
     print(f"{'a prompt':<12}{'tokens':>8}{'token-layers':>15}{'TFLOP':>10}{'seconds':>10}")
@@ -97,7 +99,7 @@ def main(settings: Settings) -> None:
         f"{hours:,.0f} GPU hours at a stated {settings.tflops:g} TFLOP/s a GPU (not measured); "
         f"{hours / settings.gpus:.2f} hours each"
     )
-    print(f"storage: {storage / 1e9:.2f} GB of raw values in {-(-prompts // settings.part_prompts):,} parts")
+    print(f"storage: {storage / 1e9:.2f} GB of raw values in {n_parts(settings, storage):,} parts")
     ends = np.array([simulated(settings, seconds, round_) for round_ in range(settings.rounds)])
     print(
         f"\nwith failures ({settings.failures_per_hour:g} an hour and job), {settings.rounds} simulated runs, "
@@ -108,6 +110,13 @@ def main(settings: Settings) -> None:
         print(f"{name:<20}{np.median(column):>10.2f}{column.min():>10.2f}{column.max():>10.2f}")
     if settings.calibrate:
         calibrate()
+
+
+def n_parts(settings: Settings, storage: int) -> int:
+    """Files that the jobs' prompts lie in, as full as the writer makes them."""
+    each = -(-2 * settings.facts // settings.gpus)
+    full = max(1, min(PROMPTS_PER_PART, BYTES_PER_PART * 2 * settings.facts // max(1, storage)))
+    return settings.gpus * -(-each // full)
 
 
 def prompt_work(settings: Settings, tokens: int, shape: ModelShape = LLAMA_7B) -> Work:
@@ -139,14 +148,14 @@ def role_plan(shape: ModelShape, tokens: int, subject: tuple[int, int], window: 
 
 
 def simulated(settings: Settings, seconds: list[float], round_: int) -> tuple[float, int, int, float]:
-    """One run: hours to the end, deaths, starts, and GPU hours lost to parts that were measured twice and to loading.
+    """One run: hours to the end, deaths, starts, and GPU hours lost to what was measured twice and to loading.
 
-    Shards are fixed: each job has its share of the parts and goes on where it stopped.
+    Shards are fixed: each job has its share of the pieces and goes on where it stopped.
     """
     draws = np.random.default_rng([settings.seed, round_])
-    part = settings.part_prompts * sum(seconds) / 2 / 3600
-    parts = -(-2 * settings.facts // settings.part_prompts)
-    shares = [parts // settings.gpus + (job < parts % settings.gpus) for job in range(settings.gpus)]
+    piece = settings.piece_prompts * sum(seconds) / 2 / 3600
+    pieces = -(-2 * settings.facts // settings.piece_prompts)
+    shares = [pieces // settings.gpus + (job < pieces % settings.gpus) for job in range(settings.gpus)]
     load, wait = settings.load_seconds / 3600, settings.requeue_minutes / 60
     jobs = [(0.0, job, share) for job, share in enumerate(shares) if share]
     heapq.heapify(jobs)
@@ -156,15 +165,17 @@ def simulated(settings: Settings, seconds: list[float], round_: int) -> tuple[fl
         starts += 1
         dies = draws.exponential(1 / settings.failures_per_hour) if settings.failures_per_hour else np.inf
         runs = min(dies, settings.limit_hours)
-        done = int(max(0.0, runs - load) // part)
+        done = int(max(0.0, runs - load) // piece)
         if done >= left:
-            end = max(end, began + load + left * part)
+            end = max(end, began + load + left * piece)
             lost += load
             continue
-        if done == 0 and settings.limit_hours <= load + part:
-            raise SystemExit(f"a part takes {part:.3g} hours, no job finishes one in {settings.limit_hours:g}")
+        if done == 0 and settings.limit_hours <= load + piece:
+            raise SystemExit(
+                f"{settings.piece_prompts} prompts take {piece:.3g} hours: no job ends them in {settings.limit_hours:g}"
+            )
         deaths += dies < settings.limit_hours
-        lost += runs - done * part
+        lost += runs - done * piece
         heapq.heappush(jobs, (began + runs + draws.exponential(wait), job, left - done))
     return end, deaths, starts, lost
 
@@ -193,15 +204,16 @@ def calibrate() -> None:
     reached, layers = plan_flops(shape, plan, samples) / min(best), plan.token_layers(samples) / min(best)
     print(
         f"\nmeasured here, CPU, {torch.get_num_threads()} threads, width {shape.d_model}: "
-        f"{layers:,.0f} token-layers a second,"
+        f"{layers:,.0f} token-layers a processor second,"
     )
     print(f"{reached / 1e9:.3g} GFLOP/s, {reached / product:.0%} of a matrix product's {product / 1e9:.3g}")
 
 
 def seconds_of(run) -> float:
-    began = time.perf_counter()
+    """Processor seconds, which other processes of the machine hardly change."""
+    began = time.process_time()
     run()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 if __name__ == "__main__":

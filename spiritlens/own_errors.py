@@ -11,12 +11,13 @@ OWN_ERRORS = (ValueError, ArithmeticError, LookupError, RuntimeError, MemoryErro
 DEVICE_ERRORS = ("CUDA error", "HIP error", "MPS backend", "NCCL error")
 
 
-def own_reason(error: Exception) -> str:
-    """What is recorded of a prompt or fact that meets an error: one line. The error of a device is raised again."""
+def own_reason(error: Exception, sentences: tuple[type[Exception], ...] = ()) -> str:
+    """What is recorded of a prompt or fact that meets an error: one line, with the error's kind, unless it is one of
+    those whose words are `sentences`. The error of a device is raised again."""
     if _is_of_device(error):
         raise error
     line = " ".join(str(error).split())
-    return f"{type(error).__name__}: {line}"
+    return line if isinstance(error, sentences) else f"{type(error).__name__}: {line}"
 
 
 def would_repeat(error: Exception) -> bool:

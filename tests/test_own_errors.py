@@ -9,6 +9,13 @@ def test_reasons_are_one_line_with_the_kind() -> None:
     assert own_reason(IndexError("index 3 is\n  out of range")) == "IndexError: index 3 is out of range"
 
 
+def test_a_refusal_is_a_sentence_by_itself() -> None:
+    for error, reason in ((ValueError("it has\nno subject"), "it has no subject"), (KeyError("a"), "KeyError: 'a'")):
+        assert own_reason(error, (ValueError, OSError)) == reason
+    with pytest.raises(ValueError, match="CUDA error"):
+        own_reason(ValueError("CUDA error: 1"), (ValueError,))
+
+
 @pytest.mark.parametrize("words", ["CUDA error: an illegal memory access", "HIP error: 1", "NCCL error in: x"])
 def test_the_error_of_a_device_is_raised_again(words: str) -> None:
     error = RuntimeError(words)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -62,15 +62,24 @@ def environment_of(part: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def check_versions(folder: Path, found: list[dict[str, Any]], *, accept: bool) -> None:
-    """Before a folder gets new parts: refuse, or where it is accepted name, versions other than those of its parts."""
-    here = environment()["packages"]
-    unlike: dict[str, list[str]] = {}
+def versions_of(found: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The versions of each package in these environments, each once, in their order."""
+    versions: dict[str, list[str]] = {}
     for one in found:
         there = one.get("packages")
         for package, number in (there if isinstance(there, dict) else {}).items():
-            if package in here and number != here[package] and number not in unlike.setdefault(package, []):
-                unlike[package].append(str(number))
+            if str(number) not in versions.setdefault(package, []):
+                versions[package].append(str(number))
+    return versions
+
+
+def check_versions(folder: Path, found: Iterable[Mapping[str, Any]], *, accept: bool) -> None:
+    """Before a folder gets new parts: refuse, or where it is accepted name, versions other than those of its parts."""
+    here = environment()["packages"]
+    unlike = {
+        package: [number for number in there if number != here.get(package, number)]
+        for package, there in versions_of(found).items()
+    }
     lines = [
         f"{package} {' and '.join(there)} there, {here[package]} here" for package, there in unlike.items() if there
     ]
@@ -83,3 +92,11 @@ def check_versions(folder: Path, found: list[dict[str, Any]], *, accept: bool) -
             f"folder=sl.effects.RunFolder({str(folder)!r}, accept_versions=True); or install those versions again"
         )
     warn(f"{told}; new parts are added to them, as accepted")
+
+
+def tell_mixed(folder: Path, found: Iterable[Mapping[str, Any]]) -> None:
+    """Where runs were brought together: name the packages of which several versions made the parts."""
+    mixed = {package: there for package, there in versions_of(found).items() if len(there) > 1}
+    if mixed:
+        lines = [f"{package} {' and '.join(there)}" for package, there in mixed.items()]
+        warn(f"{folder} now holds parts that different versions of packages made ({'; '.join(lines)}); they are merged")

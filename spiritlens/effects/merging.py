@@ -10,9 +10,11 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from spiritlens.arguments import listed, told_keywords
-from spiritlens.effects.environments import read_environments
+from spiritlens.effects.contents import read_contents
+from spiritlens.effects.environments import environment_of, read_environments, tell_mixed
 from spiritlens.effects.failures import keep_failures, read_failures
 from spiritlens.effects.inspecting import RunReport, inspect, runs_within
 from spiritlens.effects.netcdf import read_column
@@ -29,8 +31,8 @@ SAME_FILES = ("study.json", "dose.json")
 def merge(folders: Iterable[str | Path], out: str | Path) -> tuple[RunReport, ...]:
     """Bring runs of the same configuration into one folder, `out`, new or one of them.
 
-    Returns the state of the merged runs. Raises ValueError for runs of other settings, with the difference, for damaged
-    parts, and for folders that hold no run.
+    Returns the state of the merged runs; versions of packages that differ are named in a warning. Raises ValueError for
+    runs of other settings, with the difference, for damaged parts, and for folders that hold no run.
     """
     sources = [given_path("folders", folder) for folder in listed("folders", folders)]
     out = given_path("out", out)
@@ -44,8 +46,15 @@ def merge(folders: Iterable[str | Path], out: str | Path) -> tuple[RunReport, ..
     _bring_same_files(sources, out)
     for path in runs_within(out):
         if RunDirectory(path).done:
+            tell_mixed(path, _makers(RunDirectory(path)))
             rejoin(path)
     return inspect(out)
+
+
+def _makers(run: RunDirectory) -> list[dict[str, Any]]:
+    """The environments that made the parts: those that are noted, and those that parts name."""
+    of_parts = [environment_of(part.attributes) for part in read_contents(run).parts]
+    return [*read_environments(run.folder / "environment.json"), *of_parts]
 
 
 def _bring(source: RunDirectory, folder: Path) -> None:

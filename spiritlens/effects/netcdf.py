@@ -8,11 +8,11 @@ name. And whatever else a format may change is found by reading the file back be
 A file ends with a *seal*, the SHA-256 of all that comes before it. Readers of netCDF pass over it, a program that
 changes the file drops it, and `read_netcdf` finds one flipped bit by it.
 
-The library that writes the format may end the process when there is no room: it writes to a `_Sink` that keeps the
-error for later, so that it meets none. Files are written and read in place, without a copy of their bytes in memory.
+The library that writes the format may end the process when there is no room: it writes to a `Sink`
+(`spiritlens.effects.sink`), so that it meets none. Files are written and read in place, without a copy of their bytes
+in memory.
 """
 
-import contextlib
 import hashlib
 import io
 import os
@@ -25,6 +25,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.effects.held_file import HeldFile
+from spiritlens.effects.sink import Sink
 from spiritlens.effects.stored_texts import TEXT_KINDS, are_plain, check_text, plain_texts, stored_texts
 from spiritlens.files.atomic import fill_whole
 
@@ -38,32 +39,50 @@ ENCODINGS_OF_XARRAY = ("_FillValue", "coordinates", "dtype")
 
 
 def write_netcdf(dataset: xr.Dataset, path: Path) -> Path:
-    """Write the dataset as a sealed netCDF file, or replace it; ValueError, with the name, where it would read
-    otherwise, OSError where it cannot be written."""
-    plain = _plain(dataset, path.name)
-    return fill_whole(path, lambda file: _fill(file, plain, path.name), size=plain.nbytes)
+    """Write the dataset as a sealed netCDF file, or replace it, unless it holds just this already; ValueError, with the
+    name, where it would read otherwise, OSError where it cannot be written."""
+    content = _Content(_plain(dataset, path.name), path.name)
+    if content.held(path):
+        return path
+    return fill_whole(path, content.fill, size=lambda: content.size)
 
 
-def _fill(file: BinaryIO, plain: xr.Dataset, name: str) -> None:
-    """Write, read back, compare, seal."""
-    sink = _Sink(file)
-    try:
-        plain.to_netcdf(sink, engine="h5netcdf")
-        found = [] if sink.error else _differences_in(file, plain)
-    except Exception as error:
-        if sink.error is None:
+class _Content:
+    """A dataset to be written, and how many bytes its file takes: known once it was tried, also where it failed."""
+
+    def __init__(self, plain: xr.Dataset, name: str) -> None:
+        self.plain, self.name = plain, name
+        self.size: int | None = None
+
+    def held(self, path: Path) -> bool:
+        """Whether a sealed file holds just this."""
+        try:
+            with path.open("rb") as file:
+                return _unbroken_seal(file) and not _differences_in(file, self.plain)
+        except (OSError, ValueError, KeyError):
+            return False
+
+    def fill(self, file: BinaryIO) -> None:
+        """Write, read back, compare, seal."""
+        sink = Sink(file)
+        try:
+            self.plain.to_netcdf(sink, engine="h5netcdf")
+            self.size = sink.end + SEAL_LENGTH
+            found = [] if sink.error else _differences_in(file, self.plain)
+        except Exception as error:
+            if sink.error is None:
+                raise ValueError(
+                    f"{self.name} cannot be written as netCDF ({_line(error)}): change or drop what is named"
+                ) from error
+        if sink.error is not None:
+            raise sink.error
+        if found:
             raise ValueError(
-                f"{name} cannot be written as netCDF ({_line(error)}): change or drop what is named"
-            ) from error
-    if sink.error is not None:
-        raise sink.error
-    if found:
-        raise ValueError(
-            f"{name} would not be read back as it is: {found[0]}{f', and {len(found) - 1} more' * (len(found) > 1)}; "
-            "netCDF cannot hold it: change or drop it"
-        )
-    size = file.seek(0, os.SEEK_END)
-    file.write(SEAL + _digest(file, size) + b"\n")
+                f"{self.name} would not be read back as it is: {found[0]}"
+                f"{f', and {len(found) - 1} more' * (len(found) > 1)}; netCDF cannot hold it: change or drop it"
+            )
+        size = file.seek(0, os.SEEK_END)
+        file.write(SEAL + _digest(file, size) + b"\n")
 
 
 def _differences_in(file: BinaryIO, plain: xr.Dataset) -> list[str]:
@@ -83,47 +102,6 @@ def _differences_in(file: BinaryIO, plain: xr.Dataset) -> list[str]:
 
 def _is_large(variable: xr.Variable | h5py.Dataset) -> bool:
     return variable.ndim > 1 and variable.dtype.kind in "fiu" and variable.nbytes > LARGE
-
-
-class _Sink(io.RawIOBase):
-    """A file in which every write succeeds; the first that did not is its `error`."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        try:
-            while rest and self.error is None:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            self.error = error
-        return size
-
-    def truncate(self, size: int | None = None) -> int:
-        with contextlib.suppress(OSError):
-            return self._file.truncate(size)
-        return size or 0
-
-    def readinto(self, buffer: Any) -> int:
-        return int(self._file.readinto(buffer))  # type: ignore[attr-defined]
-
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(place, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
 
 def decoded(file: BinaryIO, leave: Collection[Hashable] = (), held: HeldFile | None = None) -> xr.Dataset:

@@ -31,7 +31,6 @@ from filelock import FileLock, Timeout
 
 from spiritlens.arguments import shown
 from spiritlens.effects.environments import environment, read_environments
-from spiritlens.effects.netcdf import differences, read_netcdf
 from spiritlens.effects.prompt_table import read_table, table_of, write_table
 from spiritlens.effects.settings import setting_differences
 from spiritlens.effects.shards import WHOLE, Shard
@@ -88,11 +87,7 @@ class RunDirectory:
 
     def write_effects(self, effects: xr.Dataset) -> xr.Dataset:
         """Write effects.nc, unless it holds just this already; return the dataset."""
-        path = self.folder / "effects.nc"
-        with contextlib.suppress(OSError, ValueError):
-            if not differences(effects, read_netcdf(path)):
-                return effects
-        save(effects, path)
+        save(effects, self.folder / "effects.nc")
         return effects
 
     @contextlib.contextmanager

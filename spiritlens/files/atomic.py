@@ -8,7 +8,7 @@ for as long as it has that name, so that a sweep, also on another machine, never
 A temporary file is created, never opened: a link that was planted under its name is not followed.
 
     write_whole(path, data)                   # bytes
-    fill_whole(path, fill, size=n)            # large content: fill(file) writes it piece by piece
+    fill_whole(path, fill, size=told)         # large content: fill(file) writes it piece by piece
     write_cached(path, data)                  # whole for every reader, but not synced: what a power cut spoils is
                                               # found out by its reader, and made again
 """
@@ -45,13 +45,16 @@ def given_path(name: str, value: Any) -> Path:
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> Path:
-    """Write a file, or replace it, in one step; its folder is made where it is missing."""
-    return fill_whole(path, lambda file: _write(file, data), size=len(data))
+    """Write a file, or replace it, in one step, unless it holds just this already; its folder is made where it is
+    missing."""
+    if _holds(path, data):
+        return path
+    return fill_whole(path, lambda file: _write(file, data), size=lambda: len(data))
 
 
-def fill_whole(path: Path, fill: Callable[[BinaryIO], object], *, size: int) -> Path:
-    """Write a file of about `size` bytes, or replace it, in one step: `fill` writes to the file that it is given, and
-    may read from it. What `fill` raises leaves the path as it was."""
+def fill_whole(path: Path, fill: Callable[[BinaryIO], object], *, size: Callable[[], int | None]) -> Path:
+    """Write a file, or replace it, in one step: `fill` writes to the file that it is given, and may read from it. What
+    `fill` raises leaves the path as it was; an OSError is told with the bytes needed, `size` (None: unknown)."""
     with explained(path, size), _written(path, fill) as temporary:
         os.replace(temporary, path)
     return path
@@ -59,14 +62,17 @@ def fill_whole(path: Path, fill: Callable[[BinaryIO], object], *, size: int) -> 
 
 def write_cached(path: Path, data: bytes | memoryview) -> Path:
     """Write an entry of a cache in one step, without waiting for the medium: its reader checks what it finds."""
-    with explained(path, len(data)), _filled(path, lambda file: _write(file, data), lambda handle: None) as temporary:
+    with (
+        explained(path, lambda: len(data)),
+        _filled(path, lambda file: _write(file, data), lambda handle: None) as temporary,
+    ):
         os.replace(temporary, path)
     return path
 
 
 def create_whole(path: Path, data: bytes | memoryview) -> bool:
     """Write a file in one step unless it is there already; whether it was this call that wrote it."""
-    with explained(path, len(data)), _written(path, lambda file: _write(file, data)) as temporary:
+    with explained(path, lambda: len(data)), _written(path, lambda file: _write(file, data)) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -136,6 +142,14 @@ def _write(file: BinaryIO, data: bytes | memoryview) -> None:
         rest = rest[file.write(rest) :]
 
 
+def _holds(path: Path, data: bytes | memoryview) -> bool:
+    """Whether the file is there with just these bytes, so that a folder that needs no writing is only read."""
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
 def _sync_folder(folder: Path) -> None:
     """Bring a rename to the medium, where the system can."""
     with contextlib.suppress(OSError):
@@ -168,15 +182,17 @@ def _remove_abandoned(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def explained(path: Path, size: int) -> Iterator[None]:
-    """Tell a failed write in one sentence."""
+def explained(path: Path, size: Callable[[], int | None]) -> Iterator[None]:
+    """Tell a failed write in one sentence, with the bytes that it needs (None: unknown)."""
     try:
         yield
     except OSError as error:
+        needed = size()
+        told = "" if needed is None else f"{needed:,} bytes are needed, "
         raise OSError(
             error.errno,
-            f"{path} cannot be written ({error.strerror}): {size:,} bytes are needed, {_room(path)}; make room, or "
-            "name a place where you may write",
+            f"{path} cannot be written ({error.strerror}): {told}{_room(path)}; make room, or name a place where you "
+            "may write",
         ) from error
 
 

@@ -20,7 +20,7 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
     data = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
     if not data:
         return
-    with explained(path, len(data)):
+    with explained(path, lambda: len(data)):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b", buffering=0) as file:
             rest = memoryview(_end_of_line(file, file.seek(0, os.SEEK_END)) + data)

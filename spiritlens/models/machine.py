@@ -23,9 +23,11 @@ def resident() -> int | None:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes of a device's memory that are free now; None where nobody says."""
+    """Bytes of a device's memory that are free now, with those that torch keeps for later tensors; None where nobody
+    says."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     return _field(MEMORY, "MemAvailable") if device.type == "cpu" else None
 
 

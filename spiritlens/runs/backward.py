@@ -22,6 +22,8 @@ from torch import Tensor
 
 from spiritlens.components import hook_name, scale_hook_name
 from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.out_of_memory import joined, of_slices
+from spiritlens.runs.sweep.recorded import replaced_embeddings
 from spiritlens.terms import BackwardRule
 
 UNREAD_BY_RELP = ("q", "k")
@@ -44,11 +46,31 @@ def differentiate(
     names: Sequence[str],
     metric: Callable[[Tensor], Tensor],
     rule: BackwardRule = "gradient",
+    embeddings: Tensor | None = None,
 ) -> Differentiated:
     """`LensModel.gradients` by a rule, of one forward and one backward pass, with what the forward pass computed.
 
-    RelP leaves the forward pass as it is, so that its values are those of the plain run.
+    Tokens ``[1 pos]`` with their own embeddings, or once per row of `embeddings` ``[row pos d_model]``; `metric` gives
+    a sum over rows, which may go together or not. RelP leaves the forward pass as it is, so that its values are those
+    of the plain run.
     """
+
+    def of_rows(rows: slice) -> Differentiated:
+        with replaced_embeddings(model, None if embeddings is None else embeddings[rows]):
+            return _rows(model, tokens.to(model.device).expand(rows.stop - rows.start, -1), names, metric, rule)
+
+    parts = of_slices(1 if embeddings is None else len(embeddings), of_rows)
+    return Differentiated(
+        {name: joined([part.values[name] for part in parts]) for name in parts[0].values},
+        {name: joined([part.gradients[name] for part in parts]) for name in parts[0].gradients},
+        joined([part.logits for part in parts]),
+    )
+
+
+def _rows(
+    model: LensModel, tokens: Tensor, names: Sequence[str], metric: Callable[[Tensor], Tensor], rule: BackwardRule
+) -> Differentiated:
+    """As above, of rows ``[row pos]`` that go together."""
     values: dict[str, Tensor] = {}
     said: list[Tensor] = []
 

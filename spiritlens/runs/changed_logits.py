@@ -12,6 +12,7 @@ from torch import Tensor
 
 from spiritlens.components import hook_name
 from spiritlens.models.protocol import CachedPrefix, LensModel
+from spiritlens.out_of_memory import joined, of_slices
 from spiritlens.runs.sweep.recorded import RecordedRun, first_difference, record
 
 
@@ -41,12 +42,17 @@ class PlainRun:
         length = tokens.shape[1]
         own = model.embed(tokens)
         start = min(first_difference(own, own, embeddings), length - n_readouts)
-        runs = torch.zeros(len(embeddings), dtype=torch.long, device=model.device)
-        prefix = CachedPrefix(self.recorded.values, start, runs)
-        rows, read = embeddings[:, start:], torch.arange(length - n_readouts, length, device=model.device)
-        for layer in range(model.n_layers):
-            rows = model.block(layer, rows, prefix, read if layer == model.n_layers - 1 else None)
-        return model.logits(rows)
+        read = torch.arange(length - n_readouts, length, device=model.device)
+
+        def of_rows(some: slice) -> Tensor:
+            rows = embeddings[some, start:]
+            runs = torch.zeros(len(rows), dtype=torch.long, device=model.device)
+            prefix = CachedPrefix(self.recorded.values, start, runs)
+            for layer in range(model.n_layers):
+                rows = model.block(layer, rows, prefix, read if layer == model.n_layers - 1 else None)
+            return model.logits(rows)
+
+        return joined(of_slices(len(embeddings), of_rows))
 
 
 def plain_run(model: LensModel, tokens: Tensor, n_readouts: int = 1) -> PlainRun:

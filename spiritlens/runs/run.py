@@ -20,6 +20,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompt
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.out_of_memory import joined, of_slices
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.vocabulary.vocabulary import Vocabulary
 from spiritlens.runs.interventions import Intervention
@@ -179,6 +180,22 @@ def _full_logits(
 ) -> Tensor:
     """Logits ``[sample pos d_vocab]`` of a full pass with replaced embeddings and hooks."""
     batch = tokens if embeddings is None else tokens[:1].expand(len(embeddings), -1)
-    with torch.no_grad(), replaced_embeddings(model, embeddings), model.hooked(hooks):
-        logits: Tensor = model.forward(batch)
-    return logits
+
+    def of_rows(rows: slice) -> Tensor:
+        some = None if embeddings is None else embeddings[rows]
+        placed = [(name, _on_rows(function, rows, len(batch))) for name, function in hooks]
+        with torch.no_grad(), replaced_embeddings(model, some), model.hooked(placed):
+            return model.forward(batch[rows])
+
+    return joined(of_slices(len(batch), of_rows))
+
+
+def _on_rows(function: HookFunction, rows: slice, n_rows: int) -> HookFunction:
+    """A hook that was made for all rows, where some of them run."""
+
+    def on_some(activation: Tensor) -> Tensor:
+        whole = activation.new_zeros(n_rows, *activation.shape[1:])
+        whole[rows] = activation
+        return function(whole)[rows]
+
+    return function if rows == slice(0, n_rows) else on_some

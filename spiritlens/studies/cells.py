@@ -92,8 +92,9 @@ class FourCells:
         """Write ``cells.json`` and the averages of the traced cells; those of an earlier call are replaced."""
         for cell in self.cells:
             path = folder / cell_file(cell.name)
-            path.unlink(missing_ok=True)
-            if cell.averages is not None:
+            if cell.averages is None:
+                path.unlink(missing_ok=True)
+            else:
                 save(cell.averages, path)
         record = {
             "knowing": str(self.knowing),

@@ -49,6 +49,8 @@ __all__ = ["Asked", "LeftOut", "PairedPrompts", "ask", "pair_prompts"]
 KINDS = ("T2T", "S2T")
 UNASKABLE = (*OWN_ERRORS, EngineError)
 """Errors for which a fact is left out."""
+REFUSALS = (ValueError, EngineError)
+"""Those of them whose words say why, in a sentence."""
 TOGETHER = 32
 """Facts that are spoken, then asked together."""
 LONGEST_NAME = 50
@@ -243,7 +245,7 @@ def _spoken(lens: Lens, facts: Sequence[Fact], form: AskedForm) -> tuple[list[Fo
         try:
             spoken.append(pair_prompts(lens, fact, form))
         except UNASKABLE as error:
-            reasons[fact.id] = _reason(error)
+            reasons[fact.id] = own_reason(error, REFUSALS)
     return spoken, reasons
 
 
@@ -269,7 +271,7 @@ def _answered(kept: KeptAnswers, spoken: Sequence[FormedFact]) -> tuple[dict[str
         try:
             known = {kind: kept.known(prompt) for kind, prompt in zip(KINDS, each.prompts, strict=True)}
         except OWN_ERRORS as error:
-            reasons[each.fact.id] = _reason(error)
+            reasons[each.fact.id] = own_reason(error, REFUSALS)
         else:
             pairs[each.fact.id] = PairedPrompts(each.fact, *each.prompts, known, each.plain)
     return pairs, reasons
@@ -285,12 +287,6 @@ def _said_before(spoken: Sequence[FormedFact], seen: dict[str, str]) -> dict[str
         else:
             seen.update((prompt.id, each.fact.id) for prompt in each.prompts)
     return reasons
-
-
-def _reason(error: Exception) -> str:
-    """Why a fact is left out: the sentence of a refusal, any other error with its kind."""
-    line = own_reason(error)
-    return line.partition(": ")[2] if isinstance(error, (ValueError, EngineError)) else line
 
 
 def asked_phrasing(fact: Fact, phrasing: str | None) -> str:

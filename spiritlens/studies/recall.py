@@ -65,8 +65,9 @@ class StudyRecall:
         """Write the averages of each kind; those of an earlier call are replaced."""
         for one in self.kinds:
             path = folder / recall_file(one.kind)
-            path.unlink(missing_ok=True)
-            if one.averages is not None:
+            if one.averages is None:
+                path.unlink(missing_ok=True)
+            else:
                 save(one.averages, path)
 
 

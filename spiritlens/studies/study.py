@@ -160,9 +160,8 @@ class Prepared:
 
 def study_place(out: str | Path | RunFolder) -> RunFolder:
     """The folder of a study; refused where a file stands in its place."""
-    place = out if isinstance(out, RunFolder) else RunFolder(given_folder(out))
-    given_folder(place.path)
-    return place
+    path = given_folder(out.path if isinstance(out, RunFolder) else out)
+    return out if isinstance(out, RunFolder) else RunFolder(path)
 
 
 def prepared(

@@ -1,10 +1,11 @@
 """Versions are named where they differ, and gone on with where that is accepted."""
 
+import warnings
 from pathlib import Path
 
 import pytest
 
-from spiritlens.effects.environments import check_versions, environment, read_environments
+from spiritlens.effects.environments import check_versions, environment, read_environments, tell_mixed
 
 
 def test_other_versions_are_refused_or_named() -> None:
@@ -22,3 +23,13 @@ def test_what_no_number_depends_on_is_passed_over(tmp_path: Path) -> None:
     check_versions(tmp_path, [{"python": "2.7", "packages": {"other": "1"}}, {"packages": None}], accept=False)
     (tmp_path / "environment.json").write_text("{")
     assert read_environments(tmp_path / "environment.json") == []
+
+
+def test_versions_that_stand_beside_each_other_are_named() -> None:
+    now = environment()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tell_mixed(Path("run"), [now, now, {}, {"packages": None}])
+    older = {**now, "packages": {**now["packages"], "torch": "1.0"}}
+    with pytest.warns(UserWarning, match=r"run now holds .*\(torch [^;]* and 1\.0\); they are merged"):
+        tell_mixed(Path("run"), [now, older, now])

@@ -88,12 +88,25 @@ def test_a_file_without_room_is_one_sentence_and_the_process_lives(
     assert len(whole) > room
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
-        with pytest.raises(OSError, match=r"e\.nc cannot be written .* bytes are needed, [\d,]+ are free; make room"):
-            sl.effects.save(roles, path)
+        with pytest.raises(
+            OSError, match=r"e\.nc cannot be written .* bytes are needed, [\d,]+ are free; make room"
+        ) as told:
+            sl.effects.save(roles.assign_attrs(created="later"), path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == whole
     assert [one.name for one in tmp_path.iterdir()] == ["e.nc"]
+    needed = int(str(told.value).partition("): ")[2].partition(" bytes")[0].replace(",", ""))
+    assert needed == sl.effects.save(roles.assign_attrs(created="later"), path).stat().st_size
+
+
+def test_a_file_that_holds_just_this_is_left_as_it_is(roles: xr.Dataset, tmp_path: Path) -> None:
+    path = sl.effects.save(roles, tmp_path / "e.nc")
+    before = path.stat().st_ino
+    assert sl.effects.save(sl.effects.load(path), path).stat().st_ino == before
+    changed = roles.assign_attrs(created="later")
+    assert sl.effects.save(changed, path).stat().st_ino != before
+    assert sl.effects.load(path).attrs["created"] == "later"
 
 
 def lazily(dataset: xr.Dataset, *names: str) -> bool:

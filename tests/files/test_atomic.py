@@ -82,6 +82,15 @@ def test_a_failed_write_is_one_sentence_and_leaves_nothing(
     assert names(tmp_path) == ["a"]
 
 
+def test_a_file_that_holds_just_this_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_whole(tmp_path / "a", b"same")
+    monkeypatch.setattr(os, "replace", lambda *names: pytest.fail("it was written again"))
+    assert write_whole(path, memoryview(b"same")) == path
+    monkeypatch.undo()
+    write_whole(path, b"some")
+    assert path.read_bytes() == b"some"
+
+
 def test_a_write_without_room_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     """A file may not grow beyond the limit that the system sets here, as on a full disk."""
     resource = pytest.importorskip("resource")

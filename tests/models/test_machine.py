@@ -42,4 +42,6 @@ def test_tables_are_read_in_kib_and_silence_is_none(tmp_path: Path, monkeypatch:
 
 def test_a_gpu_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (5 if device.index == 1 else 7, 9))
-    assert machine.free_memory(torch.device("cuda:1")) == 5
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 4)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1)
+    assert machine.free_memory(torch.device("cuda:1")) == 5 + 3, "what torch keeps for later tensors is free for them"

@@ -2,8 +2,10 @@
 
 import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 import xarray as xr
 from effects_synthetic import role_effects
 
@@ -104,3 +106,24 @@ def test_making_averages_and_maps_takes_what_is_told(samples: int) -> None:
 
     few, many = (role_effects(facts, samples=samples) for facts in (32, 64))
     assert took(many) - took(few) == pytest.approx(told(many) - told(few), rel=0.15)
+
+
+def test_a_study_on_a_gpu_is_told_with_what_the_card_and_the_host_hold(
+    lens: "sl.Lens", facts: tuple["sl.Fact", ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a dry run prints it, of shapes and of what a GPU would say: there need be none."""
+    monkeypatch.setattr(type(lens.backend), "device", property(lambda self: torch.device("cuda", 0)))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80 << 30))
+    for name, told in {"mem_get_info": (30 << 30, 80 << 30), "memory_reserved": 0, "memory_allocated": 0}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, told=told: told)
+    settings = sl.studies.StudySettings(n_facts=1, n_token_maps=1, samples=2, floors=(), ending="as spoken")
+    costs = sl.studies.study_cost(lens, settings, facts)
+    found = sl.studies.study_memory(costs)
+    assert {cost.memory.device for cost in costs.values()} == {"cuda:0"}
+    assert found.on_device == found.weights + found.recorded + found.rows > 0
+    assert found.on_host == found.process + found.results + found.sounds + found.page
+    first, batch, fits = repr(found).splitlines()
+    for words in (" GiB on cuda:0 and ", "weights", "recorded runs", "rows", "results", "sounds", "page"):
+        assert words in first
+    assert batch == f"batch: {found.whole} of {found.whole} rows go together, by a memory_budget of 10 GiB"
+    assert fits == f"largest batch that fits in the 30 GiB that are free now: {found.whole} rows"

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import xarray as xr
 
 import spiritlens as sl
+from spiritlens.files import atomic
 from spiritlens.prompts.facts.fact import Fact
 from spiritlens.runs.answers import known_prompts
 from spiritlens.studies import kept_answers, pairs
@@ -628,3 +630,26 @@ def test_facts_of_two_recorded_voices_are_studied_traced_and_compared(lens, fact
 
 WHO = {"anna": "en-us", "bert": "en-us+f2"}
 """Two recorded voices."""
+
+
+def test_a_finished_study_is_only_read_and_needs_no_permission_to_write(
+    result: sl.studies.Study,
+    lens: sl.Lens,
+    facts: tuple[sl.Fact, ...],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does it write what it holds already: no file is made in it, also by somebody who may."""
+    places = [folder, *folder.rglob("*")]
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in places}
+    monkeypatch.setattr(atomic, "_created", lambda path: pytest.fail(f"{path} is written"))
+    for path in places:
+        path.chmod(stat.S_IRUSR | (stat.S_IXUSR if path.is_dir() else 0))
+    try:
+        again = sl.study(lens, folder, SETTINGS, facts)
+    finally:
+        for path in places:
+            path.chmod(stat.S_IRWXU)
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in places} == before
+    assert sorted(folder.rglob("*")) == sorted(places[1:])
+    assert (again.findings, again.page) == (result.findings, result.page)

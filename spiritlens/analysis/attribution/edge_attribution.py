@@ -32,7 +32,13 @@ import xarray as xr
 from torch import Tensor
 
 from spiritlens.analysis.attribution.attribution_patching import given_smooth_metrics
-from spiritlens.analysis.attribution.path_integration import Completeness, path_nodes, starts_singular, tell_missed
+from spiritlens.analysis.attribution.path_integration import (
+    Completeness,
+    PathNodes,
+    path_nodes,
+    starts_singular,
+    tell_missed,
+)
 from spiritlens.analysis.grid.each_prompt import Advance, Work, each_prompt
 from spiritlens.analysis.grid.grid import Draws, drawn
 from spiritlens.analysis.grid.results import array
@@ -51,6 +57,7 @@ from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.precision import widened
 from spiritlens.models.protocol import LensModel
+from spiritlens.out_of_memory import of_slices
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import knows
@@ -239,24 +246,37 @@ def _changes_and_readings(
     d_model]``, scores of the base and of the path's end, the embedding's whole attribution ``[metric]``; float32 or
     better."""
     base, end, source = _recorded(model, pair, scorer.n_readouts)
-    every, layers = range(pair.tokens.shape[1]), range(model.n_layers)
+    every = range(pair.tokens.shape[1])
     changes = [sender_change(model, base, source, sender, every) for sender in settings.senders]
-    nodes = path_nodes(model, pair.base, pair.source, steps)
-    batch = pair.tokens.to(model.device).expand(len(nodes.embeddings), -1)
+    nodes, entry = path_nodes(model, pair.base, pair.source, steps), hook_name("resid_pre", 0)
+    parts = of_slices(
+        len(nodes.embeddings), lambda rows: _readings(model, pair.tokens, nodes.only(rows), settings, scorer)
+    )
+    readings, entering = (torch.stack(of_parts).sum(0) for of_parts in zip(*parts, strict=True))
+    moved = widened(end.values[entry]) - widened(base.values[entry])
+    embedded = (moved * entering).sum((1, 2))
+    scores = (scorer(base.logits)[0], scorer(end.logits)[0])
+    return widened(torch.stack(changes)), readings, scores, embedded
+
+
+def _readings(
+    model: LensModel, tokens: Tensor, nodes: PathNodes, settings: PathSettings, scorer: Scorer
+) -> tuple[Tensor, Tensor]:
+    """Weighted sums over nodes of the path: gradients of the receivers' reading ``[metric receiver pos d_model]``, and
+    of the embeddings ``[metric pos d_model]``."""
+    layers, batch = range(model.n_layers), tokens.to(model.device).expand(len(nodes.embeddings), -1)
     stream = [hook_name(name, layer) for layer in layers for name in ("resid_pre", "resid_mid")]
     made = [hook_name(name, layer) for layer in layers for name in ("q", "k", "v", "mlp_out")]
     entry, last = hook_name("resid_pre", 0), hook_name("resid_post", model.n_layers - 1)
-    moved = widened(end.values[entry]) - widened(base.values[entry])
-    readings, embedded = [], []
+    readings, entering = [], []
     with replaced_embeddings(model, nodes.embeddings):
         states = model.cache(batch, stream)
         for metric in range(len(scorer.metrics)):
             gradients = model.gradients(batch, [*made, entry, last], scorer.total(metric))
             rows = [nodes.mean(_reading(model, group[0], states, gradients)) for group in settings.groups]
             readings.append(torch.stack(rows))
-            embedded.append((moved[0] * nodes.mean(gradients[entry])).sum())
-    scores = (scorer(base.logits)[0], scorer(end.logits)[0])
-    return widened(torch.stack(changes)), torch.stack(readings), scores, torch.stack(embedded)
+            entering.append(nodes.mean(gradients[entry]))
+    return torch.stack(readings), torch.stack(entering)
 
 
 def _reading(model: LensModel, receiver: Receiver, states: dict[str, Tensor], gradients: dict[str, Tensor]) -> Tensor:

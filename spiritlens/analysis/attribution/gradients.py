@@ -14,7 +14,7 @@ from spiritlens.models.precision import widened
 from spiritlens.models.protocol import LensModel
 from spiritlens.runs.backward import differentiate
 from spiritlens.runs.scoring import Scorer
-from spiritlens.runs.sweep.recorded import record, replaced_embeddings
+from spiritlens.runs.sweep.recorded import record
 from spiritlens.terms import BackwardRule
 
 
@@ -50,11 +50,10 @@ def path_gradients(
     not run once more."""
     nodes = path_nodes(model, base, source, steps) if relp_at is None else at_one(relp_at)
     rule: BackwardRule = "gradient" if relp_at is None else "relp"
-    batch = tokens.to(model.device).expand(len(nodes.embeddings), -1)
-    runs = []
-    for metric in range(len(scorer.metrics)):
-        with replaced_embeddings(model, nodes.embeddings):
-            runs.append(differentiate(model, batch, names, scorer.total(metric), rule))
+    runs = [
+        differentiate(model, tokens, names, scorer.total(metric), rule, nodes.embeddings)
+        for metric in range(len(scorer.metrics))
+    ]
     gradients = [{name: nodes.mean(value) for name, value in run.gradients.items()} for run in runs]
     ends = []
     for embeddings in (base, source):

@@ -43,6 +43,10 @@ class PathNodes:
     embeddings: Tensor
     weights: Tensor
 
+    def only(self, rows: slice) -> "PathNodes":
+        """Some of the nodes, whose sums add up to the mean over all."""
+        return PathNodes(self.embeddings[rows], self.weights[rows])
+
     def mean(self, values: Tensor) -> Tensor:
         """The weighted mean over the first axis, ``[step …]`` → ``[…]``."""
         averaged: Tensor = torch.tensordot(self.weights, values.to(self.weights.dtype), dims=1)

@@ -42,6 +42,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.out_of_memory import in_halves, joined, of_slices
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import knows
@@ -203,8 +204,7 @@ def _one_prompt(
             clean_logits = model.forward(tokens)[:, -scorer.n_readouts :]
         scored = scorer.with_clean(clean_logits)
         cut = _cut_logits(model, tokens, edges, couples, windows, cells, scorer.n_readouts)
-        idle = [(hook_name("scores", layer), cut_scores([(), ()], [None, None])) for layer in range(model.n_layers)]
-        nothing = _logits(model, tokens.expand(2, -1), idle, scorer.n_readouts)
+        nothing = _nothing_cut(model, tokens, scorer.n_readouts)
         again = _logits(model, tokens, _renormalised(model, edges, couples), scorer.n_readouts)
         for name, logits in {"clean": clean_logits, "cut": cut, "nothing": nothing, "again": again}.items():
             totals[name] = totals.get(name, 0) + scored(logits)
@@ -244,23 +244,39 @@ def _cut_logits(
     rows_at_once: int = 32,
 ) -> Tensor:
     """Logits ``[cell + 1 readout d_vocab]`` of all cells and, last, of the run with every edge cut everywhere."""
-    found = []
-    for first in range(0, len(cells), rows_at_once):
-        some = cells[first : first + rows_at_once]
+
+    def of_cells(places: Sequence[int]) -> dict[int, Tensor]:
+        some = [cells[place] for place in places]
         hooks = []
         for layer in range(model.n_layers):
             cut = [couples[index] if layer in windows[centre] else () for centre, index in some]
             heads = [_heads_of(edges[index], layer) for _, index in some]
             if any(cut):
                 hooks.append((hook_name("scores", layer), cut_scores(cut, heads)))
-        found.append(_logits(model, tokens.expand(len(some), -1), hooks, n_readouts))
+        return {places[0]: _logits(model, tokens.expand(len(some), -1), hooks, n_readouts)}
+
+    found: dict[int, Tensor] = {}
+    for first in range(0, len(cells), rows_at_once):
+        found |= in_halves(range(first, min(len(cells), first + rows_at_once)), of_cells)
     everything = [
         (hook_name("scores", layer), cut_scores([chosen], [_heads_of(edge, layer)]))
         for layer in range(model.n_layers)
         for edge, chosen in zip(edges, couples, strict=True)
         if chosen
     ]
-    return torch.cat([*found, _logits(model, tokens, everything, n_readouts)])
+    return torch.cat([*found.values(), _logits(model, tokens, everything, n_readouts)])
+
+
+def _nothing_cut(model: LensModel, tokens: Tensor, n_readouts: int) -> Tensor:
+    """Logits ``[2 readout d_vocab]`` of two runs whose scores pass through the hooks, which cut nothing."""
+
+    def of_rows(rows: slice) -> Tensor:
+        n_rows = rows.stop - rows.start
+        idle = cut_scores([()] * n_rows, [None] * n_rows)
+        hooks = [(hook_name("scores", layer), idle) for layer in range(model.n_layers)]
+        return _logits(model, tokens.expand(n_rows, -1), hooks, n_readouts)
+
+    return joined(of_slices(2, of_rows))
 
 
 def _renormalised(
@@ -289,4 +305,4 @@ def _heads_of(edge: Blocked, layer: int) -> tuple[int, ...] | None:
 
 def _logits(model: LensModel, tokens: Tensor, hooks: Sequence[tuple[str, HookFunction]], n_readouts: int) -> Tensor:
     with torch.no_grad(), model.hooked(hooks):
-        return model.forward(tokens)[:, -n_readouts:]
+        return model.forward(tokens)[:, -n_readouts:].clone()  # not the logits of all positions

@@ -41,6 +41,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_each, given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
+from spiritlens.out_of_memory import joined, of_slices
 from spiritlens.prompts.prompt import Prompt, Span
 from spiritlens.prompts.spans import EVERYWHERE
 from spiritlens.runs.answers import knows
@@ -308,10 +309,11 @@ def _without_heads(
 
         return hook
 
-    hooks = [(name, put(values)) for name, values in replaced.items()]
-    samples = len(next(iter(replaced.values())))
-    with model.hooked(hooks):
-        return model.forward(tokens.expand(samples, -1))[:, -n_readouts:]
+    def of_samples(rows: slice) -> Tensor:
+        with model.hooked([(name, put(values[rows])) for name, values in replaced.items()]):
+            return model.forward(tokens.expand(rows.stop - rows.start, -1))[:, -n_readouts:].clone()
+
+    return joined(of_slices(len(next(iter(replaced.values()))), of_samples))
 
 
 def _replaced(

@@ -20,7 +20,7 @@ et al. 2024 (arXiv 2403.17806), which evaluate circuits of edges so.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,10 +28,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiritlens.analysis.grid.results import array
 from spiritlens.analysis.interchange.set_runs import SetValues, StandIns
 from spiritlens.analysis.paths.nodes import Receiver, Sender, all_receivers, all_senders
 from spiritlens.components import hook_name
 from spiritlens.models.protocol import CachedPrefix
+from spiritlens.out_of_memory import in_pieces
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import EVERYWHERE
 from spiritlens.runs.metrics import Metric
@@ -117,15 +119,26 @@ class EdgeSets:
             for component, some in hooks.items()
         }
         scored = scorer.with_clean(base.logits)
-        size = max(1, resolved_memory_budget(model.device, lens.memory_budget) // self._bytes_per_row(tokens.shape[1]))
+        budget = resolved_memory_budget(model.device, lens.memory_budget)
         values = np.zeros(len(sets))
         for sample in range(self.stand_ins.samples):
             writes = {name: [one[sample] for one in found] for name, found in stand_ins.items()}
-            run = _EdgeRun(self, base, writes, positions, scorer.n_readouts)
-            for first in range(0, len(sets), size):
-                logits = run.logits(self._kept(sets[first : first + size]))
-                values[first : first + size] += scored(logits)[:, 0].double().cpu().numpy() / self.stand_ins.samples
+            run = _EdgeRun(self, base, writes, positions, scorer.n_readouts, budget)
+            values += self._of_sample(run, sets, scored) / self.stand_ins.samples
         return values, float(scored(base.logits)[0, 0])
+
+    def _of_sample(
+        self, run: "_EdgeRun", sets: Sequence[Sequence[int]], scored: Scorer
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Values ``[set]`` with one sample of stand-ins, so many sets at a time as the memory budget holds."""
+
+        def some_values(some: Sequence[Sequence[int]], budget: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+            found: np.ndarray[Any, Any] = array(scored(replace(run, budget=budget).logits(self._kept(some)))[:, 0])
+            return found.astype(np.float64)
+
+        n_positions = run.base.tokens.shape[1]
+        size, least = self._bytes_per_row(n_positions), self._bytes_per_reader(n_positions)
+        return np.concatenate(in_pieces(sets, some_values, bytes_of_one=size, budget=run.budget, least=least))
 
     def _kept(self, sets: Sequence[Sequence[int]]) -> Tensor:
         """Which edges each set leaves, ``[row reader node]``."""
@@ -145,14 +158,15 @@ class EdgeSets:
         values = (n_senders + 4) * n_positions * model.d_model + 2 * n_senders * n_receivers
         return values * torch.finfo(model.dtype).bits // 8
 
-    def readers_at_once(self, n_positions: int) -> int:
-        """How many readers with streams of their own the memory budget holds."""
-        lens = self.stand_ins.lens
-        model = lens.backend
-        per_position = 4 * model.d_model
-        per_position += (model.n_heads + 2 * model.n_kv_heads) * model.d_head
-        budget = resolved_memory_budget(model.device, lens.memory_budget)
-        return max(1, budget // (n_positions * per_position * torch.finfo(model.dtype).bits // 8))
+    def _bytes_per_reader(self, n_positions: int) -> int:
+        """Memory of one reader with a stream of its own."""
+        model = self.stand_ins.lens.backend
+        per_position = 4 * model.d_model + (model.n_heads + 2 * model.n_kv_heads) * model.d_head
+        return n_positions * per_position * torch.finfo(model.dtype).bits // 8
+
+    def readers_at_once(self, n_positions: int, budget: int) -> int:
+        """How many readers with streams of their own a memory budget holds."""
+        return max(1, budget // self._bytes_per_reader(n_positions))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +178,7 @@ class _EdgeRun:
     stand_ins: dict[str, list[Tensor]]
     positions: Sequence[int]
     n_readouts: int
+    budget: int
 
     def logits(self, kept: Tensor) -> Tensor:
         """Logits ``[row readout d_vocab]`` at the read-outs of rows that keep these edges ``[row reader node]``."""
@@ -200,7 +215,7 @@ class _EdgeRun:
     def _own_streams(self, stream: Tensor, missing: Tensor, cut: Tensor) -> Own:
         """Rows, readers and streams ``[pair pos d_model]`` of the readers from which something is cut ``[row reader
         node]``, so many at a time as fit."""
-        pairs, size = cut.any(dim=2).nonzero(), self.sets.readers_at_once(stream.shape[1])
+        pairs, size = cut.any(dim=2).nonzero(), self.sets.readers_at_once(stream.shape[1], self.budget)
         for first in range(0, len(pairs), size):
             rows, readers = pairs[first : first + size].T
             streams = stream[rows]

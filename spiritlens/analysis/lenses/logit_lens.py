@@ -26,6 +26,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import LensModel
+from spiritlens.out_of_memory import of_slices
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.terms import Progress
 
@@ -79,12 +80,17 @@ def _one_prompt(lens: Lens, prompt: Prompt, top: int) -> xr.Dataset:
     ranks, answers = np.full(shape, np.nan), np.full(shape, np.nan)
     targets = word_token_ids(lens, prompt)
     for state, resid in enumerate(residual_states(model, prompt.tokens)):
-        logits = model.logits(resid)[:, text_ids]
-        best = logits.softmax(-1).topk(top)
-        probabilities[0, state] = best.values.cpu().numpy()
-        tokens[0, state] = [[vocabulary.label(ids[index]) for index in found] for found in best.indices.tolist()]
-        ranks[0, state] = _ranks(logits, column, targets)
-        answers[0, state] = _ranks(logits, column, list(prompt.answer_ids[:1] or (None,)) * len(prompt))
+
+        def read(rows: slice, state: int = state, resid: Tensor = resid) -> None:
+            logits = model.logits(resid[rows])[:, text_ids]
+            best = logits.softmax(-1).topk(top)
+            probabilities[0, state, rows] = best.values.cpu().numpy()
+            labels = [[vocabulary.label(ids[index]) for index in found] for found in best.indices.tolist()]
+            tokens[0, state, rows] = labels
+            ranks[0, state, rows] = _ranks(logits, column, targets[rows])
+            answers[0, state, rows] = _ranks(logits, column, list(prompt.answer_ids[:1] or (None,)) * len(logits))
+
+        of_slices(len(prompt), read)
     texts = {"labels": prompt.labels, "roles": prompt.roles, "modalities": prompt.modalities}
     return xr.Dataset(
         {

@@ -24,8 +24,9 @@ from torch import Tensor
 from spiritlens.analysis.patching.grid import Patch
 from spiritlens.components import COMPONENT_NAMED, hook_name
 from spiritlens.models.protocol import CachedPrefix, LensModel
+from spiritlens.out_of_memory import in_pieces
 from spiritlens.runs.sweep.plan import Action, Which
-from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, n_samples
+from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, n_samples, runs_of
 from spiritlens.runs.sweep.sweep import Sweep, plan_sweep, resolved_memory_budget
 
 Variant = tuple[str, int | None]
@@ -75,31 +76,49 @@ def block_values(
     memory_budget: int | None,
 ) -> tuple[Tensor, frozenset[int]]:
     """Values ``[patch run metric]`` and the patches that cannot move anything; `n_prompt` positions can be patched."""
-    cells, variants = _cells(patches), list(dict.fromkeys((patch.component, patch.head) for patch in patches))
-    base, source, n_runs, n_positions = runs["base"], runs["source"], n_samples(runs), sweep.plan.n_positions
-    budget = resolved_memory_budget(model.device, memory_budget)
-    bytes_of_one = n_runs * model.n_layers * n_positions * model.d_model * torch.finfo(model.dtype).bits // 8
-    at_once = max(1, budget // bytes_of_one)
-    repeated = VariantRun(base.tokens, base.embeddings, base.values, base.logits)
-    found: list[Tensor] = []
-    for first in range(0, len(variants), at_once):
-        some = variants[first : first + at_once]
-        outputs: dict[str, Tensor] = {}
-        for layer in sorted({layer for layer, _ in cells}):
-            read = n_positions - sweep.n_readouts if layer == model.n_layers - 1 else 0
-            positions = range(max(sweep.first_changed, read), n_prompt)
-            if positions:
-                outputs |= _outputs(model, base, source.values, some, layer, positions, n_runs)
-        rows = torch.zeros(len(some) * n_runs, 1, 1, dtype=model.dtype, device=model.device)
-        put_in = RecordedRun(base.tokens, rows, outputs, source.logits)
-        result = sweep.run(model, {"base": repeated, "source": put_in}, score, memory_budget=budget)
-        found.append(rearrange(result.values, "cell (variant run) metric -> cell variant run metric", run=n_runs))
+    variants = list(dict.fromkeys((patch.component, patch.head) for patch in patches))
+    n_runs, budget = n_samples(runs), resolved_memory_budget(model.device, memory_budget)
+    of_row = model.n_layers * sweep.plan.n_positions * model.d_model * torch.finfo(model.dtype).bits // 8
+    cells = _cells(patches)
+
+    def of_variants(some: Sequence[Variant], left: int) -> Tensor:
+        """Values ``[cell variant run metric]``, so many runs at a time as the budget holds."""
+        at_once = max(1, left // (len(some) * of_row))
+        some_runs = [runs_of(runs, slice(first, first + at_once)) for first in range(0, n_runs, at_once)]
+        return torch.cat([_swept(model, sweep, each, cells, some, n_prompt, score, left) for each in some_runs], dim=2)
+
+    found = in_pieces(variants, of_variants, bytes_of_one=n_runs * of_row, budget=budget, least=of_row)
     values = torch.cat(found, dim=1)
     place = {cell: index for index, cell in enumerate(cells)}
     at_cell = [place[patch.layers[0], patch.positions] for patch in patches]
     of_variant = [variants.index((patch.component, patch.head)) for patch in patches]
     still = frozenset(index for index, cell in enumerate(at_cell) if cell in set(sweep.unmoved))
     return values[at_cell, of_variant], still
+
+
+def _swept(
+    model: LensModel,
+    sweep: Sweep,
+    runs: RecordedPair,
+    cells: Sequence[tuple[int, tuple[int, ...]]],
+    variants: Sequence[Variant],
+    n_prompt: int,
+    score: Score,
+    budget: int,
+) -> Tensor:
+    """Values ``[cell variant run metric]`` of some variants and some runs."""
+    base, source, n_runs, n_positions = runs["base"], runs["source"], n_samples(runs), sweep.plan.n_positions
+    outputs: dict[str, Tensor] = {}
+    for layer in sorted({layer for layer, _ in cells}):
+        read = n_positions - sweep.n_readouts if layer == model.n_layers - 1 else 0
+        positions = range(max(sweep.first_changed, read), n_prompt)
+        if positions:
+            outputs |= _outputs(model, base, source.values, variants, layer, positions, n_runs)
+    rows = torch.zeros(len(variants) * n_runs, 1, 1, dtype=model.dtype, device=model.device)
+    put_in = RecordedRun(base.tokens, rows, outputs, source.logits)
+    repeated = VariantRun(base.tokens, base.embeddings, base.values, base.logits)
+    result = sweep.run(model, {"base": repeated, "source": put_in}, score, memory_budget=budget)
+    return rearrange(result.values, "cell (variant run) metric -> cell variant run metric", run=n_runs)
 
 
 def _cells(patches: Sequence[Patch]) -> list[tuple[int, tuple[int, ...]]]:

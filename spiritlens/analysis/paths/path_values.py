@@ -20,7 +20,7 @@ no path runs from the sender to any receiver of the group. Source: Wang et al. 2
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,9 +39,10 @@ from spiritlens.analysis.paths.recording import Recorded
 from spiritlens.components import hook_name
 from spiritlens.effects.paths import Norms
 from spiritlens.models.protocol import LensModel
+from spiritlens.out_of_memory import in_pieces
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, Score, record
-from spiritlens.runs.sweep.sweep import plan_sweep, resolved_memory_budget
+from spiritlens.runs.sweep.sweep import bytes_per_row, plan_sweep, resolved_memory_budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,23 +85,52 @@ def path_values(
     advance: Callable[[int], None] = lambda edges: None,
 ) -> PathValues:
     """Values of every group for every sender patched at `positions`; `advance` is told how many edges are finished."""
-    model = recorded.model
-    budget = resolved_memory_budget(model.device, memory_budget)
+    model, n_positions = recorded.model, recorded.base.tokens.shape[1]
     moved = tuple(position for position in positions if position >= recorded.first_changed)
-    paths = _Paths(recorded, tuple(groups), moved, held, score, budget, advance)
+    budget = resolved_memory_budget(model.device, memory_budget)
+    telling = _Telling(advance)
+    paths = _Paths(recorded, tuple(groups), moved, held, score, budget, telling.tell)
     values, exact = paths.unmoved(len(senders))
-    size = max(1, budget // _bytes_per_sender(model, recorded.base.tokens.shape[1]))
-    floor, own = torch.zeros_like(paths.base_score), torch.zeros_like(paths.base_score)
-    values_of = paths.hooked_values if model.has_user_hooks() else paths.values
-    for first in range(0, len(senders), size):
-        found, same, floor_here, own_here = values_of(senders[first : first + size])
-        values[:, first : first + size] = found.to(values.dtype)
-        exact[:, first : first + size] = same
-        floor, own = torch.maximum(floor, floor_here), torch.maximum(own, own_here)
+
+    def run(some: Sequence[int], left: int) -> Tensor:
+        """Fill in the values of some senders; the noise floor, and how far nothing moves the model, ``[2 metric]``."""
+        telling.begin()
+        within, rows = replace(paths, budget=left), slice(some[0], some[-1] + 1)
+        values_of = within.hooked_values if model.has_user_hooks() else within.values
+        found, exact[:, rows], floor, own = values_of(senders[rows])
+        values[:, rows] = found.to(values.dtype)
+        telling.end()
+        return torch.stack([floor, own])
+
+    one, least = _bytes_per_sender(model, n_positions), bytes_per_row(model, 1, n_positions, recorded.n_readouts)
+    told = in_pieces(range(len(senders)), run, bytes_of_one=one, budget=budget, least=least)
+    floor, own = torch.stack([torch.zeros_like(paths.base_score).repeat(2, 1), *told]).amax(0)
     absent = no_path(senders, groups, model.n_layers)
     values[exact] = paths.base_score
     values[absent] = torch.nan
     return PathValues(values, exact & ~absent, paths.base_score, floor, Deviations(array(own)))
+
+
+class _Telling:
+    """Tells of finished edges, each once: those of a piece that memory ran out for are run again."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self.advance = advance
+        self.finished = self.here = self.told = 0
+
+    def begin(self) -> None:
+        """A piece begins, or begins again."""
+        self.here = self.finished
+
+    def tell(self, edges: int) -> None:
+        """So many more edges of the piece are finished."""
+        self.here += edges
+        self.advance(max(0, self.here - self.told))
+        self.told = max(self.here, self.told)
+
+    def end(self) -> None:
+        """The piece is whole."""
+        self.finished = self.here
 
 
 def no_path(senders: Sequence[Sender], groups: Sequence[ReceiverGroup], n_layers: int) -> Tensor:

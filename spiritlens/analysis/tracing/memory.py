@@ -118,7 +118,7 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
         batch=Batch(told.largest_batch, budget),
         whole=told.whole_batch,
         free=free,
-        fits=None if free is None else fitting(model, largest, runs, free - results),
+        fits=None if free is None else fitting(model, largest, runs, free - results * (model.device.type == "cpu")),
         sounds=sounds,
     )
 

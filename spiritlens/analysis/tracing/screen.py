@@ -34,7 +34,7 @@ from spiritlens.runs.backward import differentiate
 from spiritlens.runs.scoring import Scorer, prompt_scorers
 from spiritlens.runs.sweep.full_length import read_names
 from spiritlens.runs.sweep.plan import Program
-from spiritlens.runs.sweep.recorded import record, replaced_embeddings
+from spiritlens.runs.sweep.recorded import record
 from spiritlens.terms import BackwardRule
 from spiritlens.warn import warn
 
@@ -75,8 +75,7 @@ def _terms(
         read = logits[:, -scorer.n_readouts :]
         return scorer.with_clean(read.detach() if at_clean else other.logits)(read).sum()
 
-    with replaced_embeddings(model, None if at_clean else embeddings):
-        found = differentiate(model, tokens.expand(1 if at_clean else len(embeddings), -1), names, metric, rule)
+    found = differentiate(model, tokens, names, metric, rule, None if at_clean else embeddings)
     clean, corrupted = (found.values, other.values) if at_clean else (other.values, found.values)
     base, source = (clean, corrupted) if noising else (corrupted, clean)
     return {name: _per_position(found.gradients[name], source[name] - base[name]) for name in names}

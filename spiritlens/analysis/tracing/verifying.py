@@ -6,7 +6,9 @@ other rows go together, and to the noise floor that was measured with them. Sign
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import zlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,27 +75,15 @@ def verify(lens: Lens, folder: str | Path, *, cells: int = 20, seed: int = 0) ->
 def _verified(lens: Lens, run: RunDirectory, cells: int, seed: int) -> Verified:
     contents = read_contents(run, frozenset(read_ids(run.folder / "prompts.parquet")))
     wrong = [*contents.damaged.values(), *_damaged_effects(run.folder / "effects.nc")]
-    n_parts, where = len(contents.parts), contents.where
+    n_parts = len(contents.parts)
     try:
-        asked = _drawn(run, contents, cells, seed)
+        _check_trace(run, contents)
+        rows = _some_cells(lens, run, contents, cells, seed)
     except ValueError as error:
         return Verified(run.folder, n_parts, 0, float("nan"), tuple(wrong), str(error))
-    rows = {str(row["id"]): row for row in run.read_prompts().to_dict("records")}
-    largest, count, unlike = 0.0, 0, list[str]()
-    for name, part_name in sorted({(name, where[name]) for name, _ in asked}):
-        kept = run.read_part(part_name)
-        kept = kept.isel(prompt=[kept["prompt_id"].values.tolist().index(name)])
-        prompt = Prompt.from_dict(rows[name])
-        try:
-            settings, ours = _settings(lens, prompt, kept)
-        except ValueError as error:
-            return Verified(run.folder, n_parts, 0, float("nan"), tuple(wrong), str(error))
-        draws = [lot for other, lot in asked if other == name]
-        for told, difference, allowed in _traced_anew(ours, prompt, settings, kept, draws):
-            largest, count = max(largest, difference), count + 1
-            if difference > allowed:
-                unlike.append(f"prompt {name}, {told} differs by {difference:.2g}")
-    return Verified(run.folder, n_parts, count, largest, (*wrong, *unlike))
+    wrong += [f"{told} differs by {difference:.2g}" for told, difference, allowed in rows if difference > allowed]
+    largest = max((difference for _, difference, _ in rows), default=0.0)
+    return Verified(run.folder, n_parts, len(rows), largest, tuple(wrong))
 
 
 def _damaged_effects(path: Path) -> list[str]:
@@ -106,14 +96,42 @@ def _damaged_effects(path: Path) -> list[str]:
     return []
 
 
-def _drawn(run: RunDirectory, contents: Contents, cells: int, seed: int) -> list[tuple[str, float]]:
-    """Random prompts, each with a lot between 0 and 1 that chooses its cell."""
+def _check_trace(run: RunDirectory, contents: Contents) -> None:
+    """The run has cells that a trace could make anew."""
     if not contents.parts:
         raise ValueError("no part to take cells from")
     if contents.parts[0].attributes.get("schema") != SCHEMA or "trace" not in run.read_config():
         raise ValueError("no trace, so that its cells were not made anew")
-    generator, names = np.random.default_rng(seed), sorted(contents.where)
-    return [(names[int(generator.integers(len(names)))], float(generator.random())) for _ in range(cells)]
+
+
+Compared = tuple[str, float, float]
+"""Of a cell that was traced anew: where it is, by how much it differs, and by how much it may."""
+
+
+def _some_cells(lens: Lens, run: RunDirectory, contents: Contents, cells: int, seed: int) -> list[Compared]:
+    """So many cells of random prompts, none twice; all where there are fewer.
+
+    Prompts are drawn with as many cells each as they come up; what one has too few for, others make up.
+    """
+    generator, left = np.random.default_rng(seed), sorted(contents.where)
+    prompts = {str(row["id"]): row for row in run.read_prompts().to_dict("records")}
+    taken: Counter[str] = Counter()
+    rows: list[Compared] = []
+    while left and len(rows) < cells:
+        drawn = Counter(left[place] for place in generator.integers(len(left), size=cells - len(rows)))
+        for name in sorted(drawn, key=lambda name: (contents.where[name], name)):
+            kept = run.read_part(contents.where[name])
+            kept = kept.isel(prompt=[kept["prompt_id"].values.tolist().index(name)])
+            prompt = Prompt.from_dict(prompts[name])
+            settings, ours = _settings(lens, prompt, kept)
+            places = _measured(settings, prompt, kept)
+            order = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(places))
+            some = order[taken[name] : taken[name] + drawn[name]]
+            rows += _traced_anew(ours, prompt, settings, kept, places[np.sort(some)])
+            taken[name] += drawn[name]
+            if taken[name] >= len(places):
+                left.remove(name)
+    return rows
 
 
 def _settings(lens: Lens, prompt: Prompt, kept: xr.Dataset) -> tuple[TraceSettings, Lens]:
@@ -148,30 +166,37 @@ def _corruption(settings: Mapping[str, Any]) -> Corruption:
     raise ValueError("a run with a corruption of donors or of your own, so that its cells were not traced anew")
 
 
-def _traced_anew(
-    lens: Lens, prompt: Prompt, settings: TraceSettings, kept: xr.Dataset, lots: Sequence[float]
-) -> list[tuple[str, float, float]]:
-    """Per cell: where it is, by how much it differs, and by how much it may."""
-    by_head = "head" in kept.dims
-    status = kept["status"].values[0] if by_head else kept["status"].values[0][..., None]
+def _measured(settings: TraceSettings, prompt: Prompt, kept: xr.Dataset) -> np.ndarray[Any, Any]:
+    """Places ``[cell axis]`` (component, layer, site, head) of the cells that were run."""
+    status = kept["status"].values[0] if "head" in kept.dims else kept["status"].values[0][..., None]
     shape = cells_of(settings.grid, settings.sites(prompt)).shape
-    places = np.argwhere(status[:, :, : shape[2]] == Status.MEASURED)
+    return np.argwhere(status[:, :, : shape[2]] == Status.MEASURED)
+
+
+def _traced_anew(
+    lens: Lens, prompt: Prompt, settings: TraceSettings, kept: xr.Dataset, places: np.ndarray[Any, Any]
+) -> list[Compared]:
+    """The cells at these places beside what the folder holds."""
     if not len(places):
         return []
-    chosen = np.zeros(shape, bool)
-    picked = {tuple(places[int(lot * len(places))].tolist()) for lot in lots}
-    for place in picked:
-        chosen[place] = True
+    chosen = np.zeros(cells_of(settings.grid, settings.sites(prompt)).shape, bool)
+    chosen[tuple(places.T)] = True
     found = trace_prompt(lens, prompt, settings, chosen=chosen)
     coarse = TOLERANCE * COARSER.get(str(kept.attrs["dtype"]), 1.0)
     floor = kept["noise_floor"].values[0]
     rows = []
-    for place in sorted(picked):
-        index = (0, *(place if by_head else place[:3]))
+    for place in places.tolist():
+        index = (0, *(place if "head" in kept.dims else place[:3]))
         before, after = kept["restored"].values[index], found["restored"].values[index]
         excess = np.abs(before - after) - 4 * floor
         allowed = coarse * (1 + np.abs(before))
         worst = np.unravel_index(int(np.argmax(excess / allowed)), before.shape)
-        told = f"{settings.grid.components[place[0]]} of layer {place[1]} at {site_axis(kept)} {place[2]}"
-        rows.append((told, float(np.abs(before - after)[worst]), float(allowed[worst] + 4 * floor[worst[-1]])))
+        where = f"{settings.grid.components[place[0]]} of layer {place[1]} at {site_axis(kept)} {place[2]}"
+        rows.append(
+            (
+                f"prompt {prompt.id}, {where}",
+                float(np.abs(before - after)[worst]),
+                float(allowed[worst] + 4 * floor[worst[-1]]),
+            )
+        )
     return rows

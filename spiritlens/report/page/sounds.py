@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.report.page.ogg import with_one_number
 from spiritlens.report.page.packing import Described, Packing
 from spiritlens.speech.audio.resampling import resample
 from spiritlens.speech.audio.waveform import Waveform
@@ -31,14 +32,14 @@ RATES = (8000, 12000, 16000, 24000, 48000)
 
 
 def opus(waveform: Waveform) -> bytes:
-    """An Ogg file of the waveform in Opus."""
+    """An Ogg file of the waveform in Opus; of equal waveforms equal bytes."""
     samples: Any = np.asarray(waveform.samples, dtype=np.float32)
     rate = waveform.rate
     if rate not in RATES:
         samples, rate = resample(samples, rate, 48000), 48000
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format="OGG", subtype="OPUS", compression_level=COMPRESSION)
-    return buffer.getvalue()
+    return with_one_number(buffer.getvalue())
 
 
 def packed_sounds(

@@ -17,13 +17,14 @@ Units: widths are numbers per token, times the model's `itemsize`; logits take `
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from spiritlens.components import COMPONENTS, HEAD_COMPONENTS, KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.precision import VOCAB_CHUNK
 from spiritlens.models.protocol import AT_HAND, PREFIX_TO_SHARE, LensModel, names_at_hand
 from spiritlens.runs.sweep.columns import rows_at_once
 from spiritlens.runs.sweep.cost import ModelShape, shape_of
-from spiritlens.runs.sweep.full_length import whole_rows_at_once
+from spiritlens.runs.sweep.full_length import whole_rows
 from spiritlens.runs.sweep.plan import Action, Column, LayerPlan, Plan, Which
 from spiritlens.runs.sweep.sweep import READ_AT_ONCE, Sweep, divided
 
@@ -62,7 +63,7 @@ def footprint(model: LensModel, sweep: Sweep, runs: Mapping[Which, int], budget:
     recording = _recording_both(model, shape, sweep, runs)
     if sweep.whole_sequences:
         cells = len(sweep.programs) - len(set(sweep.unmoved))
-        together = min(cells, whole_rows_at_once(model, length, samples, budget)) * samples
+        together = prod(whole_rows(model, length, samples, cells, budget))
         return Footprint(recorded, recording, _whole(model, shape, sweep, together), together, cells * samples)
     on_cpu = model.device.type == "cpu"
     pieces = [piece for column in sweep.plan.columns for piece in _pieces(model, column, sweep, samples, budget)]

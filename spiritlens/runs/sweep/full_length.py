@@ -26,12 +26,15 @@ def full_length_cells(
 ) -> Iterator[tuple[Sequence[int], range, Tensor]]:
     """Cells, noise samples and values ``[cell sample metric]`` of each piece; `programs` by cell."""
     n_positions, samples = runs["base"].tokens.shape[1], n_samples(runs)
-    moved, chosen = list(programs), torch.arange(samples, device=model.device)
-    per_piece = whole_rows_at_once(model, n_positions, samples, budget)
+    moved = list(programs)
+    per_piece, at_once = whole_rows(model, n_positions, samples, len(moved), budget)
     for first in range(0, len(moved), per_piece):
         cells = moved[first : first + per_piece]
-        found = score(_logits(model, [programs[cell] for cell in cells], runs, chosen, n_readouts))
-        yield cells, range(samples), found.reshape(len(cells), samples, -1)
+        for start in range(0, samples, at_once):
+            held = range(start, min(samples, start + at_once))
+            chosen = torch.arange(held.start, held.stop, device=model.device)
+            found = score(_logits(model, [programs[cell] for cell in cells], runs, chosen, n_readouts))
+            yield cells, held, found.reshape(len(cells), len(held), -1)
 
 
 def _logits(
@@ -47,11 +50,16 @@ def _logits(
         return model.forward(base.tokens.to(model.device).expand(rows, -1))[:, -n_readouts:].clone()
 
 
-def whole_rows_at_once(model: LensModel, n_positions: int, samples: int, budget: int) -> int:
-    """Cells, each of all samples, that go together as whole sequences."""
+def whole_row_bytes(model: LensModel, n_positions: int) -> int:
+    """Working memory of one row as a whole sequence."""
     itemsize = torch.finfo(model.dtype).bits // 8
-    per_row = itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
-    return max(1, budget // (per_row * samples))
+    return itemsize * n_positions * (10 * model.d_model + 3 * model.d_mlp) + 8 * n_positions * model.d_vocab
+
+
+def whole_rows(model: LensModel, n_positions: int, samples: int, cells: int, budget: int) -> tuple[int, int]:
+    """Cells and samples of each that go together as whole sequences: all samples of some cells where they fit."""
+    rows = max(1, budget // whole_row_bytes(model, n_positions))
+    return max(1, min(cells, rows // samples)), min(rows, samples)
 
 
 def cell_hooks(programs: Sequence[Program], runs: RecordedPair, samples: Tensor) -> list[tuple[str, HookFunction]]:

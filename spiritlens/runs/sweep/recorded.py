@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spiritlens.components import COMPONENT_NAMED, HEAD_COMPONENTS, KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.protocol import CachedPrefix, LensModel, names_at_hand
+from spiritlens.out_of_memory import joined, of_slices
 from spiritlens.runs.sweep.plan import Action, Which
 from spiritlens.shapes import checked
 
@@ -58,6 +59,23 @@ Score: TypeAlias = Callable[[Tensor], Tensor]
 def n_samples(runs: RecordedPair) -> int:
     """Noise samples of the two runs; one of them may be the same for all."""
     return max(run.n_runs for run in runs.values())
+
+
+def runs_of(pair: RecordedPair, held: slice) -> RecordedPair:
+    """Some of the runs of a pair; of a run that all samples share, that one."""
+
+    def some(values: Tensor) -> Tensor:
+        return values if len(values) == 1 else values[held]
+
+    return {
+        which: replace(
+            run,
+            embeddings=None if run.embeddings is None else some(run.embeddings),
+            values={name: some(values) for name, values in run.values.items()},
+            logits=some(run.logits),
+        )
+        for which, run in pair.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,14 +148,21 @@ def record(
     """
     last = hook_name("resid_post", model.n_layers - 1)
     wanted = list(dict.fromkeys([*names, last]))
-    batch = tokens.to(model.device).expand(1 if embeddings is None else len(embeddings), -1)
-    with torch.no_grad(), replaced_embeddings(model, embeddings):
-        values = model.cache(batch, wanted) if after is None else _continued(model, batch, wanted, *after)
-        if model.has_user_hooks():
-            logits = model.forward(batch)[:, -n_readouts:].clone()  # not the logits of all positions
-        else:
-            logits = model.logits(values[last][:, -n_readouts:])
-    return RecordedRun(tokens, embeddings, values, logits)
+
+    def recorded(rows: slice) -> tuple[dict[str, Tensor], Tensor]:
+        some = None if embeddings is None else embeddings[rows]
+        batch = tokens.to(model.device).expand(rows.stop - rows.start, -1)
+        with torch.no_grad(), replaced_embeddings(model, some):
+            values = model.cache(batch, wanted) if after is None else _continued(model, batch, wanted, *after)
+            if model.has_user_hooks():
+                logits = model.forward(batch)[:, -n_readouts:].clone()  # not the logits of all positions
+            else:
+                logits = model.logits(values[last][:, -n_readouts:])
+        return values, logits
+
+    parts = of_slices(1 if embeddings is None else len(embeddings), recorded)
+    values = {name: joined([found.pop(name) for found, _ in parts]) for name in wanted}
+    return RecordedRun(tokens, embeddings, values, joined([logits for _, logits in parts]))
 
 
 def _continued(

@@ -26,7 +26,7 @@ from spiritlens.components import KEY_VALUE_COMPONENTS, hook_name
 from spiritlens.models.protocol import LensModel
 from spiritlens.out_of_memory import halved, ran_out_of_memory
 from spiritlens.runs.sweep.columns import ColumnRunner
-from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source
+from spiritlens.runs.sweep.full_length import full_length_cells, read_names, reads_source, whole_row_bytes
 from spiritlens.runs.sweep.plan import Column, Plan, Program, Which, make_plan, split_column
 from spiritlens.runs.sweep.recorded import RecordedPair, Score, as_rows, n_samples
 
@@ -84,10 +84,10 @@ class Sweep:
         base_score, source_score = score(base.logits), score(runs["source"].logits)
         values = base_score[base.of_samples(torch.arange(n_samples(runs), device=base_score.device))]
         values = values[None].repeat(len(self.programs), 1, 1)
-        budget: int | None = resolved_memory_budget(model.device, memory_budget)
+        budget = resolved_memory_budget(model.device, memory_budget)
         least, most = self.row_bytes(model, n_samples(runs))
         done: set[tuple[int, int]] = set()
-        while budget is not None:
+        while True:
             try:
                 for cells, of_samples, found in self._pieces(model, runs, score, budget):
                     where = torch.tensor(cells, device=values.device)
@@ -95,12 +95,11 @@ class Sweep:
                     finished = {(cell, sample) for cell in cells for sample in of_samples} - done
                     done |= finished
                     advance(len(finished))
-                break
+                return SweepResult(values, base_score, source_score, self.unmoved)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out_of_memory(error) or min(budget, most) // 2 < least:
                     raise
-            budget = halved(min(budget, most), least)  # outside the handler, whose traceback holds what was allocated
-        return SweepResult(values, base_score, source_score, self.unmoved)
+            budget = halved(min(budget, most))  # outside the handler, whose traceback holds what was allocated
 
     def _pieces(
         self, model: LensModel, runs: RecordedPair, score: Score, budget: int
@@ -116,7 +115,7 @@ class Sweep:
         """Bytes of the smallest row, and of the most rows that go together without a budget."""
         length = self.plan.n_positions
         if self.whole_sequences or not self.plan.columns:
-            one = bytes_per_row(model, length, length, self.n_readouts)
+            one = whole_row_bytes(model, length)
             return one, one * samples * max(1, len(self.programs))
         sizes = {
             column.start: bytes_per_row(model, length - column.start, length, self.n_readouts)

@@ -46,7 +46,8 @@ from spiritlens.studies.sensitivity.page import write_results
 from spiritlens.studies.sensitivity.result import Sensitivity
 from spiritlens.studies.sensitivity.variant import Ground, Setup, Variant
 from spiritlens.studies.sensitivity.variants import VARIANTS
-from spiritlens.studies.settings import SensitivitySettings, given_folder
+from spiritlens.studies.settings import SensitivitySettings
+from spiritlens.studies.study import study_place
 
 DEFAULTS = SensitivitySettings()
 
@@ -87,8 +88,7 @@ def sensitivity(
 
 def _whole_place(out: str | Path | RunFolder) -> RunFolder:
     """The folder of a table, which one process makes."""
-    place = out if isinstance(out, RunFolder) else RunFolder(given_folder(out))
-    given_folder(place.path)
+    place = study_place(out)
     if place.shard != WHOLE:
         raise ValueError(f"out has the shard {place.shard}: a table is made by one process; leave the shard out")
     return place

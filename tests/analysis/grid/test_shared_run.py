@@ -90,6 +90,17 @@ def test_runs_of_two_machines_are_merged(
         sl.effects.merge([tmp_path / "other"], tmp_path / "all")
 
 
+def test_a_merge_names_versions_that_differ(
+    planted: Planted, prompts: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace(planted, prompts[:1], tmp_path / "1")
+    monkeypatch.setattr(environments, "version", lambda package: "99.0")
+    trace(planted, prompts[1:2], tmp_path / "2")
+    (tmp_path / "2" / "environment.json").unlink()
+    with pytest.warns(UserWarning, match=r"all now holds .*torch [\w.+]+ and 99\.0.*they are merged"):
+        sl.effects.merge([tmp_path / "1", tmp_path / "2"], tmp_path / "all")
+
+
 @pytest.mark.parametrize("error", [ValueError("its subject is lost"), RuntimeError("rank 3"), MemoryError("no")])
 def test_one_bad_prompt_is_recorded_and_skipped(
     error: Exception,
@@ -322,11 +333,13 @@ def test_verify_traces_cells_anew_and_finds_what_is_wrong(planted: Planted, prom
         sl.causal_trace(planted.lens, prompts, grid, samples=2, progress="none", folder=tmp_path / name)
     found = sl.tracing.verify(planted.lens, tmp_path, cells=6, seed=1)
     assert [one.folder for one in found] == [tmp_path / name for name in ("heads", "run", "run/words")]
-    assert all(0 < one.cells <= 6 and one.wrong == () and one.unchecked == "" for one in found)
+    assert all(one.cells == 6 and one.wrong == () and one.unchecked == "" for one in found)
     assert all(one.largest < 1e-5 for one in found)
     assert "nothing is wrong" in repr(found[0])
     part = tmp_path / "heads" / "parts" / "1-of-1.000001.nc"
     kept = sl.effects.load(part)
+    (every,) = sl.tracing.verify(planted.lens, tmp_path / "heads", cells=10**4)
+    assert every.cells == int((kept["status"] == 0).sum()), "each once, however many are asked for"
     shifted = kept.assign(restored=kept["restored"] + 0.01 * (kept["status"] == 0))
     sl.effects.save(shifted.transpose(*kept["restored"].dims, ...), part)
     (wrong,) = sl.tracing.verify(planted.lens, tmp_path / "heads", cells=6)

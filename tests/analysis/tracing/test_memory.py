@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from spiritlens.analysis.tracing import memory
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.cost import estimate_cost
 from spiritlens.analysis.tracing.grid import trace_grid
-from spiritlens.analysis.tracing.memory import Memory, told_memory
+from spiritlens.analysis.tracing.memory import Batch, Memory, told_memory
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.speech.audio.waveform import Waveform
 
@@ -115,3 +116,28 @@ def test_a_fresh_process_takes_what_was_told(size: str, tmp_path: Path) -> None:
         if size == "large":
             assert found["weights"] >= 2e9
             assert benchmark.ratio(found) <= 1.15
+
+
+def test_a_gpu_holds_weights_runs_and_rows_and_the_host_the_rest(lens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told without a GPU: from shapes, and from what a GPU would say of its memory."""
+    on_cpu, total = told(lens, [spoken_prompt()]), 80 << 30
+    monkeypatch.setattr(type(lens.backend), "device", property(lambda self: torch.device("cuda", 1)))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=total))
+    monkeypatch.setattr(memory, "free_memory", lambda device: 30 << 30 if device.index == 1 else 0)
+    monkeypatch.setattr(memory, "resident", lambda: 2**30)
+    found = told(lens, [spoken_prompt()])
+    assert (found.weights, found.recorded, found.results) == (on_cpu.weights, on_cpu.recorded, on_cpu.results)
+    assert found.rows >= on_cpu.rows, "a GPU takes all rows of a block at once"
+    assert found.on_device == found.weights + found.recorded + found.rows
+    assert found.on_host == 2**30 + found.results + found.sounds + found.page, "the weights are not on the host"
+    assert found.batch == Batch(found.whole, total // 8)
+    lines = repr(found).splitlines()
+    assert lines[0].startswith("memory at its peak: ")
+    assert " GiB on cuda:1 and " in lines[0]
+    assert lines[1].endswith("rows go together, by a memory_budget of 10 GiB")
+    assert lines[2] == f"largest batch that fits in the 30 GiB that are free now: {found.whole} rows"
+    exactly = found.recorded + found.rows
+    monkeypatch.setattr(memory, "free_memory", lambda device: exactly)
+    assert told(lens, [spoken_prompt()]).fits.rows == found.whole, "results are on the host"
+    monkeypatch.setattr(memory, "free_memory", lambda device: exactly - 1)
+    assert told(lens, [spoken_prompt()]).fits.rows < found.whole

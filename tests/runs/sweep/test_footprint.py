@@ -1,5 +1,7 @@
 """Bytes told from shapes against the bytes of all tensors alive, counted while the same sweep runs."""
 
+import math
+
 import pytest
 import torch
 from live_memory import LiveMemory
@@ -8,7 +10,7 @@ from spiritlens.components import COMPONENTS, HEAD_COMPONENTS
 from spiritlens.models.backends import BACKENDS
 from spiritlens.models.random_weights import random_config, random_lens_model
 from spiritlens.runs.sweep.footprint import footprint
-from spiritlens.runs.sweep.full_length import whole_rows_at_once
+from spiritlens.runs.sweep.full_length import whole_rows
 from spiritlens.runs.sweep.plan import Action
 from spiritlens.runs.sweep.recorded import RunPair
 from spiritlens.runs.sweep.sweep import plan_sweep
@@ -109,7 +111,7 @@ def test_whole_sequences_hold_what_was_told(backend: str, size: str) -> None:
     assert told.recorded + told.recording == pytest.approx(recording, rel=0.15)
     assert told.recorded + told.rows == pytest.approx(rows, rel=0.15)
     assert told.whole_batch == len(cells) * SAMPLES
-    assert told.largest_batch == SAMPLES * min(len(cells), whole_rows_at_once(model, length, SAMPLES, budget))
+    assert told.largest_batch == math.prod(whole_rows(model, length, SAMPLES, len(cells), budget))
 
 
 @pytest.mark.parametrize("component", [row.name for row in COMPONENTS])
