@@ -18,6 +18,11 @@ settings.load_profile("spiritlens")
 gc.disable()  # until all is imported: see `pytest_collection_finish`
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        gc.enable()  # the process that hands tests out collects none
+
+
 def pytest_collection_finish() -> None:
     """What the imports made stays to the end: no collection looks through it again, which would take a tenth of the
     tests' time."""
