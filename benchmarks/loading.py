@@ -112,8 +112,8 @@ def stock_model(folder: Path):
     return model.eval().requires_grad_(False)
 
 
-def forward_times(rounds: int) -> dict[str, float]:
-    """Median seconds of a forward of 1 × 64 tokens, in turns: 12 layers of width 576, 32512 rows, float32."""
+def forward_times(rounds: int, layers: int = 12, width: int = 576, rows: int = 32512) -> dict[str, float]:
+    """Median seconds of a forward of 1 × 64 tokens in float32, in turns."""
     import torch
     from transformers import LlamaForCausalLM
 
@@ -122,7 +122,7 @@ def forward_times(rounds: int) -> dict[str, float]:
     from spiritlens.models.random_weights import random_config, random_weights
 
     torch.set_num_threads(1)
-    config = random_config(n_layers=12, d_model=576, n_heads=9, d_mlp=1536, d_vocab=32512)
+    config = random_config(n_layers=layers, d_model=width, n_heads=width // 64, d_mlp=width * 8 // 3, d_vocab=rows)
     llama = LlamaForCausalLM(config).eval().requires_grad_(False)
     llama.load_state_dict(random_weights(config))
     models = {

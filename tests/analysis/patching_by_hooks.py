@@ -1,6 +1,8 @@
-"""Activation patching by plain hooks, one pass per cell: the slow twin of the engine."""
+"""Activation patching by plain hooks of TransformerLens: the slow twin of the engine."""
 
 import itertools
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -39,26 +41,36 @@ def measured(lens, prompt, logits):
     return np.array([float(last.softmax(-1)[answer]), float(last[answer] - last[foil])])
 
 
-def naive(lens, prompt, base, source, component, layers, positions, head=None):
-    """One plain hooked pass: `base` with a component's values of `source` at the same positions."""
+Cell: TypeAlias = tuple[str, Sequence[int], Sequence[int], int | None]
+"""A component, the layers and positions that are patched, and the head (None: all of them)."""
+
+
+def naive_cells(lens, prompt, base, source, cells: Sequence[Cell]):
+    """``[cell metric]`` of a plain hooked pass of `base` with a component's values of `source` at the same positions: a
+    row for each cell, which no other row touches."""
     model = lens.backend.model
-    _, taken = model.run_with_cache(source.tokens)
-
-    def put(x, hook):
-        x = x.clone()
-        if component == "pattern":
-            heads = range(x.shape[1]) if head is None else [head]
-            for h, position in itertools.product(heads, positions):
-                x[:, h, position] = taken[hook.name][:, h, position]
-            return x
-        for position in positions:
-            where = (slice(None), position) if head is None else (slice(None), position, head)
-            x[where] = taken[hook.name][where]
-        return x
-
-    name = HOOKS[component]
+    puts: dict[str, list[tuple[object, ...]]] = {}
+    for row, (component, layers, positions, head) in enumerate(cells):
+        for layer, position in itertools.product(layers, positions):
+            at = slice(None) if head is None else head
+            where = (at, position) if component == "pattern" else (position,) if head is None else (position, head)
+            puts.setdefault(HOOKS[component].format(layer), []).append((row, *where))
     with torch.no_grad():
-        return measured(lens, prompt, run_hooked(model, base.tokens, [(name.format(layer), put) for layer in layers]))
+        _, taken = model.run_with_cache(source.tokens)
+
+        def put(x, hook):
+            x = x.clone()
+            for row, *where in puts[hook.name]:
+                x[row, *where] = taken[hook.name][0, *where]
+            return x
+
+        logits = run_hooked(model, base.tokens.repeat(len(cells), 1), [(name, put) for name in puts])
+    return np.stack([measured(lens, prompt, row[None]) for row in logits])
+
+
+def naive(lens, prompt, base, source, component, layers, positions, head=None):
+    """One cell in a pass of its own."""
+    return naive_cells(lens, prompt, base, source, [(component, layers, positions, head)])[0]
 
 
 def spoken_like_text():

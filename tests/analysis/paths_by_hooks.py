@@ -25,11 +25,19 @@ def score(logits: torch.Tensor) -> torch.Tensor:
     return torch.stack([logits.softmax(-1)[:, :, 11].sum(1), (logits[:, :, 4] - logits[:, :, 30]).sum(1)], dim=-1)
 
 
-def four_passes(llama, sender, group, positions, frozen, norms):
-    """Wang et al.'s algorithm, written with nothing but hooks: base CLEAN, source CORRUPTED."""
-    model = opened(llama)
+@torch.no_grad()
+def four_passes(llama, senders, groups, positions, frozen, norms):
+    """``[group sender metric]`` by Wang et al.'s algorithm, written with nothing but hooks: base CLEAN, source
+    CORRUPTED, one third pass a sender and one fourth pass a group, with a row for each sender."""
     _, base = llama.run_with_cache(CLEAN)
     _, source = llama.run_with_cache(CORRUPTED)
+    each = [third_pass(llama, base, source, sender, positions, frozen) for sender in senders]
+    streams = {name: torch.cat([of_sender[name] for of_sender in each]) for name in each[0]}
+    return torch.stack([fourth_pass(llama, base, streams, group, norms) for group in groups])
+
+
+def third_pass(llama, base, source, sender, positions, frozen):
+    """The sender from the source run, frozen nodes held: the streams that receivers read."""
     name = {
         "z": f"blocks.{sender.layer}.attn.hook_z",
         "mlp_out": f"blocks.{sender.layer}.hook_mlp_out",
@@ -45,14 +53,10 @@ def four_passes(llama, sender, group, positions, frozen, norms):
             x[:, positions, sender.head] = source[written][:, positions, sender.head]
         return x
 
-    def hold(x, hook):
-        return base[hook.name].clone()
-
     def hold_all_but_sender(x, hook):
         x = base[hook.name].clone()
         return put_sender(x, hook) if hook.name == written else x
 
-    # pass 3: sender from the source run, frozen nodes held, receivers' inputs recorded
     hooks = []
     for layer in range(L):
         if frozen != "nothing":
@@ -68,15 +72,20 @@ def four_passes(llama, sender, group, positions, frozen, norms):
 
     reads = [remember(f"blocks.{layer}.hook_{part}") for layer in range(L) for part in ("resid_pre", "resid_mid")]
     reads.append(remember(f"blocks.{L - 1}.hook_resid_post"))
-    with torch.no_grad(), llama.hooks(fwd_hooks=reads):
+    with llama.hooks(fwd_hooks=reads):
         run_hooked(llama, CLEAN, hooks)
-    # pass 4: receivers read what was recorded; everything after them runs
+    return streams
+
+
+def fourth_pass(llama, base, streams, group, norms):
+    """``[row metric]`` when the receivers read the rows of the streams; everything after them runs."""
+    model = opened(llama)
     final, inputs = [], {}
     for receiver in group:
         if receiver.component == "logits":
             stream = streams[f"blocks.{L - 1}.hook_resid_post"]
             scale = norm_scale(model, base[f"blocks.{L - 1}.hook_resid_post"] if norms == "frozen" else stream)
-            return score(((stream / scale * model.norm_gain("ln_final")) @ model.w_u)[:, -1:])[0]
+            return score(((stream / scale * model.norm_gain("ln_final")) @ model.w_u)[:, -1:])
         part, norm = ("resid_mid", "ln2") if receiver.component == "mlp_in" else ("resid_pre", "ln1")
         hook = f"blocks.{receiver.layer}.hook_{part}"
         scale = norm_scale(model, base[hook] if norms == "frozen" else streams[hook])
@@ -98,8 +107,8 @@ def four_passes(llama, sender, group, positions, frozen, norms):
             return x
 
         final.append((hook, put))
-    with torch.no_grad():
-        return score(run_hooked(llama, CLEAN, final)[:, -1:])[0]
+    rows = len(streams["blocks.0.hook_resid_pre"])
+    return score(run_hooked(llama, CLEAN.repeat(rows, 1), final)[:, -1:])
 
 
 def norm_scale(model, x):

@@ -1,4 +1,4 @@
-"""Causal tracing by plain hooks, one cell and sample at a time; nothing is shared with the engine."""
+"""Causal tracing by plain hooks of TransformerLens; nothing is shared with the engine."""
 
 import functools
 import hashlib
@@ -42,23 +42,37 @@ def both_runs(lens, prompt, sample, forced):
     return clean, corrupted
 
 
-def naive_cell(lens, prompt, sample, patches, direction="denoising", forced=()) -> torch.Tensor:
-    """Logits of one run: patches are (hook name, position, head or None), from the clean or the corrupted run."""
-    model, tokens = lens.backend.model, torch.tensor([[*prompt.ids, *forced]])
-    noise = [("hook_embed", lambda x, hook: noisy_embeddings(lens, prompt, sample, forced))]
+def naive_cells(lens, prompt, sample, cells, direction="denoising", forced=()) -> torch.Tensor:
+    """Logits ``[cell pos d_vocab]``, a row for each cell, which no other row touches: its patches are (hook name,
+    position, head or None), from the clean or the corrupted run."""
+    tokens = torch.tensor([[*prompt.ids, *forced]])
     clean, corrupted = both_runs(lens, prompt, sample, tuple(forced))
     source = clean if direction == "denoising" else corrupted
-    hooks = list(noise) if direction == "denoising" else []
-    for name, position, head in patches:
+    puts: dict[str, list[tuple[int, int, int | None]]] = {}
+    for row, patches in enumerate(cells):
+        for name, position, head in patches:
+            puts.setdefault(name, []).append((row, position, head))
 
-        def put(x, hook, name=name, position=position, head=head):
+    def put(name):
+        def hook(x, hook):
             x = x.clone()
-            where = (0, position) if head is None else (0, position, head)
-            x[where] = source[name][where]
+            for row, position, head in puts[name]:
+                where = (position,) if head is None else (position, head)
+                x[row, *where] = source[name][0, *where]
             return x
 
-        hooks.append((name, put))
-    return model.run_with_hooks(tokens, fwd_hooks=hooks)[0]
+        return hook
+
+    hooks = [(name, put(name)) for name in puts]
+    if direction == "denoising":
+        embeddings = noisy_embeddings(lens, prompt, sample, forced)
+        hooks = [("hook_embed", lambda x, hook: embeddings.repeat(len(cells), 1, 1)), *hooks]
+    return lens.backend.model.run_with_hooks(tokens.repeat(len(cells), 1), fwd_hooks=hooks)
+
+
+def naive_cell(lens, prompt, sample, patches, direction="denoising", forced=()) -> torch.Tensor:
+    """Logits ``[pos d_vocab]`` of one run by itself."""
+    return naive_cells(lens, prompt, sample, [patches], direction, forced)[0]
 
 
 def window_of(layer: int, width: int, n_layers: int = 3) -> range:

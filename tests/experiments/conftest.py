@@ -1,12 +1,12 @@
 """The text pieces, documents of tiny facts, and the result of the smoke recipe."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import tyro
 from spoken_lines import FACTS, N_UNITS, ROOT, spoken_lines
 
+from experiments.embedded_model import train
 from experiments.embedded_model.language_model.documents import Documents, TokenIds
 from experiments.embedded_model.language_model.pieces import train_pieces
 from experiments.embedded_model.settings import SMOKE
@@ -35,9 +35,8 @@ def documents(ids: TokenIds) -> Documents:
 
 @pytest.fixture(scope="session")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a whole smoke recipe: one command, all stages."""
+    """Folder of a whole smoke recipe: one command line, all stages."""
     out = tmp_path_factory.mktemp("recipe")
     options = ["--out", str(out), "--preset", "smoke", "--workers", "1", "--threads", "1"]
-    command = [sys.executable, "-m", "experiments.embedded_model.train", *options]
-    subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    train.main(tyro.cli(train.Arguments, args=options))
     return out

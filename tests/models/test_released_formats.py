@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +49,13 @@ def sims_7b(tmp_path_factory) -> Path:
     return folder
 
 
-def mistral(folder: Path, family: str = "") -> Path:
-    """USTM's folder with its own ids and rows; USDM's has a record beside it."""
+def mistral(folder: Path) -> Path:
+    """USTM's folder with its own ids and rows."""
     config = of_architecture(random_config(**SMALL, d_vocab=42003), "mistral")
     config.sliding_window = 96
     write_checkpoint(folder, config, added=usdm_strings(), n_pieces=32000)
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"pad_token": "<pad>"}))
-    if family:
-        (folder / "spiritlens.json").write_text(json.dumps({"family": family}))
     return folder
 
 
@@ -211,7 +210,9 @@ def test_prompts_beyond_mistral_s_window_are_refused(ustm):
 
 @pytest.mark.filterwarnings("ignore:.*a transcript first")
 def test_usdm_is_known_by_a_record_or_named(tmp_path, ustm):
-    lens = load(mistral(tmp_path, "usdm"), device="cpu")
+    folder = shutil.copytree(ustm.folder, tmp_path / "usdm")
+    (folder / "spiritlens.json").write_text(json.dumps({"family": "usdm"}))
+    lens = load(folder, device="cpu")
     assert lens.family == USDM
     assert load(ustm.folder, device="cpu", family=USDM).family == USDM
     forced = dataclasses.replace(lens, transcript="forced")

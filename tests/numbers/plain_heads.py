@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from plain_methods import Cells, measured, recorded, roles_of, taken, window
+from plain_methods import Cells, measured, measured_each, recorded, roles_of, taken, window
 from plain_passes import PlainModel, scale
 from plain_runs import stream
 from torch import Tensor
@@ -34,15 +34,14 @@ def written(plain: PlainModel, prompt: Prompt) -> Cells:
 def silenced(plain: PlainModel, prompt: Prompt, stand_ins: Sequence[Sequence[Tensor]] = ()) -> Cells:
     """Each head's output zeroed, or replaced by each stand-in ``[layer][1 pos head d_head]``, at all tokens but the
     first; with several, ``[sample metric]``."""
-    found = Cells()
-    zeros = [torch.zeros_like(recorded(plain, prompt)["z", layer]) for layer in range(plain.n_layers)]
-    for layer, head in itertools.product(range(plain.n_layers), range(plain.n_heads)):
-        values = [
-            measured(plain, prompt, prompt.tokens, {("z", layer): taken(values[layer], "z", _rest(prompt), head)})
-            for values in stand_ins or [zeros]
-        ]
-        found[layer, head] = np.stack(values) if len(values) > 1 else values[0]
-    return found
+    seen = recorded(plain, prompt)
+    stand_ins = stand_ins or [[torch.zeros_like(seen["z", layer]) for layer in range(plain.n_layers)]]
+    each = []
+    for values in stand_ins:
+        heads = itertools.product(range(plain.n_layers), range(plain.n_heads))
+        cells = {(layer, head): {("z", layer): taken(values[layer], "z", _rest(prompt), head)} for layer, head in heads}
+        each.append(measured_each(plain, prompt, prompt.tokens, cells))
+    return each[0] if len(each) == 1 else {place: np.stack([cells[place] for cells in each]) for place in each[0]}
 
 
 def silenced_sets(plain: PlainModel, prompt: Prompt, groups: Mapping[str, Sequence[tuple[int, int]]]) -> Cells:

@@ -1,11 +1,12 @@
-"""The methods written out with plain hooks on Hugging Face's model: one pass a cell, every rule as its page tells it.
+"""The methods written out with plain hooks on Hugging Face's model: one row of a pass for each cell, every rule as its
+page tells it.
 
 Each function gives cells: the labels along a method's axes, and the two metrics there (or one number).
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +29,13 @@ def metrics(prompt: Prompt, logits: Tensor) -> Tensor:
 def measured(plain: PlainModel, prompt: Prompt, tokens: Tensor, edits: Edits) -> np.ndarray:
     with torch.no_grad():
         return metrics(prompt, plain.run(tokens, edits)[0]).numpy()
+
+
+def measured_each(plain: PlainModel, prompt: Prompt, tokens: Tensor, cells: Mapping[Any, Edits]) -> Cells:
+    """The metrics under the edits of every cell."""
+    with torch.no_grad():
+        logits = plain.run_rows(tokens, list(cells.values()))
+        return {labels: metrics(prompt, row).numpy() for labels, row in zip(cells, logits, strict=True)}
 
 
 def recorded(plain: PlainModel, prompt: Prompt, edits: Edits | None = None) -> dict[Point, Tensor]:
@@ -85,7 +93,7 @@ def traced(
     corrupting = zeroed(prompt) if corruption is None else corruption
     clean, corrupted = recorded(plain, prompt), recorded(plain, prompt, corrupting)
     (source, old), base = ((corrupted, clean), {}) if noising else ((clean, corrupted), corrupting)
-    found: Cells = {}
+    cells: dict[Any, Edits] = {}
     for name, layer, (role, positions) in itertools.product(
         components, range(plain.n_layers), roles_of(prompt).items()
     ):
@@ -93,40 +101,43 @@ def traced(
         edits = {**base} | {(name, each): taken(source[name, each], name, positions) for each in layers}
         later = range(layer, plain.n_layers) if sever else ()
         edits |= {(sever, each): taken(old[sever, each], sever, positions) for each in later}
-        found[name, layer, role] = measured(plain, prompt, prompt.tokens, edits)
-    return found
+        cells[name, layer, role] = edits
+    return measured_each(plain, prompt, prompt.tokens, cells)
 
 
 def patched(plain: PlainModel, prompt: Prompt, other: Prompt, components: Sequence[str]) -> Cells:
     """The prompt's values in the run of the other, all heads together."""
-    source, found = recorded(plain, prompt), Cells()
-    for name, layer, (role, positions) in itertools.product(
-        components, range(plain.n_layers), roles_of(prompt).items()
-    ):
-        edits = {(name, layer): taken(source[name, layer], name, positions)}
-        found[name, layer, role] = measured(plain, prompt, other.tokens, edits)
-    return found
+    source = recorded(plain, prompt)
+    cells = {
+        (name, layer, role): {(name, layer): taken(source[name, layer], name, positions)}
+        for name, layer, (role, positions) in itertools.product(
+            components, range(plain.n_layers), roles_of(prompt).items()
+        )
+    }
+    return measured_each(plain, prompt, other.tokens, cells)
 
 
 def patched_heads(plain: PlainModel, prompt: Prompt, other: Prompt, components: Sequence[str]) -> Cells:
     """The same, head by head; keys and values have fewer."""
-    source, found = recorded(plain, prompt), Cells()
-    for name, layer, (role, positions) in itertools.product(
-        components, range(plain.n_layers), roles_of(prompt).items()
-    ):
-        for head in range(plain.n_kv_heads if name in "kv" else plain.n_heads):
-            edits = {(name, layer): taken(source[name, layer], name, positions, head)}
-            found[name, layer, role, head] = measured(plain, prompt, other.tokens, edits)
-    return found
+    source = recorded(plain, prompt)
+    cells = {
+        (name, layer, role, head): {(name, layer): taken(source[name, layer], name, positions, head)}
+        for name, layer, (role, positions) in itertools.product(
+            components, range(plain.n_layers), roles_of(prompt).items()
+        )
+        for head in range(plain.n_kv_heads if name in "kv" else plain.n_heads)
+    }
+    return measured_each(plain, prompt, other.tokens, cells)
 
 
 def back_patched(plain: PlainModel, prompt: Prompt, other: Prompt, name: str) -> Cells:
     """The subject's value of every layer in every layer."""
-    values, found = recorded(plain, prompt), Cells()
-    for source, target in itertools.product(range(plain.n_layers), repeat=2):
-        edits = {(name, target): taken(values[name, source], name, list(prompt.subject.positions))}
-        found[f"{name} from {source}", target, "subject"] = measured(plain, prompt, other.tokens, edits)
-    return found
+    values, subject = recorded(plain, prompt), list(prompt.subject.positions)
+    cells = {
+        (f"{name} from {source}", target, "subject"): {(name, target): taken(values[name, source], name, subject)}
+        for source, target in itertools.product(range(plain.n_layers), repeat=2)
+    }
+    return measured_each(plain, prompt, other.tokens, cells)
 
 
 # ---- paths ----------------------------------------------------------------------------------------------------------
@@ -141,15 +152,13 @@ def senders(plain: PlainModel) -> Iterator[tuple[Point, int]]:
 
 
 def paths(
-    plain: PlainModel, prompt: Prompt, other: Prompt, receivers: Iterable[tuple[str, int, int]], frozen: str, norms: str
+    plain: PlainModel, prompt: Prompt, other: Prompt, receivers: Sequence[tuple[str, int, int]], frozen: str, norms: str
 ) -> Cells:
     """Four passes (Wang et al. 2022): the sender from the other run, what is frozen held, the receiver's input kept."""
     base, source, found = recorded(plain, prompt), recorded(plain, other), Cells()
     everywhere = list(range(len(prompt)))
     held = {"heads": ("z",), "heads+mlps": ("z", "mlp_out"), "nothing": ()}[frozen]
-    for ((name, layer), head), receiver in itertools.product(senders(plain), receivers):
-        if _stage(name, layer) >= _stage(*receiver[:2], n_layers=plain.n_layers):
-            continue
+    for (name, layer), head in senders(plain):
         point = (name, max(layer, 0))
         edits: dict[Point, Edit] = {
             (part, each): (lambda value, part=part, each=each: base[part, each])
@@ -158,10 +167,12 @@ def paths(
         }
         put = taken(source[point], name, everywhere, None if head < 0 else head)
         edits[point] = _after(put, base[point]) if point in edits else put
-        with torch.no_grad():
-            _, moved = plain.run(prompt.tokens, edits)
-            received = _received(plain, prompt, prompt.tokens, receiver, base, moved, norms)
-            found[name, layer, head, *receiver] = received.numpy()
+        moved = recorded(plain, prompt, edits)
+        for receiver in receivers:
+            if _stage(name, layer) < _stage(*receiver[:2], n_layers=plain.n_layers):
+                with torch.no_grad():
+                    received = _received(plain, prompt, prompt.tokens, receiver, base, moved, norms)
+                found[name, layer, head, *receiver] = received.numpy()
     return found
 
 

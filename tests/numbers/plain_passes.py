@@ -1,10 +1,11 @@
 """Hugging Face's own model with plain hooks of torch on its modules, in float64: no TransformerLens, nothing shared.
 
-One pass runs the whole model; an *edit* takes an activation, heads as an axis, and gives the one to go on with. What is
-no module's output (scores and pattern) is seen in an attention function of Hugging Face's registry.
+One pass runs the whole model, with a row for each case; an *edit* takes an activation, heads as an axis, and gives the
+one to go on with. What is no module's output (scores and pattern) is seen in an attention function of Hugging Face's
+registry.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -42,6 +43,13 @@ class PlainModel:
         self.edits, self.seen = edits or {}, {}
         logits = self.llama(tokens, use_cache=False).logits
         return logits[0], self.seen
+
+    def run_rows(self, tokens: Tensor, rows: Sequence[Edits]) -> Tensor:
+        """Logits ``[row pos d_vocab]`` of one pass in which each row has edits of its own, that see this row alone."""
+        points = dict.fromkeys(point for edits in rows for point in edits)
+        self.edits, self.seen = {point: _by_row(point, rows) for point in points}, {}
+        logits: Tensor = self.llama(tokens.repeat(len(rows), 1), use_cache=False).logits
+        return logits
 
     def at(self, name: str, layer: int, value: Tensor) -> Tensor:
         """The activation as it goes on."""
@@ -102,6 +110,16 @@ class PlainModel:
     def _halved(self, module: nn.Module, given: Any) -> Any:
         product = given[0]
         return ((product + product.detach()) / 2,) if self.linear else given
+
+
+def _by_row(point: Point, rows: Sequence[Edits]) -> Edit:
+    def edit(value: Tensor) -> Tensor:
+        parts = [
+            edits[point](part) if point in edits else part for edits, part in zip(rows, value.split(1), strict=True)
+        ]
+        return torch.cat(parts)
+
+    return edit
 
 
 def scale(norm: Any, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from plain_methods import BY_HEAD, Cells, measured, metrics, recorded, roles_of, taken, traced, zeroed
+from plain_methods import BY_HEAD, Cells, measured, measured_each, metrics, recorded, roles_of, taken, traced, zeroed
 from plain_passes import Edit, Edits, PlainModel, Point
 from torch import Tensor
 
@@ -107,7 +107,8 @@ def given(
     plain: PlainModel, prompt: Prompt, donor: Prompt, components: Sequence[str], pooling: str, random: bool = False
 ) -> Cells:
     """A donor's values in the run without the subject, brought word by word."""
-    source, own, found = recorded(plain, donor), recorded(plain, prompt, zeroed(prompt)), Cells()
+    source, own = recorded(plain, donor), recorded(plain, prompt, zeroed(prompt))
+    cells: dict[Any, Edits] = {}
     for name, layer, (role, positions) in itertools.product(
         components, range(plain.n_layers), roles_of(prompt).items()
     ):
@@ -118,9 +119,8 @@ def given(
                 norms = [each.norm(dim=-1, keepdim=True) for each in (own[name, layer][0, position], values)]
                 values = values * (norms[0] / norms[1])
             here[0, position] = values
-        edits = {**zeroed(prompt), (name, layer): taken(here, name, positions)}
-        found[name, layer, role] = measured(plain, prompt, prompt.tokens, edits)
-    return found
+        cells[name, layer, role] = {**zeroed(prompt), (name, layer): taken(here, name, positions)}
+    return measured_each(plain, prompt, prompt.tokens, cells)
 
 
 def _brought(values: Tensor, prompt: Prompt, donor: Prompt, position: int, pooling: str) -> Tensor:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from plain_methods import Cells, measured, recorded, taken, zeroed
+from plain_methods import Cells, measured_each, recorded, taken, zeroed
 from plain_passes import Edit, Edits, PlainModel, Point
 from torch import Tensor
 
@@ -45,6 +45,7 @@ def kept(plain: PlainModel, machine: Any, n_kept: int) -> Cells:
     shares = np.stack([_effects(plain, prompt, heads) for prompt in prompts])  # [prompt (restored, removed) head + 1]
     found = Cells()
     for fold, prompt in zip(folds, prompts, strict=True):
+        cells: dict[Any, Edits] = {}
         for kind in ("T2T", "S2T"):
             chosen = [other.kind == kind and place != fold for other, place in zip(prompts, folds, strict=True)]
             sums = shares[chosen].sum(0)
@@ -52,8 +53,9 @@ def kept(plain: PlainModel, machine: Any, n_kept: int) -> Cells:
             order = sorted(range(len(heads)), key=lambda part: -round(scores[part], 9))
             for name, ranking in ((kind, order), (f"{kind} reversed", order[::-1])):
                 for size in (0, n_kept, len(heads)):
-                    edits = removing(plain, prompt, [heads[part] for part in ranking[size:]])
-                    found[prompt.id, name, size] = measured(plain, prompt, prompt.tokens, edits)[0]
+                    cells[prompt.id, name, size] = removing(plain, prompt, [heads[part] for part in ranking[size:]])
+        each = measured_each(plain, prompt, prompt.tokens, cells)
+        found |= {labels: np.ravel(value)[0] for labels, value in each.items()}
     return found
 
 
@@ -61,13 +63,19 @@ def _effects(plain: PlainModel, prompt: Prompt, heads: Sequence[tuple[int, int]]
     """What each head gives back in the run without the subject, and takes away where it is removed; last, the whole."""
     values, rest = recorded(plain, prompt), list(range(1, len(prompt)))
 
-    def value(edits: Edits) -> float:
-        return float(measured(plain, prompt, prompt.tokens, edits)[0])
-
-    clean, corrupted, empty = value({}), value(zeroed(prompt)), value(removing(plain, prompt, heads))
-    restored = [
-        value({**zeroed(prompt), ("z", layer): taken(values["z", layer], "z", rest, head)}) - corrupted
-        for layer, head in heads
-    ]
-    removed = [clean - value(removing(plain, prompt, [head])) for head in heads]
-    return np.array([[*restored, clean - corrupted], [*removed, clean - empty]])
+    cells: dict[object, Edits] = {
+        "clean": {},
+        "corrupted": zeroed(prompt),
+        "empty": removing(plain, prompt, heads),
+        **{
+            ("restored", layer, head): {**zeroed(prompt), ("z", layer): taken(values["z", layer], "z", rest, head)}
+            for layer, head in heads
+        },
+        **{("removed", *head): removing(plain, prompt, [head]) for head in heads},
+    }
+    found = {
+        name: float(np.ravel(value)[0]) for name, value in measured_each(plain, prompt, prompt.tokens, cells).items()
+    }
+    restored = [found["restored", *head] - found["corrupted"] for head in heads]
+    removed = [found["clean"] - found["removed", *head] for head in heads]
+    return np.array([[*restored, found["clean"] - found["corrupted"]], [*removed, found["clean"] - found["empty"]]])

@@ -6,6 +6,7 @@ A row is the public call, as an array, and the same written out by hand (`plain_
 """
 
 import inspect
+from collections.abc import Callable
 from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any
@@ -51,26 +52,27 @@ def twins(kind: str, row: Row, place: int) -> slow.Cells:
     return row.twin(plain_model(kind), prompt, other)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)  # one after the other: the slow side is made once for both
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_method_is_plain_hooks_on_hugging_face_s_model(kind, backend, row) -> None:
     found_of = case(kind, backend)
     for place, (prompt, other) in enumerate(found_of.prompts):
         found, cells = row.call(found_of, prompt, other), twins(kind, row, place)
-        apart = {
-            labels: float(np.max(np.abs(np.asarray(_cell(found, row.axes, labels)) - value)))
-            for labels, value in cells.items()
-        }
+        cell_at = _cells(found, row.axes)
+        apart = {labels: float(np.max(np.abs(np.asarray(cell_at(labels)) - value))) for labels, value in cells.items()}
         assert {labels: gap for labels, gap in apart.items() if not gap <= TOLERANCE} == {}
         assert _filled(found) == sum(np.size(value) for value in cells.values()), "cells that the twin has not"
     assert max(abs(float(np.ravel(value)[0])) for value in cells.values()) > 1e-3
 
 
-def _cell(found: Any, axes: tuple[str, ...], labels: tuple[object, ...]) -> Any:
+def _cells(found: Any, axes: tuple[str, ...]) -> Callable[[tuple[object, ...]], Any]:
+    """What there is at the labels along the axes."""
     if isinstance(found, dict):
-        return found.get(labels, np.nan)
-    return found.sel(dict(zip(axes, labels, strict=True))).values
+        return lambda labels: found.get(labels, np.nan)
+    values = found.transpose(*axes, ...).values
+    places = [{label: place for place, label in enumerate(found[axis].values.tolist())} for axis in axes]
+    return lambda labels: values[tuple(of[label] for of, label in zip(places, labels, strict=True))]
 
 
 def _filled(found: Any) -> int:

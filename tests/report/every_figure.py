@@ -1,6 +1,7 @@
 """Every figure of `FIGURES`, drawn of small results; those with a stacked form are drawn in it too."""
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,17 +63,26 @@ def roles_of(n_layers: int) -> xr.Dataset:
     return role_effects(n_facts=12, n_layers=n_layers, peaks=peaks, components=("resid_pre", "mlp_out", "attn_out"))
 
 
-@cache
-def every_figure() -> dict[str, go.Figure]:
-    """Figures by name; a figure of another kind of result than `given` knows is an error here."""
-    drawn = {figure.name: figure.draw(given()[figure.of]) for figure in FIGURES}
-    drawn |= {
-        f"{figure.name}, stacked": figure.draw(given()[figure.of], arrangement="stacked")
+DRAWN: dict[str, Callable[[], go.Figure]] = {
+    **{figure.name: lambda figure=figure: figure.draw(given()[figure.of]) for figure in FIGURES},
+    **{
+        f"{figure.name}, stacked": lambda figure=figure: figure.draw(given()[figure.of], arrangement="stacked")
         for figure in FIGURES
         if figure.forms == "both"
-    }
-    deep = roles_of(32)
-    drawn["role_maps, 32 layers"] = sl.figures.role_maps(deep)
-    drawn["layer_curves, 32 layers"] = sl.figures.layer_curves(deep)
-    drawn["role_maps, one component"] = sl.figures.role_maps(deep, "mlp_out")
-    return drawn
+    },
+    "role_maps, 32 layers": lambda: sl.figures.role_maps(roles_of(32)),
+    "layer_curves, 32 layers": lambda: sl.figures.layer_curves(roles_of(32)),
+    "role_maps, one component": lambda: sl.figures.role_maps(roles_of(32), "mlp_out"),
+}
+"""How each figure is drawn, by name; nothing is until it is asked for."""
+
+
+@cache
+def figure_of(name: str) -> go.Figure:
+    """The figure; one of another kind of result than `given` knows is an error here."""
+    return DRAWN[name]()
+
+
+def every_figure() -> dict[str, go.Figure]:
+    """Figures by name."""
+    return {name: figure_of(name) for name in DRAWN}

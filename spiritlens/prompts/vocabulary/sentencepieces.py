@@ -168,14 +168,21 @@ class Parted:
 
     def __init__(self, tokens: tuple[str, ...], blanks: tuple[str, ...] = ()) -> None:
         self.tokens, self.taking_blanks = tokens, blanks
-        longest_first = sorted(tokens, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        self._known, self._firsts = frozenset(tokens), frozenset(token[0] for token in tokens)
+        self._longest_first = sorted({len(token) for token in tokens}, reverse=True)
         eaters = "|".join(map(re.escape, blanks))
         self._eaters = re.compile(rf"\s(?:{eaters})|(?:{eaters})\s") if blanks else None
 
     def begins(self, string: str) -> bool:
         """Whether the string begins with a token."""
-        return self._pattern.match(string) is not None
+        return bool(self._token_at(string, 0))
+
+    def _token_at(self, string: str, place: int) -> str:
+        """The longest token that stands there, or nothing; a pattern of ten thousand tokens would try them all."""
+        if string[place : place + 1] not in self._firsts:
+            return ""
+        found = (string[place : place + length] for length in self._longest_first)
+        return next((token for token in found if token in self._known), "")
 
     def each_text(self, string: str, spell: Callable[[str], Spelled]) -> Spelled:
         """The string with its texts spelled and its tokens as they are."""
@@ -184,12 +191,15 @@ class Parted:
                 f"{found.group()!r}: the tokenizer's files let this token take blanks beside it (lstrip or rstrip), "
                 "which is not reproduced; write no blank beside it"
             )
-        parts, end = [], 0
-        for match in self._pattern.finditer(string):
-            if match.start() > end:
-                parts.append((end, spell(string[end : match.start()])))
-            parts.append((match.start(), unchanged(match.group())))
-            end = match.end()
+        parts, end, place = list[tuple[int, Spelled]](), 0, 0
+        while place < len(string):
+            token = self._token_at(string, place)
+            if token:
+                if place > end:
+                    parts.append((end, spell(string[end:place])))
+                parts.append((place, unchanged(token)))
+                end = place + len(token)
+            place += len(token) or 1
         if end < len(string):
             parts.append((end, spell(string[end:])))
         return joined(parts, len(string))

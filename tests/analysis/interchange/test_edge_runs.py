@@ -16,6 +16,7 @@ from tests.analysis.tracing_lens import TinyLens, make_prompt, spoken_prompt, te
 
 METRIC = METRIC_NAMED["logit_difference"]
 L, H = 3, 4
+NODE = ("component", "layer", "head")
 
 
 @pytest.fixture(scope="module", params=[4, 2], ids=["MHA", "GQA"])
@@ -163,10 +164,13 @@ def test_one_edge_removed_is_a_patched_path(lens) -> None:
     found = EdgeSets(OfOther(lens, (prompt,), "zero", EDGE_COMPONENTS, Draws(1)), edges, METRIC)
     numbers = range(0, len(edges), 5)
     values = found.values(prompt, [(number,) for number in numbers]).values
+    senders, receivers = (tuple(dict.fromkeys(getattr(edge, end) for edge in edges)) for end in ("sender", "receiver"))
+    paths = sl.paths.Paths(senders, receivers, at=("all but the beginning",))
+    slow = sl.path_patch(lens, [prompt], [other], paths, ("logit_difference",), progress="none")["patched"]
     for number, value in zip(numbers, values, strict=True):
-        paths = sl.paths.Paths((edges[number].sender,), (edges[number].receiver,), at=("all but the beginning",))
-        slow = sl.path_patch(lens, [prompt], [other], paths, ("logit_difference",), progress="none")
-        assert value == pytest.approx(float(slow["patched"].values.item()), abs=1e-10)
+        ends = {"sender": edges[number].sender, "receiver": edges[number].receiver}
+        place = {f"{end}_{axis}": getattr(node, axis) for end, node in ends.items() for axis in NODE}
+        assert value == pytest.approx(float(slow.sel(place).item()), abs=1e-10)
 
 
 def test_no_edge_removed_is_the_model_and_without_any_nothing_of_the_prompt_is_left(lens) -> None:

@@ -46,11 +46,17 @@ def test_zeroed_heads_are_those_of_run(machine, prompts) -> None:
         assert found.clean == pytest.approx(sl.run(machine.lens, prompt).metric("logit_difference"), abs=1e-10)
 
 
-def role_means(machine, prompts, prompt, component, layer):
+@pytest.fixture(scope="module")
+def recorded(machine, prompts):
+    """Every activation of each prompt's run, by its id."""
+    return {one.id: machine.lens.model.run_with_cache(one.tokens)[1] for one in prompts}
+
+
+def role_means(recorded, prompts, prompt, component, layer):
     """Means by role over prompts of the same kind about other subjects, at every position but the first."""
     name = f"blocks.{layer}.attn.hook_z" if component == "z" else f"blocks.{layer}.hook_{component}"
     others = [one for one in prompts if one.kind == prompt.kind and one.subject.name != prompt.subject.name]
-    caches = [machine.lens.model.run_with_cache(one.tokens)[1][name][0] for one in others]
+    caches = [recorded[one.id][name][0] for one in others]
 
     def mean(role):
         rows = [
@@ -65,7 +71,7 @@ def role_means(machine, prompts, prompt, component, layer):
 
 
 @pytest.mark.parametrize("kind", ["heads", "sites"])
-def test_means_are_those_of_the_same_kind_and_role_put_in_by_run(machine, prompts, kind) -> None:
+def test_means_are_those_of_the_same_kind_and_role_put_in_by_run(machine, prompts, recorded, kind) -> None:
     runs = swept(machine, prompts, Parts(kind))
     draw = np.random.default_rng(0)
     sets = [draw.permutation(len(runs.parts))[:count].tolist() for count in (1, 3, 12)]
@@ -75,7 +81,7 @@ def test_means_are_those_of_the_same_kind_and_role_put_in_by_run(machine, prompt
             placed = []
             for part in (runs.parts[number] for number in numbers):
                 where = part.positions(prompt)
-                tensor = role_means(machine, prompts, prompt, part.component, part.layer)[[at - 1 for at in where]]
+                tensor = role_means(recorded, prompts, prompt, part.component, part.layer)[[at - 1 for at in where]]
                 if part.head is not None:
                     tensor = tensor[:, part.head]
                 if where:

@@ -1,4 +1,4 @@
-"""The engine of activation patching against one plain hooked pass per cell, samples, donors and users' own hooks."""
+"""The engine of activation patching against plain hooked passes, samples, donors and users' own hooks."""
 
 import itertools
 import json
@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from patching_by_hooks import QUIET, TOLERANCE, L, measured, naive, other_prompt
+from patching_by_hooks import QUIET, TOLERANCE, L, measured, naive, naive_cells, other_prompt
 
 from spiritlens.analysis.grid.grid import Draws, Grid
 from spiritlens.analysis.patching.activation_patching import activation_patch, back_patch
@@ -20,15 +20,16 @@ from tests.analysis.tracing_lens import TinyLens, text_prompt
 
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
-def test_every_component_layer_and_position_equals_one_hooked_pass(lens, direction):
+def test_every_component_layer_and_position_equals_a_hooked_pass(lens, direction):
     prompt, other = text_prompt(), other_prompt()
     components = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern")
     found = activation_patch(lens, [prompt], [other], Grid(components, direction=direction), **QUIET)
     base, source = (other, prompt) if direction == "denoising" else (prompt, other)
-    for (row, component), layer, position in itertools.product(enumerate(components), range(L), (3, 4, 5, 7)):
-        slow = naive(lens, prompt, base, source, component, [layer], [position])
-        cell = found["restored"].values[0, row, layer, position, 0]
-        assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position)
+    positions = (3, 4, 5, 7)
+    cells = [(component, [layer], [at], None) for component in components for layer in range(L) for at in positions]
+    slow = naive_cells(lens, prompt, base, source, cells).reshape(len(components), L, len(positions), 2)
+    values = found["restored"].values[0, :, :, positions, 0].transpose(1, 2, 0, 3)
+    assert np.allclose(values, slow, atol=TOLERANCE, rtol=0)
     assert np.allclose(
         found["clean"].values[0], measured(lens, prompt, lens.backend.forward(prompt.tokens)), atol=TOLERANCE
     )
@@ -38,11 +39,12 @@ def test_every_component_layer_and_position_equals_one_hooked_pass(lens, directi
     assert float(found["noise_floor"].max()) < TOLERANCE
 
 
-def test_every_head_equals_one_hooked_pass_and_missing_key_value_heads_are_absent(lens):
+def test_every_head_equals_a_hooked_pass_and_missing_key_value_heads_are_absent(lens):
     prompt, other = text_prompt(), other_prompt()
     components = ("q", "k", "v", "z", "pattern", "result")
     found = activation_patch(lens, [prompt], [other], Grid(components, at="role", heads="each"), **QUIET)
     roles = {str(role): place for place, role in enumerate(found["role"].values)}
+    cells, values = [], []
     for role, (row, component), layer, head in itertools.product(
         ("subject", "last word"), enumerate(components), range(L), range(4)
     ):
@@ -52,8 +54,19 @@ def test_every_head_equals_one_hooked_pass_and_missing_key_value_heads_are_absen
             assert found["status"].values[0, row, layer, roles[role], head] == 3
             continue
         hooked = "z" if component == "result" else component
-        slow = naive(lens, prompt, other, prompt, hooked, [layer], other.span(role).positions, head)
-        assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, role, layer, head)
+        cells.append((hooked, [layer], other.span(role).positions, head))
+        values.append(cell)
+    assert np.allclose(values, naive_cells(lens, prompt, other, prompt, cells), atol=TOLERANCE, rtol=0)
+
+
+def test_rows_of_the_slow_twin_are_passes_of_their_own(lens):
+    prompt, other = text_prompt(), other_prompt()
+    components = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern")
+    cells = [(component, [0, 1], [4, 7], None) for component in components]
+    cells += [(component, [1], [5], 1) for component in ("q", "k", "v", "z", "pattern")]
+    together = naive_cells(lens, prompt, other, prompt, cells)
+    alone = [naive(lens, prompt, other, prompt, *cell) for cell in cells]
+    assert np.allclose(together, alone, atol=TOLERANCE, rtol=0)
 
 
 def cell_values(lens, prompt, base, source, *patches):
@@ -174,13 +187,14 @@ def test_a_users_own_hook_takes_effect_in_every_cell(lens):
     try:
         found = activation_patch(lens, [prompt], [other], components, **QUIET)
         by_head = activation_patch(lens, [prompt], [other], Grid(("z", "pattern", "q"), heads="each"), **QUIET)
-        for (row, component), layer, position in itertools.product(enumerate(components), range(L), (1, 4, 6, 7)):
-            slow = naive(lens, prompt, other, prompt, component, [layer], [position])
-            cell = found["restored"].values[0, row, layer, position, 0]
-            assert np.allclose(cell, slow, atol=TOLERANCE, rtol=0), (component, layer, position)
-        for (row, component), layer, head in itertools.product(enumerate(("z", "pattern", "q")), range(L), range(4)):
-            slow = naive(lens, prompt, other, prompt, component, [layer], [6], head)
-            assert np.allclose(by_head["restored"].values[0, row, layer, 6, head, 0], slow, atol=TOLERANCE, rtol=0)
+        positions, of_heads = (1, 4, 6, 7), ("z", "pattern", "q")
+        cells = [(component, [layer], [at], None) for component in components for layer in range(L) for at in positions]
+        slow = naive_cells(lens, prompt, other, prompt, cells).reshape(len(components), L, len(positions), 2)
+        values = found["restored"].values[0, :, :, positions, 0].transpose(1, 2, 0, 3)
+        assert np.allclose(values, slow, atol=TOLERANCE, rtol=0)
+        cells = [(component, [layer], [6], head) for component in of_heads for layer in range(L) for head in range(4)]
+        slow = naive_cells(lens, prompt, other, prompt, cells).reshape(len(of_heads), L, 4, 2)
+        assert np.allclose(by_head["restored"].values[0, :, :, 6, :, 0], slow, atol=TOLERANCE, rtol=0)
     finally:
         for name in names:
             model.hook_dict[name].remove_hooks()

@@ -39,16 +39,28 @@ def test_every_edge_equals_the_four_pass_algorithm(llama, frozen, norms):
     ]
     for positions in ((2,), (2, 3, 7)):
         found = values(llama, senders, groups, positions, frozen, norms)
+        slow = four_passes(llama, senders, groups, list(positions), frozen, norms)
         for (row, group), (column, sender) in itertools.product(enumerate(groups), enumerate(senders)):
             backwards = sender.stage >= max(receiver.stage(L) for receiver in group)
             if backwards:
                 assert torch.isnan(found.values[row, column]).all()
                 assert not found.exact[row, column]
                 continue
-            slow = four_passes(llama, sender, group, list(positions), frozen, norms)
-            assert torch.allclose(found.values[row, column], slow, atol=TOLERANCE, rtol=0), (str(sender), group)
+            expected = slow[row, column]
+            assert torch.allclose(found.values[row, column], expected, atol=TOLERANCE, rtol=0), (str(sender), group)
             if found.exact[row, column]:
                 assert torch.allclose(found.values[row, column], found.base, atol=0, rtol=0)
+
+
+def test_rows_of_the_fourth_pass_are_passes_of_their_own(llama):
+    senders = [Sender("embed"), Sender("z", 0, 1), Sender("mlp_out", 0)]
+    groups = [
+        (Receiver("q_input", 1, 2),),
+        (Receiver("q_input", 1, 0), Receiver("v_input", 2, 0), Receiver("mlp_in", 2)),
+    ]
+    together = four_passes(llama, senders, groups, [2, 3], "heads", "recomputed")
+    alone = [four_passes(llama, [sender], groups, [2, 3], "heads", "recomputed") for sender in senders]
+    assert torch.allclose(together, torch.cat(alone, dim=1), atol=TOLERANCE, rtol=0)
 
 
 def test_a_path_from_every_head_to_the_logits_is_its_direct_logit_attribution(llama):

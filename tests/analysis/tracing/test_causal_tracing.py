@@ -1,9 +1,11 @@
 """Causal tracing as it is called: against plain hooked passes, settings that are refused."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
-from tracing_by_hooks import HOOKS, SAMPLES, TOLERANCE, both_runs, naive_cell, sites_of, window_of
+from tracing_by_hooks import HOOKS, SAMPLES, TOLERANCE, both_runs, naive_cell, naive_cells, sites_of, window_of
 from tracing_lens import TinyLens, text_prompt
 
 from spiritlens.analysis.grid.grid import Grid, Screen
@@ -14,7 +16,7 @@ from spiritlens.effects.schema import Status
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
 @pytest.mark.parametrize("at", ["token", "word", "role"])
-def test_equals_one_pass_per_cell(lens, prompts, at, direction) -> None:
+def test_equals_hooked_passes_of_its_cells(lens, prompts, at, direction) -> None:
     effects = causal_trace(
         lens,
         prompts,
@@ -25,22 +27,34 @@ def test_equals_one_pass_per_cell(lens, prompts, at, direction) -> None:
     )
     checked = 0
     for number, prompt in enumerate(prompts):
+        cells = {}
         for component, name in enumerate(["resid_pre", "mlp_out", "attn_out"]):
             for layer in range(3):
                 layers = window_of(layer, 2) if name != "resid_pre" else [layer]
                 for site, positions in enumerate(sites_of(prompt, at)):
                     status = int(effects.status[number, component, layer, site])
                     assert (status == Status.ABSENT) == (not positions)
-                    if not positions or (layer + site + component) % 2:  # every other cell keeps the test quick
-                        continue
-                    patches = [(HOOKS[name].format(at_layer), p, None) for at_layer in layers for p in positions]
-                    for sample in range(SAMPLES):
-                        logits = naive_cell(lens, prompt, sample, patches, direction)[-1]
-                        found = effects.restored[number, component, layer, site, sample].values
-                        assert abs(found[0] - float(logits.softmax(-1)[11])) < TOLERANCE
-                        assert abs(found[1] - float(logits[11])) < TOLERANCE
-                        checked += 1
-    assert checked > 80
+                    if positions:
+                        patches = [(HOOKS[name].format(at_layer), p, None) for at_layer in layers for p in positions]
+                        cells[component, layer, site] = patches
+        for sample in range(SAMPLES):
+            logits = naive_cells(lens, prompt, sample, list(cells.values()), direction)[:, -1]
+            expected = torch.stack([logits.softmax(-1)[:, 11], logits[:, 11]], dim=-1)
+            restored = effects.restored.values[number, ..., sample, :]
+            found = torch.from_numpy(np.stack([restored[place] for place in cells]))
+            assert (found - expected).abs().max() < TOLERANCE
+            checked += len(cells)
+    assert checked > 160
+
+
+def test_rows_of_the_slow_twin_are_passes_of_their_own(lens, prompts) -> None:
+    places = [("resid_pre", 1, 4, None), ("mlp_out", 0, 5, None), ("attn_out", 2, 7, None), ("z", 1, 5, 2)]
+    cells = [[], *([(HOOKS[name].format(layer), at, head)] for name, layer, at, head in places)]
+    cells.append([patch for patches in cells for patch in patches])
+    for prompt, direction in itertools.product(prompts, ("denoising", "noising")):
+        together = naive_cells(lens, prompt, 1, cells, direction)
+        for row, patches in zip(together, cells, strict=True):
+            assert (row - naive_cell(lens, prompt, 1, patches, direction)).abs().max() < TOLERANCE
 
 
 def test_prompts_together_equal_prompts_alone(lens, prompts) -> None:

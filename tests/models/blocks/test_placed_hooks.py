@@ -160,17 +160,20 @@ def test_two_threads_get_what_one_gets(jobs):
     lens, prompts = circuit.lens, circuit.prompts[:2]
     swap = sl.swap("resid_post", 1, prompts[0].subject, circuit.counterfactual(prompts[0]))
 
-    def job(number: int) -> list[np.ndarray]:
-        ran = sl.run(lens, prompts[0], sl.corrupt(prompts[0].subject), samples=2, seed=number).logits.numpy()
+    def drawn(number: int) -> np.ndarray:
+        return sl.run(lens, prompts[0], sl.corrupt(prompts[0].subject), samples=2, seed=number).logits.numpy()
+
+    def of_any_job() -> list[np.ndarray]:
         swapped = sl.run(lens, prompts[0], swap).logits.numpy()
         lenses = sl.lenses.logit_lens(lens, prompts)
         cut = sl.heads.attention_knockout(lens, prompts[:1], progress="none")
         arrays = [values.values for values in (*lenses.data_vars.values(), *cut.data_vars.values())]
-        return [ran, swapped, *(values for values in arrays if values.dtype.kind == "f")]
+        return [swapped, *(values for values in arrays if values.dtype.kind == "f")]
 
-    alone = [job(number) for number in range(jobs)]
+    same = of_any_job()
+    alone = [[drawn(number), *same] for number in range(jobs)]
     with ThreadPoolExecutor(2) as pool:
-        together = list(pool.map(job, range(jobs)))
+        together = list(pool.map(lambda number: [drawn(number), *of_any_job()], range(jobs)))
     for one, other in zip(alone, together, strict=True):
         assert len(one) == len(other) > 4
         assert all(np.array_equal(first, second, equal_nan=True) for first, second in zip(one, other, strict=True))

@@ -1,5 +1,6 @@
-"""Planted circuits: their truth shown with plain TransformerLens hooks, one forward per patch, nothing of the
-toolkit's engine."""
+"""Planted circuits: their truth shown with plain TransformerLens hooks, nothing of the toolkit's engine."""
+
+import itertools
 
 import pytest
 import torch
@@ -38,14 +39,22 @@ def take(values, positions, head=None):
 
 
 def swap_map(circuit, prompt, component, positions):
-    """P(answer) by layer when `component` at `positions` of the counterfactual run is taken from the clean run."""
-    other = circuit.counterfactual(prompt)
+    """P(answer) by layer when `component` at `positions` of the counterfactual run is taken from the clean run; a row
+    of one pass for each layer."""
     _, clean = circuit.lens.model.run_with_cache(prompt.tokens)
-    names = [f"blocks.{layer}.{component}" for layer in range(N_LAYERS)]
-    counterfactual = type(prompt)(**{**vars(other), "answer_ids": prompt.answer_ids})
-    return torch.tensor(
-        [probability(circuit, counterfactual, [(name, take(clean[name], positions))]) for name in names]
-    )
+
+    def patch_of(layer):
+        def patch(activation, hook):
+            patched = activation.clone()
+            patched[layer, list(positions)] = clean[f"blocks.{layer}.{component}"][0, list(positions)]
+            return patched
+
+        return patch
+
+    hooks = [(f"blocks.{layer}.{component}", patch_of(layer)) for layer in range(N_LAYERS)]
+    tokens = circuit.counterfactual(prompt).tokens.repeat(N_LAYERS, 1)
+    logits = circuit.lens.model.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1]
+    return logits.softmax(-1)[:, prompt.answer_ids[0]]
 
 
 def expected(*on):
@@ -67,13 +76,12 @@ def test_every_subject_is_answered_in_both_modalities_and_phrasings(circuits, na
     circuit = circuits[name]
     assert len(circuit.prompts) == 24
     assert {prompt.kind for prompt in circuit.prompts} == {"T2T", "S2T"}
-    for subject in (*circuit.subjects, *circuit.strangers):
-        for build in (circuit.text, circuit.speech):
-            for phrasing in ("plain", "fronted"):
-                prompt = build(subject, phrasing)
-                logits = circuit.lens.model(prompt.tokens)[0, -1]
-                assert int(logits.argmax()) == prompt.answer_ids[0]
-                assert float(logits.softmax(-1)[prompt.answer_ids[0]]) > 0.999
+    for build, phrasing in itertools.product((circuit.text, circuit.speech), ("plain", "fronted")):
+        prompts = [build(subject, phrasing) for subject in (*circuit.subjects, *circuit.strangers)]
+        logits = circuit.lens.model(torch.cat([prompt.tokens for prompt in prompts]))[:, -1]
+        for prompt, row in zip(prompts, logits, strict=True):
+            assert int(row.argmax()) == prompt.answer_ids[0]
+            assert float(row.softmax(-1)[prompt.answer_ids[0]]) > 0.999
     assert {prompt.answer for prompt in circuit.prompts} == set(ANSWERS)
 
 

@@ -23,19 +23,26 @@ ROWS = torch.tensor([1, 0, 0, 1])
 SETTINGS = [("llama", 4), ("llama", 2), ("llama", 1), ("qwen2", 2), ("mistral", 2)]
 
 
-@pytest.fixture(params=SETTINGS, ids=lambda setting: f"{setting[0]} {setting[1]}")
+@pytest.fixture(scope="module", params=SETTINGS, ids=lambda setting: f"{setting[0]} {setting[1]}")
 def config(request):
     kind, kv_heads = request.param
     shape = random_config(n_layers=LAYERS, n_kv_heads=kv_heads)
     return shape if kind == "llama" else of_architecture(shape, kind)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inside(config) -> BlockLensModel:
+    """For tests that leave it as it was."""
     return random_lens_model(config, seed=5, backend="bridge")
 
 
 @pytest.fixture
+def own(config) -> BlockLensModel:
+    """For a test that changes it, or asks what it is before its first pass."""
+    return random_lens_model(config, seed=5, backend="bridge")
+
+
+@pytest.fixture(scope="module")
 def theirs(config):
     llama = architecture(config.model_type).model(config).double()
     llama.load_state_dict(random_weights(config, 5, torch.float64))
@@ -132,40 +139,40 @@ def test_a_cached_prefix_is_rotated_once_and_never_written(inside, tokens):
     assert all(torch.equal(run[name], kept[name]) for name in names)
 
 
-def test_the_library_s_own_hooks_are_no_user_s(inside, tokens):
-    inside.model(tokens)  # a bridge places hooks on its norms in its first pass
-    assert any(module._forward_pre_hooks for module in inside.model.modules())
-    assert not inside.has_user_hooks()
-    assert inside.is_plain(1, LENGTH)
-    inside.model.run_with_cache(tokens)  # transformers keeps hooks on its parts, once it was asked for attentions
-    assert any(module._forward_hooks for module in inside.model.modules())
-    assert not inside.has_user_hooks()
-    assert user_hooks(inside.model) == ()
-    assert inside.is_plain(1, LENGTH)
-    handle = inside.model.blocks[1].ln2.register_forward_pre_hook(lambda module, given: None)
-    assert inside.has_user_hooks()
-    assert not inside.is_plain(1, LENGTH)
-    assert inside.is_plain(0, LENGTH)
+def test_the_library_s_own_hooks_are_no_user_s(own, tokens):
+    own.model(tokens)  # a bridge places hooks on its norms in its first pass
+    assert any(module._forward_pre_hooks for module in own.model.modules())
+    assert not own.has_user_hooks()
+    assert own.is_plain(1, LENGTH)
+    own.model.run_with_cache(tokens)  # transformers keeps hooks on its parts, once it was asked for attentions
+    assert any(module._forward_hooks for module in own.model.modules())
+    assert not own.has_user_hooks()
+    assert user_hooks(own.model) == ()
+    assert own.is_plain(1, LENGTH)
+    handle = own.model.blocks[1].ln2.register_forward_pre_hook(lambda module, given: None)
+    assert own.has_user_hooks()
+    assert not own.is_plain(1, LENGTH)
+    assert own.is_plain(0, LENGTH)
     handle.remove()
-    assert inside.is_plain(1, LENGTH)
+    assert own.is_plain(1, LENGTH)
 
 
-def test_rotary_tables_reach_as_far_as_asked(inside):
-    whole = inside.attention_weights(0).rotary_cos
-    inside._length, inside._made = 5, tuple(table[:5] for table in inside._made)
-    assert not inside.is_plain(0, 9)
-    inside.reach(0, 9)
-    assert torch.equal(inside.attention_weights(0).rotary_cos, whole[:9])
+def test_rotary_tables_reach_as_far_as_asked(own):
+    whole = own.attention_weights(0).rotary_cos
+    own._length, own._made = 5, tuple(table[:5] for table in own._made)
+    assert not own.is_plain(0, 9)
+    own.reach(0, 9)
+    assert torch.equal(own.attention_weights(0).rotary_cos, whole[:9])
 
 
-def test_rotary_tables_follow_the_models_frequencies(inside, tokens):
-    own, before = inside.model.rotary_emb.original_component.precise_frequencies, inside.forward(tokens)
-    own.mul_(0.5)
-    turned = inside.forward(tokens)
+def test_rotary_tables_follow_the_models_frequencies(own, tokens):
+    table, before = own.model.rotary_emb.original_component.precise_frequencies, own.forward(tokens)
+    table.mul_(0.5)
+    turned = own.forward(tokens)
     assert not torch.allclose(turned, before)
-    torch.testing.assert_close(turned, inside.logits(inside.stream(tokens)), rtol=1e-9, atol=1e-9)
-    own.mul_(2.0)
-    assert torch.equal(inside.forward(tokens), before)
+    torch.testing.assert_close(turned, own.logits(own.stream(tokens)), rtol=1e-9, atol=1e-9)
+    table.mul_(2.0)
+    assert torch.equal(own.forward(tokens), before)
 
 
 def test_a_copy_is_a_model_of_its_own(inside, tokens):

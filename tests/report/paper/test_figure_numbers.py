@@ -13,17 +13,17 @@ import xarray as xr
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from every_figure import every_figure, given
+from every_figure import DRAWN, figure_of, given
 
 import spiritlens as sl
 from spiritlens.report.paper.figure_numbers import COLUMNS, figure_numbers
 
-NAMES = sorted(every_figure())
+NAMES = sorted(DRAWN)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_gives_its_numbers_as_csv(name: str) -> None:
-    frame = figure_numbers(every_figure()[name])
+    frame = figure_numbers(figure_of(name))
     assert len(frame)
     again = pd.read_csv(io.StringIO(frame.to_csv(index=False)), keep_default_na=False, na_values=[""])
     assert again.columns.tolist() == frame.columns.tolist()
@@ -36,7 +36,7 @@ def test_every_figure_gives_its_numbers_as_csv(name: str) -> None:
 
 def test_a_map_by_role_has_every_cell() -> None:
     means = sl.effects.average(given()["averages"]).sel(metric="probability")
-    frame = figure_numbers(every_figure()["role_maps"])
+    frame = figure_numbers(figure_of("role_maps"))
     assert len(frame) == means["mean"].size
     for group, kind in enumerate(("T2T", "S2T")):
         for component in means["component"].values.tolist():
@@ -48,7 +48,7 @@ def test_a_map_by_role_has_every_cell() -> None:
 
 def test_curves_have_the_interval_of_their_band() -> None:
     means = sl.effects.average(given()["averages"]).sel(metric="probability")
-    frame = figure_numbers(every_figure()["layer_curves"])
+    frame = figure_numbers(figure_of("layer_curves"))
     for group, kind in enumerate(("T2T, written", "S2T, spoken")):
         curve = frame[(frame["panel"] == "mlp_out · subject") & (frame["series"] == kind)]
         own = means.sel(component="mlp_out", role="subject").isel(group=group)
@@ -59,20 +59,20 @@ def test_curves_have_the_interval_of_their_band() -> None:
 
 def test_points_and_bars_have_the_names_of_their_groups() -> None:
     totals = sl.effects.average_total(given()["averages"]).sel(metric="probability")
-    frame = figure_numbers(every_figure()["total_effects"])
+    frame = figure_numbers(figure_of("total_effects"))
     assert set(frame["x"]) == {"T2T · n = 12 facts", "S2T · n = 12 facts"}
     means = frame[frame["low"].notna()]
     np.testing.assert_allclose(
         means[["y", "low", "high"]].values.T, [totals[name].values for name in ("mean", "low", "high")]
     )
     assert len(frame) == 24 + 2
-    counts = figure_numbers(every_figure()["peak_layers"])
+    counts = figure_numbers(figure_of("peak_layers"))
     assert counts.groupby("series")["y"].sum().to_dict() == {"T2T, written": 12, "S2T, spoken": 12}
 
 
 def test_words_and_units_have_their_times() -> None:
     prompt = given()["prompt"]
-    frame = figure_numbers(every_figure()["speech"])
+    frame = figure_numbers(figure_of("speech"))
     units = frame[frame["panel"] == "units"]
     there = [place for place, start in enumerate(prompt.starts) if start == start]
     np.testing.assert_allclose(units["x"], [prompt.starts[place] for place in there])

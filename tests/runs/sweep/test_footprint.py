@@ -39,9 +39,9 @@ def programs(components, positions, heads=(None,)):
 
 
 GRIDS = {
-    "each token": programs(("resid_pre", "mlp_out", "attn_out"), [(at,) for at in range(30, 40)]),
+    "each token": programs(("resid_pre", "mlp_out", "attn_out"), [(at,) for at in (30, 33, 36, 39)]),
     "spans": programs(("resid_pre", "mlp_out"), [tuple(range(24, 30)), tuple(range(30, 40)), (39,)]),
-    "heads": programs(("z",), [(at,) for at in range(34, 40)], heads=range(8)),
+    "heads": programs(("z",), [(34,), (39,)], heads=range(8)),
     "heads of spans": programs(("z",), [tuple(range(24, 40))], heads=range(8)),
     "behind a long prefix": programs(("resid_pre",), [(38,), (39,)]),
     "what heads are made of": programs(("q", "k", "v"), [(34,), (39,)], heads=range(2)),

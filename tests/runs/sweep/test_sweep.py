@@ -1,4 +1,6 @@
-"""The sweep against one plain TransformerLens pass per cell and sample, in float64; no code is shared."""
+"""The sweep against TransformerLens's plain pass of every cell and sample, in float64; no code is shared."""
+
+import itertools
 
 import pytest
 import torch
@@ -45,35 +47,38 @@ def corrupted_embeddings(llama: nn.Module, samples: int = SAMPLES, scale: float 
     return embeddings
 
 
+@torch.no_grad()
 def naive_values(llama, programs, direction, n_readouts=1, embeddings=None) -> Tensor:
-    """[cell sample metric], one run_with_hooks per cell and sample."""
+    """[cell sample metric] of TransformerLens's pass with hooks: a row for each cell and sample, which no other row
+    touches (`test_rows_of_the_slow_twin_are_passes_of_their_own`)."""
     embeddings = corrupted_embeddings(llama) if embeddings is None else embeddings
+    samples = len(embeddings)
     _, clean = llama.run_with_cache(TOKENS)
-    values = torch.zeros(len(programs), len(embeddings), 2, dtype=torch.float64)
-    for sample in range(len(embeddings)):
-        noise = ("hook_embed", lambda x, hook, sample=sample: embeddings[sample : sample + 1].clone())
-        with llama.hooks(fwd_hooks=[noise]):
-            _, corrupted = llama.run_with_cache(TOKENS)
-        for cell, program in enumerate(programs):
-            hooks = [noise] if direction == "denoising" else []
-            for layer, actions in program.items():
-                for action in actions:
-                    from_clean = (action.run == "source") == (direction == "denoising")
-                    taken = (clean if from_clean else corrupted)[NAMES[action.component].format(layer)]
+    with llama.hooks(fwd_hooks=[("hook_embed", lambda x, hook: embeddings.clone())]):
+        _, corrupted = llama.run_with_cache(TOKENS.repeat(samples, 1))
+    puts: dict[str, list[tuple[int, Action, Tensor]]] = {}
+    for cell, sample in itertools.product(range(len(programs)), range(samples)):
+        for layer, actions in programs[cell].items():
+            for action in actions:
+                name = NAMES[action.component].format(layer)
+                from_clean = (action.run == "source") == (direction == "denoising")
+                taken = clean[name][0] if from_clean else corrupted[name][sample]
+                puts.setdefault(name, []).append((cell * samples + sample, action, taken))
 
-                    def put(x, hook, action=action, taken=taken):
-                        x = x.clone()
-                        for position in action.positions:
-                            if action.head is None:
-                                x[0, position] = taken[0, position]
-                            else:
-                                x[0, position, action.head] = taken[0, position, action.head]
-                        return x
+    def put(x, hook):
+        x = x.clone()
+        for row, action, taken in puts[hook.name]:
+            for position in action.positions:
+                if action.head is None:
+                    x[row, position] = taken[position]
+                else:
+                    x[row, position, action.head] = taken[position, action.head]
+        return x
 
-                    hooks.append((NAMES[action.component].format(layer), put))
-            logits = run_hooked(llama, TOKENS, hooks)[:, -n_readouts:]
-            values[cell, sample] = score(logits)[0]
-    return values
+    noise = [("hook_embed", lambda x, hook: embeddings.repeat(len(programs), 1, 1))] if direction == "denoising" else []
+    tokens = TOKENS.repeat(len(programs) * samples, 1)
+    logits = run_hooked(llama, tokens, [*noise, *((name, put) for name in puts)])[:, -n_readouts:]
+    return score(logits).unflatten(0, (len(programs), samples))
 
 
 def run_sweep(inside, programs, direction, embeddings=None, *, two_runs=True, **settings) -> SweepResult:
@@ -144,12 +149,22 @@ GRIDS = {
 
 @pytest.mark.parametrize("direction", ["denoising", "noising"])
 @pytest.mark.parametrize("grid", GRIDS)
-def test_equals_one_hooked_pass_per_cell(llama, inside, grid, direction) -> None:
+def test_equals_a_hooked_pass_of_every_cell(llama, inside, grid, direction) -> None:
     expected = naive_values(llama, GRIDS[grid], direction)
     for two_runs in (True, False):
         found = run_sweep(inside, GRIDS[grid], direction, two_runs=two_runs)
         assert (found.values - expected).abs().max() < TOLERANCE
     assert expected.std(0).max() > 1e-4, "a grid on which nothing happens shows nothing"
+
+
+def test_rows_of_the_slow_twin_are_passes_of_their_own(llama) -> None:
+    """Cells of every kind and both samples: together in one batch, and each in a pass of one row."""
+    kinds = (*NAMES, "q head 1", "z head 1", "attn_out window 3", "resid_pre severed mlp_out")
+    cells = [GRIDS[grid][place] for place, grid in enumerate(kinds, 9)]
+    together, embeddings = naive_values(llama, cells, "denoising"), corrupted_embeddings(llama)
+    for cell, sample in itertools.product(range(len(cells)), range(SAMPLES)):
+        alone = naive_values(llama, [cells[cell]], "denoising", embeddings=embeddings[sample : sample + 1])
+        assert (together[cell, sample] - alone[0, 0]).abs().max() < TOLERANCE
 
 
 def test_what_two_runs_share_is_not_run(llama, inside) -> None:

@@ -3,6 +3,7 @@
 import html
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,13 +44,19 @@ assert not {"torch", "spiritlens.models", "spiritlens.runs"} & set(sys.modules)
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """To be copied."""
     return make_folder(tmp_path_factory.mktemp("runs") / "trace")
 
 
+@pytest.fixture(scope="module")
+def kept(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("kept") / "trace"))
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_folder(tmp_path / "trace")
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "trace"))
 
 
 def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
