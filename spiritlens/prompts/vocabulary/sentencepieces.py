@@ -168,7 +168,7 @@ class Parted:
 
     def __init__(self, tokens: tuple[str, ...], blanks: tuple[str, ...] = ()) -> None:
         self.tokens, self.taking_blanks = tokens, blanks
-        self._known, self._firsts = frozenset(tokens), frozenset(token[0] for token in tokens)
+        self._known, self._firsts = frozenset(tokens), frozenset(token[0] for token in tokens if token)
         self._longest_first = sorted({len(token) for token in tokens}, reverse=True)
         eaters = "|".join(map(re.escape, blanks))
         self._eaters = re.compile(rf"\s(?:{eaters})|(?:{eaters})\s") if blanks else None
