@@ -28,8 +28,11 @@ demo: $(READY)
 test: python debian $(READY) lint
 	@env -u ONEDNN_MAX_CPU_ISA OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
+# Only files that mark such tests are collected. Each process begins at its own half, so that a browser and the pages of
+# a file are made once, and what is left at the end is shared.
 test-slow: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or browser"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "slow or browser" \
+	  $$(grep -rlE --include='test_*.py' 'mark\.(slow|browser)\b' tests | sort)
 
 # The numbers under older instructions and at two threads: no assertion may depend on the processor. All instructions of
 # this processor, at one thread, are what `make test` runs. AVX-512 without AMX differs from them where numbers are

@@ -46,6 +46,11 @@ def _speech_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["SPIRITLENS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that processes that share the tests end together."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 ALLOWED_SKIPS = ("piper is an extra", "faster-whisper is an extra")
 """What even a whole run leaves out."""
 

@@ -44,10 +44,9 @@ class Killing:
         self.duration = time.monotonic() - start
 
     def trace(self, folder: Any, seed: int = 0) -> xr.Dataset:
-        """The call that is killed."""
-        return sl.causal_trace(
-            self.lens, self.prompts, sl.Grid(at="role"), samples=sl.Draws(2, seed=seed), progress="none", folder=folder
-        )
+        """The call that is killed; most of it is what it does with its folder."""
+        grid, draws = sl.Grid(("mlp_out",), at="role"), sl.Draws(2, seed=seed)
+        return sl.causal_trace(self.lens, self.prompts, grid, samples=draws, progress="none", folder=folder)
 
     def kill_at(self, name: str, delay: float) -> bool:
         """Send a signal after a while, and take the folder up again; whether the trace was still running."""
@@ -74,11 +73,11 @@ class Killing:
         return int(os.read(read, 20))
 
     def crash_before(self, point: int) -> None:
-        """End the process, as by a power cut, just before its nth change of a file; take the folder up again."""
+        """Send SIGKILL to the process just before its nth change of a file; take the folder up again."""
         folder = self._new()
 
         def crashing() -> None:
-            before_changes(folder, lambda number: os._exit(9) if number == point else None)
+            before_changes(folder, lambda number: os.kill(os.getpid(), signal.SIGKILL) if number == point else None)
             self.trace(folder)
 
         ended = os.waitpid(self._child(crashing), 0)[1]

@@ -1,5 +1,6 @@
 """The page in a real browser: every view is drawn, and the address is the state."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,26 @@ def test_the_address_is_the_state_and_back_returns(tab: Browser, study_page: Pat
     assert "fact=capital%2F1" in tab.tell("location.hash")
     tab.tell("history.back()")
     tab.wait("document.querySelector('#fact-title').textContent.startsWith('norway')")
+
+
+def test_the_lists_maps_are_kept_until_they_would_look_otherwise(tab: Browser, study_page: Path) -> None:
+    drawn = "[...document.querySelectorAll('#fact-list canvas.tiny')]"
+    looks = f"{drawn}.map((one) => one.toDataURL())"
+    tab.look()
+    tab.open(study_page)
+    tab.draw("facts")
+    tab.tell(f"window.before = {drawn}")
+    tab.tell("document.getElementById('fact-list').dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown' }))")
+    assert tab.tell("document.querySelectorAll('#fact-list .here').length") == 1
+    assert tab.tell(f"{drawn}.length > 8 && {drawn}.every((one, place) => one === before[place])")
+    light = tab.tell(looks)
+    tab.look(scheme="dark")
+    tab.wait(f"{drawn}.every((one) => !before.includes(one))")
+    assert all(one != other for one, other in zip(tab.tell(looks), light, strict=True))
+    tab.look()
+    tab.wait(f"JSON.stringify({looks}) === {json.dumps(json.dumps(light, separators=(',', ':')))}")
+    tab.tell("location.hash = '#component=mlp_out'")
+    tab.wait(f"{looks}[0] !== {json.dumps(light[0])}")
 
 
 OUTLINES = {

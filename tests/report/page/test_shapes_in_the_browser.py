@@ -85,10 +85,11 @@ def looked_at(tab: Browser) -> Iterator[None]:
     tab.look()
 
 
-def show(tab: Browser, shape: Shape) -> None:
+def show(tab: Browser, shape: Shape, *parts: str) -> None:
+    """Open the page and draw these parts of it (none: those that draw maps)."""
     tab.open(shape.page)
     assert tab.tell("Boolean(document.getElementById('difference'))") == ("difference" in shape.parts)
-    tab.draw(*shape.parts)
+    tab.draw(*(parts or shape.parts))
 
 
 def test_maps_are_whole_at_any_width(tab: Browser, shape: Shape) -> None:
@@ -131,7 +132,7 @@ def test_the_first_screen_answers(tab: Browser, shape: Shape, size: tuple[int, i
 
 
 def test_a_fact_is_chosen_and_its_map_walked(tab: Browser, shape: Shape) -> None:
-    show(tab, shape)
+    show(tab, shape, "facts")
     rows = tab.tell("[...document.querySelectorAll('#fact-list .fact')].map((one) => one.dataset.fact)")
     assert 0 < len(rows) < 40  # of 1,000 only those in sight are there
     tab.tell(f"document.querySelector('[data-fact={json.dumps(rows[-1])}]').click()")
@@ -176,7 +177,7 @@ def test_the_tables_hold_the_effects_and_their_means(tab: Browser, shape: Shape)
     """What stands behind the map of a fact, and behind that of each modality."""
     if shape.name == "spoken tokens":  # rows of tokens, not of roles
         return
-    show(tab, shape)
+    show(tab, shape, "facts")
     effects, effect = shape.effects, indirect(shape.effects).isel(component=0, metric=0)
     fact = tab.tell("document.querySelector('#fact p.quiet').innerText.split(' · ').at(-1)")
     own = [place for place, name in enumerate(effects["fact_id"].values.tolist()) if name == fact]
@@ -201,7 +202,7 @@ def test_the_tables_hold_the_effects_and_their_means(tab: Browser, shape: Shape)
 
 
 def test_a_layer_leads_to_what_would_run_its_heads(tab: Browser, shape: Shape) -> None:
-    show(tab, shape)
+    show(tab, shape, "facts")
     last = int(shape.effects["layer"].values[-1])
     tab.tell(f"location.hash = '#view=layers&layer={last}'")
     tab.wait(f"document.getElementById('layers-heading')?.textContent === 'Heads of layer {last}'")

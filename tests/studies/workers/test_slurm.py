@@ -76,6 +76,8 @@ def test_an_array_whose_job_is_requeued_makes_what_one_process_makes(
     asked(variables, "scancel", "--signal=USR2", f"{array}_0")
     until(lambda: "Requeued job" in logs(out), "the requeueing of a job that was told to end")
     # SLURM itself lets a requeued job wait for two minutes, until nothing of its first run is left on the node
+    until(lambda: "JobState=PENDING" in told(variables, f"{array}_0"), "the end of its first run")
+    asked(variables, "scontrol", "update", f"JobId={array}_0", "StartTime=now")
     until(lambda: queue_is_empty(variables), "the end of all jobs")
     assert "State=COMPLETED" in told(variables, join), everything_told(variables, out, array, join)
     assert "Restarts=1" in told(variables, f"{array}_0")

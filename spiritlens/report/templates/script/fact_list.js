@@ -1,7 +1,7 @@
-// The list of facts: searched, filtered, sorted, a tiny map each; only the rows in sight are made.
+// The list of facts: searched, filtered, sorted, a tiny map each; only the rows in sight are made, and their maps kept.
 
 const ROW = 44; // pixels
-const listed = { rows: [], totals: null, differs: null };
+const listed = { rows: [], totals: null, differs: null, tiny: new Map() };
 
 /** Total effects by fact and modality, and how much a fact differs between them, in the first set's chosen metric. */
 function factNumbers() {
@@ -61,6 +61,7 @@ function filtered() {
 function drawList() {
   const host = document.getElementById("fact-list");
   listed.rows = filtered();
+  listed.tiny.clear();
   host.querySelector(".filler").style.height = `${listed.rows.length * ROW}px`;
   document.getElementById("fact-count").textContent =
     `${listed.rows.length} of ${several(people.name.length, "fact")}`;
@@ -71,8 +72,9 @@ function drawRows() {
   const host = document.getElementById("fact-list");
   const from = Math.max(0, Math.floor(host.scrollTop / ROW) - 4);
   const until = Math.min(listed.rows.length, Math.ceil((host.scrollTop + host.clientHeight) / ROW) + 4);
-  const here = chosenFact();
-  host.querySelector(".filler").replaceChildren(...listed.rows.slice(from, until).map((fact, place) => factRow(fact, from + place, fact === here)));
+  const here = chosenFact(), seen = listed.rows.slice(from, until);
+  listed.tiny = new Map(seen.map((fact) => [fact, listed.tiny.get(fact) ?? tinyMaps(fact)]));
+  host.querySelector(".filler").replaceChildren(...seen.map((fact, place) => factRow(fact, from + place, fact === here)));
 }
 
 function factRow(fact, place, here) {
@@ -80,7 +82,7 @@ function factRow(fact, place, here) {
   const row = make("div", { class: `fact${here ? " here" : ""}${chosen.mark === "paired" && pairedFacts().has(people.name[fact]) ? " meant" : ""}`, role: "option", id: `fact-${fact}`, "aria-selected": String(here), "data-fact": people.name[fact],
     "aria-setsize": listed.rows.length, "aria-posinset": place + 1 },
     make("span", { class: "fact-name" }, make("bdi", {}, people.subject[fact]), " → ", make("bdi", {}, people.answer[fact])),
-    make("span", { class: "fact-about" }, totals), tinyMaps(fact));
+    make("span", { class: "fact-about" }, totals), listed.tiny.get(fact));
   row.style.top = `${place * ROW}px`;
   row.addEventListener("click", () => choose({ fact: people.name[fact] }));
   return row;

@@ -61,7 +61,7 @@ async function start() {
   const again = () => { drawFirst(); drawFirstPlayer(); redraw("facts", drawFact)(); redraw("difference", drawDifference)(); redraw("layers", drawLayers)(); };
   let width = window.innerWidth;
   window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; again(); } });
-  dark.addEventListener("change", () => { again(); redraw("facts", drawRows)(); });
+  dark.addEventListener("change", () => { again(); redraw("facts", drawList)(); });
 }
 
 /** On paper every part is drawn; what that needs is unpacked soon after the first view, as printing does not wait. */
