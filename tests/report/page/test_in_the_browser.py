@@ -60,6 +60,20 @@ OUTLINES = {
 """What is outlined, by the mark of a goal."""
 
 
+def test_choices_show_what_is_chosen_and_those_that_went_follow_nothing(tab: Browser, study_page: Path) -> None:
+    tab.open(study_page, "#view=facts&fact=capital/3")
+    tab.wait("document.querySelector('#fact [data-choice=metric]')")
+    tab.tell("void (window.gone = document.querySelector('#fact [data-choice=metric]'))")
+    was = tab.tell("gone.value")
+    tab.tell("void (location.hash = '#view=facts&fact=capital/4')")
+    tab.wait("!gone.isConnected && document.querySelector('#fact [data-choice=metric]')")
+    assert was != "logit"
+    tab.tell("void (location.hash = '#view=facts&fact=capital/4&metric=logit')")
+    lists = "[...document.querySelectorAll('[data-choice=metric]')]"
+    tab.wait(f"{lists}.length > 1 && {lists}.every((one) => one.value === 'logit')")
+    assert tab.tell("gone.value") == was
+
+
 def test_every_number_of_a_finding_outlines_what_it_speaks_of(tab: Browser, study_page: Path) -> None:
     tab.open(study_page)
     goals = tab.tell(

@@ -105,21 +105,24 @@ function drawFirstChoices() {
     ...(plain ? [toggle("plain writing", "plain")] : []));
 }
 
+/** Choices show what is chosen. They come and go with their views, so that one follower sees to all on the page. */
+function followChoices() {
+  follow(Object.keys(NOTHING), () => document.querySelectorAll("[data-choice]").forEach((one) => one.show()));
+}
+
 /** A choice of one part of the state. */
 function choice(label, name, options) {
   const list = make("select", { "data-choice": name }, options.map(([value, words]) => make("option", { value }, words)));
-  const show = () => { list.value = options.some(([value]) => value === chosen[name]) ? chosen[name] : options[0][0]; };
-  show();
-  follow([name], show);
+  list.show = () => { list.value = options.some(([value]) => value === chosen[name]) ? chosen[name] : options[0][0]; };
+  list.show();
   list.addEventListener("change", () => choose({ [name]: list.value }));
   return make("label", { class: "choice" }, `${label} `, list);
 }
 
 function toggle(label, name) {
   const button = make("button", { type: "button", "data-choice": name }, label);
-  const show = () => button.setAttribute("aria-pressed", String(chosen[name] === "yes"));
-  show();
-  follow([name], show);
+  button.show = () => button.setAttribute("aria-pressed", String(chosen[name] === "yes"));
+  button.show();
   button.addEventListener("click", () => choose({ [name]: chosen[name] === "yes" ? "" : "yes" }));
   return button;
 }

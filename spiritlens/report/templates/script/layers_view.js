@@ -164,11 +164,11 @@ function startLayers() {
   const known = heads ? heads.heads : [];
   const field = make("input", { type: "number", min: 0, step: 1, "aria-label": "Head", "data-choice": "head", size: 4 });
   field.addEventListener("change", () => /^\d+$/.test(field.value) && choose({ head: field.value }));
-  const show = () => { field.value = chosen.head === "mlp" ? "" : chosen.head; field.closest("label").hidden = chosen.layer === ""; };
+  field.show = () => { field.value = chosen.head === "mlp" ? "" : chosen.head; field.closest("label").hidden = chosen.layer === ""; };
   host.replaceChildren(
     ...(about ? [choice("Layer", "layer", [["", "all"], ...about.layers.map((layer) => [String(layer), String(layer)])])] : []),
     known.length ? choice("Head", "head", [["", "all"], ...known.map((head) => [String(head), String(head)]), ["mlp", "MLP"]])
       : make("label", { class: "choice" }, "Head ", field),
     ...(about ? [roleChoice(about.rows)] : []));
-  if (!known.length) { follow(["layer", "head"], show); show(); }
+  if (!known.length) field.show();
 }

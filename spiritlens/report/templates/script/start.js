@@ -33,6 +33,7 @@ async function start() {
   readMaps();
   await open("averages");
   drawFirstChoices();
+  followChoices();
   await drawFirst();
   await drawFirstPlayer();
   ["first", "facts"].map((id) => document.getElementById(id)).filter(Boolean).forEach(spacePlays);
