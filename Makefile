@@ -9,7 +9,7 @@ READY4 := $(VENV4)/.ready
 # Everything that runs a model; under TransformerLens 4 tests/conftest.py names what is left out of it, and why.
 IDENTITY := tests/numbers tests/models tests/runs tests/analysis \
   'tests/test_docs.py::test_the_code_of_the_page_runs[transformer_lens_4.md]'
-NUMERIC := tests/runs tests/analysis tests/effects tests/comparison tests/models tests/speech/encoders
+NUMERIC := tests/numbers tests/models tests/effects tests/comparison tests/speech/encoders
 ROUNDED := tests/models/blocks tests/models/test_precision.py tests/speech/encoders
 TWO_THREADS := OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -35,8 +35,9 @@ test-slow: $(READY)
 	  $$(grep -rlE --include='test_*.py' 'mark\.(slow|browser)\b' tests | sort)
 
 # The numbers under older instructions and at two threads: no assertion may depend on the processor. All instructions of
-# this processor, at one thread, are what `make test` runs. AVX-512 without AMX differs from them where numbers are
-# bfloat16 alone. Threads that wait sleep, so that two processes of two threads do not spin on two cores.
+# this processor, at one thread, are what `make test` runs; what of the numbers is the same under TransformerLens 4 is run
+# so by `make test-transformer-lens-4`. AVX-512 without AMX differs from all instructions where numbers are bfloat16.
+# Threads that wait sleep, so that two processes of two threads do not spin on two cores.
 test-numeric: $(READY)
 	@echo "numeric tests: instructions up to AVX2"
 	@$(OLDER) $(TWO_THREADS) $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
@@ -45,12 +46,13 @@ test-numeric: $(READY)
 
 # The same on a processor that no two shapes add alike on (tests/other_processor.py): twice as slow, by hand.
 test-other-processor: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -p other_processor $(NUMERIC) tests/numbers
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -p other_processor $(NUMERIC) tests/runs tests/analysis
 
 # The identity suite under TransformerLens 4, in an environment of its own: every method's known numbers, the protocol
-# against full passes and Hugging Face's hooks, the sweep and every method against plain loops.
+# against full passes and Hugging Face's hooks, the sweep and every method against plain loops. It runs under older
+# instructions and at two threads, as `make test-numeric` does.
 test-transformer-lens-4: $(READY4)
-	@OMP_NUM_THREADS=1 $(BIN4)/python -m pytest -q -n 2 $(IDENTITY)
+	@$(OLDER) $(TWO_THREADS) $(BIN4)/python -m pytest -q -n 2 $(IDENTITY)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

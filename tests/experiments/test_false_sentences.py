@@ -48,5 +48,6 @@ def test_nothing_is_claimed_of_a_few_random_models() -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_claimed_of_twenty_random_models_and_twins() -> None:
-    checked(list(counts(20, samples=3)), most=0.05)
+def test_nothing_is_claimed_of_whole_random_models_and_twins() -> None:
+    """Of 6 seeds each; `python experiments/false_sentences.py --seeds 20` counts more (docs/calibration.md)."""
+    checked(list(counts(6, samples=3)), most=0)

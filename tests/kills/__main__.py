@@ -1,4 +1,5 @@
-"""`python tests/kills [KILLS]`: kill traces at random moments and before every change of a file, resume, compare."""
+"""`python tests/kills [KILLS] [CHANGES]`: kill traces at random moments and before every change of a file, or before so
+many of them; resume, compare."""
 
 import os
 import sys
@@ -11,4 +12,5 @@ sys.path.insert(0, str(Path(__file__).parent))
 from killing import report
 
 if __name__ == "__main__":
-    sys.exit(report(int(sys.argv[1]) if len(sys.argv) > 1 else 150))
+    kills, *changes = map(int, sys.argv[1:] or ["150"])
+    sys.exit(report(kills, *changes))

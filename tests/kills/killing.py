@@ -193,19 +193,20 @@ def before_changes(folder: Path, call: Callable[[int], object]) -> list[int]:
     return seen
 
 
-def report(kills: int) -> int:
-    """Do all of it, print the counts; 1 where anything is wrong."""
+def report(kills: int, changes: int | None = None) -> int:
+    """Do all of it, or kill before so many changes of files only, drawn at random; print the counts; 1 where anything
+    is wrong."""
     lots = random.Random(0)
     with tempfile.TemporaryDirectory() as place:
         killing = Killing(Path(place))
-        points = killing.crash_points()
-        for point in range(1, points + 1):
+        points = range(1, killing.crash_points() + 1)
+        for point in points if changes is None else lots.sample(points, changes):
             killing.crash_before(point)
-        killed = points
+        killed = len(points) if changes is None else changes
         while killed < kills:
             name = lots.choice(("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT"))
             killed += killing.kill_at(name, lots.uniform(0, killing.duration))
-        for number in range(8):
+        for number in range(8 if changes is None else 2):
             killing.at_once(2 + number % 2)
             killing.shards(2 + number % 2, lots.uniform(0, killing.duration))
             killing.two_settings_at_once()

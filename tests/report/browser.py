@@ -26,6 +26,7 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
     *("--host-resolver-rules=MAP * ~NOTFOUND", "--autoplay-policy=no-user-gesture-required", "--mute-audio"),
     *("--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-pipe"),
+    "--disable-ipc-flooding-protection",  # tests go from fact to fact more than 200 times in ten seconds
 )
 
 
@@ -91,7 +92,10 @@ class Browser:
             time.sleep(0.03)
 
     def draw(self, *parts: str) -> None:
-        """Brings parts of the page into sight, one after another, and waits until each is drawn (none: all)."""
+        """Brings parts of the page into sight, one after another, and waits until each is drawn (none: all).
+
+        What is drawn late above a figure moves it out of sight: it is brought back as long as it is waited for.
+        """
         every = self.tell("[...document.querySelectorAll('main > section')].map((one) => one.id)")
         for part in parts or every:
             self.tell(f"document.getElementById('{part}').scrollIntoView({{behavior: 'instant'}})")
@@ -99,8 +103,8 @@ class Browser:
             if part in ("facts", "difference"):
                 self.wait(f"{own}.querySelector('svg.map')")
             for place in range(self.tell(f"{own}.querySelectorAll('.plot').length")):
-                self.tell(f"{own}.querySelectorAll('.plot')[{place}].scrollIntoView({{behavior: 'instant'}})")
-                self.wait(f"{own}.querySelectorAll('.plot')[{place}].querySelector('.main-svg')")
+                plot = f"{own}.querySelectorAll('.plot')[{place}]"
+                self.wait(f"({plot}.scrollIntoView({{behavior: 'instant'}}), {plot}.querySelector('.main-svg'))")
 
     def tell(self, expression: str) -> Any:
         """The value of an expression in the page."""

@@ -107,7 +107,7 @@ def test_a_fresh_process_takes_what_was_told(size: str, tmp_path: Path) -> None:
     import memory as benchmark
 
     folder = "" if size == "embedded" else str(benchmark.make_checkpoint(tmp_path / size, benchmark.SHAPES[size]))
-    samples = 2 if size == "large" else 10  # of its 3 GB two tenths are of more samples
+    samples = 10 if size == "embedded" else 2  # of 3 GB two tenths are of more samples
     for text, kind in (("long", "written"), ("short", "spoken")):
         found = benchmark.asked("--samples", samples, "--measure", folder, text, kind)
         assert found["told"] == pytest.approx(found["measured"], rel=0.15)

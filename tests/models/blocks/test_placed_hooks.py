@@ -77,7 +77,7 @@ def interrupted_at_every_moment(call: Callable[[], object], step: int = 1) -> It
         at += step
 
 
-@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [11, pytest.param(3, marks=pytest.mark.slow)])
 def test_no_interrupt_leaves_a_hook_or_changes_what_follows(inside, step):
     """At each call, line and opcode of placing and removing; tracebacks are kept, as a notebook keeps its last one."""
     resid = inside.cache(TOKENS, [NAME])[NAME].clone()
@@ -154,7 +154,7 @@ def test_contexts_without_a_with_statement_live_until_they_are_left(inside):
     assert not hooks_of(inside.model)
 
 
-@pytest.mark.parametrize("jobs", [6, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [6, pytest.param(30, marks=pytest.mark.slow)])
 def test_two_threads_get_what_one_gets(jobs):
     circuit = planted()
     lens, prompts = circuit.lens, circuit.prompts[:2]
