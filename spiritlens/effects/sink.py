@@ -1,12 +1,16 @@
 """A file in which every write succeeds, for a library that may end the process when one does not.
 
-What could not be written is kept as an error for later, and how large the file would have become as well.
+What could not be written is kept as an error for later, and how large the file would have become as well. Small pieces
+that found no room are held in memory: a library that reads again what it wrote (an index, a heap of texts) meets it.
 """
 
 import contextlib
 import io
 import os
 from typing import Any, BinaryIO
+
+SMALL = 1 << 20
+"""Bytes up to which a piece is held in memory: arrays are written once and not read again."""
 
 
 class Sink(io.RawIOBase):
@@ -17,17 +21,22 @@ class Sink(io.RawIOBase):
         self._file = file
         self._place = self.end = 0
         self.error: OSError | None = None
+        self._held: list[tuple[int, bytes]] = []
+        """Pieces that found no room, and where they begin, in the order of writing."""
 
     def write(self, data: Any) -> int:
         rest = memoryview(data).cast("B")
         size = len(rest)
-        self._place += size
-        self.end = max(self.end, self._place)
         try:
             while rest and self.error is None:
-                rest = rest[self._file.write(rest) :]
+                written = self._file.write(rest)
+                self._place, rest = self._place + written, rest[written:]
         except OSError as error:
             self.error = error
+        if 0 < len(rest) <= SMALL:
+            self._held.append((self._place, bytes(rest)))
+        self._place += len(rest)
+        self.end = max(self.end, self._place)
         return size
 
     def truncate(self, size: int | None = None) -> int:
@@ -37,7 +46,14 @@ class Sink(io.RawIOBase):
         return self.end
 
     def readinto(self, buffer: Any) -> int:
-        count = int(self._file.readinto(buffer))  # type: ignore[attr-defined]
+        whole = memoryview(buffer).cast("B")
+        first, count = self._place, max(0, min(len(whole), self.end - self._place))
+        found = self._file.read(count)
+        whole[:count] = found.ljust(count, b"\0")
+        for start, piece in self._held:
+            begin, end = max(first, start), min(first + count, start + len(piece))
+            if begin < end:
+                whole[begin - first : end - first] = piece[begin - start : end - start]
         self._place += count
         return count
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spiritlens.effects.sink import Sink
+from spiritlens.effects.sink import SMALL, Sink
 
 
 class Small(io.BytesIO):
@@ -39,3 +39,18 @@ def test_it_counts_what_is_written_whether_there_is_room_or_not(file: io.BytesIO
         assert sink.read() == b"h"
         sink.truncate(4)
         assert (sink.end, file.getvalue()) == (4, b"12xy")
+
+
+def test_what_found_no_room_is_read_as_it_was_written() -> None:
+    sink = Sink(Small())
+    for piece in (b"12345678", b"abcdefgh", b"ijkl"):
+        sink.write(piece)
+    sink.seek(10)
+    sink.write(b"CDEFGH")
+    sink.seek(6)
+    assert sink.read(6) == b"78abCD"
+    assert sink.read() == b"EFGHijkl"
+    sink.seek(0)
+    sink.write(bytes(SMALL + 1))
+    sink.seek(4)
+    assert sink.read(6) == b"5678ab", "a large piece is let go"
