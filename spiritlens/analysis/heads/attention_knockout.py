@@ -20,6 +20,7 @@ Source: Geva et al. 2023 (arXiv 2304.14767), section 4.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from spiritlens.environment import plain_torch
 from spiritlens.models.given import given_lens, given_prompts
 from spiritlens.models.lens import Lens
 from spiritlens.models.protocol import HookFunction, LensModel
-from spiritlens.out_of_memory import in_halves, joined, of_slices
+from spiritlens.out_of_memory import joined, of_slices
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import knows
@@ -245,26 +246,27 @@ def _cut_logits(
 ) -> Tensor:
     """Logits ``[cell + 1 readout d_vocab]`` of all cells and, last, of the run with every edge cut everywhere."""
 
-    def of_cells(places: Sequence[int]) -> dict[int, Tensor]:
-        some = [cells[place] for place in places]
+    def of_cells(together: Sequence[tuple[int, int]], rows: slice) -> Tensor:
+        some = together[rows]
         hooks = []
         for layer in range(model.n_layers):
             cut = [couples[index] if layer in windows[centre] else () for centre, index in some]
             heads = [_heads_of(edges[index], layer) for _, index in some]
             if any(cut):
                 hooks.append((hook_name("scores", layer), cut_scores(cut, heads)))
-        return {places[0]: _logits(model, tokens.expand(len(some), -1), hooks, n_readouts)}
+        return _logits(model, tokens.expand(len(some), -1), hooks, n_readouts)
 
-    found: dict[int, Tensor] = {}
+    found: list[Tensor] = []
     for first in range(0, len(cells), rows_at_once):
-        found |= in_halves(range(first, min(len(cells), first + rows_at_once)), of_cells)
+        together = cells[first : first + rows_at_once]
+        found += of_slices(len(together), partial(of_cells, together))
     everything = [
         (hook_name("scores", layer), cut_scores([chosen], [_heads_of(edge, layer)]))
         for layer in range(model.n_layers)
         for edge, chosen in zip(edges, couples, strict=True)
         if chosen
     ]
-    return torch.cat([*found.values(), _logits(model, tokens, everything, n_readouts)])
+    return torch.cat([*found, _logits(model, tokens, everything, n_readouts)])
 
 
 def _nothing_cut(model: LensModel, tokens: Tensor, n_readouts: int) -> Tensor:
