@@ -136,7 +136,9 @@ def test_every_fact_opens_and_plays_its_own_stretch(tab: Browser, tmp_path: Path
     assert tab.tell("location.protocol") == "file:"
     tab.tell(LISTEN.replace("PLAYED", "true" if count == 24 else "false"))
     tab.tell("window.before = document.querySelector('#fact [data-said=S2T]')")
-    tab.tell("document.getElementById('fact-list').dispatchEvent(new KeyboardEvent('keydown', { key: 'End' }))")
+    end = "document.getElementById('fact-list').dispatchEvent(new KeyboardEvent('keydown', { key: 'End' }))"
+    active = "document.getElementById('fact-list').getAttribute('aria-activedescendant')"
+    assert tab.tell(f"({end}, document.querySelector('.fact.here')?.id === {active})"), "its row is drawn at once"
     tab.wait("document.querySelector('#fact [data-said=S2T]') !== before")  # so that the first is opened too
     heard, names = heard_each(tab, count, 7), effects["fact_id"].values.tolist()
     assert sorted(heard) == sorted(names)

@@ -131,8 +131,8 @@ function startList() {
     event.preventDefault();
     const now = listed.rows.indexOf(chosenFact());
     const next = Math.min(listed.rows.length - 1, Math.max(0, now + step));
-    choose({ fact: people.name[listed.rows[next]] }, { entry: false });
     host.scrollTop = Math.min(Math.max(host.scrollTop, (next + 1) * ROW - host.clientHeight), next * ROW);
+    choose({ fact: people.name[listed.rows[next]] }, { entry: false }); // whose row is then among those that are drawn
   });
   factNumbers();
   follow(["metric"], factNumbers);
