@@ -12,6 +12,7 @@ one's clean-up. The default dtype belongs to the whole process and is left alone
 """
 
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, ParamSpec, TypeVar
@@ -83,12 +84,28 @@ def _other_settings() -> Iterator[None]:
 def without_onednn() -> Iterator[None]:
     """A context without oneDNN, whose convolutions compile a kernel for every new length: more than a short one takes.
 
-    The switch is the process's; another thread's convolutions give the same numbers to rounding.
+    The switch is the process's; another thread's convolutions give the same numbers to rounding. Of threads that are in
+    it at once the last one puts the switch back.
     """
     switches: Any = torch.backends.mkldnn
-    found = switches.enabled
-    switches.enabled = False
+    with _ONEDNN.lock:
+        if not _ONEDNN.inside:
+            _ONEDNN.found, switches.enabled = switches.enabled, False
+        _ONEDNN.inside += 1
     try:
         yield
     finally:
-        switches.enabled = found
+        with _ONEDNN.lock:
+            _ONEDNN.inside -= 1
+            if not _ONEDNN.inside:
+                switches.enabled = _ONEDNN.found
+
+
+class _OneDnn:
+    """How many contexts without oneDNN are open, and how its switch stood before the first."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.found = threading.Lock(), 0, True
+
+
+_ONEDNN = _OneDnn()

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -215,3 +215,14 @@ def test_onednn_is_as_it_was_found_also_after_an_error():
     with pytest.raises(KeyboardInterrupt), without_onednn():
         raise KeyboardInterrupt
     assert torch.backends.mkldnn.enabled is before
+
+
+def test_of_two_threads_without_onednn_the_last_puts_it_back():
+    first, second = ExitStack(), ExitStack()
+    assert torch.backends.mkldnn.enabled
+    first.enter_context(without_onednn())
+    second.enter_context(without_onednn())
+    first.close()
+    assert not torch.backends.mkldnn.enabled, "the second is still in it"
+    second.close()
+    assert torch.backends.mkldnn.enabled

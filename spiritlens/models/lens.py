@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from spiritlens.arguments import check_choice, listed, shown, told_keywords, written
+from spiritlens.arguments import check_choice, listed, shown, told_keywords, whole, written
 from spiritlens.environment import plain_torch
 from spiritlens.models.backends import backend_of
 from spiritlens.models.encoder_lookup import encode_streams, encoder_remedy
@@ -52,9 +52,11 @@ class Lens:
     """A speech-text model ready to be looked into.
 
     ``folder`` is where its checkpoint lies, where there is one. ``memory_budget`` is how many bytes of activations the
-    methods may keep at once (None: a share of what is free), ``knowing`` the rule by which results say whether a fact
-    is known (`spiritlens.prompts.knowing`), ``transcript`` how spoken prompts are built where the call does not say it:
-    ``forced`` for models that write one first. ``dataclasses.replace(lens, memory_budget=…)`` sets one of them.
+    methods may keep at once (None: a share of the machine's memory), ``knowing`` the rule by which results say whether
+    a fact is known (`spiritlens.prompts.knowing`), ``transcript`` how spoken prompts are built where the call does not
+    say it: ``forced`` for models that write one first. ``processes`` is how many prompts are measured at once on a CPU,
+    each in a forked process of one thread (`spiritlens.runs.side_by_side`; None: as many as torch has threads in a
+    study, else one). ``dataclasses.replace(lens, memory_budget=…)`` sets one of them.
     """
 
     model: nn.Module
@@ -65,6 +67,7 @@ class Lens:
     memory_budget: int | None = None
     knowing: Knowing = EXACT
     transcript: Transcript = "none"
+    processes: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.vocabulary, Vocabulary):
@@ -73,6 +76,8 @@ class Lens:
                 "both from a checkpoint"
             )
         given_knowing(self.knowing)
+        if self.processes is not None:
+            whole("processes", self.processes, at_least=1)
         check_choice("transcript", self.transcript, Transcript)
         rows = self.backend.d_vocab
         if self.vocabulary.size != rows:

@@ -15,6 +15,7 @@ from spiritlens.prompts.facts.foils import drawn_foils
 from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.report.page.assets import page_script, plotly_script
+from spiritlens.runs.side_by_side import by_threads
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.floors import with_control
 from spiritlens.studies.page_record import PLAIN, SEED
@@ -59,7 +60,11 @@ def study_cost(
     """
     check_choice("protocol", protocol, Protocol)
     facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
-    settings, tflops, lens = given_settings(settings, facts), number("tflops", tflops, above=0), given_lens(lens)
+    settings, tflops, lens = (
+        given_settings(settings, facts),
+        number("tflops", tflops, above=0),
+        by_threads(given_lens(lens)),
+    )
     formed = _first(lens, drawn_foils(facts, settings.seed), settings)
     few = floor_settings(settings)
 

@@ -18,7 +18,6 @@ Answers are kept in a file as they come (`spiritlens.studies.kept_answers`); sha
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.speech.audio.waveform import Waveform
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.studies.asking_share import ask_share
+from spiritlens.studies.blocks_ahead import BlocksAhead
 from spiritlens.studies.kept_answers import KeptAnswers
 from spiritlens.studies.settings import Ending, Selection
 
@@ -163,7 +163,8 @@ class _Asking:
             return all(len(self.kept.facts.get(fact.id, ())) == len(KINDS) for fact in blocks[block])
 
         def ask(block: int) -> None:
-            _answered(self.kept, _spoken(self.lens, blocks[block], self.form)[0])
+            lens = self._encoded(blocks[block])
+            _answered(self.kept, _spoken(lens, blocks[block], self.form)[0])
             bar.update(len(blocks[block]))
 
         def enough() -> bool:
@@ -180,14 +181,12 @@ class _Asking:
         seen: dict[str, str] = {}
         known: Counter[str] = Counter()
         total = sum(map(len, blocks))
-        with tqdm(total=total, desc="speaking and asking", unit="fact") as bar, ThreadPoolExecutor(1) as beside:
-            said = beside.submit(_said, blocks[0], self.form)
+        ahead = BlocksAhead(blocks, self._say, self._encoded)
+        with tqdm(total=total, desc="speaking and asking", unit="fact") as bar, ahead:
             for place, block in enumerate(blocks):
                 self.kept.look()
-                said.result()
-                if place + 1 < len(blocks):  # speech engines run in processes of their own
-                    said = beside.submit(_said, blocks[place + 1], self.form)
-                formed, reasons = _spoken(self.lens, block, self.form)
+                lens = ahead.ready(place, further=not self._may_reach(known, block))
+                formed, reasons = _spoken(lens, block, self.form)
                 answered, unanswered = _answered(self.kept, formed)
                 reasons |= unanswered | _said_before(formed, seen)
                 for fact in block:
@@ -200,6 +199,17 @@ class _Asking:
                     if self._reached(known):
                         return pairs, left_out
         return pairs, left_out
+
+    def _say(self, block: Sequence[Fact]) -> None:
+        _said(block, self.form)
+
+    def _encoded(self, block: Sequence[Fact]) -> Lens:
+        """The lens with the units of a block at hand."""
+        return encode_ahead(self.lens, _said(block, self.form))
+
+    def _may_reach(self, known: Mapping[str, int], block: Sequence[Fact]) -> bool:
+        """Whether enough facts would be known if all of a block were."""
+        return self._reached({what: known[what] + len(block) for what in ("asked", "both", *KINDS)})
 
     def _reached(self, known: Mapping[str, int]) -> bool:
         """Whether so many facts are known as the selection needs."""
@@ -237,10 +247,9 @@ class FormedFact:
 
 
 def _spoken(lens: Lens, facts: Sequence[Fact], form: AskedForm) -> tuple[list[FormedFact], dict[str, str]]:
-    """Facts with their prompts, and why others have none; those of one block are encoded together."""
+    """Facts with their prompts, and why others have none."""
     spoken: list[FormedFact] = []
     reasons: dict[str, str] = {}
-    lens = encode_ahead(lens, _said(facts, form))
     for fact in facts:
         try:
             spoken.append(pair_prompts(lens, fact, form))

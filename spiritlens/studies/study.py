@@ -52,6 +52,7 @@ from spiritlens.prompts.facts.foils import drawn_foils
 from spiritlens.prompts.facts.loading import load_facts
 from spiritlens.prompts.knowing import EXACT
 from spiritlens.report.page.run_folder.of_folder import of_folder
+from spiritlens.runs.side_by_side import by_threads
 from spiritlens.studies.accuracy import accuracy_rows
 from spiritlens.studies.ceilings import study_ceilings
 from spiritlens.studies.cells import FourCells, four_cells
@@ -174,7 +175,7 @@ def prepared(
     facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
     settings = given_settings(settings, facts)
     check_choice("protocol", protocol, Protocol)
-    lens = asked_lens(lens, settings)
+    lens = by_threads(asked_lens(lens, settings))
     lens.required_encoder()
     facts = drawn_foils(facts, settings.seed)
     if settings.phrasing is not None:

@@ -7,12 +7,13 @@
 In memory, Ctrl-C gives what is finished, with a warning. A folder keeps every finished prompt: the same call goes on
 where it stopped, shards of one call may fill it together (`spiritlens.effects.shards`), and one whose settings or model
 differ is refused (`spiritlens.analysis.grid.prompt_folder`). A method is then what it does to one prompt; a prompt's
-numbers never depend on its neighbours, so that any division of the work gives the same.
+numbers never depend on its neighbours, so that any division of the work gives the same. Several prompts are measured at
+once where the lens says so (`spiritlens.models.side_by_side`), those with most to do first.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from spiritlens.effects.failures import Failure
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.schema import VERSIONS
 from spiritlens.effects.shards import RunFolder
+from spiritlens.forked import Done, forked, one_thread, tried
 from spiritlens.own_errors import OWN_ERRORS, own_reason
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.terms import Progress
@@ -44,7 +46,8 @@ class Work:
     `attributes` are those of the result, the same for every prompt, and `settings` others that each prompt's dataset
     has: all of them decide the numbers, and a folder with other ones is refused. `together` are the prompts whose
     numbers depend on each other. `size(place)` is how much there is to do for a prompt, in the unit that `advance`
-    counts; what is not counted is made up when the prompt is finished.
+    counts; what is not counted is made up when the prompt is finished. `processes` measure side by side; `ready` is
+    called once before the first prompt, for what all of them need.
     """
 
     prompts: tuple[Prompt, ...]
@@ -55,6 +58,8 @@ class Work:
     size: Callable[[int], float] = _one
     settings: Mapping[str, Any] = field(default_factory=dict)
     together: Sequence[Prompt] = ()
+    processes: int = 1
+    ready: Callable[[], object] = tuple
 
     @property
     def config(self) -> dict[str, Any]:
@@ -78,18 +83,18 @@ def each_prompt(work: Work, *, folder: str | Path | RunFolder | None = None, pro
 
 def _in_memory(work: Work, progress: Progress) -> xr.Dataset:
     """All prompts; on Ctrl-C those that are finished, with a warning."""
-    parts: list[xr.Dataset] = []
+    parts: dict[int, xr.Dataset] = {}
     count = len(work.prompts)
     sizes = {place: work.size(place) for place in range(count)}
-    with _bar(work, sizes, progress) as bar:
+    with _bar(work, sizes, progress) as bar, closing(_each(work, sizes, bar.update)) as each:
         try:
-            for place, size in sizes.items():
-                parts.append(_measured(work, place, size, bar.update))
+            for done in each:
+                parts[done.place] = done.result()
         except KeyboardInterrupt:
             if not parts:
                 raise
             warn(f"interrupted: the result holds the {len(parts)} finished of {count} prompts")
-    return join_effects(parts)
+    return join_effects([parts[place] for place in sorted(parts)])
 
 
 def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset:
@@ -98,16 +103,15 @@ def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset
         with kept.at_work() as writer:
             places = {prompt.id: place for place, prompt in enumerate(work.prompts)}
             sizes = {places[name]: work.size(places[name]) for name in kept.waiting}
-            with _bar(work, sizes, progress) as bar:
-                for name in kept.waiting:
-                    place = places[name]
-                    start = time.monotonic()
+            with _bar(work, sizes, progress) as bar, closing(_each(work, sizes, bar.update)) as each:
+                for done in each:
+                    prompt = work.prompts[done.place]
                     try:
-                        found = _measured(work, place, sizes[place], bar.update)
+                        found = done.result()
                     except OWN_ERRORS as error:
-                        kept.leave_out(_failure(work.prompts[place], error))
+                        kept.leave_out(_failure(prompt, error))
                     else:
-                        kept.where[name] = writer.add(found, time.monotonic() - start)
+                        kept.where[prompt.id] = writer.add(found, done.seconds)
         if kept.failures:
             told = "; ".join(str(failure) for failure in kept.failures[:3])
             warn(f"{len(kept.failures)} prompts could not be measured and are left out: {told}")
@@ -117,6 +121,27 @@ def _in_folder(work: Work, kept: PromptFolder, progress: Progress) -> xr.Dataset
 def _failure(prompt: Prompt, error: Exception) -> Failure:
     """What is recorded of a prompt."""
     return Failure(prompt.id, prompt.fact_id, prompt.kind, own_reason(error))
+
+
+def _each(work: Work, sizes: Mapping[int, float], advance: Advance) -> Generator[Done[xr.Dataset]]:
+    """Every place with a size: one after another or, as they are finished, side by side."""
+    work.ready()
+
+    def here(place: int) -> xr.Dataset:
+        return _measured(work, place, sizes[place], advance)
+
+    if work.processes == 1:
+        for place in sizes:
+            yield tried(here, place)
+        return
+    if len(sizes) == 1:
+        with one_thread():  # as side by side with others: threads may decide a last digit
+            yield from _each(replace(work, processes=1), sizes, advance)
+        return
+    largest_first = sorted(sizes, key=lambda place: (-sizes[place], place))
+    for done in forked(lambda place: work.measure(place, lambda step: None), largest_first, work.processes):
+        advance(sizes[done.place])
+        yield done
 
 
 def _measured(work: Work, place: int, size: float, advance: Advance) -> xr.Dataset:

@@ -49,6 +49,7 @@ from spiritlens.prompts.spans import find_span
 from spiritlens.runs.answers import knows
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import prompt_scorers
+from spiritlens.runs.side_by_side import processes_of
 from spiritlens.terms import Progress
 
 Couples = tuple[tuple[int, int], ...]
@@ -144,7 +145,8 @@ def attention_knockout(
         return _one_prompt(lens, prompts[place], edges, windows, along)
 
     within = {"samples": 1, "at": "span", "direction": along.direction}
-    work = Work(prompts, measure, attributes, "attention knock-out", settings=within)
+    processes = processes_of(lens)
+    work = Work(prompts, measure, attributes, "attention knock-out", settings=within, processes=processes)
     return each_prompt(work, folder=folder, progress=progress)
 
 

@@ -48,6 +48,7 @@ from spiritlens.runs.answers import knows
 from spiritlens.runs.corruptions.knock_out import KnockOutKind
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
+from spiritlens.runs.side_by_side import processes_of
 from spiritlens.runs.sweep.plan import Action, Program
 from spiritlens.runs.sweep.recorded import RecordedPair, RecordedRun, record
 from spiritlens.runs.sweep.sweep import SweepResult, plan_sweep
@@ -132,7 +133,8 @@ def head_knockout(
         return _one_prompt(lens, prompts[place], pool(), settings, attributes)
 
     within = {"samples": draws.samples, "at": "span", "direction": "noising"}
-    work = Work(prompts, measure, attributes, "head knock-out", settings=within)
+    processes = processes_of(lens)
+    work = Work(*(prompts, measure, attributes, "head knock-out"), settings=within, processes=processes, ready=pool)
     return each_prompt(work, folder=folder, progress=progress)
 
 

@@ -56,6 +56,7 @@ from spiritlens.runs.corruptions.contrasts import (
     given_contrast,
 )
 from spiritlens.runs.metrics import Metric
+from spiritlens.runs.side_by_side import processes_of
 from spiritlens.terms import Progress
 
 DEFAULT_METRICS = ("probability", "logit_difference")
@@ -100,7 +101,7 @@ def activation_patch(
         known = knows(lens, call.asked[place].prompt)
         return patch_prompt(lens, call.asked[place], call.settings, known=known, attributes=attributes)
 
-    work = Work(call.prompts, measure, attributes, "patching", settings=call.within)
+    work = Work(call.prompts, measure, attributes, "patching", settings=call.within, processes=processes_of(lens))
     return each_prompt(work, folder=folder, progress=progress)
 
 
@@ -151,7 +152,7 @@ def back_patch(
         canaries = {name: np.fmax.reduce([part[name].values for part in parts]) for name in CANARIES}
         return joined.assign({name: (("prompt", "metric"), found) for name, found in canaries.items()})
 
-    work = Work(call.prompts, measure, attributes, "back-patching", settings=call.within)
+    work = Work(call.prompts, measure, attributes, "back-patching", settings=call.within, processes=processes_of(lens))
     return each_prompt(work, folder=folder, progress=progress)
 
 

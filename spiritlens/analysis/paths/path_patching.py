@@ -54,6 +54,7 @@ from spiritlens.runs.corruptions.contrasts import (
 from spiritlens.runs.corruptions.corruption import Corruption
 from spiritlens.runs.metrics import Metric
 from spiritlens.runs.scoring import Scorer, prompt_scorers
+from spiritlens.runs.side_by_side import processes_of
 from spiritlens.terms import Progress
 
 DEFAULT_METRICS = ("logit_difference", "probability")
@@ -103,7 +104,7 @@ def path_patch(
     def edges(place: int) -> int:
         return len(senders) * len(groups) * sum(find_span(prompts[place], name) is not None for name in settings.at)
 
-    work = Work(prompts, measure, attributes, "paths", "edge", edges, settings.rules)
+    work = Work(prompts, measure, attributes, "paths", "edge", edges, settings.rules, processes=processes_of(lens))
     return each_prompt(work, folder=folder, progress=progress)
 
 

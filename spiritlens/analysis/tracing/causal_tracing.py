@@ -41,6 +41,7 @@ from spiritlens.prompts.prompt import Prompt
 from spiritlens.runs.answers import knows, other_spacing
 from spiritlens.runs.corruptions.corruption import Corruption, corruption_attributes
 from spiritlens.runs.metrics import Metric
+from spiritlens.runs.side_by_side import processes_of
 from spiritlens.terms import BackwardRule, Progress
 from spiritlens.warn import warn
 
@@ -91,7 +92,11 @@ def causal_trace(
     together = prompts if screen is not None and screen.keep == "common" else ()
     within = {"samples": settings.draws.samples, "at": settings.grid.at, "direction": settings.grid.direction}
     work = Work(
-        prompts, measure, attributes, title="tracing", unit="run", size=runs, settings=within, together=together
+        *(prompts, measure, attributes, "tracing", "run", runs),
+        settings=within,
+        together=together,
+        processes=processes_of(lens),
+        ready=(lambda: cells(prompts[0])) if together else tuple,
     )
     return each_prompt(work, folder=folder, progress=progress)
 

@@ -9,6 +9,7 @@ sounds       waveforms of the prompts; on the host
 page         what a study's page takes while it is made (`spiritlens.studies.cost`); on the host
 process      what this process holds already beside weights on the host and sounds: Python, torch and other libraries,
              measured
+processes    how many prompts are measured at once (`spiritlens.runs.side_by_side`): each holds recorded runs and rows
 ===========  ==========================================================================================================
 
 A trace's *peak* is weights + recorded + rows on the device, and process + results + sounds (on a CPU all of it) on the
@@ -27,12 +28,16 @@ from spiritlens.models.lens import Lens
 from spiritlens.models.machine import free_memory, resident, weight_bytes
 from spiritlens.models.protocol import LensModel
 from spiritlens.prompts.prompt import Prompt
+from spiritlens.runs.side_by_side import processes_of
 from spiritlens.runs.sweep.footprint import footprint
 from spiritlens.runs.sweep.plan import Which
 from spiritlens.runs.sweep.sweep import Sweep, resolved_memory_budget
 
 HELD_TWICE = 2
 """Results are held as parts and as what is joined of them."""
+FORKED = 1 << 26
+"""Bytes that a forked process copies of what it shares, as Python counts references and torch takes memory again (60
+to 70 MB measured)."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Memory:
     """The largest batch that fits into what is free; None where nobody says, or not one row does."""
     sounds: int = 0
     page: int = 0
+    processes: int = 1
 
     @property
     def on_device(self) -> int:
@@ -74,7 +80,8 @@ class Memory:
     @property
     def on_host(self) -> int:
         """The peak of the process on the host: everything that is not on a device of its own."""
-        swept = self.weights + self.recorded + self.rows if self.device == "cpu" else 0
+        each = self.recorded + self.rows + (FORKED if self.processes > 1 else 0)
+        swept = self.weights + self.processes * each if self.device == "cpu" else 0
         page = self.weights * (self.device == "cpu") + self.page
         return self.process + self.results + self.sounds + max(swept, page)
 
@@ -83,6 +90,8 @@ class Memory:
         parts |= {name: size for name, size in {"sounds": self.sounds, "page": self.page}.items() if size}
         parts |= {"this process before": self.process}
         told = ", ".join(f"{_size(value)} {name}" for name, value in parts.items())
+        if self.processes > 1:
+            told += f"; {self.processes} prompts at once, recorded runs, rows and {_size(FORKED)} for each"
         device = f"{_size(self.on_device)} on {self.device} and " if self.on_device else ""
         lines = [f"memory at its peak: {device}{_size(self.on_host)} on the host ({told})"]
         lines.append(
@@ -106,7 +115,8 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
     cells, itemsize = sum(_cells(settings, prompt) for prompt in prompts), torch.finfo(model.dtype).bits // 8
     values = cells * len(settings.metrics)
     results = HELD_TWICE * (values * settings.draws.samples * max(4, itemsize) + cells)
-    sounds, held = _sounds(prompts), resident() or 0
+    sounds, held, processes = _sounds(prompts), resident() or 0, processes_of(lens)
+    own = results + (FORKED * processes if processes > 1 else 0)
     return Memory(
         device=str(model.device),
         weights=weights,
@@ -118,8 +128,11 @@ def told_memory(lens: Lens, prompts: Sequence[Prompt], settings: TraceSettings) 
         batch=Batch(told.largest_batch, budget),
         whole=told.whole_batch,
         free=free,
-        fits=None if free is None else fitting(model, largest, runs, free - results * (model.device.type == "cpu")),
+        fits=None
+        if free is None
+        else fitting(model, largest, runs, (free - own * (model.device.type == "cpu")) // processes),
         sounds=sounds,
+        processes=processes,
     )
 
 

@@ -36,6 +36,7 @@ from spiritlens.prompts.knowing import Knowing
 from spiritlens.prompts.prompt import Prompt
 from spiritlens.prompts.recognise import recognise
 from spiritlens.runs.corruptions.noise import Noise
+from spiritlens.runs.side_by_side import by_threads
 from spiritlens.speech.engines.process import EngineError
 from spiritlens.speech.recognition.heard import Recogniser, given_recogniser
 from spiritlens.studies.kept_answers import KeptAnswers
@@ -167,7 +168,7 @@ def given_variants(variants: Any) -> tuple[Variant, ...]:
 
 
 def _asking(lens: Any, settings: SensitivitySettings) -> Lens:
-    asked: Lens = given_lens(lens)
+    asked: Lens = by_threads(given_lens(lens))
     return asked if settings.knowing is None else replace(asked, knowing=settings.knowing)
 
 

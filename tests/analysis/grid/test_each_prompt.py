@@ -1,6 +1,9 @@
 """Every method goes prompt by prompt: with a folder it goes on where it stopped, and Ctrl-C keeps what is finished."""
 
-from collections.abc import Callable, Mapping
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,11 @@ import xarray as xr
 
 import spiritlens as sl
 from spiritlens.analysis.grid import each_prompt
+from spiritlens.analysis.tracing import causal_tracing
 from spiritlens.effects.joining import join_effects
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.effects.schema import Status
+from spiritlens.forked import forked, one_thread
 from spiritlens.models.planted.planted import Planted
 from spiritlens.prompts.prompt import Prompt
 
@@ -209,3 +214,84 @@ def test_a_bar_or_none(circuit: Planted, prompts: list[Prompt], capsys: pytest.C
     assert capsys.readouterr().err == ""
     traced(circuit, prompts[:1])
     assert "tracing: 100%" in capsys.readouterr().err
+
+
+def side_by_side(circuit: Planted) -> Planted:
+    """The circuit, its prompts measured two at a time."""
+    return replace(circuit, lens=replace(circuit.lens, processes=2))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_side_by_side_is_what_it_is_one_by_one(
+    circuit: Planted, prompts: list[Prompt], name: str, tmp_path: Path
+) -> None:
+    """In memory and in a folder; each process has one thread."""
+    ask, both = CALLS[name].ask, side_by_side(circuit)
+    with one_thread():
+        wanted = ask(circuit, prompts, progress="none")
+        identical(ask(both, prompts, progress="none"), wanted)
+        identical(ask(both, prompts, progress="none", folder=tmp_path), wanted)
+
+
+def test_the_longest_are_measured_first_and_results_are_in_order(
+    circuit: Planted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[Sequence[int]] = []
+
+    def noted(function: Callable[[int], Any], places: Sequence[int], processes: int) -> Any:
+        asked.append(places)
+        return forked(function, places, processes)
+
+    monkeypatch.setattr(each_prompt, "forked", noted)
+    prompts = [circuit.prompts[place] for place in (0, 13, 1, 14)]
+    found = traced(side_by_side(circuit), prompts, progress="none", grid=sl.Grid(("resid_pre",), at="token"))
+    lengths = [len(prompts[place]) for place in asked[0]]
+    assert lengths == sorted(lengths, reverse=True) != [len(prompt) for prompt in prompts]
+    assert found["prompt_id"].values.tolist() == [prompt.id for prompt in prompts]
+
+
+def test_a_prompt_that_fails_side_by_side_is_left_out(
+    circuit: Planted, prompts: list[Prompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace_prompt = causal_tracing.trace_prompt
+
+    def failing(lens: sl.Lens, prompt: Prompt, *rest: Any, **more: Any) -> xr.Dataset:
+        if prompt == prompts[0]:
+            raise ValueError("its words are odd")
+        return trace_prompt(lens, prompt, *rest, **more)
+
+    monkeypatch.setattr(causal_tracing, "trace_prompt", failing)
+    with pytest.warns(UserWarning, match="1 prompts could not be measured.*ValueError: its words are odd"):
+        found = traced(side_by_side(circuit), prompts, progress="none", folder=tmp_path)
+    assert found["prompt_id"].values.tolist() == [prompts[1].id]
+    with pytest.raises(ValueError, match="its words are odd"):
+        traced(side_by_side(circuit), prompts, progress="none")
+
+
+def test_an_interrupt_side_by_side_keeps_what_is_finished(
+    circuit: Planted, prompts: list[Prompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the second prompt is measured; nothing goes on afterwards."""
+    trace_prompt, here = causal_tracing.trace_prompt, os.getpid()
+
+    def waiting(lens: sl.Lens, prompt: Prompt, *rest: Any, **more: Any) -> xr.Dataset:
+        if prompt == prompts[0]:
+            time.sleep(600)
+        return trace_prompt(lens, prompt, *rest, **more)
+
+    each = each_prompt._each
+
+    def interrupted(*given: Any) -> Any:
+        for done in each(*given):
+            yield done
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(causal_tracing, "trace_prompt", waiting)
+    monkeypatch.setattr(each_prompt, "_each", interrupted)
+    with pytest.warns(UserWarning, match="1 finished of 2"):
+        kept = traced(side_by_side(circuit), prompts, progress="none")
+    assert kept["prompt_id"].values.tolist() == [prompts[1].id]
+    with pytest.raises(KeyboardInterrupt):
+        traced(side_by_side(circuit), prompts, progress="none", folder=tmp_path)
+    identical(join_effects([RunDirectory(tmp_path).read_part("1-of-1.000001")]), kept)
+    assert (os.getpid(), multiprocessing.active_children()) == (here, [])

@@ -15,7 +15,7 @@ from spiritlens.analysis.tracing import memory
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.analysis.tracing.cost import estimate_cost
 from spiritlens.analysis.tracing.grid import trace_grid
-from spiritlens.analysis.tracing.memory import Batch, Memory, told_memory
+from spiritlens.analysis.tracing.memory import FORKED, Batch, Memory, told_memory
 from spiritlens.analysis.tracing.settings import TraceSettings
 from spiritlens.speech.audio.waveform import Waveform
 
@@ -50,6 +50,22 @@ def test_sounds_are_told_beside_the_process_that_holds_them(lens, monkeypatch: p
     assert bare.process - found.process == found.sounds
     assert bare.on_host == found.on_host
     assert "sounds" in repr(found)
+
+
+def test_prompts_that_are_measured_at_once_each_hold_their_own(lens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "resident", lambda: 2**30)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2**30)
+    alone = told(lens, [spoken_prompt()])
+    monkeypatch.setattr(memory, "processes_of", lambda lens: 3)
+    three = told(lens, [spoken_prompt()])
+    each = alone.recorded + alone.rows
+    assert three.on_host - alone.on_host == 2 * each + 3 * FORKED
+    assert "3 prompts at once" in repr(three)
+    assert "at once" not in repr(alone)
+    taken = alone.on_host - alone.process + 3 * FORKED  # what one prompt takes, and what three processes copy
+    monkeypatch.setattr(memory, "free_memory", lambda device: taken)
+    fewer = told(lens, [spoken_prompt()]).fits
+    assert fewer is None or fewer.rows < alone.batch.rows
 
 
 def test_the_metrics_are_those_of_the_trace(lens) -> None:
