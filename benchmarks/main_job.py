@@ -9,7 +9,8 @@ fact is asked, written prompts end plainly, noise has its default scale, no floo
 are the seconds of a whole process (imports and loading included) and of the job alone, medians over rounds; the median
 of the ratios within a round; where the job's time goes; and the largest difference of any number of equal work, of
 numbers beyond 1 (logits) in units of themselves. A stage's seconds are its own: what it calls of another stage counts
-there. Processor time is of all threads; what speech engines take in processes of their own is in the whole alone.
+there, and of what other threads and forked processes do beside it only what is waited for. Processor time is of all
+threads and of processes that have ended.
 
 Noise is drawn by a prompt's id, and ids of spoken prompts hold the voice since 342edd0: the earlier commit is given ids
 that hold it, so that all prompts of both have the same draws, and every number is compared. An earlier commit whose ids
@@ -46,6 +47,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     "encoding": (
         "spiritlens.studies.pairs:encode_ahead",
+        "spiritlens.studies.blocks_ahead:BlocksAhead.ready",
         "spiritlens.speech.encoders.hubert:HubertUnits.encode",
         "spiritlens.speech.hubert:HubertUnits.encode",
     ),
@@ -198,7 +200,7 @@ def run_job(job: Work, out: str, threads: int, clock: str, n_facts: int, samples
     import spiritlens as sl
 
     torch.set_num_threads(threads)
-    read = time.perf_counter if clock == "wall" else time.process_time
+    read = time.perf_counter if clock == "wall" else lambda: time.process_time() + children()
     lens = sl.load()
     stages = Stages(read)
     stages.place()

@@ -94,8 +94,8 @@ def forked(function: Callable[[int], Result], places: Sequence[int], processes: 
             yield done
     except BrokenProcessPool as error:
         raise RuntimeError(
-            f"one of {count} processes was killed from outside, as happens where memory runs out; what was finished is "
-            "kept: run again with fewer, dataclasses.replace(lens, processes=1)"
+            f"one of {count} processes was killed from outside, as happens where memory runs out: run again with "
+            "fewer, dataclasses.replace(lens, processes=1); a folder keeps what was finished"
         ) from error
     finally:
         if unfinished:
