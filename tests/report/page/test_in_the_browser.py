@@ -127,6 +127,7 @@ def test_a_prompt_is_heard(
     tab: Browser, tokens: xr.Dataset, prompts: list[Prompt], tmp_path: Path, sounds: Sounds
 ) -> None:
     tab.open(dashboard(tokens, tmp_path, prompts=prompts, sounds=sounds))
+    tab.click("[data-player=repeat]")  # a busy machine may miss a second once
     tab.click("#first-player .play, #fact .play")
     tab.wait("Number(document.querySelector('.play-cursor').dataset.seconds) > 0.2")
     assert tab.problems == []
