@@ -51,8 +51,9 @@ def asked_for(tab: Browser) -> list[str]:
 
 
 def drawn_on_paper(tab: Browser) -> list[dict[str, Any]]:
-    """What is `DRAWN` when the browser asks for paper, of a page that has had the time to unpack what that needs."""
-    tab.tell("Promise.all([unpackForPaper(), readPlotly()])")
+    """What is `DRAWN` at once when the browser asks for paper, of a page whose maps are drawn and so unpacked."""
+    plots = tab.tell("[...document.querySelectorAll('.plot')].map((one) => one.closest('section').id)")
+    tab.draw("layers", *plots[:1])
     tab.look(*PAPER, media="print")
     tab.tell("window.dispatchEvent(new Event('beforeprint'))")
     return list(tab.tell(DRAWN))

@@ -137,6 +137,8 @@ def test_every_fact_opens_and_plays_its_own_stretch(tab: Browser, tmp_path: Path
     tab.wait("document.querySelector('#fact [data-said=S2T]')")
     assert tab.tell("location.protocol") == "file:"
     tab.tell(LISTEN.replace("PLAYED", "true" if count == 24 else "false"))
+    if count == 1000:
+        tab.tell("void (document.body.style.visibility = 'hidden')")  # nothing is looked at: nothing is painted
     tab.tell("window.before = document.querySelector('#fact [data-said=S2T]')")
     end = "document.getElementById('fact-list').dispatchEvent(new KeyboardEvent('keydown', { key: 'End' }))"
     active = "document.getElementById('fact-list').getAttribute('aria-activedescendant')"

@@ -65,12 +65,11 @@ async function start() {
   dark.addEventListener("change", () => { again(); redraw("facts", drawList)(); });
 }
 
-/** What every part needs to be drawn. */
-const unpackForPaper = () => open("maps", "tokens", "heads", "head pairs", "edges", "difference", "pairs");
-
 /** On paper every part is drawn; what that needs is unpacked soon after the first view, as printing does not wait. */
 function whenPrinted(compared) {
-  setTimeout(unpackForPaper, PRINTABLE_AFTER);
+  setTimeout(() => {
+    open("maps", "tokens", "heads", "head pairs", "edges", "difference", ...(compared ? ["pairs"] : []));
+  }, PRINTABLE_AFTER);
   const draw = () => [drawFirst, drawFact, drawLayers, ...(compared ? [drawDifference] : [])].forEach((one) => one());
   window.addEventListener("beforeprint", draw);
   window.addEventListener("afterprint", draw);
