@@ -264,6 +264,15 @@ def test_words_play_by_pointing_where_that_is_chosen(tab: Browser, page: Path) -
     assert tab.tell("heard.length") == 1
 
 
+SHEETS = """(() => {
+  window.sheets = 0;
+  const added = (one) => [...one.addedNodes].filter((node) => node.localName === 'link').length;
+  new MutationObserver((records) => records.forEach((one) => { sheets += added(one); }))
+    .observe(document, { childList: true, subtree: true });
+})()"""
+"""Counts style sheets that are added to the page."""
+
+
 @pytest.fixture(scope="module")
 def page_beside(told: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("beside")
@@ -273,12 +282,14 @@ def page_beside(told: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.parametrize("slow", [False, True])
 def test_a_sound_beside_the_page_plays_just_that_stretch(tab: Browser, page_beside: Path, slow: bool) -> None:
     show(tab, page_beside, TOKENS)
+    tab.tell(SHEETS)
     if slow:
         tab.click(f"{SPOKEN} [data-player=slow]")
     for what, start, end in ((".word[data-word='1']", 0.12, 0.44), ("button.token:nth-of-type(4)", 0.56, 0.72)):
         tab.click(f"{SPOKEN} {what}")
         assert stretch(tab) == (pytest.approx(start, abs=EXACT), pytest.approx(end, abs=EXACT))
         assert tab.tell("heard.at(-1).rate") == (0.5 if slow else 1)
+    assert tab.tell("sheets") == 0  # none of the page: how all of it looks would be found out anew, twice a sound
     files = sorted((page_beside.parent / "sounds").iterdir())
     assert tab.requests == [one.as_uri() for one in files]  # read once, and nothing else
     assert (tab.windows, tab.problems) == ([], [])

@@ -1,7 +1,7 @@
 // The list of facts: searched, filtered, sorted, a tiny map each; only the rows in sight are made, and their maps kept.
 
 const ROW = 44; // pixels
-const listed = { rows: [], totals: null, differs: null, tiny: new Map(), made: new Map() };
+const listed = { rows: [], totals: null, differs: null, tiny: new Map(), made: new Map(), here: -1 };
 
 /** Total effects by fact and modality, and how much a fact differs between them, in the first set's chosen metric. */
 function factNumbers() {
@@ -77,6 +77,7 @@ function drawRows(kept = new Map()) {
   const here = chosenFact(), seen = listed.rows.slice(from, until);
   listed.tiny = new Map(seen.map((fact) => [fact, listed.tiny.get(fact) ?? tinyMaps(fact)]));
   listed.made = new Map(seen.map((fact, place) => [fact, kept.get(fact) ?? factRow(fact, from + place, fact === here)]));
+  listed.here = here;
   const rows = [...listed.made.values()];
   [...filler.children].filter((row) => !rows.includes(row)).forEach((row) => row.remove());
   rows.reduceRight((next, row) => { if (row.parentNode !== filler || row.nextSibling !== next) filler.insertBefore(row, next); return row; }, null);
@@ -146,6 +147,10 @@ function startList() {
   const meant = async () => { if (chosen.mark === "paired") await open("difference"); drawRows(); };
   follow(["mark"], meant);
   meant();
-  follow(["fact"], () => { drawRows(); host.setAttribute("aria-activedescendant", `fact-${chosenFact()}`); });
+  follow(["fact"], () => {
+    [listed.here, chosenFact()].forEach((fact) => listed.made.delete(fact));
+    drawRows(listed.made);
+    host.setAttribute("aria-activedescendant", `fact-${chosenFact()}`);
+  });
   drawList();
 }
