@@ -19,7 +19,8 @@ BENEATH := 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconf
 OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
   NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
 
-.PHONY: demo test test-slow test-numeric test-other-processor test-transformer-lens-4 lint docs debian python clean
+.PHONY: demo test test-slow test-numeric test-other-processor test-slow-browser \
+  test-transformer-lens-4 lint docs debian python clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -47,6 +48,11 @@ test-numeric: $(READY)
 # The same on a processor that no two shapes add alike on (tests/other_processor.py): twice as slow, by hand.
 test-other-processor: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -p other_processor $(NUMERIC) tests/runs tests/analysis
+
+# The tests of the browser where all that may come late does come late (tests/slow_browser.py): by hand, LATE=--late-seed=1.
+test-slow-browser: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p slow_browser $(LATE) -m "browser and not slow" \
+	  $$(grep -rlE --include='test_*.py' 'mark\.browser\b' tests | sort)
 
 # The identity suite under TransformerLens 4, in an environment of its own: every method's known numbers, the protocol
 # against full passes and Hugging Face's hooks, the sweep and every method against plain loops. It runs under older

@@ -9,12 +9,13 @@ import contextlib
 import fcntl
 import itertools
 import json
+import math
 import os
 import select
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ FLAGS = (
     *("--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-pipe"),
     "--disable-ipc-flooding-protection",  # tests go from fact to fact more than 200 times in ten seconds
 )
+PATIENCE = 120
+"""Seconds after which what is waited for will not come: many times what any takes, as machines may be slow and busy."""
 
 
 class Browser:
@@ -83,13 +86,18 @@ class Browser:
         self._ask("Page.navigate", {"url": page.as_uri() + address})
         self.wait("document.documentElement?.dataset.ready === 'yes'")
 
-    def wait(self, condition: str, seconds: float = 30) -> None:
+    def wait(self, condition: str) -> None:
         """Waits until an expression is true."""
-        end = time.monotonic() + seconds
-        while not self.tell(f"Boolean({condition})"):
+        self.hear(lambda: self.tell(f"Boolean({condition})"), condition)
+
+    def hear(self, holds: Callable[[], bool], what: str) -> None:
+        """Waits until something holds of what the browser tells by itself, such as `problems`; errors tell `what`."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
             if time.monotonic() > end:
-                raise TimeoutError(f"{condition} did not come true; problems: {self.problems}")
+                raise TimeoutError(f"{what} did not come true; problems: {self.problems}")
             time.sleep(0.03)
+            self.tell("0")  # what was told meanwhile is noted
 
     def draw(self, *parts: str) -> None:
         """Brings parts of the page into sight, one after another, and waits until each is drawn (none: all).
@@ -100,8 +108,8 @@ class Browser:
         for part in parts or every:
             self.tell(f"document.getElementById('{part}').scrollIntoView({{behavior: 'instant'}})")
             own = f"document.getElementById('{part}')"
-            if part in ("facts", "difference"):
-                self.wait(f"{own}.querySelector('svg.map')")
+            if part in MADE:
+                self.wait(f"{own}.querySelector('{MADE[part]}')")
             for place in range(self.tell(f"{own}.querySelectorAll('.plot').length")):
                 plot = f"{own}.querySelectorAll('.plot')[{place}]"
                 self.wait(f"({plot}.scrollIntoView({{behavior: 'instant'}}), {plot}.querySelector('.main-svg'))")
@@ -123,15 +131,18 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Clicks in the middle of an element."""
-        x, y = self._middle(selector)
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        x, y = self.point(selector)
+        for kind in ("mousePressed", "mouseReleased"):
             about = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1}
             self._ask("Input.dispatchMouseEvent", about)
 
-    def point(self, selector: str) -> None:
-        """Moves the pointer onto the middle of an element."""
-        x, y = self._middle(selector)
-        self._ask("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+    def point(self, selector: str) -> tuple[float, float]:
+        """Moves the pointer onto the middle of an element, which what is drawn late may move, and tells where."""
+        x, y = math.nan, math.nan
+        while (x, y) != (now := self._middle(selector)):
+            x, y = now
+            self._ask("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+        return x, y
 
     def cpu_seconds(self) -> float:
         """Seconds that the tab's main thread has been busy since it was opened."""
@@ -181,7 +192,7 @@ class Browser:
         )
         return box[0] + box[2] / 2, box[1] + box[3] / 2
 
-    def _ask(self, method: str, given: dict[str, Any] | None = None, seconds: float = 60) -> dict[str, Any]:
+    def _ask(self, method: str, given: dict[str, Any] | None = None, seconds: float = 2 * PATIENCE) -> dict[str, Any]:
         number = next(self._ids)
         message = {"id": number, "method": method, "params": given or {}}
         if self._session:
@@ -223,6 +234,8 @@ class Browser:
             self.windows.append(str(given["url"]))
 
 
+MADE = {"facts": "svg.map", "difference": "svg.map", "layers": "#layers-heading"}
+"""What parts of the page have once they are drawn."""
 KEYS = {
     **{"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40},
     **{"Enter": 13, "Space": 32, "Tab": 9, "Escape": 27, "Home": 36, "End": 35, "PageUp": 33, "PageDown": 34},

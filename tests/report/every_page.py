@@ -36,6 +36,29 @@ CHOOSE_ALL = """document.querySelectorAll('select').forEach((list) => [...list.o
 }))"""
 
 
+LAST = "https://example.org/last"
+
+
+def asked_for(tab: Browser) -> list[str]:
+    """What a page that was made `QUIET` asked for, opened or met with, once a request comes that is made now."""
+    tab.tell("new Promise((then) => requestIdleCallback(then))")
+    tab.tell(f"void (new Image().src = '{LAST}')")
+    tab.hear(lambda: LAST in tab.requests and any(LAST in one for one in tab.problems), "a last request")
+    own = [*tab.tell("asked"), *tab.requests, *tab.windows, *tab.problems]
+    tab.requests.clear()
+    tab.problems.clear()
+    return [one for one in own if LAST not in one]
+
+
+def drawn_on_paper(tab: Browser) -> list[dict[str, Any]]:
+    """What is `DRAWN` at once when the browser asks for paper, of a page whose maps are drawn and so unpacked."""
+    plots = tab.tell("[...document.querySelectorAll('.plot')].map((one) => one.closest('section').id)")
+    tab.draw("layers", *plots[:1])
+    tab.look(*PAPER, media="print")
+    tab.tell("window.dispatchEvent(new Event('beforeprint'))")
+    return list(tab.tell(DRAWN))
+
+
 def serious(tab: Browser) -> list[Any]:
     """What axe-core finds serious or critical on the page: its name and where."""
     tab.tell(AXE.read_text(encoding="utf-8") + "; 0")

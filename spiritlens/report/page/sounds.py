@@ -71,7 +71,7 @@ def packed_sounds(
     if where == "beside it":
         names = [f"sound-{digest}" for digest in order]
         sheets = {
-            f"{FOLDER}/{name}.css": f':root{{--{name}:"{text}"}}'.encode()
+            f"{FOLDER}/{name}.css": f':host{{--{name}:"{text}"}}'.encode()
             for name, text in zip(names, texts, strict=True)
         }
         return {**about, "files": packing.texts("facts", list(sheets))}, "", sheets

@@ -59,7 +59,7 @@ def measured(drawn: Mapping[str, str], folder: Path) -> dict[str, dict[str, Any]
     page = folder / "figures.html"
     page.write_text(f"<!doctype html><meta charset=utf-8><body>{''.join(parts)}{MEASURE}", encoding="utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"--user-data-dir={folder / 'profile'}"]
-    dom = subprocess.run(["chromium", *flags, page.as_uri()], capture_output=True, text=True, check=True, timeout=120)
+    dom = subprocess.run(["chromium", *flags, page.as_uri()], capture_output=True, text=True, check=True, timeout=600)
     text = re.search(r'<script type="application/json" id="measured">(.*?)</script>', dom.stdout, re.DOTALL)
     assert text, dom.stderr[-500:]
     return {one["name"]: one for one in json.loads(text[1])}

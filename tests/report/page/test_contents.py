@@ -193,7 +193,7 @@ def test_sound_is_kept_to_the_sample_and_lies_where_it_is_asked_for(
     assert list(beside.sound_files) == files
     assert not list(tmp_path.iterdir())  # they are written with the page
     for name, sheet in beside.sound_files.items():
-        property_name, encoded = re.fullmatch(r':root\{--([\w-]+):"([\w+/=]+)"\}', sheet.decode()).groups()  # type: ignore[union-attr]
+        property_name, encoded = re.fullmatch(r':host\{--([\w-]+):"([\w+/=]+)"\}', sheet.decode()).groups()  # type: ignore[union-attr]
         assert name == f"sounds/{property_name}.css"
         np.testing.assert_array_equal(heard(base64.b64decode(encoded)), samples)
 

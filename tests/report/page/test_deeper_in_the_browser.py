@@ -94,6 +94,7 @@ def test_a_cell_of_attention_opens_the_heads_of_its_layer_and_back_returns(
         tab.tell("history.back()")
     tab.wait("document.querySelector('#fact-title') && !location.hash.includes('view=layers')")
     assert state(tab)["view"] == "facts"
+    tab.wait(f"{STEP} === 'All layers'")
     tab.tell("history.forward()")
     tab.wait(f"{STEP} === 'Heads of layer 4'")
 

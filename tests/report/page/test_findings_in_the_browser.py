@@ -43,7 +43,7 @@ def test_numbers_of_an_interchange_outline_their_rows(
         assert in_sight
         assert text in row
     tab.tell("history.back()")
-    tab.wait(f"document.querySelector('tr.marked').innerText !== {json.dumps(row)}")
+    tab.wait(f"document.querySelector('tr.marked')?.innerText !== {json.dumps(row)}")
     tab.tell("document.querySelector('a[data-view=facts]').click()")
     assert tab.tell(MARKED) == []
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from browser import Browser, needs_chromium
-from every_page import AXE, DRAWN, PAPER, serious
+from every_page import AXE, PAPER, drawn_on_paper, serious
 
 from spiritlens.effects.quantities import indirect
 from spiritlens.prompts.prompt import Prompt
@@ -212,10 +212,7 @@ def test_in_the_readers_own_colours_maps_stay_and_marks_are_seen(tab: Browser, s
 def test_print_tears_no_figure(tab: Browser, study_page: Path, tmp_path: Path, address: str) -> None:
     tab.open(study_page, address)
     tab.draw()
-    tab.look(*PAPER, media="print")
-    tab.tell("window.dispatchEvent(new Event('beforeprint'))")
-    tab.tell("new Promise((then) => setTimeout(then, 300))")
-    told = tab.tell(DRAWN)
+    told = drawn_on_paper(tab)
     assert len(told) > 15
     for one in told:
         assert one["inside"] == "avoid", one

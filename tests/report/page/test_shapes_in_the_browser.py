@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from browser import Browser, needs_chromium
 from effects_synthetic import role_effects
-from every_page import AXE, CHOOSE_ALL, CLICK_ALL, DRAWN, PAPER, QUIET, serious
+from every_page import AXE, CHOOSE_ALL, CLICK_ALL, PAPER, QUIET, asked_for, drawn_on_paper, serious
 
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.pairing import paired, prompt_maps
@@ -222,7 +222,7 @@ def test_numbers_of_findings_outline_something(tab: Browser, shape: Shape, tmp_p
     for place in {goal: place for place, goal in enumerate(goals)}.values():
         tab.tell(f"document.querySelectorAll('#findings a[data-goal]')[{place}].click()")
         view, mark = (json.loads(goals[place])[name] for name in ("view", "mark"))
-        tab.wait(f"document.querySelector('#{view} :is(.outlined, .marked, .meant)')", seconds=10)
+        tab.wait(f"document.querySelector('#{view} :is(.outlined, .marked, .meant)')")
         assert f"mark={mark}" in tab.tell("location.hash")
     assert (tab.problems, tab.requests) == ([], [])
 
@@ -233,8 +233,7 @@ def test_every_control_stays_at_home(tab: Browser, shape: Shape) -> None:
     few_dots = CLICK_ALL.replace(".dot", ".dot:nth-of-type(-n+12)")  # each of 1,000 draws the page anew
     for act in (few_dots, CHOOSE_ALL, "document.querySelectorAll('a[href]').forEach((one) => one.click())"):
         tab.tell(act)
-    tab.tell("new Promise((then) => setTimeout(then, 200))")
-    assert (tab.requests, tab.windows, tab.problems, tab.tell("asked")) == ([], [], [], [])
+    assert asked_for(tab) == []
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is in a checkout alone")
@@ -247,10 +246,7 @@ def test_axe_finds_nothing_serious_in_any_shape(tab: Browser, shape: Shape) -> N
 
 def test_on_paper_nothing_is_wider_or_higher_than_a_page(tab: Browser, shape: Shape) -> None:
     show(tab, shape)
-    tab.look(*PAPER, media="print")
-    tab.tell("window.dispatchEvent(new Event('beforeprint'))")
-    tab.tell("new Promise((then) => setTimeout(then, 300))")
-    told = tab.tell(DRAWN)
+    told = drawn_on_paper(tab)
     assert len(told) > 2
     for one in told:
         assert one["inside"] == "avoid", one
@@ -263,7 +259,7 @@ def test_without_scripts_each_shape_says_what_is_missing(tab: Browser, shape: Sh
     tab.scripts("off")
     try:
         tab._ask("Page.navigate", {"url": shape.page.as_uri()})
-        tab.wait("document.querySelector('noscript p')?.offsetHeight")
+        tab.wait("document.readyState === 'complete' && document.querySelector('noscript p')?.offsetHeight")
         assert "maps and curves" in tab.tell("document.querySelector('noscript').innerText")
         assert len(tab.tell("document.getElementById('methods').innerText")) > 200
     finally:

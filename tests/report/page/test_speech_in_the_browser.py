@@ -30,6 +30,7 @@ SPOKEN, WRITTEN = '.panel[data-kind="S2T"]', '.panel[data-kind="T2T"]'
 TOKENS, ROLES = "#view=facts&fact=capital%2F0&set=by+token", "#view=facts&fact=capital%2F0&set=by+role"
 HEARD = """(() => {
   window.heard = [];
+  window.taken = 0;
   const blobs = {}, made = URL.createObjectURL, play = HTMLMediaElement.prototype.play;
   URL.createObjectURL = (blob) => { const address = made.call(URL, blob); blobs[address] = blob; return address; };
   HTMLMediaElement.prototype.play = function () {
@@ -83,9 +84,9 @@ def show(tab: Browser, page: Path, address: str) -> None:
 
 
 def stretch(tab: Browser) -> tuple[float, float]:
-    """Start and end, in seconds of the whole, of what was played last, once it was played to its end."""
-    tab.wait("heard.length && heard.at(-1).ended && heard.at(-1).wav")
-    last = tab.tell("heard.at(-1)")
+    """Start and end, in seconds of the whole, of what was played since the last time, once it was played to its end."""
+    tab.wait("heard.length > taken && heard.at(-1).ended && heard.at(-1).wav")
+    last = tab.tell("(taken = heard.length, heard.at(-1))")
     assert last["ended"][0] == 0
     assert last["ended"][1] == pytest.approx(last["ended"][2], abs=0.01)  # it was played whole
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(last["wav"].partition(",")[2])))
@@ -128,9 +129,7 @@ def test_slow_keeps_the_pitch_and_repeat_plays_on(tab: Browser, page: Path) -> N
     tab.click(f"{SPOKEN} [data-player=repeat]")
     first, last = stretch(tab)
     assert (first, last) == (pytest.approx(0.44, abs=EXACT), pytest.approx(0.56, abs=EXACT))
-    count = tab.tell("heard.length")
-    tab.tell("new Promise((then) => setTimeout(then, 400))")
-    assert tab.tell("heard.length") == count
+    assert tab.tell("audio.ended && heard.length === taken")  # the page heard of the end first, and would play by now
 
 
 def test_the_cursor_runs_through_all_lanes_while_it_plays(tab: Browser, page: Path) -> None:
@@ -140,12 +139,15 @@ def test_the_cursor_runs_through_all_lanes_while_it_plays(tab: Browser, page: Pa
         f"'{SPOKEN} .play-cursor'); if (!one.hidden && !audio.ended) places.push([Number(one.dataset.seconds), "
         "one.getBoundingClientRect().x]); }, 20)"
     )
+    tab.click(f"{SPOKEN} [data-player=repeat]")  # a busy machine may miss the beginning or the end once
     tab.click(f"{SPOKEN} .play")
+    tab.wait("[[0, 0.4], [0.4, 0.8], [0.8, 1.2]].every(([from, to]) => places.some(([at]) => from <= at && at < to))")
+    tab.click(f"{SPOKEN} [data-player=repeat]")
     assert stretch(tab) == (pytest.approx(0, abs=EXACT), pytest.approx(1.2, abs=EXACT))
     places = np.array(tab.tell("places"))
-    assert (np.diff(places, axis=0) >= 0).all()
-    assert places[0, 0] < 0.4
-    assert places[-1, 0] > 0.8
+    forth = np.diff(places, axis=0) >= 0
+    assert (forth[:, 0] == forth[:, 1]).all()
+    assert (~forth[:, 0]).sum() < tab.tell("heard.length")  # only where it begins again
     word, later = box(tab, f"{SPOKEN} .word[data-word='3']"), box(tab, f"{SPOKEN} .word[data-word='4']")
     scale = (later["x"] - word["x"]) / 0.44
     np.testing.assert_allclose(places[:, 1], word["x"] + (places[:, 0] - 0.56) * scale, atol=2)
@@ -248,7 +250,7 @@ def test_the_keyboard_reaches_each_word_and_space_plays(tab: Browser, page: Path
     tab.press("ArrowLeft")
     tab.press("Space")
     assert stretch(tab) == (pytest.approx(0.8, abs=EXACT), pytest.approx(1.0, abs=EXACT))
-    tab.tell("document.getElementById('fact-list').focus(); heard.length = 0")
+    tab.tell("document.getElementById('fact-list').focus()")
     tab.press("Space")
     assert stretch(tab) == (pytest.approx(0, abs=EXACT), pytest.approx(1.2, abs=EXACT))
 
@@ -256,10 +258,19 @@ def test_the_keyboard_reaches_each_word_and_space_plays(tab: Browser, page: Path
 def test_words_play_by_pointing_where_that_is_chosen(tab: Browser, page: Path) -> None:
     show(tab, page, TOKENS)
     tab.point(f"{SPOKEN} .word[data-word='2']")
-    assert tab.tell("heard.length") == 0
     tab.tell(f"document.querySelector('{SPOKEN} [data-player=\"by pointing\"]').click()")
     tab.point(f"{SPOKEN} .word[data-word='1']")
     assert stretch(tab) == (pytest.approx(0.12, abs=EXACT), pytest.approx(0.44, abs=EXACT))
+    assert tab.tell("heard.length") == 1
+
+
+SHEETS = """(() => {
+  window.sheets = 0;
+  const added = (one) => [...one.addedNodes].filter((node) => node.localName === 'link').length;
+  new MutationObserver((records) => records.forEach((one) => { sheets += added(one); }))
+    .observe(document, { childList: true, subtree: true });
+})()"""
+"""Counts style sheets that are added to the page."""
 
 
 @pytest.fixture(scope="module")
@@ -271,13 +282,14 @@ def page_beside(told: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.parametrize("slow", [False, True])
 def test_a_sound_beside_the_page_plays_just_that_stretch(tab: Browser, page_beside: Path, slow: bool) -> None:
     show(tab, page_beside, TOKENS)
+    tab.tell(SHEETS)
     if slow:
         tab.click(f"{SPOKEN} [data-player=slow]")
     for what, start, end in ((".word[data-word='1']", 0.12, 0.44), ("button.token:nth-of-type(4)", 0.56, 0.72)):
-        tab.tell("heard.length = 0")
         tab.click(f"{SPOKEN} {what}")
         assert stretch(tab) == (pytest.approx(start, abs=EXACT), pytest.approx(end, abs=EXACT))
         assert tab.tell("heard.at(-1).rate") == (0.5 if slow else 1)
+    assert tab.tell("sheets") == 0  # none of the page: how all of it looks would be found out anew, twice a sound
     files = sorted((page_beside.parent / "sounds").iterdir())
     assert tab.requests == [one.as_uri() for one in files]  # read once, and nothing else
     assert (tab.windows, tab.problems) == ([], [])
@@ -293,6 +305,7 @@ def test_a_sound_that_was_left_behind_is_told(tab: Browser, page_beside: Path, t
     tab.wait(f"{told}.startsWith('The sound cannot be read: sounds/')")
     assert tab.tell(told).endswith(".css is missing; the folder belongs beside this page")
     assert tab.tell("heard.length") == 0
+    tab.hear(lambda: any("ERR_FILE_NOT_FOUND" in one for one in tab.problems), "a file that is not found")
     tab.requests.clear()
     tab.problems.clear()
 

@@ -4,7 +4,6 @@ import csv
 import json
 import struct
 import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -35,14 +34,14 @@ def save(tab: Browser, folder: Path, where: str, what: str) -> Path:
     """Clicks a button of a part of the page and returns the file that it saves."""
     tab.save_to(folder)
     tab.tell(f"document.querySelector({json.dumps(f'{where} [data-save={what}]')}).click()")
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        found = [one for one in folder.glob(f"*.{what.lower()}") if one.stat().st_size]
-        if found and not list(folder.glob("*.crdownload")):
-            assert tab.tell("document.getElementById('status').textContent") == f"Saved {found[0].name}."
-            return found[0]
-        time.sleep(0.05)
-    raise TimeoutError(f"{where}: no {what}; {tab.problems}")
+
+    def saved() -> list[Path]:
+        done = not list(folder.glob("*.crdownload"))
+        return [one for one in folder.glob(f"*.{what.lower()}") if done and one.stat().st_size]
+
+    tab.hear(lambda: bool(saved()), f"{where} {what}")
+    assert tab.tell("document.getElementById('status').textContent") == f"Saved {saved()[0].name}."
+    return saved()[0]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 // The list of facts: searched, filtered, sorted, a tiny map each; only the rows in sight are made, and their maps kept.
 
 const ROW = 44; // pixels
-const listed = { rows: [], totals: null, differs: null, tiny: new Map() };
+const listed = { rows: [], totals: null, differs: null, tiny: new Map(), made: new Map(), here: -1 };
 
 /** Total effects by fact and modality, and how much a fact differs between them, in the first set's chosen metric. */
 function factNumbers() {
@@ -68,13 +68,19 @@ function drawList() {
   drawRows();
 }
 
-function drawRows() {
+/** Draws the rows in sight. Those that were made (`kept`, by fact) stay where they are: one may be pressed meanwhile. */
+function drawRows(kept = new Map()) {
   const host = document.getElementById("fact-list");
+  const filler = host.querySelector(".filler");
   const from = Math.max(0, Math.floor(host.scrollTop / ROW) - 4);
   const until = Math.min(listed.rows.length, Math.ceil((host.scrollTop + host.clientHeight) / ROW) + 4);
   const here = chosenFact(), seen = listed.rows.slice(from, until);
   listed.tiny = new Map(seen.map((fact) => [fact, listed.tiny.get(fact) ?? tinyMaps(fact)]));
-  host.querySelector(".filler").replaceChildren(...seen.map((fact, place) => factRow(fact, from + place, fact === here)));
+  listed.made = new Map(seen.map((fact, place) => [fact, kept.get(fact) ?? factRow(fact, from + place, fact === here)]));
+  listed.here = here;
+  const rows = [...listed.made.values()];
+  [...filler.children].filter((row) => !rows.includes(row)).forEach((row) => row.remove());
+  rows.reduceRight((next, row) => { if (row.parentNode !== filler || row.nextSibling !== next) filler.insertBefore(row, next); return row; }, null);
 }
 
 function factRow(fact, place, here) {
@@ -123,7 +129,7 @@ function startList() {
   document.getElementById("fact-filters").replaceChildren(search,
     ...filters.filter(([, , values]) => values.length > 1).map(([label, name, values]) => choice(label, name, [["", "all"], ...values.map((value) => [value, value])])),
     choice("Sorted by", "sort", [["", "name"], ["total effect", "total effect"], ["differs most", "what differs most between reading and hearing"]]));
-  host.addEventListener("scroll", () => requestAnimationFrame(drawRows), { passive: true });
+  host.addEventListener("scroll", () => requestAnimationFrame(() => drawRows(listed.made)), { passive: true });
   host.addEventListener("keydown", (event) => {
     if (event.key === "Enter") document.getElementById("fact-title")?.focus();
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity }[event.key];
@@ -141,6 +147,10 @@ function startList() {
   const meant = async () => { if (chosen.mark === "paired") await open("difference"); drawRows(); };
   follow(["mark"], meant);
   meant();
-  follow(["fact"], () => { drawRows(); host.setAttribute("aria-activedescendant", `fact-${chosenFact()}`); });
+  follow(["fact"], () => {
+    [listed.here, chosenFact()].forEach((fact) => listed.made.delete(fact));
+    drawRows(listed.made);
+    host.setAttribute("aria-activedescendant", `fact-${chosenFact()}`);
+  });
   drawList();
 }

@@ -14,17 +14,20 @@ function soundPlace(prompt) {
   return numbers(header.sounds.prompts).indexOf(prompt);
 }
 
-/** The one value that a style sheet beside the page sets, which has the name of the file. */
+/** The one value that a style sheet beside the page sets, which has the name of the file. It styles an element that stands
+ * apart: else the browser would find out anew how all of the page looks, twice a sound. */
 function readBeside(file) {
   return new Promise((then, fail) => {
+    const apart = make("span", { hidden: true });
     const sheet = make("link", { rel: "stylesheet", href: file });
     const value = `--${file.split("/").pop().split(".")[0]}`;
     sheet.addEventListener("load", () => {
-      then(getComputedStyle(document.documentElement).getPropertyValue(value).trim().slice(1, -1));
-      sheet.remove();
+      then(getComputedStyle(apart).getPropertyValue(value).trim().slice(1, -1));
+      apart.remove();
     });
-    sheet.addEventListener("error", () => { sheet.remove(); fail(new Error(`${file} is missing; the folder belongs beside this page`)); });
-    document.head.append(sheet);
+    sheet.addEventListener("error", () => { apart.remove(); fail(new Error(`${file} is missing; the folder belongs beside this page`)); });
+    apart.attachShadow({ mode: "open" }).append(sheet);
+    document.body.append(apart);
   });
 }
 
