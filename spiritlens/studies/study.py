@@ -314,6 +314,7 @@ def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
                 f"{out} was begun with other settings ({'; '.join(differing)}): choose another folder, or repeat the "
                 "command with the old settings"
             )
+        return  # as it is, also where an earlier version wrote fewer settings: a finished study is only read
     out.mkdir(parents=True, exist_ok=True)
     _write_json(path, wanted)
 

@@ -517,7 +517,7 @@ def test_a_folder_of_an_earlier_version_goes_on_with_its_settings_and_is_refused
     assert [begun.pop(name) for name in ("knowing", "ending", "dose")] == ["exact", "plain", "equal"]
     path.write_text(json.dumps(begun))
     begin(tmp_path, lens, before)
-    path.write_text(json.dumps(begun))
+    assert path.read_text() == json.dumps(begun)  # it is only read
     with pytest.raises(ValueError, match="knowing: 'exact' there, 'top 5' here"):
         begin(tmp_path, replace(lens, knowing=sl.prompts.Knowing("top k")), before)
     with pytest.raises(ValueError, match=r"ending: 'plain' there, 'as spoken' here; dose: 'equal' there, 'matched' h"):
