@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from spiritlens.files.lines import append_lines
+from spiritlens.files.lines import append_lines, read_rows
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ def told_failures(folder: Path) -> list[tuple[str, Failure]]:
     over."""
     found = []
     for path in sorted((folder / "failures").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(ValueError, TypeError):
-                found.append((path.stem, Failure(**json.loads(line))))
+        for row in read_rows(path)[0]:
+            with contextlib.suppress(TypeError):
+                found.append((path.stem, Failure(**row)))
     return found
 
 

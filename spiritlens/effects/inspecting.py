@@ -5,8 +5,6 @@ A worker is a shard (`spiritlens.effects.shards`). Hours left are those of the p
 prompt took so far, on as many workers as are at work now (on one, where none is).
 """
 
-import contextlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from spiritlens.effects.failures import told_failures
 from spiritlens.effects.prompt_table import read_ids
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.files.atomic import given_path
+from spiritlens.files.lines import read_rows, shared_files
 
 
 @dataclass(frozen=True)
@@ -128,9 +127,5 @@ def _report(run: RunDirectory) -> RunReport:
 
 def _answered(folder: Path) -> int:
     """Of how many facts answers are kept (`spiritlens.studies.kept_answers`)."""
-    facts = set()
-    for path in (folder / "answers.jsonl", *sorted((folder / "answers").glob("*.jsonl"))):
-        for line in path.read_bytes().splitlines() if path.is_file() else ():
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                facts.add(str(json.loads(line)["fact"]))
-    return len(facts)
+    rows = [row for path in shared_files(folder / "answers.jsonl") for row in read_rows(path)[0]]
+    return len({str(row["fact"]) for row in rows if "fact" in row})

@@ -22,6 +22,7 @@ from spiritlens.effects.prompt_table import read_table, table_of, write_table
 from spiritlens.effects.rejoining import rejoin
 from spiritlens.effects.run_directory import RunDirectory, open_run
 from spiritlens.files.atomic import given_path, write_whole
+from spiritlens.files.lines import shared_files
 
 SAME_FILES = ("study.json", "dose.json")
 """Files of a study that all of its folders have alike."""
@@ -90,12 +91,12 @@ def _bring_part(path: Path, run: RunDirectory) -> None:
 def _bring_answers(source: Path, out: Path) -> None:
     """Unite the lines of answers, of the whole and of shards, each once."""
     target = out / "answers.jsonl"
-    paths = [path for path in (source / "answers.jsonl", *sorted(source.glob("answers/*.jsonl"))) if path.is_file()]
+    paths = shared_files(source / "answers.jsonl")
     if paths in ([], [target]):
         return
-    texts = [path.read_text(encoding="utf-8") for path in ([target] if target.is_file() else []) + paths]
-    lines = dict.fromkeys(line for text in texts for line in text.splitlines())
-    write_whole(target, "".join(f"{line}\n" for line in lines if line).encode())
+    files = ([target] if target.is_file() else []) + paths
+    lines = dict.fromkeys(line for path in files for line in path.read_bytes().split(b"\n"))
+    write_whole(target, b"".join(line + b"\n" for line in lines if line))
 
 
 def _bring_same_files(sources: Sequence[Path], out: Path) -> None:

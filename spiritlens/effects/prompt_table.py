@@ -64,6 +64,18 @@ def read_ids(path: Path) -> tuple[str, ...]:
     return tuple(map(str, table.column("id").to_pylist())) if "id" in table.column_names else ()
 
 
+def holds(column: pa.ChunkedArray, values: Sequence[Any]) -> bool:
+    """Whether a column holds just these values, NaN for NaN; texts and numbers are compared without a copy of each."""
+    with contextlib.suppress(pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):  # other kinds, half characters
+        now = pa.chunked_array([pa.array(values, column.type)])
+        if pa.types.is_string(column.type):
+            return bool(column.equals(now))
+        if pa.types.is_floating(column.type) and not (column.null_count or now.null_count):
+            return np.array_equal(column.to_numpy(), now.to_numpy(), equal_nan=True)
+    there = column.to_pylist()
+    return there == [*values] or repr(there) == repr([*values])
+
+
 def _checksum(table: pa.Table) -> bytes:
     digest = hashlib.sha256()
     for name in table.column_names:

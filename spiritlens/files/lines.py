@@ -4,10 +4,13 @@ A process that is killed while it adds, or finds no room, leaves its last line c
 their own, and readers pass over the cut one. Several processes may add to one file.
 """
 
+import contextlib
 import io
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from spiritlens.files.atomic import explained
 
@@ -26,6 +29,31 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
             rest = memoryview(_end_of_line(file, file.seek(0, os.SEEK_END)) + data)
             while rest:
                 rest = rest[file.write(rest) :]
+
+
+def shared_files(path: Path) -> list[Path]:
+    """A file of lines, and those that shards write instead, in a folder of its name: ``answers.jsonl``, ``answers/…``;
+    those that are there."""
+    return [one for one in (path, *sorted(path.with_suffix("").glob("*.jsonl"))) if one.is_file()]
+
+
+def read_rows(path: Path, first: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The rows in JSON of the whole lines of a file from the byte `first` on, and the byte behind them.
+
+    Lines that hold none are passed over; a file that is not there has none.
+    """
+    if not path.is_file():
+        return [], first
+    with path.open("rb") as file:
+        file.seek(first)
+        text = file.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    rows = []
+    for line in whole.split(b"\n"):
+        with contextlib.suppress(ValueError):
+            row = json.loads(line.decode("utf-8", errors="replace"))
+            rows += [row] if isinstance(row, dict) else []
+    return rows, first + len(whole)
 
 
 def _end_of_line(file: io.FileIO, size: int) -> bytes:

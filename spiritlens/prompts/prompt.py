@@ -140,8 +140,9 @@ class Prompt:
 
     def _digest(self, more: list[str]) -> str:
         own = self.foil_ids if self.foil_rule == "own" else ()
-        content = [self.ids, self.subject.positions, self.answer_ids, own, *more]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+        numbers = [[*self.ids], [*self.subject.positions], [*self.answer_ids], [*own]]
+        content = ", ".join([str(numbers)[1:-1], *map(json.dumps, more)])  # as JSON, which spells numbers as `str` does
+        return hashlib.sha256(f"[{content}]".encode()).hexdigest()[:16]
 
     @property
     def cautions(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spiritlens.effects.shards import WHOLE, Shard
-from spiritlens.files.lines import append_lines
+from spiritlens.files.lines import append_lines, read_rows, shared_files
 from spiritlens.models.lens import Lens
 from spiritlens.prompts.knowing import EXACT
 from spiritlens.prompts.prompt import Prompt
@@ -50,7 +50,7 @@ class KeptAnswers:
         """Read what was kept since the last look, by this shard and by others."""
         if self._whole is None:
             return
-        for path in (self._whole, *sorted(self._whole.with_suffix("").glob("*.jsonl"))):
+        for path in shared_files(self._whole):
             for row in self._new_rows(path):
                 key, known = json.dumps(_about(row)), row["known"]
                 self._found[key] = known
@@ -105,23 +105,10 @@ class KeptAnswers:
 
     def _new_rows(self, path: Path) -> Iterable[dict[str, Any]]:
         """Each whole line of this model that was not read yet; others are passed over."""
-        if not path.is_file():
-            return
-        with path.open("rb") as file:
-            file.seek(self._read.get(path, 0))
-            text, _, _ = file.read().rpartition(b"\n")
-        if not text:
-            return
-        self._read[path] = self._read.get(path, 0) + len(text) + 1
-        for line in text.decode("utf-8", errors="replace").splitlines():
-            try:
-                row = json.loads(line)
-                right = (
-                    row["model"] == self._model and isinstance(row["known"], bool) and isinstance(row["prompt"], str)
-                )
-            except (ValueError, TypeError, KeyError):
-                continue
-            if right:
+        rows, self._read[path] = read_rows(path, self._read.get(path, 0))
+        for row in rows:
+            known, prompt = row.get("known"), row.get("prompt")
+            if row.get("model") == self._model and isinstance(known, bool) and isinstance(prompt, str):
                 yield row
 
 

@@ -38,7 +38,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spiritlens.analysis.tracing.grid import trace_grid
 from spiritlens.arguments import check_choice, listed, told_keywords
 from spiritlens.comparison.compare import compare
 from spiritlens.comparison.result import Comparison
@@ -50,10 +49,10 @@ from spiritlens.models.lens import Lens
 from spiritlens.prompts.facts.fact import Fact, check_phrasing
 from spiritlens.prompts.facts.foils import drawn_foils
 from spiritlens.prompts.facts.loading import load_facts
-from spiritlens.prompts.knowing import EXACT
 from spiritlens.report.page.run_folder.of_folder import of_folder
 from spiritlens.runs.side_by_side import by_threads
 from spiritlens.studies.accuracy import accuracy_rows
+from spiritlens.studies.begun import begin
 from spiritlens.studies.ceilings import study_ceilings
 from spiritlens.studies.cells import FourCells, four_cells
 from spiritlens.studies.design import design_sentences
@@ -67,7 +66,7 @@ from spiritlens.studies.recall import StudyRecall, fact_kinds, recall_maps, tagg
 from spiritlens.studies.seed import METRICS, SeedStudy, seed_study, write_seed
 from spiritlens.studies.selection import ChosenFact, choose, selection_sentences
 from spiritlens.studies.settings import Protocol, StudySettings, given_folder, given_settings
-from spiritlens.studies.traces import grid_of, plain_prompts, prompts_of, trace
+from spiritlens.studies.traces import plain_prompts, prompts_of, trace
 
 DEFAULTS = StudySettings()
 
@@ -278,45 +277,6 @@ NOT_COMPARED = (
     "No fact that is known in both modalities was traced in both, so their maps are of other facts and were not "
     "compared."
 )
-
-
-BEFORE = {"knowing": str(EXACT), "ending": "plain", "dose": "equal"}
-"""Settings that earlier versions did not write, and what held then."""
-
-
-def begin(out: Path, lens: Lens, settings: StudySettings) -> None:
-    """Before anything is spoken: the model has what is asked for, and the folder was begun with the same settings."""
-    grid = trace_grid(lens.backend, grid_of(settings))
-    wanted = {
-        "model": lens.id,
-        "components": list(grid.components),
-        "window": grid.window,
-        "samples": settings.samples,
-        "seed": settings.seed,
-        "knowing": str(lens.knowing),
-        "ending": "plain" if settings.ending == "plain" else "as spoken",
-        "dose": settings.dose,
-    }
-    path = out / "study.json"
-    if path.is_file():
-        try:
-            found = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{path} cannot be read ({error}): it was changed; delete it, or use another folder"
-            ) from error
-        differing = [
-            f"{name}: {found.get(name, BEFORE.get(name, 'not set'))!r} there, {value!r} here"
-            for name, value in wanted.items()
-            if found.get(name, BEFORE.get(name)) != value
-        ]
-        if differing:
-            raise ValueError(
-                f"{out} was begun with other settings ({'; '.join(differing)}): choose another folder, or repeat the "
-                "command with the old settings"
-            )
-    out.mkdir(parents=True, exist_ok=True)
-    _write_json(path, wanted)
 
 
 def _at_work(place: RunFolder) -> AbstractContextManager[None]:

@@ -6,7 +6,10 @@ from spiritlens.effects.failures import Failure, keep_failures, read_failures
 
 
 def test_failures_come_back(tmp_path: Path) -> None:
-    first, second = Failure("a", "paris", "S2T", "ValueError: é"), Failure("b", "", "T2T", "IndexError: 3")
+    first, second = (
+        Failure("a", "paris", "S2T", "ValueError: é\u2028line\x85"),
+        Failure("b", "", "T2T", "IndexError: 3"),
+    )
     keep_failures(tmp_path, "1-of-2", [first, second])
     path = tmp_path / "failures" / "1-of-2.jsonl"
     before = path.read_text()
@@ -17,5 +20,5 @@ def test_failures_come_back(tmp_path: Path) -> None:
     with path.open("a") as lines:
         lines.write('{"prompt": "c", "fa')
     assert read_failures(tmp_path) == {"a": later, "b": second}
-    assert str(first) == "a (S2T of paris): ValueError: é"
+    assert str(first) == "a (S2T of paris): ValueError: é\u2028line\x85"
     assert read_failures(tmp_path / "nothing") == {}

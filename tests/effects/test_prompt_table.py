@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from spiritlens.effects.prompt_table import read_ids, read_table, table_of, write_table
+from spiritlens.effects.prompt_table import holds, read_ids, read_table, table_of, write_table
 
 ROWS = [
     {"id": "é", "ids": [1, 2], "starts": [float("nan"), 0.5], "words": ["東京", ""], "n": 3, "flag": True},
@@ -36,3 +39,39 @@ def test_a_table_that_is_not_there_or_damaged(tmp_path: Path) -> None:
     assert read_ids(path) == ()
     with pytest.raises(ValueError, match="is damaged"):
         read_table(path)
+
+
+NAN = float("nan")
+COLUMNS = st.one_of(
+    st.lists(st.one_of(st.text(max_size=2), st.just("\ud800")), max_size=3),
+    st.lists(st.sampled_from([0.0, -0.0, 0.5, NAN, float("inf")]), max_size=3),
+    st.lists(st.sampled_from([None, "", NAN, 1.0]), max_size=2),
+)
+
+
+@given(COLUMNS, COLUMNS)
+def test_a_column_holds_what_is_equal_value_by_value(one: list[object], other: list[object]) -> None:
+    try:
+        column = pa.chunked_array([pa.array(one)])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return  # no table has such a column
+    there = column.to_pylist()
+    for values in (there, other):
+        assert holds(column, values) == (there == values or repr(there) == repr(values))
+
+
+@pytest.mark.parametrize(
+    ("there", "now"),
+    [
+        (["a", ""], ["a", None]),
+        ([NAN], [None]),
+        ([None], [""]),
+        (["a"], ["\ud800"]),
+        (["a"], ["a", "a"]),
+        ([1.0], ["1"]),
+    ],
+)
+def test_a_column_does_not_hold_what_is_like_it(there: list[object], now: list[object]) -> None:
+    column = pa.chunked_array([pa.array(there)])
+    assert holds(column, there)
+    assert not holds(column, now)

@@ -32,7 +32,7 @@ def test_claims_are_read_from_sentences() -> None:
     assert claims_of(nothing) == ()
 
 
-def checked(found: list[Count], most: float) -> None:
+def assert_nothing_claimed(found: list[Count], most: float) -> None:
     """No claim about models that recall nothing but by the error of a test, and one where there is something."""
     by_model = {one.models: [row for row in found if row.models == one.models] for one in found}
     (same,) = {row.n - len(row.seeds) for row in by_model.pop("fact machine")}
@@ -44,10 +44,10 @@ def checked(found: list[Count], most: float) -> None:
 
 
 def test_nothing_is_claimed_of_a_few_random_models() -> None:
-    checked(list(counts(3, samples=1, n_layers=4)), most=0)
+    assert_nothing_claimed(list(counts(3, samples=1, n_layers=4)), most=0)
 
 
 @pytest.mark.slow
 def test_nothing_is_claimed_of_whole_random_models_and_twins() -> None:
     """Of 6 seeds each; `python experiments/false_sentences.py --seeds 20` counts more (docs/calibration.md)."""
-    checked(list(counts(6, samples=3)), most=0)
+    assert_nothing_claimed(list(counts(6, samples=3)), most=0)

@@ -48,19 +48,17 @@ def test_an_entry_of_a_cache_is_whole_and_waits_for_no_medium(tmp_path: Path, mo
     assert synced
 
 
-def test_only_one_creates(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", ["links", "no links"])
+def test_only_one_creates(links: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if links == "no links":
+        monkeypatch.setattr(os, "link", no_links)
     assert create_whole(tmp_path / "a", b"first")
     assert not create_whole(tmp_path / "a", b"second")
     assert (tmp_path / "a").read_bytes() == b"first"
     assert names(tmp_path) == ["a"]
-
-
-def test_only_one_creates_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_links(source: Path, target: Path) -> None:
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", no_links)
-    test_only_one_creates(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spiritlens.files.lines import append_lines
+from spiritlens.files.lines import append_lines, read_rows, shared_files
 
 
 def test_lines_are_added_and_a_cut_one_is_ended(tmp_path: Path) -> None:
@@ -17,6 +17,32 @@ def test_lines_are_added_and_a_cut_one_is_ended(tmp_path: Path) -> None:
     append_lines(path, ["three"])
     append_lines(path, ["four"])
     assert path.read_text(encoding="utf-8") == 'é\ntwo\n{"cut\nthree\nfour\n'
+
+
+def test_rows_are_those_of_whole_lines_and_are_read_on(tmp_path: Path) -> None:
+    """A text may hold what else ends a line: it is one row still."""
+    path = tmp_path / "answers.jsonl"
+    assert read_rows(path, 3) == ([], 3)
+    append_lines(path, ['{"fact": "a\u2028b\x85é"}', "{cut", '["a list"]', '{"fact": 2}'])
+    with path.open("ab") as file:
+        file.write(b'\xff\n{"fact": 3}')
+    rows, end = read_rows(path)
+    assert rows == [{"fact": "a\u2028b\x85é"}, {"fact": 2}]
+    assert read_rows(path, end) == ([], end)
+    append_lines(path, [])
+    with path.open("ab") as file:
+        file.write(b"\n")
+    assert read_rows(path, end) == ([{"fact": 3}], path.stat().st_size)
+
+
+def test_files_of_shards_stand_in_a_folder_of_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    assert shared_files(path) == []
+    for name in ("2-of-2", "1-of-2"):
+        append_lines(tmp_path / "answers" / f"{name}.jsonl", ["{}"])
+    assert [one.name for one in shared_files(path)] == ["1-of-2.jsonl", "2-of-2.jsonl"]
+    append_lines(path, ["{}"])
+    assert shared_files(path)[0] == path
 
 
 def test_without_room_or_permission_one_sentence_tells_what_is_needed(tmp_path: Path) -> None:

@@ -347,6 +347,14 @@ def test_every_value_of_every_prompt_survives_json_and_parquet(tmp_path, written
     assert all(same(Prompt.from_dict(row), prompt) for row, prompt in zip(read, written, strict=True))
 
 
+@given(prompts())
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+def test_an_id_is_the_digest_of_its_content_as_json(prompt):
+    content = [prompt.ids, prompt.subject.positions, prompt.answer_ids, prompt.foil_ids]
+    content += [prompt.voice] if prompt.voice else []
+    assert prompt.id == hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
 def test_a_row_of_version_0_1_has_no_vocabulary_and_an_id_without_the_voice(spoken):
     old = {name: value for name, value in spoken.to_dict().items() if name != "vocabulary"}
     content = [spoken.ids, spoken.subject.positions, spoken.answer_ids, spoken.foil_ids]

@@ -504,26 +504,6 @@ def test_a_study_without_token_maps_has_none(lens: "sl.Lens", facts: tuple["sl.F
     assert result.page.is_file()
 
 
-def test_a_folder_of_an_earlier_version_goes_on_with_its_settings_and_is_refused_with_others(
-    lens: "sl.Lens", tmp_path: Path
-) -> None:
-    """Before there were rules of knowing, endings and doses: exact, plain, equal."""
-    from spiritlens.studies.study import begin
-
-    before = replace(SETTINGS, ending="plain", dose="equal")
-    begin(tmp_path, lens, before)
-    path = tmp_path / "study.json"
-    begun = json.loads(path.read_text())
-    assert [begun.pop(name) for name in ("knowing", "ending", "dose")] == ["exact", "plain", "equal"]
-    path.write_text(json.dumps(begun))
-    begin(tmp_path, lens, before)
-    path.write_text(json.dumps(begun))
-    with pytest.raises(ValueError, match="knowing: 'exact' there, 'top 5' here"):
-        begin(tmp_path, replace(lens, knowing=sl.prompts.Knowing("top k")), before)
-    with pytest.raises(ValueError, match=r"ending: 'plain' there, 'as spoken' here; dose: 'equal' there, 'matched' h"):
-        begin(tmp_path, lens, SETTINGS)
-
-
 def test_written_prompts_end_as_spoken_ones_do_and_are_asked_so(asked: Asked, lens: "sl.Lens") -> None:
     for pair in asked.pairs:
         assert pair.written.roles[-1] == pair.spoken.roles[-1] == "final marker"

@@ -12,7 +12,7 @@ prompts.parquet and the results have the new ones, whatever the parts say.
 """
 
 import hashlib
-from array import array
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from spiritlens.effects.failures import Failure, keep_failures, read_failures
 from spiritlens.effects.netcdf import open_netcdf
 from spiritlens.effects.part_heads import Part, keep_heads, read_heads
 from spiritlens.effects.part_writer import PartWriter
-from spiritlens.effects.prompt_table import read_columns, read_ids, read_table, table_of, write_table
+from spiritlens.effects.prompt_table import holds, read_columns, read_ids, read_table, table_of, write_table
 from spiritlens.effects.run_directory import RunDirectory, open_run
 from spiritlens.effects.schema import HEARD_COLUMNS, VERSIONS
 from spiritlens.effects.settings import setting_differences
@@ -43,6 +43,9 @@ NAMES = (
 """Columns of a stored prompt that decide no number (its voice is part of its id)."""
 FINGERPRINT = "fingerprint"
 """Column of prompts.parquet with a digest of what decides the numbers."""
+
+Columns = Mapping[str, list[Any]]
+"""The present names of the prompts, one value a prompt (`prompt_columns`)."""
 
 
 @dataclass(eq=False)
@@ -180,19 +183,20 @@ def open_folder(folder: str | Path | RunFolder, prompts: Sequence[Prompt], confi
     given = given_run_folder(folder)
     run = open_run(given.path, config)
     by_id = {prompt.id: prompt for prompt in prompts}
-    _add_prompts(run, by_id)
+    columns = prompt_columns([*by_id.values()], [False] * len(by_id))
+    _add_prompts(run, by_id, columns)
     names = list(by_id)
     mine = {names[place]: prompts[place] for place in given.shard.places([len(prompt) for prompt in by_id.values()])}
     heads = read_heads(run.folder)
     kept = PromptFolder(run, mine, given.shard, config["trace"], given.accept_versions, _noted=tuple(heads.values()))
     kept.look(heads)
-    kept.finished = _finished(kept) if given.shard == WHOLE else None
+    kept.finished = _finished(kept, columns) if given.shard == WHOLE else None
     if kept.finished is None:  # parts will be joined: one that decayed since it was noted must be found now
         kept.look({part.name: part for part in kept.parts if heads.get(part.name) != part})
     return kept
 
 
-def _finished(kept: PromptFolder) -> xr.Dataset | None:
+def _finished(kept: PromptFolder, columns: Columns) -> xr.Dataset | None:
     """The joined results, where they are of just these prompts under their present names, and every part is whole.
 
     Their large arrays are read when they are used.
@@ -208,7 +212,6 @@ def _finished(kept: PromptFolder) -> xr.Dataset | None:
         return None
     if _unlike(kept.trace, effects.attrs):
         return None
-    columns = prompt_columns([*kept.prompts.values()], [False] * len(kept.prompts))
     return effects if named_as(effects, columns) is effects else None
 
 
@@ -232,19 +235,16 @@ def _unlike(trace: Mapping[str, Any], attributes: Mapping[str, Any]) -> list[str
     return setting_differences(there, {name: str(trace[name]) for name in there})
 
 
-def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
-    """Bring the prompts into prompts.parquet, after those that are there."""
+def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], columns: Columns) -> None:
+    """Bring the prompts, of these names, into prompts.parquet, after those that are there."""
     path = run.folder / "prompts.parquet"
-    table = read_columns(path, ["id", FINGERPRINT, "encoder", *NAMES])
-    held = {
-        name: table.column(name).to_pylist() for name in ("id", FINGERPRINT, "encoder") if name in table.column_names
-    }
-    if len(held) == 3:
-        row_of = {name: row for row, name in enumerate(held["id"])}
+    compared = ("id", FINGERPRINT, "encoder", *NAMES)
+    table = read_columns(path, compared)
+    if {*compared} <= {*table.column_names}:
+        row_of = {name: row for row, name in enumerate(table.column("id").to_pylist())}
         places = [row_of.get(name, -1) for name in prompts]
-        prints = [fingerprint(prompt) for prompt in prompts.values()]
-        known = -1 not in places and [held[FINGERPRINT][row] for row in places] == prints
-        if known and _same_names(table.take(places), prompts):
+        there = None if -1 in places else table.take(places)
+        if there is not None and _as_held(there, prompts, columns):
             return
     _check_prompts(run, prompts, _rows(read_table(path)))
     with run.locked():
@@ -252,22 +252,10 @@ def _add_prompts(run: RunDirectory, prompts: Mapping[str, Prompt]) -> None:
         write_table(table_of(rows.values()), path)
 
 
-def _same_names(table: Any, prompts: Mapping[str, Prompt]) -> bool:
-    """Whether the rows of these prompts have their present names."""
-    if not {*NAMES} <= {*table.column_names}:
-        return False
-    for name in NAMES:
-        there, now = table.column(name).to_pylist(), _named(prompts.values(), name)
-        if there != now and not _same(there, now):
-            return False
-    return True
-
-
-def _named(prompts: Iterable[Prompt], name: str) -> list[Any]:
-    """A column of prompts; lists alone, as a tuple a prompt would have the collector look at all prompts."""
-    if name == "subject":
-        return [prompt.subject.name for prompt in prompts]
-    return [getattr(prompt, name) for prompt in prompts]
+def _as_held(rows: Any, prompts: Mapping[str, Prompt], columns: Columns) -> bool:
+    """Whether the rows of these prompts have their fingerprints and present names."""
+    prints = list(map(fingerprint, prompts.values()))
+    return holds(rows.column(FINGERPRINT), prints) and all(holds(rows.column(name), columns[name]) for name in NAMES)
 
 
 def _check_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], found: Mapping[str, Mapping[str, Any]]) -> None:
@@ -292,12 +280,18 @@ def _check_prompts(run: RunDirectory, prompts: Mapping[str, Prompt], found: Mapp
         )
 
 
+UNIT = "\x1f"
+"""What stands between the texts of a fingerprint."""
+
+
 def fingerprint(prompt: Prompt) -> str:
     """A digest of what decides a prompt's numbers and its id does not: where its words and roles are, and whose tokens
     and units it has."""
-    texts = (prompt.words, prompt.roles, prompt.parts, (prompt.vocabulary, prompt.encoder, prompt.kind))
-    words = "".join([f"{len(some)} " + "\x1f".join(some) for some in (*texts, (prompt.foil_rule,), prompt.aliases)])
-    numbers = array("q", prompt.word_index).tobytes() + array("d", prompt.starts + prompt.ends).tobytes()
+    own = (prompt.vocabulary, prompt.encoder, prompt.kind)
+    texts = (prompt.words, prompt.roles, prompt.parts, own, (prompt.foil_rule,), prompt.aliases)
+    words = "".join([f"{len(some)} {UNIT.join(some)}" for some in texts])
+    size = len(prompt.word_index)
+    numbers = struct.pack(f"{size}q{2 * size}d", *prompt.word_index, *prompt.starts, *prompt.ends)
     return hashlib.sha256(words.encode("utf-8", "surrogatepass") + numbers).hexdigest()[:16]
 
 

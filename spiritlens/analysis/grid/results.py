@@ -3,6 +3,7 @@ call."""
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -22,18 +23,19 @@ LIBRARIES = ("torch", "transformer-lens")
 """What runs the model: their versions are written into results."""
 
 
+COLUMN_OF = {"prompt_id": "id", "modality": "kind", "subject": "subject.name"}
+"""What a prompt calls the coordinates that have another name in a result."""
+
+
 def prompt_columns(prompts: Sequence[Prompt], known: Sequence[bool]) -> dict[str, list[Any]]:
     """The coordinates of the prompt axis that both schemas want, one value per prompt."""
+    names = (*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, *HEARD_COLUMNS)
     columns: dict[str, list[Any]] = {
-        name: [getattr(prompt, name, "") for prompt in prompts]
-        for name in (*PROMPT_TEXTS, *LATER_PROMPT_TEXTS, *HEARD_COLUMNS)
+        # lists alone, as a tuple a prompt would have the collector look at all prompts
+        name: list(map(attrgetter(COLUMN_OF.get(name, name)), prompts))
+        for name in names
     }
-    return columns | {
-        "prompt_id": [prompt.id for prompt in prompts],
-        "modality": [prompt.kind for prompt in prompts],
-        "subject": [prompt.subject.name for prompt in prompts],
-        "known": [int(flag) for flag in known],
-    }
+    return columns | {"known": [int(flag) for flag in known]}
 
 
 def heard_columns(prompts: Sequence[Prompt]) -> dict[str, Any]:

@@ -73,18 +73,18 @@ def test_runs_of_two_machines_are_merged(
     trace(planted, prompts[:1], tmp_path / "1")
     for name, lines in {
         "1/answers.jsonl": "a\n",
-        "1/answers/2-of-2.jsonl": "b\n",
-        "2/answers/2-of-2.jsonl": "b\nc",
+        "1/answers/2-of-2.jsonl": "b\u2028b\n",
+        "2/answers/2-of-2.jsonl": "b\u2028b\nc",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(lines)
+        (tmp_path / name).write_text(lines, encoding="utf-8")
     (report,) = sl.effects.merge([tmp_path / "1", tmp_path / "2"], tmp_path / "all")
     assert (report.finished, report.joined) == (5, True)
     assert same(sl.effects.load(tmp_path / "all" / "effects.nc"), whole)
     names = sorted(path.name for path in (tmp_path / "all" / "parts").glob("*.nc"))
     sl.effects.merge([tmp_path / "2", tmp_path / "1"], tmp_path / "all")
     assert sorted(path.name for path in (tmp_path / "all" / "parts").glob("*.nc")) == names
-    assert (tmp_path / "all" / "answers.jsonl").read_text() == "a\nb\nc\n"
+    assert (tmp_path / "all" / "answers.jsonl").read_text(encoding="utf-8") == "a\nb\u2028b\nc\n"
     trace(planted, prompts, tmp_path / "other", screen=0.5)
     with pytest.raises(ValueError, match=r"other settings.*screen"):
         sl.effects.merge([tmp_path / "other"], tmp_path / "all")

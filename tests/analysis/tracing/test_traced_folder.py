@@ -1,8 +1,10 @@
 """A trace's folder belongs to one model as it is; prompts join it, and it is checked before anything runs."""
 
 import dataclasses
+import hashlib
 import shutil
 import warnings
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ import spiritlens as sl
 import spiritlens.analysis.tracing.causal_tracing as tracing
 import spiritlens.analysis.tracing.screen as screening
 from spiritlens.analysis.grid.grid import Draws, Grid, Screen
+from spiritlens.analysis.grid.prompt_folder import fingerprint
+from spiritlens.analysis.grid.results import prompt_columns
 from spiritlens.analysis.tracing.causal_tracing import causal_trace
 from spiritlens.effects.run_directory import RunDirectory
 from spiritlens.models.planted.planted import Planted
@@ -244,3 +248,31 @@ def test_a_folder_resumes_after_an_interruption(lens, prompts, monkeypatch, tmp_
     assert np.array_equal(effects.restored.values, whole.restored.values, equal_nan=True)
     with pytest.raises(ValueError, match=r"other settings"):
         causal_trace(lens, prompts, Grid(at="role"), samples=Draws(1, seed=1), progress="none", folder=tmp_path)
+
+
+def test_a_fingerprint_is_the_one_that_folders_hold_already(planted: Planted) -> None:
+    """Of each prompt's words, roles, parts and times, of odd ones as well."""
+    written = planted.prompts[0]
+    size = len(written)
+    odd = {"words": ("東\ud800", "", "a\x1fb"), "word_index": (-1,) * (size - 1) + (2,), "aliases": ("é", "")}
+    timed = {"starts": (0.0,) * (size - 1) + (1e-300,), "ends": (float("nan"),) * size, "encoder": "e"}
+    prints = []
+    for prompt in (*planted.prompts[:2], *(dataclasses.replace(written, **change) for change in (odd, timed))):
+        texts = (prompt.words, prompt.roles, prompt.parts, (prompt.vocabulary, prompt.encoder, prompt.kind))
+        told = (*texts, (prompt.foil_rule,), prompt.aliases)
+        words = "".join(f"{len(some)} " + "\x1f".join(some) for some in told).encode("utf-8", "surrogatepass")
+        numbers = array("q", prompt.word_index).tobytes() + array("d", prompt.starts + prompt.ends).tobytes()
+        prints.append(fingerprint(prompt))
+        assert prints[-1] == hashlib.sha256(words + numbers).hexdigest()[:16]
+    assert len({*prints}) == 4
+
+
+def test_columns_of_prompts_have_the_value_of_each(planted: Planted) -> None:
+    prompts = [*planted.prompts[:2], dataclasses.replace(planted.prompts[0], voice="v", word_error=0.5)]
+    columns = prompt_columns(prompts, [True, False, True])
+    assert columns["prompt_id"] == [prompt.id for prompt in prompts]
+    assert columns["modality"] == [prompt.kind for prompt in prompts]
+    assert columns["subject"] == [prompt.subject.name for prompt in prompts]
+    assert columns["voice"][2:] == ["v"]
+    assert columns["word_error"][2:] == [0.5]
+    assert columns["known"] == [1, 0, 1]
