@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import pytest
 from one_node_slurm import missing_programs, one_node_slurm
 from small_study import command, unlike
+
+from spiritlens.effects.shards import shard_of_environment
 
 pytestmark = [
     pytest.mark.slow,
@@ -119,12 +120,10 @@ def test_what_slurm_refuses_is_told_in_one_line(
     assert asked(variables, "squeue", "--noheader").strip() == ""
 
 
-TOLD = "from spiritlens.effects.shards import shard_of_environment; print('shard', shard_of_environment(), flush=True)"
-
-
 def test_jobs_and_tasks_of_slurm_read_which_shard_they_are(variables: dict[str, str], tmp_path: Path) -> None:
-    """An array's jobs, the tasks that srun starts in each, both together, and a script that starts none."""
-    say = f'"{sys.executable}" -c "{TOLD}"'
+    """An array's jobs, the tasks that srun starts in each, both together, and a script that starts none; each leaves
+    the variables that it found."""
+    say = f"sh -c 'env -0 > {tmp_path}/NAME-$SLURM_JOB_ID-$SLURM_PROCID.env'"
     step = f"srun --ntasks=2 --overlap --mem=0 {say}"
     scripts = {
         "array": (("--array=3-7:2",), say),
@@ -133,15 +132,21 @@ def test_jobs_and_tasks_of_slurm_read_which_shard_they_are(variables: dict[str, 
         "script": (("--ntasks=2",), say),
     }
     shards = {
-        "array": {"1/3", "2/3", "3/3"},
-        "both": {"1/4", "2/4", "3/4", "4/4"},
-        "step": {"1/2", "2/2"},
-        "script": {"1/1"},
+        "array": ["1/3", "2/3", "3/3"],
+        "both": ["1/4", "2/4", "3/4", "4/4"],
+        "step": ["1/2", "2/2"],
+        "script": ["1/1"],
     }
     for name, (options, line) in scripts.items():
         script = tmp_path / f"{name}.sh"
-        script.write_text(f"#!/bin/sh\n{line}\n")
+        script.write_text(f"#!/bin/sh\n{line.replace('NAME', name)}\n")
         asked(variables, "sbatch", "--wait", "--mem=1000", f"--output={tmp_path}/{name}-%j.log", *options, str(script))
+        found = [shard_of_environment(variables_in(path)) for path in tmp_path.glob(f"{name}-*.env")]
         texts = [path.read_text() for path in tmp_path.glob(f"{name}-*.log")]
-        found = sorted(line.removeprefix("shard ") for text in texts for line in text.splitlines() if "shard " in line)
-        assert found == sorted(shards[name]), (name, texts)
+        assert sorted(map(str, found)) == shards[name], (name, texts)
+
+
+def variables_in(path: Path) -> dict[str, str]:
+    """The environment that a job wrote down."""
+    pairs = [line.partition("=") for line in path.read_text().split("\0")]
+    return {name: value for name, _, value in pairs if name}
