@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -70,12 +71,13 @@ def everything_told(variables: dict[str, str], out: Path, *jobs: str) -> str:
     return "\n".join([*(told(variables, job) for job in jobs), *daemons, logs(out)])
 
 
-def is_at_work(out: Path, shard: str) -> bool:
-    """Whether a living process makes a shard; a killed one leaves its note behind."""
+def process_at_work(out: Path, shard: str) -> int | None:
+    """The living process that makes a shard; a killed one leaves its note behind."""
     with contextlib.suppress(OSError, ValueError):  # no note yet, or it ended just now
-        os.kill(json.loads((out / "parts" / f".{shard}.worker").read_text())["process"], 0)
-        return True
-    return False
+        process = json.loads((out / "parts" / f".{shard}.worker").read_text())["process"]
+        os.kill(process, 0)
+        return int(process)
+    return None
 
 
 def test_a_killed_job_drops_the_joining_and_after_the_same_command_a_requeued_one_makes_what_one_process_makes(
@@ -83,13 +85,15 @@ def test_a_killed_job_drops_the_joining_and_after_the_same_command_a_requeued_on
 ) -> None:
     out = tmp_path / "run"
     array, join = submitted(out, variables)
-    until(lambda: (out / "study.json").is_file(), "the first worker's model")
-    asked(variables, "scancel", "--signal=KILL", f"{array}_0")
+    until(lambda: process_at_work(out, "1-of-2"), "the first worker's shard")
+    process = process_at_work(out, "1-of-2")
+    assert process is not None, logs(out)
+    os.kill(process, signal.SIGKILL)  # scancel first asks, and submitit goes on
     until(lambda: queue_is_empty(variables), "the end of all jobs")
     assert "State=COMPLETED" not in told(variables, join)
     assert not (out / "effects.nc").exists()
     array, join = submitted(out, variables, "--partition", "main", "--hours", "2", "--memory-gb", "3")
-    until(lambda: is_at_work(out, "1-of-2"), "the first worker's shard")
+    until(lambda: process_at_work(out, "1-of-2"), "the first worker's shard")
     asked(variables, "scancel", "--signal=USR2", f"{array}_0")
     until(lambda: "Requeued job" in logs(out), "the requeueing of a job that was told to end")
     # SLURM itself lets a requeued job wait for two minutes, until nothing of its first run is left on the node
