@@ -12,6 +12,7 @@ Linux only (it reads /proc). Under TransformerLens 4, which has no HookedTransfo
 
 import copy
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -63,12 +64,26 @@ def resident(field: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
+def measured_apart(ways: tuple[str, ...], folder: Path) -> list[dict[str, float]]:
+    """Each way in a fork of this process, which imports for all of them."""
+    import torch  # noqa: F401
+    from transformers import LlamaForCausalLM  # noqa: F401
+
+    from spiritlens.models.backends import maker  # imports are not part of the peak
+    from spiritlens.models.checkpoints import checkpoint  # noqa: F401
+
+    for way in ways:
+        maker("bridge" if way.endswith("bridge") else None)
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        return pool.starmap(measure, [(way, folder) for way in ways], chunksize=1)
+
+
 def measure(way: str, folder: Path) -> dict[str, float]:
     """Load one way in this process, run one forward pass, and report peaks and times."""
     import torch
     from transformers import LlamaForCausalLM
 
-    from spiritlens.models.backends import maker  # imports are not part of the peak
+    from spiritlens.models.backends import maker
     from spiritlens.models.checkpoints.checkpoint import read_checkpoint
 
     tokens = torch.arange(3, 67)[None]
@@ -157,7 +172,7 @@ def report(folder: Path, rounds: int) -> None:
     print(f"{'way':34} {'files':8} {'weights GB':>10} {'peak GB':>8} {'peak / weights':>14} {'load s':>7}")
     for way, title in ways.items():
         for kind in ("bin", "shards"):
-            command = [sys.executable, __file__, "--way", way, "--folder", str(folder / kind)]
+            command = [sys.executable, __file__, "--ways", way, "--folder", str(folder / kind)]
             done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
             if done.returncode:
                 print(f"{title:34} {kind:8} failed: {done.stderr.strip().splitlines()[-1][:80]}")
@@ -179,15 +194,15 @@ class Arguments:
     layers: int = 18
     width: int = 2048
     rounds: int = 7
-    way: WayName | None = None
-    """Load in this way in this process, and print what it took."""
+    ways: tuple[WayName, ...] = ()
+    """Load in these ways, and print what each took."""
     folder: Path = Path()
-    """The checkpoint that `way` loads."""
+    """The checkpoint that `ways` load."""
 
 
 def main(settings: Arguments) -> None:
-    if settings.way:
-        print(json.dumps(measure(settings.way, settings.folder)))
+    if settings.ways:
+        print(*map(json.dumps, measured_apart(settings.ways, settings.folder)), sep="\n")
         return
     folder = Path(tempfile.mkdtemp(prefix="loading-"))
     try:

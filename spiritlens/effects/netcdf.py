@@ -25,6 +25,7 @@ import numpy as np
 import xarray as xr
 
 from spiritlens.effects.held_file import HeldFile
+from spiritlens.effects.netcdf_writing import OF_HDF5, write_variables
 from spiritlens.effects.sink import Sink
 from spiritlens.effects.stored_texts import TEXT_KINDS, are_plain, check_text, plain_texts, stored_texts
 from spiritlens.files.atomic import fill_whole
@@ -66,7 +67,7 @@ class _Content:
         """Write, read back, compare, seal."""
         sink = Sink(file)
         try:
-            self.plain.to_netcdf(sink, engine="h5netcdf")
+            write_variables(self.plain, sink)
             self.size = sink.end + SEAL_LENGTH
             found = [] if sink.error else _differences_in(file, self.plain)
         except Exception as error:
@@ -272,19 +273,8 @@ def _is_bare_dimension(item: Any) -> bool:
     return bool(item.is_scale) and bytes(item.attrs.get("NAME", b"")).startswith(b"This is a netCDF dimension but")
 
 
-_OF_HDF5 = (
-    "CLASS",
-    "NAME",
-    "REFERENCE_LIST",
-    "DIMENSION_LIST",
-    "_Netcdf4Dimid",
-    "_Netcdf4Coordinates",
-    "_NCProperties",
-)
-
-
 def _attributes(item: Any) -> dict[str, Any]:
-    return {name: _scalar(item.attrs[name]) for name in item.attrs if name not in _OF_HDF5}
+    return {name: _scalar(item.attrs[name]) for name in item.attrs if name not in OF_HDF5}
 
 
 def _scalar(value: Any) -> Any:

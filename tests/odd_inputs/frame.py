@@ -25,7 +25,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -172,11 +172,15 @@ def _deliberate(trace: TracebackType | None) -> bool:
     file, line = Path(trace.tb_frame.f_code.co_filename), trace.tb_lineno
     if PACKAGE not in file.parents:
         return False
+    return any(first <= line <= last for first, last in _raises(file))
+
+
+@cache
+def _raises(file: Path) -> tuple[tuple[int, int], ...]:
+    """First and last line of each `raise` statement."""
     tree = ast.parse("".join(linecache.getlines(str(file))))
-    return any(
-        isinstance(node, ast.Raise) and node.lineno <= line <= (node.end_lineno or node.lineno)
-        for node in ast.walk(tree)
-    )
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.Raise))
+    return tuple((node.lineno, node.end_lineno or node.lineno) for node in found)
 
 
 def _line(found: object) -> str:

@@ -124,7 +124,8 @@ def test_a_fresh_process_takes_what_was_told(size: str, tmp_path: Path) -> None:
 
     folder = "" if size == "embedded" else str(benchmark.make_checkpoint(tmp_path / size, benchmark.SHAPES[size]))
     samples = 10 if size == "embedded" else 2  # of 3 GB two tenths are of more samples
-    for text, kind in (("long", "written"), ("short", "spoken")):
+    prompts = (("long", "written"), ("short", "spoken"))
+    for text, kind in prompts[: 1 if size == "large" else 2]:  # `python benchmarks/memory.py` measures all
         found = benchmark.asked("--samples", samples, "--measure", folder, text, kind)
         assert found["told"] == pytest.approx(found["measured"], rel=0.15)
         if size == "large":

@@ -1,9 +1,11 @@
-"""Workers on a real SLURM of one node: done, requeued after a signal, killed and started again; arrays are equal."""
+"""Workers on a real SLURM of one node: killed and started again, requeued after a signal, done; arrays are equal."""
 
+import contextlib
+import json
 import os
 import re
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 from one_node_slurm import missing_programs, one_node_slurm
 from small_study import command, unlike
+
+from spiritlens.effects.shards import shard_of_environment
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,12 +71,29 @@ def everything_told(variables: dict[str, str], out: Path, *jobs: str) -> str:
     return "\n".join([*(told(variables, job) for job in jobs), *daemons, logs(out)])
 
 
-def test_an_array_whose_job_is_requeued_makes_what_one_process_makes(
+def process_at_work(out: Path, shard: str) -> int | None:
+    """The living process that makes a shard; a killed one leaves its note behind."""
+    with contextlib.suppress(OSError, ValueError):  # no note yet, or it ended just now
+        process = json.loads((out / "parts" / f".{shard}.worker").read_text())["process"]
+        os.kill(process, 0)
+        return int(process)
+    return None
+
+
+def test_a_killed_job_drops_the_joining_and_after_the_same_command_a_requeued_one_makes_what_one_process_makes(
     variables: dict[str, str], one_process: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
+    array, join = submitted(out, variables)
+    until(lambda: process_at_work(out, "1-of-2"), "the first worker's shard")
+    process = process_at_work(out, "1-of-2")
+    assert process is not None, logs(out)
+    os.kill(process, signal.SIGKILL)  # scancel first asks, and submitit goes on
+    until(lambda: queue_is_empty(variables), "the end of all jobs")
+    assert "State=COMPLETED" not in told(variables, join)
+    assert not (out / "effects.nc").exists()
     array, join = submitted(out, variables, "--partition", "main", "--hours", "2", "--memory-gb", "3")
-    until(lambda: (out / "study.json").is_file(), "the first worker's model")
+    until(lambda: process_at_work(out, "1-of-2"), "the first worker's shard")
     asked(variables, "scancel", "--signal=USR2", f"{array}_0")
     until(lambda: "Requeued job" in logs(out), "the requeueing of a job that was told to end")
     # SLURM itself lets a requeued job wait for two minutes, until nothing of its first run is left on the node
@@ -83,22 +104,6 @@ def test_an_array_whose_job_is_requeued_makes_what_one_process_makes(
     assert "Restarts=1" in told(variables, f"{array}_0")
     assert unlike(one_process, out) == []
     assert (out / "index.html").is_file()
-
-
-def test_a_killed_job_drops_the_joining_and_the_same_command_goes_on(
-    variables: dict[str, str], one_process: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "run"
-    array, join = submitted(out, variables)
-    until(lambda: (out / "study.json").is_file(), "the first worker's model")
-    asked(variables, "scancel", "--signal=KILL", f"{array}_0")
-    until(lambda: queue_is_empty(variables), "the end of all jobs")
-    assert "State=COMPLETED" not in told(variables, join)
-    assert not (out / "effects.nc").exists()
-    array, join = submitted(out, variables)
-    until(lambda: queue_is_empty(variables), "the end of all jobs")
-    assert "State=COMPLETED" in told(variables, join), everything_told(variables, out, array, join)
-    assert unlike(one_process, out) == []
 
 
 @pytest.mark.parametrize(
@@ -119,12 +124,10 @@ def test_what_slurm_refuses_is_told_in_one_line(
     assert asked(variables, "squeue", "--noheader").strip() == ""
 
 
-TOLD = "from spiritlens.effects.shards import shard_of_environment; print('shard', shard_of_environment(), flush=True)"
-
-
 def test_jobs_and_tasks_of_slurm_read_which_shard_they_are(variables: dict[str, str], tmp_path: Path) -> None:
-    """An array's jobs, the tasks that srun starts in each, both together, and a script that starts none."""
-    say = f'"{sys.executable}" -c "{TOLD}"'
+    """An array's jobs, the tasks that srun starts in each, both together, and a script that starts none; each leaves
+    the variables that it found."""
+    say = f"sh -c 'env -0 > {tmp_path}/NAME-$SLURM_JOB_ID-$SLURM_PROCID.env'"
     step = f"srun --ntasks=2 --overlap --mem=0 {say}"
     scripts = {
         "array": (("--array=3-7:2",), say),
@@ -133,15 +136,21 @@ def test_jobs_and_tasks_of_slurm_read_which_shard_they_are(variables: dict[str, 
         "script": (("--ntasks=2",), say),
     }
     shards = {
-        "array": {"1/3", "2/3", "3/3"},
-        "both": {"1/4", "2/4", "3/4", "4/4"},
-        "step": {"1/2", "2/2"},
-        "script": {"1/1"},
+        "array": ["1/3", "2/3", "3/3"],
+        "both": ["1/4", "2/4", "3/4", "4/4"],
+        "step": ["1/2", "2/2"],
+        "script": ["1/1"],
     }
     for name, (options, line) in scripts.items():
         script = tmp_path / f"{name}.sh"
-        script.write_text(f"#!/bin/sh\n{line}\n")
+        script.write_text(f"#!/bin/sh\n{line.replace('NAME', name)}\n")
         asked(variables, "sbatch", "--wait", "--mem=1000", f"--output={tmp_path}/{name}-%j.log", *options, str(script))
+        found = [shard_of_environment(variables_in(path)) for path in tmp_path.glob(f"{name}-*.env")]
         texts = [path.read_text() for path in tmp_path.glob(f"{name}-*.log")]
-        found = sorted(line.removeprefix("shard ") for text in texts for line in text.splitlines() if "shard " in line)
-        assert found == sorted(shards[name]), (name, texts)
+        assert sorted(map(str, found)) == shards[name], (name, texts)
+
+
+def variables_in(path: Path) -> dict[str, str]:
+    """The environment that a job wrote down."""
+    pairs = [line.partition("=") for line in path.read_text().split("\0")]
+    return {name: value for name, _, value in pairs if name}
