@@ -100,7 +100,7 @@ def forked(function: Callable[[int], Result], places: Sequence[int], processes: 
     finally:
         if unfinished:
             for process in set(active_children()) - others:
-                process.terminate()
+                process.kill()  # other signals may be left to this process
         pool.shutdown(cancel_futures=True)
 
 
@@ -124,10 +124,13 @@ def _silent_about_threads() -> Iterator[None]:
 
 
 def _begin(function: Callable[[int], Any], parent: int) -> None:
-    """Begin a forked process: it leaves Ctrl-C to its parent, ends with it, and touches no memory to tidy it."""
+    """Begin a forked process: it leaves Ctrl-C and every signal that its parent handles (as one of a cluster's jobs
+    does) to it, ends with it, and touches no memory to tidy it."""
     global _function
     _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -18,6 +18,9 @@ from spiritlens.forked import Done, can_fork, forked, one_thread, tried
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 
 
+HANDLED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
 class OddError(ValueError):
     """An error that pickle cannot make again from its words."""
 
@@ -97,6 +100,27 @@ def test_who_stops_asking_waits_for_nobody() -> None:
     assert next(each).place == 0
     each.close()  # type: ignore[attr-defined]
     assert multiprocessing.active_children() == []
+
+
+def test_signals_that_this_process_handles_are_left_to_it() -> None:
+    """As a job of a cluster does, which is told so that it will be stopped."""
+    heard: list[int] = []
+    before = {number: signal.signal(number, lambda *given: heard.append(given[0])) for number in HANDLED}
+
+    def told(place: int) -> int:
+        for number in (*HANDLED, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        time.sleep(600 if place else 0)
+        return len(heard)
+
+    try:
+        each = forked(told, range(3), 2)
+        assert next(each).result() == 0
+        each.close()  # type: ignore[attr-defined]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert (heard, multiprocessing.active_children()) == ([], [])
 
 
 ENDED = """
