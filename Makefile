@@ -26,11 +26,12 @@ OLDER := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTION
 demo: $(READY)
 	@$(BIN)/python experiments/demo.py --out runs/demo
 
+# Each process begins at its own half, so that what a file needs (a page, a browser) is made once, and what is left at
+# the end is shared.
 test: python debian $(READY) lint
-	@env -u ONEDNN_MAX_CPU_ISA OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	@env -u ONEDNN_MAX_CPU_ISA OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-# Only files that mark such tests are collected. Each process begins at its own half, so that a browser and the pages of
-# a file are made once, and what is left at the end is shared.
+# Only files that mark such tests are collected.
 test-slow: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "slow or browser" \
 	  $$(grep -rlE --include='test_*.py' 'mark\.(slow|browser)\b' tests | sort)
@@ -41,9 +42,9 @@ test-slow: $(READY)
 # Threads that wait sleep, so that two processes of two threads do not spin on two cores.
 test-numeric: $(READY)
 	@echo "numeric tests: instructions up to AVX2"
-	@$(OLDER) $(TWO_THREADS) $(BIN)/python -m pytest -q -n 2 $(NUMERIC)
+	@$(OLDER) $(TWO_THREADS) $(BIN)/python -m pytest -q -n 2 --dist worksteal $(NUMERIC)
 	@echo "numeric tests of bfloat16: oneDNN up to AVX-512"
-	@ONEDNN_MAX_CPU_ISA=AVX512_CORE $(TWO_THREADS) $(BIN)/python -m pytest -q -n 2 $(ROUNDED)
+	@ONEDNN_MAX_CPU_ISA=AVX512_CORE $(TWO_THREADS) $(BIN)/python -m pytest -q -n 2 --dist worksteal $(ROUNDED)
 
 # The same on a processor that no two shapes add alike on (tests/other_processor.py): twice as slow, by hand.
 test-other-processor: $(READY)
@@ -58,7 +59,7 @@ test-slow-browser: $(READY)
 # against full passes and Hugging Face's hooks, the sweep and every method against plain loops. It runs under older
 # instructions and at two threads, as `make test-numeric` does.
 test-transformer-lens-4: $(READY4)
-	@$(OLDER) $(TWO_THREADS) $(BIN4)/python -m pytest -q -n 2 $(IDENTITY)
+	@$(OLDER) $(TWO_THREADS) $(BIN4)/python -m pytest -q -n 2 --dist worksteal $(IDENTITY)
 
 lint: $(READY)
 	@$(BIN)/ruff check .
