@@ -146,6 +146,11 @@ def children() -> float:
     return found.ru_utime + found.ru_stime
 
 
+def processor_time() -> float:
+    """Processor seconds of this process and of those that it has waited for."""
+    return time.process_time() + children()
+
+
 class Stages:
     """Seconds of each stage by itself: a stage that another one calls stops the other's clock.
 
@@ -200,7 +205,7 @@ def run_job(job: Work, out: str, threads: int, clock: str, n_facts: int, samples
     import spiritlens as sl
 
     torch.set_num_threads(threads)
-    read = time.perf_counter if clock == "wall" else lambda: time.process_time() + children()
+    read = time.perf_counter if clock == "wall" else processor_time
     lens = sl.load()
     stages = Stages(read)
     stages.place()

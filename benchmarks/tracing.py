@@ -15,7 +15,6 @@ status is 1 where a trace is not so many times as fast.
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 from bit_equal import checked_out, largest_apart
+from main_job import processor_time
 
 GRIDS = ("role", "token")
 COMPONENTS = ("resid_pre", "mlp_out", "attn_out")
@@ -143,12 +143,6 @@ def serve(out: str, threads: int, clock: Clock, n_facts: int, samples: int) -> N
         arrays["ids"] = np.array([prompt.id for prompt in prompts])
         np.savez(out, **arrays)
         print(json.dumps(found), file=answers, flush=True)
-
-
-def processor_time() -> float:
-    """Seconds of this process and of those that it has waited for."""
-    waited = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + waited.ru_utime + waited.ru_stime
 
 
 def as_in_a_study(lens: Any) -> Any:

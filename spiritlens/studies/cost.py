@@ -60,11 +60,8 @@ def study_cost(
     """
     check_choice("protocol", protocol, Protocol)
     facts = load_facts() if facts is None else listed("facts", facts, of=Fact, empty=True)
-    settings, tflops, lens = (
-        given_settings(settings, facts),
-        number("tflops", tflops, above=0),
-        by_threads(given_lens(lens)),
-    )
+    settings, tflops = given_settings(settings, facts), number("tflops", tflops, above=0)
+    lens = by_threads(given_lens(lens))
     formed = _first(lens, drawn_foils(facts, settings.seed), settings)
     few = floor_settings(settings)
 

@@ -8,12 +8,12 @@ In memory, Ctrl-C gives what is finished, with a warning. A folder keeps every f
 where it stopped, shards of one call may fill it together (`spiritlens.effects.shards`), and one whose settings or model
 differ is refused (`spiritlens.analysis.grid.prompt_folder`). A method is then what it does to one prompt; a prompt's
 numbers never depend on its neighbours, so that any division of the work gives the same. Several prompts are measured at
-once where the lens says so (`spiritlens.models.side_by_side`), those with most to do first.
+once where the lens says so (`spiritlens.runs.side_by_side`), those with most to do first.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +130,11 @@ def _each(work: Work, sizes: Mapping[int, float], advance: Advance) -> Generator
     def here(place: int) -> xr.Dataset:
         return _measured(work, place, sizes[place], advance)
 
-    if work.processes == 1:
-        for place in sizes:
-            yield tried(here, place)
-        return
-    if len(sizes) == 1:
-        with one_thread():  # as side by side with others: threads may decide a last digit
-            yield from _each(replace(work, processes=1), sizes, advance)
+    if work.processes == 1 or len(sizes) == 1:
+        alone = one_thread() if work.processes > 1 else nullcontext()  # as beside others: threads may decide a digit
+        with alone:
+            for place in sizes:
+                yield tried(here, place)
         return
     largest_first = sorted(sizes, key=lambda place: (-sizes[place], place))
     for done in forked(lambda place: work.measure(place, lambda step: None), largest_first, work.processes):
